@@ -1,0 +1,101 @@
+"""A channel: its members and their rights, its topic, modes and bans. It says who may; the hub decides what follows."""
+
+from __future__ import annotations
+
+from mpchat.chat.names import fold, matches
+from mpchat.chat.refusals import Reason, Refusal
+from mpchat.chat.sessions import Session
+
+VOICE = 1
+OP = 2
+RIGHTS = {"o": OP, "v": VOICE}
+FLAGS = "imnst"  # invite only, moderated, no messages from outside, secret, topic by operators only
+
+
+class Channel:
+    """Created by its first member. Times are wall clock seconds."""
+
+    __slots__ = (
+        "bans",
+        "created",
+        "flags",
+        "folded",
+        "key",
+        "limit",
+        "members",
+        "name",
+        "topic",
+        "topic_at",
+        "topic_by",
+    )
+
+    def __init__(self, name: str, created: int) -> None:
+        self.name = name
+        self.folded = fold(name)
+        self.created = created
+        self.topic = ""
+        self.topic_by = ""
+        self.topic_at = 0
+        self.flags = ""  # letters of FLAGS, sorted
+        self.key = ""
+        self.limit = 0  # 0: none
+        self.bans: dict[str, tuple[str, int]] = {}  # mask: by whom, when
+        self.members: dict[Session, int] = {}  # in order of arrival, with their rights
+
+    def admit(self, session: Session, key: str) -> None:
+        """Refuse whoever may not join. An invitation opens +i and +l, but neither a ban nor a key."""
+        invited = self in session.invitations
+        if self.is_banned(session):
+            raise Refusal(Reason.BANNED, self.name)
+        if self.key and key != self.key:
+            raise Refusal(Reason.BAD_KEY, self.name)
+        if "i" in self.flags and not invited:
+            raise Refusal(Reason.INVITE_ONLY, self.name)
+        if self.limit and len(self.members) >= self.limit and not invited:
+            raise Refusal(Reason.CHANNEL_FULL, self.name)
+
+    def is_banned(self, session: Session) -> bool:
+        return any(matches(mask, session.prefix) for mask in self.bans)
+
+    def hears(self, session: Session) -> bool:
+        """May `session` say something here?"""
+        rights = self.members.get(session)
+        if rights is None:
+            return not ("n" in self.flags or "m" in self.flags or (self.bans and self.is_banned(session)))
+        return rights > 0 or not ("m" in self.flags or (self.bans and self.is_banned(session)))
+
+    def need_member(self, session: Session) -> None:
+        if session not in self.members:
+            raise Refusal(Reason.NOT_ON_CHANNEL, self.name)
+
+    def need_operator(self, session: Session) -> None:
+        self.need_member(session)
+        if not self.members[session] & OP:
+            raise Refusal(Reason.NOT_OPERATOR, self.name)
+
+    def shows_itself_to(self, session: Session) -> bool:
+        return "s" not in self.flags or session in self.members
+
+    def set_flag(self, letter: str, on: bool) -> bool:
+        """Returns whether that changed anything."""
+        if (letter in self.flags) == on:
+            return False
+        self.flags = "".join(sorted(self.flags + letter)) if on else self.flags.replace(letter, "")
+        return True
+
+    def set_right(self, member: Session, right: int, on: bool) -> bool:
+        """Returns whether that changed anything."""
+        rights = self.members[member]
+        self.members[member] = rights | right if on else rights & ~right
+        return self.members[member] != rights
+
+    def modes(self, with_key: bool) -> tuple[str, list[str]]:
+        """The modes as IRC shows them: "+klnt" and the values of those that have one."""
+        letters, values = self.flags, []
+        if self.key:
+            letters += "k"
+            values.append(self.key if with_key else "*")
+        if self.limit:
+            letters += "l"
+            values.append(str(self.limit))
+        return "+" + letters, values

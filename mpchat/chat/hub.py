@@ -1,0 +1,269 @@
+"""The hub: who is here and who hears whom. Every request either changes the chat and returns the event, or raises
+Refusal having changed nothing.
+
+Pure and deterministic: the time comes in as an argument, and nothing here iterates over a set of text.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+
+from mpchat.chat.channels import FLAGS, OP, RIGHTS, Channel
+from mpchat.chat.events import Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TopicSet
+from mpchat.chat.names import fold, full_mask, valid_channel, valid_nick
+from mpchat.chat.refusals import Reason, Refusal
+from mpchat.chat.sessions import Session
+from mpchat.settings import Wording
+
+LOBBY = "#lobby"
+
+# nick, user, host, realname, wall clock seconds of the departure
+Departed = tuple[str, str, str, str, int]
+
+
+class Hub:
+    """All sessions, nicknames and channels."""
+
+    def __init__(self, wording: Wording, wall: int) -> None:
+        self.wording = wording
+        self.sessions: dict[int, Session] = {}
+        self.nicks: dict[str, Session] = {}  # folded; a nickname is claimed before registration has ended
+        self.channels: dict[str, Channel] = {}
+        self.departed: deque[Departed] = deque(maxlen=wording.departed_names)
+        self.entered = self.invisible = self.operators = self.most = 0  # what LUSERS counts
+        lobby = self.channels[LOBBY] = Channel(LOBBY, wall)
+        lobby.flags = "nt"
+
+    # Looking things up
+
+    def session(self, nick: str) -> Session:
+        """Who is called this and has entered."""
+        found = self.nicks.get(fold(nick))
+        if found is None or not found.entered:
+            raise Refusal(Reason.NO_SUCH_NICK, nick)
+        return found
+
+    def channel(self, name: str) -> Channel:
+        found = self.channels.get(fold(name))
+        if found is None:
+            raise Refusal(Reason.NO_SUCH_CHANNEL, name)
+        return found
+
+    def people(self) -> Iterator[Session]:
+        """Everybody who has entered, in order of arrival."""
+        return (session for session in self.sessions.values() if session.entered)
+
+    # Coming and going
+
+    def connect(self, id: int, host: str) -> Session:
+        session = self.sessions[id] = Session(id, host)
+        return session
+
+    def claim(self, session: Session, nick: str, wall: int) -> Renamed | None:
+        """Take a nickname; None where nobody needs to hear of it."""
+        if not nick:
+            raise Refusal(Reason.NO_NICK)
+        if not valid_nick(nick, self.wording.nick_bytes):
+            raise Refusal(Reason.BAD_NICK, nick)
+        holder = self.nicks.get(fold(nick))
+        if holder is not None and holder is not session:
+            raise Refusal(Reason.NICK_TAKEN, nick)
+        if nick == session.nick:
+            return None
+        before = session.prefix
+        if session.nick:
+            del self.nicks[fold(session.nick)]
+            if session.entered:
+                self._remember(session, wall)
+        self.nicks[fold(nick)] = session
+        session.name(nick)
+        return Renamed(session, before, list(session.channels.values())) if session.entered else None
+
+    def enter(self, session: Session, user: str, realname: str, wall: int, mono: int) -> None:
+        """Registration is complete: from now on the session can be seen."""
+        session.user, session.realname = user, realname
+        session.name(session.nick)
+        session.entered = True
+        session.signed_on, session.spoke_at = wall, mono
+        self.entered += 1
+        self.most = max(self.most, self.entered)
+
+    def leave(self, session: Session, reason: str, wall: int) -> Left:
+        """The session is over; its nickname is free at once."""
+        channels = list(session.channels.values())
+        del self.sessions[session.id]
+        if session.nick:
+            del self.nicks[fold(session.nick)]
+        for channel in channels:
+            self._remove(session, channel)
+        if session.entered:
+            self._remember(session, wall)
+            self.entered -= 1
+            self.invisible -= session.invisible
+            self.operators -= session.operator
+        session.entered = False
+        return Left(session, channels, reason)
+
+    def _remember(self, session: Session, wall: int) -> None:
+        self.departed.append((session.nick, session.user, session.host, session.realname, wall))
+
+    # Channels
+
+    def join(self, session: Session, name: str, key: str, wall: int) -> Joined | None:
+        """None where the session is there already."""
+        if not name.startswith("#"):
+            raise Refusal(Reason.NO_SUCH_CHANNEL, name)
+        if not valid_channel(name, self.wording.channel_bytes):
+            raise Refusal(Reason.BAD_CHANNEL_NAME, name)
+        channel = self.channels.get(fold(name))
+        if channel is not None and session in channel.members:
+            return None
+        if len(session.channels) >= self.wording.channels_per_client:
+            raise Refusal(Reason.TOO_MANY_CHANNELS, name)
+        if channel is None:
+            channel = self.channels[fold(name)] = Channel(name, wall)
+            channel.members[session] = OP
+        else:
+            channel.admit(session, key)
+            channel.members[session] = 0
+        session.channels[channel.folded] = channel
+        if channel in session.invitations:
+            session.invitations.remove(channel)
+        return Joined(session, channel)
+
+    def part(self, session: Session, name: str, reason: str) -> Parted:
+        channel = self.channel(name)
+        channel.need_member(session)
+        self._remove(session, channel)
+        return Parted(session, channel, reason)
+
+    def kick(self, session: Session, name: str, nick: str, reason: str) -> Kicked:
+        channel = self.channel(name)
+        channel.need_operator(session)
+        whom = self.session(nick)
+        if whom not in channel.members:
+            raise Refusal(Reason.NOT_THERE, nick, channel.name)
+        self._remove(whom, channel)
+        return Kicked(session, whom, channel, reason or session.nick)
+
+    def _remove(self, session: Session, channel: Channel) -> None:
+        del channel.members[session]
+        del session.channels[channel.folded]
+        if not channel.members and channel.name != LOBBY:
+            del self.channels[channel.folded]
+
+    def set_topic(self, session: Session, name: str, topic: str, wall: int) -> TopicSet:
+        channel = self.channel(name)
+        channel.need_member(session)
+        if "t" in channel.flags:
+            channel.need_operator(session)
+        channel.topic, channel.topic_by, channel.topic_at = topic, session.prefix, wall
+        return TopicSet(session, channel)
+
+    def invite(self, session: Session, nick: str, name: str) -> Invited:
+        whom = self.session(nick)
+        channel = self.channel(name)
+        channel.need_member(session)
+        if whom in channel.members:
+            raise Refusal(Reason.ALREADY_THERE, nick, channel.name)
+        if "i" in channel.flags:
+            channel.need_operator(session)
+        if channel not in whom.invitations:
+            whom.invitations.append(channel)
+            del whom.invitations[: -self.wording.channels_per_client]  # the oldest go: nobody may fill a stranger's
+        return Invited(session, whom, channel)
+
+    # Speech
+
+    def say(self, session: Session, target: str, text: str, notice: bool, mono: int) -> Said:
+        if not text:
+            raise Refusal(Reason.NO_TEXT)
+        session.spoke_at = mono
+        if not target.startswith("#"):
+            return Said(session, self.session(target), text, notice)
+        channel = self.channel(target)
+        if not channel.hears(session):
+            raise Refusal(Reason.CANNOT_SAY, channel.name)
+        return Said(session, channel, text, notice)
+
+    # Modes
+
+    def set_modes(
+        self, session: Session, name: str, changes: list[tuple[str, str, str]], wall: int
+    ) -> tuple[ModesSet | None, list[Refusal]]:
+        """Make the changes that can be made; returns what was changed, and what was refused, each by itself."""
+        channel = self.channel(name)
+        channel.need_operator(session)
+        made, refused = [], []
+        for sign, letter, value in changes:
+            try:
+                shown = self._set_mode(session, channel, sign == "+", letter, value, wall)
+            except Refusal as refusal:
+                refused.append(refusal)
+            else:
+                if shown is not None:
+                    made.append((sign, letter, shown))
+        return (ModesSet(session, channel, made) if made else None), refused
+
+    def _set_mode(self, session: Session, channel: Channel, on: bool, letter: str, value: str, wall: int) -> str | None:
+        """Returns the value to show, or None where nothing changed."""
+        if letter in FLAGS:
+            return "" if channel.set_flag(letter, on) else None
+        if letter in RIGHTS:
+            member = self.session(value)
+            if member not in channel.members:
+                raise Refusal(Reason.NOT_THERE, value, channel.name)
+            return member.nick if channel.set_right(member, RIGHTS[letter], on) else None
+        if letter == "b":
+            return self._set_ban(session, channel, on, value, wall)
+        if letter == "k":
+            return self._set_key(channel, on, value)
+        if letter == "l":
+            return self._set_limit(channel, on, value)
+        raise Refusal(Reason.UNKNOWN_MODE, letter)
+
+    def _set_ban(self, session: Session, channel: Channel, on: bool, value: str, wall: int) -> str | None:
+        mask = full_mask(value)
+        same = next((known for known in channel.bans if fold(known) == fold(mask)), None)
+        if not on:
+            if same is not None:
+                del channel.bans[same]
+            return same
+        if same is not None:
+            return None
+        if len(channel.bans) >= self.wording.bans_per_channel:
+            raise Refusal(Reason.BAN_LIST_FULL, channel.name, mask)
+        channel.bans[mask] = (session.prefix, wall)
+        return mask
+
+    def _set_key(self, channel: Channel, on: bool, value: str) -> str | None:
+        if not on:
+            had, channel.key = channel.key, ""
+            return "*" if had else None
+        bad = not value or len(value.encode()) > self.wording.key_bytes or not value.isprintable()
+        if bad or any(letter in " ,:" for letter in value):
+            raise Refusal(Reason.BAD_MODE_VALUE, channel.name, "k", value or "*", "Not a usable channel key")
+        changed, channel.key = channel.key != value, value
+        return value if changed else None
+
+    def _set_limit(self, channel: Channel, on: bool, value: str) -> str | None:
+        limit = 0
+        if on:
+            if not (value.isascii() and value.isdigit() and len(value) < 10 and int(value)):
+                raise Refusal(Reason.BAD_MODE_VALUE, channel.name, "l", value or "*", "Not a positive number")
+            limit = int(value)
+        changed, channel.limit = channel.limit != limit, limit
+        return (str(limit) if on else "") if changed else None
+
+    def set_invisible(self, session: Session, on: bool) -> bool:
+        """Returns whether that changed anything."""
+        changed = session.invisible != on
+        session.invisible = on
+        self.invisible += (1 if on else -1) if changed else 0
+        return changed
+
+    def set_operator(self, session: Session, on: bool) -> bool:
+        """Returns whether that changed anything."""
+        changed = session.operator != on
+        session.operator = on
+        self.operators += (1 if on else -1) if changed else 0
+        return changed

@@ -1,0 +1,37 @@
+"""Why the chat says no. Each dialect has its own words for these (numerics in IRC, sentences in plain text)."""
+
+from enum import Enum, auto
+
+
+class Reason(Enum):
+    """What `about` holds stands behind each."""
+
+    NO_SUCH_NICK = auto()  # the nickname
+    NO_SUCH_CHANNEL = auto()  # the name
+    BAD_CHANNEL_NAME = auto()  # the name
+    TOO_MANY_CHANNELS = auto()  # the channel
+    CANNOT_SAY = auto()  # the channel
+    NOT_ON_CHANNEL = auto()  # the channel: you are not on it
+    NOT_THERE = auto()  # nickname, channel: they are not on it
+    ALREADY_THERE = auto()  # nickname, channel
+    NOT_OPERATOR = auto()  # the channel
+    CHANNEL_FULL = auto()  # the channel
+    INVITE_ONLY = auto()  # the channel
+    BANNED = auto()  # the channel
+    BAD_KEY = auto()  # the channel
+    BAN_LIST_FULL = auto()  # channel, mask
+    BAD_MODE_VALUE = auto()  # channel, letter, value, what is wrong
+    UNKNOWN_MODE = auto()  # the letter
+    NO_NICK = auto()  # nothing
+    BAD_NICK = auto()  # the nickname
+    NICK_TAKEN = auto()  # the nickname
+    NO_TEXT = auto()  # nothing
+
+
+class Refusal(Exception):
+    """Raised before anything was changed: a refused request leaves the chat as it was."""
+
+    def __init__(self, reason: Reason, *about: str) -> None:
+        super().__init__(reason.name, *about)
+        self.reason = reason
+        self.about = about

@@ -1,0 +1,1 @@
+"""How two processes touch: queues, passed file descriptors, signals, a shared status board. It knows no chat."""

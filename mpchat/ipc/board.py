@@ -1,0 +1,45 @@
+"""The board: one row of counters for each process, in a file that all of them map. Each writes its own row only.
+
+Reading it costs its owner nothing, and a row outlives its process, so a dead one's last numbers can still be read.
+An ordinary file, not shared_memory: that unlinks a segment when a mere reader exits (CPython before 3.13).
+"""
+
+import mmap
+import os
+import struct
+import tempfile
+from multiprocessing.reduction import DupFd
+from typing import Any
+
+FIELDS = ("clients", "lines", "items", "deliveries", "sends", "bytes_out", "turns")
+_ROW = struct.Struct(f"={len(FIELDS)}q")
+
+
+class Board:
+    """Rows by number. Made by the supervisor; the others get its file descriptor."""
+
+    def __init__(self, fd: int, rows: int) -> None:
+        self._fd = fd
+        self._rows = rows
+        self._map = mmap.mmap(fd, rows * _ROW.size)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As an argument of a process that is being spawned, the file descriptor itself goes along."""
+        return _map_again, (DupFd(self._fd), self._rows)
+
+    @classmethod
+    def make(cls, rows: int) -> "Board":
+        with tempfile.TemporaryFile() as file:  # it has no name any more: nothing to remove at the end
+            os.ftruncate(file.fileno(), rows * _ROW.size)
+            return cls(os.dup(file.fileno()), rows)
+
+    def write(self, row: int, *numbers: int) -> None:
+        """All counters of a row, in the order of FIELDS; those left out are 0."""
+        _ROW.pack_into(self._map, row * _ROW.size, *numbers, *(0,) * (len(FIELDS) - len(numbers)))
+
+    def read(self, row: int) -> dict[str, int]:
+        return dict(zip(FIELDS, _ROW.unpack_from(self._map, row * _ROW.size), strict=True))
+
+
+def _map_again(fd: Any, rows: int) -> Board:
+    return Board(fd.detach(), rows)

@@ -1,0 +1,99 @@
+"""The control socket: a Unix socket, for the same user only, that answers who is who in a running server.
+
+Connecting is the question; the answer is one JSON object, then the end of file. Nothing is read from whoever asks.
+"""
+
+import json
+import os
+import socket
+import stat
+import struct
+import tempfile
+from pathlib import Path
+from typing import Any
+
+_ANSWER_SECONDS = 5.0
+
+
+def runtime_folder(configured: str) -> Path:
+    """The folder of control sockets: 0700 and the user's own, else OSError. `configured` is XDG_RUNTIME_DIR or ""."""
+    folder = Path(configured, "mpchat") if configured else Path(tempfile.gettempdir(), f"mpchat-{os.getuid()}")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    about = folder.lstat()
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or stat.S_IMODE(about.st_mode) & 0o077:
+        raise PermissionError(f"{folder} is not a folder that only you can enter")
+    return folder
+
+
+class ControlSocket:
+    """The server's end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._bind()
+        except OSError:
+            self._sock.close()
+            raise
+        self._sock.setblocking(False)
+
+    def _bind(self) -> None:
+        # The folder is 0700; the mask closes the moment between bind() and chmod() all the same.
+        mask = os.umask(0o177)
+        try:
+            self._sock.bind(str(self.path))
+        except OSError:
+            if _answers(self.path):
+                raise
+            self.path.unlink(missing_ok=True)  # left behind by a server that was killed
+            self._sock.bind(str(self.path))
+        finally:
+            os.umask(mask)
+        self._sock.listen(8)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def answer(self, status: dict[str, Any]) -> None:
+        """Answer whoever is waiting. The answer is far below the socket's buffer, so this cannot block."""
+        try:
+            client, _ = self._sock.accept()
+        except BlockingIOError:
+            return
+        with client:
+            if peer_uid(client) in (None, os.getuid(), 0):
+                client.setblocking(False)
+                try:
+                    client.sendall(json.dumps(status).encode())
+                except OSError:
+                    return  # gone again
+
+    def close(self) -> None:
+        self._sock.close()
+        self.path.unlink(missing_ok=True)
+
+
+def peer_uid(sock: socket.socket) -> int | None:
+    """Who is at the other end (SO_PEERCRED, unix(7)), or None where the system does not say."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return int(uid)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        return sock.connect_ex(str(path)) == 0
+
+
+def ask(path: Path) -> dict[str, Any]:
+    """What the server behind this control socket says. Raises OSError where there is none."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(_ANSWER_SECONDS)
+        sock.connect(str(path))
+        pieces = []
+        while piece := sock.recv(65536):
+            pieces.append(piece)
+    status: dict[str, Any] = json.loads(b"".join(pieces))
+    return status

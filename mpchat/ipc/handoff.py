@@ -1,0 +1,76 @@
+"""A link: a Unix socket between two processes that carries messages and, with them, file descriptors (SCM_RIGHTS).
+
+The receiver gets a new number for the same open file: the kernel's object lives while any process holds it. Neither
+side ever blocks: what the socket does not take yet waits in a list. See unix(7) and cmsg(3).
+"""
+
+import os
+import socket
+from collections import deque
+from typing import Any
+
+from mpchat.ipc.frame import pack, unpack
+
+FDS_AT_ONCE = 253  # SCM_MAX_FD, the kernel's limit for one message
+_READ_BYTES = 1 << 16
+
+
+class Link:
+    """One end. Whoever posts a descriptor keeps their own copy and closes it when they like."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._unsent: deque[tuple[bytes, list[int]]] = deque()
+        self._stream = bytearray()
+        self._fds: deque[int] = deque()
+        self.ended = False
+
+    @staticmethod
+    def pair() -> tuple[socket.socket, socket.socket]:
+        return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    @property
+    def unsent(self) -> bool:
+        """Is something waiting for the socket to become writable?"""
+        return bool(self._unsent)
+
+    def post(self, *message: Any, fds: tuple[int, ...] = ()) -> None:
+        """Send a message, now or when there is room. The descriptors must stay open until `unsent` is false."""
+        self._unsent.append((pack((len(fds), message)), list(fds)))
+        self.flush()
+
+    def flush(self) -> None:
+        while self._unsent:
+            data, fds = self._unsent[0]
+            try:
+                sent = socket.send_fds(self._sock, [data], fds) if fds else self._sock.send(data)
+            except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+                return  # full, or the other side has died: then reading tells
+            if sent == len(data):
+                self._unsent.popleft()
+            else:
+                self._unsent[0] = (data[sent:], [])  # the descriptors went with the first byte
+
+    def take(self) -> list[tuple[tuple[Any, ...], list[int]]]:
+        """The messages that have arrived whole, each with its descriptors, which are the caller's to close."""
+        try:
+            data, fds, _, _ = socket.recv_fds(self._sock, _READ_BYTES, FDS_AT_ONCE)
+        except BlockingIOError:
+            return []
+        except ConnectionResetError:
+            data, fds = b"", []
+        self._fds.extend(fds)
+        if not data:
+            self.ended = True
+            return []
+        self._stream += data
+        return [(message, [self._fds.popleft() for _ in range(count)]) for count, message in unpack(self._stream)]
+
+    def close(self) -> None:
+        while self._fds:
+            os.close(self._fds.popleft())
+        self._sock.close()

@@ -1,0 +1,108 @@
+"""A lane: the two queues between one worker and the broker. One writer and one reader each, ever.
+
+    worker  -- up: multiprocessing.Queue -->  broker
+    worker  <-- down: multiprocessing.Queue --  broker
+
+put() hands the batch to the queue's feeder thread and never blocks: credits, not maxsize, bound what is under way.
+Reading goes past Queue.get(): that would block in the middle of a frame whose writer was stopped, and would unpickle
+anything. Each process closes the ends it does not use, so the death of one is an end of file for the other.
+"""
+
+import os
+import struct
+from dataclasses import dataclass
+from multiprocessing.context import SpawnContext
+from typing import Any
+
+from mpchat.ipc.frame import FRAME_BYTES, BadFrame, load
+
+_READ_BYTES = 1 << 18  # four pipes full
+_LENGTH = struct.Struct("!i")  # how multiprocessing.connection frames: 4 bytes, or -1 and then 8 for 2 GiB and more
+
+
+@dataclass
+class Lane:
+    """Both queues. Made by the supervisor, given to one worker and to the broker."""
+
+    up: Any
+    down: Any
+
+    @classmethod
+    def make(cls, context: SpawnContext) -> "Lane":
+        return cls(context.Queue(), context.Queue())
+
+    def at_worker(self) -> "LaneEnd":
+        return LaneEnd(source=self.down, sink=self.up)
+
+    def at_broker(self) -> "LaneEnd":
+        return LaneEnd(source=self.up, sink=self.down)
+
+    def let_go(self) -> None:
+        """The supervisor's part is over once both sides have opened the queues: it keeps no end of the pipes.
+
+        With its objects go the semaphores' names, so nothing is left in /dev/shm however the server ends.
+        """
+        for queue in (self.up, self.down):
+            queue._reader.close()
+            queue._writer.close()
+
+
+class LaneEnd:
+    """One side of a lane: batches go out by put(), come in by take()."""
+
+    def __init__(self, source: Any, sink: Any) -> None:
+        self._source = source
+        self._sink = sink
+        source._writer.close()
+        sink._reader.close()
+        os.set_blocking(source._reader.fileno(), False)
+        sink._ignore_epipe = True  # a dead peer is noticed as end of file here, not by the feeder thread
+        sink.cancel_join_thread()  # and never keeps this process from ending
+        self._stream = bytearray()
+        self.ended = False
+
+    def fileno(self) -> int:
+        """Readable when take() has something to do."""
+        return int(self._source._reader.fileno())
+
+    def put(self, batch: Any) -> None:
+        """Send a batch: tuples, numbers, text and bytes only."""
+        self._sink.put(batch)
+
+    def take(self) -> list[Any]:
+        """The batches that have arrived whole. `ended` is set when the other side is gone and all is read."""
+        try:
+            data = os.read(self.fileno(), _READ_BYTES)
+        except BlockingIOError:
+            return []
+        if not data:
+            self.ended = True
+            return []
+        self._stream += data
+        batches = self._frames()
+        for _ in batches:
+            # What Queue.get() would do: each put() took one of the 2^31 tokens of the semaphore.
+            self._source._sem.release()
+        return batches
+
+    def _frames(self) -> list[Any]:
+        batches, at, stream = [], 0, self._stream
+        while len(stream) - at >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(stream, at)
+            if not 0 <= length <= FRAME_BYTES:
+                raise BadFrame(f"a batch of {length} bytes")
+            end = at + _LENGTH.size + length
+            if len(stream) < end:
+                break
+            batches.append(load(bytes(stream[at + _LENGTH.size : end])))
+            at = end
+        del stream[:at]
+        return batches
+
+    def finish(self) -> None:
+        """Nothing more will be put: the feeder thread may write what is left and end."""
+        self._sink.close()
+        self._sink.join_thread()
+
+    def close(self) -> None:
+        self._source._reader.close()

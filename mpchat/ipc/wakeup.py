@@ -1,0 +1,29 @@
+"""Signals as bytes in a socket, so that a process has one place to wait in (signal.set_wakeup_fd, signal(7)).
+
+The handler itself does nothing: what a signal means is decided in the main loop, between two events.
+"""
+
+import signal
+import socket
+
+
+class Signals:
+    """Made in the main thread, once in a process."""
+
+    def __init__(self, *numbers: signal.Signals) -> None:
+        self._readable, self._writable = socket.socketpair()
+        self._readable.setblocking(False)
+        self._writable.setblocking(False)
+        signal.set_wakeup_fd(self._writable.fileno(), warn_on_full_buffer=False)
+        for number in numbers:
+            signal.signal(number, lambda *_: None)
+
+    def fileno(self) -> int:
+        return self._readable.fileno()
+
+    def take(self) -> list[signal.Signals]:
+        """Those that have come since the last call."""
+        try:
+            return [signal.Signals(number) for number in self._readable.recv(64)]
+        except BlockingIOError:
+            return []

@@ -1,0 +1,56 @@
+"""mpchat ps: who is who in a running server. psutil adds what the kernel knows of each process."""
+
+import json
+from typing import Any
+
+_COLUMNS = ("ROLE", "PID", "CLIENTS", "LINES", "CPU s", "PSS MiB", "FDS")
+
+
+def as_json(status: dict[str, Any]) -> str:
+    """Roles with their process ids on top, and everything about each process under "processes"."""
+    rows = status["processes"]
+    tree: dict[str, Any] = {row["role"]: row["pid"] for row in rows if not row["role"].startswith("worker")}
+    tree["workers"] = [row["pid"] for row in rows if row["role"].startswith("worker")]
+    return json.dumps({**tree, "ports": status["ports"], "processes": [{**row, **_measured(row)} for row in rows]})
+
+
+def as_table(status: dict[str, Any]) -> str:
+    lines = [_COLUMNS]
+    for row in status["processes"]:
+        measured = _measured(row)
+        counted = [str(row.get("clients", "")), str(row.get("lines", ""))]
+        if row["role"] == "broker":
+            counted[0] = ""  # it has sessions, not connections
+        if row["role"] == "acceptor":
+            counted[1] = ""
+        sizes = [f"{measured[name]:.1f}" if name in measured else "-" for name in ("cpu_seconds", "pss_mib")]
+        lines.append((row["role"], str(row["pid"]), *counted, *sizes, str(measured.get("fds", "-"))))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
+    table = ["  ".join(_aligned(line, widths)).rstrip() for line in lines]
+    if all("cpu_seconds" not in _measured(row) for row in status["processes"]):
+        table.append("(psutil is not installed: no CPU, memory and fds)")
+    return "\n".join(table)
+
+
+def _aligned(line: tuple[str, ...], widths: list[int]) -> list[str]:
+    return [line[0].ljust(widths[0])] + [word.rjust(width) for word, width in zip(line[1:], widths[1:], strict=True)]
+
+
+def _measured(row: dict[str, Any]) -> dict[str, Any]:
+    """CPU time so far (user + system, s), memory (MiB; shared pages divided by those who share them), open fds."""
+    try:
+        import psutil
+    except ImportError:
+        return {}
+    try:
+        process = psutil.Process(row["pid"])
+        times = process.cpu_times()
+        memory = process.memory_full_info()
+        size = getattr(memory, "pss", memory.rss)
+        return {
+            "cpu_seconds": round(times.user + times.system, 2),
+            "pss_mib": round(size / (1 << 20), 1),
+            "fds": process.num_fds(),
+        }
+    except psutil.Error:
+        return {}  # it has ended since

@@ -1,0 +1,193 @@
+"""One client's socket. Input stays in the kernel until the broker has it; output waits in an outbox.
+
+    kernel:  ....consumed....|....forwarded....|....new....      offsets count from the connection's first byte
+                              peeked, unacknowledged
+
+read() looks (MSG_PEEK) and cuts lines; acknowledge() takes what the broker has accepted. Should this process die, the
+bytes that nobody has accepted are still in the kernel, where the next worker finds them.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from mpchat.settings import Settings
+
+Record = tuple[Any, ...]  # what the core takes; its docstring lists them
+
+
+class Limits:
+    """What all of a worker's connections share: their limits and one buffer to look through."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.line = settings.line_bytes
+        self.window = settings.window_bytes
+        self.sendq = settings.sendq_bytes
+        self.view = bytearray(settings.peek_bytes)
+
+
+class Connection:
+    """Made when the acceptor passes a socket; closed by the worker, which also tells the acceptor."""
+
+    __slots__ = (
+        "again",
+        "backlog",
+        "blocked",
+        "closing",
+        "consumed",
+        "deaf",
+        "discarding",
+        "finished",
+        "forwarded",
+        "hung_up",
+        "id",
+        "is_plain",
+        "limits",
+        "outbox",
+        "seen",
+        "sock",
+    )
+
+    def __init__(self, id: int, sock: socket.socket, is_plain: bool, limits: Limits) -> None:
+        self.id = id
+        self.sock = sock
+        self.is_plain = is_plain
+        self.limits = limits
+        self.consumed = 0  # taken from the kernel
+        self.forwarded = 0  # given to the broker
+        self.seen = 0  # known to have arrived, by the last look
+        self.again = False  # there is more to read than could be taken
+        self.discarding = False  # inside a line that was too long
+        self.hung_up = False  # the client has closed its side, or everything
+        self.finished = False  # the end of input was reported, or nobody wants more
+        self.outbox: list[bytes] = []  # this turn's output
+        self.backlog: bytearray | None = None  # what the kernel did not take yet
+        self.blocked = False  # its send buffer is full
+        self.deaf = False  # it reads too slowly: nothing more is kept for it
+        self.closing = False
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    def read(self, allowed: int) -> list[Record]:
+        """Look at the input and cut up to `allowed` lines off it, as records.
+
+        Sets `again` where there is more to look at than could be taken now: after an acknowledgement, or a pause.
+        """
+        self.again = False
+        if self.finished:
+            return []
+        start = self.forwarded - self.consumed
+        if start >= self.limits.window:
+            self.again = True
+            return []
+        view = self.limits.view
+        try:
+            size = self.sock.recv_into(view, len(view), socket.MSG_PEEK)
+        except BlockingIOError:
+            return []
+        except OSError as error:
+            return [self.end(error.strerror or "Connection lost")]
+        if size == 0:
+            return [self.end("Connection closed")]
+        records, at = self._cut(view, start, size, allowed)
+        self.forwarded = self.consumed + at
+        self.again = at >= self.limits.window or len(records) >= allowed or size == len(view)
+        if self.hung_up and not self.again:  # whole lines before the end count, a piece of one does not
+            records.append(self.end("Connection closed"))
+        self.seen = self.consumed + size
+        return records
+
+    def _cut(self, view: bytearray, at: int, size: int, allowed: int) -> tuple[list[Record], int]:
+        records: list[Record] = []
+        base, id = self.consumed, self.id
+        while at < self.limits.window and len(records) < allowed:
+            newline = view.find(b"\n", at, size)
+            if self.discarding:
+                end = size if newline < 0 else newline + 1
+                if end > at:
+                    records.append(("rest", id, base + end))
+                self.discarding = newline < 0
+            elif newline >= 0:
+                end = newline + 1
+                stop = newline - 1 if newline > at and view[newline - 1] == 13 else newline  # CR LF, or LF alone
+                too_long = stop - at > self.limits.line
+                records.append(
+                    ("overlong", id, base + end) if too_long else ("line", id, base + end, bytes(view[at:stop]))
+                )
+            elif size - at > self.limits.line:
+                end = size
+                records.append(("overlong", id, base + end))
+                self.discarding = True
+            else:
+                break
+            at = end
+            if newline < 0:
+                break
+        return records, at
+
+    def end(self, reason: str) -> Record:
+        """No more input will come: what the core should know."""
+        self.finished = True
+        return ("gone", self.id, reason)
+
+    def acknowledge(self, end: int) -> None:
+        """The broker has everything up to `end`: take it from the kernel."""
+        while self.consumed < end:
+            try:
+                taken = self.sock.recv_into(self.limits.view, min(end - self.consumed, len(self.limits.view)))
+            except OSError:
+                taken = 0
+            if not taken:  # a reset has thrown the bytes away: there is nothing left to take
+                self.consumed = end
+                return
+            self.consumed += taken
+
+    def unread(self) -> bool:
+        """Does anything of it lie in the kernel that the broker has not heard of?"""
+        try:
+            return self.sock.recv_into(self.limits.view, len(self.limits.view), socket.MSG_PEEK) > (
+                self.forwarded - self.consumed
+            )
+        except OSError:
+            return False
+
+    def flush(self) -> int:
+        """Send what there is, in one call; returns how many bytes the kernel took."""
+        data: bytes | bytearray
+        if self.deaf and not self.closing:  # it is on its way out: only its farewell is still worth keeping
+            self.outbox.clear()
+        if self.backlog is None:
+            data = self.outbox[0] if len(self.outbox) == 1 else b"".join(self.outbox)
+        else:
+            for piece in self.outbox:
+                self.backlog += piece
+            data = self.backlog
+        self.outbox.clear()
+        if self.blocked or not data:
+            return 0
+        try:
+            sent = self.sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            sent = len(data)  # nobody is there any more; reading tells the rest
+        if sent == len(data):
+            self.backlog = None
+            return sent
+        self.blocked = True
+        if self.backlog is None:
+            self.backlog = bytearray(data)
+        del self.backlog[:sent]
+        return sent
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the kernel has not taken yet, as of the last flush()."""
+        return len(self.backlog) if self.backlog is not None else 0
+
+    @property
+    def overdue(self) -> bool:
+        """Is it further behind than anybody may be?"""
+        return self.unsent > self.limits.sendq and not (self.deaf or self.closing)

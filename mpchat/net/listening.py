@@ -1,0 +1,41 @@
+"""Listening sockets, and how an accepted one is prepared (tcp(7), socket(7))."""
+
+import contextlib
+import socket
+
+from mpchat.settings import Settings
+
+_BACKLOG = 1024  # a class of 30 or a storm of a thousand; the kernel caps it at somaxconn
+_KEEPALIVE = {"TCP_KEEPIDLE": 120, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 180_000}
+
+
+def listen(settings: Settings, port: int) -> socket.socket:
+    """A listening socket on the settings' host. Raises OSError; port 0 is any free one."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        settings.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Before listen(): the accepted sockets inherit it, and the window is offered in the handshake.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, settings.receive_buffer_bytes)
+        sock.bind(address)
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def prepare(sock: socket.socket, is_plain: bool, settings: Settings) -> None:
+    """Set up an accepted socket. Non-blocking is the open file's property: whoever gets the descriptor has it too."""
+    sock.setblocking(False)
+    # Nagle would hold a line back until the one before is acknowledged: eight times slower under load.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.send_buffer_bytes)
+    if is_plain:  # nc answers no PING, so TCP itself must find out that a peer is gone
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE.items():
+            with contextlib.suppress(AttributeError, OSError):  # not every system has each of them
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,0 +1,125 @@
+"""Waiting for many file descriptors, told once about each change.
+
+A worker leaves what it has read in the kernel until the broker has it (MSG_PEEK). To a level-triggered selector such a
+socket stays readable, and the loop would spin. Edge-triggered epoll(7) tells of new bytes only. Where there is no
+epoll, OneShotPoller gets the same from any selector and SO_RCVLOWAT.
+"""
+
+import fcntl
+import select
+import selectors
+import socket
+import struct
+import termios
+from typing import Protocol
+
+
+class Source(Protocol):
+    """Anything with a file descriptor."""
+
+    def fileno(self) -> int: ...
+
+
+Event = tuple[Source, bool, bool, bool]  # what, readable (or at its end), writable, the other side has hung up
+
+_UNREAD_MOST = 8192  # SO_RCVLOWAT is clamped to half the receive buffer: with more unread, wait for it to be taken
+
+
+_HUNG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR if hasattr(select, "epoll") else 0
+
+
+class EdgePoller:
+    """epoll. A stream is told of once for each change; everything else for as long as it is readable."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._sources: dict[int, Source] = {}
+
+    def watch(self, source: Source, stream: bool = False) -> None:
+        """Wait for `source` to be readable. A stream is edge-triggered, and waited for both ways."""
+        edge = select.EPOLLET | select.EPOLLOUT | select.EPOLLRDHUP if stream else 0
+        self._sources[source.fileno()] = source
+        self._epoll.register(source.fileno(), select.EPOLLIN | edge)
+
+    def want_write(self, source: Source, wanted: bool) -> None:
+        """For what is not a stream: tell also when it is writable."""
+        self._epoll.modify(source.fileno(), select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+
+    def rearm(self, sock: socket.socket, write: bool, unread: int) -> None:
+        """Tell again: of input beyond the `unread` bytes that lie there, and of room for output if `write`."""
+
+    def forget(self, source: Source) -> None:
+        """Before it is closed: epoll goes on firing for a closed number while another process has the file open."""
+        self._epoll.unregister(source.fileno())
+        del self._sources[source.fileno()]
+
+    def wait(self, timeout: float | None) -> list[Event]:
+        """Block for `timeout` seconds at most, None: until something happens."""
+        events: list[Event] = []
+        for fd, mask in self._epoll.poll(-1 if timeout is None else max(0.0, timeout)):
+            source = self._sources.get(fd)
+            if source is not None:
+                readable, writable = bool(mask & ~select.EPOLLOUT), bool(mask & select.EPOLLOUT)
+                events.append((source, readable, writable, bool(mask & _HUNG_UP)))
+        return events
+
+
+class OneShotPoller:
+    """The same on poll, kqueue or select, by three system calls more for each event of a stream.
+
+    After an event a stream is left alone until rearm(). SO_RCVLOWAT then hides the bytes that are known already.
+    """
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._unread: dict[int, int] = {}  # of each stream: bytes that lie there and are known
+        self._resting: dict[int, Source] = {}
+
+    def watch(self, source: Source, stream: bool = False) -> None:
+        if stream:
+            self._unread[source.fileno()] = 0
+        self._selector.register(source.fileno(), selectors.EVENT_READ, source)
+
+    def want_write(self, source: Source, wanted: bool) -> None:
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if wanted else 0)
+        self._selector.modify(source.fileno(), events, source)
+
+    def rearm(self, sock: socket.socket, write: bool, unread: int) -> None:
+        fd = sock.fileno()
+        events = (selectors.EVENT_READ if unread < _UNREAD_MOST else 0) | (selectors.EVENT_WRITE if write else 0)
+        self._unread[fd] = unread
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, unread + 1)
+        source = self._rest(fd)
+        if events:
+            self._selector.register(fd, events, source)
+            del self._resting[fd]
+
+    def _rest(self, fd: int) -> Source:
+        if fd not in self._resting:
+            self._resting[fd] = self._selector.unregister(fd).data
+        return self._resting[fd]
+
+    def forget(self, source: Source) -> None:
+        fd = source.fileno()
+        if self._resting.pop(fd, None) is None:
+            self._selector.unregister(fd)
+        self._unread.pop(fd, None)
+
+    def wait(self, timeout: float | None) -> list[Event]:
+        events: list[Event] = []
+        for key, mask in self._selector.select(timeout):
+            readable, hung_up = bool(mask & selectors.EVENT_READ), False
+            if key.fd in self._unread:
+                # Readable without one byte more than was hidden: what woke us is the end of the stream.
+                hung_up = readable and _unread(key.fd) <= self._unread[key.fd]
+                self._rest(key.fd)
+            events.append((key.data, readable, bool(mask & selectors.EVENT_WRITE), hung_up))
+        return events
+
+
+def _unread(fd: int) -> int:
+    (size,) = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))
+    return int(size)
+
+
+Poller = EdgePoller if hasattr(select, "epoll") else OneShotPoller

@@ -1,0 +1,1 @@
+"""Decisions about processes and load, as pure functions of what is known."""

@@ -1,0 +1,60 @@
+"""Admission: who may connect. Pure: one /64 of IPv6 is one address, as one house is; loopback may always."""
+
+from collections import deque
+from ipaddress import IPv6Address, ip_address
+
+
+def household(host: str) -> str:
+    """What counts as one address: the address itself, or its /64; "" for loopback, which no limit touches."""
+    address = ip_address(host.partition("%")[0])
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return household(str(address.ipv4_mapped))
+        return "" if address.is_loopback else str(IPv6Address(int(address) >> 64 << 64))
+    return "" if address.is_loopback else host
+
+
+class Admission:
+    """Counts connections: all of them, and those of each household. Time in seconds."""
+
+    def __init__(self, most: int, most_each: int, new_each_minute: int) -> None:
+        self._most = most
+        self._most_each = most_each
+        self._new_each_minute = new_each_minute
+        self._open = 0
+        self._of: dict[str, int] = {}
+        self._recent: dict[str, deque[float]] = {}
+
+    def refusal(self, host: str, now: float) -> str:
+        """Why this newcomer may not stay, or "" and they are counted."""
+        if self._open >= self._most:
+            return "Server is full"
+        home = household(host)
+        if home:
+            if self._of.get(home, 0) >= self._most_each:
+                return "Too many connections from your address"
+            recent = self._recent.setdefault(home, deque())
+            while recent and recent[0] <= now - 60:
+                recent.popleft()
+            if len(recent) >= self._new_each_minute:
+                return "Too many new connections from your address, wait a minute"
+            recent.append(now)
+            self._of[home] = self._of.get(home, 0) + 1
+        self._open += 1
+        return ""
+
+    def left(self, host: str) -> None:
+        """One of those that were let in is gone."""
+        self._open -= 1
+        home = household(host)
+        if home:
+            self._of[home] -= 1
+            if not self._of[home]:
+                del self._of[home]
+                self._forget_idle_homes()
+
+    def _forget_idle_homes(self) -> None:
+        # An address that comes once must not be remembered for ever.
+        if len(self._recent) > 1000:
+            newest = max(times[-1] for times in self._recent.values() if times)
+            self._recent = {home: times for home, times in self._recent.items() if times and times[-1] > newest - 60}

@@ -1,0 +1,130 @@
+"""The broker: the single authority. What it decides is decided, in the order in which it decides it.
+
+It waits for the queues from the workers, and for the control link to the supervisor. A turn takes what all the queues
+hold as one batch, writes it to the journal, lets the core think, and puts at most one batch to each worker. The core
+(mpchat/core.py) does the chatting; this file is the only one that knows both it and the queues.
+
+It never waits for a worker: what a worker is slow to take is bounded by credits, which slow those who send.
+If it dies, all it knew follows again from the journal; today the server ends when it dies, and says so.
+"""
+
+import os
+import time
+from pathlib import Path
+
+from mpchat.core import BROKER, Core, Item, Record
+from mpchat.ipc.board import Board
+from mpchat.ipc.handoff import Link
+from mpchat.ipc.lane import Lane, LaneEnd
+from mpchat.net.poller import Poller
+from mpchat.policy.credits import Ledger
+from mpchat.policy.passwords import right
+from mpchat.processes.log import Log
+from mpchat.protocol.secrets import Withheld
+from mpchat.settings import Settings, pack
+from mpchat.store.journal import Journal
+
+_ITEM_BYTES = 32  # what an item weighs besides its text, for the bounds on what may be under way
+
+
+def main(control: Link, log: Log, settings: Settings, lanes: list[Lane], board: Board) -> None:
+    Broker(control, log, settings, [lane.at_broker() for lane in lanes], board).run()
+
+
+class Broker:
+    def __init__(self, control: Link, log: Log, settings: Settings, lanes: list[LaneEnd], board: Board) -> None:
+        self.control, self.log, self.settings, self.board = control, log, settings, board
+        self.lanes = lanes
+        self.poller = Poller()
+        self.core = Core()
+        self.withheld = Withheld()
+        self.ledger = Ledger(len(lanes), settings.lag_bytes)
+        self.position = [0] * len(lanes)  # items put into each worker's stream so far
+        self.outgoing: list[list[Item]] = [[] for _ in lanes]
+        self.journal = Journal(Path(settings.data) / "journal") if settings.data else None
+        self.lines = self.turns = 0
+
+    def run(self) -> None:
+        wall, mono = now()
+        utc_offset = time.localtime(wall // 1000).tm_gmtoff // 60
+        self.commit([("start", pack(self.settings.wording), len(self.lanes), utc_offset, wall, mono)])
+        self.poller.watch(self.control)
+        for lane in self.lanes:
+            self.poller.watch(lane)
+        self.control.post("ready")
+        while not all(lane.ended for lane in self.lanes):
+            batch: list[Record] = []
+            for source, *_ in self.poller.wait(self.timeout()):
+                if isinstance(source, LaneEnd):
+                    batch += self.drain_lane(source)
+                else:
+                    batch += self.obey()
+            if batch or self.timeout() == 0:
+                self.commit([("clock", *now()), *batch])
+            self.deliver()
+            self.turns += 1
+            self.board.write(1, 0, self.lines, sum(self.position), 0, 0, 0, self.turns)
+
+    def timeout(self) -> float | None:
+        """Seconds until the core wants to know the time."""
+        deadline = self.core.next_deadline
+        return None if deadline is None else max(0.0, (deadline - now()[1]) / 1000)
+
+    def drain_lane(self, lane: LaneEnd) -> list[Record]:
+        worker = self.lanes.index(lane)
+        batch: list[Record] = []
+        for applied, size, records in lane.take():
+            self.ledger.applied(worker, applied)
+            self.ledger.received(worker, size)
+            batch += records
+        if lane.ended:
+            self.poller.forget(lane)
+        self.lines += len(batch)
+        return batch
+
+    def obey(self) -> list[Record]:
+        """The supervisor says stop, and why; or nothing any more, because it is dead."""
+        messages = self.control.take()
+        if self.control.ended:
+            os._exit(0)
+        return [("stop", reason) for (_, reason), _ in messages]
+
+    def commit(self, batch: list[Record]) -> None:
+        """Append the batch to the journal, then apply it: the one way in which anything ever happens."""
+        batch = [self.withheld.take(record) for record in batch]
+        while batch:
+            if self.journal is not None:
+                self.journal.append(batch)
+            answers: list[Record] = []
+            for record in batch:
+                for worker, item in self.core.apply(record):
+                    if worker == BROKER:
+                        answers.append(self.answer(*item))
+                    else:
+                        self.outgoing[worker].append(item)
+                        if item[0] == "close":
+                            self.withheld.closed(item[1])
+            batch = answers
+        for worker, item in self.core.acknowledge():
+            self.outgoing[worker].append(item)
+        self.withheld.forget()
+
+    def answer(self, _: str, connection: int, end: int, kind: str, name: str) -> Record:
+        return ("answer", connection, right(self.settings, kind, name, self.withheld.secret(connection, end)))
+
+    def deliver(self) -> None:
+        """One batch for each worker that has items coming, or credit."""
+        credit = self.ledger.pay()
+        for worker, items in enumerate(self.outgoing):
+            if items or worker in credit:
+                size = sum([len(item[2]) if item[0] in ("cast", "send") else 0 for item in items])
+                size += _ITEM_BYTES * len(items)
+                self.lanes[worker].put((self.position[worker] + 1, credit.get(worker, 0), size, items))
+                self.ledger.sent(worker, size)
+                self.position[worker] += len(items)
+                self.outgoing[worker] = []
+
+
+def now() -> tuple[int, int]:
+    """Wall clock and monotonic ms."""
+    return time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000

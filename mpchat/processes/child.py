@@ -1,0 +1,61 @@
+"""The first minute of every child, and its last: what all of them do before and after their own work.
+
+A child is spawned, not forked: it gets what it is given and nothing else, neither the parent's memory nor its file
+descriptors nor, worst of all, its locks in whatever state they were. Whatever a child did not expect ends it, and the
+supervisor sees that: it is the one handler of unexpected errors.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import traceback
+from collections.abc import Callable
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import Any
+
+from mpchat.ipc.handoff import Link
+from mpchat.processes.log import Log
+from mpchat.settings import Settings
+
+CRASHED = 70  # exit status of an unexpected error (EX_SOFTWARE, sysexits(3))
+
+Main = Callable[..., None]
+
+
+def spawn(context: SpawnContext, role: str, main: Main, settings: Settings, *args: Any) -> tuple[SpawnProcess, Link]:
+    """Start a process that runs main(link, log, settings, *args); returns it and the control link to it."""
+    ours, theirs = socket.socketpair()
+    process = context.Process(target=_run, name=role, args=(role, main, theirs, settings, args), daemon=True)
+    process.start()
+    theirs.close()
+    return process, Link(ours)
+
+
+def _run(role: str, main: Main, control: socket.socket, settings: Settings, args: tuple[Any, ...]) -> None:
+    # Ctrl-C and a closing terminal reach the whole foreground group; only the supervisor decides what they mean.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    take_name(f"mpchat:{role}")
+    log = Log(role, settings.log_level, settings.log_json)
+    status = 0
+    try:
+        main(Link(control), log, settings, *args)
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        log.error("crashed", error=repr(error), at=f"{os.path.basename(last.filename)}:{last.lineno}")
+        log.debug("traceback", text=traceback.format_exc())
+        status = CRASHED
+    # Not sys.exit(): its last rites would wait for queues whose reader may be dead.
+    os._exit(status)
+
+
+def take_name(name: str) -> None:
+    """Be called `name` in ps, top and pstree. The kernel's own name for a process has 15 bytes (proc_pid_comm(5))."""
+    try:
+        import setproctitle
+    except ImportError:
+        with contextlib.suppress(OSError), open("/proc/self/comm", "w") as comm:
+            comm.write(name[:15])
+    else:
+        setproctitle.setproctitle(name)

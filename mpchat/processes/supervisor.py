@@ -1,0 +1,200 @@
+"""The supervisor: the parent of all. It opens the listening sockets, makes the queues, starts and watches the others.
+
+It waits for signals, for its children's deaths (Process.sentinel), for what they report, and for the control socket.
+It reads nothing a client sends, and never puts to a queue: that would start a thread in it.
+
+    Ctrl-C, SIGTERM, SIGHUP   stop accepting -> everybody is told -> flushed -> exit 0
+    a child dies              today the whole server ends and names it, exit 1
+    it dies itself            its children find the end of their control links, and leave
+"""
+
+import os
+import selectors
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from multiprocessing import get_context, resource_tracker
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any
+
+from mpchat.ipc.board import Board
+from mpchat.ipc.control_socket import ControlSocket
+from mpchat.ipc.handoff import Link
+from mpchat.ipc.lane import Lane
+from mpchat.ipc.wakeup import Signals
+from mpchat.net.listening import listen
+from mpchat.processes import acceptor, broker, child, worker
+from mpchat.processes.log import Log
+from mpchat.settings import Settings
+
+STOPPED = 0
+FAILED = 1
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass
+class Child:
+    role: str
+    process: SpawnProcess
+    link: Link
+    ready: bool = False
+
+
+@dataclass
+class Supervisor:
+    """One server. run() returns its exit status."""
+
+    settings: Settings
+    runtime: Path  # folder of the control socket
+    children: list[Child] = field(default_factory=list)
+    lanes: list[Lane] = field(default_factory=list)
+    stopping: str = ""  # why, once we do
+    deadline: float | None = None  # monotonic: when those that have not stopped are killed
+    status: int = STOPPED
+
+    def run(self) -> int:
+        self.log = Log("supervisor", self.settings.log_level, self.settings.log_json)
+        self.listeners = [(listen(self.settings, self.settings.port), False)]
+        if self.settings.plain_port is not None:
+            self.listeners.append((listen(self.settings, self.settings.plain_port), True))
+        self.ports = [sock.getsockname()[1] for sock, _ in self.listeners]
+        self.control = ControlSocket(self.runtime / f"{self.ports[0]}.sock")
+        try:
+            self.start()
+            self.watch()
+        finally:
+            for each in self.children:
+                each.process.kill()
+                each.process.join()
+            self.control.close()
+        return self.status
+
+    def start(self) -> None:
+        """Make everything that two children share, give each its part, and keep none of it."""
+        # Ignored dispositions are inherited: a Ctrl-C in the first milliseconds must not kill a half-started child.
+        for stop_signal in _STOP_SIGNALS:
+            signal.signal(stop_signal, signal.SIG_IGN)
+        child.take_name("mpchat:super")
+        context = get_context("spawn")
+        count = self.settings.workers
+        self.board = Board.make(2 + count)
+        self.lanes = [Lane.make(context) for _ in range(count)]
+        links = [Link.pair() for _ in range(count)]
+        self.spawn("broker", broker.main, self.lanes, self.board)
+        for number in range(count):
+            self.spawn(f"worker{number}", worker.main, number, self.lanes[number], links[number][0], self.board)
+        self.spawn("acceptor", acceptor.main, self.listeners, [link for _, link in links], self.board)
+        for pair in links:
+            pair[0].close()
+            pair[1].close()
+        self.signals = Signals(*_STOP_SIGNALS)
+
+    def spawn(self, role: str, main: child.Main, *args: Any) -> None:
+        process, link = child.spawn(get_context("spawn"), role, main, self.settings, *args)
+        self.children.append(Child(role, process, link))
+
+    def watch(self) -> None:
+        """Until the last child has ended."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.signals, selectors.EVENT_READ, self.take_signals)
+            selector.register(self.control, selectors.EVENT_READ, lambda: self.control.answer(self.describe()))
+            for each in self.children:
+                selector.register(each.link, selectors.EVENT_READ, lambda each=each: self.hear(selector, each))
+                selector.register(
+                    each.process.sentinel, selectors.EVENT_READ, lambda each=each: self.bury(selector, each)
+                )
+            while self.children:
+                timeout = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+                ready = selector.select(timeout)
+                # Signals first: who was told to stop together with us has not died unexpectedly.
+                for key, _ in sorted(ready, key=lambda event: event[0].fd != self.signals.fileno()):
+                    key.data()
+                if self.deadline is not None and time.monotonic() >= self.deadline:
+                    self.kill_the_rest()
+
+    def take_signals(self) -> None:
+        for number in self.signals.take():
+            if number in _STOP_SIGNALS:
+                if self.stopping:
+                    self.deadline = time.monotonic()  # asked twice: at once, then
+                else:
+                    self.stop("Server shutting down")
+
+    def hear(self, selector: selectors.BaseSelector, each: Child) -> None:
+        """A child has said that it is ready, or has closed its end in dying."""
+        if each.link.take():
+            each.ready = True
+            if all(other.ready for other in self.children):
+                self.announce()
+        if each.link.ended:
+            selector.unregister(each.link)
+
+    def announce(self) -> None:
+        """All listen and every queue has been opened at both ends: our own copies of all that can go."""
+        for lane in self.lanes:
+            lane.let_go()
+        self.lanes.clear()
+        for sock, _ in self.listeners:
+            sock.close()
+        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
+        plain = f"{host}:{self.ports[1]}" if len(self.ports) > 1 else "none"
+        sys.stdout.write(f"mpchat ready: irc {host}:{self.ports[0]}, plain {plain}, pid {os.getpid()}\n")
+        sys.stdout.flush()
+
+    def bury(self, selector: selectors.BaseSelector, each: Child) -> None:
+        """A child has ended. In a stop each does, in this order: acceptor, workers, broker."""
+        selector.unregister(each.process.sentinel)
+        each.process.join()
+        self.children.remove(each)
+        code = each.process.exitcode or 0
+        if self.stopping and code in (0, -signal.SIGTERM):
+            if each.role == "acceptor":
+                self.tell("broker", "stop", self.stopping)
+            return
+        self.status = FAILED
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        self.log.error("process died", dead=each.role, was=each.process.pid, how=how)
+        sys.stderr.write(f"mpchat: the {each.role} process (pid {each.process.pid}) was {how}; the server ends\n")
+        if each.role == "broker" or self.stopping:
+            self.kill_the_rest()  # there is nobody left who could tell the clients
+        else:
+            self.stop("Server shutting down: a process died")
+
+    def stop(self, reason: str) -> None:
+        """The acceptor first, so that nobody comes in while the others are being told."""
+        self.stopping = reason
+        self.deadline = time.monotonic() + self.settings.stop_seconds
+        self.log.info("stopping", why=reason)
+        if any(each.role == "acceptor" for each in self.children):
+            self.tell("acceptor", "stop", reason)
+        else:
+            self.tell("broker", "stop", reason)
+
+    def tell(self, role: str, *message: str) -> None:
+        for each in self.children:
+            if each.role == role:
+                each.link.post(*message)
+
+    def kill_the_rest(self) -> None:
+        for each in self.children:
+            each.process.kill()
+        self.deadline = None
+
+    def describe(self) -> dict[str, Any]:
+        """For `mpchat ps`."""
+        rows = [{"role": "supervisor", "pid": os.getpid()}]
+        for each in self.children:
+            number = {"acceptor": 0, "broker": 1}.get(each.role)
+            row = 2 + int(each.role.removeprefix("worker")) if number is None else number
+            rows.append({"role": each.role, "pid": each.process.pid or 0, **self.board.read(row)})
+        tracker = getattr(resource_tracker._resource_tracker, "_pid", None)
+        if tracker is not None:
+            rows.append({"role": "resource_tracker", "pid": tracker})
+        return {"ports": self.ports, "processes": rows}
+
+
+def serve(settings: Settings, runtime: Path) -> int:
+    return Supervisor(settings, runtime).run()

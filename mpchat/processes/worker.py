@@ -1,0 +1,238 @@
+"""A worker: bytes in -> lines up to the broker; items down from the broker -> bytes out. It decides nothing.
+
+It waits in one place for four kinds of file descriptors: its clients' sockets, the queue from the broker, the link
+from the acceptor (new clients), and the control link to the supervisor. One turn of the loop deals with all that is
+ready, then sends at most once to each client, and puts at most one batch to the broker.
+
+    backpressure  a broker that does not keep up: our purse is empty, and we stop reading clients
+                  a client that floods: its bucket is empty, and we stop reading that one
+                  a client that does not read: its backlog grows, and at a limit the broker is told
+
+If it dies, its clients' sockets live on in the acceptor's copies, and the bytes that nobody has acknowledged in the
+kernel: all that another worker needs. Today the server ends when a worker dies, and says so.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mpchat.ipc.board import Board
+from mpchat.ipc.handoff import Link
+from mpchat.ipc.lane import Lane, LaneEnd
+from mpchat.net.closing import Closing
+from mpchat.net.connection import Connection, Limits
+from mpchat.net.groups import Groups
+from mpchat.net.poller import Poller
+from mpchat.net.throttle import Throttle
+from mpchat.policy.credits import Purse
+from mpchat.processes.log import Log
+from mpchat.settings import Settings
+
+_REPORT_BYTES = 1 << 18  # of the stream: how often the broker hears how far we are, if there is nothing else to say
+
+
+def main(
+    control: Link, log: Log, settings: Settings, number: int, lane: Lane, acceptor: socket.socket, board: Board
+) -> None:
+    Worker(control, settings, number, lane.at_worker(), Link(acceptor), board).run()
+
+
+class Worker:
+    def __init__(
+        self, control: Link, settings: Settings, number: int, lane: LaneEnd, acceptor: Link, board: Board
+    ) -> None:
+        self.control, self.lane, self.acceptor = control, lane, acceptor
+        self.number, self.board = number, board
+        self.poller = Poller()
+        self.limits = Limits(settings)
+        self.throttle = Throttle(settings)
+        self.closing = Closing(settings)
+        self.groups = Groups()
+        self.connections: dict[int, Connection] = {}
+        self.purse = Purse(settings.credit_bytes)
+        self.thirsty: dict[int, Connection] = {}  # would be read, had we credit
+        self.records: list[tuple[Any, ...]] = []  # this turn's batch for the broker
+        self.spent = 0  # and what it costs
+        self.position = 0  # items applied: our place in the broker's numbered stream
+        self.applied = self.reported = 0  # bytes of the stream
+        self.lines = self.sends = self.bytes_out = self.turns = 0
+        self.ending = False
+        self.do: dict[str, Callable[..., None]] = {
+            "send": lambda id, data: self.groups.send(self.connections[id], data),
+            "cast": self.groups.cast,
+            "join": lambda group, id: self.groups.join(group, self.connections[id]),
+            "leave": lambda group, id: self.groups.leave(group, self.connections[id]),
+            "ack": lambda id, end: self.acknowledge(self.connections[id], end),
+            "probe": lambda id: self.probe(self.connections[id]),
+            "close": lambda id: self.close(self.connections[id]),
+            "end": self.end,
+        }
+
+    def run(self) -> None:
+        self.poller.watch(self.control)
+        self.poller.watch(self.acceptor)
+        self.poller.watch(self.lane)
+        self.control.post("ready")
+        while self.connections or not self.ending:
+            for source, readable, writable, hung_up in self.poller.wait(self.timeout()):  # select: the only wait
+                if isinstance(source, Connection):
+                    self.client_event(source, readable, writable, hung_up)
+                elif source is self.lane:
+                    self.drain_lane()
+                elif source is self.acceptor:
+                    self.acceptor_event(readable, writable)
+                elif self.control.take() == [] and self.control.ended:
+                    os._exit(0)  # the supervisor is gone: nothing survives it
+            self.read_the_waiting()
+            self.flush()
+            self.forward()
+            for connection in self.closing.overdue(time.monotonic()):
+                self.forget(connection)
+            self.show()
+
+    def timeout(self) -> float | None:
+        """Seconds until something is due that no file descriptor will tell of."""
+        deadlines = [due for due in (self.throttle.next_deadline, self.closing.next_deadline) if due is not None]
+        return min(deadlines) - time.monotonic() if deadlines else None
+
+    # Up: bytes in, records out
+
+    def acceptor_event(self, readable: bool, writable: bool) -> None:
+        if writable:
+            self.acceptor.flush()
+            self.poller.want_write(self.acceptor, self.acceptor.unsent)
+        if readable:
+            for (_, id, is_plain, host), (fd,) in self.acceptor.take():
+                self.take_client(id, is_plain, host, fd)
+        if self.acceptor.ended:
+            self.poller.forget(self.acceptor)
+
+    def take_client(self, id: int, is_plain: bool, host: str, fd: int) -> None:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
+        connection = self.connections[id] = Connection(id, sock, is_plain, self.limits)
+        self.records.append(("open", self.number, id, is_plain, host))
+        self.poller.watch(connection, stream=True)
+
+    def client_event(self, connection: Connection, readable: bool, writable: bool, hung_up: bool) -> None:
+        if writable and connection.blocked:
+            connection.blocked = False
+            self.groups.touch(connection)
+        connection.hung_up |= hung_up
+        if connection.closing:
+            self.close_if_done(connection)
+        elif readable:
+            self.read(connection)
+
+    def read(self, connection: Connection) -> None:
+        if self.purse.empty:
+            self.thirsty[connection.id] = connection
+            return
+        allowed = self.throttle.allowance(connection, time.monotonic())
+        if allowed:
+            before = connection.forwarded
+            records = connection.read(allowed)
+            self.records += records
+            self.lines += len(records)
+            self.throttle.spend(connection, len(records))
+            self.purse.spend(connection.forwarded - before)
+            self.spent += connection.forwarded - before
+            if len(records) == allowed:
+                self.throttle.allowance(connection, time.monotonic())
+        self.rearm(connection)
+
+    def read_the_waiting(self) -> None:
+        """Clients that were left unread for want of credit, or because they were too fast."""
+        if self.thirsty and not self.purse.empty:
+            thirsty, self.thirsty = self.thirsty, {}
+            for connection in thirsty.values():
+                self.read(connection)
+        for connection in self.throttle.due(time.monotonic()):
+            self.read(connection)
+
+    def rearm(self, connection: Connection) -> None:
+        self.poller.rearm(connection.sock, connection.blocked, connection.seen - connection.consumed)
+
+    def forward(self) -> None:
+        """One batch for the broker, which also says how far we have come with its stream."""
+        if self.records or self.applied - self.reported >= _REPORT_BYTES:
+            self.lane.put((self.applied, self.spent, self.records))
+            self.spent = 0
+            self.records = []
+            self.reported = self.applied
+
+    # Down: items in, bytes out
+
+    def drain_lane(self) -> None:
+        for first, credit, size, items in self.lane.take():
+            if first != self.position + 1:
+                raise RuntimeError(f"a gap in the stream: item {first} after {self.position}")
+            for item in items:
+                self.do[item[0]](*item[1:])
+            self.position += len(items)
+            self.applied += size
+            self.purse.earn(credit)
+        if self.lane.ended:
+            self.poller.forget(self.lane)  # the broker is gone; the supervisor decides what follows
+
+    def acknowledge(self, connection: Connection, end: int) -> None:
+        connection.acknowledge(end)
+        if connection.again:
+            self.read(connection)
+        else:
+            self.rearm(connection)
+
+    def probe(self, connection: Connection) -> None:
+        if not connection.unread():
+            self.records.append(("silent", connection.id))
+
+    def flush(self) -> None:
+        """Send this turn's output: everything for one client in one call."""
+        for connection in self.groups.spoken_to():
+            self.bytes_out += connection.flush()
+            self.sends += 1
+            if connection.blocked:
+                self.rearm(connection)
+                if connection.overdue:
+                    connection.deaf = True
+                    self.records.append(connection.end("SendQ exceeded"))
+            if connection.closing:
+                self.close_if_done(connection)
+
+    # The end of a connection, and of everything
+
+    def close(self, connection: Connection) -> None:
+        self.closing.begin(connection, time.monotonic())
+        self.groups.touch(connection)
+
+    def close_if_done(self, connection: Connection) -> None:
+        if self.closing.advance(connection, time.monotonic()):
+            self.forget(connection)
+        else:
+            self.poller.rearm(connection.sock, connection.blocked, 0)
+
+    def forget(self, connection: Connection) -> None:
+        self.poller.forget(connection)
+        self.closing.forget(connection)
+        self.throttle.forget(connection)
+        self.thirsty.pop(connection.id, None)
+        del self.connections[connection.id]
+        connection.sock.close()
+        if not self.acceptor.ended:
+            self.acceptor.post("gone", connection.id)
+            self.poller.want_write(self.acceptor, self.acceptor.unsent)
+
+    def end(self) -> None:
+        """The stream's last item. Whoever came too late to be told is closed all the same."""
+        self.ending = True
+        for connection in self.connections.values():
+            if not connection.closing:
+                self.close(connection)
+
+    def show(self) -> None:
+        self.turns += 1
+        clients, delivered = len(self.connections), self.groups.deliveries
+        self.board.write(
+            2 + self.number, clients, self.lines, self.position, delivered, self.sends, self.bytes_out, self.turns
+        )

@@ -1,0 +1,33 @@
+"""IRCv3 capabilities that a client can switch on, as bits, and the wire profiles they make.
+
+A wire profile is all that decides the bytes of a relayed message: two clients of one profile get the same bytes, so a
+worker sends them as one group. Capabilities that only change what a client itself is answered are not part of it.
+"""
+
+ECHO_MESSAGE = 1
+SERVER_TIME = 2
+
+NAMES = {"echo-message": ECHO_MESSAGE, "server-time": SERVER_TIME}
+_RELAYED = SERVER_TIME
+
+PLAIN = -1  # the profile of the plain text dialect; IRC's profiles are the relayed bits
+
+
+def profile(capabilities: int) -> int:
+    """The wire profile of an IRC client with these capabilities."""
+    return capabilities & _RELAYED
+
+
+def listed(capabilities: int) -> str:
+    """Their names, as CAP LIST shows them."""
+    return " ".join(name for name, bit in NAMES.items() if capabilities & bit)
+
+
+def changed(capabilities: int, request: str) -> int | None:
+    """What CAP REQ makes of a set: all of the request or, None, nothing of it (IRCv3 capability negotiation)."""
+    for word in request.split():
+        bit = NAMES.get(word.removeprefix("-"))
+        if bit is None:
+            return None
+        capabilities = capabilities & ~bit if word.startswith("-") else capabilities | bit
+    return capabilities

@@ -1,0 +1,87 @@
+"""What a dialect works with: the desk (the hub, the wording, what time it is), a peer (one connection's side of the
+protocol), and the outcomes that it may hand back.
+
+Handlers are generators. They yield, in order, what is to happen: bytes answer the peer, an event goes to its audience,
+and the other outcomes below ask the core for what only the core can do.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from mpchat.chat.events import Event
+from mpchat.chat.hub import Hub
+from mpchat.chat.sessions import Session
+from mpchat.protocol.capabilities import PLAIN, profile
+from mpchat.protocol.message import build, encode
+from mpchat.settings import Wording
+
+
+class Registration:
+    """How far a newcomer has come. Dropped when they enter."""
+
+    __slots__ = ("negotiating", "password_right", "realname", "user")
+
+    def __init__(self) -> None:
+        self.user = self.realname = ""
+        self.negotiating = False  # between CAP LS or REQ and CAP END
+        self.password_right = False
+
+
+class Peer:
+    """One connection as its dialect sees it."""
+
+    __slots__ = ("capabilities", "is_plain", "overlong", "registration", "session")
+
+    def __init__(self, session: Session, is_plain: bool) -> None:
+        self.session = session
+        self.is_plain = is_plain
+        self.capabilities = 0
+        self.registration: Registration | None = Registration()
+        self.overlong = False
+
+    @property
+    def profile(self) -> int:
+        return PLAIN if self.is_plain else profile(self.capabilities)
+
+
+@dataclass(slots=True)
+class Question:
+    """Something only the world outside can answer: is the withheld secret the right one? `name` is an operator's."""
+
+    kind: str  # "password" or "oper"
+    name: str = ""
+
+
+@dataclass(slots=True)
+class Goodbye:
+    """The session ends. Others see `reason`; the leaving one reads `farewell` last (without its line end)."""
+
+    session: Session
+    reason: str
+    farewell: str
+
+
+Outcome = bytes | Event | Question | Goodbye
+Outcomes = Iterator[Outcome]
+
+
+@dataclass
+class Desk:
+    """Times: wall and mono in ms; started in wall s; utc_offset in minutes."""
+
+    hub: Hub
+    wording: Wording
+    started: int
+    utc_offset: int
+    wall: int = 0
+    mono: int = 0
+    peers: dict[int, Peer] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> int:
+        """The wall clock in s, as IRC shows times."""
+        return self.wall // 1000
+
+    def reply(self, peer: Peer, numeric: str, *params: str) -> bytes:
+        """A numeric to this peer: its first parameter is always their nickname, "*" before they have one."""
+        return encode(build(self.wording.name, numeric, peer.session.nick or "*", *params))

@@ -1,0 +1,87 @@
+"""The IRC dialect: one line in, its outcomes out. A file for each family of commands; this one only dispatches."""
+
+from mpchat.chat.refusals import Refusal
+from mpchat.chat.text import clean
+from mpchat.protocol import numerics as n
+from mpchat.protocol.desk import Desk, Goodbye, Outcomes, Peer
+from mpchat.protocol.irc import channels, messages, modes, operators, people, registration, server
+from mpchat.protocol.irc.refusing import middle, refuse
+from mpchat.protocol.irc.rendering import render
+from mpchat.protocol.message import BODY_BYTES, TAG_BYTES, build, encode, parse
+
+COMMANDS = {
+    **registration.COMMANDS,
+    **channels.COMMANDS,
+    **messages.COMMANDS,
+    **modes.COMMANDS,
+    **operators.COMMANDS,
+    **people.COMMANDS,
+    **server.COMMANDS,
+}
+
+
+def handle(desk: Desk, peer: Peer, line: bytes) -> Outcomes:
+    """Answer one line (without its line end)."""
+    if too_long(line):
+        yield overlong(desk, peer)
+        return
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        yield encode(build(desk.wording.name, "NOTICE", peer.session.nick or "*", "Refused: not UTF-8 text"))
+        return
+    message = parse(text if text.isprintable() else clean(text))
+    if not message.command:
+        return
+    command = COMMANDS.get(message.command)
+    if peer.registration is not None and not (command is not None and command.newcomers):
+        yield desk.reply(peer, n.NOTREGISTERED, "You have not registered")
+    elif command is None:
+        yield desk.reply(peer, n.UNKNOWNCOMMAND, middle(message.command), "Unknown command")
+    elif len(message.params) < command.least or not all(message.params[: command.least]):
+        yield desk.reply(peer, n.NEEDMOREPARAMS, message.command, "Not enough parameters")
+    else:
+        try:
+            yield from command.run(desk, peer, message.params)
+        except Refusal as refusal:
+            yield refuse(desk, peer, refusal)
+
+
+def too_long(line: bytes) -> bool:
+    """512 bytes with the line end, and 4096 more for tags (RFC 2812 section 2.3, IRCv3 message-tags)."""
+    if len(line) <= BODY_BYTES:
+        return False
+    if not line.startswith(b"@"):
+        return True
+    tags = line.find(b" ") + 1
+    return tags == 0 or tags > TAG_BYTES or len(line) - tags > BODY_BYTES
+
+
+def overlong(desk: Desk, peer: Peer) -> bytes:
+    """The one answer to a line that nobody can take."""
+    return desk.reply(peer, n.INPUTTOOLONG, "Input line was too long")
+
+
+def answered(desk: Desk, peer: Peer, kind: str, right: bool) -> Outcomes:
+    """The answer to a Question has come."""
+    if kind == "oper":
+        yield from operators.oper_answer(desk, peer, right)
+    else:
+        yield from registration.password_answer(peer, right)
+
+
+def greet(desk: Desk, peer: Peer) -> Outcomes:
+    """IRC's server speaks second."""
+    yield from ()
+
+
+def goodbye(peer: Peer, reason: str) -> Goodbye:
+    return registration.goodbye(peer, reason)
+
+
+def probe(desk: Desk, peer: Peer) -> bytes:
+    """The question that a client which is alive answers."""
+    return encode(build("", "PING", desk.wording.name))
+
+
+__all__ = ["answered", "goodbye", "greet", "handle", "overlong", "probe", "render"]

@@ -1,0 +1,114 @@
+"""MODE, for channels and for oneself (RFC 2812 sections 3.1.5 and 3.2.3)."""
+
+from mpchat.chat.channels import Channel
+from mpchat.protocol import numerics as n
+from mpchat.protocol.desk import Desk, Outcomes, Peer
+from mpchat.protocol.irc.commands import Command
+from mpchat.protocol.irc.refusing import refuse
+from mpchat.protocol.message import build, encode
+
+Change = tuple[str, str, str]  # sign, letter, value
+
+
+def mode(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+    target, *rest = params
+    if target.startswith("#"):
+        yield from _channel_mode(desk, peer, target, rest)
+    else:
+        yield from _own_mode(desk, peer, target, rest)
+
+
+def _channel_mode(desk: Desk, peer: Peer, name: str, params: list[str]) -> Outcomes:
+    channel = desk.hub.channel(name)
+    if not params:
+        letters, values = channel.modes(with_key=peer.session in channel.members)
+        yield desk.reply(peer, n.CHANNELMODEIS, channel.name, letters, *values)
+        yield desk.reply(peer, n.CREATIONTIME, channel.name, str(channel.created))
+        return
+    changes, asks_for_bans = parse_changes(params)
+    if asks_for_bans:
+        yield from _bans(desk, peer, channel)
+    if changes:
+        made, refused = desk.hub.set_modes(peer.session, name, changes[: desk.wording.mode_changes], desk.seconds)
+        if made is not None:
+            yield made
+        for refusal in refused:
+            yield refuse(desk, peer, refusal)
+
+
+def parse_changes(params: list[str]) -> tuple[list[Change], bool]:
+    """ "+o-v ana beto" as changes, and whether the ban list was asked for (a b without a value)."""
+    letters, values = params[0], iter(params[1:])
+    sign, changes, asks_for_bans = "+", [], False
+    for letter in letters:
+        if letter in "+-":
+            sign = letter
+        elif letter == "b":
+            mask = next(values, "")
+            if mask:
+                changes.append((sign, letter, mask))
+            else:
+                asks_for_bans = True
+        else:
+            valued = letter in "ovk" or (letter == "l" and sign == "+")
+            changes.append((sign, letter, next(values, "") if valued else ""))
+    return changes, asks_for_bans
+
+
+def _bans(desk: Desk, peer: Peer, channel: Channel) -> Outcomes:
+    if not channel.shows_itself_to(peer.session):
+        channel.need_member(peer.session)
+    for mask, (by, at) in channel.bans.items():
+        yield desk.reply(peer, n.BANLIST, channel.name, mask, by, str(at))
+    yield desk.reply(peer, n.ENDOFBANLIST, channel.name, "End of channel ban list")
+
+
+def _own_mode(desk: Desk, peer: Peer, nick: str, params: list[str]) -> Outcomes:
+    session = peer.session
+    if desk.hub.session(nick) is not session:
+        yield desk.reply(peer, n.USERSDONTMATCH, "Can't change mode for other users")
+        return
+    if not params:
+        held = zip("iow", (session.invisible, session.operator, session.wallops), strict=True)
+        letters = "".join(letter for letter, on in held if on)
+        yield desk.reply(peer, n.UMODEIS, "+" + letters)
+        return
+    changes: list[tuple[str, str]] = []
+    unknown = False
+    for sign, letter, _ in parse_changes(params[:1])[0]:
+        if letter not in "iow":
+            unknown = True
+        elif _set_own(desk, peer, letter, sign == "+"):
+            changes.append((sign, letter))
+    if changes:
+        yield own_modes(peer, changes)
+    if unknown:
+        yield desk.reply(peer, n.UMODEUNKNOWNFLAG, "Unknown MODE flag")
+
+
+def _set_own(desk: Desk, peer: Peer, letter: str, on: bool) -> bool:
+    if letter == "i":
+        return desk.hub.set_invisible(peer.session, on)
+    if letter == "o":  # only OPER gives it
+        return not on and desk.hub.set_operator(peer.session, False)
+    changed = peer.session.wallops != on
+    peer.session.wallops = on
+    return changed
+
+
+def own_modes(peer: Peer, changes: list[tuple[str, str]]) -> bytes:
+    """One's own MODE, as oneself sees it."""
+    nick = peer.session.nick
+    return encode(build(peer.session.prefix, "MODE", nick, letters(changes)))
+
+
+def letters(changes: list[tuple[str, str]]) -> str:
+    """Signs and letters written together: +i -w +o -> +i-w+o, each sign only where it changes."""
+    out, last = [], ""
+    for sign, letter in changes:
+        out.append(letter if sign == last else sign + letter)
+        last = sign
+    return "".join(out)
+
+
+COMMANDS = {"MODE": Command(mode, least=1)}

@@ -1,0 +1,54 @@
+"""Operators of the server: OPER KILL WALLOPS (RFC 2812 sections 3.1.4, 3.7.1 and 4.7)."""
+
+from mpchat.chat.events import Wallops
+from mpchat.protocol import numerics as n
+from mpchat.protocol.desk import Desk, Goodbye, Outcomes, Peer, Question
+from mpchat.protocol.irc.commands import Command, Handler
+from mpchat.protocol.irc.modes import own_modes
+from mpchat.protocol.message import build, cut
+
+
+def oper(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+    if desk.wording.opers_exist:
+        yield Question("oper", params[0])
+    else:
+        yield desk.reply(peer, n.NOOPERHOST, "No operators are configured on this server")
+
+
+def oper_answer(desk: Desk, peer: Peer, right: bool) -> Outcomes:
+    if not right:
+        yield desk.reply(peer, n.PASSWDMISMATCH, "Password incorrect")
+        return
+    yield desk.reply(peer, n.YOUREOPER, "You are now an IRC operator")
+    if desk.hub.set_operator(peer.session, True):
+        yield own_modes(peer, [("+", "o")])
+
+
+def for_operators(run: Handler) -> Handler:
+    """Everybody else hears 481."""
+
+    def checked(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+        if peer.session.operator:
+            yield from run(desk, peer, params)
+        else:
+            yield desk.reply(peer, n.NOPRIVILEGES, "Permission Denied- You're not an IRC operator")
+
+    return checked
+
+
+def kill(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+    victim = desk.hub.session(params[0])
+    text = cut(params[1], desk.wording.reason_bytes) if len(params) > 1 and params[1] else "No reason given"
+    reason = f"Killed ({peer.session.nick} ({text}))"
+    yield Goodbye(victim, reason, build("", "ERROR", f"Closing link: {victim.host} ({reason})"))
+
+
+def wallops(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+    yield Wallops(peer.session, params[0])
+
+
+COMMANDS = {
+    "KILL": Command(for_operators(kill), least=1),
+    "OPER": Command(oper, least=2),
+    "WALLOPS": Command(for_operators(wallops), least=1),
+}

@@ -1,0 +1,143 @@
+"""The way in and out: PASS NICK USER CAP PING PONG QUIT (RFC 2812 section 3.1, IRCv3 capability negotiation)."""
+
+from mpchat.protocol import capabilities
+from mpchat.protocol import numerics as n
+from mpchat.protocol.clock import date
+from mpchat.protocol.desk import Desk, Goodbye, Outcomes, Peer, Question
+from mpchat.protocol.irc.commands import Command
+from mpchat.protocol.irc.refusing import middle
+from mpchat.protocol.irc.server import isupport, lusers, motd
+from mpchat.protocol.message import build, cut, encode
+
+_USER_LETTERS = frozenset("-._")
+
+
+def password(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+    if peer.registration is None:
+        yield desk.reply(peer, n.ALREADYREGISTERED, "You may not reregister")
+    elif desk.wording.password_needed:
+        yield Question("password")
+
+
+def password_answer(peer: Peer, right: bool) -> Outcomes:
+    """Silent, as PASS always is: a wrong one is told when registration would be complete."""
+    if peer.registration is not None:
+        peer.registration.password_right = right
+    yield from ()
+
+
+def nick(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+    renamed = desk.hub.claim(peer.session, params[0] if params else "", desk.seconds)
+    if renamed is not None:
+        yield renamed
+    yield from enter_if_complete(desk, peer)
+
+
+def user(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+    if peer.registration is None:
+        yield desk.reply(peer, n.ALREADYREGISTERED, "You may not reregister")
+        return
+    name = "".join(letter for letter in params[0] if letter in _USER_LETTERS or letter.isalnum())
+    if not name:
+        yield desk.reply(peer, n.INVALIDUSERNAME, "Your username is not valid")
+        return
+    # No ident protocol is asked (RFC 1413): the tilde says that the name is the user's own word.
+    peer.registration.user = cut("~" + name, desk.wording.user_bytes)
+    peer.registration.realname = cut(params[3], desk.wording.realname_bytes)
+    yield from enter_if_complete(desk, peer)
+
+
+def enter_if_complete(desk: Desk, peer: Peer) -> Outcomes:
+    """Let the newcomer in when NICK and USER are there and no capability negotiation is open."""
+    entry, session = peer.registration, peer.session
+    if entry is None or not session.nick or not entry.user or entry.negotiating:
+        return
+    if desk.wording.password_needed and not entry.password_right:
+        yield desk.reply(peer, n.PASSWDMISMATCH, "Password incorrect")
+        yield goodbye(peer, "Bad password")
+        return
+    desk.hub.enter(session, entry.user, entry.realname, desk.seconds, desk.mono)
+    peer.registration = None
+    yield from _welcome(desk, peer)
+
+
+def _welcome(desk: Desk, peer: Peer) -> Outcomes:
+    w = desk.wording
+    yield desk.reply(peer, n.WELCOME, f"Welcome to the {w.network} network, {peer.session.prefix}")
+    yield desk.reply(peer, n.YOURHOST, f"Your host is {w.name}, running {w.version}")
+    yield desk.reply(peer, n.CREATED, f"This server started at {date(desk.started * 1000)}")
+    yield encode(
+        build(
+            w.name,
+            n.MYINFO,
+            peer.session.nick,
+            w.name,
+            w.version.replace(" ", "-"),
+            "iow",
+            "biklmnostv",
+            "bklov",
+        )
+    )
+    yield from isupport(desk, peer)
+    yield from lusers(desk, peer, [])
+    yield from motd(desk, peer, [])
+
+
+def cap(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+    verb = params[0].upper()
+    argument = params[1] if len(params) > 1 else ""
+    entry = peer.registration
+    if verb in ("LS", "REQ") and entry is not None:
+        entry.negotiating = True
+    if verb == "LS":
+        yield _cap(desk, peer, "LS", " ".join(capabilities.NAMES))
+    elif verb == "LIST":
+        yield _cap(desk, peer, "LIST", capabilities.listed(peer.capabilities))
+    elif verb == "REQ":
+        wanted = capabilities.changed(peer.capabilities, argument)
+        if wanted is not None:
+            peer.capabilities = wanted
+        yield _cap(desk, peer, "NAK" if wanted is None else "ACK", argument)
+    elif verb == "END":
+        if entry is not None:
+            entry.negotiating = False
+            yield from enter_if_complete(desk, peer)
+    else:
+        yield desk.reply(peer, n.INVALIDCAPCMD, middle(params[0]), "Invalid CAP command")
+
+
+def _cap(desk: Desk, peer: Peer, verb: str, names: str) -> bytes:
+    return desk.reply(peer, "CAP", verb, names)
+
+
+def ping(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+    if params[0]:
+        yield encode(build(desk.wording.name, "PONG", desk.wording.name, params[0]))
+    else:
+        yield desk.reply(peer, n.NOORIGIN, "No origin specified")
+
+
+def pong(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+    """Its arrival is all it says, and the core has noticed that."""
+    yield from ()
+
+
+def quit(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+    text = cut(params[0], desk.wording.reason_bytes) if params and params[0] else ""
+    yield goodbye(peer, f"Quit: {text}" if text else "Client quit")
+
+
+def goodbye(peer: Peer, reason: str) -> Goodbye:
+    """The end of an IRC session: the leaving one reads ERROR (RFC 2812 section 3.7.4)."""
+    return Goodbye(peer.session, reason, build("", "ERROR", f"Closing link: {peer.session.host} ({reason})"))
+
+
+COMMANDS = {
+    "CAP": Command(cap, least=1, newcomers=True),
+    "NICK": Command(nick, newcomers=True),
+    "PASS": Command(password, least=1, newcomers=True),
+    "PING": Command(ping, newcomers=True),
+    "PONG": Command(pong, newcomers=True),
+    "QUIT": Command(quit, newcomers=True),
+    "USER": Command(user, least=4, newcomers=True),
+}

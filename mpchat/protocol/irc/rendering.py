@@ -1,0 +1,66 @@
+"""The chat's events as IRC lines. One line serves every receiver of a wire profile."""
+
+from mpchat.chat.events import (
+    Event,
+    Invited,
+    Joined,
+    Kicked,
+    Left,
+    ModesSet,
+    Parted,
+    Renamed,
+    Said,
+    TopicSet,
+    Wallops,
+)
+from mpchat.protocol.irc.modes import letters
+from mpchat.protocol.message import BODY_BYTES, build, encode
+from mpchat.protocol.saying import target, verb
+
+
+def render(event: Event) -> list[bytes]:
+    """The lines that say it, each with its CR LF; tags come later."""
+    prefix = event.by.prefix
+    match event:
+        case Said():
+            # Built and sized without build() and encode(): this is the hot path, and saying.fit() has cut the text.
+            return [f":{prefix} {verb(event)} {target(event)} :{event.text}\r\n".encode()]
+        case Joined():
+            # A channel is a middle parameter, without a colon: irssi and others of its age trip over one in JOIN.
+            line = f":{prefix} JOIN {event.channel.name}"
+        case Parted():
+            reason = [event.reason] if event.reason else []
+            line = build(prefix, "PART", event.channel.name, *reason)
+        case Kicked():
+            line = build(prefix, "KICK", event.channel.name, event.whom.nick, event.reason)
+        case TopicSet():
+            line = build(prefix, "TOPIC", event.channel.name, event.channel.topic)
+        case ModesSet():
+            return [encode(line) for line in _mode_lines(event)]
+        case Renamed():
+            line = build(event.before, "NICK", event.by.nick)
+        case Left():
+            line = build(prefix, "QUIT", event.reason)
+        case Invited():
+            line = build(prefix, "INVITE", event.whom.nick, event.channel.name)
+        case Wallops():
+            line = build(prefix, "WALLOPS", event.text)
+    return [encode(line)]
+
+
+def _mode_lines(event: ModesSet) -> list[str]:
+    """As few lines as hold the changes."""
+    lines: list[str] = []
+    batch: list[tuple[str, str, str]] = []
+    for change in event.changes:
+        if batch and len(_mode_line(event, [*batch, change]).encode()) > BODY_BYTES:
+            lines.append(_mode_line(event, batch))
+            batch = []
+        batch.append(change)
+    return [*lines, _mode_line(event, batch)]
+
+
+def _mode_line(event: ModesSet, changes: list[tuple[str, str, str]]) -> str:
+    words = letters([(sign, letter) for sign, letter, _ in changes])
+    values = [value for _, _, value in changes if value]
+    return " ".join([f":{event.by.prefix} MODE {event.channel.name} {words}", *values])

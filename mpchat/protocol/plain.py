@@ -1,0 +1,301 @@
+"""The plain text dialect, for nc and telnet: no protocol to learn, one room at a time.
+
+The same rooms, nicknames and rules as IRC's: both dialects ask the same hub. Lines out end in LF.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from mpchat.chat.channels import Channel
+from mpchat.chat.events import (
+    Event,
+    Invited,
+    Joined,
+    Kicked,
+    Left,
+    ModesSet,
+    Parted,
+    Renamed,
+    Said,
+    TopicSet,
+    Wallops,
+)
+from mpchat.chat.hub import LOBBY
+from mpchat.chat.refusals import Reason, Refusal
+from mpchat.chat.sessions import Session
+from mpchat.chat.text import CTCP, clean, without_formatting
+from mpchat.protocol.clock import hour
+from mpchat.protocol.desk import Desk, Goodbye, Outcomes, Peer, Question
+from mpchat.protocol.saying import ACTION, action, fit
+
+_WORDS: dict[Reason, str] = {
+    Reason.NO_SUCH_NICK: "nobody here is called {}",
+    Reason.NO_SUCH_CHANNEL: "there is no room {} (a room's name begins with #)",
+    Reason.BAD_CHANNEL_NAME: "{} cannot be a room's name",
+    Reason.CANNOT_SAY: "you may not speak in {}",
+    Reason.CHANNEL_FULL: "{} is full",
+    Reason.INVITE_ONLY: "{} is for invited people only",
+    Reason.BANNED: "you are banned from {}",
+    Reason.BAD_KEY: "{} needs its key: /join {} KEY",
+    Reason.NO_NICK: "type a nickname",
+    Reason.BAD_NICK: "{} cannot be a nickname: letters, digits and - _ [ ] only, no digit first, at most 30 bytes",
+    Reason.NICK_TAKEN: "{} is taken, try another nickname",
+    Reason.NO_TEXT: "say what?",
+}
+
+
+def line(text: str) -> bytes:
+    """One line for a terminal. A line out may be long: only IRC counts to 512."""
+    return without_formatting(text).encode() + b"\n"
+
+
+def refuse(refusal: Refusal) -> bytes:
+    return line("! " + _WORDS[refusal.reason].format(*refusal.about, *refusal.about))
+
+
+def handle(desk: Desk, peer: Peer, data: bytes) -> Outcomes:
+    """Answer one line (without its line end)."""
+    try:
+        text = clean(data.decode()).strip()
+    except UnicodeDecodeError:
+        yield line("! that was not UTF-8 text, nothing was sent")
+        return
+    try:
+        if text.startswith("/") and not text.startswith("//"):
+            yield from _command(desk, peer, text)
+        elif peer.registration is not None:
+            yield from _name(desk, peer, text)
+        elif text:
+            yield from _say(desk, peer, text.removeprefix("/"))
+    except Refusal as refusal:
+        yield refuse(refusal)
+
+
+def greet(desk: Desk, peer: Peer) -> Outcomes:
+    yield line(f"Welcome to {desk.wording.network}.")
+    for text in desk.wording.motd:
+        yield line(text)
+    if desk.wording.password_needed:
+        yield line("This server has a password: type /pass and the password.")
+    else:
+        yield line("Type your nickname and press Enter.")
+
+
+def answered(desk: Desk, peer: Peer, kind: str, right: bool) -> Outcomes:
+    """The verdict on a password has come."""
+    if peer.registration is not None:
+        peer.registration.password_right = right
+        yield line("Type your nickname and press Enter." if right else "! that is not the password")
+
+
+def _name(desk: Desk, peer: Peer, nick: str) -> Outcomes:
+    """The first line of a newcomer."""
+    entry, session = peer.registration, peer.session
+    if entry is not None and desk.wording.password_needed and not entry.password_right:
+        yield line("! first the password: /pass and the password")
+        return
+    desk.hub.claim(session, nick, desk.seconds)
+    desk.hub.enter(session, "~plain", session.nick, desk.seconds, desk.mono)
+    peer.registration = None
+    yield line(f"* you are {session.nick}; /help shows the commands, everything else you type is said")
+    yield from _enter(desk, peer, LOBBY, "")
+
+
+def _enter(desk: Desk, peer: Peer, name: str, key: str) -> Outcomes:
+    """Move to a room: into the new one first, so that a refusal leaves people where they were."""
+    session = peer.session
+    left = list(session.channels)
+    joined = desk.hub.join(session, name, key, desk.seconds)
+    if joined is None:
+        yield line(f"* you are in {_room(peer).name} already")
+        return
+    for old in left:
+        yield desk.hub.part(session, old, "")
+    yield joined
+    yield line(_who_is_in(joined.channel))
+    if joined.channel.topic:
+        yield line(f"* topic: {joined.channel.topic}")
+
+
+def kicked(desk: Desk, peer: Peer) -> Outcomes:
+    """Nobody stands outside: whoever was kicked finds themselves in the lobby. From the lobby they come back."""
+    yield from _enter(desk, peer, LOBBY, "")
+
+
+def _who_is_in(channel: Channel) -> str:
+    return f"* in {channel.name}: {', '.join(member.nick for member in channel.members)}"
+
+
+def _room(peer: Peer) -> Channel:
+    return next(iter(peer.session.channels.values()))
+
+
+def _say(desk: Desk, peer: Peer, text: str) -> Outcomes:
+    yield from _speak(desk, peer, _room(peer).name, text)
+
+
+def _speak(desk: Desk, peer: Peer, target: str, text: str) -> Outcomes:
+    said = fit(desk.hub.say(peer.session, target, text, False, desk.mono))
+    yield said
+    if said.text != text:
+        yield line(f"! that was too long: only its first {len(said.text.encode())} bytes were sent")
+    if isinstance(said.to, Session) and said.to.away:
+        yield line(f"* {said.to.nick} is away: {said.to.away}")
+
+
+# The commands. Each gets what stands behind its name.
+
+
+def _command(desk: Desk, peer: Peer, text: str) -> Outcomes:
+    name, _, rest = text[1:].partition(" ")
+    command = _COMMANDS.get(name.lower())
+    if command is None:
+        near = get_close_matches(name.lower(), _COMMANDS, n=1)
+        hint = f"did you mean /{near[0]}?" if near else "/help shows the commands"
+        yield line(f"! there is no /{name}, {hint}")
+    elif peer.registration is not None and not command.newcomers:
+        yield line("! first a nickname: type it and press Enter")
+    else:
+        yield from command.run(desk, peer, rest.strip())
+
+
+def _nick(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+    if peer.registration is not None:
+        yield from _name(desk, peer, rest)
+        return
+    renamed = desk.hub.claim(peer.session, rest, desk.seconds)
+    if renamed is not None:
+        yield renamed
+
+
+def _join(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+    name, _, key = rest.partition(" ")
+    yield from _enter(desk, peer, name, key.strip())
+
+
+def _part(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+    yield from _enter(desk, peer, LOBBY, "")
+
+
+def _msg(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+    target, _, text = rest.partition(" ")
+    if not target:
+        yield line("! /msg NICK TEXT")
+        return
+    yield from _speak(desk, peer, target, text.strip())
+
+
+def _me(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+    if not rest:
+        raise Refusal(Reason.NO_TEXT)
+    yield from _speak(desk, peer, _room(peer).name, ACTION + rest + CTCP)
+
+
+def _who(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+    channel = desk.hub.channel(rest) if rest else _room(peer)
+    if not channel.shows_itself_to(peer.session):
+        raise Refusal(Reason.NO_SUCH_CHANNEL, rest)
+    yield line(_who_is_in(channel))
+
+
+def _rooms(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+    for channel in list(desk.hub.channels.values()):
+        if channel.members and channel.shows_itself_to(peer.session):
+            topic = f"  {channel.topic}" if channel.topic else ""
+            yield line(f"* {channel.name} ({len(channel.members)}){topic}")
+
+
+def _help(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+    for name, command in _COMMANDS.items():
+        yield line(f"* {f'/{name} {command.takes}'.strip():<22} {command.help}")
+    yield line("* //text               say a line that begins with a slash")
+
+
+def _quit(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+    yield goodbye(peer, f"Quit: {rest}" if rest else "Client quit")
+
+
+def _pass(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+    if peer.registration is not None and desk.wording.password_needed:
+        yield Question("password")
+    else:
+        yield line("! no password is needed")
+
+
+@dataclass(frozen=True)
+class _Command:
+    run: Callable[[Desk, Peer, str], Outcomes]
+    takes: str
+    help: str
+    newcomers: bool = False
+
+
+_COMMANDS = {
+    "nick": _Command(_nick, "NAME", "be called NAME", newcomers=True),
+    "join": _Command(_join, "#ROOM [KEY]", "move to another room"),
+    "part": _Command(_part, "", "back to #lobby"),
+    "msg": _Command(_msg, "NICK TEXT", "tell one person only"),
+    "me": _Command(_me, "TEXT", "say what you do"),
+    "who": _Command(_who, "[#ROOM]", "who is in the room"),
+    "rooms": _Command(_rooms, "", "which rooms there are"),
+    "pass": _Command(_pass, "PASSWORD", "the server's password, if it has one", newcomers=True),
+    "help": _Command(_help, "", "this list", newcomers=True),
+    "quit": _Command(_quit, "[TEXT]", "leave", newcomers=True),
+}
+
+
+def goodbye(peer: Peer, reason: str) -> Goodbye:
+    return Goodbye(peer.session, reason, f"* goodbye ({reason})")
+
+
+def overlong(desk: Desk, peer: Peer) -> bytes:
+    return line("! that line was too long, nothing was sent")
+
+
+def render(event: Event, wall: int, utc_offset: int) -> list[bytes]:
+    """The lines that say it. Times as the server's own clock shows them."""
+    return [line(f"[{hour(wall, utc_offset)}] {_words(event)}")]
+
+
+def _words(event: Event) -> str:
+    nick = event.by.nick
+    match event:
+        case Said():
+            return _said(event)
+        case Joined():
+            return f"* {nick} joined"
+        case Parted():
+            return f"* {nick} left" + _because(event.reason)
+        case Kicked():
+            return f"* {nick} kicked {event.whom.nick} out" + _because(event.reason)
+        case TopicSet():
+            return (
+                f"* {nick} set the topic: {event.channel.topic}"
+                if event.channel.topic
+                else f"* {nick} cleared the topic"
+            )
+        case ModesSet():
+            changes = " ".join(f"{sign}{letter} {value}".strip() for sign, letter, value in event.changes)
+            return f"* {nick} set {changes}"
+        case Renamed():
+            return f"* {event.before.partition('!')[0]} is now {nick}"
+        case Left():
+            return f"* {nick} quit" + _because(event.reason)
+        case Invited():
+            return f"* {nick} invites you: /join {event.channel.name}"
+        case Wallops():
+            return f"* announcement by {nick}: {event.text}"
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def _said(event: Said) -> str:
+    nick, done = event.by.nick, action(event.text)
+    if isinstance(event.to, Session):
+        return f"<{nick} -> you> " + (event.text if done is None else f"* {done}")
+    if done is not None:
+        return f"* {nick} {done}"
+    return f"-{nick}- {event.text}" if event.notice else f"<{nick}> {event.text}"

@@ -1,0 +1,40 @@
+"""How long a message may be: what one IRC line still holds behind its sender's prefix, whatever dialect said it.
+
+It is cut once, here, and that text goes to everybody; a message that fits one reader's line fits every reader's.
+"""
+
+from mpchat.chat.events import Said
+from mpchat.chat.sessions import Session
+from mpchat.chat.text import CTCP
+from mpchat.protocol.message import BODY_BYTES, cut
+
+ACTION = CTCP + "ACTION "  # how IRC says /me
+_FRAME = len(":" + " " + " " + " :")
+
+
+def verb(said: Said) -> str:
+    """IRC's command for it."""
+    return "NOTICE" if said.notice else "PRIVMSG"
+
+
+def target(said: Said) -> str:
+    """Who or where it is said to, by its right name."""
+    return said.to.nick if isinstance(said.to, Session) else said.to.name
+
+
+def fit(said: Said) -> Said:
+    """The same, its text cut so that `:prefix VERB target :text` is one line."""
+    names = said.by.prefix + target(said)
+    text = said.text
+    if (len(names) + len(text)) * 4 + 16 <= BODY_BYTES:  # surely short enough: no need to count bytes
+        return said
+    room = BODY_BYTES - _FRAME - len(verb(said)) - len(names.encode())
+    said.text = cut(text, room)
+    if said.text != text and text.startswith(CTCP) and text.endswith(CTCP):
+        said.text = cut(text, room - 1) + CTCP  # a cut action stays an action
+    return said
+
+
+def action(text: str) -> str | None:
+    """What somebody does, if the text is a CTCP ACTION, else None."""
+    return text[len(ACTION) :].rstrip(CTCP) if text.startswith(ACTION) else None

@@ -1,0 +1,92 @@
+"""Every setting and every limit of the server, each with its unit and why it is what it is.
+
+Pure data: cli.py fills it in, everybody reads it, nobody changes it. A new server starts from a new Settings.
+"""
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True)
+class Oper:
+    """An operator's name and password, as OPER takes them."""
+
+    name: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What shapes the bytes clients see: the part of the settings that the broker's mind is given.
+
+    It travels inside the first record of a run, so a replay needs no command line. It holds no secret.
+    """
+
+    name: str = "mpchat.local"  # the server's name, the prefix of every numeric
+    network: str = "mpchat"
+    description: str = "a chat server made of processes"
+    version: str = "mpchat"
+    motd: tuple[str, ...] = ()
+    password_needed: bool = False
+    opers_exist: bool = False
+
+    # Limits that IRC clients read in 005 (RPL_ISUPPORT). Bytes are UTF-8 bytes: what the 512-byte line counts.
+    nick_bytes: int = 30
+    user_bytes: int = 12
+    channel_bytes: int = 64
+    topic_bytes: int = 390  # a topic must fit one 332 line with the server's name, a nick and a channel
+    reason_bytes: int = 300  # PART, QUIT, KICK and AWAY texts
+    realname_bytes: int = 128
+    key_bytes: int = 32
+    bans_per_channel: int = 100
+    mode_changes: int = 20  # parameters to one MODE line; more than a 512-byte line usefully holds
+    targets: int = 4  # receivers of one PRIVMSG: more is what spammers want
+    channels_per_client: int = 50
+    departed_names: int = 1000  # WHOWAS remembers so many; a few hundred bytes each
+
+    registration_seconds: int = 30
+    ping_seconds: int = 120  # silence before the server asks
+    ping_grace_seconds: int = 60  # and before it gives up
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of a server's settings. Sizes in bytes, times in seconds unless the name says otherwise."""
+
+    host: str = "127.0.0.1"
+    port: int = 6667
+    plain_port: int | None = 6680
+    workers: int = 1
+    wording: Wording = Wording()
+    password: str = ""
+    opers: tuple[Oper, ...] = ()
+    max_clients: int = 10_000
+    data: str = ""  # directory of the journal; "" keeps none
+    unlimited: bool = False
+    log_level: str = "info"
+    log_json: bool = False
+
+    sendq_bytes: int = 1 << 20  # a client further behind than this is not reading: about 10,000 lines
+    line_bytes: int = 8191  # 512 of IRC and 4096 of tags, with room; the peek must be able to hold a whole line
+    peek_bytes: int = 16_384  # one look into a socket; equal to the receive buffer, so a look sees all of it
+    window_bytes: int = 8_192  # forwarded and unacknowledged at most, per client: one more full line always fits
+    receive_buffer_bytes: int = 16_384  # SO_RCVBUF: bounds what an unread client costs the kernel
+    send_buffer_bytes: int = 131_072  # SO_SNDBUF: the same for a client that does not read
+    burst_lines: int = 20  # flood control: a client may say so much at once,
+    lines_per_second: float = 5.0  # and then so much; faster ones are read more slowly, never kicked
+    connections_per_address: int = 64  # not for loopback: a class behind one NAT fits, a flood does not
+    new_connections_per_minute: int = 120  # per address, not for loopback
+    flush_seconds: float = 5.0  # how long a closing client may take to accept its last lines
+    drain_seconds: float = 2.0  # and how long we go on discarding what it still sends
+    stop_seconds: float = 10.0  # a stopping server's processes are killed after this
+    credit_bytes: int = 1 << 20  # what a worker may have on its way to the broker
+    lag_bytes: int = 8 << 20  # how far a worker may fall behind its stream before the senders are slowed
+
+
+def pack(wording: Wording) -> tuple[tuple[str, object], ...]:
+    """Wording as plain names and values, fit for a record."""
+    return tuple((field.name, getattr(wording, field.name)) for field in fields(wording))
+
+
+def unpack(values: tuple[tuple[str, object], ...]) -> Wording:
+    """The inverse of pack()."""
+    return Wording(**dict(values))  # type: ignore[arg-type]

@@ -1,0 +1,29 @@
+"""One server serves all tests that do not change it; its channels and nicknames are theirs by name."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from tests.running import Server, running
+
+_names = count(1)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A running server without limits, two workers, an operator root:secret."""
+    with running("--unlimited", "--workers", "2", "--oper", "root:secret") as it:
+        yield it
+
+
+@pytest.fixture
+def channel() -> str:
+    """A channel nobody else uses."""
+    return f"#room{next(_names)}"
+
+
+@pytest.fixture
+def nicks() -> Iterator[str]:
+    """Nicknames nobody else uses: next(nicks)."""
+    return (f"nick{number}" for number in _names)
