@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from tests.running import Server, running
+from tests.running import OPEN, Server, running
 
 _names = count(1)
 
@@ -27,3 +27,11 @@ def channel() -> str:
 def nicks() -> Iterator[str]:
     """Nicknames nobody else uses: next(nicks)."""
     return (f"nick{number}" for number in _names)
+
+
+@pytest.fixture(autouse=True)
+def _hang_up() -> Iterator[None]:
+    """No test leaves a connection behind."""
+    yield
+    while OPEN:
+        OPEN.pop().close()

@@ -111,6 +111,9 @@ def running(*args: str, data: Path | None = None) -> Iterator[Server]:
     assert "crashed" not in server.log_text(), server.log_text()
 
 
+OPEN: list[LineClient] = []  # conftest.py closes them after each test
+
+
 class LineClient:
     """A TCP connection that is read by lines."""
 
@@ -118,6 +121,7 @@ class LineClient:
         self.sock = socket.create_connection((host, port), PATIENCE)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._unread = b""
+        OPEN.append(self)
 
     def __enter__(self) -> LineClient:
         return self
@@ -207,7 +211,7 @@ class IrcClient(LineClient):
         self._syncs += 1
         token = f"sync-{self._syncs}"
         self.send(f"PING {token}")
-        lines = []
+        lines: list[str] = []
         while True:
             line = self.read()
             if command(line) == "PONG" and line.endswith(token):
