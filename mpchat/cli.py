@@ -127,10 +127,6 @@ def _server_settings(options: argparse.Namespace) -> Settings:
     for word in (options.name, options.network):
         if not word or not word.isprintable() or " " in word or word.startswith(":"):
             raise Unusable(f"a server's or network's name is one word, not {word!r}")
-    if options.data:
-        Path(options.data).mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not os.access(options.data, os.W_OK | os.X_OK):
-            raise PermissionError(13, "Permission denied", options.data)
     password = options.password or _first_line(options.password_file)
     return Settings(
         host=options.host,

@@ -36,6 +36,7 @@ from typing import Any
 from mpchat.chat.channels import Channel
 from mpchat.chat.events import Event, Invited, Joined, Kicked, Left, Parted, Renamed, Said, Wallops
 from mpchat.chat.hub import Hub
+from mpchat.chat.refusals import Refusal
 from mpchat.chat.sessions import Session
 from mpchat.protocol import irc, plain
 from mpchat.protocol.capabilities import ECHO_MESSAGE, PLAIN, SERVER_TIME
@@ -130,6 +131,7 @@ class Core:
 
     def _start(self, wording: Any, workers: int, utc_offset: int, wall: int, mono: int) -> None:
         words = unpack(wording)
+        self._attached, self._groups, self._deadlines = {}, {}, []  # whatever an earlier run knew is over
         self._workers = workers
         self._desk = Desk(Hub(words, wall // 1000), words, wall // 1000, utc_offset, wall, mono)
 
@@ -245,6 +247,15 @@ class Core:
 
     def _run(self, attachment: Attachment, outcomes: Iterable[Outcome]) -> None:
         """Let a dialect answer, and do what it yields in the order in which it yields it."""
+        try:
+            self._follow(attachment, outcomes)
+        except Refusal as refusal:
+            peer = attachment.peer
+            self._send(attachment, [_dialect(peer).refuse(self._desk, peer, refusal)])
+        if attachment.peer.capabilities != attachment.capabilities:
+            self._regroup(attachment)
+
+    def _follow(self, attachment: Attachment, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
             if isinstance(outcome, bytes):
                 self._send(attachment, [outcome])
@@ -257,8 +268,6 @@ class Core:
                 self._close(outcome)
             else:
                 self._publish(outcome)
-        if attachment.peer.capabilities != attachment.capabilities:
-            self._regroup(attachment)
 
     def _close(self, goodbye: Goodbye) -> None:
         attachment = self._attached[goodbye.session.id]
@@ -295,44 +304,61 @@ class Core:
                 if event.channels:
                     self._cast(event.channels, event)
                 else:
-                    self._tell(event.by, event)
+                    self._tell(event.by, event, {})
             case Left():
                 self._cast(event.channels, event, event.by)
                 for channel in event.channels:
                     self._leave(self._attached[event.by.id], channel)
             case Invited():
-                self._tell(event.whom, event)
+                self._tell(event.whom, event, {})
             case Wallops():
+                rendered: dict[int, bytes] = {}
                 for session in [who for who in self._desk.hub.people() if who.wallops]:
-                    self._tell(session, event)
+                    self._tell(session, event, rendered)
             case _:
                 self._cast([event.channel], event)
 
     def _publish_said(self, event: Said) -> None:
         """The sender is not in its own message's delivery: who asked for an echo gets it as an item of its own."""
+        rendered: dict[int, bytes] = {}
         if isinstance(event.to, Session):
-            self._tell(event.to, event)
+            self._tell(event.to, event, rendered)
         else:
-            self._cast([event.to], event, event.by)
+            self._cast_one(event.to, event, event.by.id, rendered)
         if self._attached[event.by.id].capabilities & ECHO_MESSAGE:
-            self._tell(event.by, event)
+            self._tell(event.by, event, rendered)
 
     def _cast(self, channels: list[Channel], event: Event, but: Session | None = None) -> None:
-        """One item for each worker and wire profile, whatever the number of members."""
+        """To everybody on any of these channels once: one item for each worker and wire profile."""
+        except_id = but.id if but is not None else 0
+        rendered: dict[int, bytes] = {}
+        if len(channels) == 1:
+            self._cast_one(channels[0], event, except_id, rendered)
+            return
         ports: dict[tuple[int, int], tuple[int, ...]] = {}
         for channel in channels:
             for port, (group, _) in self._groups.get(channel, {}).items():
                 ports[port] = (*ports.get(port, ()), group)
-        rendered: dict[int, bytes] = {}
         for (worker, profile), groups in ports.items():
-            if profile not in rendered:
-                rendered[profile] = self._render(event, profile)
-            self._items.append((worker, ("cast", groups, rendered[profile], but.id if but is not None else 0)))
+            self._items.append((worker, ("cast", groups, self._once(event, profile, rendered), except_id)))
 
-    def _tell(self, session: Session, event: Event) -> None:
+    def _cast_one(self, channel: Channel, event: Event, except_id: int, rendered: dict[int, bytes]) -> None:
+        ports = self._groups.get(channel)
+        if ports is not None:  # a room may be empty: the lobby, or one that its last member is leaving
+            for (worker, profile), (group, _) in ports.items():
+                self._items.append((worker, ("cast", (group,), self._once(event, profile, rendered), except_id)))
+
+    def _tell(self, session: Session, event: Event, rendered: dict[int, bytes]) -> None:
         attachment = self._attached[session.id]
-        data = self._render(event, attachment.profile)
+        data = self._once(event, attachment.profile, rendered)
         self._items.append((attachment.worker, ("send", attachment.connection, data)))
+
+    def _once(self, event: Event, profile: int, rendered: dict[int, bytes]) -> bytes:
+        """An event's bytes for a wire profile: made for the first who wants them, and kept for the others."""
+        data = rendered.get(profile)
+        if data is None:
+            data = rendered[profile] = self._render(event, profile)
+        return data
 
     def _render(self, event: Event, profile: int) -> bytes:
         if profile == PLAIN:

@@ -12,6 +12,7 @@ class Said:
 
     by: Session
     to: Channel | Session
+    target: str  # its name or nickname
     text: str
     notice: bool = False
 

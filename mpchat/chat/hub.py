@@ -179,11 +179,12 @@ class Hub:
             raise Refusal(Reason.NO_TEXT)
         session.spoke_at = mono
         if not target.startswith("#"):
-            return Said(session, self.session(target), text, notice)
+            person = self.session(target)
+            return Said(session, person, person.nick, text, notice)
         channel = self.channel(target)
         if not channel.hears(session):
             raise Refusal(Reason.CANNOT_SAY, channel.name)
-        return Said(session, channel, text, notice)
+        return Said(session, channel, channel.name, text, notice)
 
     # Modes
 
@@ -230,6 +231,8 @@ class Hub:
             return same
         if same is not None:
             return None
+        if " " in mask or mask.startswith(":"):  # would be read as several parameters, and matches nobody
+            raise Refusal(Reason.BAD_MODE_VALUE, channel.name, "b", "*", "Not a usable mask")
         if len(channel.bans) >= self.wording.bans_per_channel:
             raise Refusal(Reason.BAN_LIST_FULL, channel.name, mask)
         channel.bans[mask] = (session.prefix, wall)
@@ -241,7 +244,7 @@ class Hub:
             return "*" if had else None
         bad = not value or len(value.encode()) > self.wording.key_bytes or not value.isprintable()
         if bad or any(letter in " ,:" for letter in value):
-            raise Refusal(Reason.BAD_MODE_VALUE, channel.name, "k", value or "*", "Not a usable channel key")
+            raise Refusal(Reason.BAD_MODE_VALUE, channel.name, "k", "*", "Not a usable channel key")
         changed, channel.key = channel.key != value, value
         return value if changed else None
 

@@ -33,9 +33,11 @@ class ControlSocket:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._bind()
-        except OSError:
+        except OSError as error:
             self._sock.close()
-            raise
+            raise OSError(
+                error.errno, f"cannot open the control socket ({error.strerror or error})", str(path)
+            ) from error
         self._sock.setblocking(False)
 
     def _bind(self) -> None:

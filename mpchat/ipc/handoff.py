@@ -4,6 +4,7 @@ The receiver gets a new number for the same open file: the kernel's object lives
 side ever blocks: what the socket does not take yet waits in a list. See unix(7) and cmsg(3).
 """
 
+import errno
 import os
 import socket
 from collections import deque
@@ -50,6 +51,10 @@ class Link:
                 sent = socket.send_fds(self._sock, [data], fds) if fds else self._sock.send(data)
             except (BlockingIOError, BrokenPipeError, ConnectionResetError):
                 return  # full, or the other side has died: then reading tells
+            except OSError as error:
+                if error.errno != errno.ETOOMANYREFS:
+                    raise
+                return  # this user has as many descriptors under way as one process may have open: until some arrive
             if sent == len(data):
                 self._unsent.popleft()
             else:

@@ -16,7 +16,7 @@ from typing import Any
 
 from mpchat.ipc.frame import FRAME_BYTES, BadFrame, load
 
-_READ_BYTES = 1 << 18  # four pipes full
+_READ_BYTES = 1 << 16  # a pipe full (pipe(7))
 _LENGTH = struct.Struct("!i")  # how multiprocessing.connection frames: 4 bytes, or -1 and then 8 for 2 GiB and more
 
 
@@ -58,12 +58,14 @@ class LaneEnd:
         os.set_blocking(source._reader.fileno(), False)
         sink._ignore_epipe = True  # a dead peer is noticed as end of file here, not by the feeder thread
         sink.cancel_join_thread()  # and never keeps this process from ending
+        self._fd = int(source._reader.fileno())
+        self._buffer = bytearray(_READ_BYTES)
         self._stream = bytearray()
         self.ended = False
 
     def fileno(self) -> int:
         """Readable when take() has something to do."""
-        return int(self._source._reader.fileno())
+        return self._fd
 
     def put(self, batch: Any) -> None:
         """Send a batch: tuples, numbers, text and bytes only."""
@@ -72,13 +74,13 @@ class LaneEnd:
     def take(self) -> list[Any]:
         """The batches that have arrived whole. `ended` is set when the other side is gone and all is read."""
         try:
-            data = os.read(self.fileno(), _READ_BYTES)
+            size = os.readv(self._fd, [self._buffer])  # os.read() would map and unmap a buffer of that size each time
         except BlockingIOError:
             return []
-        if not data:
+        if not size:
             self.ended = True
             return []
-        self._stream += data
+        self._stream += memoryview(self._buffer)[:size]
         batches = self._frames()
         for _ in batches:
             # What Queue.get() would do: each put() took one of the 2^31 tokens of the semaphore.

@@ -155,31 +155,44 @@ class Connection:
 
     def flush(self) -> int:
         """Send what there is, in one call; returns how many bytes the kernel took."""
-        data: bytes | bytearray
-        if self.deaf and not self.closing:  # it is on its way out: only its farewell is still worth keeping
-            self.outbox.clear()
-        if self.backlog is None:
-            data = self.outbox[0] if len(self.outbox) == 1 else b"".join(self.outbox)
-        else:
-            for piece in self.outbox:
-                self.backlog += piece
-            data = self.backlog
-        self.outbox.clear()
-        if self.blocked or not data:
+        outbox = self.outbox
+        if self.backlog is not None or self.deaf:
+            return self._flush_backlog()
+        if not outbox:
             return 0
+        data = outbox[0] if len(outbox) == 1 else b"".join(outbox)
+        outbox.clear()
         try:
             sent = self.sock.send(data)
         except BlockingIOError:
             sent = 0
         except OSError:
-            sent = len(data)  # nobody is there any more; reading tells the rest
-        if sent == len(data):
+            return 0  # nobody is there any more; reading tells the rest
+        if sent < len(data):
+            self.blocked = True
+            self.backlog = bytearray(memoryview(data)[sent:])
+        return sent
+
+    def _flush_backlog(self) -> int:
+        """The client reads more slowly than others write: keep the order, and wait for room."""
+        if self.deaf and not self.closing:
+            self.outbox.clear()  # it is on its way out: only its farewell is still worth keeping
+        backlog = self.backlog = self.backlog if self.backlog is not None else bytearray()
+        for piece in self.outbox:
+            backlog += piece
+        self.outbox.clear()
+        sent = 0
+        if backlog and not self.blocked:
+            try:
+                sent = self.sock.send(backlog)
+            except BlockingIOError:
+                pass
+            except OSError:
+                backlog.clear()
+            del backlog[:sent]
+            self.blocked = bool(backlog)
+        if not backlog:
             self.backlog = None
-            return sent
-        self.blocked = True
-        if self.backlog is None:
-            self.backlog = bytearray(data)
-        del self.backlog[:sent]
         return sent
 
     @property

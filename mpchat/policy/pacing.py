@@ -14,7 +14,7 @@ class Bucket:
         """How many lines may pass now."""
         self._tokens = min(float(burst), self._tokens + (now - self._at) * rate)
         self._at = now
-        return int(self._tokens + 1e-9)  # a wait of exactly one token must not end a rounding error short of it
+        return int(self._tokens + 1e-6)  # a wait of exactly one token must not end a rounding error short of it
 
     def spend(self, lines: int) -> None:
         self._tokens -= lines

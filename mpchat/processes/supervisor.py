@@ -28,6 +28,7 @@ from mpchat.net.listening import listen
 from mpchat.processes import acceptor, broker, child, worker
 from mpchat.processes.log import Log
 from mpchat.settings import Settings
+from mpchat.store.directory import claim
 
 STOPPED = 0
 FAILED = 1
@@ -57,6 +58,8 @@ class Supervisor:
 
     def run(self) -> int:
         self.log = Log("supervisor", self.settings.log_level, self.settings.log_json)
+        if self.settings.data:
+            self.lock = claim(Path(self.settings.data))  # held until the process ends
         self.listeners = [(listen(self.settings, self.settings.port), False)]
         if self.settings.plain_port is not None:
             self.listeners.append((listen(self.settings, self.settings.plain_port), True))

@@ -189,9 +189,10 @@ class Worker:
 
     def flush(self) -> None:
         """Send this turn's output: everything for one client in one call."""
-        for connection in self.groups.spoken_to():
+        connections = self.groups.spoken_to()
+        self.sends += len(connections)
+        for connection in connections:
             self.bytes_out += connection.flush()
-            self.sends += 1
             if connection.blocked:
                 self.rearm(connection)
                 if connection.overdue:

@@ -12,7 +12,7 @@ BODY_BYTES = LINE_BYTES - 2
 _ESCAPES = {":": ";", "s": " ", "r": "\r", "n": "\n"}
 
 
-@dataclass
+@dataclass(slots=True)
 class Message:
     """A parsed line. `source` is the prefix without its colon, "" where there was none."""
 
@@ -32,9 +32,10 @@ def parse(line: str) -> Message:
     line = line.lstrip(" ")
     if line.startswith(":"):
         source, _, line = line[1:].partition(" ")
-        line = line.lstrip(" ")
     head, colon, trailing = line.partition(" :")
-    params = [word for word in head.split(" ") if word]
+    params = head.split(" ")
+    if "" in params:  # spaces in a row, or a blank line
+        params = [word for word in params if word]
     if colon:
         params.append(trailing)
     return Message(params.pop(0).upper() if params else "", params, source, tags)

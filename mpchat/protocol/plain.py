@@ -50,7 +50,7 @@ def line(text: str) -> bytes:
     return without_formatting(text).encode() + b"\n"
 
 
-def refuse(refusal: Refusal) -> bytes:
+def refuse(desk: Desk, peer: Peer, refusal: Refusal) -> bytes:
     return line("! " + _WORDS[refusal.reason].format(*refusal.about, *refusal.about))
 
 
@@ -61,15 +61,12 @@ def handle(desk: Desk, peer: Peer, data: bytes) -> Outcomes:
     except UnicodeDecodeError:
         yield line("! that was not UTF-8 text, nothing was sent")
         return
-    try:
-        if text.startswith("/") and not text.startswith("//"):
-            yield from _command(desk, peer, text)
-        elif peer.registration is not None:
-            yield from _name(desk, peer, text)
-        elif text:
-            yield from _say(desk, peer, text.removeprefix("/"))
-    except Refusal as refusal:
-        yield refuse(refusal)
+    if text.startswith("/") and not text.startswith("//"):
+        yield from _command(desk, peer, text)
+    elif peer.registration is not None:
+        yield from _name(desk, peer, text)
+    elif text:
+        yield from _say(desk, peer, text.removeprefix("/"))
 
 
 def greet(desk: Desk, peer: Peer) -> Outcomes:
@@ -171,6 +168,9 @@ def _nick(desk: Desk, peer: Peer, rest: str) -> Outcomes:
 
 def _join(desk: Desk, peer: Peer, rest: str) -> Outcomes:
     name, _, key = rest.partition(" ")
+    if not name:
+        yield line("! /join #ROOM [KEY]")
+        return
     yield from _enter(desk, peer, name, key.strip())
 
 
@@ -209,7 +209,7 @@ def _rooms(desk: Desk, peer: Peer, rest: str) -> Outcomes:
 def _help(desk: Desk, peer: Peer, rest: str) -> Outcomes:
     for name, command in _COMMANDS.items():
         yield line(f"* {f'/{name} {command.takes}'.strip():<22} {command.help}")
-    yield line("* //text               say a line that begins with a slash")
+    yield line(f"* {'//text':<22} say a line that begins with a slash")
 
 
 def _quit(desk: Desk, peer: Peer, rest: str) -> Outcomes:

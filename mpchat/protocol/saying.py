@@ -4,7 +4,6 @@ It is cut once, here, and that text goes to everybody; a message that fits one r
 """
 
 from mpchat.chat.events import Said
-from mpchat.chat.sessions import Session
 from mpchat.chat.text import CTCP
 from mpchat.protocol.message import BODY_BYTES, cut
 
@@ -17,14 +16,9 @@ def verb(said: Said) -> str:
     return "NOTICE" if said.notice else "PRIVMSG"
 
 
-def target(said: Said) -> str:
-    """Who or where it is said to, by its right name."""
-    return said.to.nick if isinstance(said.to, Session) else said.to.name
-
-
 def fit(said: Said) -> Said:
     """The same, its text cut so that `:prefix VERB target :text` is one line."""
-    names = said.by.prefix + target(said)
+    names = said.by.prefix + said.target
     text = said.text
     if (len(names) + len(text)) * 4 + 16 <= BODY_BYTES:  # surely short enough: no need to count bytes
         return said

@@ -6,13 +6,17 @@ Withheld keeps it until the core asks whether it was the right one. Pure.
 import re
 from typing import Any
 
+from mpchat.chat.text import clean
+
 Record = tuple[Any, ...]
 
-# Tags, a prefix and spaces may stand before an IRC command; the secret is what follows PASS, or OPER's second word.
-_IRC = re.compile(rb"(?i)(\s*(?:@\S+\s+)?(?::\S+\s+)?(?:PASS\s+|OPER\s+\S+\s+):?)(.*)", re.DOTALL)
-_PLAIN = re.compile(rb"(?i)(\s*/pass\s+)(.*)", re.DOTALL)
-_FIRST = frozenset(b"pPoO/@: \t")  # no line that begins otherwise can hold one
-_REPLACED = b"*"
+# The text as the dialects read it, after clean(). Tags, a prefix and spaces may stand before an IRC command; the
+# secret is what follows PASS, or OPER's second word.
+_IRC = re.compile("( *(?:@[^ ]* +)?(?::[^ ]* +)?(?:PASS +|OPER +[^ ]+ +):?)(.+)", re.IGNORECASE | re.ASCII)
+_PLAIN = re.compile("(/pass +)(.+)", re.IGNORECASE | re.ASCII)
+# No line that begins otherwise can hold one: what clean() and strip() take away may stand before it.
+_FIRST = frozenset(b"pPoO/@:") | frozenset(range(0x21)) | frozenset(range(0x7F, 0x100))
+_REPLACED = "*"
 
 
 class Withheld:
@@ -27,10 +31,13 @@ class Withheld:
         if record[0] == "line":
             _, connection, end, data = record
             if data and data[0] in _FIRST:
-                found = (_PLAIN if connection in self._plain else _IRC).fullmatch(data)
+                text = clean(data.decode(errors="replace"))
+                found = _PLAIN.fullmatch(text.strip())  # in either dialect: lines may follow closed()
+                if found is None and connection not in self._plain:
+                    found = _IRC.fullmatch(text)
                 if found is not None:
-                    self._secrets[connection, end] = found[2].decode(errors="replace").strip()
-                    return ("line", connection, end, found[1] + _REPLACED)
+                    self._secrets[connection, end] = found[2].strip()
+                    return ("line", connection, end, (found[1] + _REPLACED).encode())
         elif record[0] == "open" and record[3]:
             self._plain.add(record[2])
         return record

@@ -1,9 +1,10 @@
 """The IRC dialect: one line in, its outcomes out. A file for each family of commands; this one only dispatches."""
 
-from mpchat.chat.refusals import Refusal
+from collections.abc import Iterable
+
 from mpchat.chat.text import clean
 from mpchat.protocol import numerics as n
-from mpchat.protocol.desk import Desk, Goodbye, Outcomes, Peer
+from mpchat.protocol.desk import Desk, Goodbye, Outcome, Outcomes, Peer
 from mpchat.protocol.irc import channels, messages, modes, operators, people, registration, server
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.rendering import render
@@ -20,31 +21,25 @@ COMMANDS = {
 }
 
 
-def handle(desk: Desk, peer: Peer, line: bytes) -> Outcomes:
-    """Answer one line (without its line end)."""
+def handle(desk: Desk, peer: Peer, line: bytes) -> Iterable[Outcome]:
+    """Answer one line (without its line end). What the chat refuses comes as Refusal out of the iteration."""
     if too_long(line):
-        yield overlong(desk, peer)
-        return
+        return [overlong(desk, peer)]
     try:
         text = line.decode()
     except UnicodeDecodeError:
-        yield encode(build(desk.wording.name, "NOTICE", peer.session.nick or "*", "Refused: not UTF-8 text"))
-        return
+        return [encode(build(desk.wording.name, "NOTICE", peer.session.nick or "*", "Refused: not UTF-8 text"))]
     message = parse(text if text.isprintable() else clean(text))
     if not message.command:
-        return
+        return []
     command = COMMANDS.get(message.command)
     if peer.registration is not None and not (command is not None and command.newcomers):
-        yield desk.reply(peer, n.NOTREGISTERED, "You have not registered")
-    elif command is None:
-        yield desk.reply(peer, n.UNKNOWNCOMMAND, middle(message.command), "Unknown command")
-    elif len(message.params) < command.least or not all(message.params[: command.least]):
-        yield desk.reply(peer, n.NEEDMOREPARAMS, message.command, "Not enough parameters")
-    else:
-        try:
-            yield from command.run(desk, peer, message.params)
-        except Refusal as refusal:
-            yield refuse(desk, peer, refusal)
+        return [desk.reply(peer, n.NOTREGISTERED, "You have not registered")]
+    if command is None:
+        return [desk.reply(peer, n.UNKNOWNCOMMAND, middle(message.command), "Unknown command")]
+    if command.least and (len(message.params) < command.least or not all(message.params[: command.least])):
+        return [desk.reply(peer, n.NEEDMOREPARAMS, message.command, "Not enough parameters")]
+    return command.run(desk, peer, message.params)
 
 
 def too_long(line: bytes) -> bool:
@@ -84,4 +79,4 @@ def probe(desk: Desk, peer: Peer) -> bytes:
     return encode(build("", "PING", desk.wording.name))
 
 
-__all__ = ["answered", "goodbye", "greet", "handle", "overlong", "probe", "render"]
+__all__ = ["answered", "goodbye", "greet", "handle", "overlong", "probe", "refuse", "render"]

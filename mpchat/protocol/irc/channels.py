@@ -3,6 +3,7 @@
 from itertools import zip_longest
 
 from mpchat.chat.channels import OP, VOICE, Channel
+from mpchat.chat.names import fold
 from mpchat.chat.refusals import Refusal
 from mpchat.protocol import numerics as n
 from mpchat.protocol.desk import Desk, Outcomes, Peer
@@ -103,9 +104,9 @@ def pack(words: list[str], room: int) -> list[str]:
 
 
 def list_channels(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
-    wanted = {name for name in params[0].split(",") if name} if params else set()
+    wanted = {fold(name) for name in params[0].split(",") if name} if params else set()
     for channel in list(desk.hub.channels.values()):
-        asked_for = not wanted or channel.name in wanted or channel.folded in wanted
+        asked_for = not wanted or channel.folded in wanted
         if asked_for and channel.members and channel.shows_itself_to(peer.session):
             yield desk.reply(peer, n.LIST, channel.name, str(len(channel.members)), channel.topic)
     yield desk.reply(peer, n.LISTEND, "End of /LIST")

@@ -1,6 +1,7 @@
 """Speech: PRIVMSG NOTICE AWAY (RFC 2812 sections 3.3 and 4.1)."""
 
-from mpchat.chat.refusals import Refusal
+from mpchat.chat.names import fold
+from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.protocol import numerics as n
 from mpchat.protocol.desk import Desk, Outcomes, Peer
@@ -15,7 +16,9 @@ def privmsg(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     if not params or not params[0]:
         yield desk.reply(peer, n.NORECIPIENT, "No recipient given (PRIVMSG)")
         return
-    targets = list(dict.fromkeys(params[0].split(","))) if "," in params[0] else params[:1]
+    if not text:
+        raise Refusal(Reason.NO_TEXT)  # once, however many were to read it
+    targets = _targets(params[0])
     if len(targets) > desk.wording.targets:
         yield desk.reply(peer, n.TOOMANYTARGETS, middle(targets[-1]), "Too many recipients")
         return
@@ -34,12 +37,17 @@ def notice(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     """Like PRIVMSG, but nothing is ever answered: neither errors nor that somebody is away."""
     if len(params) < 2:
         return
-    for target in list(dict.fromkeys(params[0].split(",")))[: desk.wording.targets]:
+    for target in _targets(params[0])[: desk.wording.targets]:
         try:
             said = fit(desk.hub.say(peer.session, target, params[1], True, desk.mono))
         except Refusal:
             continue
         yield said
+
+
+def _targets(listed: str) -> list[str]:
+    """Everybody in a list once, whichever way their name is written."""
+    return list({fold(name): name for name in listed.split(",")}.values()) if "," in listed else [listed]
 
 
 def away(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:

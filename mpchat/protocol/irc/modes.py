@@ -75,8 +75,11 @@ def _own_mode(desk: Desk, peer: Peer, nick: str, params: list[str]) -> Outcomes:
         return
     changes: list[tuple[str, str]] = []
     unknown = False
-    for sign, letter, _ in parse_changes(params[:1])[0]:
-        if letter not in "iow":
+    sign = "+"
+    for letter in params[0]:
+        if letter in "+-":
+            sign = letter
+        elif letter not in "iow":
             unknown = True
         elif _set_own(desk, peer, letter, sign == "+"):
             changes.append((sign, letter))

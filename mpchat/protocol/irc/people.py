@@ -16,9 +16,9 @@ _USERHOSTS = 5  # RFC 2812 section 4.8
 
 
 def who(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
-    mask = params[0] if params and params[0] != "0" else "*"
+    mask = params[0] if params and params[0] else "*"
     only_operators = len(params) > 1 and params[1] == "o"
-    for session, channel in _found(desk, peer, mask):
+    for session, channel in _found(desk, peer, "*" if mask == "0" else mask):
         if session.operator or not only_operators:
             yield _who_line(desk, peer, session, channel)
     yield desk.reply(peer, n.ENDOFWHO, middle(mask), "End of WHO list")
@@ -65,7 +65,10 @@ def _who_line(desk: Desk, peer: Peer, session: Session, channel: Channel | None)
 
 def whois(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     """WHOIS [server] nick: only the last parameter matters to a single server."""
-    name = params[min(len(params), 2) - 1]
+    name = params[min(len(params), 2) - 1] if params else ""
+    if not name:
+        yield desk.reply(peer, n.NONICKNAMEGIVEN, "No nickname given")
+        return
     try:
         session = desk.hub.session(name)
     except Refusal as refusal:
@@ -137,6 +140,6 @@ COMMANDS = {
     "ISON": Command(ison, least=1),
     "USERHOST": Command(userhost, least=1),
     "WHO": Command(who),
-    "WHOIS": Command(whois, least=1),
+    "WHOIS": Command(whois),
     "WHOWAS": Command(whowas),
 }

@@ -111,7 +111,9 @@ def _cap(desk: Desk, peer: Peer, verb: str, names: str) -> bytes:
 
 
 def ping(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
-    if params[0]:
+    if not params:
+        yield desk.reply(peer, n.NEEDMOREPARAMS, "PING", "Not enough parameters")
+    elif params[0]:
         yield encode(build(desk.wording.name, "PONG", desk.wording.name, params[0]))
     else:
         yield desk.reply(peer, n.NOORIGIN, "No origin specified")

@@ -1,6 +1,7 @@
 """What a client can ask the server about itself: 005 MOTD LUSERS VERSION TIME ADMIN INFO LINKS HELP
 (RFC 2812 section 3.4, Modern IRC: RPL_ISUPPORT)."""
 
+from mpchat.chat.names import fold, matches
 from mpchat.protocol import numerics as n
 from mpchat.protocol.clock import date
 from mpchat.protocol.desk import Desk, Outcomes, Peer
@@ -17,7 +18,7 @@ def isupport(desk: Desk, peer: Peer) -> Outcomes:
         "CHANTYPES=#",
         "PREFIX=(ov)@+",
         "CHANMODES=b,k,l,imnst",
-        f"NETWORK={w.network.replace(' ', '_')}",
+        f"NETWORK={_value(w.network)}",
         f"NICKLEN={w.nick_bytes}",
         f"USERLEN={w.user_bytes}",
         f"CHANNELLEN={w.channel_bytes}",
@@ -35,11 +36,22 @@ def isupport(desk: Desk, peer: Peer) -> Outcomes:
         yield desk.reply(peer, n.ISUPPORT, *line, "are supported by this server")
 
 
+def _value(text: str) -> str:
+    """Text as the value of a token, which holds no second "=" (Modern IRC: RPL_ISUPPORT)."""
+    return text.replace("\\", "\\x5C").replace("=", "\\x3D").replace(" ", "\\x20")
+
+
+def _is_this_server(desk: Desk, target: str) -> bool:
+    """A server may be named by a mask, or by somebody who is on it (RFC 2812 section 3.4)."""
+    there = desk.hub.nicks.get(fold(target))
+    return matches(target, desk.wording.name) or (there is not None and there.entered)
+
+
 def for_this_server(run: Handler) -> Handler:
     """Commands that may name a server: any other than this one is not known (402)."""
 
     def checked(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
-        if params and params[0] and params[0].lower() not in (desk.wording.name.lower(), "*"):
+        if params and params[0] and not _is_this_server(desk, params[0]):
             yield desk.reply(peer, n.NOSUCHSERVER, middle(params[0]), "No such server")
         else:
             yield from run(desk, peer, params)
@@ -101,9 +113,15 @@ def info(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
 
 
 def links(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+    """LINKS [[server] mask]: a mask that fits no server is no error, its list is empty (RFC 2812 section 3.4.5)."""
     w = desk.wording
-    yield desk.reply(peer, n.LINKS, w.name, w.name, f"0 {w.description}")
-    yield desk.reply(peer, n.ENDOFLINKS, "*", "End of LINKS list")
+    if len(params) > 1 and not _is_this_server(desk, params[0]):
+        yield desk.reply(peer, n.NOSUCHSERVER, middle(params[0]), "No such server")
+        return
+    mask = middle(params[min(len(params), 2) - 1] if params else "*")
+    if matches(mask, w.name):
+        yield desk.reply(peer, n.LINKS, w.name, w.name, f"0 {w.description}")
+    yield desk.reply(peer, n.ENDOFLINKS, mask, "End of LINKS list")
 
 
 _HELP = {
