@@ -1,0 +1,93 @@
+"""The client as a whole: checks what was asked for, chooses between the editor and plain lines, says how it ended.
+
+It reads no environment (cli.py did) and waits for nothing but the answer to "nick?".
+"""
+
+import os
+import pwd
+import sys
+
+from mpchat.chat.names import valid_channel, valid_nick
+from mpchat.client import colours, plain
+from mpchat.client.conversation import LEFT
+from mpchat.client.model import is_room
+from mpchat.client.options import Options
+from mpchat.client.registration import NICK_BYTES
+from mpchat.client.session import Session
+
+USAGE = 2  # exit status: what was asked for makes no sense
+ROOM_BYTES = 64
+
+
+def run(options: Options) -> int:
+    """One visit. 0: left normally; 1: no connection, or lost it; 2: a nick or a room that cannot be."""
+    room = options.room if not options.room or is_room(options.room) else f"#{options.room}"
+    problem = _problem(options, room)
+    if problem:
+        return _complain(problem, USAGE)
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    nick = options.nick or _login()
+    if terminal and not options.nick:
+        asked = _ask(nick)
+        if asked is None:
+            return LEFT
+        nick = asked
+    # Who named a nick in a script wants that one; everybody else would rather be nick_ than stay outside.
+    session = Session(nick, room, options.password, flexible=terminal or not options.nick)
+    colour = colours.wanted(options.color, sys.stdout.isatty(), options.no_color, options.dumb)
+    if terminal and not options.plain and not options.dumb:
+        status = _edited(options, session, colour)
+        if status is not None:
+            return status
+    return plain.run(options, session, colour, terminal)
+
+
+def _edited(options: Options, session: Session, colour: bool) -> int | None:
+    """Run in the line editor; None where it is not installed."""
+    try:
+        from mpchat.client import terminal
+    except ImportError as missing:
+        if not (missing.name or "").startswith("prompt_toolkit"):
+            raise
+        print("mpchat: prompt_toolkit is not installed: no line editing, messages come between your keys", flush=True)
+        return None
+    return terminal.run(options, session, colour)
+
+
+def _problem(options: Options, room: str) -> str:
+    if options.nick and not valid_nick(options.nick, NICK_BYTES):
+        return f"bad nick {options.nick!r}: letters, digits and []\\`_^{{}}|- (no digit or - first), {NICK_BYTES} bytes"
+    if room and not valid_channel("#" + room[1:], ROOM_BYTES):
+        return f"bad room {options.room!r}: no spaces, commas or colons, {ROOM_BYTES} bytes at most"
+    if not 1 <= options.port <= 65535:
+        return f"bad port {options.port}: 1 to 65535"
+    return ""
+
+
+def _ask(default: str) -> str | None:
+    """Ask a person for a nick; None when they would rather go."""
+    while True:
+        try:
+            nick = input(f"nick [{default}]: ").strip() or default
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return None
+        if valid_nick(nick, NICK_BYTES):
+            return nick
+        print(f"letters, digits and []\\`_^{{}}|- (no digit or - first), {NICK_BYTES} bytes at most")
+
+
+def _login() -> str:
+    """A nick made of the login name."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = ""
+    nick = "".join(letter for letter in name if letter.isascii() and (letter.isalnum() or letter in "_-"))
+    nick = nick.lstrip("-0123456789")[:NICK_BYTES]
+    return nick or "guest"
+
+
+def _complain(problem: str, status: int) -> int:
+    print(f"mpchat: {problem}", file=sys.stderr)
+    return status

@@ -1,0 +1,212 @@
+"""What a typed line means: words to say, lines to send, or something for the client itself. Pure.
+
+It changes the model only where the user does ("talk to beto now"); everything else waits for the server's word.
+"""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mpchat.chat.names import fold
+from mpchat.client.model import Model, is_room
+from mpchat.client.step import CLIENT, Line, Speech, Step, error, harmless, note
+from mpchat.protocol.message import build
+
+GOODBYE = "leaving"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One /command: how it is used, what it does, and whether it needs the server."""
+
+    usage: str
+    help: str
+    obey: Callable[[Model, str], Step | None]  # None: used wrongly
+    alone: bool = False  # works without a connection
+
+
+def obey(text: str, model: Model) -> Step:
+    """One typed line. `//` at its beginning says a slash."""
+    text = harmless(text)
+    if text.startswith("/") and not text.startswith("//"):
+        return _command(text, model)
+    return say(text[1:] if text.startswith("//") else text, model)
+
+
+def say(text: str, model: Model) -> Step:
+    """`text` as it is, to where our words go."""
+    if not text.strip():
+        return Step()
+    if not model.current:
+        return error("you are in no room: /join #room")
+    return Step(say=[Speech(model.current, text)])
+
+
+def needs_server(text: str) -> bool:
+    """Is this a /command that cannot be obeyed without a connection?"""
+    name = text[1:].partition(" ")[0].lower()
+    known = COMMANDS.get(ALIASES.get(name, name))
+    return text[:1] == "/" and text[:2] != "//" and known is not None and not known.alone
+
+
+def _command(text: str, model: Model) -> Step:
+    name, _, rest = text[1:].partition(" ")
+    name = name.lower()
+    name = ALIASES.get(name, name)
+    known = COMMANDS.get(name)
+    if known is None:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        return error(f"no such command: /{name}" + (f" (did you mean /{near[0]}?)" if near else " (see /help)"))
+    return known.obey(model, rest.strip()) or error(f"how to use it: /{name} {known.usage}")
+
+
+# Each takes the model and the words behind the command.
+
+
+def _nick(model: Model, rest: str) -> Step | None:
+    return Step(send=[build("", "NICK", rest)]) if rest and " " not in rest else None
+
+
+def _join(model: Model, rest: str) -> Step | None:
+    name, _, key = rest.partition(" ")
+    if not name or "," in name or " " in key:
+        return None
+    name = name if is_room(name) else f"#{name}"
+    if room := model.room(name):
+        model.current = room.name
+        return note(f"now talking in {room.name}")
+    if key:
+        model.keys[fold(name)] = key  # to come back in after a loss
+    return Step(send=[build("", "JOIN", name, key) if key else build("", "JOIN", name)])
+
+
+def _part(model: Model, rest: str) -> Step | None:
+    name, reason = _place(model, rest)
+    if not is_room(name):
+        return None
+    return Step(send=[build("", "PART", name, reason) if reason else build("", "PART", name)])
+
+
+def _msg(model: Model, rest: str) -> Step | None:
+    target, _, text = rest.partition(" ")
+    return Step(say=[Speech(target, text.strip())]) if target and text.strip() and "," not in target else None
+
+
+def _query(model: Model, rest: str) -> Step | None:
+    target, _, text = rest.partition(" ")
+    if not target:
+        model.current = next((room.name for room in reversed(model.rooms.values()) if room.entered), "")
+        return note(f"now talking in {model.current or 'no room'}")
+    if is_room(target) or "," in target:
+        return None
+    model.current = target
+    return _msg(model, rest) if text else note(f"now talking to {target} (/query ends it)")
+
+
+def _me(model: Model, rest: str) -> Step | None:
+    if not rest:
+        return None
+    step = say(rest, model)
+    step.say = [Speech(speech.target, speech.text, action=True) for speech in step.say]
+    return step
+
+
+def _who(model: Model, rest: str) -> Step | None:
+    target = rest or model.current
+    return Step(send=[build("", "WHO", target)]) if target and " " not in target else None
+
+
+def _names(model: Model, rest: str) -> Step | None:
+    name = rest or model.current
+    return Step(send=[build("", "NAMES", name)]) if is_room(name) and " " not in name else None
+
+
+def _topic(model: Model, rest: str) -> Step | None:
+    name, topic = _place(model, rest)
+    if not is_room(name):
+        return None
+    return Step(send=[build("", "TOPIC", name, topic) if topic else build("", "TOPIC", name)])
+
+
+def _rooms(model: Model, rest: str) -> Step | None:
+    mine = [("*" if model.is_current(room.name) else "") + room.name for room in model.rooms.values() if room.entered]
+    step = note(f"you are in {' '.join(mine) or 'no room'}")
+    step.send = ["LIST"]
+    return step
+
+
+def _whois(model: Model, rest: str) -> Step | None:
+    return Step(send=[build("", "WHOIS", rest)]) if rest and " " not in rest else None
+
+
+def _away(model: Model, rest: str) -> Step | None:
+    return Step(send=[build("", "AWAY", rest) if rest else "AWAY"])
+
+
+def _kick(model: Model, rest: str) -> Step | None:
+    name, rest = _place(model, rest)
+    nick, _, reason = rest.partition(" ")
+    return Step(send=[build("", "KICK", name, nick, reason or model.nick)]) if is_room(name) and nick else None
+
+
+def _invite(model: Model, rest: str) -> Step | None:
+    nick, _, name = rest.partition(" ")
+    name = name or model.current
+    return Step(send=[build("", "INVITE", nick, name)]) if nick and is_room(name) else None
+
+
+def _mode(model: Model, rest: str) -> Step | None:
+    name, change = _place(model, rest)
+    return Step(send=[f"MODE {name} {change}".strip()]) if name else None
+
+
+def _raw(model: Model, rest: str) -> Step | None:
+    return Step(send=[rest]) if rest else None
+
+
+def _help(model: Model, rest: str) -> Step | None:
+    name = ALIASES.get(rest.lstrip("/").lower(), rest.lstrip("/").lower())
+    chosen = {name: COMMANDS[name]} if name in COMMANDS else COMMANDS
+    width = max(len(f"/{name} {known.usage}") for name, known in chosen.items())
+    lines = [f"{f'/{name} {known.usage}':{width}}  {known.help}" for name, known in chosen.items()]
+    return Step(show=[Line(line, CLIENT) for line in lines])
+
+
+def _clear(model: Model, rest: str) -> Step | None:
+    return Step(clear=True)
+
+
+def _quit(model: Model, rest: str) -> Step | None:
+    return Step(leave=rest or GOODBYE)
+
+
+def _place(model: Model, rest: str) -> tuple[str, str]:
+    """The room named first in `rest`, else the current one; and the words behind it."""
+    if is_room(rest):
+        name, _, rest = rest.partition(" ")
+        return name, rest.strip()
+    return model.current, rest
+
+
+COMMANDS = {
+    "join": Command("#ROOM [KEY]", "enter a room, or turn to one you are in", _join),
+    "part": Command("[#ROOM] [REASON]", "leave a room", _part),
+    "msg": Command("NICK TEXT", "say something in private", _msg),
+    "query": Command("[NICK]", "talk to one person; alone: back to a room", _query),
+    "me": Command("TEXT", "say what you do: * ana waves", _me),
+    "nick": Command("NICK", "be called otherwise", _nick),
+    "names": Command("[#ROOM]", "who is in a room", _names),
+    "who": Command("[#ROOM or NICK]", "the same with more about each", _who),
+    "whois": Command("NICK", "all about one person", _whois),
+    "rooms": Command("", "which rooms there are", _rooms),
+    "topic": Command("[#ROOM] [TEXT]", "read or set what a room is about", _topic),
+    "away": Command("[TEXT]", "say that you are away; alone: back", _away),
+    "invite": Command("NICK [#ROOM]", "ask somebody in", _invite),
+    "kick": Command("[#ROOM] NICK [REASON]", "send somebody out (operators)", _kick),
+    "mode": Command("[#ROOM] [CHANGE]", "read or change a room's modes", _mode),
+    "raw": Command("LINE", "send a line of IRC as it is", _raw),
+    "clear": Command("", "an empty screen", _clear, alone=True),
+    "help": Command("[COMMAND]", "this list; //text says /text", _help, alone=True),
+    "quit": Command("[TEXT]", "say goodbye and leave", _quit, alone=True),
+}
+ALIASES = {"j": "join", "leave": "part", "m": "msg", "q": "quit", "exit": "quit", "list": "rooms", "w": "who"}

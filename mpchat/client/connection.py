@@ -1,0 +1,74 @@
+"""One TCP connection to the server: lines out, lines in. It knows nothing of IRC beyond CR LF and bytes.
+
+It waits on its own socket only. When the other end goes, receive() says None; somebody else opens the next one.
+"""
+
+import asyncio
+import contextlib
+import os
+
+from mpchat.protocol.message import encode
+
+CONNECT_SECONDS = 10.0  # a host that does not answer: longer than any handshake, shorter than patience
+LINE_BYTES = 16_384  # a line of IRC with its tags has 8,703 at most; what is longer is not IRC
+READ_BYTES = 65_536  # one look at the socket
+_FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0  # seconds between attempts to come back
+
+
+class Connection:
+    """A connection that is open, until receive() has said None or close() was called."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._rest = b""  # of a line that has not ended yet
+
+    @classmethod
+    async def open(cls, host: str, port: int) -> "Connection":
+        """Connect, or raise OSError. The socket is closed by close()."""
+        try:
+            streams = await asyncio.wait_for(asyncio.open_connection(host, port), CONNECT_SECONDS)
+        except asyncio.TimeoutError:
+            raise OSError(f"no answer in {CONNECT_SECONDS:.0f} s") from None
+        return cls(*streams)
+
+    def send(self, lines: list[str]) -> None:
+        """Give lines to the kernel, or keep them until it takes them."""
+        if lines and not self._writer.is_closing():
+            self._writer.write(b"".join(map(encode, lines)))
+
+    async def receive(self, seconds: float) -> list[str] | None:
+        """The lines that came; none when nothing came for so long; None at the end of the connection."""
+        try:
+            data = await asyncio.wait_for(self._reader.read(READ_BYTES), max(seconds, 0.0))
+        except asyncio.TimeoutError:
+            return []
+        except OSError:
+            return None
+        if not data:
+            return None
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > LINE_BYTES:
+            return None
+        return [line.rstrip(b"\r").decode("utf-8", "replace") for line in lines]
+
+    def close(self) -> None:
+        """End it at once; what was not sent yet is dropped."""
+        with contextlib.suppress(OSError):
+            self._writer.transport.abort()
+
+
+def reason(problem: OSError) -> str:
+    """Why there is no connection, in the system's words (asyncio's own speak of calls and address tuples)."""
+    if problem.errno and problem.errno > 0:
+        return os.strerror(problem.errno)
+    return problem.strerror or str(problem)
+
+
+def delay(attempt: int, chance: float) -> float:
+    """Seconds to wait before attempt 0, 1, 2... to come back.
+
+    They double, so a server that is down is left alone; `chance` (0 to 1) spreads the clients, so that all of them
+    do not come back in the same instant.
+    """
+    return float(min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(attempt, 10)) * (0.5 + chance / 2))

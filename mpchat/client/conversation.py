@@ -1,0 +1,202 @@
+"""One user's whole visit: carries lines between the pure session, the connection and the screen, and reconnects.
+
+It decides nothing about IRC (session.py) and paints nothing on the terminal (plain.py and terminal.py do).
+It waits on the connection, or on the clock between two connections.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from mpchat.client.colours import paint
+from mpchat.client.connection import Connection, delay, reason
+from mpchat.client.outbox import SLOW_SECONDS
+from mpchat.client.session import Session
+from mpchat.client.step import CLIENT, Line, Step, note
+
+GOODBYE_SECONDS = 2.0  # how long the server may take to close after QUIT
+LEFT, LOST = 0, 1  # exit statuses; a refused nick has its own
+
+
+class Screen(Protocol):
+    """Where lines go."""
+
+    def write(self, text: str, own: bool) -> bool:
+        """Show a line; `own` tells the client's words from the chat's. False: nobody reads any more."""
+
+    def refresh(self) -> None:
+        """What the prompt says may have changed."""
+
+    def clear(self) -> None:
+        """Empty the screen."""
+
+
+class Conversation:
+    """Everything between coming and going. `persistent`: come back when the connection is lost."""
+
+    def __init__(
+        self, session: Session, host: str, port: int, screen: Screen, colour: bool, bell: bool, persistent: bool
+    ) -> None:
+        self.session = session
+        self.failure = ""  # why run() ended with a status other than 0, when that was not shown yet
+        self._address = (host, port)
+        self._screen = screen
+        self._colour = colour
+        self._bell = bell
+        self._persistent = persistent
+        self._connection: Connection | None = None
+        self._opening: asyncio.Task[Connection] | None = None
+        self._changed = asyncio.Event()
+        self.leaving = False
+        self._was_in = False
+        self._status = LOST
+        self._day = time.localtime()[:3]
+
+    async def run(self) -> int:
+        """Connect, talk, come back when needed; the exit status."""
+        attempt, told = 0, ""
+        while True:
+            ending = await self._visit()
+            registered = self.session.registered
+            self._do(self.session.closed())
+            if self.leaving:
+                return LEFT
+            if self.failure or not (self._persistent and self._was_in):
+                self.failure = self.failure or (f"connection lost: {ending}" if self._was_in else ending)
+                return self._status
+            if registered:
+                attempt, told = 0, ""
+                ending = f"connection lost: {ending}; trying to come back"
+            if ending != told:  # each reason once; the prompt shows that it goes on
+                told = ending
+                self.tell(ending)
+            await self.until(lambda: self.leaving, delay(attempt, random.random()))
+            attempt += 1
+
+    async def _visit(self) -> str:
+        """One connection, from its beginning to its end. Why it ended."""
+        self._opening = asyncio.ensure_future(Connection.open(*self._address))
+        try:
+            self._connection = await self._opening
+        except OSError as problem:
+            return f"cannot connect to {self._address[0]}:{self._address[1]}: {reason(problem)}"
+        except asyncio.CancelledError:
+            if self.leaving:
+                return ""
+            raise
+        finally:
+            self._opening = None
+        try:
+            return "" if self.leaving else await self._talk(self._connection)
+        finally:
+            self._connection.close()
+            self._connection = None
+
+    async def _talk(self, connection: Connection) -> str:
+        self._do(self.session.opened(time.monotonic()))
+        while True:
+            lines = await connection.receive(self.session.deadline() - time.monotonic())
+            if lines is None:
+                return "the server closed it" if self._was_in else "the server closed the connection"
+            now = time.monotonic()
+            step = Step() if lines else self.session.ticked(now)
+            for line in lines:
+                step.add(self.session.heard(line, now))
+            self._was_in = self._was_in or self.session.registered
+            self._do(step)
+            if step.failed and not self._was_in:
+                self.failure, self._status = step.failed, step.status
+            if step.failed or step.lost:
+                return step.failed or step.lost
+
+    # What the user does.
+
+    def type(self, text: str) -> None:
+        """One line was typed. After the goodbye nothing is said any more."""
+        if not self.leaving:
+            self._do(self.session.typed(text, time.monotonic()))
+
+    def paste(self, lines: list[str]) -> None:
+        """Several lines were pasted and confirmed."""
+        if not self.leaving:
+            self._do(self.session.pasted(lines, time.monotonic()))
+
+    def leave(self, goodbye: str = "leaving") -> None:
+        """Go: say QUIT and wait a moment for the server's goodbye."""
+        if self.leaving:
+            return
+        self.leaving = True
+        connection = self._connection
+        self._do(self.session.left(goodbye))
+        if connection:
+            asyncio.get_running_loop().call_later(GOODBYE_SECONDS, connection.close)
+        elif self._opening:
+            self._opening.cancel()
+
+    def tell(self, text: str) -> None:
+        """Show a word of the client's own."""
+        self._do(note(text))
+
+    def status(self) -> str:
+        """What the prompt should say about the connection."""
+        return self.session.status(time.monotonic())
+
+    async def settled(self, seconds: float) -> bool:
+        """Wait until the server has dealt with all that was sent; False when it is silent about it for so long."""
+        session = self.session
+        self._do(session.mark())
+        while not session.settled():
+            due = len(session.outbox.unechoed)
+            if not await self.until(lambda: session.settled() or len(session.outbox.unechoed) < due, seconds):  # noqa: B023
+                return False
+        return True
+
+    async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait for something about this conversation to become true."""
+        late = False
+
+        def ring() -> None:
+            nonlocal late
+            late = True
+            self._changed.set()
+
+        # Not wait_for(): up to Python 3.11 it swallows a cancellation that comes together with the event.
+        alarm = asyncio.get_running_loop().call_later(seconds, ring)
+        try:
+            while not (late or condition()):
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            alarm.cancel()
+        return condition()
+
+    # What a step asks for.
+
+    def _do(self, step: Step) -> None:
+        if self._connection:
+            self._connection.send(step.send)
+        if step.clear:
+            self._screen.clear()
+        for line in step.show:
+            if not self._screen.write(self._painted(line), line.head == CLIENT):
+                self.leave()
+        if step.leave is not None:
+            self.leave(step.leave)
+        if self.session.outbox.unechoed:
+            asyncio.get_running_loop().call_later(SLOW_SECONDS, self._screen.refresh)
+        self._changed.set()
+        self._screen.refresh()
+
+    def _painted(self, line: Line) -> str:
+        moment = time.localtime(line.at)
+        clock = time.strftime("%H:%M", moment)
+        return self._day_line(moment) + paint(line, clock, self._colour, self._bell)
+
+    def _day_line(self, moment: time.struct_time) -> str:
+        """A line of its own before the first message of another day."""
+        if moment[:3] == self._day:
+            return ""
+        self._day = moment[:3]
+        return time.strftime("--- %A %d %B %Y ---\n", moment)

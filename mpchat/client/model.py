@@ -1,0 +1,109 @@
+"""What we know: our own nick, the rooms we are in, who is there, and where our words go. Pure.
+
+It believes the server: a room is entered when our own JOIN comes back, not when we ask for it.
+"""
+
+from dataclasses import dataclass, field
+
+from mpchat.chat.names import fold
+
+CHANNEL_SIGNS = ("#", "&")  # rooms named +x and !x died out, and "+o beto" and "!ask" are things people type
+
+
+def is_room(name: str) -> bool:
+    """Is this the name of a room, and not of a person?"""
+    return name.startswith(CHANNEL_SIGNS)
+
+
+@dataclass
+class Room:
+    """A room. Not `entered`: we were there before the connection was lost, and ask to go back."""
+
+    name: str
+    entered: bool = False
+    members: dict[str, str] = field(default_factory=dict)  # folded nick -> nick
+
+
+class Model:
+    """The client's memory of one server. `current` is a room, or a nick after /query, or ""."""
+
+    def __init__(self, nick: str, room: str = "") -> None:
+        self.nick = nick
+        self.mask = ""  # our nick!user@host as others see it, "" while unknown
+        self.current = ""
+        self.rooms: dict[str, Room] = {}
+        self.keys: dict[str, str] = {}  # folded room -> what opened it
+        if room:
+            self.wish(room)
+            self.current = room
+
+    def is_me(self, nick: str) -> bool:
+        """Is that our own nick?"""
+        return fold(nick) == fold(self.nick)
+
+    def is_current(self, place: str) -> bool:
+        """Do our words go there?"""
+        return fold(place) == fold(self.current)
+
+    def room(self, name: str) -> Room | None:
+        """The room of that name that we are in."""
+        room = self.rooms.get(fold(name))
+        return room if room and room.entered else None
+
+    def wish(self, name: str) -> Room:
+        """We want to be in that room, or to be in it again after a loss."""
+        return self.rooms.setdefault(fold(name), Room(name))
+
+    def enter(self, name: str) -> None:
+        """Our own JOIN came. A room we had not been in becomes the current one."""
+        known = self.rooms.get(fold(name))
+        room = known or self.wish(name)
+        room.name, room.entered = name, True
+        room.members = {fold(self.nick): self.nick}
+        if known is None or not self.current:
+            self.current = name
+        elif self.is_current(name):
+            self.current = name  # in the server's spelling
+
+    def forget(self, name: str) -> None:
+        """We are no longer in that room. The last one entered becomes the current one."""
+        self.rooms.pop(fold(name), None)
+        if self.is_current(name):
+            self.current = next((room.name for room in reversed(self.rooms.values())), "")
+
+    def lose(self) -> None:
+        """The connection is gone, and with it what we knew of the others."""
+        for room in self.rooms.values():
+            room.entered = False
+            room.members = {}
+
+    def missing(self) -> list[str]:
+        """The rooms we wanted and did not get."""
+        return [room.name for room in self.rooms.values() if not room.entered]
+
+    def rename(self, old: str, new: str) -> None:
+        """Somebody is called otherwise now; perhaps we are."""
+        if self.is_me(old):
+            self.nick = new
+            if self.mask:
+                self.mask = new + self.mask[self.mask.find("!") :]
+        elif self.is_current(old):
+            self.current = new
+        for room in self.rooms.values():
+            if room.members.pop(fold(old), None):
+                room.members[fold(new)] = new
+
+    def gone(self, nick: str, name: str = "") -> None:
+        """Somebody left a room, or with no name: all of them."""
+        for room in self.rooms.values():
+            if not name or fold(room.name) == fold(name):
+                room.members.pop(fold(nick), None)
+
+    def people(self) -> list[str]:
+        """Every nick in sight, those of the current room first."""
+        here = self.room(self.current)
+        nicks = dict(here.members) if here else {}
+        for room in self.rooms.values():
+            for folded, nick in room.members.items():
+                nicks.setdefault(folded, nick)
+        return list(nicks.values())

@@ -1,0 +1,19 @@
+"""What the command line and the environment asked of the client. Pure data: filled in by cli.py, changed by nobody."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Options:
+    """One run of the client. An empty text means "not given"."""
+
+    host: str = "127.0.0.1"
+    port: int = 6667
+    nick: str = ""  # "" asks in a terminal, else comes from the login name
+    room: str = "#lobby"
+    plain: bool = False  # append-only lines, for screen readers
+    color: str = "auto"  # auto, always or never
+    password: str = ""
+    no_color: bool = False  # the environment's NO_COLOR
+    dumb: bool = False  # TERM=dumb: the terminal cannot move its cursor
+    history_file: str = ""  # "" keeps the typed lines of this run only

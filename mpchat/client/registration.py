@@ -1,0 +1,92 @@
+"""How we introduce ourselves to a server: capabilities, password, nick; what to do when the nick is taken. Pure.
+
+It works with servers that know nothing of capabilities: they go on to 001 by themselves.
+"""
+
+from mpchat.client.model import Model
+from mpchat.client.step import Line, Step, note
+from mpchat.protocol.message import Message, build, cut
+
+WANTED = ("server-time", "echo-message")
+NICK_BYTES = 30  # mpchat's limit; the classic one is tried when a server refuses the longer name
+CLASSIC_NICK_BYTES = 9
+_TAKEN = ("433", "436", "437")
+_ENDINGS = ("_", "__", *(f"_{number}" for number in range(2, 21)))
+
+
+class Registration:
+    """One introduction. `flexible`: rather be called `nick_` than stay outside."""
+
+    def __init__(self, nick: str, password: str, flexible: bool) -> None:
+        self._wanted = nick
+        self._password = password
+        self._flexible = flexible
+        self._tried = nick
+        self._endings = list(_ENDINGS)
+        self._limit = NICK_BYTES
+        self._offered: set[str] = set()
+        self.capabilities: set[str] = set()
+
+    def begin(self) -> list[str]:
+        """The first lines."""
+        self._tried, self._endings = self._wanted, list(_ENDINGS)
+        self._offered, self.capabilities = set(), set()
+        password = [build("", "PASS", self._password)] if self._password else []
+        who = [build("", "NICK", self._wanted), build("", "USER", _user(self._wanted), "0", "*", self._wanted)]
+        return ["CAP LS 302", *password, *who]
+
+    def heard(self, message: Message) -> Step:
+        """The answer to a message that comes before 001."""
+        if message.command in _TAKEN:
+            return self._other_nick(message)
+        if message.command == "432":
+            if self._tried == self._wanted:
+                return _failed(message, 2)
+            self._limit = CLASSIC_NICK_BYTES
+            return self._other_nick(message)
+        if message.command in ("464", "465", "ERROR"):
+            return _failed(message, 1)
+        return Step()
+
+    def capability(self, message: Message) -> Step:
+        """The answer to a CAP message, at any time."""
+        kind = message.params[1] if len(message.params) > 1 else ""
+        names = {word.partition("=")[0] for word in message.params[-1].split()} if kind else set()
+        if kind == "LS":
+            self._offered |= names
+            if len(message.params) > 3:  # "*": more of the list is to come
+                return Step()
+            wish = [name for name in WANTED if name in self._offered]
+            return Step(send=[build("", "CAP", "REQ", " ".join(wish)) if wish else "CAP END"])
+        if kind == "ACK":
+            self.capabilities |= names & set(WANTED)
+        elif kind == "DEL":
+            self.capabilities -= names
+        return Step(send=["CAP END"]) if kind in ("ACK", "NAK") else Step()
+
+    def done(self, model: Model) -> list[Line]:
+        """We are in. Says so when we are called otherwise than the user asked for."""
+        if model.nick == self._wanted:
+            return []
+        return note(f"{self._wanted} is taken here: you are {model.nick} (/nick changes it)").show
+
+    def renamed(self, nick: str) -> None:
+        """The user took another nick: that is the one to come back with."""
+        self._wanted = nick
+
+    def _other_nick(self, message: Message) -> Step:
+        if not self._flexible or not self._endings:
+            return _failed(message, 2)
+        ending = self._endings.pop(0)
+        self._tried = cut(self._wanted, self._limit - len(ending)) + ending
+        return Step(send=[build("", "NICK", self._tried)])
+
+
+def _user(nick: str) -> str:
+    """A user name every server takes: ASCII letters and digits."""
+    return "".join(letter for letter in nick if letter.isascii() and letter.isalnum())[:10].lower() or "user"
+
+
+def _failed(message: Message, status: int) -> Step:
+    words = message.params if message.command == "ERROR" else message.params[1:]
+    return Step(failed=": ".join(words) or "the server refused us", status=status)

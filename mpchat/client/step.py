@@ -1,0 +1,80 @@
+"""What the pure half of the client answers with: lines to show, lines to send, and what is to become of the connection.
+
+Pure data.
+"""
+
+from dataclasses import dataclass, field
+
+from mpchat.chat.text import clean, without_formatting
+
+EVENT, ERROR, CLIENT = "*", "!", "--"  # heads: something happened, was refused, or is the client's own word
+
+
+def harmless(text: str) -> str:
+    """`text` as it may be printed: nothing in it moves a cursor, rings or turns text around.
+
+    A lone surrogate (a byte that was no UTF-8) cannot be printed or sent, so it becomes a question mark.
+    """
+    if not text.isprintable():
+        text = without_formatting(clean(text)).encode("utf-8", "replace").decode()
+    return text
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line for people: time, room if it is not the current one, head, text."""
+
+    text: str
+    head: str = EVENT
+    who: str = ""  # the nick whose colour the head wears
+    room: str = ""
+    at: float | None = None  # seconds since the epoch; None is now
+    calls: bool = False  # it names or addresses us: highlighted, with a bell
+
+    def plain(self, clock: str) -> str:
+        """The line without colours. Every text that is printed passes here."""
+        return " ".join(harmless(word) for word in (clock, self.room, self.head, self.text) if word)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Something said, or to be said, by us."""
+
+    target: str
+    text: str
+    action: bool = False  # /me
+
+
+@dataclass
+class Step:
+    """What should happen now."""
+
+    show: list[Line] = field(default_factory=list)
+    send: list[str] = field(default_factory=list)
+    say: list[Speech] = field(default_factory=list)
+    clear: bool = False  # the screen
+    leave: str | None = None  # the user goes, with this goodbye
+    lost: str = ""  # why this connection is dead
+    failed: str = ""  # why there is no use in trying again
+    status: int = 1  # the exit status of that failure
+
+    def add(self, other: "Step") -> None:
+        """Let `other` happen too, after what is here."""
+        self.show += other.show
+        self.send += other.send
+        self.say += other.say
+        self.clear = self.clear or other.clear
+        self.leave = other.leave if self.leave is None else self.leave
+        self.lost = self.lost or other.lost
+        if other.failed and not self.failed:
+            self.failed, self.status = other.failed, other.status
+
+
+def error(text: str) -> Step:
+    """A step that only says what is wrong."""
+    return Step(show=[Line(text, ERROR)])
+
+
+def note(text: str) -> Step:
+    """A step that only says something of the client's own."""
+    return Step(show=[Line(text, CLIENT)])

@@ -1,0 +1,188 @@
+"""What a message from the server means to a person: it updates the model and says which lines to show. Pure.
+
+It never answers the server (session.py does) and never fails on what a server sends: a missing parameter is "".
+Numeric replies are in numerics.py.
+"""
+
+import datetime
+import re
+from collections.abc import Callable
+
+from mpchat.chat.names import fold
+from mpchat.client.model import Model, is_room
+from mpchat.client.numerics import Numerics
+from mpchat.client.step import ERROR, EVENT, Line, Speech, harmless
+from mpchat.protocol.message import Message
+
+_CTCP = "\x01"  # around a text that is meant for the program
+_ACTION = f"{_CTCP}ACTION"
+
+
+class View:
+    """One server as its user sees it."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.numerics = Numerics(model)
+        self._handlers: dict[str, Callable[[Message], list[Line]]] = {
+            "JOIN": self._joined,
+            "PART": self._parted,
+            "QUIT": self._quit,
+            "NICK": self._renamed,
+            "KICK": self._kicked,
+            "TOPIC": self._topic,
+            "MODE": self._mode,
+            "INVITE": self._invited,
+            "ERROR": self._error,
+            "FAIL": self._refused,
+            "WARN": self._refused,
+            "NOTE": self._refused,
+        }
+
+    def heard(self, message: Message, echo: bool = False) -> list[Line]:
+        """Take in one message. `echo`: it is known to be our own line coming back."""
+        if message.command in ("PRIVMSG", "NOTICE"):
+            lines = self._spoken(_tidy(message), echo)
+        elif message.command.isdigit():
+            lines = self.numerics.heard(_tidy(message))
+        else:
+            handler = self._handlers.get(message.command)
+            lines = handler(_tidy(message)) if handler else []
+        at = sent_at(message)
+        return lines if at is None else [_dated(line, at) for line in lines]
+
+    def own(self, speech: Speech) -> Line:
+        """The line for something we said ourselves."""
+        return self._line(self.model.nick, speech.target, harmless(speech.text), speech.action, own=True)
+
+    # What people do.
+
+    def _spoken(self, message: Message, echo: bool) -> list[Line]:
+        nick, target, text = nick_of(message), param(message, 0), param(message, 1)
+        place = target[1:] if target[:2] in ("@#", "%#", "+#") else target  # to the ops of a room
+        if message.command == "NOTICE":
+            nick = nick or "server"
+            return [Line(harmless(text), f"-{nick}-", nick, self._place(place))]
+        if text.startswith(_CTCP) and not text.startswith(_ACTION):
+            return [Line(harmless(f"{nick} asks with CTCP {text}"), who=nick, room=self._place(place))]
+        action = text.startswith(_ACTION)
+        if action:
+            text = text.strip(_CTCP).partition(" ")[2]
+        own = self.model.is_me(nick) and (echo or not self.model.is_me(target))
+        return [self._line(nick, place, harmless(text), action, own)]
+
+    def _line(self, nick: str, place: str, text: str, action: bool, own: bool) -> Line:
+        private = not is_room(place)
+        calls = not own and (private or names_me(self.model.nick, text))
+        if action:
+            to = f" (to {place if own else 'you'})" if private else ""
+            return Line(f"{nick} {text}{to}", EVENT, nick, self._place(place), calls=calls)
+        ends = f"you -> {place}" if own else f"{nick} -> you"
+        return Line(text, f"<{ends if private else nick}>", nick, self._place(place), calls=calls)
+
+    def _place(self, place: str) -> str:
+        """The room to name in front: only when it is not the current one, and never for private lines."""
+        return place if is_room(place) and not self.model.is_current(place) else ""
+
+    # Who is where.
+
+    def _joined(self, message: Message) -> list[Line]:
+        nick, place = nick_of(message), param(message, 0)
+        if self.model.is_me(nick):
+            self.model.mask = message.source if "!" in message.source else ""
+            self.model.enter(place)
+            self.numerics.entered(place)
+        elif room := self.model.room(place):
+            room.members[fold(nick)] = nick
+        return [Line(f"{nick} joined {place}")]
+
+    def _parted(self, message: Message) -> list[Line]:
+        nick, place = nick_of(message), param(message, 0)
+        if self.model.is_me(nick):
+            self.model.forget(place)
+        self.model.gone(nick, place)
+        return [Line(f"{nick} left {place}{_reason(param(message, 1))}")]
+
+    def _quit(self, message: Message) -> list[Line]:
+        nick = nick_of(message)
+        self.model.gone(nick)
+        return [Line(f"{nick} quit{_reason(param(message, 0))}")]
+
+    def _renamed(self, message: Message) -> list[Line]:
+        old, new = nick_of(message), param(message, 0)
+        self.model.rename(old, new)
+        return [Line(f"{old} is now {new}")]
+
+    def _kicked(self, message: Message) -> list[Line]:
+        place, victim = param(message, 0), param(message, 1)
+        calls = self.model.is_me(victim)
+        if calls:
+            self.model.forget(place)
+        self.model.gone(victim, place)
+        return [Line(f"{nick_of(message)} kicked {victim} from {place}{_reason(param(message, 2))}", calls=calls)]
+
+    def _topic(self, message: Message) -> list[Line]:
+        nick, place, topic = nick_of(message), param(message, 0), param(message, 1)
+        if not topic:
+            return [Line(f"{nick} removed the topic of {place}")]
+        return [Line(f"{nick} set the topic of {place}: {topic}")]
+
+    def _mode(self, message: Message) -> list[Line]:
+        change = " ".join(message.params[1:])
+        return [Line(f"{nick_of(message)} set mode {change} on {param(message, 0)}")]
+
+    def _invited(self, message: Message) -> list[Line]:
+        place = param(message, 1)
+        return [Line(f"{nick_of(message)} invites {param(message, 0)} to {place}: /join {place}", calls=True)]
+
+    # What the server says by itself.
+
+    def _error(self, message: Message) -> list[Line]:
+        return [Line(param(message, 0), ERROR)]
+
+    def _refused(self, message: Message) -> list[Line]:
+        context = " ".join(message.params[2:-1])
+        text = message.params[-1] if message.params else ""
+        return [Line(f"{context}: {text}" if context else text, ERROR)]
+
+
+def param(message: Message, number: int) -> str:
+    """The parameter of that number, "" where there is none."""
+    return message.params[number] if number < len(message.params) else ""
+
+
+def nick_of(message: Message) -> str:
+    """Who sent it: a nick, or a server's name."""
+    return message.source.partition("!")[0]
+
+
+def names_me(nick: str, text: str) -> bool:
+    """Does `text` contain `nick` as a word? "ana-maria" and "anabel" do not name ana; "ana:" does."""
+    name = re.escape(fold(nick))
+    return bool(nick) and re.search(rf"(?<![\w])(?<!\w-){name}(?!\w|-\w)", fold(text)) is not None
+
+
+def sent_at(message: Message) -> float | None:
+    """When the server says it was sent: seconds since the epoch, None where it says nothing that makes sense."""
+    stamp = message.tags.get("time", "")
+    if not stamp.endswith("Z"):
+        return None
+    try:
+        return datetime.datetime.fromisoformat(stamp[:-1] + "+00:00").timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _tidy(message: Message) -> Message:
+    """The same message with harmless names. The texts of PRIVMSG and NOTICE keep their CTCP marks for one look."""
+    texts = message.command in ("PRIVMSG", "NOTICE")
+    params = [word if texts and number == 1 else harmless(word) for number, word in enumerate(message.params)]
+    return Message(message.command, params, harmless(message.source), message.tags)
+
+
+def _dated(line: Line, at: float) -> Line:
+    return Line(line.text, line.head, line.who, line.room, at, line.calls)
+
+
+def _reason(text: str) -> str:
+    return f" ({text})" if text else ""

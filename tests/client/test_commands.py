@@ -1,0 +1,163 @@
+"""What typed lines mean."""
+
+import pytest
+
+from mpchat.client.commands import COMMANDS, needs_server, obey
+from mpchat.client.completion import complete
+from mpchat.client.model import Model
+from mpchat.client.step import Speech
+
+
+@pytest.fixture
+def model() -> Model:
+    """Ana in #lobby (current) and #dev, with others."""
+    model = Model("ana")
+    model.enter("#dev")
+    model.enter("#lobby")
+    for nick in ("ana", "beto", "Berta", "Carla"):
+        model.rooms["#lobby"].members[nick.lower()] = nick
+    model.rooms["#dev"].members["zoe"] = "zoe"
+    return model
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("hola", Speech("#lobby", "hola")),
+        ("  hola ", Speech("#lobby", "  hola ")),
+        ("//help", Speech("#lobby", "/help")),
+        ("/me waves", Speech("#lobby", "waves", action=True)),
+        ("/msg beto hola you", Speech("beto", "hola you")),
+        ("/M beto hola", Speech("beto", "hola")),
+        ("tab\there", Speech("#lobby", "tab here")),
+        ("esc\x1b[2Jape", Speech("#lobby", "esc[2Jape")),
+        ("byte \udcff", Speech("#lobby", "byte ?")),
+    ],
+)
+def test_words_are_said(model: Model, typed: str, said: Speech) -> None:
+    assert obey(typed, model).say == [said]
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        ("/nick anita", "NICK :anita"),
+        ("/join #new", "JOIN :#new"),
+        ("/join new", "JOIN :#new"),
+        ("/join #new key", "JOIN #new :key"),
+        ("/part", "PART :#lobby"),
+        ("/part #dev see you", "PART #dev :see you"),
+        ("/part see you", "PART #lobby :see you"),
+        ("/who", "WHO :#lobby"),
+        ("/who beto", "WHO :beto"),
+        ("/names", "NAMES :#lobby"),
+        ("/names #dev", "NAMES :#dev"),
+        ("/topic", "TOPIC :#lobby"),
+        ("/topic good news", "TOPIC #lobby :good news"),
+        ("/topic #dev good news", "TOPIC #dev :good news"),
+        ("/rooms", "LIST"),
+        ("/whois beto", "WHOIS :beto"),
+        ("/away", "AWAY"),
+        ("/away for lunch", "AWAY :for lunch"),
+        ("/kick beto", "KICK #lobby beto :ana"),
+        ("/kick #dev beto enough now", "KICK #dev beto :enough now"),
+        ("/invite beto", "INVITE beto :#lobby"),
+        ("/mode +o beto", "MODE #lobby +o beto"),
+        ("/mode", "MODE #lobby"),
+        ("/raw VERSION", "VERSION"),
+    ],
+)
+def test_commands_become_irc(model: Model, typed: str, sent: str) -> None:
+    assert obey(typed, model).send == [sent]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "/nick",
+        "/nick a b",
+        "/join",
+        "/join #a,#b",
+        "/msg",
+        "/msg beto",
+        "/me",
+        "/query #lobby",
+        "/kick",
+        "/whois",
+        "/raw",
+    ],
+)
+def test_a_command_used_wrongly_tells_how(model: Model, typed: str) -> None:
+    step = obey(typed, model)
+    assert (step.send, step.say) == ([], [])
+    assert step.show[0].text.startswith("how to use it: /")
+
+
+def test_an_unknown_command_is_never_said_and_guessed_at(model: Model) -> None:
+    step = obey("/jion #x", model)
+    assert (step.send, step.say) == ([], [])
+    assert step.show[0].text == "no such command: /jion (did you mean /join?)"
+    assert obey("/xyzzy", model).show[0].text == "no such command: /xyzzy (see /help)"
+
+
+@pytest.mark.parametrize("typed", ["", "   ", "/me", "/"])
+def test_nothing_is_said_for_nothing(model: Model, typed: str) -> None:
+    assert obey(typed, model).say == []
+
+
+def test_join_turns_to_a_room_one_is_in(model: Model) -> None:
+    assert obey("/join #DEV", model).send == []
+    assert obey("hola", model).say == [Speech("#dev", "hola")]
+
+
+def test_query_turns_to_a_person_and_back(model: Model) -> None:
+    obey("/query beto", model)
+    assert obey("hola", model).say == [Speech("beto", "hola")]
+    obey("/query", model)
+    assert obey("hola", model).say == [Speech("#lobby", "hola")]
+
+
+def test_without_a_room_words_are_not_lost_silently() -> None:
+    step = obey("hola", Model("ana"))
+    assert step.say == []
+    assert "/join" in step.show[0].text
+
+
+def test_quit_says_goodbye_and_clear_clears(model: Model) -> None:
+    assert obey("/quit", model).leave == "leaving"
+    assert obey("/quit see you", model).leave == "see you"
+    assert obey("/clear", model).clear
+
+
+def test_help_lists_every_command(model: Model) -> None:
+    text = "\n".join(line.text for line in obey("/help", model).show)
+    assert all(f"/{name}" in text for name in COMMANDS)
+    assert [line.text.split()[0] for line in obey("/help /join", model).show] == ["/join"]
+
+
+def test_only_some_commands_work_alone() -> None:
+    assert needs_server("/join #x")
+    assert not any(map(needs_server, ("/help", "/quit", "/clear", "hola", "//join", "/nonsense")))
+
+
+@pytest.mark.parametrize(
+    ("before", "candidates"),
+    [
+        ("be", ["Berta: ", "beto: "]),
+        ("BET", ["beto: "]),
+        ("hola be", ["Berta ", "beto "]),
+        ("zo", ["zoe: "]),
+        ("an", []),  # oneself
+        ("", []),
+        ("/jo", ["/join "]),
+        ("/q", ["/query ", "/quit "]),
+        ("/msg ", ["Berta ", "beto ", "Carla ", "zoe "]),
+        ("/msg ca", ["Carla "]),
+        ("/join #", ["#dev ", "#lobby "]),
+        ("/join ", ["#dev ", "#lobby "]),
+        ("see #d", ["#dev "]),
+        ("//jo", []),
+    ],
+)
+def test_tab_completes(model: Model, before: str, candidates: list[str]) -> None:
+    assert complete(before, model)[1] == candidates

@@ -1,0 +1,156 @@
+"""The client without a terminal, or in one it must not draw on."""
+
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import PIPE
+
+import pytest
+
+from tests.client.conftest import Voice, Wire
+from tests.client.person import CLIENT, Person, pipe, read_file
+from tests.running import Server
+
+Join = Callable[..., Person]
+Speak = Callable[[str], Voice]
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def args(server: Server, room: str) -> list[str]:
+    """Where to, and into which room."""
+    return [server.host, str(server.irc_port), "--room", room]
+
+
+def test_what_is_piped_in_is_delivered_before_it_ends(args: list[str], env: dict[str, str], voice: Speak) -> None:
+    beto = voice("beto")
+    done = pipe([*args, "--nick", "ana"], "hola\n/me waves\nlast without a line end", env)
+    assert done.returncode == 0, done.stderr
+    assert beto.hears("PRIVMSG").endswith(":hola")
+    assert beto.hears("PRIVMSG").endswith("\x01ACTION waves\x01")
+    assert beto.hears("PRIVMSG").endswith(":last without a line end")
+    assert "<ana> hola" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert "connected to" in done.stderr
+    assert "connected to" not in done.stdout
+
+
+def test_a_file_is_said_in_order_and_whole(args: list[str], env: dict[str, str], voice: Speak, tmp_path: Path) -> None:
+    beto = voice("beto")
+    lines = [f"line {number}" for number in range(14)]
+    (tmp_path / "lines.txt").write_text("\n".join(lines))
+    done = read_file([*args, "--nick", "ana"], tmp_path / "lines.txt", env)
+    assert done.returncode == 0, done.stderr
+    assert [beto.hears("PRIVMSG").rpartition(":")[2] for _ in lines] == lines
+
+
+def test_nothing_to_say_is_no_failure(args: list[str], env: dict[str, str]) -> None:
+    assert pipe([*args, "--nick", "ana"], "", env).returncode == 0
+
+
+def test_quit_ends_it_before_the_input_does(args: list[str], env: dict[str, str]) -> None:
+    done = pipe([*args, "--nick", "ana"], "one\n/quit\ntwo\n", env)
+    assert done.returncode == 0
+    assert "two" not in done.stdout
+
+
+def test_scripts_learn_from_the_exit_status(args: list[str], env: dict[str, str], voice: Speak, wire: Wire) -> None:
+    voice("ana")
+    taken = pipe([*args, "--nick", "ana"], "hola\n", env)
+    assert (taken.returncode, taken.stdout) == (2, "")
+    assert taken.stderr.startswith("mpchat: ana: ")
+    bad = pipe([*args, "--nick", "9lives"], "hola\n", env)
+    assert (bad.returncode, bad.stderr.count("\n")) == (2, 1)
+    wire.close()
+    nobody = pipe(["127.0.0.1", str(wire.port)], "hola\n", env)
+    assert (nobody.returncode, nobody.stderr.count("\n")) == (1, 1)
+
+
+def test_a_room_that_does_not_let_us_in_is_a_failure(
+    args: list[str], env: dict[str, str], voice: Speak, room: str
+) -> None:
+    beto = voice("beto")
+    beto.send(f"MODE {room} +i")
+    beto.hears("MODE")
+    done = pipe([*args, "--nick", "ana"], "hola\n", env)
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"mpchat: not in {room}\n")
+
+
+def test_plain_in_a_terminal_only_appends(join: Join, voice: Speak, room: str) -> None:
+    ana, beto = join("ana", "--plain", "--color", "never"), voice("beto")
+    ana.type("hola\r")
+    beto.hears(":hola")
+    ana.sees(r"^\d\d:\d\d <ana> hola$")
+    ana.type("uno\rdos\r")
+    ana.sees(r"send 2 lines\? \[y/N\]")
+    ana.type("y\r")
+    beto.hears(":dos")
+    assert b"\x1b" not in ana.raw
+    ana.type("\x04")
+    assert ana.ends() == 0
+
+
+def test_a_dumb_terminal_gets_plain_lines(join: Join, env: dict[str, str]) -> None:
+    env["TERM"] = "dumb"
+    ana = join("ana")
+    ana.type("hola\r")
+    ana.sees("<ana> hola")
+    assert b"\x1b" not in ana.raw
+    ana.type("\x03")
+    assert ana.ends() == 0
+
+
+def test_without_prompt_toolkit_it_says_so_and_goes_on(join: Join, env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "prompt_toolkit.py").write_text("raise ModuleNotFoundError('gone', name='prompt_toolkit')\n")
+    env["PYTHONPATH"] = f"{tmp_path}:{env.get('PYTHONPATH', '')}"
+    ana = join("ana")
+    ana.sees("^mpchat: prompt_toolkit is not installed")
+    ana.type("hola\r")
+    ana.sees("<ana> hola")
+
+
+@pytest.fixture
+def script(args: list[str], env: dict[str, str], voice: Speak) -> Iterator[Start]:
+    """Starts the client as a long-running script would, and waits until it is in the room."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(port: int = 0) -> subprocess.Popen[bytes]:
+        beto = voice("witness")
+        where = [args[0], str(port or args[1]), *args[2:]]
+        argv = [*CLIENT, *where, "--nick", "ana"]
+        running.append(subprocess.Popen(argv, env=env, stdin=PIPE, stdout=PIPE, stderr=PIPE))
+        beto.hears("JOIN")
+        return running[-1]
+
+    yield start
+    for client in running:
+        client.kill()
+        client.communicate()
+
+
+def test_a_reader_that_goes_away_ends_it(script: Start, voice: Speak, room: str) -> None:
+    client = script()
+    assert client.stdout
+    assert client.stderr
+    client.stdout.close()
+    voice("beto").send(f"PRIVMSG {room} :hola", f"PRIVMSG {room} :again")
+    assert client.wait(10) == 0
+    assert b"Error" not in client.stderr.read()
+
+
+def test_a_loss_is_an_exit_status(script: Start, wire: Wire) -> None:
+    client = script(wire.port)
+    assert client.stderr
+    wire.cut()
+    assert client.wait(10) == 1
+    assert client.stderr.read().endswith(b"mpchat: connection lost: the server closed it\n")
+
+
+def test_control_c_leaves_normally(script: Start, voice: Speak) -> None:
+    client = script()
+    beto = voice("beto")
+    client.send_signal(signal.SIGINT)
+    assert client.wait(10) == 0
+    beto.hears("QUIT")

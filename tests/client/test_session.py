@@ -1,0 +1,241 @@
+"""The conversation with a server, line by line."""
+
+import pytest
+
+from mpchat.client.connection import delay
+from mpchat.client.outbox import UNSENT
+from mpchat.client.session import GRACE_SECONDS, IDLE_SECONDS, Session
+from mpchat.client.step import Step
+
+CAPABILITIES = "server-time echo-message"
+
+
+def hear(session: Session, *lines: str, now: float = 0.0) -> Step:
+    """All of a server's lines; what they led to."""
+    step = Step()
+    for line in lines:
+        step.add(session.heard(line, now))
+    return step
+
+
+def texts(step: Step) -> list[str]:
+    return [line.plain("") for line in step.show]
+
+
+def entered(echo: bool = True) -> Session:
+    """Ana, in #lobby."""
+    session = Session("ana", "#lobby")
+    session.opened(0.0)
+    if echo:
+        hear(session, f":s CAP * LS :{CAPABILITIES}", f":s CAP * ACK :{CAPABILITIES}")
+    hear(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
+    return session
+
+
+def test_the_introduction_asks_for_what_is_offered_and_ends() -> None:
+    session = Session("ana", "#lobby", password="secret")
+    assert session.opened(0.0).send == ["CAP LS 302", "PASS :secret", "NICK :ana", "USER ana 0 * :ana"]
+    assert hear(session, ":s CAP * LS * :sasl=PLAIN echo-message").send == []
+    assert hear(session, ":s CAP * LS :server-time away-notify").send == ["CAP REQ :server-time echo-message"]
+    assert hear(session, ":s CAP ana ACK :server-time echo-message ").send == ["CAP END"]
+    assert hear(session, ":s 001 ana :Welcome").send == ["JOIN :#lobby", "PING :mpchat-entrance"]
+
+
+@pytest.mark.parametrize("answer", [":s CAP * LS :", ":s CAP * LS :sasl", ":s CAP * NAK :server-time"])
+def test_capabilities_are_not_needed(answer: str) -> None:
+    session = Session("ana", "#lobby")
+    session.opened(0.0)
+    assert hear(session, answer).send == ["CAP END"]
+
+
+def test_ping_is_answered_at_once() -> None:
+    assert hear(Session("ana", ""), "PING :abc def").send == ["PONG :abc def"]
+
+
+def test_a_taken_nick_gets_an_ending_and_the_user_is_told() -> None:
+    session = Session("ana", "#lobby")
+    session.opened(0.0)
+    assert hear(session, ":s 433 * ana :taken").send == ["NICK :ana_"]
+    assert hear(session, ":s 433 * ana_ :taken").send == ["NICK :ana__"]
+    step = hear(session, ":s 001 ana__ :Welcome")
+    assert texts(step)[1] == "-- ana is taken here: you are ana__ (/nick changes it)"
+
+
+def test_a_script_that_named_its_nick_is_not_called_otherwise() -> None:
+    session = Session("ana", "#lobby", flexible=False)
+    session.opened(0.0)
+    step = hear(session, ":s 433 * ana :Nickname is already in use")
+    assert (step.failed, step.status) == ("ana: Nickname is already in use", 2)
+
+
+def test_endings_shorten_a_nick_for_servers_with_short_ones() -> None:
+    session = Session("alexandra", "#lobby")
+    session.opened(0.0)
+    assert hear(session, ":s 433 * alexandra :taken").send == ["NICK :alexandra_"]
+    assert hear(session, ":s 432 * alexandra_ :too long").send == ["NICK :alexand__"]
+
+
+@pytest.mark.parametrize(
+    "line", [":s 464 * :Password incorrect", "ERROR :full", ":s 465 * :banned", ":s 432 * ana :bad"]
+)
+def test_a_refusal_at_the_door_is_final(line: str) -> None:
+    session = Session("ana", "#lobby")
+    session.opened(0.0)
+    assert hear(session, line).failed
+
+
+def test_own_words_are_shown_when_they_come_back() -> None:
+    session = entered()
+    step = session.typed("hola", 1.0)
+    assert (step.send, texts(step)) == (["PRIVMSG #lobby :hola"], [])
+    assert session.status(1.2) == ""
+    assert session.status(1.4) == "1 not back yet"
+    assert texts(hear(session, ":ana!ana@host PRIVMSG #lobby :hola")) == ["<ana> hola"]
+    assert session.status(9.0) == ""
+
+
+def test_without_echoes_own_words_are_shown_at_once() -> None:
+    session = entered(echo=False)
+    assert texts(session.typed("hola", 1.0)) == ["<ana> hola"]
+    assert session.status(9.0) == ""
+
+
+def test_a_refused_line_does_not_wait_for_its_echo() -> None:
+    session = entered()
+    session.typed("/msg nobody hola", 1.0)
+    assert texts(hear(session, ":s 401 ana nobody :No such nick")) == ["! nobody: No such nick"]
+    assert session.status(9.0) == ""
+
+
+def test_an_echo_that_never_comes_is_reported() -> None:
+    session = entered()
+    session.typed("hola", 1.0)
+    assert session.deadline() == 31.0
+    assert texts(session.ticked(31.0)) == ["! not confirmed, so perhaps not delivered: hola"]
+    assert session.status(31.0) == ""
+
+
+def test_a_long_line_goes_out_in_several_and_loses_nothing() -> None:
+    session = entered()
+    text = "palabra " * 200
+    step = session.typed(text, 1.0)
+    assert len(step.send) > 3
+    assert "".join(line.removeprefix("PRIVMSG #lobby :") for line in step.send) == text
+    assert all(len(f":ana!ana@host {line}\r\n".encode()) <= 512 for line in step.send)
+
+
+def test_a_paste_is_said_as_it_is() -> None:
+    step = entered().pasted(["/etc/passwd", "//x", "tres"], 1.0)
+    assert step.send == ["PRIVMSG #lobby :/etc/passwd", "PRIVMSG #lobby ://x", "PRIVMSG #lobby :tres"]
+
+
+def test_words_typed_without_a_connection_are_said_later_and_commands_are_not() -> None:
+    session = entered()
+    session.closed()
+    assert session.typed("hola", 1.0).send == []
+    assert session.status(1.0) == "not connected, 1 waiting"
+    assert "not connected" in texts(session.typed("/names", 1.0))[0]
+    assert session.typed("/help", 1.0).show
+    session.opened(2.0)
+    assert hear(session, ":s 001 ana :Welcome").send == ["JOIN :#lobby", "PING :mpchat-entrance"]
+    step = hear(session, ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
+    assert step.send == ["PRIVMSG #lobby :hola"]
+
+
+def test_a_loss_tells_what_may_be_lost() -> None:
+    session = entered()
+    session.typed("hola", 1.0)
+    assert texts(session.closed()) == ["! not confirmed, so perhaps not delivered: hola"]
+
+
+def test_leaving_with_unsaid_words_tells_them() -> None:
+    session = entered()
+    session.closed()
+    session.typed("hola", 1.0)
+    assert session.left("bye").send == []
+    assert texts(session.closed()) == ["! not sent: hola"]
+
+
+def test_all_rooms_are_entered_again_with_their_keys_and_the_current_one_stays() -> None:
+    session = entered()
+    session.typed("/join #dev key", 1.0)
+    hear(session, ":ana!ana@host JOIN #dev")
+    session.typed("/join #lobby", 1.0)
+    session.closed()
+    session.opened(2.0)
+    assert hear(session, ":s 001 ana :").send == ["JOIN :#lobby", "JOIN #dev :key", "PING :mpchat-entrance"]
+    hear(session, ":ana!a@h JOIN #dev", ":ana!a@h JOIN #lobby", ":s PONG s mpchat-entrance")
+    assert session.model.current == "#lobby"
+
+
+def test_a_room_that_does_not_let_us_in_is_given_up() -> None:
+    session = Session("ana", "#secret")
+    session.opened(0.0)
+    step = hear(session, ":s 001 ana :", ":s 475 ana #secret :Cannot join (+k)", ":s PONG s mpchat-entrance")
+    assert texts(step)[-2:] == ["! #secret: Cannot join (+k)", "! you are not in #secret"]
+    assert session.model.current == ""
+
+
+def test_a_new_nick_is_kept_across_a_loss() -> None:
+    session = entered()
+    hear(session, ":ana!ana@host NICK anita")
+    assert session.model.mask == "anita!ana@host"
+    session.closed()
+    assert "NICK :anita" in session.opened(2.0).send
+
+
+def test_a_silent_server_is_asked_and_then_given_up() -> None:
+    session = entered()
+    assert session.deadline() == IDLE_SECONDS
+    assert session.ticked(IDLE_SECONDS).send == ["PING :mpchat-alive"]
+    assert session.deadline() == IDLE_SECONDS + GRACE_SECONDS
+    assert session.ticked(IDLE_SECONDS + 1).lost == ""
+    assert session.ticked(IDLE_SECONDS + GRACE_SECONDS).lost
+
+
+def test_any_word_from_the_server_is_a_sign_of_life() -> None:
+    session = entered()
+    session.ticked(IDLE_SECONDS)
+    hear(session, ":beto!b@h PRIVMSG #lobby :hola", now=IDLE_SECONDS + 1)
+    assert session.deadline() == IDLE_SECONDS * 2 + 1
+
+
+def test_marks_tell_when_all_was_dealt_with() -> None:
+    session = entered()
+    token = session.mark().send[0].partition(":")[2]
+    assert not session.settled()
+    hear(session, f":s PONG s :{token}")
+    assert session.settled()
+
+
+def test_the_goodbye_is_not_shown_as_an_error() -> None:
+    session = entered()
+    assert session.left("bye").send == ["QUIT :bye"]
+    assert texts(hear(session, "ERROR :Closing link")) == []
+
+
+def test_attempts_to_come_back_grow_apart_and_never_beyond_half_a_minute() -> None:
+    assert [delay(attempt, 1.0) for attempt in range(6)] == [1, 2, 4, 8, 16, 30]
+    assert delay(10_000, 1.0) == 30
+    assert delay(0, 0.0) == 0.5
+
+
+def test_so_many_words_and_no_more_wait_for_a_connection() -> None:
+    session = entered()
+    session.closed()
+    for number in range(UNSENT):
+        assert not session.typed(f"line {number}", 1.0).show
+    assert texts(session.typed("one more", 1.0)) == ["! too many lines wait for a connection; not kept: one more"]
+
+
+def test_a_capability_can_be_taken_away() -> None:
+    session = entered()
+    hear(session, ":s CAP ana DEL :echo-message")
+    assert texts(session.typed("hola", 1.0)) == ["<ana> hola"]
+
+
+def test_echoes_are_counted_by_target() -> None:
+    session = entered()
+    session.typed("/msg beto hola", 1.0)
+    hear(session, ":ana!a@h PRIVMSG #lobby :from elsewhere")
+    assert session.status(2.0) == "1 not back yet"

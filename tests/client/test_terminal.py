@@ -1,0 +1,284 @@
+"""The real client in a pty against the real server: what a person sees."""
+
+import re
+import signal
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.client.conftest import Voice, Wire
+from tests.client.person import PASTE, Person
+from tests.running import Server
+
+Join = Callable[..., Person]
+Speak = Callable[[str], Voice]
+
+
+def test_two_people_talk(join: Join, room: str) -> None:
+    ana, beto = join("ana"), join("beto")
+    ana.sees(rf"^\d\d:\d\d \* beto joined {room}$")
+    ana.say("hola, ¿qué tal?")
+    for one in (ana, beto):
+        one.sees(r"^\d\d:\d\d <ana> hola, ¿qué tal\?$")
+    beto.say("/msg ana entre nosotros")
+    ana.sees(r"^\d\d:\d\d <beto -> you> entre nosotros$")
+    beto.sees(r"^\d\d:\d\d <you -> ana> entre nosotros$")
+    beto.say("/me waves")
+    ana.sees(r"^\d\d:\d\d \* beto waves$")
+    beto.say("/nick bea")
+    ana.sees("beto is now bea")
+    beto.until(lambda: beto.bottom() == f"bea {room}>")
+    beto.say("/jion #x")
+    beto.sees(r"did you mean /join\?")
+    beto.say("/quit hasta luego")
+    assert beto.ends() == 0
+    ana.sees(r"^\d\d:\d\d \* bea quit \(.*hasta luego\)$")
+
+
+def test_a_draft_survives_fifty_messages_while_it_is_typed(join: Join, voice: Speak, room: str) -> None:
+    ana = join("ana")
+    voices = [voice(f"voice{number}") for number in range(5)]
+    draft = "this is half a sentence, and nobody"
+    for turn, letter in enumerate(draft):
+        ana.type(letter)
+        for number in range(2 if turn < 25 else 0):
+            voices[turn % 5].send(f"PRIVMSG {room} :message {turn}.{number} end")
+    ana.until(lambda: len([line for line in ana.lines() if line.endswith(" end")]) == 50)
+    ana.until(lambda: ana.bottom() == f"ana {room}> {draft}")
+    said = [line for line in ana.lines() if "message" in line]
+    assert all(re.fullmatch(r"\d\d:\d\d <voice\d> message \d+\.\d end", line) for line in said)
+    for one in range(5):
+        mine = [f"message {turn}.{number} end" for turn in range(one, 25, 5) for number in range(2)]
+        assert [line.partition("> ")[2] for line in said if f"voice{one}" in line] == mine
+    ana.type(" else\r")
+    voices[0].hears(f":{draft} else")
+
+
+def test_the_editor_stays_one_line_in_a_tiny_window(join: Join, voice: Speak, room: str) -> None:
+    ana, beto = join("ana"), voice("beto")
+    ana.type("ñandú 漢字 한국어 and a lot more than fits")
+    ana.until(lambda: "more than fits" in ana.bottom())
+    ana.resize(5, 20)
+    ana.until(lambda: ana.bottom().endswith("fits"))
+    beto.send(f"PRIVMSG {room} :漢字漢字漢字漢字漢字")
+    ana.until(lambda: "漢" in "".join(ana.screen.display))
+    ana.until(lambda: ana.bottom().endswith("fits"))
+    assert ana.screen.cursor.y <= 4
+    ana.type("\r")
+    beto.hears(":ñandú 漢字 한국어 and a lot more than fits")
+    ana.until(lambda: ana.bottom().endswith(">"))
+
+
+def test_a_paste_is_never_sent_by_itself(join: Join, voice: Speak, room: str) -> None:
+    ana, beto = join("ana"), voice("beto")
+    ana.type(PASTE.format("uno\r/dos\rtres\r"))
+    ana.until(lambda: ana.bottom().strip() == "tres")
+    ana.type("\r")
+    ana.sees(r"send 3 lines\? \[y/N\] uno")
+    ana.type("\r")  # no
+    ana.until(lambda: not any("send 3" in line for line in ana.lines()))
+    ana.type("\r")
+    ana.sees(r"send 3 lines\?")
+    ana.type("y")
+    beto.hears(":uno")
+    beto.hears(":/dos")
+    beto.hears(":tres")
+    ana.until(lambda: ana.bottom() == f"ana {room}>")
+
+
+def test_a_paste_into_a_terminal_that_does_not_mark_pastes_is_not_sent_either(join: Join, room: str) -> None:
+    ana = join("ana")
+    ana.type("uno\rdos\rtres")
+    ana.until(lambda: ana.bottom().strip() == "tres")
+    assert not any("<ana>" in line for line in ana.lines())
+
+
+def test_a_pasted_line_with_its_end_is_one_line(join: Join) -> None:
+    ana = join("ana")
+    ana.type(PASTE.format("solo una\r"))
+    ana.until(lambda: ana.bottom().endswith("solo una"))
+    ana.type("\r")
+    ana.sees("<ana> solo una")
+
+
+def test_control_c_clears_and_then_leaves(join: Join, voice: Speak, room: str) -> None:
+    ana, beto = join("ana"), voice("beto")
+    ana.type("never mind")
+    ana.until(lambda: "never mind" in ana.bottom())
+    ana.type("\x03")
+    ana.until(lambda: ana.bottom() == f"ana {room}>")
+    ana.type("\x03")
+    assert ana.ends() == 0
+    beto.hears(":ana!")
+
+
+def test_control_c_on_an_empty_line_says_how_to_leave_and_control_d_does(join: Join) -> None:
+    ana = join("ana")
+    ana.type("\x03")
+    ana.sees("Ctrl-C again leaves")
+    ana.type("\x04")
+    assert ana.ends() == 0
+
+
+def test_a_terminated_client_says_goodbye(join: Join, voice: Speak) -> None:
+    ana, beto = join("ana"), voice("beto")
+    ana.child.kill(signal.SIGTERM)
+    assert ana.ends() == 0
+    beto.hears("QUIT :")
+
+
+def test_tab_completes_nicks_commands_and_rooms(join: Join, voice: Speak, room: str) -> None:
+    ana = join("ana")
+    voice("beatriz")
+    ana.sees("beatriz joined")
+    ana.type("bea\t")
+    ana.until(lambda: ana.bottom() == f"ana {room}> beatriz:")
+    ana.type("\x15/top\t")
+    ana.until(lambda: ana.bottom() == f"ana {room}> /topic")
+    ana.type(f"{room[:3]}\t")
+    ana.until(lambda: ana.bottom() == f"ana {room}> /topic {room}")
+
+
+def test_a_mention_rings_and_is_highlighted(join: Join, voice: Speak, room: str) -> None:
+    ana, beto = join("ana"), voice("beto")
+    beto.send(f"PRIVMSG {room} :mañana banana")
+    ana.sees("mañana banana")
+    assert b"\a" not in ana.raw
+    beto.send(f"PRIVMSG {room} :Ana: hola")
+    ana.sees("Ana: hola")
+    ana.until(lambda: b"\x1b[1mAna: hola\x1b[0m\a" in ana.raw)
+
+
+def test_without_colours_nothing_is_painted(join: Join, voice: Speak, room: str) -> None:
+    ana, beto = join("ana", "--color", "never"), voice("beto")
+    beto.send(f"PRIVMSG {room} :hola")
+    ana.sees("<beto> hola")
+    assert not re.search(rb"\x1b\[[0-9;]*[1-9][0-9;]*m", ana.raw)
+
+
+def test_another_rooms_name_is_shown_and_join_turns_to_it(join: Join, voice: Speak, room: str) -> None:
+    ana, beto = join("ana"), voice("beto")
+    ana.say(f"/join {room}2")
+    ana.until(lambda: ana.bottom() == f"ana {room}2>")
+    beto.send(f"PRIVMSG {room} :over here")
+    ana.sees(rf"^\d\d:\d\d {room} <beto> over here$")
+    ana.say(f"/join {room}")
+    ana.until(lambda: ana.bottom() == f"ana {room}>")
+
+
+def test_typed_lines_are_remembered_for_their_owner_only(join: Join, env: dict[str, str]) -> None:
+    ana = join("ana")
+    ana.say("algo memorable")
+    ana.sees("<ana> algo memorable")
+    ana.type("\x04")
+    assert ana.ends() == 0
+    (file,) = (path for path in Path(env["XDG_STATE_HOME"]).rglob("*") if path.is_file())
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    again = join("ana")
+    again.type("\x1b[A")
+    again.until(lambda: again.bottom().endswith("algo memorable"))
+    again.type("\x15nueva\r")
+    again.sees("<ana> nueva")
+    again.type("\x1b[A")
+    again.until(lambda: again.bottom().endswith("> nueva"))
+    again.type("\x15\x12memo")
+    again.until(lambda: again.bottom().endswith("algo memorable"))
+
+
+def test_a_taken_nick_becomes_another_and_says_so(join: Join, voice: Speak, room: str) -> None:
+    voice("ana")
+    ana = join("ana")
+    ana.sees(r"ana is taken here: you are ana_")
+    ana.until(lambda: ana.bottom() == f"ana_ {room}>")
+
+
+def test_a_lost_connection_keeps_the_draft_and_comes_back(join: Join, voice: Speak, wire: Wire, room: str) -> None:
+    beto = voice("beto")
+    ana = join("ana", port=wire.port)
+    ana.type("half a th")
+    ana.until(lambda: "half a th" in ana.bottom())
+    wire.cut()
+    ana.sees("connection lost")
+    ana.type("ought\r")
+    beto.hears(":half a thought")
+    ana.sees(r"<ana_?> half a thought")
+    assert len([line for line in ana.lines() if "connected to" in line]) == 2
+    wire.close()
+    ana.sees("Connection refused")
+    assert len([line for line in ana.lines() if "connection lost" in line]) == 2
+    ana.type("\x03\x03")
+    assert ana.ends() == 0
+
+
+def test_a_late_echo_is_marked_in_the_prompt(join: Join, wire: Wire, room: str) -> None:
+    ana = join("ana", port=wire.port)
+    wire.hold(True)
+    ana.say("hola")
+    ana.until(lambda: ana.bottom().endswith("1 not back yet"))
+    wire.hold(False)
+    ana.sees("<ana> hola")
+    ana.until(lambda: ana.bottom() == f"ana {room}>")
+
+
+def test_what_others_send_cannot_draw(join: Join, wire: Wire, room: str) -> None:
+    ana = join("ana", "--color", "never", port=wire.port)
+    before = len(ana.raw)
+    evil = "\x1b]0;owned\x07\x1b[2J\x1b[31m\x9b5A\u202e\x08\x07"
+    wire.put(f":e{evil}vil!x@x PRIVMSG {room} :a{evil}b\r\n:evil!x@x JOIN #{evil}\r\n".encode())
+    wire.put(f":evil!x@x PRIVMSG ana :{evil}\r\n:s NOTICE ana :last{evil}\r\n".encode())
+    ana.sees("last")
+    ana.until(lambda: ana.bottom() == f"ana {room}>")
+    for part in (b"\x1b]0", b"\x1b[2J", b"\x1b[31m", b"\xc2\x9b", "\u202e".encode()):
+        assert part not in ana.raw[before:]
+
+
+def test_a_joined_emoji_arrives_as_it_was_sent(join: Join, voice: Speak, room: str) -> None:
+    ana, beto = join("ana"), voice("beto")
+    family = "👩\u200d👩\u200d👧"
+    beto.send(f"PRIVMSG {room} :{family}")
+    ana.until(lambda: family.encode() in ana.raw)  # the bytes: the emulator loses a line after it
+
+
+def test_a_burst_is_shown_whole_and_soon(join: Join, wire: Wire, room: str) -> None:
+    ana = join("ana", port=wire.port)
+    began = time.monotonic()
+    wire.put(b"".join(f":beto!b@h PRIVMSG {room} :burst {number} end\r\n".encode() for number in range(1000)))
+    ana.sees("burst 999 end")
+    assert time.monotonic() - began < 5
+    shown = re.findall(r"<beto> burst (\d+) end", "\n".join(ana.lines()))
+    assert shown == [str(number) for number in range(1000)]
+
+
+def test_the_time_shown_is_the_servers_and_another_day_is_announced(join: Join, wire: Wire, room: str) -> None:
+    ana = join("ana", port=wire.port)
+    wire.put(f"@time=2001-02-03T12:34:56.000Z :beto!b@h PRIVMSG {room} :long ago\r\n".encode())
+    ana.sees("^12:34 <beto> long ago$")
+    wire.put(f":beto!b@h PRIVMSG {room} :now\r\n".encode())
+    ana.sees("<beto> now")
+    days = [line for line in ana.lines() if line.startswith("---")]
+    assert days[0] == "--- Saturday 03 February 2001 ---"
+    assert len(days) == 2
+
+
+def test_a_nick_is_asked_for(server: Server, env: dict[str, str], room: str) -> None:
+    ana = Person([server.host, str(server.irc_port), "--room", room], env)
+    try:
+        ana.sees(r"^nick \[\w+\]:")
+        ana.type("no way\r")
+        ana.sees("letters, digits")
+        ana.type("anita\r")
+        ana.until(lambda: ana.bottom() == f"anita {room}>")
+        ana.sees("anita joined")
+    finally:
+        ana.close()
+
+
+def test_no_server_is_said_in_one_line(env: dict[str, str], wire: Wire) -> None:
+    wire.close()
+    ana = Person(["127.0.0.1", str(wire.port), "--nick", "ana"], env)
+    assert ana.ends() == 1
+    assert [line for line in ana.lines() if line] == [
+        f"mpchat: cannot connect to 127.0.0.1:{wire.port}: Connection refused"
+    ]
+    ana.close()
