@@ -8,7 +8,7 @@ import ipaddress
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mpchat import __version__
 from mpchat.settings import Oper, Settings, Wording
@@ -20,6 +20,13 @@ _PLAIN_OFFSET = 13  # 6667 + 13 = 6680
 
 class Unusable(Exception):
     """The user asked for something that cannot be: its text says what, and exit status 2 follows."""
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """argparse would put the whole usage in front of what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} ({self.prog} --help shows what there is)\n")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -42,7 +49,7 @@ def _complain(text: str, status: int) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mpchat", description="A chat server made of processes.")
+    parser = _OneLineParser(prog="mpchat", description="A chat server made of processes.")
     parser.add_argument("--version", action="version", version=f"mpchat {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_server(commands)
@@ -128,6 +135,7 @@ def _server_settings(options: argparse.Namespace) -> Settings:
         if not word or not word.isprintable() or " " in word or word.startswith(":"):
             raise Unusable(f"a server's or network's name is one word, not {word!r}")
     password = options.password or _first_line(options.password_file)
+    fitting = _clients_that_fit()
     return Settings(
         host=options.host,
         port=options.port,
@@ -144,7 +152,7 @@ def _server_settings(options: argparse.Namespace) -> Settings:
         ),
         password=password,
         opers=tuple(options.oper),
-        max_clients=options.max_clients or _clients_that_fit(),
+        max_clients=options.max_clients or fitting,
         data=options.data,
         sendq_bytes=options.sendq,
         unlimited=options.unlimited,

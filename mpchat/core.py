@@ -8,7 +8,9 @@ group of connections gets them. It has never heard of sockets, queues or process
     ("start", wording, workers, utc_offset, wall, mono) broker  the first of a run; wording as settings.pack() gives it
     ("clock", wall, mono)                               broker  before each batch: ms; due deadlines fire here
     ("open", worker, connection, is_plain, host)        worker  a connection was handed to this worker
-    ("line", connection, end, bytes)                    worker  a line; end: its end as an offset in the input stream
+    ("line", connection, end, bytes)                    worker  a line, or what follows its parts, without the LF;
+                                                                end: its end as an offset in the input stream
+    ("part", connection, end, bytes)                    worker  the beginning of a line, or more of it
     ("overlong", connection, end)                       worker  a line was longer than anybody can take
     ("rest", connection, end)                           worker  more of the same line
     ("gone", connection, reason)                        worker  the client left, or does not read
@@ -60,6 +62,7 @@ class Attachment:
         "connection",
         "heard_at",
         "held",
+        "part",
         "peer",
         "pinged",
         "profile",
@@ -78,7 +81,8 @@ class Attachment:
         self.heard_at = mono
         self.pinged = False
         self.asked: Question | None = None  # while this is open, later lines wait in `held`
-        self.held: list[Record] = []
+        self.held: list[tuple[str, int, bytes]] = []
+        self.part = b""  # the beginning of a line that has not ended yet
 
 
 class Core:
@@ -98,6 +102,7 @@ class Core:
             "clock": self._clock,
             "open": self._open,
             "line": self._line,
+            "part": self._part,
             "overlong": self._overlong,
             "rest": self._rest,
             "gone": self._gone,
@@ -151,42 +156,43 @@ class Core:
         self._run(attachment, _dialect(peer).greet(self._desk, peer))
 
     def _line(self, connection: int, end: int, data: bytes) -> None:
+        self._input("line", connection, end, data)
+
+    def _part(self, connection: int, end: int, data: bytes) -> None:
+        self._input("part", connection, end, data)
+
+    def _overlong(self, connection: int, end: int) -> None:
+        self._input("overlong", connection, end, b"")
+
+    def _rest(self, connection: int, end: int) -> None:
+        self._input("rest", connection, end, b"")
+
+    def _input(self, kind: str, connection: int, end: int, data: bytes) -> None:
+        """Accept input once: a repeat is known by its offset. While a question is open it waits."""
         attachment = self._attached.get(connection)
         if attachment is None or end <= attachment.accepted:
             return  # closed meanwhile, or forwarded twice
         attachment.accepted = end
         if attachment.asked is not None:
-            attachment.held.append(("line", connection, end, data))
+            attachment.held.append((kind, end, data))
         else:
-            self._take_line(attachment, end, data)
+            self._take(attachment, kind, end, data)
 
-    def _take_line(self, attachment: Attachment, end: int, data: bytes) -> None:
+    def _take(self, attachment: Attachment, kind: str, end: int, data: bytes) -> None:
         self._acks[attachment.connection] = attachment.taken = end
-        attachment.heard_at = self._desk.mono
-        attachment.pinged = False
-        attachment.peer.overlong = False
-        self._run(attachment, _dialect(attachment.peer).handle(self._desk, attachment.peer, data))
-
-    def _overlong(self, connection: int, end: int) -> None:
-        self._discard(connection, end, "overlong")
-
-    def _rest(self, connection: int, end: int) -> None:
-        self._discard(connection, end, "rest")
-
-    def _discard(self, connection: int, end: int, kind: str) -> None:
-        attachment = self._attached.get(connection)
-        if attachment is None or end <= attachment.accepted:
-            return
-        attachment.accepted = end
-        if attachment.asked is not None:
-            attachment.held.append((kind, connection, end))
-        else:
-            self._take_overlong(attachment, end, kind)
-
-    def _take_overlong(self, attachment: Attachment, end: int, kind: str) -> None:
-        self._acks[attachment.connection] = end
-        if kind == "overlong":
-            self._send(attachment, [_dialect(attachment.peer).overlong(self._desk, attachment.peer)])
+        peer = attachment.peer
+        if kind == "line":
+            if attachment.part:
+                data, attachment.part = attachment.part + data, b""
+            attachment.heard_at = self._desk.mono
+            attachment.pinged = False
+            line = data[:-1] if data.endswith(b"\r") else data  # CR LF, or LF alone
+            self._run(attachment, _dialect(peer).handle(self._desk, peer, line))
+        elif kind == "part":
+            attachment.part += data
+        elif kind == "overlong":
+            attachment.part = b""
+            self._send(attachment, [_dialect(peer).overlong(self._desk, peer)])
 
     def _gone(self, connection: int, reason: str) -> None:
         attachment = self._attached.get(connection)
@@ -207,11 +213,7 @@ class Core:
         peer = attachment.peer
         self._run(attachment, _dialect(peer).answered(self._desk, peer, question.kind, right))
         while attachment.held and attachment.asked is None and connection in self._attached:
-            kind, _, end, *data = attachment.held.pop(0)
-            if kind == "line":
-                self._take_line(attachment, end, *data)
-            else:
-                self._take_overlong(attachment, end, kind)
+            self._take(attachment, *attachment.held.pop(0))
 
     def _stop(self, reason: str) -> None:
         """Everybody is told, nobody is told about the others."""

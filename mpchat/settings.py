@@ -38,6 +38,7 @@ class Wording:
     realname_bytes: int = 128
     key_bytes: int = 32
     bans_per_channel: int = 100
+    mask_bytes: int = 160  # a ban must fit one 367 line with who set it
     mode_changes: int = 20  # parameters to one MODE line; more than a 512-byte line usefully holds
     targets: int = 4  # receivers of one PRIVMSG: more is what spammers want
     channels_per_client: int = 50

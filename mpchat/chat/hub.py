@@ -231,7 +231,8 @@ class Hub:
             return same
         if same is not None:
             return None
-        if " " in mask or mask.startswith(":"):  # would be read as several parameters, and matches nobody
+        too_long = len(mask.encode()) > self.wording.mask_bytes
+        if too_long or " " in mask or mask.startswith(":"):  # a space would be read as several parameters
             raise Refusal(Reason.BAD_MODE_VALUE, channel.name, "b", "*", "Not a usable mask")
         if len(channel.bans) >= self.wording.bans_per_channel:
             raise Refusal(Reason.BAN_LIST_FULL, channel.name, mask)

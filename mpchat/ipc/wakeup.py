@@ -15,6 +15,7 @@ class Signals:
         self._readable.setblocking(False)
         self._writable.setblocking(False)
         signal.set_wakeup_fd(self._writable.fileno(), warn_on_full_buffer=False)
+        self._numbers = numbers
         for number in numbers:
             signal.signal(number, lambda *_: None)
 
@@ -27,3 +28,18 @@ class Signals:
             return [signal.Signals(number) for number in self._readable.recv(64)]
         except BlockingIOError:
             return []
+
+    def hold(self) -> None:
+        """Let them wait. Processes started meanwhile inherit that: a Ctrl-C in their first milliseconds, before they
+        could ignore it, does not kill them, and is not lost either.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._numbers)
+
+    def let_go(self) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._numbers)
+
+    def close(self) -> None:
+        """From here on they do nothing."""
+        signal.set_wakeup_fd(-1)
+        self._readable.close()
+        self._writable.close()

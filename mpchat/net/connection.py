@@ -3,8 +3,8 @@
     kernel:  ....consumed....|....forwarded....|....new....      offsets count from the connection's first byte
                               peeked, unacknowledged
 
-read() looks (MSG_PEEK) and cuts lines; acknowledge() takes what the broker has accepted. Should this process die, the
-bytes that nobody has accepted are still in the kernel, where the next worker finds them.
+read() looks (MSG_PEEK) and cuts lines, or parts of them; acknowledge() takes what the broker has accepted. Should this
+process die, the bytes that nobody has accepted are still in the kernel, where the next worker finds them.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Connection:
     __slots__ = (
         "again",
         "backlog",
+        "begun",
         "blocked",
         "closing",
         "consumed",
@@ -58,6 +59,7 @@ class Connection:
         self.forwarded = 0  # given to the broker
         self.seen = 0  # known to have arrived, by the last look
         self.again = False  # there is more to read than could be taken
+        self.begun = 0  # bytes of an unfinished line that were forwarded as parts
         self.discarding = False  # inside a line that was too long
         self.hung_up = False  # the client has closed its side, or everything
         self.finished = False  # the end of input was reported, or nobody wants more
@@ -100,31 +102,27 @@ class Connection:
         return records
 
     def _cut(self, view: bytearray, at: int, size: int, allowed: int) -> tuple[list[Record], int]:
+        """Records of what lies in view[at:size], and how far they go."""
         records: list[Record] = []
-        base, id = self.consumed, self.id
-        while at < self.limits.window and len(records) < allowed:
+        base, id, longest = self.consumed, self.id, self.limits.line
+        while at < size and at < self.limits.window and len(records) < allowed:
             newline = view.find(b"\n", at, size)
+            end = size if newline < 0 else newline + 1
             if self.discarding:
-                end = size if newline < 0 else newline + 1
-                if end > at:
-                    records.append(("rest", id, base + end))
+                records.append(("rest", id, base + end))
                 self.discarding = newline < 0
-            elif newline >= 0:
-                end = newline + 1
-                stop = newline - 1 if newline > at and view[newline - 1] == 13 else newline  # CR LF, or LF alone
-                too_long = stop - at > self.limits.line
-                records.append(
-                    ("overlong", id, base + end) if too_long else ("line", id, base + end, bytes(view[at:stop]))
-                )
-            elif size - at > self.limits.line:
-                end = size
+            elif self.begun + end - at > longest + (newline >= 0):
                 records.append(("overlong", id, base + end))
-                self.discarding = True
+                self.begun, self.discarding = 0, newline < 0
+            elif newline >= 0:
+                records.append(("line", id, base + end, bytes(view[at:newline])))
+                self.begun = 0
             else:
-                break
+                # A piece of a line must not stay in the kernel, small as it is: the kernel goes on charging us for
+                # all of the segment it came in, until there is no window left for the line's end (Linux 6.18).
+                records.append(("part", id, base + end, bytes(view[at:size])))
+                self.begun += size - at
             at = end
-            if newline < 0:
-                break
         return records, at
 
     def end(self, reason: str) -> Record:

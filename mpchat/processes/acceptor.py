@@ -88,7 +88,9 @@ class Acceptor:
                     self.refuse_for_want_of_fds(listener)
                     return
                 continue  # the client has gone again (accept(2) passes on its errors)
-            self.admit(sock, str(address[0]), self.is_plain[listener])
+            host = str(address[0])
+            # IRC takes a parameter that begins with a colon for the last one, so IPv6's "::1" becomes "0::1".
+            self.admit(sock, f"0{host}" if host.startswith(":") else host, self.is_plain[listener])
 
     def admit(self, sock: socket.socket, host: str, is_plain: bool) -> None:
         refusal = self.admission.refusal(host, time.monotonic())

@@ -11,6 +11,7 @@ import signal
 import socket
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
@@ -20,22 +21,40 @@ from mpchat.settings import Settings
 
 CRASHED = 70  # exit status of an unexpected error (EX_SOFTWARE, sysexits(3))
 
+HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # by the parent, while it starts its children
+
 Main = Callable[..., None]
 
 
-def spawn(context: SpawnContext, role: str, main: Main, settings: Settings, *args: Any) -> tuple[SpawnProcess, Link]:
-    """Start a process that runs main(link, log, settings, *args); returns it and the control link to it."""
+@dataclass
+class Child:
+    """As its parent sees it: the process, and the control link to it."""
+
+    role: str
+    process: SpawnProcess
+    link: Link
+    ready: bool = False
+
+    @property
+    def how_it_ended(self) -> str:
+        code = self.process.exitcode or 0
+        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+
+
+def spawn(context: SpawnContext, role: str, main: Main, settings: Settings, *args: Any) -> Child:
+    """Start a process that runs main(link, log, settings, *args)."""
     ours, theirs = socket.socketpair()
     process = context.Process(target=_run, name=role, args=(role, main, theirs, settings, args), daemon=True)
     process.start()
     theirs.close()
-    return process, Link(ours)
+    return Child(role, process, Link(ours))
 
 
 def _run(role: str, main: Main, control: socket.socket, settings: Settings, args: tuple[Any, ...]) -> None:
     # Ctrl-C and a closing terminal reach the whole foreground group; only the supervisor decides what they mean.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
     take_name(f"mpchat:{role}")
     log = Log(role, settings.log_level, settings.log_json)
     status = 0

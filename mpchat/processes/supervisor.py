@@ -15,7 +15,6 @@ import sys
 import time
 from dataclasses import dataclass, field
 from multiprocessing import get_context, resource_tracker
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from mpchat.ipc.lane import Lane
 from mpchat.ipc.wakeup import Signals
 from mpchat.net.listening import listen
 from mpchat.processes import acceptor, broker, child, worker
+from mpchat.processes.child import Child
 from mpchat.processes.log import Log
 from mpchat.settings import Settings
 from mpchat.store.directory import claim
@@ -33,15 +33,7 @@ from mpchat.store.directory import claim
 STOPPED = 0
 FAILED = 1
 
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@dataclass
-class Child:
-    role: str
-    process: SpawnProcess
-    link: Link
-    ready: bool = False
+_STOP_SIGNALS = child.HELD
 
 
 @dataclass
@@ -54,6 +46,7 @@ class Supervisor:
     lanes: list[Lane] = field(default_factory=list)
     stopping: str = ""  # why, once we do
     deadline: float | None = None  # monotonic: when those that have not stopped are killed
+    killing: bool = False  # nobody is waited for any more
     status: int = STOPPED
 
     def run(self) -> int:
@@ -65,6 +58,7 @@ class Supervisor:
             self.listeners.append((listen(self.settings, self.settings.plain_port), True))
         self.ports = [sock.getsockname()[1] for sock, _ in self.listeners]
         self.control = ControlSocket(self.runtime / f"{self.ports[0]}.sock")
+        self.signals = Signals(*_STOP_SIGNALS)
         try:
             self.start()
             self.watch()
@@ -73,18 +67,18 @@ class Supervisor:
                 each.process.kill()
                 each.process.join()
             self.control.close()
+            self.signals.close()
         return self.status
 
     def start(self) -> None:
         """Make everything that two children share, give each its part, and keep none of it."""
-        # Ignored dispositions are inherited: a Ctrl-C in the first milliseconds must not kill a half-started child.
-        for stop_signal in _STOP_SIGNALS:
-            signal.signal(stop_signal, signal.SIG_IGN)
         child.take_name("mpchat:super")
+        self.signals.hold()
         context = get_context("spawn")
         count = self.settings.workers
         self.board = Board.make(2 + count)
         self.lanes = [Lane.make(context) for _ in range(count)]
+        self.signals.hold()  # again: the first queue has started multiprocessing's resource_tracker, which lets some go
         links = [Link.pair() for _ in range(count)]
         self.spawn("broker", broker.main, self.lanes, self.board)
         for number in range(count):
@@ -93,11 +87,10 @@ class Supervisor:
         for pair in links:
             pair[0].close()
             pair[1].close()
-        self.signals = Signals(*_STOP_SIGNALS)
+        self.signals.let_go()
 
     def spawn(self, role: str, main: child.Main, *args: Any) -> None:
-        process, link = child.spawn(get_context("spawn"), role, main, self.settings, *args)
-        self.children.append(Child(role, process, link))
+        self.children.append(child.spawn(get_context("spawn"), role, main, self.settings, *args))
 
     def watch(self) -> None:
         """Until the last child has ended."""
@@ -128,12 +121,15 @@ class Supervisor:
 
     def hear(self, selector: selectors.BaseSelector, each: Child) -> None:
         """A child has said that it is ready, or has closed its end in dying."""
+        if each.link.ended:
+            return
         if each.link.take():
             each.ready = True
             if all(other.ready for other in self.children):
                 self.announce()
         if each.link.ended:
             selector.unregister(each.link)
+            each.link.close()
 
     def announce(self) -> None:
         """All listen and every queue has been opened at both ends: our own copies of all that can go."""
@@ -142,6 +138,8 @@ class Supervisor:
         self.lanes.clear()
         for sock, _ in self.listeners:
             sock.close()
+        if self.stopping:
+            return
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         plain = f"{host}:{self.ports[1]}" if len(self.ports) > 1 else "none"
         sys.stdout.write(f"mpchat ready: irc {host}:{self.ports[0]}, plain {plain}, pid {os.getpid()}\n")
@@ -151,16 +149,20 @@ class Supervisor:
         """A child has ended. In a stop each does, in this order: acceptor, workers, broker."""
         selector.unregister(each.process.sentinel)
         each.process.join()
+        while not each.link.ended:
+            self.hear(selector, each)
         self.children.remove(each)
-        code = each.process.exitcode or 0
-        if self.stopping and code in (0, -signal.SIGTERM):
+        if self.killing:
+            return
+        if self.stopping and each.process.exitcode in (0, -signal.SIGTERM):
             if each.role == "acceptor":
                 self.tell("broker", "stop", self.stopping)
             return
         self.status = FAILED
-        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-        self.log.error("process died", dead=each.role, was=each.process.pid, how=how)
-        sys.stderr.write(f"mpchat: the {each.role} process (pid {each.process.pid}) was {how}; the server ends\n")
+        self.log.error("process died", dead=each.role, was=each.process.pid, how=each.how_it_ended)
+        sys.stderr.write(
+            f"mpchat: the {each.role} process (pid {each.process.pid}) {each.how_it_ended}; the server ends\n"
+        )
         if each.role == "broker" or self.stopping:
             self.kill_the_rest()  # there is nobody left who could tell the clients
         else:
@@ -171,10 +173,7 @@ class Supervisor:
         self.stopping = reason
         self.deadline = time.monotonic() + self.settings.stop_seconds
         self.log.info("stopping", why=reason)
-        if any(each.role == "acceptor" for each in self.children):
-            self.tell("acceptor", "stop", reason)
-        else:
-            self.tell("broker", "stop", reason)
+        self.tell("acceptor" if any(each.role == "acceptor" for each in self.children) else "broker", "stop", reason)
 
     def tell(self, role: str, *message: str) -> None:
         for each in self.children:
@@ -182,6 +181,10 @@ class Supervisor:
                 each.link.post(*message)
 
     def kill_the_rest(self) -> None:
+        """What follows is our own doing: these deaths are no news."""
+        self.killing = True
+        if self.children:
+            self.log.warning("killing", late=" ".join(each.role for each in self.children))
         for each in self.children:
             each.process.kill()
         self.deadline = None

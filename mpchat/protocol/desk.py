@@ -30,14 +30,13 @@ class Registration:
 class Peer:
     """One connection as its dialect sees it."""
 
-    __slots__ = ("capabilities", "is_plain", "overlong", "registration", "session")
+    __slots__ = ("capabilities", "is_plain", "registration", "session")
 
     def __init__(self, session: Session, is_plain: bool) -> None:
         self.session = session
         self.is_plain = is_plain
         self.capabilities = 0
         self.registration: Registration | None = Registration()
-        self.overlong = False
 
     @property
     def profile(self) -> int:

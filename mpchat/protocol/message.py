@@ -32,13 +32,15 @@ def parse(line: str) -> Message:
     line = line.lstrip(" ")
     if line.startswith(":"):
         source, _, line = line[1:].partition(" ")
+        line = line.lstrip(" ")
     head, colon, trailing = line.partition(" :")
     params = head.split(" ")
     if "" in params:  # spaces in a row, or a blank line
         params = [word for word in params if word]
     if colon:
         params.append(trailing)
-    return Message(params.pop(0).upper() if params else "", params, source, tags)
+    command = params.pop(0) if params else ""
+    return Message(command.upper() if command.isascii() else command, params, source, tags)  # "paß" is not PASS
 
 
 def _parse_tags(packed: str) -> dict[str, str]:

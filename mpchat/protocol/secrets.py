@@ -11,8 +11,8 @@ from mpchat.chat.text import clean
 Record = tuple[Any, ...]
 
 # The text as the dialects read it, after clean(). Tags, a prefix and spaces may stand before an IRC command; the
-# secret is what follows PASS, or OPER's second word.
-_IRC = re.compile("( *(?:@[^ ]* +)?(?::[^ ]* +)?(?:PASS +|OPER +[^ ]+ +):?)(.+)", re.IGNORECASE | re.ASCII)
+# secret is what follows PASS, or OPER's second word; an empty one is none, and answered with 461.
+_IRC = re.compile("( *(?:@[^ ]* +)?(?::[^ ]* +)?(?:PASS +|OPER +[^ ]+ +)(?::|(?![: ])))(.+)", re.IGNORECASE | re.ASCII)
 _PLAIN = re.compile("(/pass +)(.+)", re.IGNORECASE | re.ASCII)
 # No line that begins otherwise can hold one: what clean() and strip() take away may stand before it.
 _FIRST = frozenset(b"pPoO/@:") | frozenset(range(0x21)) | frozenset(range(0x7F, 0x100))
@@ -25,30 +25,48 @@ class Withheld:
     def __init__(self) -> None:
         self._plain: set[int] = set()
         self._secrets: dict[tuple[int, int], str] = {}
+        self._begun: dict[int, tuple[bytes, bytes]] = {}  # unfinished lines: as they came, and as they were shown
 
     def take(self, record: Record) -> Record:
         """The record as everybody may see it."""
-        if record[0] == "line":
-            _, connection, end, data = record
-            if data and data[0] in _FIRST:
-                text = clean(data.decode(errors="replace"))
-                found = _PLAIN.fullmatch(text.strip())  # in either dialect: lines may follow closed()
-                if found is None and connection not in self._plain:
-                    found = _IRC.fullmatch(text)
-                if found is not None:
-                    self._secrets[connection, end] = found[2].strip()
-                    return ("line", connection, end, (found[1] + _REPLACED).encode())
-        elif record[0] == "open" and record[3]:
+        kind = record[0]
+        if kind == "line" or kind == "part":
+            return self._take_input(*record)
+        if kind == "open" and record[3]:
             self._plain.add(record[2])
+        elif kind == "overlong":
+            self._begun.pop(record[1], None)
         return record
 
+    def _take_input(self, kind: str, connection: int, end: int, data: bytes) -> Record:
+        came, shown = self._begun.pop(connection, (b"", b"")) if self._begun else (b"", b"")
+        whole = came + data
+        if whole and whole[0] in _FIRST and whole[:2] != b"PR":  # PRIVMSG is most of what comes
+            found = self._find(connection, whole)
+            if found is not None:
+                self._secrets[connection, end] = found[2].strip()
+                visible = (found[1] + _REPLACED).encode()
+                # A secret may come in pieces: what was shown of it stands, and no more of it is.
+                data = visible[len(shown) :] if visible.startswith(shown) else b""
+        if kind == "part":
+            self._begun[connection] = whole, shown + data
+        return (kind, connection, end, data)
+
+    def _find(self, connection: int, line: bytes) -> re.Match[str] | None:
+        text = clean(line.decode(errors="replace"))
+        found = _PLAIN.fullmatch(text.strip())  # in either dialect: a plain one's last lines come after closed()
+        if found is None and connection not in self._plain:
+            found = _IRC.fullmatch(text)
+        return found
+
     def secret(self, connection: int, end: int) -> str:
-        """What stood in that line."""
+        """What stood in the line that ended there."""
         return self._secrets.get((connection, end), "")
 
     def closed(self, connection: int) -> None:
         """No line of it will come any more."""
         self._plain.discard(connection)
+        self._begun.pop(connection, None)
 
     def forget(self) -> None:
         """The batch is dealt with: nobody will ask for its secrets any more."""

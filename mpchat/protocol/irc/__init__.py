@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from mpchat.chat.text import clean
 from mpchat.protocol import numerics as n
 from mpchat.protocol.desk import Desk, Goodbye, Outcome, Outcomes, Peer
-from mpchat.protocol.irc import channels, messages, modes, operators, people, registration, server
+from mpchat.protocol.irc import channels, help, messages, modes, operators, people, registration, server
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.rendering import render
 from mpchat.protocol.message import BODY_BYTES, TAG_BYTES, build, encode, parse
@@ -13,6 +13,7 @@ from mpchat.protocol.message import BODY_BYTES, TAG_BYTES, build, encode, parse
 COMMANDS = {
     **registration.COMMANDS,
     **channels.COMMANDS,
+    **help.COMMANDS,
     **messages.COMMANDS,
     **modes.COMMANDS,
     **operators.COMMANDS,

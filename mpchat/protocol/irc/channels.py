@@ -43,7 +43,10 @@ def part(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
 
 def topic(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     if len(params) > 1:
-        yield desk.hub.set_topic(peer.session, params[0], cut(params[1], desk.wording.topic_bytes), desk.seconds)
+        # Cut once, to what one line shows whoever reads it: the echo has the setter's prefix in front of it.
+        frame = len(build(peer.session.prefix, "TOPIC", params[0], "").encode())
+        text = cut(params[1], min(desk.wording.topic_bytes, BODY_BYTES - frame))
+        yield desk.hub.set_topic(peer.session, params[0], text, desk.seconds)
         return
     channel = desk.hub.channel(params[0])
     if not channel.shows_itself_to(peer.session):
@@ -126,7 +129,10 @@ def kick(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     reason = cut(params[2], desk.wording.reason_bytes) if len(params) > 2 else ""
     if len(channels) == 1:
         channels *= len(victims)
-    for channel, victim in zip(channels, victims, strict=False):
+    if len(channels) != len(victims):
+        yield desk.reply(peer, n.NEEDMOREPARAMS, "KICK", "As many channels as nicknames, or one channel")
+        return
+    for channel, victim in zip(channels, victims, strict=True):
         try:
             yield desk.hub.kick(peer.session, channel, victim, reason)
         except Refusal as refusal:

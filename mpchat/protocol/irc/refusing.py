@@ -2,7 +2,10 @@
 
 from mpchat.chat.refusals import Refusal
 from mpchat.protocol.desk import Desk, Peer
+from mpchat.protocol.message import cut
 from mpchat.protocol.numerics import REFUSALS
+
+_ECHOED_BYTES = 100  # of what a user typed: the reason must still fit behind it
 
 
 def refuse(desk: Desk, peer: Peer, refusal: Refusal) -> bytes:
@@ -15,5 +18,5 @@ def refuse(desk: Desk, peer: Peer, refusal: Refusal) -> bytes:
 
 
 def middle(word: str) -> str:
-    """What a user typed, made fit to stand before the last parameter: no space, no colon in front, not empty."""
-    return word.lstrip(":").split(" ")[0] or "*"
+    """What a user typed, made fit to stand before the last parameter: one short word, no colon in front."""
+    return cut(word.lstrip(":").split(" ")[0], _ECHOED_BYTES) or "*"

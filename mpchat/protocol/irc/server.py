@@ -124,37 +124,8 @@ def links(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     yield desk.reply(peer, n.ENDOFLINKS, mask, "End of LINKS list")
 
 
-_HELP = {
-    "": (
-        "Join a channel, then just speak.",
-        "JOIN #room   PART #room   PRIVMSG who-or-#room :text   NICK new-name   QUIT :goodbye",
-        "LIST   NAMES #room   WHO #room   WHOIS nick   TOPIC #room :text   AWAY :text",
-        "Channel operators: MODE  KICK  INVITE. More: HELP MODES",
-    ),
-    "MODES": (
-        "+i invite only   +m only +v and +o speak   +n no messages from outside   +s hidden   +t topic by operators",
-        "+k key   +l limit   +b nick!user@host banned (* and ? match)   +o nick operator   +v nick voice",
-        "MODE your-nick +i hides you from strangers, +w shows you operators' announcements",
-    ),
-}
-
-
-def help(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
-    subject = params[0].upper() if params else ""
-    lines = _HELP.get(subject)
-    shown = middle(subject)
-    if lines is None:
-        yield desk.reply(peer, n.HELPNOTFOUND, shown, "No help available on this topic")
-        return
-    yield desk.reply(peer, n.HELPSTART, shown, "Help")
-    for line in lines:
-        yield desk.reply(peer, n.HELPTXT, shown, line)
-    yield desk.reply(peer, n.ENDOFHELP, shown, "End of help")
-
-
 COMMANDS = {
     "ADMIN": Command(for_this_server(admin)),
-    "HELP": Command(help),
     "INFO": Command(for_this_server(info)),
     "LINKS": Command(links),
     "LUSERS": Command(lusers),

@@ -1,0 +1,70 @@
+"""HELP (numerics 704 to 706, and 524 for what nobody can help with)."""
+
+from mpchat.protocol import numerics as n
+from mpchat.protocol.desk import Desk, Outcomes, Peer
+from mpchat.protocol.irc.commands import Command
+from mpchat.protocol.irc.refusing import middle
+
+_TOPICS = {
+    "": (
+        "Join a channel, then just speak: your client turns what you type into commands.",
+        "Each command has its own help: HELP JOIN, for example.",
+        "ADMIN AWAY CAP HELP INFO INVITE ISON JOIN KICK KILL LINKS LIST LUSERS MODE MOTD NAMES NICK NOTICE",
+        "OPER PART PASS PING PONG PRIVMSG QUIT TIME TOPIC USER USERHOST VERSION WALLOPS WHO WHOIS WHOWAS",
+        "More: HELP MODES",
+    ),
+    "MODES": (
+        "+i invite only   +m only +v and +o speak   +n no messages from outside   +s hidden   +t topic by operators",
+        "+k key   +l limit   +b nick!user@host banned (* and ? match)   +o nick operator   +v nick voice",
+        "MODE your-nick +i hides you from strangers, +w shows you operators' announcements",
+    ),
+    "ADMIN": ("ADMIN: who runs this server",),
+    "AWAY": ("AWAY :text: what those who write to you are told; without a text you are back",),
+    "CAP": ("CAP LS 302 | LIST | REQ :names | END: IRCv3 capabilities, by name",),
+    "HELP": ("HELP [subject]",),
+    "INFO": ("INFO: about this server",),
+    "INVITE": ("INVITE nick #channel: lets them in through +i and +l",),
+    "ISON": ("ISON nick nick ...: which of them are here",),
+    "JOIN": ("JOIN #channel,#channel [key,key]: come in, and create what is not there yet; JOIN 0 leaves all",),
+    "KICK": ("KICK #channel nick,nick [:why]: for channel operators",),
+    "KILL": ("KILL nick :why: ends a connection, for server operators",),
+    "LINKS": ("LINKS: the servers of this network",),
+    "LIST": ("LIST [#channel,#channel]: channels, how many are there, and their topics",),
+    "LUSERS": ("LUSERS: how many people and channels there are",),
+    "MODE": ("MODE #channel [changes values], MODE your-nick [changes]: see HELP MODES",),
+    "MOTD": ("MOTD: the message of the day",),
+    "NAMES": ("NAMES #channel: who is there",),
+    "NICK": ("NICK name: be called that",),
+    "NOTICE": ("NOTICE nick-or-#channel :text: like PRIVMSG, but never answered by a machine",),
+    "OPER": ("OPER name password: become a server operator",),
+    "PART": ("PART #channel,#channel [:why]",),
+    "PASS": ("PASS password: before NICK and USER, if the server has one",),
+    "PING": ("PING text: answered with PONG and the same text, after everything you asked before",),
+    "PONG": ("PONG text: the answer to the server's PING",),
+    "PRIVMSG": ("PRIVMSG nick-or-#channel,... :text: say it",),
+    "QUIT": ("QUIT [:text]: leave",),
+    "TIME": ("TIME: what the server's clock shows",),
+    "TOPIC": ("TOPIC #channel [:text]: see it or set it; an empty text clears it",),
+    "USER": ("USER name 0 * :real name: once, with NICK, to come in",),
+    "USERHOST": ("USERHOST nick nick ...: user@host of five people at most",),
+    "VERSION": ("VERSION: which server this is",),
+    "WALLOPS": ("WALLOPS :text: an announcement to all with +w, for server operators",),
+    "WHO": ("WHO #channel-or-nick-or-mask [o]: who is there",),
+    "WHOIS": ("WHOIS nick: what can be known about somebody",),
+    "WHOWAS": ("WHOWAS nick [count]: who was called that",),
+}
+
+
+def help(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+    subject = params[0].upper() if params else ""
+    lines, shown = _TOPICS.get(subject), middle(subject)
+    if lines is None:
+        yield desk.reply(peer, n.HELPNOTFOUND, shown, "No help available on this topic")
+        return
+    yield desk.reply(peer, n.HELPSTART, shown, "Help")
+    for line in lines:
+        yield desk.reply(peer, n.HELPTXT, shown, line)
+    yield desk.reply(peer, n.ENDOFHELP, shown, "End of help")
+
+
+COMMANDS = {"HELP": Command(help)}
