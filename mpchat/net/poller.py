@@ -5,12 +5,11 @@ socket stays readable, and the loop would spin. Edge-triggered epoll(7) tells of
 epoll, OneShotPoller gets the same from any selector and SO_RCVLOWAT.
 """
 
-import fcntl
+import os
 import select
 import selectors
 import socket
-import struct
-import termios
+import sys
 from typing import Protocol
 
 
@@ -24,6 +23,10 @@ Event = tuple[Source, bool, bool, bool]  # what, readable (or at its end), writa
 
 _UNREAD_MOST = 8192  # SO_RCVLOWAT is clamped to half the receive buffer: with more unread, wait for it to be taken
 
+# What the kernel tells of a TCP connection begins with its state. In these the other side has closed: CLOSE_WAIT,
+# CLOSING, LAST_ACK, TIME_WAIT, CLOSED (Linux numbers them otherwise than the BSDs and macOS).
+_TCP_INFO = getattr(socket, "TCP_INFO", 0x106)  # 0x106: macOS's TCP_CONNECTION_INFO
+_CLOSED_THERE = (8, 11, 9, 6, 7) if sys.platform.startswith("linux") else (5, 7, 8, 10, 0)
 
 _HUNG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR if hasattr(select, "epoll") else 0
 
@@ -72,12 +75,12 @@ class OneShotPoller:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        self._unread: dict[int, int] = {}  # of each stream: bytes that lie there and are known
+        self._streams: set[int] = set()
         self._resting: dict[int, Source] = {}
 
     def watch(self, source: Source, stream: bool = False) -> None:
         if stream:
-            self._unread[source.fileno()] = 0
+            self._streams.add(source.fileno())
         self._selector.register(source.fileno(), selectors.EVENT_READ, source)
 
     def want_write(self, source: Source, wanted: bool) -> None:
@@ -87,7 +90,6 @@ class OneShotPoller:
     def rearm(self, sock: socket.socket, write: bool, unread: int) -> None:
         fd = sock.fileno()
         events = (selectors.EVENT_READ if unread < _UNREAD_MOST else 0) | (selectors.EVENT_WRITE if write else 0)
-        self._unread[fd] = unread
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, unread + 1)
         source = self._rest(fd)
         if events:
@@ -103,23 +105,26 @@ class OneShotPoller:
         fd = source.fileno()
         if self._resting.pop(fd, None) is None:
             self._selector.unregister(fd)
-        self._unread.pop(fd, None)
+        self._streams.discard(fd)
 
     def wait(self, timeout: float | None) -> list[Event]:
         events: list[Event] = []
         for key, mask in self._selector.select(timeout):
             readable, hung_up = bool(mask & selectors.EVENT_READ), False
-            if key.fd in self._unread:
-                # Readable without one byte more than was hidden: what woke us is the end of the stream.
-                hung_up = readable and _unread(key.fd) <= self._unread[key.fd]
+            if key.fd in self._streams:
+                hung_up = readable and _has_closed(key.fd)
                 self._rest(key.fd)
             events.append((key.data, readable, bool(mask & selectors.EVENT_WRITE), hung_up))
         return events
 
 
-def _unread(fd: int) -> int:
-    (size,) = struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))
-    return int(size)
+def _has_closed(fd: int) -> bool:
+    """Has the other side closed? Bytes that lie unread in front of the end hide it from recv().
+
+    To be woken without one new byte is no sign: SO_RCVLOWAT is not heeded while the window is nearly full.
+    """
+    with socket.socket(fileno=os.dup(fd)) as copy:
+        return copy.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)[0] in _CLOSED_THERE
 
 
 Poller = EdgePoller if hasattr(select, "epoll") else OneShotPoller

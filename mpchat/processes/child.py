@@ -21,7 +21,7 @@ from mpchat.settings import Settings
 
 CRASHED = 70  # exit status of an unexpected error (EX_SOFTWARE, sysexits(3))
 
-HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # by the parent, while it starts its children
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the parent holds them while it starts its children
 
 Main = Callable[..., None]
 
@@ -54,7 +54,7 @@ def _run(role: str, main: Main, control: socket.socket, settings: Settings, args
     # Ctrl-C and a closing terminal reach the whole foreground group; only the supervisor decides what they mean.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     take_name(f"mpchat:{role}")
     log = Log(role, settings.log_level, settings.log_json)
     status = 0

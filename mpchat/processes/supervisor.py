@@ -33,8 +33,6 @@ from mpchat.store.directory import claim
 STOPPED = 0
 FAILED = 1
 
-_STOP_SIGNALS = child.HELD
-
 
 @dataclass
 class Supervisor:
@@ -58,7 +56,7 @@ class Supervisor:
             self.listeners.append((listen(self.settings, self.settings.plain_port), True))
         self.ports = [sock.getsockname()[1] for sock, _ in self.listeners]
         self.control = ControlSocket(self.runtime / f"{self.ports[0]}.sock")
-        self.signals = Signals(*_STOP_SIGNALS)
+        self.signals = Signals(*child.STOP_SIGNALS)
         try:
             self.start()
             self.watch()
@@ -74,10 +72,9 @@ class Supervisor:
         """Make everything that two children share, give each its part, and keep none of it."""
         child.take_name("mpchat:super")
         self.signals.hold()
-        context = get_context("spawn")
         count = self.settings.workers
         self.board = Board.make(2 + count)
-        self.lanes = [Lane.make(context) for _ in range(count)]
+        self.lanes = [Lane.make(get_context("spawn")) for _ in range(count)]
         self.signals.hold()  # again: the first queue has started multiprocessing's resource_tracker, which lets some go
         links = [Link.pair() for _ in range(count)]
         self.spawn("broker", broker.main, self.lanes, self.board)
@@ -112,12 +109,11 @@ class Supervisor:
                     self.kill_the_rest()
 
     def take_signals(self) -> None:
-        for number in self.signals.take():
-            if number in _STOP_SIGNALS:
-                if self.stopping:
-                    self.deadline = time.monotonic()  # asked twice: at once, then
-                else:
-                    self.stop("Server shutting down")
+        for _ in self.signals.take():
+            if self.stopping:
+                self.deadline = time.monotonic()  # asked twice: at once, then
+            else:
+                self.stop("Server shutting down")
 
     def hear(self, selector: selectors.BaseSelector, each: Child) -> None:
         """A child has said that it is ready, or has closed its end in dying."""
@@ -193,12 +189,10 @@ class Supervisor:
         """For `mpchat ps`."""
         rows = [{"role": "supervisor", "pid": os.getpid()}]
         for each in self.children:
-            number = {"acceptor": 0, "broker": 1}.get(each.role)
-            row = 2 + int(each.role.removeprefix("worker")) if number is None else number
+            row = 2 + int(each.role[6:]) if each.role.startswith("worker") else ("acceptor", "broker").index(each.role)
             rows.append({"role": each.role, "pid": each.process.pid or 0, **self.board.read(row)})
         tracker = getattr(resource_tracker._resource_tracker, "_pid", None)
-        if tracker is not None:
-            rows.append({"role": "resource_tracker", "pid": tracker})
+        rows += [{"role": "resource_tracker", "pid": tracker}] if tracker is not None else []
         return {"ports": self.ports, "processes": rows}
 
 

@@ -16,7 +16,6 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from typing import Any
 
 from mpchat.ipc.board import Board
 from mpchat.ipc.handoff import Link
@@ -24,9 +23,8 @@ from mpchat.ipc.lane import Lane, LaneEnd
 from mpchat.net.closing import Closing
 from mpchat.net.connection import Connection, Limits
 from mpchat.net.groups import Groups
+from mpchat.net.intake import Intake
 from mpchat.net.poller import Poller
-from mpchat.net.throttle import Throttle
-from mpchat.policy.credits import Purse
 from mpchat.processes.log import Log
 from mpchat.settings import Settings
 
@@ -47,24 +45,20 @@ class Worker:
         self.number, self.board = number, board
         self.poller = Poller()
         self.limits = Limits(settings)
-        self.throttle = Throttle(settings)
-        self.closing = Closing(settings)
+        self.intake = Intake(settings, self.poller)
         self.groups = Groups()
+        self.closing = Closing(settings)
         self.connections: dict[int, Connection] = {}
-        self.purse = Purse(settings.credit_bytes)
-        self.thirsty: dict[int, Connection] = {}  # would be read, had we credit
-        self.records: list[tuple[Any, ...]] = []  # this turn's batch for the broker
-        self.spent = 0  # and what it costs
         self.position = 0  # items applied: our place in the broker's numbered stream
         self.applied = self.reported = 0  # bytes of the stream
-        self.lines = self.sends = self.bytes_out = self.turns = 0
+        self.sends = self.bytes_out = self.turns = 0
         self.ending = False
         self.do: dict[str, Callable[..., None]] = {
             "send": lambda id, data: self.groups.send(self.connections[id], data),
             "cast": self.groups.cast,
             "join": lambda group, id: self.groups.join(group, self.connections[id]),
             "leave": lambda group, id: self.groups.leave(group, self.connections[id]),
-            "ack": lambda id, end: self.acknowledge(self.connections[id], end),
+            "ack": lambda id, end: self.intake.acknowledge(self.connections[id], end),
             "probe": lambda id: self.probe(self.connections[id]),
             "close": lambda id: self.close(self.connections[id]),
             "end": self.end,
@@ -85,7 +79,7 @@ class Worker:
                     self.acceptor_event(readable, writable)
                 elif self.control.take() == [] and self.control.ended:
                     os._exit(0)  # the supervisor is gone: nothing survives it
-            self.read_the_waiting()
+            self.intake.read_the_waiting()
             self.flush()
             self.forward()
             for connection in self.closing.overdue(time.monotonic()):
@@ -94,7 +88,8 @@ class Worker:
 
     def timeout(self) -> float | None:
         """Seconds until something is due that no file descriptor will tell of."""
-        deadlines = [due for due in (self.throttle.next_deadline, self.closing.next_deadline) if due is not None]
+        waits = (self.intake.throttle.next_deadline, self.closing.next_deadline)
+        deadlines = [due for due in waits if due is not None]
         return min(deadlines) - time.monotonic() if deadlines else None
 
     # Up: bytes in, records out
@@ -112,7 +107,7 @@ class Worker:
     def take_client(self, id: int, is_plain: bool, host: str, fd: int) -> None:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
         connection = self.connections[id] = Connection(id, sock, is_plain, self.limits)
-        self.records.append(("open", self.number, id, is_plain, host))
+        self.intake.records.append(("open", self.number, id, is_plain, host))
         self.poller.watch(connection, stream=True)
 
     def client_event(self, connection: Connection, readable: bool, writable: bool, hung_up: bool) -> None:
@@ -123,43 +118,12 @@ class Worker:
         if connection.closing:
             self.close_if_done(connection)
         elif readable:
-            self.read(connection)
-
-    def read(self, connection: Connection) -> None:
-        if self.purse.empty:
-            self.thirsty[connection.id] = connection
-            return
-        allowed = self.throttle.allowance(connection, time.monotonic())
-        if allowed:
-            before = connection.forwarded
-            records = connection.read(allowed)
-            self.records += records
-            self.lines += len(records)
-            self.throttle.spend(connection, len(records))
-            self.purse.spend(connection.forwarded - before)
-            self.spent += connection.forwarded - before
-            if len(records) == allowed:
-                self.throttle.allowance(connection, time.monotonic())
-        self.rearm(connection)
-
-    def read_the_waiting(self) -> None:
-        """Clients that were left unread for want of credit, or because they were too fast."""
-        if self.thirsty and not self.purse.empty:
-            thirsty, self.thirsty = self.thirsty, {}
-            for connection in thirsty.values():
-                self.read(connection)
-        for connection in self.throttle.due(time.monotonic()):
-            self.read(connection)
-
-    def rearm(self, connection: Connection) -> None:
-        self.poller.rearm(connection.sock, connection.blocked, connection.seen - connection.consumed)
+            self.intake.read(connection)
 
     def forward(self) -> None:
         """One batch for the broker, which also says how far we have come with its stream."""
-        if self.records or self.applied - self.reported >= _REPORT_BYTES:
-            self.lane.put((self.applied, self.spent, self.records))
-            self.spent = 0
-            self.records = []
+        if self.intake.records or self.applied - self.reported >= _REPORT_BYTES:
+            self.lane.put((self.applied, *self.intake.take()))
             self.reported = self.applied
 
     # Down: items in, bytes out
@@ -172,20 +136,13 @@ class Worker:
                 self.do[item[0]](*item[1:])
             self.position += len(items)
             self.applied += size
-            self.purse.earn(credit)
+            self.intake.purse.earn(credit)
         if self.lane.ended:
             self.poller.forget(self.lane)  # the broker is gone; the supervisor decides what follows
 
-    def acknowledge(self, connection: Connection, end: int) -> None:
-        connection.acknowledge(end)
-        if connection.again:
-            self.read(connection)
-        else:
-            self.rearm(connection)
-
     def probe(self, connection: Connection) -> None:
         if not connection.unread():
-            self.records.append(("silent", connection.id))
+            self.intake.records.append(("silent", connection.id))
 
     def flush(self) -> None:
         """Send this turn's output: everything for one client in one call."""
@@ -194,10 +151,10 @@ class Worker:
         for connection in connections:
             self.bytes_out += connection.flush()
             if connection.blocked:
-                self.rearm(connection)
+                self.intake.rearm(connection)
                 if connection.overdue:
                     connection.deaf = True
-                    self.records.append(connection.end("SendQ exceeded"))
+                    self.intake.records.append(connection.end("SendQ exceeded"))
             if connection.closing:
                 self.close_if_done(connection)
 
@@ -216,8 +173,7 @@ class Worker:
     def forget(self, connection: Connection) -> None:
         self.poller.forget(connection)
         self.closing.forget(connection)
-        self.throttle.forget(connection)
-        self.thirsty.pop(connection.id, None)
+        self.intake.forget(connection)
         del self.connections[connection.id]
         connection.sock.close()
         if not self.acceptor.ended:
@@ -233,7 +189,5 @@ class Worker:
 
     def show(self) -> None:
         self.turns += 1
-        clients, delivered = len(self.connections), self.groups.deliveries
-        self.board.write(
-            2 + self.number, clients, self.lines, self.position, delivered, self.sends, self.bytes_out, self.turns
-        )
+        counts = (len(self.connections), self.intake.lines, self.position, self.groups.deliveries)
+        self.board.write(2 + self.number, *counts, self.sends, self.bytes_out, self.turns)

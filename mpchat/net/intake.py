@@ -1,0 +1,74 @@
+"""The intake: what is read from clients, and when it is not. One batch of records for the broker grows here each turn.
+
+A client is left unread while its bucket is empty (it floods), and all are while the purse is (the broker is behind).
+Nobody is told: their bytes wait in the kernel, the window closes, and TCP slows whoever sends.
+"""
+
+import time
+
+from mpchat.net.connection import Connection, Record
+from mpchat.net.poller import EdgePoller, OneShotPoller
+from mpchat.net.throttle import Throttle
+from mpchat.policy.credits import Purse
+from mpchat.settings import Settings
+
+
+class Intake:
+    """Of one worker."""
+
+    def __init__(self, settings: Settings, poller: EdgePoller | OneShotPoller) -> None:
+        self.poller = poller
+        self.throttle = Throttle(settings)
+        self.purse = Purse(settings.credit_bytes)
+        self.thirsty: dict[int, Connection] = {}  # would be read, had we credit
+        self.records: list[Record] = []  # this turn's batch
+        self.cost = 0  # and what it takes from the purse, in bytes
+        self.lines = 0
+
+    def read(self, connection: Connection) -> None:
+        if self.purse.empty:
+            self.thirsty[connection.id] = connection
+            return
+        now = time.monotonic()
+        allowed = self.throttle.allowance(connection, now)
+        if allowed:
+            before = connection.forwarded
+            records = connection.read(allowed)
+            self.records += records
+            self.lines += len(records)
+            self.throttle.spend(connection, len(records))
+            self.purse.spend(connection.forwarded - before)
+            self.cost += connection.forwarded - before
+            if len(records) == allowed:
+                self.throttle.allowance(connection, now)  # none is left: due() brings it back when there is
+        self.rearm(connection)
+
+    def read_the_waiting(self) -> None:
+        """Those that were left unread, and need not be any more."""
+        if self.thirsty and not self.purse.empty:
+            thirsty, self.thirsty = self.thirsty, {}
+            for connection in thirsty.values():
+                self.read(connection)
+        for connection in self.throttle.due(time.monotonic()):
+            self.read(connection)
+
+    def acknowledge(self, connection: Connection, end: int) -> None:
+        """The broker has it: take it from the kernel, and look whether there is more."""
+        connection.acknowledge(end)
+        if connection.again:
+            self.read(connection)
+        else:
+            self.rearm(connection)
+
+    def rearm(self, connection: Connection) -> None:
+        self.poller.rearm(connection.sock, connection.blocked, connection.seen - connection.consumed)
+
+    def take(self) -> tuple[int, list[Record]]:
+        """This turn's batch and its cost; the next one begins."""
+        taken = self.cost, self.records
+        self.cost, self.records = 0, []
+        return taken
+
+    def forget(self, connection: Connection) -> None:
+        self.throttle.forget(connection)
+        self.thirsty.pop(connection.id, None)
