@@ -179,6 +179,9 @@ class Core:
             self._take(attachment, kind, end, data)
 
     def _take(self, attachment: Attachment, kind: str, end: int, data: bytes) -> None:
+        if kind == "gone":
+            self._gone(attachment.connection, data.decode())
+            return
         self._acks[attachment.connection] = attachment.taken = end
         peer = attachment.peer
         if kind == "line":
@@ -196,8 +199,12 @@ class Core:
 
     def _gone(self, connection: int, reason: str) -> None:
         attachment = self._attached.get(connection)
-        if attachment is not None:
-            self._close(_dialect(attachment.peer).goodbye(attachment.peer, reason))
+        if attachment is None:
+            return
+        if attachment.asked is not None:  # lines that came before the end still wait
+            attachment.held.append(("gone", attachment.accepted, reason.encode()))
+        else:
+            self._close(Goodbye(attachment.peer.session, reason))
 
     def _silent(self, connection: int) -> None:
         attachment = self._attached.get(connection)
@@ -218,8 +225,7 @@ class Core:
     def _stop(self, reason: str) -> None:
         """Everybody is told, nobody is told about the others."""
         for attachment in list(self._attached.values()):
-            goodbye = _dialect(attachment.peer).goodbye(attachment.peer, reason)
-            self._hang_up(attachment, goodbye.farewell)
+            self._hang_up(attachment, reason)
         for worker in range(self._workers):
             self._items.append((worker, ("end",)))
 
@@ -274,11 +280,10 @@ class Core:
     def _close(self, goodbye: Goodbye) -> None:
         attachment = self._attached[goodbye.session.id]
         self._publish(self._desk.hub.leave(goodbye.session, goodbye.reason, self._desk.seconds))
-        self._hang_up(attachment, goodbye.farewell)
+        self._hang_up(attachment, goodbye.reason)
 
-    def _hang_up(self, attachment: Attachment, farewell: str) -> None:
-        end_of_line = "\n" if attachment.peer.is_plain else "\r\n"
-        self._send(attachment, [(farewell + end_of_line).encode()])
+    def _hang_up(self, attachment: Attachment, reason: str) -> None:
+        self._send(attachment, [_dialect(attachment.peer).farewell(attachment.peer, reason)])
         self._items.append((attachment.worker, ("close", attachment.connection)))
         del self._attached[attachment.connection]
         del self._desk.peers[attachment.connection]

@@ -71,6 +71,10 @@ class Groups:
         """It has room again for what it could not take before, or its end has come."""
         self._pending[connection.id] = connection
 
+    def forget(self, connection: Connection) -> None:
+        """It is closed, whatever was still to be sent."""
+        self._pending.pop(connection.id, None)
+
     def spoken_to(self) -> list[Connection]:
         """Those that may have something to send, each once; the next turn begins."""
         self._end_run()

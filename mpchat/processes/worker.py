@@ -174,6 +174,7 @@ class Worker:
         self.poller.forget(connection)
         self.closing.forget(connection)
         self.intake.forget(connection)
+        self.groups.forget(connection)
         del self.connections[connection.id]
         connection.sock.close()
         if not self.acceptor.ended:

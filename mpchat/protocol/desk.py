@@ -53,11 +53,10 @@ class Question:
 
 @dataclass(slots=True)
 class Goodbye:
-    """The session ends. Others see `reason`; the leaving one reads `farewell` last (without its line end)."""
+    """The session ends, whoever ended it. Others see `reason`; the leaving one reads it last, in their own dialect."""
 
     session: Session
     reason: str
-    farewell: str
 
 
 Outcome = bytes | Event | Question | Goodbye

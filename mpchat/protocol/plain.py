@@ -27,6 +27,7 @@ from mpchat.chat.sessions import Session
 from mpchat.chat.text import CTCP, clean, without_formatting
 from mpchat.protocol.clock import hour
 from mpchat.protocol.desk import Desk, Goodbye, Outcomes, Peer, Question
+from mpchat.protocol.message import cut
 from mpchat.protocol.saying import ACTION, action, fit
 
 _WORDS: dict[Reason, str] = {
@@ -213,7 +214,8 @@ def _help(desk: Desk, peer: Peer, rest: str) -> Outcomes:
 
 
 def _quit(desk: Desk, peer: Peer, rest: str) -> Outcomes:
-    yield goodbye(peer, f"Quit: {rest}" if rest else "Client quit")
+    text = cut(rest, desk.wording.reason_bytes)
+    yield Goodbye(peer.session, f"Quit: {text}" if text else "Client quit")
 
 
 def _pass(desk: Desk, peer: Peer, rest: str) -> Outcomes:
@@ -245,8 +247,9 @@ _COMMANDS = {
 }
 
 
-def goodbye(peer: Peer, reason: str) -> Goodbye:
-    return Goodbye(peer.session, reason, f"* goodbye ({reason})")
+def farewell(peer: Peer, reason: str) -> bytes:
+    """The last line that the leaving one reads."""
+    return line(f"* goodbye ({reason})")
 
 
 def overlong(desk: Desk, peer: Peer) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from mpchat.chat.text import clean
 from mpchat.protocol import numerics as n
-from mpchat.protocol.desk import Desk, Goodbye, Outcome, Outcomes, Peer
+from mpchat.protocol.desk import Desk, Outcome, Outcomes, Peer
 from mpchat.protocol.irc import channels, help, messages, modes, operators, people, registration, server
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.rendering import render
@@ -71,8 +71,9 @@ def greet(desk: Desk, peer: Peer) -> Outcomes:
     yield from ()
 
 
-def goodbye(peer: Peer, reason: str) -> Goodbye:
-    return registration.goodbye(peer, reason)
+def farewell(peer: Peer, reason: str) -> bytes:
+    """The last line that the leaving one reads (RFC 2812 section 3.7.4)."""
+    return encode(build("", "ERROR", f"Closing link: {peer.session.host} ({reason})"))
 
 
 def probe(desk: Desk, peer: Peer) -> bytes:
@@ -80,4 +81,4 @@ def probe(desk: Desk, peer: Peer) -> bytes:
     return encode(build("", "PING", desk.wording.name))
 
 
-__all__ = ["answered", "goodbye", "greet", "handle", "overlong", "probe", "refuse", "render"]
+__all__ = ["answered", "farewell", "greet", "handle", "overlong", "probe", "refuse", "render"]

@@ -5,7 +5,7 @@ from mpchat.protocol import numerics as n
 from mpchat.protocol.desk import Desk, Goodbye, Outcomes, Peer, Question
 from mpchat.protocol.irc.commands import Command, Handler
 from mpchat.protocol.irc.modes import own_modes
-from mpchat.protocol.message import build, cut
+from mpchat.protocol.message import cut
 
 
 def oper(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
@@ -39,8 +39,7 @@ def for_operators(run: Handler) -> Handler:
 def kill(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     victim = desk.hub.session(params[0])
     text = cut(params[1], desk.wording.reason_bytes) if len(params) > 1 and params[1] else "No reason given"
-    reason = f"Killed ({peer.session.nick} ({text}))"
-    yield Goodbye(victim, reason, build("", "ERROR", f"Closing link: {victim.host} ({reason})"))
+    yield Goodbye(victim, f"Killed ({peer.session.nick} ({text}))")
 
 
 def wallops(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:

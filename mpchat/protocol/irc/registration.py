@@ -54,7 +54,7 @@ def enter_if_complete(desk: Desk, peer: Peer) -> Outcomes:
         return
     if desk.wording.password_needed and not entry.password_right:
         yield desk.reply(peer, n.PASSWDMISMATCH, "Password incorrect")
-        yield goodbye(peer, "Bad password")
+        yield Goodbye(session, "Bad password")
         return
     desk.hub.enter(session, entry.user, entry.realname, desk.seconds, desk.mono)
     peer.registration = None
@@ -126,12 +126,7 @@ def pong(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
 
 def quit(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     text = cut(params[0], desk.wording.reason_bytes) if params and params[0] else ""
-    yield goodbye(peer, f"Quit: {text}" if text else "Client quit")
-
-
-def goodbye(peer: Peer, reason: str) -> Goodbye:
-    """The end of an IRC session: the leaving one reads ERROR (RFC 2812 section 3.7.4)."""
-    return Goodbye(peer.session, reason, build("", "ERROR", f"Closing link: {peer.session.host} ({reason})"))
+    yield Goodbye(peer.session, f"Quit: {text}" if text else "Client quit")
 
 
 COMMANDS = {

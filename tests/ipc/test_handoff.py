@@ -1,0 +1,188 @@
+"""Links: messages in order and, with them, file descriptors that name the same open file in another process."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mpchat.ipc.handoff import FDS_AT_ONCE, Link
+
+Links = tuple[Link, Link]
+
+
+@pytest.fixture
+def links() -> Iterator[Links]:
+    left, right = map(Link, Link.pair())
+    yield left, right
+    left.close()
+    right.close()
+
+
+def open_fds() -> int:
+    return len(os.listdir("/dev/fd"))
+
+
+Messages = list[tuple[tuple[Any, ...], list[int]]]
+
+
+def take_all(link: Link, count: int, other: Link) -> Messages:
+    """Read `count` messages, letting the other side go on whenever there is room."""
+    messages: Messages = []
+    while len(messages) < count:
+        other.flush()
+        assert select.select([link], [], [], 5)[0], f"only {len(messages)} messages came"
+        messages += link.take()
+    return messages
+
+
+def test_a_message_goes_either_way(links: Links) -> None:
+    left, right = links
+    left.post("client", 7, True, "127.0.0.1")
+    right.post("gone", 7)
+    assert right.take() == [(("client", 7, True, "127.0.0.1"), [])]
+    assert left.take() == [(("gone", 7), [])]
+    assert left.take() == []  # nothing there: no waiting
+    assert not left.ended
+
+
+def test_the_received_number_is_another_one_for_the_same_open_file(links: Links) -> None:
+    left, right = links
+    reader, writer = os.pipe()
+    left.post("a pipe", fds=(writer,))
+    os.close(writer)  # the one under way keeps the file open
+    [(message, [received])] = right.take()
+    assert message == ("a pipe",)
+    os.write(received, b"hola")
+    assert os.read(reader, 10) == b"hola"
+    os.close(received)
+    assert os.read(reader, 10) == b""  # that was the last writer
+    os.close(reader)
+
+
+def test_as_many_descriptors_as_the_kernel_allows_in_one_message(links: Links) -> None:
+    left, right = links
+    left.post("many", fds=(0,) * FDS_AT_ONCE)
+    [(_, fds)] = right.take()
+    assert len(set(fds)) == FDS_AT_ONCE
+    for fd in fds:
+        os.close(fd)
+
+
+def test_each_message_of_a_storm_keeps_its_own_descriptor(links: Links, tmp_path: Path) -> None:
+    left, right = links
+    for number in range(300):
+        (tmp_path / str(number)).write_text(f"file {number}")
+        fd = os.open(tmp_path / str(number), os.O_RDONLY)
+        left.post("file", number, fds=(fd,))
+        left.post("plain", number)
+        if left.unsent:
+            messages_so_far = right.take()
+            left.flush()
+            for message in messages_so_far:
+                check_file(message)
+        os.close(fd)
+    for message in right.take() + right.take() + right.take():
+        check_file(message)
+
+
+def check_file(message: tuple[tuple[Any, ...], list[int]]) -> None:
+    (kind, number), fds = message
+    assert len(fds) == (kind == "file")
+    for fd in fds:
+        assert os.read(fd, 100) == f"file {number}".encode()
+        os.close(fd)
+
+
+def test_a_full_socket_keeps_the_order(links: Links) -> None:
+    left, right = links
+    reader, writer = os.pipe()
+    for number in range(200):
+        left.post(number, b"x" * 5000, fds=(reader,) if number % 10 == 0 else ())
+    assert left.unsent
+    messages = take_all(right, 200, left)
+    assert [message for message, _ in messages] == [(number, b"x" * 5000) for number in range(200)]
+    assert [len(fds) for _, fds in messages] == [1 if number % 10 == 0 else 0 for number in range(200)]
+    assert not left.unsent
+    for fd in [reader, writer, *(fd for _, fds in messages for fd in fds)]:
+        os.close(fd)
+
+
+def test_one_message_larger_than_the_socket(links: Links) -> None:
+    left, right = links
+    left.post(b"y" * 2_000_000, fds=(0,))
+    assert left.unsent
+    [((data,), [fd])] = take_all(right, 1, left)
+    assert data == b"y" * 2_000_000
+    os.close(fd)
+
+
+def test_a_dead_peer_is_the_end_and_posting_to_it_is_harmless(links: Links) -> None:
+    left, right = links
+    right.post("last words")
+    right.close()
+    assert left.take() == [(("last words",), [])]
+    left.post("is anybody there?")
+    assert left.take() == []
+    assert left.ended
+    left.post("hello?")
+
+
+def test_a_peer_that_died_with_unread_messages_is_the_end_too(links: Links) -> None:
+    left, right = links
+    left.post("never read")
+    right.close()
+    assert left.take() == []  # ECONNRESET
+    assert left.ended
+
+
+def test_closing_closes_descriptors_of_a_message_that_never_became_whole() -> None:
+    before = open_fds()
+    left, right = map(Link, Link.pair())
+    left.post(b"z" * 2_000_000, fds=(0, 1))
+    assert right.take() == []
+    assert open_fds() == before + 4
+    left.close()
+    right.close()
+    assert open_fds() == before
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a limit of Linux's")
+@pytest.mark.skipif(os.geteuid() != 0, reason="must become somebody else, whom the limit binds")
+def test_too_many_descriptors_under_way_wait_for_the_receiver(tmp_path: Path) -> None:
+    """A user without privileges may have as many under way as one process may have open (ETOOMANYREFS, unix(7))."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent("""\
+            import os, resource
+            from mpchat.ipc.handoff import Link
+            left, right = map(Link, Link.pair())
+            os.setuid(65534)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
+            for number in range(60):
+                left.post(number, fds=(0,))
+            assert left.unsent
+            got = []
+            while len(got) < 60:
+                for (number,), (fd,) in right.take():
+                    got.append(number)
+                    os.close(fd)
+                left.flush()
+            assert got == list(range(60)), got
+            """)
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

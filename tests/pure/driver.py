@@ -1,0 +1,173 @@
+"""A core driven alone: what the broker and the workers do around it, without processes, sockets or a clock.
+
+driver = Driver()
+ana = driver.irc("ana")
+assert ana.send("PING x") == [":mpchat.local PONG mpchat.local :x"]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mpchat.core import BROKER, Core, Item, Record
+from mpchat.settings import Settings, Wording, pack
+
+WALL = 1_700_000_000_123  # 2023-11-14 22:13:20.123 UTC
+UTC_OFFSET = 60  # minutes: people here read 23:13
+
+Routed = tuple[int, Item]
+
+
+class Follower:
+    """A worker without sockets: what it would have sent to each of its connections. It is strict about its orders."""
+
+    def __init__(self) -> None:
+        self.output: dict[int, bytearray] = {}
+        self.closed: dict[int, bool] = {}
+        self.groups: dict[int, list[int]] = {}
+        self.taken: dict[int, int] = {}
+        self.probed: list[int] = []
+        self.ended = False
+
+    def open(self, connection: int) -> None:
+        self.output[connection] = bytearray()
+        self.closed[connection] = False
+
+    def apply(self, item: Item) -> None:
+        assert not self.ended, f"after the last item of all: {item}"
+        match item:
+            case ("send", connection, data):
+                self._append(connection, data)
+            case ("cast", groups, data, but):
+                for connection in dict.fromkeys(member for group in groups for member in self.groups[group]):
+                    if connection != but:
+                        self._append(connection, data)
+            case ("join", group, connection):
+                members = self.groups.setdefault(group, [])
+                assert connection not in members
+                assert not self.closed[connection]
+                members.append(connection)
+            case ("leave", group, connection):
+                self.groups[group].remove(connection)
+                if not self.groups[group]:
+                    del self.groups[group]
+            case ("ack", connection, end):
+                assert not self.closed[connection]
+                assert end > self.taken.get(connection, 0), "acknowledgements rise"
+                self.taken[connection] = end
+            case ("probe", connection):
+                assert not self.closed[connection]
+                self.probed.append(connection)
+            case ("close", connection):
+                assert not self.closed[connection]
+                self.closed[connection] = True
+            case ("end",):
+                assert all(self.closed.values())
+                self.ended = True
+            case _:
+                raise AssertionError(f"no worker knows {item}")
+
+    def _append(self, connection: int, data: bytes) -> None:
+        assert not self.closed[connection], f"said to {connection} after its end: {data!r}"
+        assert data.endswith(b"\n"), f"a torn line: {data!r}"
+        self.output[connection] += data
+
+
+class Driver:
+    """The rest of the server. Each feed() is one batch; time stands still until pass_time()."""
+
+    def __init__(self, wording: Wording = Settings.wording, workers: int = 2) -> None:
+        self.core = Core()
+        self.workers = [Follower() for _ in range(workers)]
+        self.asked: list[Item] = []
+        self.wall, self.mono = WALL, 0
+        self._last = 0
+        self.feed(("start", pack(wording), workers, UTC_OFFSET, self.wall, self.mono))
+
+    def feed(self, *records: Record) -> list[Routed]:
+        """Apply a batch, and do what follows."""
+        items = [item for record in records for item in self.core.apply(record)]
+        items += self.core.acknowledge()
+        for worker, item in items:
+            if worker == BROKER:
+                self.asked.append(item)
+            else:
+                self.workers[worker].apply(item)
+        return items
+
+    def pass_time(self, seconds: float) -> list[Routed]:
+        self.wall += int(seconds * 1000)
+        self.mono += int(seconds * 1000)
+        return self.feed(("clock", self.wall, self.mono))
+
+    def answer(self, right: bool) -> list[Routed]:
+        """To the question that was asked last."""
+        return self.feed(("answer", self.asked[-1][1], right))
+
+    def connect(self, *, plain: bool = False, worker: int | None = None, host: str = "127.0.0.1") -> Person:
+        """Somebody new, on the workers in turn unless one is named."""
+        self._last += 1
+        where = (self._last - 1) % len(self.workers) if worker is None else worker
+        self.workers[where].open(self._last)
+        person = Person(self, self._last, where, plain)
+        self.feed(("open", where, self._last, plain, host))
+        return person
+
+    def irc(self, nick: str, *, caps: str = "", worker: int | None = None) -> Person:
+        """Somebody who has entered; the greeting is read."""
+        person = self.connect(worker=worker)
+        if caps:
+            person.send(f"CAP REQ :{caps}")
+        person.send(f"NICK {nick}", f"USER {nick} 0 * :{nick.title()} Realname", "CAP END")
+        return person
+
+    def plain(self, nick: str, *, worker: int | None = None) -> Person:
+        person = self.connect(plain=True, worker=worker)
+        person.send(nick)
+        return person
+
+
+class Person:
+    """One connection, as whoever sits at its other end sees it."""
+
+    def __init__(self, driver: Driver, id: int, worker: int, plain: bool) -> None:
+        self.driver, self.id, self.worker, self.plain = driver, id, worker, plain
+        self.sent = 0  # bytes of input so far
+        self._read = 0  # bytes of output that heard() has returned
+
+    def records(self, lines: Iterable[str | bytes]) -> list[Record]:
+        """The lines as its worker would forward them: IRC's end in CR LF, nc's in LF."""
+        records: list[Record] = []
+        for line in lines:
+            data = (line.encode() if isinstance(line, str) else line) + (b"" if self.plain else b"\r")
+            self.sent += len(data) + 1
+            records.append(("line", self.id, self.sent, data))
+        return records
+
+    def piece(self, data: str | bytes) -> Record:
+        """The beginning of a line, or more of it: the next line of records() ends it."""
+        data = data.encode() if isinstance(data, str) else data
+        self.sent += len(data)
+        return ("part", self.id, self.sent, data)
+
+    def send(self, *lines: str | bytes) -> list[str]:
+        """Send lines as one batch; returns what was heard since, one's own answers among it."""
+        self.driver.feed(*self.records(lines))
+        return self.heard()
+
+    def heard(self) -> list[str]:
+        """The lines that came since the last look, without their line ends."""
+        data = bytes(self.output[self._read :])
+        self._read = len(self.output)
+        return [line.removesuffix(b"\r").decode() for line in data.split(b"\n")[:-1]]
+
+    def gone(self, reason: str = "Connection closed") -> None:
+        self.driver.feed(("gone", self.id, reason))
+
+    @property
+    def output(self) -> bytearray:
+        return self.driver.workers[self.worker].output[self.id]
+
+    @property
+    def closed(self) -> bool:
+        return self.driver.workers[self.worker].closed[self.id]

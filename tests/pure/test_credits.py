@@ -1,0 +1,66 @@
+"""policy/credits: how much may be under way."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mpchat.policy.credits import Ledger, Purse
+
+
+def test_a_purse_may_go_below_zero_by_one_read() -> None:
+    purse = Purse(10)
+    purse.spend(9)
+    assert not purse.empty
+    purse.spend(100)
+    assert purse.empty
+    purse.earn(99)
+    assert purse.empty, "nothing left is empty"
+    purse.earn(1)
+    assert not purse.empty
+
+
+def test_what_was_received_is_paid_back_once() -> None:
+    ledger = Ledger(2, lag_limit=100)
+    ledger.received(1, 30)
+    ledger.received(1, 12)
+
+    assert ledger.pay() == {1: 42}
+    assert ledger.pay() == {}
+
+
+def test_a_lagging_worker_slows_everybody() -> None:
+    ledger = Ledger(2, lag_limit=100)
+    ledger.received(0, 10)
+    ledger.sent(1, 100)
+    assert not ledger.lagging
+    ledger.sent(1, 1)
+    assert ledger.lagging
+    assert ledger.pay() == {}
+
+    ledger.applied(1, 1)
+
+    assert not ledger.lagging
+    assert ledger.pay() == {0: 10}, "what was owed meanwhile is not forgotten"
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 1000), st.booleans()), max_size=50))
+def test_no_credit_is_lost_or_made(reads: list[tuple[int, int, bool]]) -> None:
+    ledger = Ledger(3, lag_limit=0)
+    purses = [Purse(5000) for _ in range(3)]
+    sent = 0
+    for worker, size, lags in reads:
+        purses[worker].spend(size)
+        ledger.received(worker, size)
+        ledger.sent(0, size)
+        sent += size
+        ledger.applied(0, sent - lags)
+        for payee, credit in ledger.pay().items():
+            purses[payee].earn(credit)
+    ledger.applied(0, sent)
+    for payee, credit in ledger.pay().items():
+        purses[payee].earn(credit)
+
+    for purse in purses:
+        purse.spend(4999)
+        assert not purse.empty
+        purse.spend(1)
+        assert purse.empty

@@ -1,0 +1,169 @@
+"""chat/names: which names are valid, when two are the same, which masks match."""
+
+import re
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mpchat.chat.names import fold, full_mask, matches, valid_channel, valid_nick
+
+
+@pytest.mark.parametrize(
+    "nick",
+    [
+        "ana",
+        "Ana_2",
+        "[w]",
+        "`^{}|\\",
+        "a-b",
+        "José",
+        "Iñaki",
+        "Ñandú",
+        "Ωμέγα",
+        "Иван",
+        "田中さん",
+        "カタ田",
+        "한글",
+        "محمد",
+    ],
+)
+def test_a_nickname(nick: str) -> None:
+    assert valid_nick(nick, 30)
+
+
+@pytest.mark.parametrize(
+    ("nick", "why"),
+    [
+        ("", "empty"),
+        ("1ana", "a digit first"),
+        ("-ana", "a dash first"),
+        ("a b", "a space"),
+        ("a!b", "a prefix's sign"),
+        ("a@b", "a prefix's sign"),
+        ("#ana", "a channel's sign"),
+        ("@ana", "a right's sign"),
+        ("ana.b", "a server's sign"),
+        ("a,b", "a list's sign"),
+        ("a*", "a mask's sign"),
+        ("a\u0301na", "not NFC: á as two characters"),
+        ("\u0430na", "two scripts: a Cyrillic а"),
+        ("аnа", "two scripts"),
+        ("カ한", "Japanese and Korean, which are not written together"),
+        ("ana٣", "a digit of another script"),
+        ("ana²", "a superscript"),
+        ("an\u200ba", "an invisible space"),
+        ("😀", "not a letter"),
+    ],
+)
+def test_not_a_nickname(nick: str, why: str) -> None:
+    assert not valid_nick(nick, 30), why
+
+
+def test_a_nickname_is_measured_in_bytes() -> None:
+    assert valid_nick("a" * 30, 30)
+    assert not valid_nick("a" * 31, 30)
+    assert valid_nick("ñ" * 15, 30)
+    assert not valid_nick("ñ" * 15 + "a", 30)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Ana", "aNA"), ("#SALA", "#sala"), ("Ñandú", "ñANDÚ"), ("STRASSE", "straße"), ("Σίγμας", "ΣΊΓΜΑΣ")],
+)
+def test_the_same_name(one: str, other: str) -> None:
+    assert fold(one) == fold(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("ana", "aná"), ("a[", "a{"), ("a^", "a~"), ("a\\", "a|"), ("n", "ñ")])
+def test_not_the_same_name(one: str, other: str) -> None:
+    """Those ASCII pairs are one under CASEMAPPING=rfc1459; ours is announced as ascii."""
+    assert fold(one) != fold(other)
+
+
+@given(st.text(max_size=20))
+def test_folding_is_done_once(name: str) -> None:
+    assert fold(fold(name)) == fold(name)
+
+
+@given(st.text(max_size=20))
+def test_forms_of_one_text_are_one_name(name: str) -> None:
+    assert fold(unicodedata.normalize("NFD", name)) == fold(unicodedata.normalize("NFC", name))
+
+
+@given(st.text(max_size=12))
+def test_a_valid_nickname_is_one_visible_word(nick: str) -> None:
+    if valid_nick(nick, 30):
+        assert nick.isprintable()
+        assert not set(nick) & set(" ,:!@#*?+.~&$")
+        assert not nick[0].isdigit() or not nick[0].isascii()
+
+
+@pytest.mark.parametrize("name", ["#a", "##", "#sala-1", "#ñandú", "#😀", "#" + "a" * 63])
+def test_a_channel_name(name: str) -> None:
+    assert valid_channel(name, 64)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "#", "a", "&a", "#a b", "#a,b", "#a:b", "#a\x07", "#a\u200e", "#a\u00a0b", "#" + "a" * 64, "#" + "ñ" * 32],
+)
+def test_not_a_channel_name(name: str) -> None:
+    assert not valid_channel(name, 64)
+
+
+@pytest.mark.parametrize(
+    ("typed", "mask"),
+    [
+        ("ana", "ana!*@*"),
+        ("*.example", "*.example!*@*"),
+        ("ana!u", "ana!u@*"),
+        ("u@host", "*!u@host"),
+        ("ana!u@host", "ana!u@host"),
+    ],
+)
+def test_a_ban_is_completed(typed: str, mask: str) -> None:
+    assert full_mask(typed) == mask
+
+
+@pytest.mark.parametrize(
+    ("mask", "name", "does"),
+    [
+        ("*", "", True),
+        ("", "", True),
+        ("", "a", False),
+        ("a*", "", False),
+        ("ana", "ANA", True),
+        ("ana", "anab", False),
+        ("a?a", "aña", True),
+        ("a?a", "aa", False),
+        ("a*c", "abbbc", True),
+        ("a*c", "abbb", False),
+        ("*ana*", "xanay", True),
+        ("*a*b*c", "aXbYbZc", True),
+        ("*aab", "aaab", True),
+        ("**?", "a", True),
+        ("[ab]", "a", False),
+        ("ana!*@127.0.0.*", "Ana!~u@127.0.0.1", True),
+        ("ÑANDÚ!*@*", "ñandú!u@h", True),
+    ],
+)
+def test_masks(mask: str, name: str, does: bool) -> None:
+    assert matches(mask, name) is does
+
+
+@given(st.text("ab*?", max_size=8), st.text("ab", max_size=10))
+def test_masks_match_as_a_regular_expression_would(mask: str, name: str) -> None:
+    pattern = "".join({"*": ".*", "?": "."}.get(letter, letter) for letter in mask)
+
+    assert matches(mask, name) == bool(re.fullmatch(pattern, name))
+
+
+def test_a_hostile_mask_is_soon_done_with() -> None:
+    began = time.process_time()
+
+    assert not matches("*a" * 100 + "*b", "a" * 200)
+
+    assert time.process_time() - began < 1  # 100,000 steps; by backtracking it would be more than there are atoms

@@ -1,0 +1,448 @@
+"""At its limits the server refuses, slows down or hangs up; those who behave do not notice."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import select
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mpchat.settings import Settings, Wording
+from tests.running import IrcClient, LineClient, PlainClient, Server, command, commands, running
+from tests.system.servers import needs_linux, pids, status, until, unusual
+
+RESET = b"\1\0\0\0\0\0\0\0"  # SO_LINGER: on, 0 seconds
+
+
+def cpu_seconds(server: Server, role: str) -> float:
+    psutil = pytest.importorskip("psutil")
+    times = psutil.Process(pids(server)[role]).cpu_times()
+    return float(times.user + times.system)
+
+
+# File descriptors
+
+
+def few_fds() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+
+@needs_linux
+def test_with_64_descriptors_it_serves_some_and_refuses_the_others() -> None:
+    """As many as fit are let in by count, long before the kernel has no number left."""
+    with unusual("--unlimited", before=few_fds) as server:
+        ana = server.irc("ana")
+        ana.join("#lobby")
+        others = [server.irc() for _ in range(50)]
+        answers = [refused_or_in(client) for client in others]
+        assert 10 < answers.count("in") < 50
+        assert set(answers) == {"in", "ERROR :Closing link: (Server is full)"}
+        assert ana.ask("PRIVMSG ana :still here?")[0].endswith(":still here?")
+        refused = server.plain()
+        assert refused.rest() == ["! Server is full"]
+        for client in others:
+            client.close()
+        until(lambda: status(server)["acceptor"]["clients"] == 1)
+        with server.irc("beto") as beto:  # and it recovers
+            beto.join("#lobby")
+        assert any(line.endswith("JOIN #lobby") for line in ana.sync())
+        ana.close()
+
+
+def refused_or_in(client: LineClient) -> str:
+    """Registers if it may."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        client.send("PING hello")
+    line = client.read()
+    return "in" if command(line) == "PONG" else line
+
+
+@needs_linux
+def test_when_the_kernel_has_no_number_left_the_next_ones_are_told_and_nothing_spins() -> None:
+    """--max-clients promises more than the kernel gives: accept(2) says EMFILE."""
+    with unusual("--unlimited", "--max-clients", "1000", before=few_fds) as server:
+        ana = server.irc("ana")
+        ana.join("#lobby")
+        others = [server.irc() for _ in range(80)]
+        answers = [refused_or_in(client) for client in others]
+        assert 20 < answers.count("in") < 64
+        assert set(answers) == {"in", "ERROR :Closing link: (Server is full)"}
+        before = cpu_seconds(server, "acceptor")
+        begin = time.monotonic()
+        assert select.select([ana.sock], [], [], 0.5)[0] == []  # nothing happens for a while
+        assert cpu_seconds(server, "acceptor") - before < (time.monotonic() - begin) / 4
+        assert ana.ask("PRIVMSG ana :still here?")[0].endswith(":still here?")
+        for client in others:
+            client.close()
+        until(lambda: status(server)["acceptor"]["clients"] == 1)
+        with server.irc("beto") as beto:
+            beto.join("#lobby")
+        assert any(line.endswith("JOIN #lobby") for line in ana.sync())
+        ana.close()
+
+
+def test_max_clients() -> None:
+    with running("--unlimited", "--max-clients", "3", "--workers", "2") as server:
+        ana, beto, newcomer = server.irc("ana"), server.plain("beto"), server.irc()
+        newcomer.ask("NICK carla")  # counts, though it has not registered
+        for _ in range(3):
+            assert server.irc().rest() == ["ERROR :Closing link: (Server is full)"]
+            assert server.plain().rest() == ["! Server is full"]
+        newcomer.send("QUIT")
+        newcomer.rest()
+        newcomer.close()
+        until(lambda: status(server)["acceptor"]["clients"] == 2)
+        with server.irc("dario") as dario:
+            assert ana.ask("PRIVMSG dario :come in") == []
+            assert dario.sync()[-1].endswith(":come in")
+        beto.close()
+        ana.close()
+
+
+# Clients that do not read, speak or leave
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[Server]:
+    with running("--unlimited", "--sendq", "100000", "--workers", "2") as it:
+        yield it
+
+
+@needs_linux
+def test_a_client_that_never_reads_is_closed_and_nobody_else_notices(
+    strict: Server, channel: str, nicks: Iterator[str]
+) -> None:
+    talker, listener = strict.irc(next(nicks)), strict.irc(next(nicks))
+    talker.join(channel)
+    deaf = [IrcClient(strict.host, strict.irc_port) for _ in range(3)]
+    for client in deaf:
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.register(next(nicks))
+        client.join(channel)
+    listener.join(channel)
+    heard: list[str] = []
+    said = 0
+    quits: set[str] = set()
+    while len(quits) < len(deaf):
+        assert said < 40_000, "they are not closed"
+        talker.send(*(f"PRIVMSG {channel} :{number} {'x' * 400}" for number in range(said, said + 200)))
+        said += 200
+        talker.sync()
+        lines = listener.sync()
+        heard += [line.split(" ")[3][1:] for line in lines if command(line) == "PRIVMSG"]
+        quits |= {line for line in lines if command(line) == "QUIT"}
+    assert heard == [str(number) for number in range(said)]
+    assert sorted(quits) == sorted(f":{client.nick}!~{client.nick}@127.0.0.1 QUIT :SendQ exceeded" for client in deaf)
+    for role, pid in pids(strict).items():
+        memory = resident(pid)
+        assert memory < 80 << 20, f"{role} has {memory} bytes"
+
+
+def resident(pid: int) -> int:
+    psutil = pytest.importorskip("psutil")
+    return int(psutil.Process(pid).memory_info().rss)
+
+
+@needs_linux
+def test_who_was_closed_for_not_reading_finds_out_why_if_they_read_after_all(
+    strict: Server, channel: str, nicks: Iterator[str]
+) -> None:
+    talker, slow = strict.irc(next(nicks)), strict.irc(next(nicks))
+    for client in (talker, slow):
+        client.join(channel)
+    closed = False
+    while not closed:
+        talker.send(*(f"PRIVMSG {channel} :{'x' * 400}" for _ in range(200)))
+        closed = "QUIT" in commands(talker.sync())
+    lines = slow.rest()
+    assert lines[-1] == "ERROR :Closing link: 127.0.0.1 (SendQ exceeded)"
+    assert set(commands(lines[:-1])) <= {"JOIN", "PRIVMSG"}  # whole lines only
+
+
+QUICK = Settings(
+    port=0,
+    plain_port=0,
+    workers=1,
+    wording=Wording(registration_seconds=1, ping_seconds=1, ping_grace_seconds=1),
+)
+
+
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[Server]:
+    """With time-outs of a second, which no flag can ask for."""
+    with unusual(settings=QUICK) as it:
+        yield it
+
+
+def test_who_never_registers_is_closed(impatient: Server) -> None:
+    silent, half, trickling, plain = impatient.irc(), impatient.irc(), impatient.irc(), impatient.plain()
+    half.send("NICK half")
+    trickling.send_bytes(b"NICK tri")
+    assert silent.rest() == ["ERROR :Closing link: 127.0.0.1 (Registration timed out)"]
+    assert half.rest() == ["ERROR :Closing link: 127.0.0.1 (Registration timed out)"]
+    assert trickling.rest() == ["ERROR :Closing link: 127.0.0.1 (Registration timed out)"]
+    assert plain.rest()[-1] == "* goodbye (Registration timed out)"
+    with impatient.irc("half"):  # the nickname is free
+        pass
+
+
+def test_a_peer_that_stops_answering_is_closed_and_one_that_answers_stays(impatient: Server) -> None:
+    alive, gone = impatient.irc("alive"), impatient.irc("gone")
+    alive.join("#lobby")
+    gone.join("#lobby")
+    alive.sync()
+    while "QUIT" not in (line := alive.read()):
+        if command(line) == "PING":
+            alive.send(line.replace("PING", "PONG"))
+    assert line.startswith(":gone!~gone@127.0.0.1 QUIT :Ping timeout: ")
+    assert gone.rest()[-1].startswith("ERROR :Closing link: 127.0.0.1 (Ping timeout: ")
+    alive.ask("NAMES #lobby")
+    alive.close()
+
+
+def test_plain_text_is_never_asked(impatient: Server) -> None:
+    """nc would not answer."""
+    silent = impatient.plain("silent")
+    witness = impatient.irc("witness")
+    pings = 0
+    while pings < 3:
+        if command(line := witness.read()) == "PING":
+            witness.send(line.replace("PING", "PONG"))
+            pings += 1
+    silent.ask()
+    silent.close()
+    witness.close()
+
+
+# Flood control
+
+
+def test_who_speaks_too_fast_is_heard_more_slowly() -> None:
+    with running("--workers", "1") as server:
+        fast, listener, other = server.irc("fast"), server.irc("listener"), server.irc("other")
+        for client in (fast, listener, other):
+            client.join("#lobby")
+        listener.sync()
+        other.sync()
+        begin = time.monotonic()
+        fast.send(*(f"PRIVMSG #lobby :{number}" for number in range(25)))
+        other.send("PRIVMSG #lobby :me too")  # is not held up
+        heard = [listener.read().partition(" PRIVMSG #lobby :")[2] for _ in range(26)]
+        took = time.monotonic() - begin
+        assert [text for text in heard if text != "me too"] == [str(number) for number in range(25)]
+        assert heard.index("me too") < 25
+        assert 0.8 < took < 5  # 3 lines were used to come in, so 8 had to wait for 0.2 s each, less what time gave back
+        assert "QUIT" not in commands(other.sync())
+        for client in (fast, listener, other):
+            client.close()
+
+
+def test_a_slow_speaker_never_waits(server: Server) -> None:
+    """--unlimited lifts it altogether: a thousand lines at once."""
+    client = server.irc()
+    client.send(*(f"PING {number}" for number in range(1000)))
+    assert [client.read().split(":")[-1] for _ in range(1000)] == [str(number) for number in range(1000)]
+
+
+# Storms and sudden ends
+
+
+def test_a_storm_of_connections(server: Server, nicks: Iterator[str], channel: str) -> None:
+    """300 at once, none of which waits for another."""
+    with server.irc(next(nicks)) as resident_, contextlib.ExitStack() as stack:
+        resident_.join(channel)
+        socks = [stack.enter_context(socket.socket()) for _ in range(300)]
+        for sock in socks:
+            sock.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                sock.connect((server.host, server.irc_port))
+        clients: list[Any] = []
+        for sock in socks:
+            assert select.select([], [sock], [], 10)[1]
+            sock.setblocking(True)
+            sock.settimeout(10)
+            nick = next(nicks)
+            sock.sendall(f"NICK {nick}\r\nUSER x 0 * :x\r\nJOIN {channel}\r\n".encode())
+            clients.append((nick, sock))
+        for nick, sock in clients:
+            seen = b""
+            while b" 366 " not in seen:
+                piece = sock.recv(65536)
+                assert piece, f"{nick} was hung up on"
+                seen += piece
+        lines = resident_.sync()
+        assert sorted(line.split("!")[0][1:] for line in lines) == sorted(nick for nick, _ in clients)
+    until(lambda: status(server)["acceptor"]["clients"] < 100)
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "half", "quit and close", "piece of a line"])
+def test_churn(server: Server, channel: str, nicks: Iterator[str], how: str) -> None:
+    """People come, say something and go in every way; each is seen to come, speak and go once, in this order."""
+    witness = server.irc(next(nicks))
+    witness.join(channel)
+    names = [next(nicks) for _ in range(20)]
+    for nick in names:
+        client = server.irc()
+        client.send(f"NICK {nick}", "USER x 0 * :x", f"JOIN {channel}", f"PRIVMSG {channel} :hola")
+        client.until("366")
+        if how == "reset":
+            client.sync()  # a reset throws away what the server has not read
+            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        elif how == "half":
+            client.sock.shutdown(socket.SHUT_WR)
+            assert command(client.rest()[-1]) == "ERROR"
+        elif how == "quit and close":
+            client.send("QUIT :bye")
+        elif how == "piece of a line":
+            client.send_bytes(b"PRIVMSG " + channel.encode() + b" :never finished")
+        client.close()
+    seen: dict[str, list[str]] = {nick: [] for nick in names}
+    while any("QUIT" not in acts for acts in seen.values()):
+        line = witness.read()
+        seen[line.split("!")[0][1:]].append(command(line))
+    assert all(acts == ["JOIN", "PRIVMSG", "QUIT"] for acts in seen.values()), seen
+    assert witness.sync() == []
+
+
+def test_a_reset_with_unread_data_at_both_ends(server: Server, channel: str, nicks: Iterator[str]) -> None:
+    witness, client = server.irc(next(nicks)), server.irc(next(nicks))
+    witness.join(channel)
+    client.join(channel)
+    witness.sync()
+    witness.ask(*(f"PRIVMSG {channel} :{'x' * 400}" for _ in range(50)))  # lies unread at the client
+    client.send(*(f"PRIVMSG {channel} :{number}" for number in range(100)))
+    client.close()  # with unread data: the kernel sends a RST
+    lines = []
+    while command(line := witness.read()) != "QUIT":
+        lines.append(line)
+    assert line.startswith(f":{client.nick}!")
+    # What the server had not read is gone with the RST; what it had is there from the beginning, without a gap.
+    texts = [line.split(" :")[1] for line in lines]
+    assert texts == [str(number) for number in range(len(texts))]
+    assert witness.sync() == []
+
+
+def test_an_end_while_answers_lie_unread(server: Server, nicks: Iterator[str]) -> None:
+    """Everything that was asked before the FIN is answered, down to the last byte, however late it is read."""
+    client = server.irc(next(nicks))
+    client.send(*(f"PING {number}" for number in range(2000)))
+    client.sock.shutdown(socket.SHUT_WR)
+    lines = client.rest()
+    assert [line.split(":")[-1] for line in lines[:-1]] == [str(number) for number in range(2000)]
+    assert command(lines[-1]) == "ERROR"
+
+
+def test_a_line_without_end_costs_the_server_nothing(server: Server) -> None:
+    client = server.irc()
+    for _ in range(50):
+        client.send_bytes(b"x" * 65536)
+    client.send_bytes(b"\r\nPING after\r\n")
+    lines = client.until("PONG")
+    assert commands(lines) == ["417", "PONG"]
+
+
+# The poller that needs no epoll
+
+
+@pytest.fixture(scope="module")
+def without_epoll(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """As on macOS: Python finds no epoll in the select module, from its first moment on."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "sitecustomize.py").write_text("import select\ndel select.epoll\n")
+    with unusual("--unlimited", "--workers", "2", environment={"PYTHONPATH": str(folder)}) as it:
+        yield it
+
+
+@needs_linux
+def test_a_conversation_without_epoll(without_epoll: Server) -> None:
+    ana, beto = without_epoll.irc("ana"), without_epoll.plain("beto")
+    ana.join("#lobby")
+    beto.expect("* ana joined")
+    for byte in b"PRIVMSG #lobby :byte by byte\r\n":
+        ana.send_bytes(bytes([byte]))
+    beto.expect("<ana> byte by byte")
+    ana.send(*(f"PRIVMSG #lobby :{number}" for number in range(2000)))
+    for number in range(2000):
+        beto.expect(f"<ana> {number}")
+    beto.send("/quit")
+    assert beto.rest()[-1] == "* goodbye (Client quit)"
+    assert "QUIT" in commands(ana.sync())
+    ana.send_bytes(b"a piece")
+    ana.sock.shutdown(socket.SHUT_WR)
+    assert command(ana.rest()[-1]) == "ERROR"
+
+
+@needs_linux
+def test_large_answers_without_epoll(without_epoll: Server) -> None:
+    slow = without_epoll.irc("slow")
+    slow.send(*(f"PING {number} {'x' * 100}" for number in range(3000)))
+    slow.send("QUIT")
+    assert len(slow.rest()) == 3001
+
+
+@needs_linux
+def test_it_is_really_another_poller(without_epoll: Server) -> None:
+    for role in ("acceptor", "broker", "worker0", "worker1"):
+        folder = Path(f"/proc/{pids(without_epoll)[role]}/fd")
+        assert not [fd for fd in folder.iterdir() if "eventpoll" in str(fd.readlink())]
+
+
+# Economy
+
+
+def rows(server: Server) -> dict[str, dict[str, Any]]:
+    return {role: row for role, row in status(server).items() if role.startswith(("worker", "broker"))}
+
+
+def test_a_burst_of_messages_costs_few_sends() -> None:
+    """All output of one turn goes to a client in one send()."""
+    with running("--unlimited", "--workers", "1") as server:
+        people = [server.irc(f"nick{number}") for number in range(10)]
+        for client in people:
+            client.join("#lobby")
+        for client in people:
+            client.sync()
+        before = rows(server)["worker0"]
+        people[0].send(*(f"PRIVMSG #lobby :{number}" for number in range(20)))  # one segment
+        people[0].sync()
+        for client in people[1:]:
+            assert len(client.until("PRIVMSG")) == 1
+        # The counters are shown at the end of a turn: the messages may be here sooner.
+        until(lambda: rows(server)["worker0"]["deliveries"] - before["deliveries"] == 20 * 9)
+        after = rows(server)["worker0"]
+        assert after["sends"] - before["sends"] <= 4 * 10 + 5  # not 180
+        for client in people:
+            client.close()
+
+
+@needs_linux
+def test_an_idle_server_sleeps() -> None:
+    """Nothing polls: while nothing happens, no process of it wakes up even once."""
+    psutil = pytest.importorskip("psutil")
+    with running("--workers", "2") as server:
+        clients: list[IrcClient | PlainClient] = [server.irc("ana"), server.plain("beto")]
+        quiet = {role: pid for role, pid in pids(server).items() if role != "supervisor"}  # it answers our question
+
+        def wakeups() -> dict[str, int]:
+            return {role: psutil.Process(pid).num_ctx_switches().voluntary for role, pid in quiet.items()}
+
+        before = until(lambda: settled(wakeups))
+        turns = {role: row["turns"] for role, row in rows(server).items()}
+        assert select.select([client.sock for client in clients], [], [], 1.0)[0] == []
+        assert {role: row["turns"] for role, row in rows(server).items()} == turns
+        assert wakeups() == before
+        for client in clients:
+            client.close()
+
+
+def settled(measure: Any) -> Any:
+    """What it says twice, a moment apart."""
+    first = measure()
+    select.select([], [], [], 0.1)
+    return first if measure() == first else None

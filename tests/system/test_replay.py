@@ -1,0 +1,243 @@
+"""A journal is all there is to know: replayed through a fresh core, under any hash seed, it says every byte again.
+
+A real conversation is held over TCP. What each client received is compared, byte for byte, with what a follower makes
+of the replayed items; and the items are the same in processes that hash text differently.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from mpchat.core import BROKER, Core
+from mpchat.store.journal import read
+from tests.pure.driver import Follower, Routed
+from tests.running import PATIENCE, IrcClient, PlainClient, running
+
+SERVER_PASSWORD, OPER_PASSWORD, WRONG_PASSWORD = "5erver-Geheimnis", "0per-Geheimnis", "fal5ches-Geheimnis"
+WORKERS = 2
+
+
+class Irc(IrcClient):
+    """Remembers every byte it has received."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host, port)
+        self.received = b""
+
+    def read_raw(self) -> bytes | None:
+        line = super().read_raw()
+        self.received += line or b""
+        return line
+
+
+class Plain(PlainClient):
+    """The same."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(host, port)
+        self.received = b""
+
+    def read_raw(self) -> bytes | None:
+        line = super().read_raw()
+        self.received += line or b""
+        return line
+
+
+def test_a_replayed_journal_says_every_byte_again(tmp_path: Path) -> None:
+    motd = tmp_path / "motd"
+    motd.write_text("Bienvenidos, ¡y saludos!\nuno\n")
+    secrets = ("--password", SERVER_PASSWORD, "--oper", f"root:{OPER_PASSWORD}")
+    with running("--unlimited", "--workers", str(WORKERS), *secrets, "--motd", str(motd), data=tmp_path) as server:
+        clients: list[Irc | Plain] = []
+
+        def irc() -> Irc:
+            clients.append(Irc(server.host, server.irc_port))
+            return clients[-1]  # type: ignore[return-value]
+
+        def plain() -> Plain:
+            clients.append(Plain(server.host, server.plain_port))
+            return clients[-1]  # type: ignore[return-value]
+
+        converse(irc, plain)
+        server.process.send_signal(signal.SIGTERM)
+        for client in clients:
+            client.rest()
+            client.close()
+        server.wait()
+        log = server.log_text()
+
+    journal = tmp_path / "journal"
+    data = journal.read_bytes()
+    assert len(clients) == 9
+    assert all(client.received for client in clients)
+    for secret in (SERVER_PASSWORD, OPER_PASSWORD, WRONG_PASSWORD):
+        assert secret.encode() not in data
+        assert secret not in log
+
+    items = replayed(journal, "1")
+    assert items == replayed(journal, "2")
+    output = followed(journal, items)
+    assert sorted(output) == [*range(1, len(clients) + 1)]
+    for number, client in enumerate(clients, 1):  # connections are numbered as they come
+        assert output[number] == client.received, f"connection {number}"
+
+
+def test_the_end_that_a_crash_tore_off_is_no_batch(tmp_path: Path) -> None:
+    """Up to there the replay says what was said: a journal's beginning is a journal."""
+    with running("--unlimited", data=tmp_path) as server:
+        ana = Irc(server.host, server.irc_port)
+        ana.register("ana")
+        ana.close()
+    journal = tmp_path / "journal"
+    whole = list(read(journal))
+    data = journal.read_bytes()
+
+    for size in range(len(data) - 30, len(data)):
+        journal.write_bytes(data[:size])
+        assert list(read(journal)) == whole[:-1]
+
+
+# The conversation. Whoever connects waits for an answer before the next one does.
+
+
+def converse(irc: Any, plain: Any) -> None:
+    ana: Irc = irc()
+    ana.send(f"PASS {SERVER_PASSWORD}")
+    ana.register("ana", caps="echo-message server-time")
+    beto: Irc = irc()
+    beto.send(f"@x=y :me  pass   :{SERVER_PASSWORD}")
+    beto.register("beto")
+    carla: Plain = plain()
+    carla.expect("This server has a password")
+    carla.send("carla", f"/pass {WRONG_PASSWORD}", f"/PASS  {SERVER_PASSWORD} ", "beto", "Ñandú")
+    carla.expect("* in #lobby: ")
+    dora: Plain = plain()
+    dora.send(f"/pass {SERVER_PASSWORD}", "dora")
+    dora.expect("* in #lobby: ")
+    wrong: Irc = irc()
+    wrong.send(f"PASS {WRONG_PASSWORD}", "NICK wrong", "USER wrong 0 * :Wrong", "JOIN #a")
+    wrong.rest()
+    half: Irc = irc()
+    half.send("NICK half", "JOIN #a", "NONSENSE", "CAP LS 302", "CAP REQ :nonsense")
+    half.until("CAP")
+    leaver: Irc = irc()
+    leaver.send(f"PASS {SERVER_PASSWORD}")
+    leaver.register("leaver")
+
+    talk(ana, beto, carla, dora)
+    rule(ana, beto, carla, dora)
+    ask(ana, beto)
+
+    leaver.join("#a")
+    leaver.send("QUIT :me voy")
+    leaver.rest()
+    ana.until("QUIT")
+    vanishing: Irc = irc()
+    vanishing.send(f"PASS {SERVER_PASSWORD}")
+    vanishing.register("vanishing")
+    vanishing.join("#a")
+    vanishing.sock.shutdown(socket.SHUT_WR)  # it reads to the end
+    vanishing.rest()
+    ana.until("QUIT")
+    victim: Plain = plain()
+    victim.send(f"/pass {SERVER_PASSWORD}", "victim", "/join #a")
+    victim.expect("* in #a: ")
+    ana.send(f"OPER root {WRONG_PASSWORD}", f"OPER root :{OPER_PASSWORD}", "PING behind", "KILL victim :basta")
+    victim.rest()
+    ana.send("WALLOPS :atención", "MODE ana +w", "WALLOPS :otra vez", "LUSERS")
+    for one in (ana, beto):
+        one.sync()
+    for other in (carla, dora):
+        other.ask("/who")
+
+
+def talk(ana: Irc, beto: Irc, carla: Plain, dora: Plain) -> None:
+    ana.join("#a")
+    beto.join("#A")
+    carla.ask("/join #a", "hola a todos", "/me saluda", "x" * 700, "/msg dora chist", "/msg nadie hola")
+    for number in range(30):
+        ana.send(f"PRIVMSG #a :uno {number}", "PRIVMSG ñandú :privado")
+        beto.send(f"PRIVMSG #a :dos {number}", f"NOTICE #a,ana :aviso {number}")
+        carla.send(f"tres {number}", "//barra")
+    for one in (ana, beto):
+        one.sync()
+        one.ask("PRIVMSG #a :" + "ñ" * 230, "PRIVMSG #a :\x01ACTION " + "é" * 230 + "\x01", "x" * 600)
+        one.send_bytes(b"PRIVMSG #a :\xff\r\nPRIVMSG #a :\x1b[31m\x00rojo\r\n" + b"y" * 20_000 + b"\r\nPING z\r\n")
+        one.until("PONG")
+        one.ask("NICK otra", "NICK ANA", "NICK ana" if one is ana else "NICK Beto", "NICK :", "NICK 1")
+    ana.ask("AWAY :comiendo", "CAP REQ :-server-time", "PRIVMSG #a :sin hora", "CAP REQ :server-time", "CAP LIST")
+    dora.ask("/msg ana hola", "/nick carla", "/nick Dora", "/rooms", "/help", "/jion", "/who #a", "/join #a")
+
+
+def rule(ana: Irc, beto: Irc, carla: Plain, dora: Plain) -> None:
+    ana.ask(
+        "TOPIC #a :tema", "MODE #a +ntk llave", "MODE #a +lb 20 *!*@192.0.2.*", "MODE #a +v Beto", "MODE #a +xo nadie"
+    )
+    beto.ask("MODE #a", "MODE #a b", "TOPIC #a", "TOPIC #a :no", "MODE #a +m", "NAMES #a", "WHO #a")
+    dora.ask("/part", "/join #a", "/join #a llave", "hola")
+    ana.ask("MODE #a -k *", "MODE #a +i", "INVITE dora #a", "KICK #a Dora,Ñandú :fuera", "MODE #a -i")
+    carla.ask("/join #a", "he vuelto")
+    dora.ask("/who")
+    beto.ask("JOIN #b,#c,x", "PART #b,#d :adiós", "JOIN 0", "JOIN #a")
+
+
+def ask(ana: Irc, beto: Irc) -> None:
+    beto.ask("WHOIS ana", "WHOIS ñandú", "WHOWAS otra", "USERHOST ana Beto", "ISON ana nadie Dora", "WHO *a*", "LIST")
+    beto.ask("MOTD", "VERSION", "ADMIN", "INFO", "LINKS", "HELP", "HELP MODES", "HELP x", "MODE Beto +iw", "MODE Beto")
+    ana.ask(
+        "JOIN", "PART #x", "PRIVMSG", "PRIVMSG a,b,c,d,e :x", "KILL Beto", "USER a b c :d", "PASS x", "CAP x", "PING"
+    )
+
+
+# The replay
+
+
+def replay(journal: Path) -> list[Routed]:
+    """Every item of the run. A batch of answers follows from the one before, and shares its acknowledgements."""
+    core = Core()
+    items: list[Routed] = []
+    for batch in read(journal):
+        if batch[0][0] != "answer":
+            items += core.acknowledge()
+        for record in batch:
+            items += core.apply(record)
+    return items + core.acknowledge()
+
+
+def replayed(journal: Path, seed: str) -> list[Routed]:
+    """The same in a process of its own, which hashes text in its own way."""
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, str(journal)],
+        env={**os.environ, "PYTHONHASHSEED": seed},
+        cwd=Path(__file__).parent.parent.parent,
+        stdout=subprocess.PIPE,
+        timeout=PATIENCE,
+        check=True,
+    )
+    items: list[Routed] = pickle.loads(done.stdout)
+    return items
+
+
+def followed(journal: Path, items: list[Routed]) -> dict[int, bytes]:
+    """What workers that obey these items would have sent to each connection."""
+    workers = [Follower() for _ in range(WORKERS)]
+    for batch in read(journal):
+        for record in batch:
+            if record[0] == "open":
+                workers[record[1]].open(record[2])
+    for worker, item in items:
+        if worker != BROKER:
+            workers[worker].apply(item)
+    assert all(worker.ended for worker in workers)
+    return {connection: bytes(data) for worker in workers for connection, data in worker.output.items()}
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(pickle.dumps(replay(Path(sys.argv[1]))))

@@ -1,0 +1,310 @@
+"""Starting: the ready line, one clear line for everything that is wrong, and `mpchat ps`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.running import PATIENCE, Server, running
+from tests.system.servers import MPCHAT, Unusual, needs_linux, pids, socket_file, unusual
+
+
+def start(*args: str, runtime: Path) -> subprocess.CompletedProcess[str]:
+    """A server that must not start."""
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(runtime)}
+    return subprocess.run([*MPCHAT, "server", *args], env=environment, capture_output=True, text=True, timeout=PATIENCE)
+
+
+def free_ports() -> int:
+    """A port that is free, as is the one 13 above it."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as first:
+            port: int = first.getsockname()[1]
+            try:
+                socket.create_server(("127.0.0.1", port + 13)).close()
+            except OSError:
+                continue
+            return port
+
+
+# What is wrong is said in one line
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "told"),
+    [
+        (["127.0.0.1", "65536"], 2, r"a port is a number from 0 to 65535, not '65536'"),
+        (["127.0.0.1", "-1"], 2, r"-1"),
+        (["127.0.0.1", "irc"], 2, r"a port is a number from 0 to 65535, not 'irc'"),
+        (["127.0.0.1", "٣"], 2, r"a port is a number from 0 to 65535"),
+        (["127.0.0.1", "0", "--plain-port", "70000"], 2, r"a port is a number from 0 to 65535, not '70000'"),
+        (["--workers", "0"], 2, r"a whole number above 0, not '0'"),
+        (["--max-clients", "many"], 2, r"a whole number above 0, not 'many'"),
+        (["--sendq", "-5"], 2, r"sendq"),
+        (["--oper", "root"], 2, r"an operator is NAME:PASSWORD"),
+        (["--oper", ":secret"], 2, r"an operator is NAME:PASSWORD"),
+        (["--oper", "root:"], 2, r"an operator is NAME:PASSWORD"),
+        (["--oper", "ro ot:secret"], 2, r"an operator is NAME:PASSWORD"),
+        (["--no-such-flag"], 2, r"--no-such-flag"),
+        (["--password", "a", "--password-file", "b"], 2, r"not allowed with"),
+        (["--log-level", "loud"], 2, r"loud"),
+        (["--name", "my server"], 2, r"one word, not 'my server'"),
+        (["--name", ":server"], 2, r"one word, not ':server'"),
+        (["--name", ""], 2, r"one word, not ''"),
+        (["--network", "my net"], 2, r"one word, not 'my net'"),
+        (["0.0.0.0", "0", "--unlimited"], 2, r"--unlimited .*loopback"),
+        (["::", "0", "--unlimited"], 2, r"--unlimited .*loopback"),
+        (["--motd", "/no/such/file"], 1, r"No such file or directory: /no/such/file"),
+        (["--password-file", "/no/such/file"], 1, r"No such file or directory: /no/such/file"),
+        (["--password-file", "/dev/null"], 2, r"/dev/null has no password in its first line"),
+        (["--data", "/dev/null/below/a/file"], 1, r"/dev/null"),
+        (["192.0.2.1", "0"], 1, r"cannot listen on 192\.0\.2\.1:0"),  # nobody's address (RFC 5737)
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, args: list[str], status: int, told: str) -> None:
+    done = start(*args, runtime=tmp_path)
+    assert done.returncode == status
+    assert done.stdout == ""
+    assert re.fullmatch(rf"mpchat.*{told}.*\n", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("args", [[], ["sever"], ["ps", "--port", "x"], ["client", "127.0.0.1", "99999"]])
+def test_other_commands_used_wrongly(args: list[str]) -> None:
+    done = subprocess.run([*MPCHAT, *args], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert re.fullmatch(r"mpchat.*\n", done.stderr), done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unwritable for root")
+def test_a_data_directory_that_is_not_ours(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o500)
+    done = start("127.0.0.1", "0", "--data", str(tmp_path / "data"), runtime=tmp_path)
+    assert (done.returncode, done.stderr) == (1, f"mpchat: Permission denied: {tmp_path / 'data'}\n")
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_port_in_use(server: Server, tmp_path: Path, plain: bool) -> None:
+    args = ["0", "--plain-port", str(server.plain_port)] if plain else [str(server.irc_port)]
+    done = start("127.0.0.1", *args, runtime=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert re.fullmatch(r"mpchat: cannot listen on 127\.0\.0\.1:\d+ or \d+: Address already in use\n", done.stderr)
+
+
+def test_two_servers_of_one_user_on_one_port_of_two_addresses(server: Server) -> None:
+    """They would be the same server to `mpchat ps`: the second one is told so, and leaves the first one alone."""
+    done = start("127.0.0.2", str(server.irc_port), runtime=Path(server.folder.name))
+    assert done.returncode == 1
+    assert re.fullmatch(rf"mpchat: .*control socket.*in use.*{server.irc_port}\.sock\n", done.stderr), done.stderr
+    assert pids(server)["supervisor"] == server.pid
+
+
+def test_a_place_for_control_sockets_that_others_can_enter(tmp_path: Path) -> None:
+    (tmp_path / "mpchat").mkdir(mode=0o755)
+    done = start("127.0.0.1", "0", runtime=tmp_path)
+    assert done.returncode == 1
+    assert re.fullmatch(r"mpchat: .*mpchat is not a folder that only you can enter\n", done.stderr), done.stderr
+
+
+# What is right is said in one line, too
+
+
+def test_the_ready_line_names_the_real_ports_and_the_parent() -> None:
+    with unusual() as server:
+        assert isinstance(server, Unusual)
+        assert server.ready == (
+            f"mpchat ready: irc 127.0.0.1:{server.irc_port}, plain 127.0.0.1:{server.plain_port}, pid {server.pid}\n"
+        )
+        assert server.irc_port not in (0, server.plain_port)
+        assert server.pid == server.process.pid
+        with server.irc("ana"), server.plain("beto"):
+            pass
+
+
+def test_there_may_be_no_plain_port() -> None:
+    with unusual("--plain-port", "none") as server:
+        assert isinstance(server, Unusual)
+        assert server.ready == f"mpchat ready: irc 127.0.0.1:{server.irc_port}, plain none, pid {server.pid}\n"
+        server.irc("ana").close()
+
+
+def test_the_plain_port_is_13_above(tmp_path: Path) -> None:
+    port = free_ports()
+    server = Unusual([*MPCHAT, "server", "127.0.0.1", str(port)])
+    try:
+        assert server.ready.startswith(f"mpchat ready: irc 127.0.0.1:{port}, plain 127.0.0.1:{port + 13}, pid ")
+    finally:
+        assert server.stop() == 0
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 loopback here")
+def test_ipv6() -> None:
+    server = Unusual([*MPCHAT, "server", "::1", "0", "--unlimited"], host="::1")
+    try:
+        assert server.ready.startswith(f"mpchat ready: irc [::1]:{server.irc_port}, plain [::1]:{server.plain_port}, ")
+        with server.irc("ana") as ana, server.plain("beto") as beto:
+            ana.join("#lobby")
+            beto.expect("* ana joined")
+            # A parameter that begins with a colon would be the last one: such a host is written with a 0 in front.
+            assert ana.ask("WHOIS beto")[0] == ":mpchat.local 311 ana beto ~plain 0::1 * :beto"
+            ana.send("PRIVMSG #lobby :hola")
+            beto.expect("<ana> hola")
+    finally:
+        assert server.stop() == 0
+
+
+# The control socket
+
+
+def test_the_control_socket_is_its_users_own(server: Server) -> None:
+    path = socket_file(server)
+    assert stat.S_ISSOCK(path.stat().st_mode)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@needs_linux
+def test_what_a_killed_server_left_behind_is_no_obstacle(tmp_path: Path) -> None:
+    port = free_ports()
+    with Unusual_at(port) as first:
+        place = {"XDG_RUNTIME_DIR": first.folder.name}
+        first.process.send_signal(signal.SIGKILL)
+        first.process.wait()
+        assert socket_file(first).exists()
+        second = Unusual([*MPCHAT, "server", "127.0.0.1", str(port)], environment=place)
+        try:
+            assert json.loads(second.run("ps", "--json", "--port", str(port)).stdout)["supervisor"] == second.pid
+        finally:
+            assert second.stop() == 0
+        assert not socket_file(first).exists()
+
+
+class Unusual_at:
+    """On a chosen port; ended by the test itself."""
+
+    def __init__(self, port: int) -> None:
+        self.server = Unusual([*MPCHAT, "server", "127.0.0.1", str(port)])
+
+    def __enter__(self) -> Unusual:
+        return self.server
+
+    def __exit__(self, *_: object) -> None:
+        self.server.stop()
+
+
+# Who is who
+
+
+def comm(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+
+
+@needs_linux
+def test_ps_shows_which_processes_are_the_servers(server: Server) -> None:
+    done = server.run("ps", "--json", "--port", str(server.irc_port))
+    assert (done.returncode, done.stderr) == (0, "")
+    tree = json.loads(done.stdout)
+    assert tree["supervisor"] == server.pid
+    assert tree["ports"] == [server.irc_port, server.plain_port]
+    assert len(tree["workers"]) == 2
+    assert comm(tree["supervisor"]) == "mpchat:super"
+    assert comm(tree["acceptor"]) == "mpchat:acceptor"  # 15 bytes: as long as the kernel allows
+    assert comm(tree["broker"]) == "mpchat:broker"
+    assert [comm(pid) for pid in tree["workers"]] == ["mpchat:worker0", "mpchat:worker1"]
+    command = Path(f"/proc/{tree['resource_tracker']}/cmdline").read_bytes()
+    assert b"multiprocessing.resource_tracker" in command
+    for role in ("acceptor", "broker", "resource_tracker"):
+        parent = re.search(r"^PPid:\s+(\d+)$", Path(f"/proc/{tree[role]}/status").read_text(), re.MULTILINE)
+        assert parent is not None
+        assert int(parent[1]) == server.pid
+
+
+@needs_linux
+def test_ps_counts(server: Server) -> None:
+    pytest.importorskip("psutil")
+
+    def counted(field: str, roles: str) -> int:
+        done = server.run("ps", "--json", "--port", str(server.irc_port))
+        rows = json.loads(done.stdout)["processes"]
+        assert all(row["fds"] > 0 and row["pss_mib"] > 0 and row["cpu_seconds"] >= 0 for row in rows)
+        return sum(row[field] for row in rows if row["role"].startswith(roles))
+
+    before = counted("lines", "worker")
+    client = server.irc()
+    client.send("PING a", "PING b")
+    client.until("PONG")
+    client.until("PONG")
+    assert counted("lines", "worker") == before + 2
+    assert counted("clients", "acceptor") == counted("clients", "worker") >= 1
+
+
+def test_ps_as_a_table(server: Server) -> None:
+    done = server.run("ps", "--port", str(server.irc_port))
+    assert (done.returncode, done.stderr) == (0, "")
+    head, *rows = done.stdout.splitlines()
+    assert head.split() == ["ROLE", "PID", "CLIENTS", "LINES", "CPU", "s", "PSS", "MiB", "FDS"]
+    roles = ["supervisor", "broker", "worker0", "worker1", "acceptor", "resource_tracker"]
+    assert [row.split()[0] for row in rows] == roles
+    assert rows[0].split()[1] == str(server.pid)
+
+
+def test_ps_without_a_server(server: Server) -> None:
+    done = server.run("ps", "--port", "1")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert re.fullmatch(r"mpchat: no server of yours on port 1 .*\n", done.stderr)
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[Server]:
+    """A server on a machine where neither psutil nor setproctitle is installed."""
+    for module in ("psutil", "setproctitle"):
+        (tmp_path / f"{module}.py").write_text(f"raise ImportError('no {module} here')\n")
+    with unusual(environment={"PYTHONPATH": str(tmp_path)}) as it:
+        yield it
+
+
+@needs_linux
+def test_without_setproctitle_and_psutil_it_runs_and_says_what_is_missing(bare: Server) -> None:
+    with bare.irc("ana") as ana:
+        ana.join("#lobby")
+    assert sorted({comm(pid) for role, pid in pids(bare).items() if role != "resource_tracker"}) == [
+        "mpchat:acceptor",
+        "mpchat:broker",
+        "mpchat:super",
+        "mpchat:worker0",
+    ]
+    table = bare.run("ps", "--port", str(bare.irc_port)).stdout
+    assert table.splitlines()[-1] == "(psutil is not installed: no CPU, memory and fds)"
+    tree: dict[str, Any] = json.loads(bare.run("ps", "--json", "--port", str(bare.irc_port)).stdout)
+    assert tree["supervisor"] == bare.pid
+    assert "cpu_seconds" not in tree["processes"][0]
+
+
+def test_all_it_ever_prints_is_the_ready_line() -> None:
+    with running("--log-level", "error") as server:
+        server.irc("ana").close()
+        stdout = server.process.stdout
+        assert stdout is not None
+        server.process.send_signal(signal.SIGTERM)
+        assert stdout.read() == ""
+        assert server.log_text() == ""

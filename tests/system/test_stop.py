@@ -1,0 +1,322 @@
+"""How it ends: told to, or because a process died. Nothing is left behind: no process, socket file or semaphore."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mpchat.settings import Settings
+from tests.running import IrcClient, Server, command
+from tests.system.servers import (
+    MPCHAT,
+    Unusual,
+    Watched,
+    fds,
+    named_semaphores,
+    needs_linux,
+    pids,
+    semaphores,
+    status,
+    until,
+    unusual,
+)
+
+pytestmark = needs_linux
+
+
+@contextlib.contextmanager
+def doomed(*args: str) -> Iterator[tuple[Server, Watched]]:
+    """A server that the test ends; whatever it did, nothing may be left."""
+    with contextlib.ExitStack() as stack:
+        server = Unusual([*MPCHAT, "server", "127.0.0.1", "0", *args])
+        stack.callback(server.stop)
+        watched = stack.enter_context(Watched(server))
+        used = semaphores(watched.pids)
+        assert used
+        yield server, watched
+        assert watched.left(within=5) == []
+        assert not used & named_semaphores()
+
+
+def clean_end(server: Server, watched: Watched) -> None:
+    assert server.process.wait(15) == 0
+    assert watched.left(within=1) == []
+    assert not watched.socket_file.exists()
+    log = server.log_text()
+    assert "died" not in log, log
+    assert "Traceback" not in log, log
+    assert "Warning" not in log, log
+
+
+# Told to stop
+
+
+@pytest.mark.parametrize(
+    ("number", "to"),
+    [
+        (signal.SIGTERM, os.kill),
+        (signal.SIGINT, os.killpg),  # as a terminal does it: to every process of the foreground group
+        (signal.SIGHUP, os.killpg),
+    ],
+)
+def test_everybody_is_told_and_it_ends_well(number: signal.Signals, to: Callable[[int, int], None]) -> None:
+    with doomed("--workers", "2") as (server, watched):
+        ana, beto, carla, newcomer = server.irc("ana"), server.irc("beto"), server.plain("carla"), server.irc()
+        ana.join("#lobby")
+        beto.join("#lobby")
+        for client in (ana, beto):
+            client.sync()
+        carla.ask()
+        newcomer.ask("NICK dario")
+        to(server.pid, number)
+        for client in (ana, beto, newcomer):
+            assert client.read() == "ERROR :Closing link: 127.0.0.1 (Server shutting down)"
+            assert client.rest() == []  # nobody is told about the others
+            client.close()
+        assert carla.rest() == ["* goodbye (Server shutting down)"]
+        carla.close()
+        clean_end(server, watched)
+
+
+def test_sigterm_to_the_whole_group_leaves_nothing_either() -> None:
+    """The children end by it, so nobody can be told. Which the parent notices first, its signal or a death, is open."""
+    with doomed("--workers", "2") as (server, watched):
+        ana, beto = server.irc("ana"), server.plain("beto")
+        os.killpg(server.pid, signal.SIGTERM)
+        ana.rest()
+        beto.rest()
+        assert server.process.wait(15) in (0, 1)
+        assert watched.left(within=1) == []
+        assert not watched.socket_file.exists()
+        assert "Traceback" not in server.log_text()
+
+
+def test_what_was_sent_before_is_delivered_before_the_end() -> None:
+    with doomed("--unlimited", "--workers", "2") as (server, watched):
+        ana, beto = server.irc("ana"), server.irc("beto")
+        for client in (ana, beto):
+            client.join("#lobby")
+        beto.sync()
+        ana.send(*(f"PRIVMSG #lobby :{number}" for number in range(500)))
+        ana.sync()  # the server has them; beto has read none
+        os.kill(server.pid, signal.SIGTERM)
+        lines = beto.rest()
+        assert [line.split(" :")[1] for line in lines[:-1]] == [str(number) for number in range(500)]
+        assert command(lines[-1]) == "ERROR"
+        ana.close()
+        beto.close()
+        clean_end(server, watched)
+
+
+def test_nobody_comes_in_any_more() -> None:
+    with doomed() as (server, watched):
+        ana = server.irc("ana")
+        os.kill(server.pid, signal.SIGTERM)
+        ana.rest()
+        with pytest.raises(ConnectionRefusedError):
+            server.irc()
+        ana.close()
+        clean_end(server, watched)
+
+
+def test_a_client_that_never_closes_does_not_hold_up_the_end() -> None:
+    with doomed() as (server, watched):
+        ana = server.irc("ana")
+        begin = time.monotonic()
+        os.kill(server.pid, signal.SIGTERM)
+        assert command(ana.rest()[-1]) == "ERROR"
+        clean_end(server, watched)  # though ana's side is still open
+        assert time.monotonic() - begin < 4  # 2 s to be polite
+
+
+def flood(server: Server, room: str = "#flood") -> tuple[IrcClient, IrcClient]:
+    """Somebody who never reads, and has more coming than the kernel takes; and somebody who talks and reads."""
+    deaf = IrcClient(server.host, server.irc_port)
+    deaf.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.register("deaf")
+    deaf.join(room)
+    talker = server.irc("talker")
+    talker.join(room)
+    for _ in range(150):
+        talker.ask(*(f"PRIVMSG {room} :{'x' * 400}" for _ in range(100)))
+    return deaf, talker
+
+
+def test_a_second_ctrl_c_hurries() -> None:
+    with doomed("--unlimited", "--sendq", "100000000") as (server, watched):
+        _, talker = flood(server)  # its last lines would be waited for, 5 s
+        begin = time.monotonic()
+        os.killpg(server.pid, signal.SIGINT)
+        assert command(talker.rest()[-1]) == "ERROR"
+        assert server.process.poll() is None
+        os.killpg(server.pid, signal.SIGINT)
+        clean_end(server, watched)
+        assert time.monotonic() - begin < 3
+
+
+def test_a_client_that_never_reads_does_not_hold_up_the_end() -> None:
+    settings = Settings(port=0, plain_port=0, unlimited=True, sendq_bytes=10**8, flush_seconds=0.5)
+    with unusual(settings=settings) as server:
+        flood(server)
+        begin = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(15) == 0
+        assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize(("number", "to"), [(signal.SIGTERM, os.kill), (signal.SIGINT, os.killpg)])
+def test_a_signal_in_the_first_moments_is_not_lost(
+    tmp_path: Path, number: signal.Signals, to: Callable[[int, int], None]
+) -> None:
+    """As soon as the first child exists; most are not even started."""
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [*MPCHAT, "server", "127.0.0.1", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    until(lambda: children.read_text())
+    to(process.pid, number)
+    stdout, stderr = process.communicate(timeout=15)
+    assert (process.returncode, stdout) == (0, ""), stderr
+    assert "Traceback" not in stderr
+    assert list((tmp_path / "mpchat").iterdir()) == []
+
+
+# Killed
+
+
+@pytest.mark.parametrize("role", ["worker0", "worker1", "acceptor", "broker"])
+def test_the_death_of_one_process_ends_the_server_and_is_named(role: str) -> None:
+    with doomed("--workers", "2") as (server, watched):
+        clients = [server.irc("ana"), server.irc("beto"), server.plain("carla"), server.plain("dario")]
+        watched.kill(role, signal.SIGKILL)
+        for client in clients:
+            client.rest()  # to the end of the stream, or a reset
+            client.close()
+        assert server.process.wait(15) == 1
+        assert watched.left(within=1) == []
+        assert not watched.socket_file.exists()
+        told = [line for line in server.log_text().splitlines() if line.startswith("mpchat: ")]
+        assert told == [f"mpchat: the {role} process (pid {watched.pids[role]}) was killed by SIGKILL; the server ends"]
+        assert "Traceback" not in server.log_text()
+
+
+def test_after_a_workers_death_the_other_workers_clients_are_told() -> None:
+    with doomed("--workers", "2") as (server, watched):
+        ana, beto = server.irc("ana"), server.irc("beto")  # the acceptor fills the emptiest worker
+        ana.sync()
+        beto.sync()
+        watched.kill("worker1", signal.SIGKILL)
+        assert ana.rest() == ["ERROR :Closing link: 127.0.0.1 (Server shutting down: a process died)"]
+        ana.close()
+        beto.close()
+        assert server.process.wait(15) == 1
+
+
+def test_when_the_supervisor_is_killed_nothing_survives() -> None:
+    with doomed("--workers", "2") as (server, watched):
+        ana, beto = server.irc("ana"), server.plain("beto")
+        beto.ask()
+        watched.kill("supervisor", signal.SIGKILL)
+        assert watched.left(within=2) == []  # resource_tracker included
+        for client in (ana, beto):
+            assert client.rest() == []
+        with pytest.raises(ConnectionRefusedError):
+            server.irc()
+
+
+def test_the_death_of_the_resource_tracker_is_harmless() -> None:
+    with doomed("--workers", "2") as (server, watched):
+        ana, beto = server.irc("ana"), server.irc("beto")
+        for client in (ana, beto):
+            client.join("#lobby")
+        watched.kill("resource_tracker", signal.SIGKILL)
+        os.close(watched.fds.pop("resource_tracker"))
+        ana.ask("PRIVMSG #lobby :hola")
+        assert beto.sync()[-1].endswith("PRIVMSG #lobby :hola")
+        server.irc("carla").close()
+        ana.close()
+        beto.close()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(15) == 0
+        assert "Traceback" not in server.log_text(), server.log_text()
+
+
+# While it runs
+
+
+def test_no_semaphore_has_a_name_while_it_runs() -> None:
+    with unusual("--workers", "3") as server:
+        used = semaphores(pids(server))
+        assert len(used) >= 6  # each of the queues has several
+        assert not used & named_semaphores()
+
+
+def test_descriptors_return_to_their_base(server: Server) -> None:
+    def settled() -> dict[str, int] | None:
+        """Once nobody is connected."""
+        return fds(server) if status(server)["acceptor"]["clients"] == 0 else None
+
+    until(settled)
+    with server.irc("warm") as client:  # the first one may load something for ever
+        client.sync()
+    base = until(settled)
+    for kind in range(5):
+        clients = [server.irc(f"base{number}") for number in range(10)]
+        for client in clients:
+            if kind == 0:
+                client.send("QUIT")
+                client.rest()
+            elif kind == 1:
+                client.sock.shutdown(socket.SHUT_WR)
+                client.rest()
+            elif kind == 2:
+                client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            elif kind == 3:
+                client.send("PRIVMSG base0 :unread")
+            client.close()
+        until(lambda: status(server)["acceptor"]["clients"] == 0)
+    assert until(settled) == base
+    assert fds(server) == base
+
+
+def test_nobody_else_holds_a_child_open(server: Server) -> None:
+    """Each process has closed what is not its own: no worker holds another's queue, or a death would go unseen."""
+    tree = pids(server)
+
+    def pipes(role: str) -> set[str]:
+        folder = Path(f"/proc/{tree[role]}/fd")
+        return {os.readlink(fd) for fd in folder.iterdir() if os.readlink(fd).startswith("pipe:")}
+
+    own = pipes("worker0") & pipes("worker1")
+    # What both have is what they were given by their parent: standard output, and the pipe to the resource_tracker.
+    assert own <= pipes("supervisor")
+
+
+def test_listening_sockets_belong_to_the_acceptor_alone(server: Server) -> None:
+    def sockets(role: str) -> set[str]:
+        folder = Path(f"/proc/{pids(server)[role]}/fd")
+        return {os.readlink(fd) for fd in folder.iterdir() if os.readlink(fd).startswith("socket:")}
+
+    listening = {
+        f"socket:[{line.split()[9]}]"
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
+        if line.split()[3] == "0A" and int(line.split()[1].split(":")[1], 16) in (server.irc_port, server.plain_port)
+    }
+    assert len(listening) == 2
+    assert listening <= sockets("acceptor")
+    for role in pids(server):
+        assert role == "acceptor" or not listening & sockets(role)
