@@ -1,17 +1,15 @@
 """What may stand in a text that people will see in a terminal. Pure.
 
-A terminal obeys some characters. Those that move its cursor or turn its text around never pass: the rest of C0,
-DEL, C1 (ESC's 8-bit relatives) and the bidirectional overrides and isolates. IRC's own formatting codes do pass;
-a dialect whose users look at raw bytes drops them with without_formatting().
+A terminal obeys some characters. Those that move its cursor or turn its text around never pass: the rest of C0, DEL,
+C1 (ESC's 8-bit relatives), and the bidirectional overrides and isolates, but not the marks that people who write from
+right to left type. IRC's own formatting codes pass; who looks at raw bytes is spared them by without_formatting().
 """
 
 import re
 
 CTCP = "\x01"  # what IRC clients put around requests to each other, /me among them
 
-_HOSTILE = re.compile(
-    "[\x00\x05-\x08\x0a-\x0e\x10\x12-\x15\x17-\x1c\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
-)
+_HOSTILE = re.compile("[\x00\x05-\x08\x0a-\x0e\x10\x12-\x15\x17-\x1c\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 # Colour, hex colour; CTCP's delimiter, bold, reset, monospace, reverse, italic, strike-through, underline.
 _CODES = re.compile("\x03(?:[0-9]{1,2}(?:,[0-9]{1,2})?)?|\x04(?:[0-9A-Fa-f]{6})?|[\x01\x02\x0f\x11\x16\x1d\x1e\x1f]")
 

@@ -12,7 +12,7 @@ from mpchat.chat.events import Event
 from mpchat.chat.hub import Hub
 from mpchat.chat.sessions import Session
 from mpchat.protocol.capabilities import PLAIN, profile
-from mpchat.protocol.message import build, encode
+from mpchat.protocol.message import build, build_words, encode
 from mpchat.settings import Wording
 
 
@@ -83,3 +83,7 @@ class Desk:
     def reply(self, peer: Peer, numeric: str, *params: str) -> bytes:
         """A numeric to this peer: its first parameter is always their nickname, "*" before they have one."""
         return encode(build(self.wording.name, numeric, peer.session.nick or "*", *params))
+
+    def reply_words(self, peer: Peer, numeric: str, *words: str) -> bytes:
+        """The same for a numeric that ends in a word, and not in text for people."""
+        return encode(build_words(self.wording.name, numeric, peer.session.nick or "*", *words))

@@ -75,6 +75,17 @@ def build(source: str, command: str, *params: str) -> str:
     return " ".join(words)
 
 
+def build_words(source: str, command: str, *words: str) -> str:
+    """The same for parameters that are no text. The last one has a colon only if it needs one.
+
+    The grammar allows it always, but clients that split at spaces exist, and read ":+nt" as a mode and ":0" as a time.
+    """
+    last = words[-1]
+    if not last or " " in last or last.startswith(":"):
+        return build(source, command, *words)
+    return " ".join([f":{source}", command, *words])
+
+
 def encode(line: str) -> bytes:
     """The bytes of one line for the wire: at most 512 with CR LF, cut between characters if need be."""
     data = line.encode()

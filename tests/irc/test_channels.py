@@ -56,7 +56,7 @@ def test_join_shows_a_topic_only_where_there_is_one(server: Server, channel: str
     lines = beto.ask(f"JOIN {channel}")
     assert commands(lines) == ["JOIN", "332", "333", "353", "366"]
     assert lines[1] == f"{ME} 332 {beto.nick} {channel} :tea at five"
-    found = re.fullmatch(rf"{ME} 333 {beto.nick} {channel} {by(ana)[1:]} :(\d+)", lines[2])
+    found = re.fullmatch(rf"{ME} 333 {beto.nick} {channel} {by(ana)[1:]} (\d+)", lines[2])
     assert found is not None
     assert abs(int(found[1]) - time.time()) < 60
     ana.ask(f"TOPIC {channel} :")
@@ -94,7 +94,7 @@ def test_join_0_leaves_every_channel(server: Server, channel: str, nicks: Iterat
     for client in (ana, beto):
         client.ask(f"JOIN {channel}a,{channel}b")
     ana.sync()
-    expected = {f"{by(beto)} PART :{channel}a", f"{by(beto)} PART :{channel}b"}
+    expected = {f"{by(beto)} PART {channel}a", f"{by(beto)} PART {channel}b"}
     assert set(beto.ask("JOIN 0")) == expected
     assert set(ana.sync()) == expected
     assert beto.ask(f"PART {channel}a") == [f"{ME} 442 {beto.nick} {channel}a :You're not on that channel"]
@@ -193,9 +193,7 @@ def test_channel_names_are_the_same_in_any_case(
 # PART
 
 
-@pytest.mark.parametrize(
-    ("said", "shown"), [("", " PART :{}"), (" :see you", " PART {} :see you"), (" :", " PART :{}")]
-)
+@pytest.mark.parametrize(("said", "shown"), [("", " PART {}"), (" :see you", " PART {} :see you"), (" :", " PART {}")])
 def test_part_is_echoed_to_all_with_its_reason(
     server: Server, channel: str, nicks: Iterator[str], said: str, shown: str
 ) -> None:
@@ -307,7 +305,7 @@ def test_a_topic_is_echoed_to_all_and_empty_clears_it(server: Server, channel: s
     for client in (ana, carla):  # strangers may read it too
         lines = client.ask(f"TOPIC {channel}")
         assert lines[0] == f"{ME} 332 {client.nick} {channel} :tea: at five"
-        assert re.fullmatch(rf"{ME} 333 {client.nick} {channel} {by(beto)[1:]} :\d+", lines[1])
+        assert re.fullmatch(rf"{ME} 333 {client.nick} {channel} {by(beto)[1:]} \d+", lines[1])
         assert len(lines) == 2
     line = f"{by(ana)} TOPIC {channel} :"
     assert ana.ask(f"TOPIC {channel} :") == [line]
@@ -358,9 +356,9 @@ def test_an_invitation_is_told_to_both_and_to_nobody_else(server: Server, channe
     ana, beto = together(server, nicks, channel, 2)
     carla = server.irc(next(nicks))
     assert beto.ask(f"INVITE {carla.nick.upper()} {channel.upper()}") == [
-        f"{ME} 341 {beto.nick} {carla.nick} :{channel}"
+        f"{ME} 341 {beto.nick} {carla.nick} {channel}"
     ]
-    line = f"{by(beto)} INVITE {carla.nick} :{channel}"
+    line = f"{by(beto)} INVITE {carla.nick} {channel}"
     assert carla.sync() == [line]
     assert ana.sync() == []
 
@@ -425,7 +423,7 @@ def test_who_invites_somebody_away_is_told_so(server: Server, channel: str, nick
     ana.join(channel)
     beto.ask("AWAY :at lunch")
     assert ana.ask(f"INVITE {beto.nick} {channel}") == [
-        f"{ME} 341 {ana.nick} {beto.nick} :{channel}",
+        f"{ME} 341 {ana.nick} {beto.nick} {channel}",
         f"{ME} 301 {ana.nick} {beto.nick} :at lunch",
     ]
 
@@ -547,7 +545,7 @@ def test_a_channel_that_empties_is_gone_with_all_it_had(
     assert beto.ask(f"MODE {channel}") == [f"{ME} 403 {beto.nick} {channel} :No such channel"]
     assert commands(beto.ask(f"LIST {channel}")) == ["323"]
     assert beto.ask(f"JOIN {channel}")[1] == f"{ME} 353 {beto.nick} = {channel} :@{beto.nick}"
-    assert beto.ask(f"MODE {channel}")[0] == f"{ME} 324 {beto.nick} {channel} :+"
+    assert beto.ask(f"MODE {channel}")[0] == f"{ME} 324 {beto.nick} {channel} +"
     assert commands(beto.ask(f"MODE {channel} b")) == ["368"]
     assert commands(beto.ask(f"TOPIC {channel}")) == ["331"]
 
@@ -563,7 +561,7 @@ def test_the_lobby_is_always_there_and_has_no_operator() -> None:
         assert ana.ask("LIST") == [f"{ME} 323 ana :End of /LIST"]  # empty, it is not shown
         assert ana.ask("NAMES #lobby") == [f"{ME} 366 ana #lobby :End of /NAMES list"]
         mode, created = ana.ask("MODE #lobby")
-        assert mode == f"{ME} 324 ana #lobby :+nt"
+        assert mode == f"{ME} 324 ana #lobby +nt"
         assert ana.ask("JOIN #Lobby") == [
             ":ana!~ana@127.0.0.1 JOIN #lobby",
             f"{ME} 353 ana = #lobby :ana",
@@ -577,3 +575,11 @@ def test_the_lobby_is_always_there_and_has_no_operator() -> None:
         assert ana.ask("MODE #lobby") == [mode, created]
         assert ana.ask("LIST") == [f"{ME} 323 ana :End of /LIST"]
         assert beto.ask("JOIN #lobby")[1] == f"{ME} 353 beto = #lobby :beto"
+
+
+def test_an_empty_place_in_a_list_is_nothing(server: Server, channel: str, nicks: Iterator[str]) -> None:
+    ana, beto = people(server, nicks, 2)
+    assert commands(ana.ask(f"JOIN {channel},,{channel}-b, key")) == ["JOIN", "353", "366", "JOIN", "353", "366"]
+    assert commands(ana.ask(f"PART ,{channel}-b,")) == ["PART"]
+    assert commands(ana.ask(f"PRIVMSG ,{beto.nick}, :hola")) == []
+    assert commands(beto.sync()) == ["PRIVMSG"]

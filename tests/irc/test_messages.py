@@ -60,7 +60,7 @@ def test_people_who_share_several_channels_get_each_message_once(
         client.ask(f"JOIN {channel}a,{channel}b,{channel}c")
     ana.sync()
     ana.ask(f"PRIVMSG {channel}b :hi", f"NICK {ana.nick}-new")
-    assert beto.sync() == [f"{by(ana)} PRIVMSG {channel}b :hi", f"{by(ana)} NICK :{ana.nick}-new"]
+    assert beto.sync() == [f"{by(ana)} PRIVMSG {channel}b :hi", f"{by(ana)} NICK {ana.nick}-new"]
     ana.send("QUIT :bye")
     ana.rest()
     assert beto.sync() == [f":{ana.nick}-new!~{ana.nick}@127.0.0.1 QUIT :Quit: bye"]

@@ -41,20 +41,20 @@ def test_a_channel_tells_its_modes_and_its_age(server: Server, channel: str, nic
     ana.join(channel)
     for client in (ana, beto):  # strangers may ask too
         modes, created = client.ask(f"MODE {channel}")
-        assert modes == f"{ME} 324 {client.nick} {channel} :+"
-        found = re.fullmatch(rf"{ME} 329 {client.nick} {channel} :(\d+)", created)
+        assert modes == f"{ME} 324 {client.nick} {channel} +"
+        found = re.fullmatch(rf"{ME} 329 {client.nick} {channel} (\d+)", created)
         assert found is not None
         assert abs(int(found[1]) - time.time()) < 60
     ana.ask(f"MODE {channel} +stn")
-    assert shown(beto, channel) == ":+nst"
+    assert shown(beto, channel) == "+nst"
 
 
 def test_values_are_shown_but_the_key_only_to_members(server: Server, channel: str, nicks: Iterator[str]) -> None:
     ana, beto = server.irc(next(nicks)), server.irc(next(nicks))
     ana.join(channel)
     ana.ask(f"MODE {channel} +lnk 7 sesame")
-    assert shown(ana, channel) == "+nkl sesame :7"
-    assert shown(beto, channel) == "+nkl * :7"
+    assert shown(ana, channel) == "+nkl sesame 7"
+    assert shown(beto, channel) == "+nkl * 7"
 
 
 def test_modes_of_a_channel_that_is_not_there(server: Server, channel: str, nicks: Iterator[str]) -> None:
@@ -76,7 +76,7 @@ def test_a_flag_is_set_and_unset_and_only_real_changes_are_told(
         line = f"{by(ana)} MODE {channel} {sign}{letter}"
         assert ana.ask(f"MODE {channel} {sign}{letter}") == [line]
         assert beto.sync() == [line]
-        assert shown(beto, channel) == f":+{after}"
+        assert shown(beto, channel) == f"+{after}"
         assert ana.ask(f"MODE {channel} {sign}{letter}") == []  # it is so already
         assert beto.sync() == []
 
@@ -157,7 +157,7 @@ def test_a_change_that_may_not_be_gets_one_answer(
     answered = clients[who].ask(f"MODE {channel} " + change.format(**names))
     assert answered == [f"{ME} " + answer.format(me=names[who], channel=channel, **names)]
     assert [client.sync() for client in clients.values()] == [[], [], []]
-    assert shown(op, channel) == ":+"
+    assert shown(op, channel) == "+"
 
 
 @pytest.mark.parametrize("change", ["+o", "-v", "+o :", "+oi"])
@@ -299,7 +299,7 @@ def test_bans_are_listed_to_everybody_who_asks(server: Server, channel: str, nic
             lines = client.ask(f"MODE {channel} {ask}")
             assert len(lines) == 3
             for line, mask in zip(lines, ("spam!*@*", "*!*@bad.example"), strict=False):
-                found = re.fullmatch(rf"{ME} 367 {client.nick} {channel} {re.escape(mask)} {by(ana)[1:]} :(\d+)", line)
+                found = re.fullmatch(rf"{ME} 367 {client.nick} {channel} {re.escape(mask)} {by(ana)[1:]} (\d+)", line)
                 assert found is not None, line
                 assert abs(int(found[1]) - time.time()) < 60
             assert lines[2] == f"{ME} 368 {client.nick} {channel} :End of channel ban list"
@@ -361,7 +361,7 @@ def test_a_key_that_could_not_be_typed_is_refused(
 ) -> None:
     ana, beto = together(server, nicks, channel, 2)
     assert ana.ask(f"MODE {channel} +k{value}") == [f"{ME} 696 {ana.nick} {channel} k * :Not a usable channel key"]
-    assert shown(ana, channel) == ":+"
+    assert shown(ana, channel) == "+"
     assert beto.sync() == []
 
 
@@ -386,7 +386,7 @@ def test_a_limit_that_is_no_number_is_refused(server: Server, channel: str, nick
     assert ana.ask(f"MODE {channel} +l {value}".rstrip()) == [
         f"{ME} 696 {ana.nick} {channel} l {value or '*'} :Not a positive number"
     ]
-    assert shown(ana, channel) == "+l :5"
+    assert shown(ana, channel) == "+l 5"
     assert beto.sync() == []
 
 
@@ -395,24 +395,24 @@ def test_a_limit_that_is_no_number_is_refused(server: Server, channel: str, nick
 
 def test_own_modes_are_set_shown_and_unset(server: Server, nicks: Iterator[str]) -> None:
     ana = server.irc(next(nicks))
-    assert ana.ask(f"MODE {ana.nick}") == [f"{ME} 221 {ana.nick} :+"]
-    assert ana.ask(f"MODE {ana.nick} +i") == [f"{by(ana)} MODE {ana.nick} :+i"]
-    assert ana.ask(f"MODE {ana.nick} +iw") == [f"{by(ana)} MODE {ana.nick} :+w"]
-    assert ana.ask(f"MODE {ana.nick.upper()}") == [f"{ME} 221 {ana.nick} :+iw"]
-    assert ana.ask(f"MODE {ana.nick} -i-w") == [f"{by(ana)} MODE {ana.nick} :-iw"]
+    assert ana.ask(f"MODE {ana.nick}") == [f"{ME} 221 {ana.nick} +"]
+    assert ana.ask(f"MODE {ana.nick} +i") == [f"{by(ana)} MODE {ana.nick} +i"]
+    assert ana.ask(f"MODE {ana.nick} +iw") == [f"{by(ana)} MODE {ana.nick} +w"]
+    assert ana.ask(f"MODE {ana.nick.upper()}") == [f"{ME} 221 {ana.nick} +iw"]
+    assert ana.ask(f"MODE {ana.nick} -i-w") == [f"{by(ana)} MODE {ana.nick} -iw"]
     assert ana.ask(f"MODE {ana.nick} -iw") == []
-    assert ana.ask(f"MODE {ana.nick}") == [f"{ME} 221 {ana.nick} :+"]
+    assert ana.ask(f"MODE {ana.nick}") == [f"{ME} 221 {ana.nick} +"]
 
 
 def test_nobody_makes_themselves_an_operator_but_everybody_may_resign(server: Server, nicks: Iterator[str]) -> None:
     ana = server.irc(next(nicks))
     assert ana.ask(f"MODE {ana.nick} +o") == []
-    assert ana.ask(f"MODE {ana.nick}") == [f"{ME} 221 {ana.nick} :+"]
+    assert ana.ask(f"MODE {ana.nick}") == [f"{ME} 221 {ana.nick} +"]
     ana.send("OPER root secret")
     ana.until("MODE")
     assert ana.ask(f"MODE {ana.nick} +o") == []
-    assert ana.ask(f"MODE {ana.nick}") == [f"{ME} 221 {ana.nick} :+o"]
-    assert ana.ask(f"MODE {ana.nick} -o") == [f"{by(ana)} MODE {ana.nick} :-o"]
+    assert ana.ask(f"MODE {ana.nick}") == [f"{ME} 221 {ana.nick} +o"]
+    assert ana.ask(f"MODE {ana.nick} -o") == [f"{by(ana)} MODE {ana.nick} -o"]
     assert commands(ana.ask("WALLOPS :am I?")) == ["481"]
 
 
@@ -425,7 +425,7 @@ def test_an_unknown_own_mode_is_told_once(server: Server, nicks: Iterator[str], 
 def test_an_unknown_own_mode_does_not_stop_the_others(server: Server, nicks: Iterator[str]) -> None:
     ana = server.irc(next(nicks))
     assert sorted(ana.ask(f"MODE {ana.nick} +zi")) == sorted(
-        [f"{by(ana)} MODE {ana.nick} :+i", f"{ME} 501 {ana.nick} :Unknown MODE flag"]
+        [f"{by(ana)} MODE {ana.nick} +i", f"{ME} 501 {ana.nick} :Unknown MODE flag"]
     )
 
 
@@ -434,4 +434,14 @@ def test_others_modes_are_neither_shown_nor_changed(server: Server, nicks: Itera
     ana, beto = server.irc(next(nicks)), server.irc(next(nicks))
     assert ana.ask(f"MODE {beto.nick}{change}") == [f"{ME} 502 {ana.nick} :Can't change mode for other users"]
     assert ana.ask(f"MODE nobody{change}") == [f"{ME} 401 {ana.nick} nobody :No such nick/channel"]
-    assert beto.ask(f"MODE {beto.nick}") == [f"{ME} 221 {beto.nick} :+"]
+    assert beto.ask(f"MODE {beto.nick}") == [f"{ME} 221 {beto.nick} +"]
+
+
+def test_a_right_for_nobody_is_a_missing_parameter(server: Server, channel: str, nicks: Iterator[str]) -> None:
+    ana = server.irc(next(nicks))
+    ana.join(channel)
+    assert ana.ask(f"MODE {channel} +o-v") == [f"{ME} 461 {ana.nick} MODE :Not enough parameters"]
+    assert ana.ask(f"MODE {channel} +m-o") == [
+        f"{ME} 461 {ana.nick} MODE :Not enough parameters",
+        f"{by(ana)} MODE {channel} +m",
+    ]

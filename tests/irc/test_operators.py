@@ -31,8 +31,8 @@ def operator(server: Server, nicks: Iterator[str]) -> IrcClient:
 def test_oper_is_answered_and_the_mode_told_once(server: Server, nicks: Iterator[str]) -> None:
     ana = server.irc(next(nicks))
     yes = f"{ME} 381 {ana.nick} :You are now an IRC operator"
-    assert ana.ask("OPER root secret") == [yes, f"{by(ana)} MODE {ana.nick} :+o"]
-    assert ana.ask(f"MODE {ana.nick}") == [f"{ME} 221 {ana.nick} :+o"]
+    assert ana.ask("OPER root secret") == [yes, f"{by(ana)} MODE {ana.nick} +o"]
+    assert ana.ask(f"MODE {ana.nick}") == [f"{ME} 221 {ana.nick} +o"]
     assert ana.ask("OPER root secret") == [yes]  # so already: no mode changes
 
 
@@ -40,7 +40,7 @@ def test_oper_is_answered_and_the_mode_told_once(server: Server, nicks: Iterator
 def test_a_wrong_name_or_password_makes_no_operator(server: Server, nicks: Iterator[str], login: str) -> None:
     ana = server.irc(next(nicks))
     assert commands(ana.ask(f"OPER {login}")) == ["464"]
-    assert ana.ask(f"MODE {ana.nick}") == [f"{ME} 221 {ana.nick} :+"]
+    assert ana.ask(f"MODE {ana.nick}") == [f"{ME} 221 {ana.nick} +"]
     assert commands(ana.ask("WALLOPS :hear me")) == ["481"]
 
 
@@ -58,7 +58,7 @@ def test_what_follows_oper_waits_for_its_answer(server: Server, nicks: Iterator[
         f"{ME} 464 {ana.nick} :Password incorrect",
         f"{ME} 481 {ana.nick} :Permission Denied- You're not an IRC operator",
         f"{ME} 381 {ana.nick} :You are now an IRC operator",
-        f"{by(ana)} MODE {ana.nick} :+o",
+        f"{by(ana)} MODE {ana.nick} +o",
         f"{by(ana)} WALLOPS :now",
     ]
 
@@ -67,7 +67,7 @@ def test_a_server_without_operators_says_so() -> None:
     with running("--unlimited") as server, server.irc("ana") as ana:
         assert ana.ask("OPER root secret") == [f"{ME} 491 ana :No operators are configured on this server"]
         assert ana.ask("OPER root") == [f"{ME} 461 ana OPER :Not enough parameters"]
-        assert ana.ask("MODE ana") == [f"{ME} 221 ana :+"]
+        assert ana.ask("MODE ana") == [f"{ME} 221 ana +"]
 
 
 # KILL
@@ -85,7 +85,7 @@ def test_a_kill_closes_the_victim_and_others_see_one_quit(server: Server, channe
     assert carla.sync() == [f"{by(beto)} QUIT :{reason}"]
     assert dario.sync() == []
     assert commands(root.ask(f"WHOIS {beto.nick}")) == ["401", "318"]
-    assert root.ask(f"NICK {beto.nick}") == [f"{by(root)} NICK :{beto.nick}"]  # the name is free at once
+    assert root.ask(f"NICK {beto.nick}") == [f"{by(root)} NICK {beto.nick}"]  # the name is free at once
 
 
 def test_a_kill_that_may_not_be_gets_one_answer(server: Server, nicks: Iterator[str]) -> None:

@@ -296,3 +296,11 @@ def test_ison_tells_who_of_them_is_here(server: Server, nicks: Iterator[str], co
     beto.send("QUIT")
     beto.rest()
     assert ana.ask(f"ISON {beto.nick}") == [f"{ME} 303 {ana.nick} :"]
+
+
+def test_whois_by_way_of_another_server_finds_none(server: Server, nicks: Iterator[str]) -> None:
+    ana = server.irc(next(nicks))
+    assert ana.ask(f"WHOIS elsewhere.example {ana.nick}") == [
+        f":mpchat.local 402 {ana.nick} elsewhere.example :No such server"
+    ]
+    assert commands(ana.ask(f"WHOIS mpchat.local {ana.nick}"))[0] == "311"

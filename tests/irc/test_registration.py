@@ -120,7 +120,7 @@ def test_the_limits_that_005_tells_are_kept(server: Server, nicks: Iterator[str]
     told = tokens(ana.register(nick))
     longest = nick.ljust(int(told["NICKLEN"]), "x")
     assert ana.ask(f"NICK {longest}x") == [f":mpchat.local 432 {nick} {longest}x :Erroneous nickname"]
-    assert ana.ask(f"NICK {longest}") == [f":{nick}!~{nick}@127.0.0.1 NICK :{longest}"]
+    assert ana.ask(f"NICK {longest}") == [f":{nick}!~{nick}@127.0.0.1 NICK {longest}"]
     room = f"#{nick}".ljust(int(told["CHANNELLEN"]), "x")
     assert commands(ana.ask(f"JOIN {room}x")) in (["403"], ["476"])
     assert commands(ana.ask(f"JOIN {room}")) == ["JOIN", "353", "366"]
@@ -249,7 +249,7 @@ def test_a_username_cannot_forge_a_prefix(server: Server, nicks: Iterator[str], 
 )
 def test_a_nickname_may_be(server: Server, nicks: Iterator[str], nick: str) -> None:
     ana = server.irc(next(nicks))
-    assert ana.ask(f"NICK {nick}") == [f":{ana.nick}!~{ana.nick}@127.0.0.1 NICK :{nick}"]
+    assert ana.ask(f"NICK {nick}") == [f":{ana.nick}!~{ana.nick}@127.0.0.1 NICK {nick}"]
     assert ana.ask(f"WHOIS {nick}")[0].startswith(f":mpchat.local 311 {nick} {nick} ")
     ana.send("QUIT")
     ana.rest()
@@ -362,7 +362,7 @@ def test_a_change_is_seen_once_by_everybody_who_shares_a_channel(
         beto.join(room)
     ana.sync()
     new = next(nicks)
-    seen = [f":{ana.nick}!~{ana.nick}@127.0.0.1 NICK :{new}"]
+    seen = [f":{ana.nick}!~{ana.nick}@127.0.0.1 NICK {new}"]
     assert ana.ask(f"NICK {new}") == seen
     assert beto.sync() == seen
     assert stranger.sync() == []
@@ -373,7 +373,7 @@ def test_a_change_is_seen_once_by_everybody_who_shares_a_channel(
 
 def test_a_change_without_any_channel_is_seen_by_oneself(server: Server, nicks: Iterator[str]) -> None:
     ana, new = server.irc(next(nicks)), next(nicks)
-    assert ana.ask(f"NICK {new}") == [f":{ana.nick}!~{ana.nick}@127.0.0.1 NICK :{new}"]
+    assert ana.ask(f"NICK {new}") == [f":{ana.nick}!~{ana.nick}@127.0.0.1 NICK {new}"]
     assert ana.ask("NOSUCH") == [f":mpchat.local 421 {new} NOSUCH :Unknown command"]
 
 
@@ -382,7 +382,7 @@ def test_only_the_case_may_change(server: Server, nicks: Iterator[str], channel:
     ana.join(channel)
     beto.join(channel)
     ana.sync()
-    seen = [f":{ana.nick}!~{ana.nick}@127.0.0.1 NICK :{ana.nick.upper()}"]
+    seen = [f":{ana.nick}!~{ana.nick}@127.0.0.1 NICK {ana.nick.upper()}"]
     assert ana.ask(f"NICK {ana.nick.upper()}") == seen
     assert beto.sync() == seen
 
@@ -400,7 +400,7 @@ def test_the_old_nick_is_free_at_once(server: Server, nicks: Iterator[str]) -> N
     ana, beto = server.irc(next(nicks)), server.irc(next(nicks))
     new = next(nicks)
     assert len(ana.ask(f"NICK {new}")) == 1
-    assert beto.ask(f"NICK {ana.nick}") == [f":{beto.nick}!~{beto.nick}@127.0.0.1 NICK :{ana.nick}"]
+    assert beto.ask(f"NICK {ana.nick}") == [f":{beto.nick}!~{beto.nick}@127.0.0.1 NICK {ana.nick}"]
     beto.send(f"PRIVMSG {new} :thank you")
     assert ana.read() == f":{ana.nick}!~{beto.nick}@127.0.0.1 PRIVMSG {new} :thank you"
 
@@ -487,7 +487,7 @@ def test_irssi_comes_in(server: Server, nicks: Iterator[str], channel: str) -> N
     irssi.send("CAP END")
     assert "001" in commands(greeting(irssi))
     irssi.send(f"MODE {nick} +i")
-    assert irssi.read().endswith(f":{nick}!~{nick}@127.0.0.1 MODE {nick} :+i")
+    assert irssi.read().endswith(f":{nick}!~{nick}@127.0.0.1 MODE {nick} +i")
     irssi.send(f"JOIN {channel}")
     assert commands(irssi.until("366")) == ["JOIN", "353", "366"]
     irssi.send(f"MODE {channel}", f"WHO {channel}", f"MODE {channel} b")

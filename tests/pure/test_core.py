@@ -257,7 +257,7 @@ def test_the_operators_password(guarded: Driver) -> None:
     guarded.answer(True)
     assert ana.heard() == [
         ":mpchat.local 381 ana :You are now an IRC operator",
-        ":ana!~ana@127.0.0.1 MODE ana :+o",
+        ":ana!~ana@127.0.0.1 MODE ana +o",
     ]
     ana.send("OPER root *")
     guarded.answer(True)
@@ -547,7 +547,7 @@ def test_a_person_in_many_rooms_hears_of_a_leaving_friend_once(driver: Driver) -
     ana.heard()
 
     beto.send("NICK berta")
-    assert ana.heard() == [":beto!~beto@127.0.0.1 NICK :berta"]
+    assert ana.heard() == [":beto!~beto@127.0.0.1 NICK berta"]
     beto.gone("Connection reset")
     assert ana.heard() == [":berta!~beto@127.0.0.1 QUIT :Connection reset"]
 
@@ -577,7 +577,7 @@ def test_wallops_reach_whoever_asked_for_them(guarded: Driver) -> None:
     ana.heard()
     beto.heard()
     ana.send("WALLOPS :one")
-    assert beto.send("MODE beto +w") == [":beto!~ana@127.0.0.1 MODE beto :+w"]
+    assert beto.send("MODE beto +w") == [":beto!~ana@127.0.0.1 MODE beto +w"]
     ana.send("WALLOPS :two")
 
     assert beto.heard() == [":ana!~ana@127.0.0.1 WALLOPS :two"]

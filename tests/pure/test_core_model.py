@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 
@@ -29,6 +30,7 @@ texts = st.tuples(st.text("ab :é日😀/.", min_size=1, max_size=12), st.sample
     lambda pair: pair[0] * pair[1]
 )
 keys = st.sampled_from(["", "", "", "k1", "k2"])
+ruled = st.sampled_from(["#a", "#a", "#A", "#b", "#ñ", "#lobby"])
 members = st.tuples(st.integers(0, 5), nicks)  # the nth of a room, or by nickname
 mostly = st.sampled_from([True, True, True, False])
 Event = tuple[str, ...]
@@ -232,31 +234,31 @@ class Chat(RuleBasedStateMachine):
         if who.plain and who.entered:
             self.act(who, f"x{text}x", lambda: self._say(who, who.rooms[0].name, f"x{text}x", False))
 
-    @rule(who=people, rightly=mostly, room=rooms, whom=members, text=st.sampled_from(["", "fuera"]))
+    @rule(who=people, rightly=mostly, room=ruled, whom=members, text=st.sampled_from(["", "fuera"]))
     def kick(self, who: Someone, rightly: bool, room: str, whom: Whom, text: str) -> None:
         who, nick = self.ruler(who, rightly, room), self.member(room, whom)
         if who.entered and not who.plain:
             self.act(who, f"KICK {room} {nick} :{text}", lambda: self._kick(who, room, nick, text))
 
-    @rule(who=people, rightly=mostly, room=rooms, flag=st.sampled_from("mnit"), on=st.booleans())
+    @rule(who=people, rightly=mostly, room=ruled, flag=st.sampled_from("mnit"), on=st.booleans())
     def set_flag(self, who: Someone, rightly: bool, room: str, flag: str, on: bool) -> None:
         who = self.ruler(who, rightly, room)
         if who.entered and not who.plain:
             self.act(who, f"MODE {room} {'-+'[on]}{flag}", lambda: self._flag(who, room, flag, on))
 
-    @rule(who=people, rightly=mostly, room=rooms, right=st.sampled_from("ov"), whom=members, on=st.booleans())
+    @rule(who=people, rightly=mostly, room=ruled, right=st.sampled_from("ov"), whom=members, on=st.booleans())
     def set_right(self, who: Someone, rightly: bool, room: str, right: str, whom: Whom, on: bool) -> None:
         who, nick = self.ruler(who, rightly, room), self.member(room, whom)
         if who.entered and not who.plain:
             self.act(who, f"MODE {room} {'-+'[on]}{right} {nick}", lambda: self._right(who, room, right, nick, on))
 
-    @rule(who=people, rightly=mostly, room=rooms, key=st.sampled_from(["k1", "k2"]), on=st.booleans())
+    @rule(who=people, rightly=mostly, room=ruled, key=st.sampled_from(["k1", "k2"]), on=st.booleans())
     def set_key(self, who: Someone, rightly: bool, room: str, key: str, on: bool) -> None:
         who = self.ruler(who, rightly, room)
         if who.entered and not who.plain:
             self.act(who, f"MODE {room} {'-+'[on]}k {key}", lambda: self._key(who, room, key if on else ""))
 
-    @rule(who=people, rightly=mostly, room=rooms, nick=st.sampled_from(["ana", "beto", "ñandú"]), on=st.booleans())
+    @rule(who=people, rightly=mostly, room=ruled, nick=st.sampled_from(["ana", "beto", "ñandú"]), on=st.booleans())
     def ban(self, who: Someone, rightly: bool, room: str, nick: str, on: bool) -> None:
         who = self.ruler(who, rightly, room)
         if who.entered and not who.plain:
@@ -653,3 +655,4 @@ class Chat(RuleBasedStateMachine):
 
 
 TestChat = Chat.TestCase
+TestChat.settings = settings(max_examples=2 * settings().max_examples)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpchat.protocol.message import Message, build, cut, cut_bytes, encode, parse
+from mpchat.protocol.message import Message, build, build_words, cut, cut_bytes, encode, parse
 
 letters = st.characters(codec="utf-8", exclude_characters="\r\n\0")
 middle = st.text(letters.filter(lambda letter: letter != " "), min_size=1).filter(lambda word: word[0] not in ":@")
@@ -62,6 +62,15 @@ def test_the_last_parameter_has_its_colon() -> None:
     assert build("", "PING", "x") == "PING :x"
     assert build("s", "001", "ana", "") == ":s 001 ana :"
     assert build("s", "NICK") == ":s NICK"
+
+
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [("x", ":s MODE #a x"), ("", ":s MODE #a :"), ("a b", ":s MODE #a :a b"), (":x", ":s MODE #a ::x")],
+)
+def test_a_word_has_a_colon_only_if_it_needs_one(word: str, line: str) -> None:
+    assert build_words("s", "MODE", "#a", word) == line
+    assert parse(line).params == ["#a", word]
 
 
 @given(st.text(max_size=300), st.integers(-3, 600))

@@ -20,6 +20,8 @@ def join(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     keys = params[1].split(",") if len(params) > 1 else []
     names = params[0].split(",")
     for name, key in zip_longest(names, keys[: len(names)], fillvalue=""):
+        if not name:
+            continue
         try:
             joined = desk.hub.join(peer.session, name, key, desk.seconds)
         except Refusal as refusal:
@@ -34,7 +36,7 @@ def join(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
 
 def part(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     reason = cut(params[1], desk.wording.reason_bytes) if len(params) > 1 else ""
-    for name in params[0].split(","):
+    for name in listed(params[0]):
         try:
             yield desk.hub.part(peer.session, name, reason)
         except Refusal as refusal:
@@ -59,11 +61,11 @@ def topic(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
 
 def _topic(desk: Desk, peer: Peer, channel: Channel) -> Outcomes:
     yield desk.reply(peer, n.TOPIC, channel.name, channel.topic)
-    yield desk.reply(peer, n.TOPICWHOTIME, channel.name, channel.topic_by, str(channel.topic_at))
+    yield desk.reply_words(peer, n.TOPICWHOTIME, channel.name, channel.topic_by, str(channel.topic_at))
 
 
 def names(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
-    for name in params[0].split(",") if params else ["*"]:
+    for name in listed(params[0]) if params else ["*"]:
         try:
             channel = desk.hub.channel(name)
         except Refusal:
@@ -84,6 +86,11 @@ def _names(desk: Desk, peer: Peer, channel: Channel) -> Outcomes:
         for line in pack(shown, BODY_BYTES - head):
             yield desk.reply(peer, n.NAMREPLY, symbol, channel.name, line)
     yield desk.reply(peer, n.ENDOFNAMES, channel.name, "End of /NAMES list")
+
+
+def listed(names: str) -> list[str]:
+    """A list with commas; an empty place in it is nothing, and no name."""
+    return [name for name in names.split(",") if name]
 
 
 def sigil(rights: int) -> str:
@@ -117,7 +124,7 @@ def list_channels(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
 
 def invite(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     invited = desk.hub.invite(peer.session, params[0], params[1])
-    yield desk.reply(peer, n.INVITING, invited.whom.nick, invited.channel.name)
+    yield desk.reply_words(peer, n.INVITING, invited.whom.nick, invited.channel.name)
     if invited.whom.away:
         yield desk.reply(peer, n.IS_AWAY, invited.whom.nick, invited.whom.away)
     yield invited
@@ -125,7 +132,7 @@ def invite(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
 
 def kick(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     """One channel and many victims, or as many of each (RFC 2812 section 3.2.8). Each goes out by itself."""
-    channels, victims = params[0].split(","), params[1].split(",")
+    channels, victims = listed(params[0]), listed(params[1])
     reason = cut(params[2], desk.wording.reason_bytes) if len(params) > 2 else ""
     if len(channels) == 1:
         channels *= len(victims)

@@ -5,6 +5,7 @@ from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.protocol import numerics as n
 from mpchat.protocol.desk import Desk, Outcomes, Peer
+from mpchat.protocol.irc.channels import listed
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.message import cut
@@ -45,9 +46,9 @@ def notice(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
         yield said
 
 
-def _targets(listed: str) -> list[str]:
+def _targets(names: str) -> list[str]:
     """Everybody in a list once, whichever way their name is written."""
-    return list({fold(name): name for name in listed.split(",")}.values()) if "," in listed else [listed]
+    return list({fold(name): name for name in listed(names)}.values()) if "," in names else [names]
 
 
 def away(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:

@@ -1,11 +1,11 @@
 """MODE, for channels and for oneself (RFC 2812 sections 3.1.5 and 3.2.3)."""
 
-from mpchat.chat.channels import Channel
+from mpchat.chat.channels import RIGHTS, Channel
 from mpchat.protocol import numerics as n
 from mpchat.protocol.desk import Desk, Outcomes, Peer
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import refuse
-from mpchat.protocol.message import build, encode
+from mpchat.protocol.message import build_words, encode
 
 Change = tuple[str, str, str]  # sign, letter, value
 
@@ -22,14 +22,17 @@ def _channel_mode(desk: Desk, peer: Peer, name: str, params: list[str]) -> Outco
     channel = desk.hub.channel(name)
     if not params:
         letters, values = channel.modes(with_key=peer.session in channel.members)
-        yield desk.reply(peer, n.CHANNELMODEIS, channel.name, letters, *values)
-        yield desk.reply(peer, n.CREATIONTIME, channel.name, str(channel.created))
+        yield desk.reply_words(peer, n.CHANNELMODEIS, channel.name, letters, *values)
+        yield desk.reply_words(peer, n.CREATIONTIME, channel.name, str(channel.created))
         return
     changes, asks_for_bans = parse_changes(params)
     if asks_for_bans:
         yield from _bans(desk, peer, channel)
-    if changes:
-        made, refused = desk.hub.set_modes(peer.session, name, changes[: desk.wording.mode_changes], desk.seconds)
+    whole = [change for change in changes if change[1] not in RIGHTS or change[2]]
+    if len(whole) < len(changes):  # +o or +v, and nobody named
+        yield desk.reply(peer, n.NEEDMOREPARAMS, "MODE", "Not enough parameters")
+    if whole:
+        made, refused = desk.hub.set_modes(peer.session, name, whole[: desk.wording.mode_changes], desk.seconds)
         if made is not None:
             yield made
         for refusal in refused:
@@ -59,7 +62,7 @@ def _bans(desk: Desk, peer: Peer, channel: Channel) -> Outcomes:
     if not channel.shows_itself_to(peer.session):
         channel.need_member(peer.session)
     for mask, (by, at) in channel.bans.items():
-        yield desk.reply(peer, n.BANLIST, channel.name, mask, by, str(at))
+        yield desk.reply_words(peer, n.BANLIST, channel.name, mask, by, str(at))
     yield desk.reply(peer, n.ENDOFBANLIST, channel.name, "End of channel ban list")
 
 
@@ -71,7 +74,7 @@ def _own_mode(desk: Desk, peer: Peer, nick: str, params: list[str]) -> Outcomes:
     if not params:
         held = zip("iow", (session.invisible, session.operator, session.wallops), strict=True)
         letters = "".join(letter for letter, on in held if on)
-        yield desk.reply(peer, n.UMODEIS, "+" + letters)
+        yield desk.reply_words(peer, n.UMODEIS, "+" + letters)
         return
     changes: list[tuple[str, str]] = []
     unknown = False
@@ -102,7 +105,7 @@ def _set_own(desk: Desk, peer: Peer, letter: str, on: bool) -> bool:
 def own_modes(peer: Peer, changes: list[tuple[str, str]]) -> bytes:
     """One's own MODE, as oneself sees it."""
     nick = peer.session.nick
-    return encode(build(peer.session.prefix, "MODE", nick, letters(changes)))
+    return encode(build_words(peer.session.prefix, "MODE", nick, letters(changes)))
 
 
 def letters(changes: list[tuple[str, str]]) -> str:

@@ -10,6 +10,7 @@ from mpchat.protocol.desk import Desk, Outcomes, Peer
 from mpchat.protocol.irc.channels import pack, sigil
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import middle, refuse
+from mpchat.protocol.irc.server import is_this_server
 from mpchat.protocol.message import BODY_BYTES, build
 
 _USERHOSTS = 5  # RFC 2812 section 4.8
@@ -64,10 +65,13 @@ def _who_line(desk: Desk, peer: Peer, session: Session, channel: Channel | None)
 
 
 def whois(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
-    """WHOIS [server] nick: only the last parameter matters to a single server."""
+    """WHOIS [server] nick: any other server than this one is not known (402)."""
     name = params[min(len(params), 2) - 1] if params else ""
     if not name:
         yield desk.reply(peer, n.NONICKNAMEGIVEN, "No nickname given")
+        return
+    if len(params) > 1 and not is_this_server(desk, params[0]):
+        yield desk.reply(peer, n.NOSUCHSERVER, middle(params[0]), "No such server")
         return
     try:
         session = desk.hub.session(name)

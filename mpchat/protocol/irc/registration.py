@@ -66,18 +66,7 @@ def _welcome(desk: Desk, peer: Peer) -> Outcomes:
     yield desk.reply(peer, n.WELCOME, f"Welcome to the {w.network} network, {peer.session.prefix}")
     yield desk.reply(peer, n.YOURHOST, f"Your host is {w.name}, running {w.version}")
     yield desk.reply(peer, n.CREATED, f"This server started at {date(desk.started * 1000)}")
-    yield encode(
-        build(
-            w.name,
-            n.MYINFO,
-            peer.session.nick,
-            w.name,
-            w.version.replace(" ", "-"),
-            "iow",
-            "biklmnostv",
-            "bklov",
-        )
-    )
+    yield desk.reply_words(peer, n.MYINFO, w.name, w.version.replace(" ", "-"), "iow", "biklmnostv", "bklov")
     yield from isupport(desk, peer)
     yield from lusers(desk, peer, [])
     yield from motd(desk, peer, [])

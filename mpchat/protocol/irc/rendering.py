@@ -14,7 +14,7 @@ from mpchat.chat.events import (
     Wallops,
 )
 from mpchat.protocol.irc.modes import letters
-from mpchat.protocol.message import BODY_BYTES, build, encode
+from mpchat.protocol.message import BODY_BYTES, build, build_words, encode
 from mpchat.protocol.saying import verb
 
 
@@ -26,11 +26,11 @@ def render(event: Event) -> list[bytes]:
             # Built and sized without build() and encode(): this is the hot path, and saying.fit() has cut the text.
             return [f":{prefix} {verb(event)} {event.target} :{event.text}\r\n".encode()]
         case Joined():
-            # A channel is a middle parameter, without a colon: irssi and others of its age trip over one in JOIN.
-            line = f":{prefix} JOIN {event.channel.name}"
+            line = build_words(prefix, "JOIN", event.channel.name)
         case Parted():
-            reason = [event.reason] if event.reason else []
-            line = build(prefix, "PART", event.channel.name, *reason)
+            line = build_words(prefix, "PART", event.channel.name)
+            if event.reason:
+                line = build(prefix, "PART", event.channel.name, event.reason)
         case Kicked():
             line = build(prefix, "KICK", event.channel.name, event.whom.nick, event.reason)
         case TopicSet():
@@ -38,11 +38,11 @@ def render(event: Event) -> list[bytes]:
         case ModesSet():
             return [encode(line) for line in _mode_lines(event)]
         case Renamed():
-            line = build(event.before, "NICK", event.by.nick)
+            line = build_words(event.before, "NICK", event.by.nick)
         case Left():
             line = build(prefix, "QUIT", event.reason)
         case Invited():
-            line = build(prefix, "INVITE", event.whom.nick, event.channel.name)
+            line = build_words(prefix, "INVITE", event.whom.nick, event.channel.name)
         case Wallops():
             line = build(prefix, "WALLOPS", event.text)
     return [encode(line)]

@@ -41,7 +41,7 @@ def _value(text: str) -> str:
     return text.replace("\\", "\\x5C").replace("=", "\\x3D").replace(" ", "\\x20")
 
 
-def _is_this_server(desk: Desk, target: str) -> bool:
+def is_this_server(desk: Desk, target: str) -> bool:
     """A server may be named by a mask, or by somebody who is on it (RFC 2812 section 3.4)."""
     there = desk.hub.nicks.get(fold(target))
     return matches(target, desk.wording.name) or (there is not None and there.entered)
@@ -51,7 +51,7 @@ def for_this_server(run: Handler) -> Handler:
     """Commands that may name a server: any other than this one is not known (402)."""
 
     def checked(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
-        if params and params[0] and not _is_this_server(desk, params[0]):
+        if params and params[0] and not is_this_server(desk, params[0]):
             yield desk.reply(peer, n.NOSUCHSERVER, middle(params[0]), "No such server")
         else:
             yield from run(desk, peer, params)
@@ -115,7 +115,7 @@ def info(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
 def links(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     """LINKS [[server] mask]: a mask that fits no server is no error, its list is empty (RFC 2812 section 3.4.5)."""
     w = desk.wording
-    if len(params) > 1 and not _is_this_server(desk, params[0]):
+    if len(params) > 1 and not is_this_server(desk, params[0]):
         yield desk.reply(peer, n.NOSUCHSERVER, middle(params[0]), "No such server")
         return
     mask = middle(params[min(len(params), 2) - 1] if params else "*")
