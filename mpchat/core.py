@@ -91,6 +91,7 @@ class Core:
     def __init__(self) -> None:
         self._desk: Desk
         self._workers = 0
+        self._stopped = False
         self._attached: dict[int, Attachment] = {}
         self._groups: dict[Channel, dict[tuple[int, int], list[int]]] = {}  # (worker, profile): [group, members]
         self._last_group = 0
@@ -113,6 +114,8 @@ class Core:
 
     def apply(self, record: Record) -> list[tuple[int, Item]]:
         """What follows from one record: items, each with the number of its worker (or BROKER), in order."""
+        if self._stopped and record[0] != "start":
+            return []  # everybody has been told; what was still on its way comes too late
         self._apply[record[0]](*record[1:])
         items, self._items = self._items, []
         return items
@@ -137,6 +140,7 @@ class Core:
     def _start(self, wording: Any, workers: int, utc_offset: int, wall: int, mono: int) -> None:
         words = unpack(wording)
         self._attached, self._groups, self._deadlines = {}, {}, []  # whatever an earlier run knew is over
+        self._stopped = False
         self._workers = workers
         self._desk = Desk(Hub(words, wall // 1000), words, wall // 1000, utc_offset, wall, mono)
 
@@ -183,12 +187,12 @@ class Core:
             self._gone(attachment.connection, data.decode())
             return
         self._acks[attachment.connection] = attachment.taken = end
+        attachment.heard_at = self._desk.mono
+        attachment.pinged = False
         peer = attachment.peer
         if kind == "line":
             if attachment.part:
                 data, attachment.part = attachment.part + data, b""
-            attachment.heard_at = self._desk.mono
-            attachment.pinged = False
             line = data[:-1] if data.endswith(b"\r") else data  # CR LF, or LF alone
             self._run(attachment, _dialect(peer).handle(self._desk, peer, line))
         elif kind == "part":
@@ -228,6 +232,7 @@ class Core:
             self._hang_up(attachment, reason)
         for worker in range(self._workers):
             self._items.append((worker, ("end",)))
+        self._stopped = True
 
     # Deadlines
 

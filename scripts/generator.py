@@ -129,7 +129,8 @@ def connect_many(server: Subject, count: int, prefix: str) -> list[Member]:
 
 
 def crowd_joins(members: list[Member]) -> None:
-    """All join #crowd at once. Who came k-th of n must read n - k + 1 arrivals, their own first: the counts are 1..n."""
+    """All join #crowd at once. Who came k-th of n must read n - k + 1 arrivals, their own first: the counts are
+    1..n."""
     poller = select.epoll()
     by_fd = {member.fileno(): member for member in members}
     for member in members:

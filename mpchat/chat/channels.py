@@ -45,10 +45,10 @@ class Channel:
     def admit(self, session: Session, key: str) -> None:
         """Refuse whoever may not join. An invitation opens +i and +l, but neither a ban nor a key."""
         invited = self in session.invitations
-        if self.is_banned(session):
-            raise Refusal(Reason.BANNED, self.name)
         if self.key and key != self.key:
             raise Refusal(Reason.BAD_KEY, self.name)
+        if self.is_banned(session):  # behind the key: looking through a hundred masks is the dearest question
+            raise Refusal(Reason.BANNED, self.name)
         if "i" in self.flags and not invited:
             raise Refusal(Reason.INVITE_ONLY, self.name)
         if self.limit and len(self.members) >= self.limit and not invited:

@@ -1,14 +1,16 @@
 """Names: which are valid, when two are the same, and which masks match them. Pure.
 
 Nicknames are IRC's ASCII set and, since people are called José and Iñaki, letters and digits of one Unicode script in
-NFC. Two names are the same when their casefolded forms are (the wire announces CASEMAPPING=ascii, the closest word).
+NFKC. Two names are the same when their casefolded forms are (the wire announces CASEMAPPING=ascii, the closest word).
 """
 
+import re
 import unicodedata
 from functools import lru_cache
 
 _SPECIAL = frozenset("[]\\`_^{}|")
 _NOT_FIRST = frozenset("-0123456789")
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0")  # Hangul fillers: letters by category, spaces to the eye
 # Scripts that are written together.
 _TOGETHER = (frozenset({"CJK", "HIRAGANA", "KATAKANA"}), frozenset({"CJK", "HANGUL"}))
 
@@ -27,7 +29,12 @@ def valid_nick(nick: str, limit: int) -> bool:
         return False
     if not all(letter in _SPECIAL or letter == "-" or letter.isalnum() for letter in nick):
         return False
-    return nick.isascii() or (unicodedata.is_normalized("NFC", nick) and _one_script(nick))
+    return nick.isascii() or (_looks_like_itself(nick) and _one_script(nick))
+
+
+def _looks_like_itself(nick: str) -> bool:
+    """NFKC: no full-width or mathematical double of another letter; and no letter that shows as nothing."""
+    return unicodedata.is_normalized("NFKC", nick) and not any(letter in _BLANK for letter in nick)
 
 
 def _one_script(nick: str) -> bool:
@@ -58,22 +65,22 @@ def full_mask(mask: str) -> str:
 def matches(mask: str, name: str) -> bool:
     """Does `name` match `mask`, where * is any run and ? any one character? Both are compared folded.
 
-    Greedy with one step back, so a hostile mask costs len(mask) * len(name) at most; a regular expression for
-    "*a*a*a*a*b" would cost a power of it.
+    The pieces between the stars are looked for one after the other, each as early as it can be. So a hostile mask costs
+    about len(mask) * len(name); one regular expression for "*a*a*a*a*b" would cost a power of that.
     """
-    mask, name = fold(mask), fold(name)
-    at = star = -1
-    i = j = 0
-    while j < len(name):
-        if i < len(mask) and mask[i] == "*":
-            star, at = i, j
-            i += 1
-        elif i < len(mask) and mask[i] in ("?", name[j]):
-            i += 1
-            j += 1
-        elif star >= 0:
-            at += 1
-            i, j = star + 1, at
-        else:
-            return False
-    return all(letter == "*" for letter in mask[i:])
+    pieces, name = _pieces(fold(mask)), fold(name)
+    (first, _), (last, length) = pieces[0], pieces[-1]
+    if len(pieces) == 1:
+        return first.fullmatch(name) is not None
+    found = first.match(name)
+    for piece, _ in pieces[1:-1]:
+        if found is not None:
+            found = piece.search(name, found.end())
+    # The last piece can only stand at one place, the end, and must not reach back into the others.
+    return found is not None and len(name) - found.end() >= length and last.match(name, len(name) - length) is not None
+
+
+@lru_cache(maxsize=4096)
+def _pieces(mask: str) -> tuple[tuple[re.Pattern[str], int], ...]:
+    """What stands between the stars, each with its length."""
+    return tuple((re.compile(re.escape(piece).replace(r"\?", "."), re.DOTALL), len(piece)) for piece in mask.split("*"))

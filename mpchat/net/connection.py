@@ -9,10 +9,13 @@ process die, the bytes that nobody has accepted are still in the kernel, where t
 
 from __future__ import annotations
 
+import re
 import socket
 from typing import Any
 
 from mpchat.settings import Settings
+
+_BLANK_LINES = re.compile(rb"(?:\r?\n)+")
 
 Record = tuple[Any, ...]  # what the core takes; its docstring lists them
 
@@ -106,9 +109,13 @@ class Connection:
         records: list[Record] = []
         base, id, longest = self.consumed, self.id, self.limits.line
         while at < size and at < self.limits.window and len(records) < allowed:
+            blank = _BLANK_LINES.match(view, at, size) if not (self.begun or self.discarding) else None
             newline = view.find(b"\n", at, size)
             end = size if newline < 0 else newline + 1
-            if self.discarding:
+            if blank is not None:  # they mean nothing, and all together cost as much as one
+                end = blank.end()
+                records.append(("line", id, base + end, b""))
+            elif self.discarding:
                 records.append(("rest", id, base + end))
                 self.discarding = newline < 0
             elif self.begun + end - at > longest + (newline >= 0):

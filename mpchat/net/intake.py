@@ -31,7 +31,7 @@ class Intake:
             return
         now = time.monotonic()
         allowed = self.throttle.allowance(connection, now)
-        if allowed:
+        if allowed or connection.hung_up:  # a reset must be noticed, however little may be said
             before = connection.forwarded
             records = connection.read(allowed)
             self.records += records

@@ -7,6 +7,7 @@ from mpchat.policy.pacing import Bucket
 from mpchat.settings import Settings
 
 _UNLIMITED = 1 << 30
+_HUNG_UP_FACTOR = 20
 
 
 class Throttle:
@@ -27,10 +28,12 @@ class Throttle:
         bucket = self._buckets.get(connection.id)
         if bucket is None:
             bucket = self._buckets[connection.id] = Bucket(self._burst, now)
-        tokens = bucket.tokens(self._burst, self._rate, now)
+        # Who has hung up is heard out, but soon: its nickname and its place are wanted by others.
+        rate = self._rate * _HUNG_UP_FACTOR if connection.hung_up else self._rate
+        tokens = bucket.tokens(self._burst, rate, now)
         if not tokens and connection.id not in self._waiting:
             self._waiting[connection.id] = connection
-            heappush(self._ready, (bucket.ready_at(self._rate), connection.id))
+            heappush(self._ready, (bucket.ready_at(rate), connection.id))
         return tokens
 
     def spend(self, connection: Connection, lines: int) -> None:

@@ -47,6 +47,11 @@ class Ledger:
         """The worker has said how many bytes of its stream it has dealt with in all."""
         self._applied[worker] = total
 
+    def gone(self, worker: int) -> None:
+        """It has ended: nobody needs to wait for it."""
+        self._applied[worker] = self._sent[worker] = 0
+        self._owed[worker] = 0
+
     @property
     def lagging(self) -> bool:
         return any(sent - applied > self._limit for sent, applied in zip(self._sent, self._applied, strict=True))

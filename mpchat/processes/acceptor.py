@@ -52,6 +52,7 @@ class Acceptor:
         most, each, rate = settings.max_clients, settings.connections_per_address, settings.new_connections_per_minute
         self.admission = Admission(most, most if settings.unlimited else each, most if settings.unlimited else rate)
         self.named = 0
+        self.silent_until = 0.0
         self.reserve = os.open(os.devnull, os.O_RDONLY)  # given up for a moment when there is no other fd left
         self.poller = Poller()
 
@@ -96,7 +97,7 @@ class Acceptor:
         refusal = self.admission.refusal(host, time.monotonic())
         if refusal:
             turn_away(sock, refusal, is_plain)
-            self.log.warning("refused", host=host, why=refusal)
+            self.complain("refused", host=host, why=refusal)
             return
         prepare(sock, is_plain, self.settings)
         worker = least_loaded(self.load)
@@ -108,6 +109,12 @@ class Acceptor:
         link.post("client", self.named, is_plain, host, fds=(fd,))
         self.poller.want_write(link, link.unsent)
 
+    def complain(self, event: str, **facts: object) -> None:
+        """Once a second at most: a storm of newcomers must not become a storm of log lines."""
+        if time.monotonic() >= self.silent_until:
+            self.silent_until = time.monotonic() + 1.0
+            self.log.warning(event, **facts)
+
     def refuse_for_want_of_fds(self, listener: socket.socket) -> None:
         """The kernel has a client for us and no number to give it: without this, the loop would spin on it."""
         os.close(self.reserve)
@@ -118,7 +125,7 @@ class Acceptor:
         else:
             turn_away(sock, "Server is full", self.is_plain[listener])
         self.reserve = os.open(os.devnull, os.O_RDONLY)
-        self.log.warning("out of file descriptors", open=len(self.kept))
+        self.complain("out of file descriptors", open=len(self.kept))
 
     def worker_event(self, link: Link, readable: bool, writable: bool) -> None:
         if writable:

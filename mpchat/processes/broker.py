@@ -10,6 +10,8 @@ If it dies, all it knew follows again from the journal; today the server ends wh
 
 import os
 import time
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 from mpchat.core import BROKER, Core, Item, Record
@@ -24,6 +26,8 @@ from mpchat.protocol.secrets import Withheld
 from mpchat.settings import Settings, pack
 from mpchat.store.journal import Journal
 
+_SLICE_RECORDS = 128  # dealt with between two looks at who lags
+_BATCH_BYTES = 1 << 18
 _ITEM_BYTES = 32  # what an item weighs besides its text, for the bounds on what may be under way
 
 
@@ -39,6 +43,7 @@ class Broker:
         self.core = Core()
         self.withheld = Withheld()
         self.ledger = Ledger(len(lanes), settings.lag_bytes)
+        self.waiting: deque[Record] = deque()  # has come, and not been dealt with
         self.position = [0] * len(lanes)  # items put into each worker's stream so far
         self.outgoing: list[list[Item]] = [[] for _ in lanes]
         self.journal = Journal(Path(settings.data) / "journal") if settings.data else None
@@ -53,41 +58,54 @@ class Broker:
             self.poller.watch(lane)
         self.control.post("ready")
         while not all(lane.ended for lane in self.lanes):
-            batch: list[Record] = []
             for source, *_ in self.poller.wait(self.timeout()):
                 if isinstance(source, LaneEnd):
-                    batch += self.drain_lane(source)
+                    self.drain_lane(source)
                 else:
-                    batch += self.obey()
-            if batch or self.timeout() == 0:
-                self.commit([("clock", *now()), *batch])
-            self.deliver()
+                    self.obey()
+            self.work()
+            self.deliver()  # credit, if nothing else
             self.turns += 1
             self.board.write(1, 0, self.lines, sum(self.position), 0, 0, 0, self.turns)
+
+    def work(self) -> None:
+        """Deal with what waits, a slice at a time. While a worker lags, it goes on waiting: credit bounds how much.
+
+        One short line can ask for a hundred kilobytes (LIST), so what comes out must be able to stop what goes in.
+        """
+        while (self.waiting or self.is_due()) and not self.ledger.lagging:
+            batch = [self.waiting.popleft() for _ in range(min(len(self.waiting), _SLICE_RECORDS))]
+            self.commit([("clock", *now()), *batch])
+            self.deliver()
 
     def timeout(self) -> float | None:
         """Seconds until the core wants to know the time."""
         deadline = self.core.next_deadline
-        return None if deadline is None else max(0.0, (deadline - now()[1]) / 1000)
+        if deadline is None or self.ledger.lagging:
+            return None
+        return max(0.0, (deadline - now()[1]) / 1000)
 
-    def drain_lane(self, lane: LaneEnd) -> list[Record]:
+    def is_due(self) -> bool:
+        deadline = self.core.next_deadline
+        return deadline is not None and deadline <= now()[1]
+
+    def drain_lane(self, lane: LaneEnd) -> None:
         worker = self.lanes.index(lane)
-        batch: list[Record] = []
         for applied, size, records in lane.take():
             self.ledger.applied(worker, applied)
             self.ledger.received(worker, size)
-            batch += records
+            self.waiting += records
+            self.lines += len(records)
         if lane.ended:
+            self.ledger.gone(worker)
             self.poller.forget(lane)
-        self.lines += len(batch)
-        return batch
 
-    def obey(self) -> list[Record]:
+    def obey(self) -> None:
         """The supervisor says stop, and why; or nothing any more, because it is dead."""
         messages = self.control.take()
         if self.control.ended:
             os._exit(0)
-        return [("stop", reason) for (_, reason), _ in messages]
+        self.waiting += [("stop", reason) for (_, reason), _ in messages]
 
     def commit(self, batch: list[Record]) -> None:
         """Append the batch to the journal, then apply it: the one way in which anything ever happens."""
@@ -110,19 +128,35 @@ class Broker:
         self.withheld.forget()
 
     def answer(self, _: str, connection: int, end: int, kind: str, name: str) -> Record:
-        return ("answer", connection, right(self.settings, kind, name, self.withheld.secret(connection, end)))
+        is_right = right(self.settings, kind, name, self.withheld.secret(connection, end))
+        if not is_right:
+            self.log.warning("wrong password", kind=kind, name=name, connection=connection)
+        return ("answer", connection, is_right)
 
     def deliver(self) -> None:
-        """One batch for each worker that has items coming, or credit."""
+        """Batches for each worker that has items coming, or credit."""
         credit = self.ledger.pay()
         for worker, items in enumerate(self.outgoing):
             if items or worker in credit:
-                size = sum([len(item[2]) if item[0] in ("cast", "send") else 0 for item in items])
-                size += _ITEM_BYTES * len(items)
-                self.lanes[worker].put((self.position[worker] + 1, credit.get(worker, 0), size, items))
-                self.ledger.sent(worker, size)
-                self.position[worker] += len(items)
                 self.outgoing[worker] = []
+                for size, part in parts(items):
+                    self.lanes[worker].put((self.position[worker] + 1, credit.pop(worker, 0), size, part))
+                    self.ledger.sent(worker, size)
+                    self.position[worker] += len(part)
+
+
+def parts(items: list[Item]) -> Iterator[tuple[int, list[Item]]]:
+    """Items in batches with their sizes: a worker sends between two batches, so none may be a whole SendQ long."""
+    part: list[Item] = []
+    size = 0
+    for item in items:
+        part.append(item)
+        size += _ITEM_BYTES + (len(item[2]) if item[0] in ("cast", "send") else 0)
+        if size >= _BATCH_BYTES:
+            yield size, part
+            part, size = [], 0
+    if part or not items:
+        yield size, part
 
 
 def now() -> tuple[int, int]:

@@ -107,8 +107,11 @@ class Worker:
     def take_client(self, id: int, is_plain: bool, host: str, fd: int) -> None:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
         connection = self.connections[id] = Connection(id, sock, is_plain, self.limits)
-        self.intake.records.append(("open", self.number, id, is_plain, host))
         self.poller.watch(connection, stream=True)
+        if self.ending:  # the broker has had its last word
+            self.close(connection)
+        else:
+            self.intake.records.append(("open", self.number, id, is_plain, host))
 
     def client_event(self, connection: Connection, readable: bool, writable: bool, hung_up: bool) -> None:
         if writable and connection.blocked:

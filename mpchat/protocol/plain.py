@@ -65,6 +65,9 @@ def handle(desk: Desk, peer: Peer, data: bytes) -> Outcomes:
     if text.startswith("/") and not text.startswith("//"):
         yield from _command(desk, peer, text)
     elif peer.registration is not None:
+        if text.endswith((" HTTP/1.0", " HTTP/1.1")):  # a web page that makes a browser speak here
+            yield Goodbye(peer.session, "This is not a web server")
+            return
         yield from _name(desk, peer, text)
     elif text:
         yield from _say(desk, peer, text.removeprefix("/"))
@@ -111,7 +114,7 @@ def _enter(desk: Desk, peer: Peer, name: str, key: str) -> Outcomes:
     for old in left:
         yield desk.hub.part(session, old, "")
     yield joined
-    yield line(_who_is_in(joined.channel))
+    yield line(_who_is_in(joined.channel, session))
     if joined.channel.topic:
         yield line(f"* topic: {joined.channel.topic}")
 
@@ -121,8 +124,9 @@ def kicked(desk: Desk, peer: Peer) -> Outcomes:
     yield from _enter(desk, peer, LOBBY, "")
 
 
-def _who_is_in(channel: Channel) -> str:
-    return f"* in {channel.name}: {', '.join(member.nick for member in channel.members)}"
+def _who_is_in(channel: Channel, me: Session) -> str:
+    shown = [member.nick for member in channel.members if me in channel.members or not member.invisible]
+    return f"* in {channel.name}: {', '.join(shown)}"
 
 
 def _room(peer: Peer) -> Channel:
@@ -197,7 +201,7 @@ def _who(desk: Desk, peer: Peer, rest: str) -> Outcomes:
     channel = desk.hub.channel(rest) if rest else _room(peer)
     if not channel.shows_itself_to(peer.session):
         raise Refusal(Reason.NO_SUCH_CHANNEL, rest)
-    yield line(_who_is_in(channel))
+    yield line(_who_is_in(channel, peer.session))
 
 
 def _rooms(desk: Desk, peer: Peer, rest: str) -> Outcomes:

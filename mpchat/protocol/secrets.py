@@ -23,7 +23,7 @@ class Withheld:
     """Between a batch of records and the core."""
 
     def __init__(self) -> None:
-        self._plain: set[int] = set()
+        self._is_plain: dict[int, bool] = {}  # of each open connection
         self._secrets: dict[tuple[int, int], str] = {}
         self._begun: dict[int, tuple[bytes, bytes]] = {}  # unfinished lines: as they came, and as they were shown
 
@@ -32,8 +32,8 @@ class Withheld:
         kind = record[0]
         if kind == "line" or kind == "part":
             return self._take_input(*record)
-        if kind == "open" and record[3]:
-            self._plain.add(record[2])
+        if kind == "open":
+            self._is_plain[record[2]] = record[3]
         elif kind == "overlong":
             self._begun.pop(record[1], None)
         return record
@@ -48,14 +48,14 @@ class Withheld:
                 visible = (found[1] + _REPLACED).encode()
                 # A secret may come in pieces: what was shown of it stands, and no more of it is.
                 data = visible[len(shown) :] if visible.startswith(shown) else b""
-        if kind == "part":
+        if kind == "part" and connection in self._is_plain:
             self._begun[connection] = whole, shown + data
         return (kind, connection, end, data)
 
     def _find(self, connection: int, line: bytes) -> re.Match[str] | None:
         text = clean(line.decode(errors="replace"))
         found = _PLAIN.fullmatch(text.strip())  # in either dialect: a plain one's last lines come after closed()
-        if found is None and connection not in self._plain:
+        if found is None and not self._is_plain.get(connection, False):
             found = _IRC.fullmatch(text)
         return found
 
@@ -64,8 +64,8 @@ class Withheld:
         return self._secrets.get((connection, end), "")
 
     def closed(self, connection: int) -> None:
-        """No line of it will come any more."""
-        self._plain.discard(connection)
+        """Whatever comes of it now comes too late to be asked about."""
+        self._is_plain.pop(connection, None)
         self._begun.pop(connection, None)
 
     def forget(self) -> None:

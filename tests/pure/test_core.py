@@ -447,6 +447,7 @@ def test_a_stop_tells_everybody_and_about_nobody(driver: Driver) -> None:
     assert items[-2:] == [(0, ("end",)), (1, ("end",))]
     assert all(worker.ended for worker in driver.workers)
     assert driver.feed(*ana.records(["PING x"]), ("gone", beto.id, "x"), ("clock", driver.wall, 10**9)) == []
+    assert driver.feed(("open", 0, 99, True, "127.0.0.1")) == [], "whoever comes now comes too late"
 
 
 # Groups and the amount of work

@@ -42,6 +42,19 @@ def test_a_lagging_worker_slows_everybody() -> None:
     assert ledger.pay() == {0: 10}, "what was owed meanwhile is not forgotten"
 
 
+def test_nobody_waits_for_a_worker_that_is_gone() -> None:
+    ledger = Ledger(2, lag_limit=100)
+    ledger.received(0, 10)
+    ledger.received(1, 20)
+    ledger.sent(1, 1000)
+    assert ledger.lagging
+
+    ledger.gone(1)
+
+    assert not ledger.lagging
+    assert ledger.pay() == {0: 10}, "and it is paid nothing"
+
+
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 1000), st.booleans()), max_size=50))
 def test_no_credit_is_lost_or_made(reads: list[tuple[int, int, bool]]) -> None:
     ledger = Ledger(3, lag_limit=0)

@@ -139,6 +139,19 @@ def test_a_newcomer_may_say_it_as_a_command_too() -> None:
     assert ana.send("/nick ana")[0].startswith("* you are ana;")
 
 
+@pytest.mark.parametrize("line", ["GET / HTTP/1.1", "POST /x HTTP/1.0"])
+def test_a_browser_is_sent_away(line: str) -> None:
+    """A web page could make it speak here for its user."""
+    driver = Driver()
+    browser, ana = driver.connect(plain=True), driver.plain("ana")
+    browser.heard()
+    ana.heard()
+
+    assert browser.send(line, "evil") == ["* goodbye (This is not a web server)"]
+    assert browser.closed
+    assert ana.send(line) == [], "who has a name may speak of it"
+
+
 def test_help_names_every_command() -> None:
     ana = Driver().plain("ana")
     ana.heard()

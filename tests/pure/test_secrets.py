@@ -129,6 +129,7 @@ def test_a_secret_that_comes_in_pieces_is_withheld_too(line: str, cuts: list[int
 
 def test_the_pieces_of_a_line_too_long_are_forgotten() -> None:
     withheld = Withheld()
+    withheld.take(("open", 0, 7, False, "127.0.0.1"))
     assert withheld.take(("part", 7, 10, b"PASS secre"))[3] == b"PASS *"
     assert withheld.take(("overlong", 7, 9000)) == ("overlong", 7, 9000)
 
@@ -137,8 +138,9 @@ def test_the_pieces_of_a_line_too_long_are_forgotten() -> None:
 
 def test_the_pieces_of_others_are_others() -> None:
     withheld = Withheld()
-    withheld.take(("part", 7, 10, b"PASS "))
-    withheld.take(("part", 8, 10, b"PASS "))
+    for connection in (7, 8):
+        withheld.take(("open", 0, connection, False, "127.0.0.1"))
+        withheld.take(("part", connection, 10, b"PASS "))
     withheld.closed(7)
 
     assert withheld.take(("line", 7, 20, b"hello")) == ("line", 7, 20, b"hello")

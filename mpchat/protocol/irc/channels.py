@@ -19,9 +19,11 @@ def join(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
         return
     keys = params[1].split(",") if len(params) > 1 else []
     names = params[0].split(",")
+    asked: set[str] = set()
     for name, key in zip_longest(names, keys[: len(names)], fillvalue=""):
-        if not name:
+        if not name or fold(name) in asked:
             continue
+        asked.add(fold(name))
         try:
             joined = desk.hub.join(peer.session, name, key, desk.seconds)
         except Refusal as refusal:
@@ -89,8 +91,8 @@ def _names(desk: Desk, peer: Peer, channel: Channel) -> Outcomes:
 
 
 def listed(names: str) -> list[str]:
-    """A list with commas; an empty place in it is nothing, and no name."""
-    return [name for name in names.split(",") if name]
+    """A list with commas, each name in it once; an empty place is nothing, and no name."""
+    return list({fold(name): name for name in names.split(",") if name}.values())
 
 
 def sigil(rights: int) -> str:
@@ -132,7 +134,8 @@ def invite(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
 
 def kick(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     """One channel and many victims, or as many of each (RFC 2812 section 3.2.8). Each goes out by itself."""
-    channels, victims = listed(params[0]), listed(params[1])
+    channels = [name for name in params[0].split(",") if name]
+    victims = [name for name in params[1].split(",") if name]
     reason = cut(params[2], desk.wording.reason_bytes) if len(params) > 2 else ""
     if len(channels) == 1:
         channels *= len(victims)

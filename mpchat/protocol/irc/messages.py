@@ -1,6 +1,5 @@
 """Speech: PRIVMSG NOTICE AWAY (RFC 2812 sections 3.3 and 4.1)."""
 
-from mpchat.chat.names import fold
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.protocol import numerics as n
@@ -14,7 +13,7 @@ from mpchat.protocol.saying import fit
 
 def privmsg(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     text = params[1] if len(params) > 1 else ""
-    if not params or not params[0]:
+    if not params or not _targets(params[0]):
         yield desk.reply(peer, n.NORECIPIENT, "No recipient given (PRIVMSG)")
         return
     if not text:
@@ -47,8 +46,8 @@ def notice(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
 
 
 def _targets(names: str) -> list[str]:
-    """Everybody in a list once, whichever way their name is written."""
-    return list({fold(name): name for name in listed(names)}.values()) if "," in names else [names]
+    """Everybody in a list once. Most lists are one name, and most of a server's work is this command."""
+    return listed(names) if "," in names else [names] if names else []
 
 
 def away(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:

@@ -132,7 +132,9 @@ def userhost(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
 
 def ison(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     asked = [nick for param in params for nick in param.split()]
-    yield desk.reply(peer, n.ISON, " ".join(session.nick for session in _present(desk, asked)))
+    head = len(build(desk.wording.name, n.ISON, peer.session.nick, "").encode())
+    here = pack([session.nick for session in _present(desk, asked)], BODY_BYTES - head)
+    yield desk.reply(peer, n.ISON, here[0] if here else "")  # one line is all the answer may be
 
 
 def _present(desk: Desk, nicks: list[str]) -> list[Session]:
