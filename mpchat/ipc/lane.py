@@ -100,11 +100,3 @@ class LaneEnd:
             at = end
         del stream[:at]
         return batches
-
-    def finish(self) -> None:
-        """Nothing more will be put: the feeder thread may write what is left and end."""
-        self._sink.close()
-        self._sink.join_thread()
-
-    def close(self) -> None:
-        self._source._reader.close()

@@ -42,7 +42,7 @@ class Source:
     def close(self) -> None:
         if self.writer >= 0:
             self.hang_up()
-        self.end.close()
+        self.queue._reader.close()
         self.sink.close()
 
 
@@ -51,6 +51,12 @@ def source() -> Iterator[Source]:
     it = Source()
     yield it
     it.close()
+
+
+def finish(queue: Any) -> None:
+    """Nothing more will be put: its feeder thread writes what is left, and ends."""
+    queue.close()
+    queue.join_thread()
 
 
 def frame(value: object) -> bytes:
@@ -114,7 +120,7 @@ def _echo(lane: Lane) -> None:
         select.select([end], [], [])
         for batch in end.take():
             if batch == "end":
-                end.finish()
+                finish(lane.up)
                 os._exit(0)
             end.put(batch)
 
@@ -148,8 +154,8 @@ def pair() -> Iterator[Pair]:
     yield it
     it.other.kill()
     it.other.join()
-    it.end.finish()
-    it.end.close()
+    finish(it.lane.down)
+    it.lane.up._reader.close()
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="sem_getvalue(3) is missing there")
@@ -180,7 +186,7 @@ def test_a_killed_peer_is_the_end_and_putting_to_it_is_harmless(pair: Pair) -> N
     assert pair.end.ended
     for _ in range(100):
         pair.end.put(b"x" * 10_000)
-    pair.end.finish()  # the feeder thread ends though nobody reads
+    finish(pair.lane.down)  # the feeder thread ends though nobody reads
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/shm shows named semaphores on Linux only")

@@ -6,24 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.irc.people import ME, by, together
 from tests.running import IrcClient, Server, commands
-
-ME = ":mpchat.local"  # the server's name, in front of everything it says itself
-
-
-def together(server: Server, nicks: Iterator[str], channel: str, number: int) -> list[IrcClient]:
-    """So many people in a channel, with nothing left to read. The first is its operator."""
-    members = [server.irc(next(nicks)) for _ in range(number)]
-    for member in members:
-        member.join(channel)
-    for member in members:
-        member.sync()
-    return members
-
-
-def by(client: IrcClient) -> str:
-    """The source of a message from this client."""
-    return f":{client.nick}!~{client.nick}@127.0.0.1"
 
 
 def shown(client: IrcClient, channel: str) -> str:

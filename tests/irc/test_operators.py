@@ -4,18 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.irc.people import ME, by, people
 from tests.running import IrcClient, Server, commands, running
-
-ME = ":mpchat.local"  # the server's name, in front of everything it says itself
-
-
-def people(server: Server, nicks: Iterator[str], number: int) -> list[IrcClient]:
-    return [server.irc(next(nicks)) for _ in range(number)]
-
-
-def by(client: IrcClient) -> str:
-    """The source of a message from this client."""
-    return f":{client.nick}!~{client.nick}@127.0.0.1"
 
 
 def operator(server: Server, nicks: Iterator[str]) -> IrcClient:

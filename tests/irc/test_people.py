@@ -6,23 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.irc.people import ME, people, together
 from tests.running import IrcClient, Server, command, commands
-
-ME = ":mpchat.local"  # the server's name, in front of everything it says itself
-
-
-def people(server: Server, nicks: Iterator[str], number: int) -> list[IrcClient]:
-    return [server.irc(next(nicks)) for _ in range(number)]
-
-
-def together(server: Server, nicks: Iterator[str], channel: str, number: int) -> list[IrcClient]:
-    """So many people in a channel, with nothing left to read. The first is its operator."""
-    members = people(server, nicks, number)
-    for member in members:
-        member.join(channel)
-    for member in members:
-        member.sync()
-    return members
 
 
 def called(server: Server, nick: str, user: str, realname: str) -> IrcClient:
