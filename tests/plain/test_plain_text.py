@@ -138,6 +138,14 @@ def test_a_line_may_end_in_either_way(server: Server, channel: str, nicks: Itera
     assert timeless(beto.ask()) == [f"@ <{nick}> uno", f"@ <{nick}> dos"]
 
 
+def test_the_invisible_are_hidden_from_strangers_here_too(server: Server, channel: str, nicks: Iterator[str]) -> None:
+    ghost, ana = server.irc(next(nicks)), server.plain(next(nicks))
+    ghost.join(channel)
+    assert ana.ask(f"/who {channel}") == [f"* in {channel}: {ghost.nick}"]
+    ghost.ask(f"MODE {ghost.nick} +i")
+    assert ana.ask(f"/who {channel}") == [f"* in {channel}: "]
+
+
 def test_an_empty_line_says_nothing(server: Server, channel: str, nicks: Iterator[str]) -> None:
     beto, ana = enter(server, next(nicks), channel), enter(server, next(nicks), channel)
     beto.ask()

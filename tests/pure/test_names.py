@@ -56,6 +56,9 @@ def test_a_nickname(nick: str) -> None:
         ("ana²", "a superscript"),
         ("an\u200ba", "an invisible space"),
         ("😀", "not a letter"),
+        ("ａｎａ", "full-width doubles"),
+        ("𝐚𝐧𝐚", "mathematical doubles"),
+        ("\u3164\u3164", "letters that show as nothing"),
     ],
 )
 def test_not_a_nickname(nick: str, why: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import resource
 import select
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -446,3 +447,49 @@ def settled(measure: Any) -> Any:
     first = measure()
     select.select([], [], [], 0.1)
     return first if measure() == first else None
+
+
+# Small questions with large answers
+
+
+def test_a_thousand_large_answers_are_cut_into_batches() -> None:
+    """A few kilobytes of LIST ask for tens of megabytes: who asks is closed, nobody else notices, and memory stays."""
+    with running("--unlimited", "--workers", "1") as server:
+        glutton, other = server.irc("glutton"), server.irc("other")
+        for number in range(50):
+            glutton.send(f"JOIN #{'x' * 60}{number}", f"TOPIC #{'x' * 60}{number} :{'t' * 390}")
+        glutton.sync()
+        other.join("#lobby")
+        glutton.send_bytes(b"LIST\n" * 1600)
+        other.send("PRIVMSG other :still here")
+        other.until("PRIVMSG")
+        assert pytest.importorskip("psutil").Process(pids(server)["broker"]).memory_info().rss < 200 << 20
+        until(lambda: commands(other.ask("WHOIS glutton"))[0] == "401")
+        glutton.close()
+
+
+def test_who_has_hung_up_is_heard_out_and_leaves_soon() -> None:
+    """Blank lines cost as much as one: they cannot keep a nickname for an hour."""
+    with running("--workers", "1") as server:
+        other, ghost = server.irc("other"), server.irc("ghost")
+        for client in (other, ghost):
+            client.join("#lobby")
+        ghost.send_bytes(b"\n" * 14_000 + b"PRIVMSG #lobby :the last word\n")
+        ghost.close()
+        assert other.until("QUIT")[-2:][0].endswith(":the last word")
+        other.close()
+
+
+def test_who_comes_in_during_a_stop_disturbs_nobody() -> None:
+    """Records that are on their way when the last word has been said come too late, and no process trips over them."""
+    with running("--workers", "2") as server, contextlib.ExitStack() as stack:
+        old = server.irc("old")
+        for number in range(60):
+            with contextlib.suppress(OSError):  # at some time nobody listens any more
+                sock = stack.enter_context(socket.create_connection((server.host, server.irc_port)))
+                sock.sendall(f"NICK n{number}\r\nUSER n 0 * :n\r\nJOIN #lobby\r\nPRIVMSG old :x\r\n".encode())
+            if number == 30:
+                server.process.send_signal(signal.SIGTERM)
+        assert old.rest()[-1] == "ERROR :Closing link: 127.0.0.1 (Server shutting down)"
+        assert server.wait() == 0
+        assert "crashed" not in server.log_text()
