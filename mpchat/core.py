@@ -1,4 +1,4 @@
-"""The broker's mind: apply(record) -> items. Pure and deterministic: the same records give the same items, always.
+"""The broker's mind, a deterministic state machine: apply(record) -> items; the same records always give the same.
 
 A record is what happened, as a tuple; an item is what a worker must do about it. All the core knows of time is what
 records told it. It puts the chat's events into each dialect's words, once for every wire profile, and says which

@@ -11,8 +11,16 @@ import tempfile
 from multiprocessing.reduction import DupFd
 from typing import Any
 
-FIELDS = ("clients", "lines", "items", "deliveries", "sends", "bytes_out", "turns")
+FIELDS = ("clients", "records", "items", "deliveries", "sends", "bytes_out", "turns")
+ACCEPTOR_ROW, BROKER_ROW, FIRST_WORKER_ROW = range(3)
 _ROW = struct.Struct(f"={len(FIELDS)}q")
+
+
+def row_of(role: str) -> int:
+    """The row of a process by its role: "acceptor", "broker", "worker0" and so on."""
+    if role.startswith("worker"):
+        return FIRST_WORKER_ROW + int(role.removeprefix("worker"))
+    return {"acceptor": ACCEPTOR_ROW, "broker": BROKER_ROW}[role]
 
 
 class Board:
@@ -33,9 +41,9 @@ class Board:
             os.ftruncate(file.fileno(), rows * _ROW.size)
             return cls(os.dup(file.fileno()), rows)
 
-    def write(self, row: int, *numbers: int) -> None:
-        """All counters of a row, in the order of FIELDS; those left out are 0."""
-        _ROW.pack_into(self._map, row * _ROW.size, *numbers, *(0,) * (len(FIELDS) - len(numbers)))
+    def write(self, row: int, **counters: int) -> None:
+        """All counters of a row by name; those left out are 0."""
+        _ROW.pack_into(self._map, row * _ROW.size, *[counters.get(field, 0) for field in FIELDS])
 
     def read(self, row: int) -> dict[str, int]:
         return dict(zip(FIELDS, _ROW.unpack_from(self._map, row * _ROW.size), strict=True))

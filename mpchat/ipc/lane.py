@@ -40,7 +40,8 @@ class Lane:
     def let_go(self) -> None:
         """The supervisor's part is over once both sides have opened the queues: it keeps no end of the pipes.
 
-        With its objects go the semaphores' names, so nothing is left in /dev/shm however the server ends.
+        The caller then drops the objects, and with them go the semaphores' names: from then on nothing is left in
+        /dev/shm, however the server ends.
         """
         for queue in (self.up, self.down):
             queue._reader.close()

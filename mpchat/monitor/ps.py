@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-_COLUMNS = ("ROLE", "PID", "CLIENTS", "LINES", "CPU s", "PSS MiB", "FDS")
+_COLUMNS = ("ROLE", "PID", "CLIENTS", "RECORDS", "CPU s", "PSS MiB", "FDS")
 
 
 def as_json(status: dict[str, Any]) -> str:
@@ -18,7 +18,7 @@ def as_table(status: dict[str, Any]) -> str:
     lines = [_COLUMNS]
     for row in status["processes"]:
         measured = _measured(row)
-        counted = [str(row.get("clients", "")), str(row.get("lines", ""))]
+        counted = [str(row.get("clients", "")), str(row.get("records", ""))]
         if row["role"] == "broker":
             counted[0] = ""  # it has sessions, not connections
         if row["role"] == "acceptor":

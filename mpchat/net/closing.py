@@ -1,8 +1,8 @@
 """How a connection ends, so that its last lines arrive.
 
 flush -> SHUT_WR -> drain -> close. close() alone sends no FIN, because the acceptor holds a second copy of the socket;
-and a socket that is closed with unread input sends a RST, which destroys what the client has not read yet: of 80 KiB
-on their way 12 arrived, by this order all.
+and a socket that is closed with unread input sends a RST, which destroys what the client has not read yet
+(tests/net/test_closing.py).
 """
 
 import contextlib
@@ -47,6 +47,7 @@ class Closing:
         return over
 
     def forget(self, connection: Connection) -> None:
+        """It is closed; only a connection that was draining ever is."""
         self._draining.pop(connection.id, None)
 
     @property

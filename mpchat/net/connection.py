@@ -1,7 +1,7 @@
 """One client's socket. Input stays in the kernel until the broker has it; output waits in an outbox.
 
-    kernel:  ....consumed....|....forwarded....|....new....      offsets count from the connection's first byte
-                              peeked, unacknowledged
+    input:   ....consumed....|....forwarded....|....new....      offsets count from the connection's first byte
+                             |-- still in the kernel, until acknowledged --
 
 read() looks (MSG_PEEK) and cuts lines, or parts of them; acknowledge() takes what the broker has accepted. Should this
 process die, the bytes that nobody has accepted are still in the kernel, where the next worker finds them.
@@ -118,7 +118,7 @@ class Connection:
             elif self.discarding:
                 records.append(("rest", id, base + end))
                 self.discarding = newline < 0
-            elif self.begun + end - at > longest + (newline >= 0):
+            elif self.begun + end - at > longest + (newline >= 0):  # the LF does not count
                 records.append(("overlong", id, base + end))
                 self.begun, self.discarding = 0, newline < 0
             elif newline >= 0:

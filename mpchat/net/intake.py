@@ -23,7 +23,7 @@ class Intake:
         self.thirsty: dict[int, Connection] = {}  # would be read, had we credit
         self.records: list[Record] = []  # this turn's batch
         self.cost = 0  # and what it takes from the purse, in bytes
-        self.lines = 0
+        self.taken = 0
 
     def read(self, connection: Connection) -> None:
         if self.purse.empty:
@@ -35,7 +35,7 @@ class Intake:
             before = connection.forwarded
             records = connection.read(allowed)
             self.records += records
-            self.lines += len(records)
+            self.taken += len(records)
             self.throttle.spend(connection, len(records))
             self.purse.spend(connection.forwarded - before)
             self.cost += connection.forwarded - before

@@ -12,13 +12,14 @@ import os
 import socket
 import time
 
-from mpchat.ipc.board import Board
+from mpchat.ipc.board import ACCEPTOR_ROW, Board
 from mpchat.ipc.handoff import Link
 from mpchat.net.listening import prepare
 from mpchat.net.poller import Poller
 from mpchat.policy.admission import Admission
 from mpchat.policy.placement import least_loaded
 from mpchat.processes.log import Log
+from mpchat.protocol.door import turned_away, written
 from mpchat.settings import Settings
 
 _ACCEPTS = 64  # from one listener in one turn, so that a storm on one does not starve the other
@@ -71,10 +72,10 @@ class Acceptor:
                     self.obey()
                 elif isinstance(source, Link):
                     self.worker_event(source, readable, writable)
-            self.board.write(0, len(self.kept), self.named)
+            self.board.write(ACCEPTOR_ROW, clients=len(self.kept), records=self.named)
 
     def obey(self) -> None:
-        """All the supervisor ever says is stop. Its silence for ever says that it is dead."""
+        """All the supervisor ever says is stop. The end of the link says that it is dead."""
         if self.control.take() or self.control.ended:
             os._exit(0)
 
@@ -89,14 +90,12 @@ class Acceptor:
                     self.refuse_for_want_of_fds(listener)
                     return
                 continue  # the client has gone again (accept(2) passes on its errors)
-            host = str(address[0])
-            # IRC takes a parameter that begins with a colon for the last one, so IPv6's "::1" becomes "0::1".
-            self.admit(sock, f"0{host}" if host.startswith(":") else host, self.is_plain[listener])
+            self.admit(sock, written(str(address[0])), self.is_plain[listener])
 
     def admit(self, sock: socket.socket, host: str, is_plain: bool) -> None:
         refusal = self.admission.refusal(host, time.monotonic())
         if refusal:
-            turn_away(sock, refusal, is_plain)
+            turn_away(sock, turned_away(refusal, is_plain))
             self.complain("refused", host=host, why=refusal)
             return
         prepare(sock, is_plain, self.settings)
@@ -123,7 +122,7 @@ class Acceptor:
         except OSError:
             pass
         else:
-            turn_away(sock, "Server is full", self.is_plain[listener])
+            turn_away(sock, turned_away("Server is full", self.is_plain[listener]))
         self.reserve = os.open(os.devnull, os.O_RDONLY)
         self.complain("out of file descriptors", open=len(self.kept))
 
@@ -141,12 +140,11 @@ class Acceptor:
             self.poller.forget(link)
 
 
-def turn_away(sock: socket.socket, why: str, is_plain: bool) -> None:
+def turn_away(sock: socket.socket, words: bytes) -> None:
     """A word to somebody who never becomes a session; one send, and no waiting for it."""
-    words = f"! {why}\n" if is_plain else f"ERROR :Closing link: ({why})\r\n"
     sock.setblocking(False)
     try:
-        sock.send(words.encode())
+        sock.send(words)
         sock.shutdown(socket.SHUT_WR)
     except OSError:
         pass  # they did not wait for it

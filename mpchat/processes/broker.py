@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mpchat.core import BROKER, Core, Item, Record
-from mpchat.ipc.board import Board
+from mpchat.ipc.board import BROKER_ROW, Board
 from mpchat.ipc.handoff import Link
 from mpchat.ipc.lane import Lane, LaneEnd
 from mpchat.net.poller import Poller
@@ -26,6 +26,7 @@ from mpchat.protocol.secrets import Withheld
 from mpchat.settings import Settings, pack
 from mpchat.store.journal import Journal
 
+_PRICE = "price"  # a worker, and bytes: no record, but what the records before it cost
 _SLICE_RECORDS = 128  # dealt with between two looks at who lags
 _BATCH_BYTES = 1 << 18
 _ITEM_BYTES = 32  # what an item weighs besides its text, for the bounds on what may be under way
@@ -43,11 +44,11 @@ class Broker:
         self.core = Core()
         self.withheld = Withheld()
         self.ledger = Ledger(len(lanes), settings.lag_bytes)
-        self.waiting: deque[Record] = deque()  # has come, and not been dealt with
+        self.waiting: deque[Record] = deque()  # has come, and not been dealt with; behind each batch its price
         self.position = [0] * len(lanes)  # items put into each worker's stream so far
         self.outgoing: list[list[Item]] = [[] for _ in lanes]
         self.journal = Journal(Path(settings.data) / "journal") if settings.data else None
-        self.lines = self.turns = 0
+        self.records = self.turns = 0
 
     def run(self) -> None:
         wall, mono = now()
@@ -57,6 +58,7 @@ class Broker:
         for lane in self.lanes:
             self.poller.watch(lane)
         self.control.post("ready")
+        # After a stop each worker applies its last item, closes its last client, and ends; so does its queue.
         while not all(lane.ended for lane in self.lanes):
             for source, *_ in self.poller.wait(self.timeout()):
                 if isinstance(source, LaneEnd):
@@ -66,7 +68,7 @@ class Broker:
             self.work()
             self.deliver()  # credit, if nothing else
             self.turns += 1
-            self.board.write(1, 0, self.lines, sum(self.position), 0, 0, 0, self.turns)
+            self.board.write(BROKER_ROW, records=self.records, items=sum(self.position), turns=self.turns)
 
     def work(self) -> None:
         """Deal with what waits, a slice at a time. While a worker lags, it goes on waiting: credit bounds how much.
@@ -74,9 +76,19 @@ class Broker:
         One short line can ask for a hundred kilobytes (LIST), so what comes out must be able to stop what goes in.
         """
         while (self.waiting or self.is_due()) and not self.ledger.lagging:
-            batch = [self.waiting.popleft() for _ in range(min(len(self.waiting), _SLICE_RECORDS))]
-            self.commit([("clock", *now()), *batch])
+            self.commit([("clock", *now()), *self.take_slice()])
             self.deliver()
+
+    def take_slice(self) -> list[Record]:
+        """The next records. Once all of a worker's batch is taken, its credit is owed."""
+        batch: list[Record] = []
+        while self.waiting and len(batch) < _SLICE_RECORDS:
+            record = self.waiting.popleft()
+            if record[0] == _PRICE:
+                self.ledger.received(*record[1:])
+            else:
+                batch.append(record)
+        return batch
 
     def timeout(self) -> float | None:
         """Seconds until the core wants to know the time."""
@@ -93,22 +105,26 @@ class Broker:
         worker = self.lanes.index(lane)
         for applied, size, records in lane.take():
             self.ledger.applied(worker, applied)
-            self.ledger.received(worker, size)
             self.waiting += records
-            self.lines += len(records)
+            self.waiting.append((_PRICE, worker, size))
+            self.records += len(records)
         if lane.ended:
             self.ledger.gone(worker)
             self.poller.forget(lane)
 
     def obey(self) -> None:
-        """The supervisor says stop, and why; or nothing any more, because it is dead."""
+        """All the supervisor ever says is stop, and why. The end of the link says that it is dead."""
         messages = self.control.take()
         if self.control.ended:
             os._exit(0)
         self.waiting += [("stop", reason) for (_, reason), _ in messages]
 
     def commit(self, batch: list[Record]) -> None:
-        """Append the batch to the journal, then apply it: the one way in which anything ever happens."""
+        """Append the batch to the journal, then apply it: the one way in which anything ever happens.
+
+        Passwords are taken out first, so neither journal nor core sees one. When the core must know whether one was
+        right it asks, and the answer is a record too: it is journaled and applied in the loop's next round.
+        """
         batch = [self.withheld.take(record) for record in batch]
         while batch:
             if self.journal is not None:
@@ -146,7 +162,7 @@ class Broker:
 
 
 def parts(items: list[Item]) -> Iterator[tuple[int, list[Item]]]:
-    """Items in batches with their sizes: a worker sends between two batches, so none may be a whole SendQ long."""
+    """Items in batches with their sizes. A worker sends after each look into its queue: the smaller, the sooner."""
     part: list[Item] = []
     size = 0
     for item in items:

@@ -52,6 +52,7 @@ def spawn(context: SpawnContext, role: str, main: Main, settings: Settings, *arg
 
 def _run(role: str, main: Main, control: socket.socket, settings: Settings, args: tuple[Any, ...]) -> None:
     # Ctrl-C and a closing terminal reach the whole foreground group; only the supervisor decides what they mean.
+    # SIGTERM is sent to one process by somebody who means it, and ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
@@ -65,7 +66,7 @@ def _run(role: str, main: Main, control: socket.socket, settings: Settings, args
         log.error("crashed", error=repr(error), at=f"{os.path.basename(last.filename)}:{last.lineno}")
         log.debug("traceback", text=traceback.format_exc())
         status = CRASHED
-    # Not sys.exit(): its last rites would wait for queues whose reader may be dead.
+    # Not sys.exit(): no atexit handlers, no finalizers. What a feeder thread has not written is given up on purpose.
     os._exit(status)
 
 

@@ -18,7 +18,7 @@ from multiprocessing import get_context, resource_tracker
 from pathlib import Path
 from typing import Any
 
-from mpchat.ipc.board import Board
+from mpchat.ipc.board import FIRST_WORKER_ROW, Board, row_of
 from mpchat.ipc.control_socket import ControlSocket
 from mpchat.ipc.handoff import Link
 from mpchat.ipc.lane import Lane
@@ -73,7 +73,7 @@ class Supervisor:
         child.take_name("mpchat:super")
         self.signals.hold()
         count = self.settings.workers
-        self.board = Board.make(2 + count)
+        self.board = Board.make(FIRST_WORKER_ROW + count)
         self.lanes = [Lane.make(get_context("spawn")) for _ in range(count)]
         self.signals.hold()  # again: the first queue has started multiprocessing's resource_tracker, which lets some go
         links = [Link.pair() for _ in range(count)]
@@ -122,20 +122,22 @@ class Supervisor:
         if each.link.take():
             each.ready = True
             if all(other.ready for other in self.children):
-                self.announce()
+                self.let_go()
+                if not self.stopping:
+                    self.announce()
         if each.link.ended:
             selector.unregister(each.link)
             each.link.close()
 
-    def announce(self) -> None:
-        """All listen and every queue has been opened at both ends: our own copies of all that can go."""
+    def let_go(self) -> None:
+        """Every child has opened what it was given: our own copies can go, and the semaphores' names with them."""
         for lane in self.lanes:
             lane.let_go()
         self.lanes.clear()
         for sock, _ in self.listeners:
             sock.close()
-        if self.stopping:
-            return
+
+    def announce(self) -> None:
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         plain = f"{host}:{self.ports[1]}" if len(self.ports) > 1 else "none"
         sys.stdout.write(f"mpchat ready: irc {host}:{self.ports[0]}, plain {plain}, pid {os.getpid()}\n")
@@ -156,9 +158,8 @@ class Supervisor:
             return
         self.status = FAILED
         self.log.error("process died", dead=each.role, was=each.process.pid, how=each.how_it_ended)
-        sys.stderr.write(
-            f"mpchat: the {each.role} process (pid {each.process.pid}) {each.how_it_ended}; the server ends\n"
-        )
+        who = f"the {each.role} process (pid {each.process.pid})"
+        sys.stderr.write(f"mpchat: {who} {each.how_it_ended}; the server ends\n")
         if each.role == "broker" or self.stopping:
             self.kill_the_rest()  # there is nobody left who could tell the clients
         else:
@@ -187,12 +188,11 @@ class Supervisor:
 
     def describe(self) -> dict[str, Any]:
         """For `mpchat ps`."""
-        rows = [{"role": "supervisor", "pid": os.getpid()}]
-        for each in self.children:
-            row = 2 + int(each.role[6:]) if each.role.startswith("worker") else ("acceptor", "broker").index(each.role)
-            rows.append({"role": each.role, "pid": each.process.pid or 0, **self.board.read(row)})
-        tracker = getattr(resource_tracker._resource_tracker, "_pid", None)
-        rows += [{"role": "resource_tracker", "pid": tracker}] if tracker is not None else []
+        rows: list[dict[str, Any]] = [{"role": "supervisor", "pid": os.getpid()}]
+        rows += [
+            {"role": each.role, "pid": each.process.pid, **self.board.read(row_of(each.role))} for each in self.children
+        ]
+        rows.append({"role": "resource_tracker", "pid": getattr(resource_tracker._resource_tracker, "_pid", None)})
         return {"ports": self.ports, "processes": rows}
 
 

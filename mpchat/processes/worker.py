@@ -17,7 +17,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from mpchat.ipc.board import Board
+from mpchat.ipc.board import FIRST_WORKER_ROW, Board
 from mpchat.ipc.handoff import Link
 from mpchat.ipc.lane import Lane, LaneEnd
 from mpchat.net.closing import Closing
@@ -70,7 +70,7 @@ class Worker:
         self.poller.watch(self.lane)
         self.control.post("ready")
         while self.connections or not self.ending:
-            for source, readable, writable, hung_up in self.poller.wait(self.timeout()):  # select: the only wait
+            for source, readable, writable, hung_up in self.poller.wait(self.timeout()):  # the only wait; see poller.py
                 if isinstance(source, Connection):
                     self.client_event(source, readable, writable, hung_up)
                 elif source is self.lane:
@@ -193,5 +193,6 @@ class Worker:
 
     def show(self) -> None:
         self.turns += 1
-        counts = (len(self.connections), self.intake.lines, self.position, self.groups.deliveries)
-        self.board.write(2 + self.number, *counts, self.sends, self.bytes_out, self.turns)
+        here = {"clients": len(self.connections), "records": self.intake.taken, "items": self.position}
+        sent = {"deliveries": self.groups.deliveries, "sends": self.sends, "bytes_out": self.bytes_out}
+        self.board.write(FIRST_WORKER_ROW + self.number, **here, **sent, turns=self.turns)

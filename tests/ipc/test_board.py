@@ -10,26 +10,26 @@ from mpchat.ipc.board import FIELDS, Board
 
 def test_a_row_is_read_as_it_was_written() -> None:
     board = Board.make(3)
-    board.write(1, *range(1, len(FIELDS) + 1))
+    board.write(1, **{name: number for number, name in enumerate(FIELDS, 1)})
     assert board.read(1) == {name: number for number, name in enumerate(FIELDS, 1)}
     assert set(board.read(0).values()) == set(board.read(2).values()) == {0}  # nobody else's row
 
 
 def test_what_is_left_out_is_nothing() -> None:
     board = Board.make(1)
-    board.write(0, *range(1, len(FIELDS) + 1))
-    board.write(0, 5)
+    board.write(0, **{field: number for number, field in enumerate(FIELDS, 1)})
+    board.write(0, clients=5)
     assert board.read(0) == {FIELDS[0]: 5, **dict.fromkeys(FIELDS[1:], 0)}
 
 
 def test_large_numbers_fit() -> None:
     board = Board.make(1)
-    board.write(0, 1 << 60)
+    board.write(0, clients=1 << 60)
     assert board.read(0)[FIELDS[0]] == 1 << 60
 
 
 def _write_and_die(board: Board) -> None:
-    board.write(1, 42)
+    board.write(1, clients=42)
     os._exit(9)
 
 

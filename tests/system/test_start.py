@@ -248,12 +248,12 @@ def test_ps_counts(server: Server) -> None:
         assert all(row["fds"] > 0 and row["pss_mib"] > 0 and row["cpu_seconds"] >= 0 for row in rows)
         return sum(row[field] for row in rows if row["role"].startswith(roles))
 
-    before = counted("lines", "worker")
+    before = counted("records", "worker")
     client = server.irc()
     client.send("PING a", "PING b")
     client.until("PONG")
     client.until("PONG")
-    assert counted("lines", "worker") == before + 2
+    assert counted("records", "worker") == before + 2
     assert counted("clients", "acceptor") == counted("clients", "worker") >= 1
 
 
@@ -261,7 +261,7 @@ def test_ps_as_a_table(server: Server) -> None:
     done = server.run("ps", "--port", str(server.irc_port))
     assert (done.returncode, done.stderr) == (0, "")
     head, *rows = done.stdout.splitlines()
-    assert head.split() == ["ROLE", "PID", "CLIENTS", "LINES", "CPU", "s", "PSS", "MiB", "FDS"]
+    assert head.split() == ["ROLE", "PID", "CLIENTS", "RECORDS", "CPU", "s", "PSS", "MiB", "FDS"]
     roles = ["supervisor", "broker", "worker0", "worker1", "acceptor", "resource_tracker"]
     assert [row.split()[0] for row in rows] == roles
     assert rows[0].split()[1] == str(server.pid)
