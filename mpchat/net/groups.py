@@ -35,7 +35,11 @@ class Groups:
     def cast(self, groups: tuple[int, ...], data: bytes, but: int) -> None:
         """To every member of any of these groups once, except the connection `but`."""
         if len(groups) == 1:
-            self._cast_one(groups[0], data, but)
+            group = groups[0]
+            if group != self._run_group:
+                self._end_run()
+                self._run_group = group
+            self._add_to_run(self._members[group], data, but)
             return
         self._end_run()
         members: dict[int, Connection] = {}
@@ -47,11 +51,7 @@ class Groups:
         self._pending.update(members)
         self.deliveries += len(members)
 
-    def _cast_one(self, group: int, data: bytes, but: int) -> None:
-        if group != self._run_group:
-            self._end_run()
-            self._run_group = group
-        members = self._members[group]
+    def _add_to_run(self, members: dict[int, Connection], data: bytes, but: int) -> None:
         self.deliveries += len(members)
         if but in members:
             self.deliveries -= 1

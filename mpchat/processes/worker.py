@@ -65,9 +65,8 @@ class Worker:
         }
 
     def run(self) -> None:
-        self.poller.watch(self.control)
-        self.poller.watch(self.acceptor)
-        self.poller.watch(self.lane)
+        for end in (self.control, self.acceptor, self.lane):
+            self.poller.watch(end)
         self.control.post("ready")
         while self.connections or not self.ending:
             for source, readable, writable, hung_up in self.poller.wait(self.timeout()):  # the only wait; see poller.py
@@ -149,17 +148,20 @@ class Worker:
 
     def flush(self) -> None:
         """Send this turn's output: everything for one client in one call."""
-        connections = self.groups.spoken_to()
-        self.sends += len(connections)
-        for connection in connections:
+        for connection in self.groups.spoken_to():
             self.bytes_out += connection.flush()
+            self.sends += 1
             if connection.blocked:
-                self.intake.rearm(connection)
-                if connection.overdue:
-                    connection.deaf = True
-                    self.intake.records.append(connection.end("SendQ exceeded"))
+                self.fall_behind(connection)
             if connection.closing:
                 self.close_if_done(connection)
+
+    def fall_behind(self, connection: Connection) -> None:
+        """The kernel takes no more for it now: wait for room, but not for ever more bytes."""
+        self.intake.rearm(connection)
+        if connection.overdue:
+            connection.deaf = True
+            self.intake.records.append(connection.end("SendQ exceeded"))
 
     # The end of a connection, and of everything
 

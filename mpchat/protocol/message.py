@@ -26,13 +26,14 @@ def parse(line: str) -> Message:
     """Take a line (without its CR LF) apart. The command comes back in upper case, "" for a blank line."""
     tags: dict[str, str] = {}
     source = ""
-    if line.startswith("@"):
-        packed, _, line = line[1:].partition(" ")
-        tags = _parse_tags(packed)
-    line = line.lstrip(" ")
-    if line.startswith(":"):
-        source, _, line = line[1:].partition(" ")
+    if line[:1] in " @:":  # most lines begin with their command
+        if line.startswith("@"):
+            packed, _, line = line[1:].partition(" ")
+            tags = _parse_tags(packed)
         line = line.lstrip(" ")
+        if line.startswith(":"):
+            source, _, line = line[1:].partition(" ")
+            line = line.lstrip(" ")
     head, colon, trailing = line.partition(" :")
     params = head.split(" ")
     if "" in params:  # spaces in a row, or a blank line

@@ -31,6 +31,10 @@ class Withheld:
         """The record as everybody may see it."""
         kind = record[0]
         if kind == "line" or kind == "part":
+            if record[3][:2] == b"PR" and not self._begun:  # PRIVMSG is most of what comes
+                if kind == "part":
+                    self._begin(record[1], record[3], record[3])
+                return record
             return self._take_input(*record)
         if kind == "open":
             self._is_plain[record[2]] = record[3]
@@ -41,16 +45,20 @@ class Withheld:
     def _take_input(self, kind: str, connection: int, end: int, data: bytes) -> Record:
         came, shown = self._begun.pop(connection, (b"", b"")) if self._begun else (b"", b"")
         whole = came + data
-        if whole and whole[0] in _FIRST and whole[:2] != b"PR":  # PRIVMSG is most of what comes
+        if whole and whole[0] in _FIRST:
             found = self._find(connection, whole)
             if found is not None:
                 self._secrets[connection, end] = found[2].strip()
                 visible = (found[1] + _REPLACED).encode()
                 # A secret may come in pieces: what was shown of it stands, and no more of it is.
                 data = visible[len(shown) :] if visible.startswith(shown) else b""
-        if kind == "part" and connection in self._is_plain:
-            self._begun[connection] = whole, shown + data
+        if kind == "part":
+            self._begin(connection, whole, shown + data)
         return (kind, connection, end, data)
+
+    def _begin(self, connection: int, came: bytes, shown: bytes) -> None:
+        if connection in self._is_plain:  # one that has closed would never be forgotten
+            self._begun[connection] = came, shown
 
     def _find(self, connection: int, line: bytes) -> re.Match[str] | None:
         text = clean(line.decode(errors="replace"))

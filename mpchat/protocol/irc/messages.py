@@ -13,12 +13,12 @@ from mpchat.protocol.saying import fit
 
 def privmsg(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     text = params[1] if len(params) > 1 else ""
-    if not params or not _targets(params[0]):
+    targets = _targets(params[0]) if params else []
+    if not targets:
         yield desk.reply(peer, n.NORECIPIENT, "No recipient given (PRIVMSG)")
         return
     if not text:
         raise Refusal(Reason.NO_TEXT)  # once, however many were to read it
-    targets = _targets(params[0])
     if len(targets) > desk.wording.targets:
         yield desk.reply(peer, n.TOOMANYTARGETS, middle(targets[-1]), "Too many recipients")
         return
