@@ -1,6 +1,7 @@
 """Measure a server on this machine: `make bench`, or `make bench ARGS='fanout --rounds 5'`.
 
-    fanout   one room of 100, 4 publishers with 8 messages in flight each: deliveries and CPU for each of them
+    fanout   one room of 100, 4 publishers with 8 messages in flight each: deliveries, CPU for each of them, and the
+             same of the bare shape (scripts/bare.py: processes, queues and sockets without a chat) in the same round
     crowd    2,000 clients join one room of a server with its default settings, and one speaks
     idle     what 10,000 idle connections cost in memory, and an idle server in CPU
 
@@ -29,27 +30,37 @@ IDLE = 10_000
 
 def fanout(rounds: int, seconds: float, workers: int, data: bool) -> None:
     print(f"fan-out: 1 room of 100, 4 publishers, 8 in flight, --workers {workers}, journal {'on' if data else 'off'}")
-    print("  round   deliveries/s   server us/delivery   broker   worker   acceptor   checked")
-    totals, rates = [], []
+    print("  round   deliveries/s   server us/delivery   broker   worker   the bare shape   ratio   checked")
+    ratios = []
     for number in range(1, rounds + 1):
         with tempfile.TemporaryDirectory() as folder:
             extra = ["--data", folder] if data else []
-            with Subject("--unlimited", "--workers", str(workers), "--plain-port", "none", *extra) as server:
-                room = Room(server, members=100, publishers=4, in_flight=8)
-                before = server.cpu_seconds()
-                started = time.monotonic()
-                deliveries = room.run(seconds)
-                elapsed = time.monotonic() - started
-                after = server.cpu_seconds()
-        spent = {role: (after[role] - before[role]) / deliveries * 1e6 for role in after}
-        by_worker = sum(cost for role, cost in spent.items() if role.startswith("worker"))
-        totals.append(sum(spent.values()))
-        rates.append(deliveries / elapsed)
+            args = ("--unlimited", "--workers", str(workers), "--plain-port", "none", *extra)
+            with Subject(*args) as server:
+                rate, spent, deliveries = _load(server, seconds)
+        with Subject(bare=True) as shape:
+            _, bare, more = _load(shape, seconds)
+        cost, reference = sum(spent.values()), sum(bare.values())
+        by_worker = sum(part for role, part in spent.items() if role.startswith("worker"))
+        ratios.append((rate, cost, reference, cost / reference))
         print(
-            f"  {number:>5}   {rates[-1]:>12,.0f}   {totals[-1]:>18.3f}   {spent['broker']:>6.3f}   {by_worker:>6.3f}"
-            f"   {spent['acceptor']:>8.3f}   {deliveries:,} deliveries, none lost, doubled or reordered"
+            f"  {number:>5}   {rate:>12,.0f}   {cost:>18.3f}   {spent['broker']:>6.3f}   {by_worker:>6.3f}"
+            f"   {reference:>14.3f}   {cost / reference:>5.2f}   {deliveries + more:,} deliveries"
         )
-    print(f"  median  {statistics.median(rates):>12,.0f}   {statistics.median(totals):>18.3f}\n")
+    rate, cost, reference, ratio = (statistics.median(column) for column in zip(*ratios, strict=True))
+    print(f"  median  {rate:>12,.0f}   {cost:>18.3f}   {'':>15}   {reference:>14.3f}   {ratio:>5.2f}", end="")
+    print("   none lost, doubled or reordered\n")
+
+
+def _load(server: Subject, seconds: float) -> tuple[float, dict[str, float], int]:
+    """Deliveries a second, CPU us a delivery by role, and how many deliveries were made and checked."""
+    room = Room(server, members=100, publishers=4, in_flight=8)
+    before = server.cpu_seconds()
+    started = time.monotonic()
+    deliveries = room.run(seconds)
+    elapsed = time.monotonic() - started
+    after = server.cpu_seconds()
+    return deliveries / elapsed, {role: (after[role] - before[role]) / deliveries * 1e6 for role in after}, deliveries
 
 
 def crowd() -> None:

@@ -21,39 +21,46 @@ from pathlib import Path
 from typing import Any
 
 _READY = re.compile(r"mpchat ready: irc (\S+):(\d+)")
+_BARE = re.compile(r"(\w+)=(\d+)")
+_ROOT = Path(__file__).resolve().parent.parent
 _PATIENCE = 60.0  # seconds without any progress: then the server has lost something
 _AT_ONCE = 200  # connections being registered at the same time
 
 
 class Subject:
-    """The server under test, started with these arguments."""
+    """The server under test, started with these arguments, or the bare shape."""
 
-    def __init__(self, *args: str) -> None:
+    def __init__(self, *args: str, bare: bool = False) -> None:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self._folder = tempfile.TemporaryDirectory(prefix="mpchat-bench-")
-        environment = {**os.environ, "XDG_RUNTIME_DIR": self._folder.name}
+        self._environment = {**os.environ, "XDG_RUNTIME_DIR": self._folder.name}
+        server = ["-m", "mpchat", "server", "127.0.0.1", "0", "--log-level", "error", *args]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "mpchat", "server", "127.0.0.1", "0", "--log-level", "error", *args],
+            [sys.executable, *(["scripts/bare.py"] if bare else server)],
             stdout=subprocess.PIPE,
             text=True,
-            env=environment,
-            cwd=Path(__file__).resolve().parent.parent,
+            env=self._environment,
+            cwd=_ROOT,
         )
         assert self._process.stdout is not None
-        found = _READY.match(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        found = _READY.match(line)
         if found is None:
             raise SystemExit("the server did not start")
         self.address = (found[1], int(found[2]))
+        self.pids = {role: int(pid) for role, pid in _BARE.findall(line)} if bare else self._ps(found[2])
+
+    def _ps(self, port: str) -> dict[str, int]:
         answer = subprocess.run(
-            [sys.executable, "-m", "mpchat", "ps", "--json", "--port", found[2]],
-            env=environment,
-            cwd=Path(__file__).resolve().parent.parent,
+            [sys.executable, "-m", "mpchat", "ps", "--json", "--port", port],
+            env=self._environment,
+            cwd=_ROOT,
             capture_output=True,
             text=True,
             check=True,
         )
-        self.pids: dict[str, int] = {row["role"]: row["pid"] for row in json.loads(answer.stdout)["processes"]}
+        return {row["role"]: row["pid"] for row in json.loads(answer.stdout)["processes"]}
 
     def __enter__(self) -> Subject:
         return self
