@@ -1,4 +1,4 @@
-"""The broker's mind, a deterministic state machine: apply(record) -> items; the same records always give the same.
+"""The broker's mind, a deterministic state machine: apply(record) -> items. The same records give the same items.
 
 A record is what happened, as a tuple; an item is what a worker must do about it. All the core knows of time is what
 records told it. It puts the chat's events into each dialect's words, once for every wire profile, and says which

@@ -76,8 +76,10 @@ class Broker:
         One short line can ask for a hundred kilobytes (LIST), so what comes out must be able to stop what goes in.
         """
         while (self.waiting or self.is_due()) and not self.ledger.lagging:
-            self.commit([("clock", *now()), *self.take_slice()])
-            self.deliver()
+            batch = self.take_slice()
+            if batch or self.is_due():
+                self.commit([("clock", *now()), *batch])
+                self.deliver()
 
     def take_slice(self) -> list[Record]:
         """The next records. Once all of a worker's batch is taken, its credit is owed."""
@@ -153,8 +155,8 @@ class Broker:
         """Batches for each worker that has items coming, or credit."""
         credit = self.ledger.pay()
         for worker, items in enumerate(self.outgoing):
-            if items or worker in credit:
-                self.outgoing[worker] = []
+            self.outgoing[worker] = []
+            if (items or worker in credit) and not self.lanes[worker].ended:
                 for size, part in parts(items):
                     self.lanes[worker].put((self.position[worker] + 1, credit.pop(worker, 0), size, part))
                     self.ledger.sent(worker, size)
