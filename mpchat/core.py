@@ -270,9 +270,7 @@ class Core:
 
     def _follow(self, attachment: Attachment, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
-            if isinstance(outcome, Said):  # most of what ever happens
-                self._publish_said(outcome)
-            elif isinstance(outcome, bytes):
+            if isinstance(outcome, bytes):
                 self._send(attachment, [outcome])
             elif isinstance(outcome, Question):
                 attachment.asked = outcome

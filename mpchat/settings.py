@@ -67,9 +67,9 @@ class Settings:
     log_json: bool = False
 
     sendq_bytes: int = 1 << 20  # a client further behind than this is not reading: about 10,000 lines
-    line_bytes: int = 8191  # 512 of IRC and 4096 of tags, with room; the peek must be able to hold a whole line
+    line_bytes: int = 8191  # 512 of IRC and 4096 of tags, with room; what is longer is discarded
     peek_bytes: int = 16_384  # one look into a socket; equal to the receive buffer, so a look sees all of it
-    window_bytes: int = 8_192  # forwarded and unacknowledged at most, per client: one more full line always fits
+    window_bytes: int = 8_192  # forwarded and unacknowledged, per client: with so much, wait for the broker
     receive_buffer_bytes: int = 16_384  # SO_RCVBUF: bounds what an unread client costs the kernel
     send_buffer_bytes: int = 131_072  # SO_SNDBUF: the same for a client that does not read
     burst_lines: int = 20  # flood control: a client may say so much at once,

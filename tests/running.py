@@ -34,12 +34,16 @@ class Server:
             env=self.environment,
             start_new_session=True,  # so that a test's Ctrl-C to the group reaches this server only
         )
+        self.read_ready_line(host)
+
+    def read_ready_line(self, host: str) -> None:
+        """Wait until all listen, and learn where."""
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        found = _READY.match(line)
+        self.ready = self.process.stdout.readline()
+        found = _READY.match(self.ready)
         if found is None:
             self.stop()
-            raise AssertionError(f"no ready line but {line!r}; log: {self.log_text()}")
+            raise AssertionError(f"no ready line but {self.ready!r}; log: {self.log_text()}")
         self.host = host
         self.irc_port = int(found[2])
         self.plain_port = int(found[3] or 0)

@@ -175,3 +175,16 @@ def test_other_records_pass_as_they_are() -> None:
 
     for record in (("clock", 1, 2), ("open", 0, 7, False, "PASS secret"), ("gone", 7, "PASS secret")):
         assert withheld.take(record) == record
+
+
+def test_a_message_in_pieces_passes_as_it_is() -> None:
+    withheld = Withheld()
+    withheld.take(("open", 0, 7, False, "127.0.0.1"))
+    pieces: list[tuple[str, int, int, bytes]] = [("part", 7, 4, b"PRIV"), ("line", 7, 30, b"MSG #a :/pass me the salt")]
+    assert [withheld.take(piece) for piece in pieces] == pieces
+
+
+def test_nothing_is_kept_of_a_connection_that_has_closed() -> None:
+    withheld = Withheld()
+    assert withheld.take(("part", 7, 5, b"PASS ")) == ("part", 7, 5, b"PASS ")
+    assert withheld.take(("line", 7, 11, b"hello")) == ("line", 7, 11, b"hello")

@@ -17,7 +17,7 @@ import pytest
 
 from mpchat.ipc.control_socket import ask
 from mpchat.settings import Settings
-from tests.running import _READY, PATIENCE, Server
+from tests.running import PATIENCE, Server
 
 LINUX = sys.platform.startswith("linux")
 needs_linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
@@ -48,16 +48,7 @@ class Unusual(Server):
             start_new_session=True,
             preexec_fn=before,
         )
-        assert self.process.stdout is not None
-        self.ready = self.process.stdout.readline()
-        found = _READY.match(self.ready)
-        if found is None:
-            self.stop()
-            raise AssertionError(f"no ready line but {self.ready!r}; log: {self.log_text()}")
-        self.host = host
-        self.irc_port = int(found[2])
-        self.plain_port = int(found[3] or 0)
-        self.pid = int(found[4])
+        self.read_ready_line(host)
 
 
 @contextlib.contextmanager
