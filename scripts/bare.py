@@ -80,6 +80,8 @@ def worker(listener: socket.socket, up: Any, down: Any) -> None:
 def main() -> None:
     context = get_context("spawn")
     up, down = context.Queue(), context.Queue()
+    # Not before: the first queue starts multiprocessing's resource_tracker, and that lets SIGTERM go again.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         processes = {
             "broker": context.Process(target=broker, args=(up, down), daemon=True),
@@ -97,5 +99,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     main()
