@@ -11,6 +11,7 @@ import select
 import signal
 import socket
 import sys
+from itertools import groupby
 from multiprocessing import get_context
 from typing import Any
 
@@ -57,9 +58,14 @@ def worker(listener: socket.socket, up: Any, down: Any) -> None:
                     items = down.get_nowait()
                 except queue.Empty:
                     continue
-                for client, data in items:
-                    for outbox in [outboxes[client]] if client else outboxes.values():
-                        outbox.append(data)
+                for is_for_all, run in groupby(items, key=lambda item: not item[0]):
+                    if is_for_all:  # joined once, not once for each client
+                        joined = b"".join([data for _, data in run])
+                        for outbox in outboxes.values():
+                            outbox.append(joined)
+                    else:
+                        for client, data in run:
+                            outboxes[client].append(data)
             else:
                 data = socks[fd].recv(65536)
                 if not data:
@@ -73,7 +79,7 @@ def worker(listener: socket.socket, up: Any, down: Any) -> None:
             up.put(batch)
         for fd, outbox in outboxes.items():
             if outbox:
-                socks[fd].send(b"".join(outbox))  # blocking: nobody here is slow
+                socks[fd].send(outbox[0] if len(outbox) == 1 else b"".join(outbox))  # blocking: nobody here is slow
                 outbox.clear()
 
 
