@@ -7,6 +7,8 @@ import argparse
 import ipaddress
 import os
 import sys
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -74,6 +76,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"a number of seconds, not {text!r}")
+    return seconds
+
+
 def _oper(text: str) -> Oper:
     name, colon, password = text.partition(":")
     if not (name and colon and password) or " " in text:
@@ -93,7 +105,18 @@ def _add_server(commands: Any) -> None:
     add("--plain-port", type=_plain_port, default=-1, metavar="P", help="plain text port, or none (default: PORT + 13)")
     workers = max(1, (os.cpu_count() or 1) // 2)
     add("--workers", type=_count, default=workers, metavar="N", help="worker processes (default here: %(default)s)")
-    add("--data", default="", metavar="DIR", help="keep the journal of this run in DIR")
+    keep = parser.add_mutually_exclusive_group()
+    keep.add_argument("--data", metavar="DIR", help="journal and history (default: a folder for each port)")
+    keep.add_argument("--ephemeral", action="store_true", help="keep them in a folder that is removed at the end")
+    add(
+        "--durability",
+        choices=("none", "process", "power"),
+        default="process",
+        help="what an accepted line survives: nothing, the death of a process, a power cut (default: %(default)s)",
+    )
+    add(
+        "--hang-limit", type=_seconds, default=3.0, metavar="S", help="a process that hangs is killed after S; 0: never"
+    )
     add("--name", default="mpchat.local", help="the server's name (default: %(default)s)")
     add("--network", default="mpchat", help="the network's name (default: %(default)s)")
     add("--description", default="a chat server made of processes", help="a few words about the server")
@@ -118,6 +141,9 @@ def _run_server(options: argparse.Namespace) -> int:
     settings = _server_settings(options)
     runtime = runtime_folder(os.environ.get("XDG_RUNTIME_DIR", ""))
     try:
+        if options.ephemeral or (options.port == 0 and not options.data):  # nobody comes back to a port of chance
+            with tempfile.TemporaryDirectory(prefix="mpchat-") as folder:
+                return serve(replace(settings, data=folder if options.durability != "none" else ""), runtime)
         return serve(settings, runtime)
     except OSError as error:
         if error.filename:
@@ -153,12 +179,21 @@ def _server_settings(options: argparse.Namespace) -> Settings:
         password=password,
         opers=tuple(options.oper),
         max_clients=options.max_clients or fitting,
-        data=options.data,
+        data=_data_folder(options),
+        power=options.durability == "power",
+        hang_limit=options.hang_limit,
         sendq_bytes=options.sendq,
         unlimited=options.unlimited,
         log_level=options.log_level,
         log_json=options.log_json,
     )
+
+
+def _data_folder(options: argparse.Namespace) -> str:
+    if options.durability == "none":
+        return ""
+    state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
+    return str(options.data or Path(state, "mpchat", str(options.port)))
 
 
 def _default_plain_port(port: int) -> int | None:

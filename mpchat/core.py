@@ -11,14 +11,20 @@ group of connections gets them. It has never heard of sockets, queues or process
     ("line", connection, end, bytes)                    worker  a line, or what follows its parts, without the LF;
                                                                 end: its end as an offset in the input stream
     ("part", connection, end, bytes)                    worker  the beginning of a line, or more of it
-    ("overlong", connection, end)                       worker  a line was longer than anybody can take
-    ("rest", connection, end)                           worker  more of the same line
+    ("overlong", connection, end, is_over)              worker  a line was longer than anybody can take; is_over: its
+                                                                end has come
+    ("rest", connection, end, is_over)                  worker  more of the same line
     ("gone", connection, reason)                        worker  the client left, or does not read
     ("silent", connection)                              worker  answers "probe": nothing of it lies unread
-    ("answer", connection, right)                       broker  answers "ask"
+    ("answer", connection, answer)                      broker  answers "ask"; to a password: was it right?
+    ("again", connection)                               broker  the answer to "ask" died with a broker: the line that
+                                                                asked, and those after it, will be forwarded again
+    ("skip", position, index, connection)               broker  a record of this connection cannot be dealt with, and
+                                                                is left out; where it stood is the broker's affair
     ("stop", reason)                                    broker  the server ends
 
     item                                                to
+    ("open", connection)                                worker  it has a session: everything of it follows this
     ("send", connection, bytes)                         worker  append to this connection's output
     ("cast", groups, bytes, except)                     worker  the same for each member of these groups, but one
     ("join", group, connection)  ("leave", …)           worker  group membership
@@ -26,12 +32,17 @@ group of connections gets them. It has never heard of sockets, queues or process
     ("probe", connection)                               worker  is anything of it unread?
     ("close", connection)                               worker  flush and close
     ("end",)                                            worker  the last item of all
-    ("ask", connection, end, kind, name)                broker  a question to the world outside
+    ("ask", connection, end, kind, about)               broker  a question to the world outside; the line that asks it
+                                                                is acknowledged when it is answered
+
+A fact is a message to a channel, for whoever keeps its history:
+(number, wall ms, channel casefolded, nick!user@host, "PRIVMSG" or "NOTICE", text). Private messages are no facts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from heapq import heappop, heappush
 from typing import Any
 
@@ -40,56 +51,29 @@ from mpchat.chat.events import Event, Invited, Joined, Kicked, Left, Parted, Ren
 from mpchat.chat.hub import Hub
 from mpchat.chat.refusals import Refusal
 from mpchat.chat.sessions import Session
-from mpchat.protocol import irc, plain
+from mpchat.chat.state import hub_of, hub_values
+from mpchat.protocol import irc, plain, state
+from mpchat.protocol.attachment import Attachment, attachment_of, attachment_values
 from mpchat.protocol.capabilities import ECHO_MESSAGE, PLAIN, SERVER_TIME
 from mpchat.protocol.clock import time_tag
 from mpchat.protocol.desk import Desk, Goodbye, Outcome, Peer, Question
-from mpchat.settings import unpack
+from mpchat.protocol.saying import VERBS
+from mpchat.settings import Wording, pack, unpack
 
 Record = tuple[Any, ...]
 Item = tuple[Any, ...]
+Fact = tuple[int, int, str, str, str, str]
 
 BROKER = -1  # stands where a worker's number would: the item is for the broker itself
-
-
-class Attachment:
-    """A connection as the core sees it: where it hangs, and how much of its input has been accepted."""
-
-    __slots__ = (
-        "accepted",
-        "asked",
-        "capabilities",
-        "connection",
-        "heard_at",
-        "held",
-        "part",
-        "peer",
-        "pinged",
-        "profile",
-        "taken",
-        "worker",
-    )
-
-    def __init__(self, connection: int, worker: int, peer: Peer, mono: int) -> None:
-        self.connection = connection
-        self.worker = worker
-        self.peer = peer
-        self.capabilities = 0
-        self.profile = peer.profile
-        self.accepted = 0  # offset in the input stream: what was forwarded before it is a repeat
-        self.taken = 0  # the end of the line that is being dealt with; it trails while one waits for an answer
-        self.heard_at = mono
-        self.pinged = False
-        self.asked: Question | None = None  # while this is open, later lines wait in `held`
-        self.held: list[tuple[str, int, bytes]] = []
-        self.part = b""  # the beginning of a line that has not ended yet
+STATE_VERSION = 1  # to be raised whenever dump() holds anything else, or apply() makes anything else of it
+_ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
 
 
 class Core:
-    """One instance, one server run."""
+    """All that the chat is, from one run of the server to the next."""
 
     def __init__(self) -> None:
-        self._desk: Desk
+        self._desk = Desk(Hub(Wording(), 0), Wording(), 0, 0)  # until the first "start"
         self._workers = 0
         self._stopped = False
         self._attached: dict[int, Attachment] = {}
@@ -97,18 +81,18 @@ class Core:
         self._last_group = 0
         self._deadlines: list[tuple[int, int]] = []  # heap of (mono ms, connection)
         self._acks: dict[int, int] = {}
+        self._facts: list[Fact] = []
         self._items: list[tuple[int, Item]] = []
         self._apply: dict[str, Callable[..., None]] = {
             "start": self._start,
             "clock": self._clock,
             "open": self._open,
-            "line": self._line,
-            "part": self._part,
-            "overlong": self._overlong,
-            "rest": self._rest,
+            **{kind: partial(self._input, kind) for kind in ("line", "part", "overlong", "rest")},
             "gone": self._gone,
             "silent": self._silent,
             "answer": self._answer,
+            "again": self._again,
+            "skip": self._skip,
             "stop": self._stop,
         }
 
@@ -121,7 +105,7 @@ class Core:
         return items
 
     def acknowledge(self) -> list[tuple[int, Item]]:
-        """To be called after each batch: one acknowledgement for each connection that the batch heard of."""
+        """To be called after each batch: one acknowledgement for each connection whose input it dealt with."""
         items = [
             (self._attached[connection].worker, ("ack", connection, end))
             for connection, end in self._acks.items()
@@ -129,6 +113,73 @@ class Core:
         ]
         self._acks.clear()
         return items
+
+    def facts(self) -> list[Fact]:
+        """To be called after each batch too: what was said in it, on channels."""
+        facts, self._facts = self._facts, []
+        return facts
+
+    def inputs(self, worker: int) -> list[tuple[int, int, int, bool]]:
+        """How far the input of this worker's connections has been accepted: where a worker must go on.
+
+        Each is connection, offset, how many bytes up to there begin a line that has not ended, and whether that line
+        was too long and what is still to come of it is discarded.
+        """
+        return [
+            (attachment.connection, attachment.accepted, attachment.begun, attachment.discarding)
+            for attachment in self._attached.values()
+            if attachment.worker == worker
+        ]
+
+    def parts(self) -> list[tuple[int, bool, int, bytes]]:
+        """Each connection, is_plain, how far its input has been taken, and the beginning of a line that ends there.
+
+        For a new broker, which tells whoever withholds secrets.
+        """
+        parts = []
+        for attachment in self._attached.values():
+            taken, part = attachment.taken, attachment.part
+            if attachment.asked is not None:
+                taken, _, part = attachment.before  # the line that asked will come again
+            parts.append((attachment.connection, attachment.peer.is_plain, taken, part))
+        return parts
+
+    def dealt_with(self, connection: int) -> int:
+        """Up to where its input has been dealt with, and every question in it answered; 0 for one that is not here."""
+        attachment = self._attached.get(connection)
+        if attachment is None:
+            return 0
+        return attachment.taken if attachment.asked is None else attachment.before[0]
+
+    def questions(self) -> list[int]:
+        """The connections with an open question. If the broker has died, nobody is looking for the answers."""
+        return [attachment.connection for attachment in self._attached.values() if attachment.asked is not None]
+
+    def dump(self) -> bytes:
+        """The whole state: whoever loads it, and applies the records that come later, gets the same items."""
+        desk = self._desk
+        values = (
+            (desk.started, desk.utc_offset, desk.wall, desk.mono),
+            pack(desk.wording),
+            hub_values(desk.hub),
+            [attachment_values(attachment) for attachment in self._attached.values()],
+            {channel.folded: ports for channel, ports in self._groups.items()},
+            (self._workers, self._stopped, self._last_group, self._deadlines, self._acks, self._facts),
+        )
+        return state.to_bytes(STATE_VERSION, values)
+
+    @classmethod
+    def load(cls, data: bytes) -> Core:
+        """The core that dump() was asked of. Raises ValueError if a program with other ideas wrote it."""
+        core = cls()
+        times, wording, hub, attached, groups, rest = state.from_bytes(STATE_VERSION, data)
+        words = unpack(wording)
+        core._desk = Desk(hub_of(words, hub), words, *times)
+        attachments = [attachment_of(core._desk.hub.sessions, values) for values in attached]
+        core._attached = {attachment.connection: attachment for attachment in attachments}
+        core._groups = {core._desk.hub.channels[name]: ports for name, ports in groups.items()}
+        core._workers, core._stopped, core._last_group, core._deadlines, core._acks, core._facts = rest
+        return core
 
     @property
     def next_deadline(self) -> int | None:
@@ -138,11 +189,14 @@ class Core:
     # Records
 
     def _start(self, wording: Any, workers: int, utc_offset: int, wall: int, mono: int) -> None:
-        words = unpack(wording)
-        self._attached, self._groups, self._deadlines = {}, {}, []  # whatever an earlier run knew is over
-        self._stopped = False
-        self._workers = workers
-        self._desk = Desk(Hub(words, wall // 1000), words, wall // 1000, utc_offset, wall, mono)
+        """Whoever was here is not any more, and there is no worker left to be told."""
+        words, former = unpack(wording), self._desk
+        hub = Hub(words, wall // 1000)
+        hub.inherit(former.hub, former.seconds, wall // 1000)
+        self._desk = Desk(hub, words, wall // 1000, utc_offset, wall, mono)
+        self._attached, self._groups, self._deadlines, self._acks = {}, {}, [], {}
+        self._last_group = 0
+        self._workers, self._stopped = workers, False
 
     def _clock(self, wall: int, mono: int) -> None:
         desk = self._desk
@@ -153,62 +207,61 @@ class Core:
                 self._due(attachment)
 
     def _open(self, worker: int, connection: int, is_plain: bool, host: str) -> None:
+        if connection in self._attached:
+            return  # announced twice
         peer = Peer(self._desk.hub.connect(connection, host), is_plain)
-        self._desk.peers[connection] = peer
         attachment = self._attached[connection] = Attachment(connection, worker, peer, self._desk.mono)
+        self._items.append((worker, ("open", connection)))
         self._wait(attachment, self._desk.wording.registration_seconds)
         self._run(attachment, _dialect(peer).greet(self._desk, peer))
 
-    def _line(self, connection: int, end: int, data: bytes) -> None:
-        self._input("line", connection, end, data)
+    def _input(self, kind: str, connection: int, end: int, what: Any) -> None:
+        """Accept input once: a repeat is known by its offset. While a question is open it waits.
 
-    def _part(self, connection: int, end: int, data: bytes) -> None:
-        self._input("part", connection, end, data)
-
-    def _overlong(self, connection: int, end: int) -> None:
-        self._input("overlong", connection, end, b"")
-
-    def _rest(self, connection: int, end: int) -> None:
-        self._input("rest", connection, end, b"")
-
-    def _input(self, kind: str, connection: int, end: int, data: bytes) -> None:
-        """Accept input once: a repeat is known by its offset. While a question is open it waits."""
+        `what` is the bytes of a line, or of a part of one; of a line too long, whether its end has come.
+        """
         attachment = self._attached.get(connection)
         if attachment is None or end <= attachment.accepted:
             return  # closed meanwhile, or forwarded twice
+        line_start = attachment.line_start
         attachment.accepted = end
-        if attachment.asked is not None:
-            attachment.held.append((kind, end, data))
+        if kind != "part":
+            attachment.line_start = end
+            attachment.discarding = what is False
+        if attachment.asked is None:
+            self._take(attachment, kind, end, what, line_start)
         else:
-            self._take(attachment, kind, end, data)
+            attachment.held.append((kind, end, what, line_start))
 
-    def _take(self, attachment: Attachment, kind: str, end: int, data: bytes) -> None:
-        if kind == "gone":
-            self._gone(attachment.connection, data.decode())
-            return
-        self._acks[attachment.connection] = attachment.taken = end
+    def _take(self, attachment: Attachment, kind: str, end: int, what: Any, line_start: int) -> None:
+        taken, part = attachment.taken, attachment.part
+        attachment.taken = end
         attachment.heard_at = self._desk.mono
         attachment.pinged = False
         peer = attachment.peer
         if kind == "line":
-            if attachment.part:
-                data, attachment.part = attachment.part + data, b""
-            line = data[:-1] if data.endswith(b"\r") else data  # CR LF, or LF alone
+            if part:
+                what, attachment.part = part + what, b""
+            line = what[:-1] if what.endswith(b"\r") else what  # CR LF, or LF alone
             self._run(attachment, _dialect(peer).handle(self._desk, peer, line))
+            if attachment.asked is not None:  # it is acknowledged with its answer
+                attachment.before = taken, line_start, part
+                return
         elif kind == "part":
-            attachment.part += data
+            attachment.part = part + what
         elif kind == "overlong":
             attachment.part = b""
             self._send(attachment, [_dialect(peer).overlong(self._desk, peer)])
+        self._acks[attachment.connection] = end
 
     def _gone(self, connection: int, reason: str) -> None:
         attachment = self._attached.get(connection)
         if attachment is None:
             return
         if attachment.asked is not None:  # lines that came before the end still wait
-            attachment.held.append(("gone", attachment.accepted, reason.encode()))
+            attachment.held.append(("gone", attachment.accepted, reason, attachment.line_start))
         else:
-            self._close(Goodbye(attachment.peer.session, reason))
+            self._quit(attachment, reason, reason)
 
     def _silent(self, connection: int) -> None:
         attachment = self._attached.get(connection)
@@ -216,15 +269,32 @@ class Core:
             seconds = (self._desk.mono - attachment.heard_at) // 1000
             self._gone(connection, f"Ping timeout: {seconds} seconds")
 
-    def _answer(self, connection: int, right: bool) -> None:
+    def _answer(self, connection: int, answer: Any) -> None:
         attachment = self._attached.get(connection)
         if attachment is None or attachment.asked is None:
             return
         question, attachment.asked = attachment.asked, None
         peer = attachment.peer
-        self._run(attachment, _dialect(peer).answered(self._desk, peer, question.kind, right))
+        self._run(attachment, _dialect(peer).answered(self._desk, peer, question.kind, answer))
+        self._acks[connection] = attachment.taken
         while attachment.held and attachment.asked is None and connection in self._attached:
-            self._take(attachment, *attachment.held.pop(0))
+            kind, *held = attachment.held.pop(0)
+            if kind == "gone":
+                self._gone(connection, held[1])
+            else:
+                self._take(attachment, kind, *held)
+
+    def _again(self, connection: int) -> None:
+        attachment = self._attached.get(connection)
+        if attachment is not None and attachment.asked is not None:
+            attachment.ask_again()
+
+    def _skip(self, position: int, index: int, connection: int) -> None:
+        attachment = self._attached.get(connection)
+        if attachment is not None:
+            self._quit(
+                attachment, "Server error", "The server failed at something you sent, and has left it out. Sorry"
+            )
 
     def _stop(self, reason: str) -> None:
         """Everybody is told, nobody is told about the others."""
@@ -243,7 +313,10 @@ class Core:
     def _due(self, attachment: Attachment) -> None:
         peer, words = attachment.peer, self._desk.wording
         if peer.registration is not None:
-            self._gone(attachment.connection, "Registration timed out")
+            if attachment.asked is not None:
+                self._wait(attachment, _ANSWER_SECONDS)
+            else:
+                self._gone(attachment.connection, "Registration timed out")
         elif peer.is_plain:
             return  # nc answers no question; TCP itself looks after these
         elif self._desk.mono - attachment.heard_at < words.ping_seconds * 1000:
@@ -261,37 +334,32 @@ class Core:
     def _run(self, attachment: Attachment, outcomes: Iterable[Outcome]) -> None:
         """Let a dialect answer, and do what it yields in the order in which it yields it."""
         try:
-            self._follow(attachment, outcomes)
+            for outcome in outcomes:
+                if isinstance(outcome, bytes):
+                    self._send(attachment, [outcome])
+                elif isinstance(outcome, Question):
+                    attachment.asked = outcome
+                    question = ("ask", attachment.connection, attachment.taken, outcome.kind, outcome.about)
+                    self._items.append((BROKER, question))
+                elif isinstance(outcome, Goodbye):
+                    self._quit(self._attached[outcome.session.id], outcome.reason, outcome.reason)
+                else:
+                    self._publish(outcome)
         except Refusal as refusal:
             peer = attachment.peer
             self._send(attachment, [_dialect(peer).refuse(self._desk, peer, refusal)])
         if attachment.peer.capabilities != attachment.capabilities:
             self._regroup(attachment)
 
-    def _follow(self, attachment: Attachment, outcomes: Iterable[Outcome]) -> None:
-        for outcome in outcomes:
-            if isinstance(outcome, bytes):
-                self._send(attachment, [outcome])
-            elif isinstance(outcome, Question):
-                attachment.asked = outcome
-                self._items.append(
-                    (BROKER, ("ask", attachment.connection, attachment.taken, outcome.kind, outcome.name))
-                )
-            elif isinstance(outcome, Goodbye):
-                self._close(outcome)
-            else:
-                self._publish(outcome)
-
-    def _close(self, goodbye: Goodbye) -> None:
-        attachment = self._attached[goodbye.session.id]
-        self._publish(self._desk.hub.leave(goodbye.session, goodbye.reason, self._desk.seconds))
-        self._hang_up(attachment, goodbye.reason)
+    def _quit(self, attachment: Attachment, reason: str, farewell: str) -> None:
+        """Others are told the reason, the one who leaves the farewell."""
+        self._publish(self._desk.hub.leave(attachment.peer.session, reason, self._desk.seconds))
+        self._hang_up(attachment, farewell)
 
     def _hang_up(self, attachment: Attachment, reason: str) -> None:
         self._send(attachment, [_dialect(attachment.peer).farewell(attachment.peer, reason)])
         self._items.append((attachment.worker, ("close", attachment.connection)))
         del self._attached[attachment.connection]
-        del self._desk.peers[attachment.connection]
 
     # Events
 
@@ -336,7 +404,11 @@ class Core:
         if isinstance(event.to, Session):
             self._tell(event.to, event, rendered)
         else:
-            self._cast_one(event.to, event, event.by.id, rendered)
+            channel, sender = event.to, event.by
+            self._facts.append(
+                (event.number, self._desk.wall, channel.folded, sender.prefix, VERBS[event.notice], event.text)
+            )
+            self._cast_one(channel, event, sender.id, rendered)
         if self._attached[event.by.id].capabilities & ECHO_MESSAGE:
             self._tell(event.by, event, rendered)
 

@@ -61,7 +61,13 @@ class Settings:
     password: str = ""
     opers: tuple[Oper, ...] = ()
     max_clients: int = 10_000
-    data: str = ""  # directory of the journal; "" keeps none
+    data: str = ""  # directory of journal and history; "" keeps none, and the broker's death loses everything
+    power: bool = False  # whether the disk has a batch before anybody is told of it: then a power cut loses nothing
+    hang_limit: float = 3.0  # a process whose loop does not turn for so long is killed; 0: never
+    history_days: int = 30
+    history_bytes: int = 1 << 30
+    journal_bytes: int = 1 << 30  # what a recorder that is dead or slow may make the journal grow to
+    question_seconds: float = 2.0  # how long the history may take for an answer: the line waits for it
     unlimited: bool = False
     log_level: str = "info"
     log_json: bool = False

@@ -8,13 +8,17 @@ from mpchat.chat.sessions import Session
 
 @dataclass(slots=True)
 class Said:
-    """To a channel's other members, or to one person. A notice must never be answered by a machine."""
+    """To a channel's other members, or to one person. A notice must never be answered by a machine.
+
+    `number` counts the server's messages, across all its runs.
+    """
 
     by: Session
     to: Channel | Session
     target: str  # its name or nickname
     text: str
-    notice: bool = False
+    notice: bool
+    number: int
 
 
 @dataclass(slots=True)

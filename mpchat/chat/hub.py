@@ -4,6 +4,8 @@ Refusal having changed nothing.
 Pure and deterministic: the time comes in as an argument, and nothing here iterates over a set of text.
 """
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Iterator
 
@@ -15,6 +17,7 @@ from mpchat.chat.sessions import Session
 from mpchat.settings import Wording
 
 LOBBY = "#lobby"
+_DORMANT_SECONDS = 24 * 3600  # long enough to come back the next morning; then the name is anybody's
 
 # nick, user, host, realname, wall clock seconds of the departure
 Departed = tuple[str, str, str, str, int]
@@ -29,9 +32,24 @@ class Hub:
         self.nicks: dict[str, Session] = {}  # folded; a nickname is claimed before registration has ended
         self.channels: dict[str, Channel] = {}
         self.departed: deque[Departed] = deque(maxlen=wording.departed_names)
+        self.dormant: dict[str, tuple[int, Channel]] = {}  # by folded name: until when (wall s), and what it was
+        self.said = 0  # messages so far
         self.entered = self.invisible = self.operators = self.most = 0  # what LUSERS counts
         lobby = self.channels[LOBBY] = Channel(LOBBY, wall)
         lobby.flags = "nt"
+
+    def inherit(self, former: Hub, ended: int, wall: int) -> None:
+        """Begin where an earlier run ended (wall s): nobody is here any more, but their rooms are kept for a day."""
+        self.said = former.said
+        for session in former.people():
+            former.remember(session, ended)
+        self.departed.extend(former.departed)
+        self.dormant = {name: kept for name, kept in former.dormant.items() if kept[0] > wall}
+        for channel in former.channels.values():
+            if channel.members and channel.name != LOBBY:
+                channel.members = {}
+                channel.set_flag("i", False)  # nobody is left who could invite
+                self.dormant[channel.folded] = (wall + _DORMANT_SECONDS, channel)
 
     # Looking things up
 
@@ -47,6 +65,10 @@ class Hub:
         if found is None:
             raise Refusal(Reason.NO_SUCH_CHANNEL, name)
         return found
+
+    def exists(self, channel: Channel) -> bool:
+        """Is this one still there, and not only another of its name?"""
+        return self.channels.get(channel.folded) is channel
 
     def people(self) -> Iterator[Session]:
         """Everybody who has entered, in order of arrival."""
@@ -73,7 +95,7 @@ class Hub:
         if session.nick:
             del self.nicks[fold(session.nick)]
             if session.entered:
-                self._remember(session, wall)
+                self.remember(session, wall)
         self.nicks[fold(nick)] = session
         session.name(nick)
         return Renamed(session, before, list(session.channels.values())) if session.entered else None
@@ -96,14 +118,15 @@ class Hub:
         for channel in channels:
             self._remove(session, channel)
         if session.entered:
-            self._remember(session, wall)
+            self.remember(session, wall)
             self.entered -= 1
             self.invisible -= session.invisible
             self.operators -= session.operator
         session.entered = False
         return Left(session, channels, reason)
 
-    def _remember(self, session: Session, wall: int) -> None:
+    def remember(self, session: Session, wall: int) -> None:
+        """For WHOWAS: this nickname was theirs."""
         self.departed.append((session.nick, session.user, session.host, session.realname, wall))
 
     # Channels
@@ -120,7 +143,8 @@ class Hub:
         if len(session.channels) >= self.wording.channels_per_client:
             raise Refusal(Reason.TOO_MANY_CHANNELS, name)
         if channel is None:
-            channel = self.channels[fold(name)] = Channel(name, wall)
+            channel = self._wake(session, name, key, wall) or Channel(name, wall)
+            self.channels[channel.folded] = channel
             channel.members[session] = OP
         else:
             channel.admit(session, key)
@@ -129,6 +153,17 @@ class Hub:
         if channel in session.invitations:
             session.invitations.remove(channel)
         return Joined(session, channel)
+
+    def _wake(self, session: Session, name: str, key: str, wall: int) -> Channel | None:
+        """The room that an earlier run knew by this name, if it is still kept and this one may enter it."""
+        until, channel = self.dormant.get(fold(name), (0, None))
+        if channel is not None:
+            if wall < until:
+                channel.admit(session, key)
+            else:
+                channel = None
+            del self.dormant[fold(name)]
+        return channel
 
     def part(self, session: Session, name: str, reason: str) -> Parted:
         channel = self.channel(name)
@@ -168,7 +203,7 @@ class Hub:
         if "i" in channel.flags:
             channel.need_operator(session)
         if channel not in whom.invitations:
-            whom.invitations.append(channel)
+            whom.invitations = [room for room in whom.invitations if self.exists(room)] + [channel]
             del whom.invitations[: -self.wording.channels_per_client]  # the oldest go: nobody may fill a stranger's
         return Invited(session, whom, channel)
 
@@ -180,11 +215,13 @@ class Hub:
         session.spoke_at = mono
         if not target.startswith("#"):
             person = self.session(target)
-            return Said(session, person, person.nick, text, notice)
+            self.said += 1
+            return Said(session, person, person.nick, text, notice, self.said)
         channel = self.channel(target)
         if not channel.hears(session):
             raise Refusal(Reason.CANNOT_SAY, channel.name)
-        return Said(session, channel, channel.name, text, notice)
+        self.said += 1
+        return Said(session, channel, channel.name, text, notice, self.said)
 
     # Modes
 

@@ -8,19 +8,21 @@ import mmap
 import os
 import struct
 import tempfile
+import time
 from multiprocessing.reduction import DupFd
 from typing import Any
 
-FIELDS = ("clients", "records", "items", "deliveries", "sends", "bytes_out", "turns")
-ACCEPTOR_ROW, BROKER_ROW, FIRST_WORKER_ROW = range(3)
-_ROW = struct.Struct(f"={len(FIELDS)}q")
+COUNTERS = ("clients", "records", "items", "deliveries", "sends", "bytes_out", "turns", "position")
+ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, FIRST_WORKER_ROW = range(4)
+_ROW = struct.Struct(f"={1 + len(COUNTERS)}q")
+_BEAT = struct.Struct("=q")
 
 
 def row_of(role: str) -> int:
     """The row of a process by its role: "acceptor", "broker", "worker0" and so on."""
     if role.startswith("worker"):
         return FIRST_WORKER_ROW + int(role.removeprefix("worker"))
-    return {"acceptor": ACCEPTOR_ROW, "broker": BROKER_ROW}[role]
+    return {"acceptor": ACCEPTOR_ROW, "broker": BROKER_ROW, "recorder": RECORDER_ROW}[role]
 
 
 class Board:
@@ -42,11 +44,22 @@ class Board:
             return cls(os.dup(file.fileno()), rows)
 
     def write(self, row: int, **counters: int) -> None:
-        """All counters of a row by name; those left out are 0."""
-        _ROW.pack_into(self._map, row * _ROW.size, *[counters.get(field, 0) for field in FIELDS])
+        """All counters of a row by name; those left out are 0. The time goes with them: so its process is alive."""
+        values = [counters.get(name, 0) for name in COUNTERS]
+        _ROW.pack_into(self._map, row * _ROW.size, time.monotonic_ns(), *values)
 
     def read(self, row: int) -> dict[str, int]:
-        return dict(zip(FIELDS, _ROW.unpack_from(self._map, row * _ROW.size), strict=True))
+        _, *values = _ROW.unpack_from(self._map, row * _ROW.size)
+        return dict(zip(COUNTERS, values, strict=True))
+
+    def beat(self, row: int) -> None:
+        """Say that this row's process is alive, though it has nothing to count."""
+        _BEAT.pack_into(self._map, row * _ROW.size, time.monotonic_ns())
+
+    def last_beat(self, row: int) -> float:
+        """When the row's process last turned, in monotonic seconds."""
+        (ns,) = _BEAT.unpack_from(self._map, row * _ROW.size)
+        return float(ns / 1e9)
 
 
 def _map_again(fd: Any, rows: int) -> Board:

@@ -12,6 +12,7 @@ from typing import Any
 FRAME_BYTES = 64 << 20  # far above any batch (credits end at a few MiB); a length beyond it is nonsense
 
 _LENGTH = struct.Struct("!I")
+LENGTH_BYTES = _LENGTH.size
 
 
 class BadFrame(Exception):
@@ -32,6 +33,12 @@ def pack(message: Any) -> bytes:
     """One frame with its length in front, for a stream socket."""
     body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
     return _LENGTH.pack(len(body)) + body
+
+
+def length_of(head: bytes) -> int:
+    """How many bytes follow these first LENGTH_BYTES of a frame."""
+    (length,) = _LENGTH.unpack(head)
+    return int(length)
 
 
 def unpack(stream: bytearray) -> list[Any]:

@@ -68,6 +68,11 @@ class LaneEnd:
         """Readable when take() has something to do."""
         return self._fd
 
+    def close(self) -> None:
+        """The other side has died. A lane is not used again: whatever is under way in it is lost, and sent anew."""
+        self._source._reader.close()
+        self._sink.close()
+
     def put(self, batch: Any) -> None:
         """Send a batch: tuples, numbers, text and bytes only."""
         self._sink.put(batch)

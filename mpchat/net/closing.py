@@ -50,6 +50,12 @@ class Closing:
         """It is closed; only a connection that was draining ever is."""
         self._draining.pop(connection.id, None)
 
+    def clear(self) -> None:
+        """Nobody is on the way out."""
+        self._flushing.clear()
+        self._draining.clear()
+        self._deadlines.clear()
+
     @property
     def next_deadline(self) -> float | None:
         return self._deadlines[0][0] if self._deadlines else None

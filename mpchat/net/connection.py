@@ -4,15 +4,18 @@
                              |-- still in the kernel, until acknowledged --
 
 read() looks (MSG_PEEK) and cuts lines, or parts of them; acknowledge() takes what the broker has accepted. Should this
-process die, the bytes that nobody has accepted are still in the kernel, where the next worker finds them.
+process die, the bytes that nobody has accepted are still in the kernel, where the next worker finds them, and the
+kernel also knows how much of the output it has taken: resume_input() and resume_output() go on to the byte.
 """
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 from typing import Any
 
+from mpchat.net import stream_position
 from mpchat.settings import Settings
 
 _BLANK_LINES = re.compile(rb"(?:\r?\n)+")
@@ -44,19 +47,23 @@ class Connection:
         "discarding",
         "finished",
         "forwarded",
+        "host",
         "hung_up",
         "id",
         "is_plain",
         "limits",
         "outbox",
+        "reported",
         "seen",
+        "sent",
         "sock",
     )
 
-    def __init__(self, id: int, sock: socket.socket, is_plain: bool, limits: Limits) -> None:
+    def __init__(self, id: int, sock: socket.socket, is_plain: bool, host: str, limits: Limits) -> None:
         self.id = id
         self.sock = sock
         self.is_plain = is_plain
+        self.host = host
         self.limits = limits
         self.consumed = 0  # taken from the kernel
         self.forwarded = 0  # given to the broker
@@ -67,9 +74,11 @@ class Connection:
         self.hung_up = False  # the client has closed its side, or everything
         self.finished = False  # the end of input was reported, or nobody wants more
         self.outbox: list[bytes] = []  # this turn's output
+        self.sent = 0  # bytes of output that the kernel has taken
+        self.reported = 0  # bytes of output that the last checkpoint told of
         self.backlog: bytearray | None = None  # what the kernel did not take yet
         self.blocked = False  # its send buffer is full
-        self.deaf = False  # it reads too slowly: nothing more is kept for it
+        self.deaf = False  # it reads too slowly, and the broker has been told
         self.closing = False
 
     def fileno(self) -> int:
@@ -93,7 +102,8 @@ class Connection:
         except BlockingIOError:
             return []
         except OSError as error:
-            return [self.end(error.strerror or "Connection lost")]
+            gone = error.errno == errno.ENOTCONN or not error.strerror  # ENOTCONN: a stand-in for one that was lost
+            return [self.end("Connection lost" if gone else str(error.strerror))]
         if size == 0:
             return [self.end("Connection closed")]
         records, at = self._cut(view, start, size, allowed)
@@ -116,10 +126,10 @@ class Connection:
                 end = blank.end()
                 records.append(("line", id, base + end, b""))
             elif self.discarding:
-                records.append(("rest", id, base + end))
+                records.append(("rest", id, base + end, newline >= 0))
                 self.discarding = newline < 0
             elif self.begun + end - at > longest + (newline >= 0):  # the LF does not count
-                records.append(("overlong", id, base + end))
+                records.append(("overlong", id, base + end, newline >= 0))
                 self.begun, self.discarding = 0, newline < 0
             elif newline >= 0:
                 records.append(("line", id, base + end, bytes(view[at:newline])))
@@ -161,8 +171,8 @@ class Connection:
     def flush(self) -> int:
         """Send what there is, in one call; returns how many bytes the kernel took."""
         outbox = self.outbox
-        if self.backlog is not None or self.deaf:
-            return self._flush_backlog()
+        if self.backlog is not None:
+            return self._flush_backlog(self.backlog)
         if not outbox:
             return 0
         data = outbox[0] if len(outbox) == 1 else b"".join(outbox)
@@ -172,33 +182,54 @@ class Connection:
         except BlockingIOError:
             sent = 0
         except OSError:
-            return 0  # nobody is there any more; reading tells the rest
+            sent = len(data)  # nobody is there any more; reading tells the rest
+        self.sent += sent
         if sent < len(data):
             self.blocked = True
             self.backlog = bytearray(memoryview(data)[sent:])
         return sent
 
-    def _flush_backlog(self) -> int:
+    def _flush_backlog(self, backlog: bytearray) -> int:
         """The client reads more slowly than others write: keep the order, and wait for room."""
-        if self.deaf and not self.closing:
-            self.outbox.clear()  # it is on its way out: only its farewell is still worth keeping
-        backlog = self.backlog = self.backlog if self.backlog is not None else bytearray()
         for piece in self.outbox:
             backlog += piece
         self.outbox.clear()
         sent = 0
-        if backlog and not self.blocked:
+        if not self.blocked:
             try:
                 sent = self.sock.send(backlog)
             except BlockingIOError:
                 pass
             except OSError:
-                backlog.clear()
+                sent = len(backlog)
             del backlog[:sent]
+            self.sent += sent
             self.blocked = bool(backlog)
         if not backlog:
             self.backlog = None
         return sent
+
+    def resume_input(self, accepted: int, begun: int, discarding: bool) -> None:
+        """Go on behind what the broker has accepted, whatever was forwarded to one that is dead."""
+        self.forwarded, self.begun, self.discarding = max(accepted, self.consumed), begun, discarding
+        self.finished = self.deaf = False
+
+    def resume_output(self, total: int, unsent: bytes) -> None:
+        """Go on where a dead worker stopped, in the middle of a message or not.
+
+        When `total` bytes had been put into its output, these were `unsent`; the outbox holds what came after that.
+        Raises ValueError if the kernel has taken more than there was.
+        """
+        data = unsent + b"".join(self.outbox)
+        self.outbox.clear()
+        self.sent = total - len(unsent)
+        taken = len(data)  # all had been sent, or nobody is there any more
+        if not stream_position.has_finished(self.sock):
+            taken = stream_position.written(self.sock) - self.sent
+        if not 0 <= taken <= len(data):
+            raise ValueError(f"connection {self.id}: the kernel has taken {taken} bytes of {len(data)}")
+        self.sent += taken
+        self.backlog = bytearray(data[taken:]) or None
 
     @property
     def unsent(self) -> int:

@@ -67,6 +67,14 @@ class Groups:
         connection.outbox.append(data)
         self._pending[connection.id] = connection
 
+    def clear(self) -> None:
+        """No groups, nobody to send to; whoever calls this empties the outboxes."""
+        self._members.clear()
+        self._pending.clear()
+        self._run = []
+        self._run_group = 0
+        self._exceptions = {}
+
     def touch(self, connection: Connection) -> None:
         """It has room again for what it could not take before, or its end has come."""
         self._pending[connection.id] = connection
@@ -75,11 +83,11 @@ class Groups:
         """It is closed, whatever was still to be sent."""
         self._pending.pop(connection.id, None)
 
-    def spoken_to(self) -> list[Connection]:
-        """Those that may have something to send, each once; the next turn begins."""
+    def spoken_to(self) -> dict[int, Connection]:
+        """Those that may have something to send; the next turn begins."""
         self._end_run()
         pending, self._pending = self._pending, {}
-        return list(pending.values())
+        return pending
 
     def _except(self, connection: Connection) -> None:
         """From here on this member's part of the run differs: what it has of it so far goes first."""

@@ -19,13 +19,28 @@ class Intake:
     def __init__(self, settings: Settings, poller: EdgePoller | OneShotPoller) -> None:
         self.poller = poller
         self.throttle = Throttle(settings)
-        self.purse = Purse(settings.credit_bytes)
+        self.credit = settings.credit_bytes
+        self.purse = Purse(0)
+        self.paused = True  # while there is no broker to send to
         self.thirsty: dict[int, Connection] = {}  # would be read, had we credit
         self.records: list[Record] = []  # this turn's batch
         self.cost = 0  # and what it takes from the purse, in bytes
         self.taken = 0
 
+    def pause(self) -> None:
+        """The broker is gone, and what was on its way to it: it is all still in the kernel."""
+        self.paused = True
+        self.records, self.cost = [], 0
+        self.thirsty.clear()
+
+    def resume(self) -> None:
+        """There is a broker, who owes us nothing: a full purse."""
+        self.paused = False
+        self.purse = Purse(self.credit)
+
     def read(self, connection: Connection) -> None:
+        if self.paused:
+            return  # all are read anew once there is a broker
         if self.purse.empty:
             self.thirsty[connection.id] = connection
             return

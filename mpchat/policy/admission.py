@@ -39,9 +39,15 @@ class Admission:
             if len(recent) >= self._new_each_minute:
                 return "Too many new connections from your address, wait a minute"
             recent.append(now)
-            self._of[home] = self._of.get(home, 0) + 1
-        self._open += 1
+        self.entered(host)
         return ""
+
+    def entered(self, host: str) -> None:
+        """One more is in: one whom an acceptor before us has let in, perhaps."""
+        self._open += 1
+        home = household(host)
+        if home:
+            self._of[home] = self._of.get(home, 0) + 1
 
     def left(self, host: str) -> None:
         """One of those that were let in is gone."""

@@ -47,8 +47,8 @@ class Ledger:
         """The worker has said how many bytes of its stream it has dealt with in all."""
         self._applied[worker] = total
 
-    def gone(self, worker: int) -> None:
-        """It has ended: nobody needs to wait for it."""
+    def reset(self, worker: int) -> None:
+        """It has ended, or begins anew with a full purse: nobody needs to wait for what it was sent before."""
         self._applied[worker] = self._sent[worker] = 0
         self._owed[worker] = 0
 

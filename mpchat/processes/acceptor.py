@@ -2,9 +2,10 @@
 
 It waits for its listening sockets, for its links to the workers, and for the control link to the supervisor. It reads
 nothing a client sends. Of every descriptor it passes on it keeps a copy: while the copy lives, the connection does,
-even if the worker dies. When a worker says that a connection has ended, the copy is closed too.
+even if the worker dies. The next worker gets them all (custody.py).
 
-If it dies, nobody new gets in; the others' connections are in the workers' hands.
+If it dies, the workers have what it had: the next acceptor gets a copy of each socket from them, and then the
+newcomers who have waited in the listening sockets' backlog.
 """
 
 import errno
@@ -18,6 +19,9 @@ from mpchat.net.listening import prepare
 from mpchat.net.poller import Poller
 from mpchat.policy.admission import Admission
 from mpchat.policy.placement import least_loaded
+from mpchat.processes.child import BEAT_SECONDS
+from mpchat.processes.crash import crash_point
+from mpchat.processes.custody import Custody
 from mpchat.processes.log import Log
 from mpchat.protocol.door import turned_away, written
 from mpchat.settings import Settings
@@ -29,10 +33,8 @@ _OUT_OF_FDS = (errno.EMFILE, errno.ENFILE)
 Listener = tuple[socket.socket, bool]  # and whether plain text is spoken there
 
 
-def main(
-    control: Link, log: Log, settings: Settings, listeners: list[Listener], links: list[socket.socket], board: Board
-) -> None:
-    Acceptor(control, log, settings, dict(listeners), [Link(sock) for sock in links], board).run()
+def main(control: Link, log: Log, settings: Settings, board: Board, listeners: list[Listener], term: int) -> None:
+    Acceptor(control, log, settings, board, dict(listeners), term).run()
 
 
 class Acceptor:
@@ -41,43 +43,52 @@ class Acceptor:
         control: Link,
         log: Log,
         settings: Settings,
-        listeners: dict[socket.socket, bool],
-        workers: list[Link],
         board: Board,
+        listeners: dict[socket.socket, bool],
+        term: int,
     ) -> None:
         self.control, self.log, self.settings, self.board = control, log, settings, board
         self.is_plain = listeners
-        self.workers = workers
-        self.load = [0] * len(workers)
-        self.kept: dict[int, tuple[int, int, str]] = {}  # connection: our copy of its fd, its worker, its address
         most, each, rate = settings.max_clients, settings.connections_per_address, settings.new_connections_per_minute
         self.admission = Admission(most, most if settings.unlimited else each, most if settings.unlimited else rate)
-        self.named = 0
+        self.named = term << 32  # the connections' numbers: no acceptor gives those that one before it has given
+        self.accepting = False
         self.silent_until = 0.0
         self.reserve = os.open(os.devnull, os.O_RDONLY)  # given up for a moment when there is no other fd left
         self.poller = Poller()
+        self.custodies = [Custody(self.poller, self.admission) for _ in range(settings.workers)]  # of each worker
 
     def run(self) -> None:
         self.poller.watch(self.control)
-        for listener in self.is_plain:
-            self.poller.watch(listener)
-        for link in self.workers:
-            self.poller.watch(link)
-        self.control.post("ready")
         while True:
-            for source, readable, writable, _ in self.poller.wait(None):
+            for source, readable, writable, _ in self.poller.wait(BEAT_SECONDS):
                 if isinstance(source, socket.socket):
                     self.accept(source)
                 elif source is self.control:
                     self.obey()
-                elif isinstance(source, Link):
-                    self.worker_event(source, readable, writable)
-            self.board.write(ACCEPTOR_ROW, clients=len(self.kept), records=self.named)
+                else:
+                    for custody in self.custodies:
+                        if source is custody.link:
+                            custody.link_event(readable, writable)
+            if not self.accepting and all(custody.synced for custody in self.custodies):
+                self.begin_accepting()
+            self.board.write(ACCEPTOR_ROW, clients=sum(map(len, self.custodies)), records=self.named & 0xFFFFFFFF)
 
     def obey(self) -> None:
-        """All the supervisor ever says is stop. The end of the link says that it is dead."""
-        if self.control.take() or self.control.ended:
+        """The supervisor gives us a link to a worker, or says stop. The end of the link says that it is dead."""
+        for (word, *about), fds in self.control.take():
+            if word == "stop":
+                os._exit(0)
+            self.custodies[about[0]].take_link(Link(socket.socket(fileno=fds[0])))
+        if self.control.ended:
             os._exit(0)
+
+    def begin_accepting(self) -> None:
+        """Not before we know of everybody who is in already: nobody may come in beyond the limits."""
+        self.accepting = True
+        for listener in self.is_plain:
+            self.poller.watch(listener)
+        self.control.post("ready")
 
     def accept(self, listener: socket.socket) -> None:
         for _ in range(_ACCEPTS):
@@ -90,6 +101,7 @@ class Acceptor:
                     self.refuse_for_want_of_fds(listener)
                     return
                 continue  # the client has gone again (accept(2) passes on its errors)
+            crash_point("acceptor: accepted")
             self.admit(sock, written(str(address[0])), self.is_plain[listener])
 
     def admit(self, sock: socket.socket, host: str, is_plain: bool) -> None:
@@ -99,14 +111,10 @@ class Acceptor:
             self.complain("refused", host=host, why=refusal)
             return
         prepare(sock, is_plain, self.settings)
-        worker = least_loaded(self.load)
         self.named += 1
-        self.load[worker] += 1
-        fd = sock.detach()
-        self.kept[self.named] = (fd, worker, host)
-        link = self.workers[worker]
-        link.post("client", self.named, is_plain, host, fds=(fd,))
-        self.poller.want_write(link, link.unsent)
+        worker = least_loaded([len(custody) for custody in self.custodies])
+        self.custodies[worker].take_client(self.named, sock.detach(), is_plain, host)
+        crash_point("acceptor: passed on")
 
     def complain(self, event: str, **facts: object) -> None:
         """Once a second at most: a storm of newcomers must not become a storm of log lines."""
@@ -124,20 +132,7 @@ class Acceptor:
         else:
             turn_away(sock, turned_away("Server is full", self.is_plain[listener]))
         self.reserve = os.open(os.devnull, os.O_RDONLY)
-        self.complain("out of file descriptors", open=len(self.kept))
-
-    def worker_event(self, link: Link, readable: bool, writable: bool) -> None:
-        if writable:
-            link.flush()
-            self.poller.want_write(link, link.unsent)
-        if readable:
-            for (_, connection), _ in link.take():
-                fd, worker, host = self.kept.pop(connection)
-                os.close(fd)
-                self.load[worker] -= 1
-                self.admission.left(host)
-        if link.ended:
-            self.poller.forget(link)
+        self.complain("out of file descriptors", open=sum(map(len, self.custodies)))
 
 
 def turn_away(sock: socket.socket, words: bytes) -> None:

@@ -1,180 +1,198 @@
 """The broker: the single authority. What it decides is decided, in the order in which it decides it.
 
-It waits for the queues from the workers, and for the control link to the supervisor. A turn takes what all the queues
-hold as one batch, writes it to the journal, lets the core think, and puts at most one batch to each worker. The core
-(mpchat/core.py) does the chatting; this file is the only one that knows both it and the queues.
+It waits for the queues from the workers, for the recorder's link, and for the control link to the supervisor. A turn
+takes what all the queues hold as one batch, writes it to the journal, lets the core think, and puts at most one batch
+to each worker. The core (mpchat/core.py) does the chatting: it has never heard of queues.
 
 It never waits for a worker: what a worker is slow to take is bounded by credits, which slow those who send.
-If it dies, all it knew follows again from the journal; today the server ends when it dies, and says so.
+If it dies, all it knew follows again from snapshot and journal (memory.py), and the workers forward again, from the
+kernel, what it had not accepted (streams.py).
 """
 
+import math
 import os
+import socket
 import time
 from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from mpchat.core import BROKER, Core, Item, Record
-from mpchat.ipc.board import BROKER_ROW, Board
+from mpchat.core import Record
+from mpchat.ipc import mailing
+from mpchat.ipc.board import BROKER_ROW, RECORDER_ROW, Board
 from mpchat.ipc.handoff import Link
 from mpchat.ipc.lane import Lane, LaneEnd
 from mpchat.net.poller import Poller
-from mpchat.policy.credits import Ledger
 from mpchat.policy.passwords import right
+from mpchat.processes.child import BEAT_SECONDS
+from mpchat.processes.crash import crash_point
+from mpchat.processes.docket import Docket
+from mpchat.processes.inquiry import Inquiry
 from mpchat.processes.log import Log
+from mpchat.processes.memory import Memory
+from mpchat.processes.streams import Streams
 from mpchat.protocol.secrets import Withheld
 from mpchat.settings import Settings, pack
-from mpchat.store.journal import Journal
 
-_PRICE = "price"  # a worker, and bytes: no record, but what the records before it cost
-_SLICE_RECORDS = 128  # dealt with between two looks at who lags
-_BATCH_BYTES = 1 << 18
-_ITEM_BYTES = 32  # what an item weighs besides its text, for the bounds on what may be under way
+_RETRY_SECONDS = 0.5  # after the disk has refused to take more
 
 
-def main(control: Link, log: Log, settings: Settings, lanes: list[Lane], board: Board) -> None:
-    Broker(control, log, settings, [lane.at_broker() for lane in lanes], board).run()
+def main(control: Link, log: Log, settings: Settings, board: Board, is_first: bool, skip: int) -> None:
+    Broker(control, log, settings, board).run(is_first, skip)
 
 
 class Broker:
-    def __init__(self, control: Link, log: Log, settings: Settings, lanes: list[LaneEnd], board: Board) -> None:
+    def __init__(self, control: Link, log: Log, settings: Settings, board: Board) -> None:
         self.control, self.log, self.settings, self.board = control, log, settings, board
-        self.lanes = lanes
         self.poller = Poller()
-        self.core = Core()
+        self.memory = Memory(Path(settings.data) if settings.data else None, settings.workers, settings.power)
         self.withheld = Withheld()
-        self.ledger = Ledger(len(lanes), settings.lag_bytes)
-        self.waiting: deque[Record] = deque()  # has come, and not been dealt with; behind each batch its price
-        self.position = [0] * len(lanes)  # items put into each worker's stream so far
-        self.outgoing: list[list[Item]] = [[] for _ in lanes]
-        self.journal = Journal(Path(settings.data) / "journal") if settings.data else None
+        self.inquiry = Inquiry(settings, self.poller)
+        self.streams = Streams(self.poller, self.memory, settings.workers, settings.lag_bytes)
+        self.ledger = self.streams.ledger
+        self.docket = Docket(self.streams)
+        self.blocks: deque[list[Record]] = deque()  # records on their way into the journal
+        self.retry_at: float | None = None  # when the disk may have room again
+        self.stopping = False
         self.records = self.turns = 0
 
-    def run(self) -> None:
-        wall, mono = now()
-        utc_offset = time.localtime(wall // 1000).tm_gmtoff // 60
-        self.commit([("start", pack(self.settings.wording), len(self.lanes), utc_offset, wall, mono)])
+    def run(self, is_first: bool, skip: int) -> None:
+        self.remember(is_first, skip)
         self.poller.watch(self.control)
-        for lane in self.lanes:
-            self.poller.watch(lane)
         self.control.post("ready")
         # After a stop each worker applies its last item, closes its last client, and ends; so does its queue.
-        while not all(lane.ended for lane in self.lanes):
+        while not (self.stopping and self.streams.ended):
             for source, *_ in self.poller.wait(self.timeout()):
                 if isinstance(source, LaneEnd):
                     self.drain_lane(source)
-                else:
+                elif source is self.control:
                     self.obey()
+                elif source is self.inquiry.recorder:
+                    self.docket.add(self.inquiry.hear())
+            self.docket.add(self.inquiry.overdue())
             self.work()
-            self.deliver()  # credit, if nothing else
+            self.streams.deliver()  # credit, if nothing else
+            self.inquiry.look(self.memory.said_at)
+            self.memory.snapshot_if_due(self.board.read(RECORDER_ROW)["position"], self.settings.journal_bytes)
             self.turns += 1
-            self.board.write(BROKER_ROW, records=self.records, items=sum(self.position), turns=self.turns)
+            items = sum(outbox.last for outbox in self.memory.outboxes)
+            self.board.write(BROKER_ROW, records=self.records, items=items, turns=self.turns)
+        self.inquiry.close()
+
+    def remember(self, is_first: bool, skip: int) -> None:
+        """Be where the last broker was, in this run of the server or before it."""
+        if self.settings.data:
+            count = self.memory.recall(lambda place: self.board.write(BROKER_ROW, position=place), skip)
+            self.log.info("replayed", records=count)
+        if is_first:
+            self.memory.new_run(self.settings.workers)
+            wall, mono = now()
+            utc_offset = time.localtime(wall // 1000).tm_gmtoff // 60
+            self.commit([("start", pack(self.settings.wording), self.settings.workers, utc_offset, wall, mono)])
+        else:
+            for part in self.memory.core.parts():
+                self.withheld.resume(*part)
+            # The answers died with the broker, and passwords too: the lines that asked come again from the kernel.
+            self.commit([("again", connection) for connection in self.memory.core.questions()])
+        self.streams.deliver()
 
     def work(self) -> None:
         """Deal with what waits, a slice at a time. While a worker lags, it goes on waiting: credit bounds how much.
 
         One short line can ask for a hundred kilobytes (LIST), so what comes out must be able to stop what goes in.
         """
-        while (self.waiting or self.is_due()) and not self.ledger.lagging:
-            batch = self.take_slice()
-            if batch or self.is_due():
-                self.commit([("clock", *now()), *batch])
-                self.deliver()
+        if self.retry_at is not None and time.monotonic() < self.retry_at:
+            return
+        while (self.docket or self.blocks or self.due_in() <= 0) and not self.ledger.lagging:
+            batch = [] if self.blocks else self.docket.take()
+            if not self.commit([("clock", *now()), *batch] if batch or self.due_in() <= 0 else []):
+                return
+            self.streams.deliver()
 
-    def take_slice(self) -> list[Record]:
-        """The next records. Once all of a worker's batch is taken, its credit is owed."""
-        batch: list[Record] = []
-        while self.waiting and len(batch) < _SLICE_RECORDS:
-            record = self.waiting.popleft()
-            if record[0] == _PRICE:
-                self.ledger.received(*record[1:])
-            else:
-                batch.append(record)
-        return batch
-
-    def timeout(self) -> float | None:
+    def due_in(self) -> float:
         """Seconds until the core wants to know the time."""
-        deadline = self.core.next_deadline
-        if deadline is None or self.ledger.lagging:
-            return None
-        return max(0.0, (deadline - now()[1]) / 1000)
+        deadline = self.memory.core.next_deadline
+        return math.inf if deadline is None else (deadline - now()[1]) / 1000
 
-    def is_due(self) -> bool:
-        deadline = self.core.next_deadline
-        return deadline is not None and deadline <= now()[1]
-
-    def drain_lane(self, lane: LaneEnd) -> None:
-        worker = self.lanes.index(lane)
-        for applied, size, records in lane.take():
-            self.ledger.applied(worker, applied)
-            self.waiting += records
-            self.waiting.append((_PRICE, worker, size))
-            self.records += len(records)
-        if lane.ended:
-            self.ledger.gone(worker)
-            self.poller.forget(lane)
+    def timeout(self) -> float:
+        """Seconds until there is something to do that no file descriptor tells of."""
+        if self.retry_at is not None:
+            return max(0.0, self.retry_at - time.monotonic())
+        due = math.inf if self.ledger.lagging else self.due_in()
+        return max(0.0, min(BEAT_SECONDS, due, self.inquiry.next_deadline - time.monotonic()))
 
     def obey(self) -> None:
-        """All the supervisor ever says is stop, and why. The end of the link says that it is dead."""
-        messages = self.control.take()
+        """The supervisor gives us lanes and links, or says stop, and why. The end of the link says that it is dead."""
+        for (word, *about), fds in self.control.take():
+            if word == "stop":
+                self.stopping = True
+                self.docket.add([("stop", *about)])
+            elif word == "lane":
+                worker, serial, letter = about
+                lane: Lane = mailing.opened(letter, fds)
+                self.streams.take_lane(worker, lane.at_broker())
+                self.control.post("opened", serial)
+            else:
+                self.inquiry.take_recorder(Link(socket.socket(fileno=fds[0])))
         if self.control.ended:
             os._exit(0)
-        self.waiting += [("stop", reason) for (_, reason), _ in messages]
 
-    def commit(self, batch: list[Record]) -> None:
-        """Append the batch to the journal, then apply it: the one way in which anything ever happens.
+    def drain_lane(self, lane: LaneEnd) -> None:
+        worker = self.streams.worker_of(lane)
+        if worker is None:
+            return  # it was replaced in this very turn
+        for kind, *message in lane.take():
+            if kind == "batch":
+                applied, size, records = message
+                self.ledger.applied(worker, applied)
+                self.docket.add_batch(worker, size, records)
+                self.records += len(records)
+            elif kind == "checkpoint":
+                self.memory.outboxes[worker].checkpoint(*message)
+            else:
+                self.docket.add_arrival(worker, lane, *message)
+        crash_point("broker: received")
+        if lane.ended:
+            self.streams.leave(worker)
+
+    def commit(self, batch: list[Record]) -> bool:
+        """Let a batch happen: returns whether the disk has taken it; if not, it waits, and all others behind it.
 
         Passwords are taken out first, so neither journal nor core sees one. When the core must know whether one was
-        right it asks, and the answer is a record too: it is journaled and applied in the loop's next round.
+        right it asks, and the answer is a record too, in a block of its own behind the one that asked.
         """
-        batch = [self.withheld.take(record) for record in batch]
-        while batch:
-            if self.journal is not None:
-                self.journal.append(batch)
-            answers: list[Record] = []
-            for record in batch:
-                for worker, item in self.core.apply(record):
-                    if worker == BROKER:
-                        answers.append(self.answer(*item))
-                    else:
-                        self.outgoing[worker].append(item)
-                        if item[0] == "close":
-                            self.withheld.closed(item[1])
-            batch = answers
-        for worker, item in self.core.acknowledge():
-            self.outgoing[worker].append(item)
-        self.withheld.forget()
+        if batch:
+            self.blocks.append([self.withheld.take(record) for record in batch])
+        while self.blocks:
+            try:
+                asked = self.memory.append(self.blocks[0])
+            except OSError as error:
+                if self.retry_at is None:
+                    self.log.error("cannot write the journal: nothing is accepted until it can", error=str(error))
+                self.retry_at = time.monotonic() + _RETRY_SECONDS
+                return False
+            self.blocks.popleft()
+            answers = [answer for question in asked for answer in self.answer(*question)]
+            self.withheld.settle(self.memory.core.dealt_with)
+            if answers:
+                self.blocks.appendleft(answers)
+        if self.retry_at is not None:
+            self.log.info("the journal can be written again")
+            self.retry_at = None
+        for connection in self.memory.closed:
+            self.withheld.closed(connection)
+        self.memory.closed.clear()
+        return True
 
-    def answer(self, _: str, connection: int, end: int, kind: str, name: str) -> Record:
-        is_right = right(self.settings, kind, name, self.withheld.secret(connection, end))
+    def answer(self, _: str, connection: int, end: int, kind: str, about: Any) -> list[Record]:
+        """The answer to a question of the core's, if we know it; about the past, the recorder is asked."""
+        if kind == "history":
+            self.inquiry.ask(self.memory.position, connection, end, *about)
+            return []
+        is_right = right(self.settings, kind, about, self.withheld.secret(connection, end))
         if not is_right:
-            self.log.warning("wrong password", kind=kind, name=name, connection=connection)
-        return ("answer", connection, is_right)
-
-    def deliver(self) -> None:
-        """Batches for each worker that has items coming, or credit."""
-        credit = self.ledger.pay()
-        for worker, items in enumerate(self.outgoing):
-            self.outgoing[worker] = []
-            if (items or worker in credit) and not self.lanes[worker].ended:
-                for size, part in parts(items):
-                    self.lanes[worker].put((self.position[worker] + 1, credit.pop(worker, 0), size, part))
-                    self.ledger.sent(worker, size)
-                    self.position[worker] += len(part)
-
-
-def parts(items: list[Item]) -> Iterator[tuple[int, list[Item]]]:
-    """Items in batches with their sizes. A worker sends after each look into its queue: the smaller, the sooner."""
-    part: list[Item] = []
-    size = 0
-    for item in items:
-        part.append(item)
-        size += _ITEM_BYTES + (len(item[2]) if item[0] in ("cast", "send") else 0)
-        if size >= _BATCH_BYTES:
-            yield size, part
-            part, size = [], 0
-    if part or not items:
-        yield size, part
+            self.log.warning("wrong password", kind=kind, name=about, connection=connection)
+        return [("answer", connection, is_right)]
 
 
 def now() -> tuple[int, int]:

@@ -1,12 +1,13 @@
 """The first minute of every child, and its last: what all of them do before and after their own work.
 
 A child is spawned, not forked: it gets what it is given and nothing else, neither the parent's memory nor its file
-descriptors nor, worst of all, its locks in whatever state they were. Whatever a child did not expect ends it, and the
-supervisor sees that: it is the one handler of unexpected errors.
+descriptors nor, worst of all, its locks in whatever state they were. It begins as a spare, and waits to be told what it
+is to be. Whatever it does not expect ends it, and the supervisor sees that: it is the one handler of unexpected errors.
 """
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import traceback
@@ -15,25 +16,35 @@ from dataclasses import dataclass
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
+from mpchat.ipc import mailing
+from mpchat.ipc.board import Board
 from mpchat.ipc.handoff import Link
 from mpchat.processes.log import Log
 from mpchat.settings import Settings
 
 CRASHED = 70  # exit status of an unexpected error (EX_SOFTWARE, sysexits(3))
 
+SPARE = "spare"  # the role of one that has none yet
+BEAT_SECONDS = 1.0  # so often at least each process turns its loop, and says on the board that it does
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the parent holds them while it starts its children
 
 Main = Callable[..., None]
 
 
-@dataclass
+@dataclass(eq=False)
 class Child:
     """As its parent sees it: the process, and the control link to it."""
 
-    role: str
     process: SpawnProcess
     link: Link
+    role: str = SPARE
     ready: bool = False
+
+    def be(self, role: str, *args: Any) -> None:
+        """Let it do this work: main(link, log, settings, board, *args)."""
+        letter, fds = mailing.letter(args)
+        self.role = role
+        self.link.post(role, letter, fds=fds)
 
     @property
     def how_it_ended(self) -> str:
@@ -41,26 +52,33 @@ class Child:
         return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
 
 
-def spawn(context: SpawnContext, role: str, main: Main, settings: Settings, *args: Any) -> Child:
-    """Start a process that runs main(link, log, settings, *args)."""
+def spawn(context: SpawnContext, settings: Settings, board: Board) -> Child:
+    """Start a process that waits for work."""
     ours, theirs = socket.socketpair()
-    process = context.Process(target=_run, name=role, args=(role, main, theirs, settings, args), daemon=True)
+    process = context.Process(target=_run, name=SPARE, args=(theirs, settings, board), daemon=True)
     process.start()
     theirs.close()
-    return Child(role, process, Link(ours))
+    return Child(process, Link(ours))
 
 
-def _run(role: str, main: Main, control: socket.socket, settings: Settings, args: tuple[Any, ...]) -> None:
+def _run(control: socket.socket, settings: Settings, board: Board) -> None:
     # Ctrl-C and a closing terminal reach the whole foreground group; only the supervisor decides what they mean.
     # SIGTERM is sent to one process by somebody who means it, and ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    take_name(f"mpchat:{SPARE}")
+    # Here, not above: they know this file.
+    from mpchat.processes import acceptor, broker, recorder, worker
+
+    mains: dict[str, Main] = {"acceptor": acceptor.main, "broker": broker.main, "recorder": recorder.main}
+    link = Link(control)
+    role, args = _wait_for_work(link)
     take_name(f"mpchat:{role}")
     log = Log(role, settings.log_level, settings.log_json)
     status = 0
     try:
-        main(Link(control), log, settings, *args)
+        mains.get(role, worker.main)(link, log, settings, board, *args)
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         log.error("crashed", error=repr(error), at=f"{os.path.basename(last.filename)}:{last.lineno}")
@@ -68,6 +86,16 @@ def _run(role: str, main: Main, control: socket.socket, settings: Settings, args
         status = CRASHED
     # Not sys.exit(): no atexit handlers, no finalizers. What a feeder thread has not written is given up on purpose.
     os._exit(status)
+
+
+def _wait_for_work(link: Link) -> tuple[str, tuple[Any, ...]]:
+    """What we are to be: the first message. What has come behind it is left for whoever we become."""
+    while True:
+        select.select([link], [], [])
+        for (role, letter), fds in link.take(link.next_size()):
+            return role, mailing.opened(letter, fds)
+        if link.ended:
+            os._exit(0)  # the supervisor is gone
 
 
 def take_name(name: str) -> None:

@@ -6,7 +6,8 @@ and the other outcomes below ask the core for what only the core can do.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from mpchat.chat.events import Event
 from mpchat.chat.hub import Hub
@@ -45,10 +46,10 @@ class Peer:
 
 @dataclass(slots=True)
 class Question:
-    """Something only the world outside can answer: is the withheld secret the right one? `name` is an operator's."""
+    """Something only the world outside can answer: is the withheld secret the right one? `about` is plain data."""
 
-    kind: str  # "password" or "oper"
-    name: str = ""
+    kind: str  # "password", or "oper": about is the operator's name
+    about: Any = ""
 
 
 @dataclass(slots=True)
@@ -73,7 +74,6 @@ class Desk:
     utc_offset: int
     wall: int = 0
     mono: int = 0
-    peers: dict[int, Peer] = field(default_factory=dict)
 
     @property
     def seconds(self) -> int:

@@ -8,12 +8,8 @@ from mpchat.chat.text import CTCP
 from mpchat.protocol.message import BODY_BYTES, cut
 
 ACTION = CTCP + "ACTION "  # how IRC says /me
+VERBS = {False: "PRIVMSG", True: "NOTICE"}  # IRC's command for what is a notice, and what is not
 _FRAME = len(":" + " " + " " + " :")
-
-
-def verb(said: Said) -> str:
-    """IRC's command for it."""
-    return "NOTICE" if said.notice else "PRIVMSG"
 
 
 def fit(said: Said) -> Said:
@@ -22,7 +18,7 @@ def fit(said: Said) -> Said:
     text = said.text
     if (len(names) + len(text)) * 4 + 16 <= BODY_BYTES:  # surely short enough: no need to count bytes
         return said
-    room = BODY_BYTES - _FRAME - len(verb(said)) - len(names.encode())
+    room = BODY_BYTES - _FRAME - len(VERBS[said.notice]) - len(names.encode())
     said.text = cut(text, room)
     if said.text != text and text.startswith(CTCP) and text.endswith(CTCP):
         said.text = cut(text, room - 1) + CTCP  # a cut action stays an action

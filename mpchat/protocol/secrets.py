@@ -1,12 +1,17 @@
 """Secrets never reach the core, its records, the journal or a log: a password is replaced before anybody sees it.
 
-Withheld keeps it until the core asks whether it was the right one. Pure.
+Withheld keeps it until the core asks whether it was the right one. Should it die with its broker, the line that had the
+password is still in the kernel, and comes again. Pure.
 """
 
+from __future__ import annotations
+
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from mpchat.chat.text import clean
+from mpchat.protocol.message import LINE_BYTES, TAG_BYTES
 
 Record = tuple[Any, ...]
 
@@ -16,7 +21,20 @@ _IRC = re.compile("( *(?:@[^ ]* +)?(?::[^ ]* +)?(?:PASS +|OPER +[^ ]+ +)(?::|(?!
 _PLAIN = re.compile("(/pass +)(.+)", re.IGNORECASE | re.ASCII)
 # No line that begins otherwise can hold one: what clean() and strip() take away may stand before it.
 _FIRST = frozenset(b"pPoO/@:") | frozenset(range(0x21)) | frozenset(range(0x7F, 0x100))
-_REPLACED = "*"
+_REPLACED = b"*"
+_WAITING_BYTES = TAG_BYTES + LINE_BYTES  # a longer line is nobody's password; and it is within a worker's window
+
+
+class Begun(NamedTuple):
+    """A line that has not ended: where in the input, what came of it, and what was shown."""
+
+    end: int
+    came: bytes
+    shown: bytes
+
+    @property
+    def start(self) -> int:
+        return self.end - len(self.came)
 
 
 class Withheld:
@@ -25,7 +43,13 @@ class Withheld:
     def __init__(self) -> None:
         self._is_plain: dict[int, bool] = {}  # of each open connection
         self._secrets: dict[tuple[int, int], str] = {}
-        self._begun: dict[int, tuple[bytes, bytes]] = {}  # unfinished lines: as they came, and as they were shown
+        self._begun: dict[int, Begun] = {}
+
+    def resume(self, connection: int, is_plain: bool, end: int, part: bytes) -> None:
+        """A connection from before we began: `part`, which ends there, begins a line of which more will come."""
+        self._is_plain[connection] = is_plain
+        if part:
+            self._begun[connection] = Begun(end, part, part)
 
     def take(self, record: Record) -> Record:
         """The record as everybody may see it."""
@@ -33,7 +57,7 @@ class Withheld:
         if kind == "line" or kind == "part":
             if record[3][:2] == b"PR" and not self._begun:  # PRIVMSG is most of what comes
                 if kind == "part":
-                    self._begin(record[1], record[3], record[3])
+                    self._begin(record[1], Begun(record[2], record[3], record[3]))
                 return record
             return self._take_input(*record)
         if kind == "open":
@@ -43,22 +67,36 @@ class Withheld:
         return record
 
     def _take_input(self, kind: str, connection: int, end: int, data: bytes) -> Record:
-        came, shown = self._begun.pop(connection, (b"", b"")) if self._begun else (b"", b"")
-        whole = came + data
-        if whole and whole[0] in _FIRST:
-            found = self._find(connection, whole)
-            if found is not None:
-                self._secrets[connection, end] = found[2].strip()
-                visible = (found[1] + _REPLACED).encode()
-                # A secret may come in pieces: what was shown of it stands, and no more of it is.
-                data = visible[len(shown) :] if visible.startswith(shown) else b""
+        start = end - len(data) - (kind == "line")  # a line's LF was not forwarded
+        begun = self._begun.pop(connection, None) or Begun(start, b"", b"")
+        if end <= begun.end:  # it comes twice: the core drops it by its offset
+            self._begin(connection, begun)
+            return (kind, connection, begun.start + len(begun.shown), b"")
+        # What waits in the kernel is forwarded again if a worker dies, together with what has come since.
+        whole, shown = begun.came[: max(0, start - begun.start)] + data, begun.shown
+        found = self._find(connection, whole) if whole and whole[0] in _FIRST else None
+        if found is not None:
+            visible = found[1].encode()
+            if kind == "line":
+                if connection in self._is_plain:
+                    self._secrets[connection, end] = found[2].strip()
+            elif len(whole) <= _WAITING_BYTES:
+                # Only what stands before the secret is taken; the rest waits in the kernel until the line is whole.
+                before = max(len(shown), len(visible) if whole.startswith(visible) else 0)
+                self._begin(connection, Begun(end, whole, whole[:before]))
+                return (kind, connection, begun.start + before, whole[len(shown) : before])
+            visible += _REPLACED
+            # A secret may come in pieces: what was shown of it stands, and no more of it is.
+            data = visible[len(shown) :] if visible.startswith(shown) else b""
         if kind == "part":
-            self._begin(connection, whole, shown + data)
+            self._begin(connection, Begun(end, whole, shown + data))
+        elif found is not None and begun.came:
+            self._begin(connection, Begun(end, b"", b""))  # should the end of it come twice
         return (kind, connection, end, data)
 
-    def _begin(self, connection: int, came: bytes, shown: bytes) -> None:
+    def _begin(self, connection: int, begun: Begun) -> None:
         if connection in self._is_plain:  # one that has closed would never be forgotten
-            self._begun[connection] = came, shown
+            self._begun[connection] = begun
 
     def _find(self, connection: int, line: bytes) -> re.Match[str] | None:
         text = clean(line.decode(errors="replace"))
@@ -75,6 +113,12 @@ class Withheld:
         """Whatever comes of it now comes too late to be asked about."""
         self._is_plain.pop(connection, None)
         self._begun.pop(connection, None)
+        self._secrets = {place: secret for place, secret in self._secrets.items() if place[0] != connection}
+
+    def settle(self, dealt_with: Callable[[int], int]) -> None:
+        """Drop the secrets of lines that end before dealt_with(connection), or there: nobody will ask for them."""
+        waiting = {place: secret for place, secret in self._secrets.items() if place[1] > dealt_with(place[0])}
+        self._secrets = waiting
 
     def forget(self) -> None:
         """The batch is dealt with: nobody will ask for its secrets any more."""

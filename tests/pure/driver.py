@@ -7,12 +7,14 @@ assert ana.send("PING x") == [":mpchat.local PONG mpchat.local :x"]
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from mpchat.core import BROKER, Core, Item, Record
 from mpchat.settings import Settings, Wording, pack
 
 WALL = 1_700_000_000_123  # 2023-11-14 22:13:20.123 UTC
+LINE_BYTES = 8191  # a worker's one limit on a line
 UTC_OFFSET = 60  # minutes: people here read 23:13
 
 Routed = tuple[int, Item]
@@ -29,13 +31,13 @@ class Follower:
         self.probed: list[int] = []
         self.ended = False
 
-    def open(self, connection: int) -> None:
-        self.output[connection] = bytearray()
-        self.closed[connection] = False
-
     def apply(self, item: Item) -> None:
         assert not self.ended, f"after the last item of all: {item}"
         match item:
+            case ("open", connection):
+                assert connection not in self.closed
+                self.output[connection] = bytearray()
+                self.closed[connection] = False
             case ("send", connection, data):
                 self._append(connection, data)
             case ("cast", groups, data, but):
@@ -78,14 +80,36 @@ class Driver:
 
     def __init__(self, wording: Wording = Settings.wording, workers: int = 2) -> None:
         self.core = Core()
-        self.workers = [Follower() for _ in range(workers)]
-        self.asked: list[Item] = []
+        self.wording = wording
+        self.journal: list[tuple[Record, ...]] = []
         self.wall, self.mono = WALL, 0
-        self._last = 0
-        self.feed(("start", pack(wording), workers, UTC_OFFSET, self.wall, self.mono))
+        self.start(workers)
+
+    def start(self, workers: int = 2) -> None:
+        """A run of the server begins. Of an earlier one there is only what the core remembers."""
+        self.workers = [Follower() for _ in range(workers)]
+        self.people: list[Person] = []
+        self.asked: list[Item] = []
+        self.feed(("start", pack(self.wording), workers, UTC_OFFSET, self.wall, self.mono))
+
+    def replace_broker(self) -> None:
+        """Another one has the same state, but not the answers; the workers forward again what it has not accepted."""
+        self.core = Core.load(self.core.dump())
+        self.asked = []
+        self.feed(*[("again", connection) for connection in self.core.questions()])
+        for worker in range(len(self.workers)):
+            for connection, accepted, begun, discarding in self.core.inputs(worker):
+                person = self.people[connection - 1]
+                self.feed(*person.forward_again(accepted, begun, discarding))
+                if person.left:
+                    self.feed(("gone", connection, person.left))
 
     def feed(self, *records: Record) -> list[Routed]:
         """Apply a batch, and do what follows."""
+        self.journal.append(records)
+        for record in records:
+            if record[0] == "gone" and record[1] <= len(self.people):
+                self.people[record[1] - 1].left = record[2]
         items = [item for record in records for item in self.core.apply(record)]
         items += self.core.acknowledge()
         for worker, item in items:
@@ -106,11 +130,11 @@ class Driver:
 
     def connect(self, *, plain: bool = False, worker: int | None = None, host: str = "127.0.0.1") -> Person:
         """Somebody new, on the workers in turn unless one is named."""
-        self._last += 1
-        where = (self._last - 1) % len(self.workers) if worker is None else worker
-        self.workers[where].open(self._last)
-        person = Person(self, self._last, where, plain)
-        self.feed(("open", where, self._last, plain, host))
+        id = len(self.people) + 1
+        where = (id - 1) % len(self.workers) if worker is None else worker
+        person = Person(self, id, where, plain)
+        self.people.append(person)
+        self.feed(("open", where, id, plain, host))
         return person
 
     def irc(self, nick: str, *, caps: str = "", worker: int | None = None) -> Person:
@@ -132,7 +156,8 @@ class Person:
 
     def __init__(self, driver: Driver, id: int, worker: int, plain: bool) -> None:
         self.driver, self.id, self.worker, self.plain = driver, id, worker, plain
-        self.sent = 0  # bytes of input so far
+        self.stream = bytearray()  # all the input so far
+        self.left = ""  # why, if there will be no more
         self._read = 0  # bytes of output that heard() has returned
 
     def records(self, lines: Iterable[str | bytes]) -> list[Record]:
@@ -140,15 +165,41 @@ class Person:
         records: list[Record] = []
         for line in lines:
             data = (line.encode() if isinstance(line, str) else line) + (b"" if self.plain else b"\r")
-            self.sent += len(data) + 1
+            self.stream += data + b"\n"
             records.append(("line", self.id, self.sent, data))
         return records
 
     def piece(self, data: str | bytes) -> Record:
         """The beginning of a line, or more of it: the next line of records() ends it."""
         data = data.encode() if isinstance(data, str) else data
-        self.sent += len(data)
+        self.stream += data
         return ("part", self.id, self.sent, data)
+
+    def too_long(self, *pieces: bytes, is_over: bool = True) -> list[Record]:
+        """More than anybody can take, in pieces; the line's end with the last of them, or later."""
+        records: list[Record] = []
+        for number, piece in enumerate(pieces, 1):
+            over = is_over and number == len(pieces)
+            self.stream += piece + (b"\n" if over else b"")
+            records.append(("overlong" if number == 1 else "rest", self.id, self.sent, over))
+        return records
+
+    def forward_again(self, accepted: int, begun: int, discarding: bool) -> list[Record]:
+        """What a worker does that knows nothing but how far the broker has come."""
+        assert 0 <= begun <= accepted <= self.sent
+        records: list[Record] = []
+        for line in filter(None, re.split(rb"(?<=\n)", self.stream[accepted:])):
+            accepted += len(line)
+            is_over = line.endswith(b"\n")
+            if discarding:
+                records.append(("rest", self.id, accepted, is_over))
+                discarding = not is_over
+            elif begun + len(line) > LINE_BYTES + is_over:
+                records.append(("overlong", self.id, accepted, is_over))
+                begun, discarding = 0, not is_over
+            else:
+                records.append(("line" if is_over else "part", self.id, accepted, line.removesuffix(b"\n")))
+        return records
 
     def send(self, *lines: str | bytes) -> list[str]:
         """Send lines as one batch; returns what was heard since, one's own answers among it."""
@@ -163,6 +214,11 @@ class Person:
 
     def gone(self, reason: str = "Connection closed") -> None:
         self.driver.feed(("gone", self.id, reason))
+
+    @property
+    def sent(self) -> int:
+        """Bytes of input so far."""
+        return len(self.stream)
 
     @property
     def output(self) -> bytearray:

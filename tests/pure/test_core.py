@@ -169,7 +169,7 @@ def test_lines_behind_a_question_wait_in_order(guarded: Driver) -> None:
 
     assert guarded.asked == [("ask", ana.id, len("PASS *\r\n"), "password", "")]
     assert ana.output == b""
-    assert guarded.workers[ana.worker].taken == {ana.id: len("PASS *\r\n")}, "what waits is not acknowledged"
+    assert guarded.workers[ana.worker].taken == {}, "neither what asks nor what waits is acknowledged"
 
     items = guarded.answer(True)
 
@@ -188,7 +188,7 @@ def test_what_waits_and_comes_again_is_taken_once(guarded: Driver) -> None:
     ana = entering(guarded)
     records = ana.records(["PING a", "PING b"])
     guarded.feed(*records)
-    guarded.feed(*records, ("overlong", ana.id, ana.sent))
+    guarded.feed(*records, ("overlong", ana.id, ana.sent, True))
     guarded.answer(True)
     guarded.feed(*records)
 
@@ -228,9 +228,8 @@ def test_a_wrong_password_is_told_and_ends_it(guarded: Driver) -> None:
 def test_a_long_line_behind_a_question_keeps_its_place(guarded: Driver) -> None:
     ana = entering(guarded)
     guarded.feed(*ana.records(["PING a"]))
-    guarded.feed(("overlong", ana.id, ana.sent + 9000))
-    guarded.feed(("rest", ana.id, ana.sent + 9500))
-    ana.sent += 9500
+    for record in ana.too_long(b"x" * 9000, b"x" * 499):
+        guarded.feed(record)
     ana.send("PING b")
 
     items = guarded.answer(True)
@@ -339,8 +338,7 @@ def test_the_pieces_of_a_line_too_long_are_forgotten(driver: Driver) -> None:
     ana = driver.irc("ana")
     ana.heard()
     driver.feed(ana.piece("PRIVMSG #a :" + "x" * 8000))
-    driver.feed(("overlong", ana.id, ana.sent + 200), ("rest", ana.id, ana.sent + 300))
-    ana.sent += 300
+    driver.feed(*ana.too_long(b"x" * 200, b"x" * 99))
 
     assert ana.send("PING x") == [
         ":mpchat.local 417 ana :Input line was too long",
@@ -378,25 +376,26 @@ def test_a_line_too_long_is_answered_once_whatever_its_length(driver: Driver) ->
         (beto, "! that line was too long, nothing was sent"),
     ):
         person.heard()
-        start = person.sent
-        driver.feed(("overlong", person.id, start + 9000))
-        driver.feed(("overlong", person.id, start + 9000), ("rest", person.id, start + 16_000))
-        driver.feed(("rest", person.id, start + 9100))
-        person.sent = start + 16_000
+        first, second = person.too_long(b"x" * 9000, b"x" * 6999)
+        driver.feed(first)
+        driver.feed(first, second)
+        driver.feed(("rest", person.id, person.sent - 100, False))
 
         assert person.heard() == [answer]
-        assert driver.workers[person.worker].taken[person.id] == start + 16_000
+        assert driver.workers[person.worker].taken[person.id] == person.sent
 
 
 @pytest.mark.parametrize(
     "record",
     [
         ("line", 99, 10, b"PING x"),
-        ("overlong", 99, 10),
-        ("rest", 99, 10),
+        ("overlong", 99, 10, True),
+        ("rest", 99, 10, False),
         ("gone", 99, "Connection closed"),
         ("silent", 99),
         ("answer", 99, True),
+        ("again", 99),
+        ("skip", 1, 2, 99),
     ],
 )
 def test_nothing_is_heard_of_unknown_connections(driver: Driver, record: tuple[Any, ...]) -> None:

@@ -77,6 +77,7 @@ class Someone:
         self.user = "~plain" if person.plain else ""
         self.entered = self.closed = False
         self.slow = False  # its lines come in pieces
+        self.silent_waits = False
         self.echo = self.timed = self.operator = self.pinged = False
         self.opened_at = self.heard_at = mono
         self.rooms: list[Room] = []
@@ -352,6 +353,15 @@ class Chat(RuleBasedStateMachine):
             self.driver.feed(*who.last)
             self.read_all()
 
+    @precondition(lambda self: not any(who.silent_waits and not who.closed for who in self.everybody))
+    @rule()
+    def replace_broker(self) -> None:
+        """Nobody reads anything of it. Questions are asked once more, and whoever waits goes on waiting."""
+        self.driver.replace_broker()
+        for who in self.asking():
+            who.heard_at, who.pinged = self.driver.mono, False
+        self.read_all()
+
     @rule(seconds=st.sampled_from([0.007, 0.5, 29, 31, 61, 121]), jump=st.sampled_from([0, 0, 0, -3600]))
     def time_passes(self, seconds: float, jump: int) -> None:
         before = self.driver.wall
@@ -370,6 +380,7 @@ class Chat(RuleBasedStateMachine):
         who = silent[0] if silent and rightly else who
         self.driver.feed(("silent", who.person.id))
         if who.pinged:
+            who.silent_waits = who.waiting is not None  # a new broker would have to ask once more
             self._leave_in_turn(who, f"Ping timeout: {(self.driver.mono - who.heard_at) // 1000} seconds")
         self.read_all()
 

@@ -49,7 +49,7 @@ def test_nobody_waits_for_a_worker_that_is_gone() -> None:
     ledger.sent(1, 1000)
     assert ledger.lagging
 
-    ledger.gone(1)
+    ledger.reset(1)
 
     assert not ledger.lagging
     assert ledger.pay() == {0: 10}, "and it is paid nothing"

@@ -31,12 +31,12 @@ ANA, BETO = person("ana"), person("beto")
 @pytest.mark.parametrize(
     ("event", "line"),
     [
-        (Said(ANA, room(), "#a", "hola"), "<ana> hola"),
-        (Said(ANA, room(), "#a", "hola", notice=True), "-ana- hola"),
-        (Said(ANA, room(), "#a", "\x01ACTION saluda\x01"), "* ana saluda"),
-        (Said(ANA, room(), "#a", "\x02\x0304rojo\x0f"), "<ana> rojo"),
-        (Said(ANA, BETO, "beto", "hola"), "<ana -> you> hola"),
-        (Said(ANA, BETO, "beto", "\x01ACTION saluda\x01"), "<ana -> you> * saluda"),
+        (Said(ANA, room(), "#a", "hola", False, 1), "<ana> hola"),
+        (Said(ANA, room(), "#a", "hola", True, 1), "-ana- hola"),
+        (Said(ANA, room(), "#a", "\x01ACTION saluda\x01", False, 1), "* ana saluda"),
+        (Said(ANA, room(), "#a", "\x02\x0304rojo\x0f", False, 1), "<ana> rojo"),
+        (Said(ANA, BETO, "beto", "hola", False, 1), "<ana -> you> hola"),
+        (Said(ANA, BETO, "beto", "\x01ACTION saluda\x01", False, 1), "<ana -> you> * saluda"),
         (Joined(ANA, room()), "* ana joined"),
         (Parted(ANA, room(), ""), "* ana left"),
         (Parted(ANA, room(), "me voy"), "* ana left (me voy)"),

@@ -8,7 +8,7 @@ from mpchat.chat.channels import Channel
 from mpchat.chat.events import Said
 from mpchat.chat.sessions import Session
 from mpchat.protocol.irc import render
-from mpchat.protocol.saying import action, fit, verb
+from mpchat.protocol.saying import action, fit
 
 
 def person(nick: str = "ana", user: str = "~ana", host: str = "127.0.0.1") -> Session:
@@ -19,7 +19,7 @@ def person(nick: str = "ana", user: str = "~ana", host: str = "127.0.0.1") -> Se
 
 
 def to_room(text: str, notice: bool = False) -> Said:
-    return Said(person(), Channel("#a", 0), "#a", text, notice)
+    return Said(person(), Channel("#a", 0), "#a", text, notice, 1)
 
 
 @given(
@@ -30,7 +30,7 @@ def to_room(text: str, notice: bool = False) -> Said:
     notice=st.booleans(),
 )
 def test_what_fits_is_one_whole_line(nick: str, host: str, channel: str, text: str, notice: bool) -> None:
-    said = fit(Said(person(nick, "~plain", host), Channel("#" + channel, 0), "#" + channel, text, notice))
+    said = fit(Said(person(nick, "~plain", host), Channel("#" + channel, 0), "#" + channel, text, notice, 1))
     (line,) = render(said)
 
     assert len(line) <= 512
@@ -50,7 +50,7 @@ def test_the_longest_message() -> None:
 
 def test_every_byte_counts() -> None:
     """Of the names too, and of characters that take four."""
-    said = fit(Said(person("ñ" * 15), Channel("#" + "ñ" * 31, 0), "#" + "ñ" * 31, "😀" * 150))
+    said = fit(Said(person("ñ" * 15), Channel("#" + "ñ" * 31, 0), "#" + "ñ" * 31, "😀" * 150, False, 1))
     (line,) = render(said)
 
     assert 509 <= len(line) <= 512
@@ -83,8 +83,3 @@ def test_a_cut_text_does_not_become_one() -> None:
 )
 def test_an_action(text: str, done: str | None) -> None:
     assert action(text) == done
-
-
-def test_verb() -> None:
-    assert verb(to_room("x")) == "PRIVMSG"
-    assert verb(to_room("x", notice=True)) == "NOTICE"

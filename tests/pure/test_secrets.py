@@ -33,6 +33,7 @@ irc_command = st.one_of(
 @given(lead=st.one_of(st.just(""), spaces, hidden), before=before, command=irc_command)
 def test_no_secret_survives_whatever_stands_before_it(lead: str, before: str, command: str) -> None:
     withheld = Withheld()
+    withheld.take(("open", 0, 7, False, "127.0.0.1"))
 
     record = withheld.take(("line", 7, 99, (lead + before + command + SECRET).encode()))
 
@@ -99,6 +100,7 @@ def test_nor_what_holds_no_secret_in_irc(line: str) -> None:
 )
 def test_the_rest_of_the_line_stays(line: str, seen: str, secret: str) -> None:
     withheld = Withheld()
+    withheld.take(("open", 0, 7, False, "127.0.0.1"))
 
     assert withheld.take(("line", 7, 20, line.encode())) == ("line", 7, 20, seen.encode())
     assert withheld.secret(7, 20) == secret
@@ -119,19 +121,20 @@ def test_a_secret_that_comes_in_pieces_is_withheld_too(line: str, cuts: list[int
 
     shown = b""
     for start, end in pairwise(places):
-        record = withheld.take(("line" if end == len(data) else "part", 7, end, data[start:end]))
+        is_last = end == len(data)
+        record = withheld.take(("line" if is_last else "part", 7, end + is_last, data[start:end]))
         shown += record[3]
 
     assert shown == data.removesuffix(SECRET.encode()) + b"*"
-    assert withheld.secret(7, len(data)) == SECRET
+    assert withheld.secret(7, len(data) + 1) == SECRET
     assert withheld.take(("line", 7, 99, b"NICK ana")) == ("line", 7, 99, b"NICK ana"), "the next line is another"
 
 
 def test_the_pieces_of_a_line_too_long_are_forgotten() -> None:
     withheld = Withheld()
     withheld.take(("open", 0, 7, False, "127.0.0.1"))
-    assert withheld.take(("part", 7, 10, b"PASS secre"))[3] == b"PASS *"
-    assert withheld.take(("overlong", 7, 9000)) == ("overlong", 7, 9000)
+    assert withheld.take(("part", 7, 10, b"PASS secre")) == ("part", 7, 5, b"PASS ")
+    assert withheld.take(("overlong", 7, 9000, True)) == ("overlong", 7, 9000, True)
 
     assert withheld.take(("line", 7, 9010, b"t is out")) == ("line", 7, 9010, b"t is out")
 
@@ -159,15 +162,22 @@ def test_a_line_of_a_plain_connection_that_was_just_closed_is_withheld_too() -> 
     assert withheld.take(("line", 7, 20, b"/pass secret")) == ("line", 7, 20, b"/pass *")
 
 
-def test_a_secret_is_kept_for_its_batch_only() -> None:
+def test_a_secret_is_kept_until_its_line_has_been_dealt_with() -> None:
     withheld = Withheld()
-    withheld.take(("line", 7, 20, b"PASS one"))
-    withheld.take(("line", 7, 30, b"PASS two"))
-    withheld.take(("line", 8, 30, b"PASS three"))
+    places = [(7, 20), (7, 30), (8, 30)]
+    for connection in (7, 8):
+        withheld.take(("open", 0, connection, False, "127.0.0.1"))
+    for (connection, end), word in zip(places, (b"one", b"two", b"three"), strict=True):
+        withheld.take(("line", connection, end, b"PASS " + word))
 
-    assert [withheld.secret(*place) for place in ((7, 20), (7, 30), (8, 30))] == ["one", "two", "three"]
-    withheld.forget()
-    assert withheld.secret(7, 20) == ""
+    withheld.settle({7: 20, 8: 0}.__getitem__)
+    assert [withheld.secret(*place) for place in places] == ["", "two", "three"]
+    withheld.closed(7)
+    assert [withheld.secret(*place) for place in places] == ["", "", "three"]
+    withheld.settle({8: 30}.__getitem__)
+    assert withheld.secret(8, 30) == ""
+    withheld.take(("line", 7, 40, b"PASS four"))
+    assert withheld.secret(7, 40) == "", "of a connection that has closed none is kept"
 
 
 def test_other_records_pass_as_they_are() -> None:
@@ -188,3 +198,77 @@ def test_nothing_is_kept_of_a_connection_that_has_closed() -> None:
     withheld = Withheld()
     assert withheld.take(("part", 7, 5, b"PASS ")) == ("part", 7, 5, b"PASS ")
     assert withheld.take(("line", 7, 11, b"hello")) == ("line", 7, 11, b"hello")
+
+
+# A broker dies, and another one goes on
+
+
+def begun(*pieces: bytes, plain: bool = False) -> tuple[Withheld, int, bytes]:
+    """A line's beginning came in pieces: who withholds it, and how much of it everybody has seen."""
+    withheld, end, seen = Withheld(), 0, b""
+    withheld.take(("open", 0, 7, plain, "127.0.0.1"))
+    accepted = 0
+    for piece in pieces:
+        end += len(piece)
+        record = withheld.take(("part", 7, end, piece))
+        if record[2] > accepted:
+            accepted, seen = record[2], seen + record[3]
+    return withheld, accepted, seen
+
+
+@pytest.mark.parametrize("pieces", [[b"PASS se"], [b"PA", b"SS ", b"s", b"e"], [b"PASS s", b"ec", b"r"]])
+def test_a_secret_that_was_cut_by_a_death_is_known_whole(pieces: list[bytes]) -> None:
+    """Its beginning was not accepted, so it comes again."""
+    _, accepted, seen = begun(*pieces)
+    assert seen == b"PASS "
+    assert accepted == 5
+    another = Withheld()
+    another.resume(7, False, accepted, seen)
+
+    assert another.take(("line", 7, 12, b"secret"[accepted - 5 :])) == ("line", 7, 12, b"*")
+    assert another.secret(7, 12) == "secret"
+
+
+def test_what_is_too_long_for_a_password_does_not_wait_but_is_withheld() -> None:
+    _, accepted, seen = begun(b"/pass " + b"x" * 3000, b"x" * 3000, plain=True)
+    assert seen == b"/pass *"
+    assert accepted == 6006
+    another = Withheld()
+    another.resume(7, True, accepted, seen)
+
+    assert another.take(("part", 7, 6010, b"xxxx"))[3] == b""
+    assert another.take(("line", 7, 6014, b"xxx"))[3] == b""
+
+
+def test_another_one_knows_who_speaks_plain_text() -> None:
+    another = Withheld()
+    another.resume(7, True, 0, b"")
+    another.resume(8, False, 0, b"")
+
+    assert another.take(("line", 7, 20, b"PASS me the salt"))[3] == b"PASS me the salt"
+    assert another.take(("line", 8, 20, b"PASS me the salt"))[3] == b"PASS *"
+
+
+def test_what_comes_twice_shows_nothing_more() -> None:
+    withheld = Withheld()
+    withheld.take(("open", 0, 7, False, "127.0.0.1"))
+    pieces = [("part", 7, 2, b"PA"), ("part", 7, 8, b"SS sec"), ("part", 7, 10, b"re"), ("line", 7, 12, b"t")]
+    seen = [withheld.take(piece) for piece in pieces for _ in range(2)]
+
+    accepted, shown = 0, b""
+    for _, _, end, data in seen:
+        if end > accepted:
+            accepted, shown = end, shown + data
+    assert shown == b"PASS *"
+    assert b"".join(data for *_, data in seen) == shown, "nor in what nobody accepts"
+    assert withheld.secret(7, 12) == "secret"
+
+
+def test_what_waits_may_come_again_with_more() -> None:
+    """As it does if a worker dies: the next one begins at what was accepted."""
+    withheld, accepted, seen = begun(b"PAS", b"S se")
+    assert (accepted, seen) == (5, b"PASS ")
+    assert withheld.take(("part", 7, 9, b"secr")) == ("part", 7, 5, b"")
+
+    assert withheld.take(("line", 7, 12, b"secret")) == ("line", 7, 12, b"*")
+    assert withheld.secret(7, 12) == "secret"

@@ -15,7 +15,7 @@ from mpchat.chat.events import (
 )
 from mpchat.protocol.irc.modes import letters
 from mpchat.protocol.message import BODY_BYTES, build, build_words, encode
-from mpchat.protocol.saying import verb
+from mpchat.protocol.saying import VERBS
 
 
 def render(event: Event) -> list[bytes]:
@@ -24,7 +24,7 @@ def render(event: Event) -> list[bytes]:
     match event:
         case Said():
             # Built and sized without build() and encode(): this is the hot path, and saying.fit() has cut the text.
-            return [f":{prefix} {verb(event)} {event.target} :{event.text}\r\n".encode()]
+            return [f":{prefix} {VERBS[event.notice]} {event.target} :{event.text}\r\n".encode()]
         case Joined():
             line = build_words(prefix, "JOIN", event.channel.name)
         case Parted():

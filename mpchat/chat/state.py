@@ -1,0 +1,79 @@
+"""The chat as plain values, and back: what a snapshot holds of it. Sessions are named by number, channels by name.
+
+Plain, because objects that hold each other are a chain: pickle would follow it from room to room until its stack ends.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from operator import attrgetter
+from typing import Any
+
+from mpchat.chat.channels import Channel
+from mpchat.chat.hub import Hub
+from mpchat.chat.names import fold
+from mpchat.chat.sessions import Session
+from mpchat.settings import Wording
+
+Values = tuple[Any, ...]
+
+_LINKS = ("channels", "invitations", "members")  # what refers to others
+_SESSION = tuple(name for name in Session.__slots__ if name not in _LINKS)
+_CHANNEL = tuple(name for name in Channel.__slots__ if name not in _LINKS)
+_HUB = ("departed", "said", "entered", "invisible", "operators", "most")
+_of_session, _of_channel, _of_hub = attrgetter(*_SESSION), attrgetter(*_CHANNEL), attrgetter(*_HUB)
+
+
+def hub_values(hub: Hub) -> Values:
+    """Everything in it but its wording, in its order."""
+    departed, *counts = _of_hub(hub)
+    return (
+        (list(departed), *counts),
+        [
+            (
+                _of_session(session),
+                list(session.channels),
+                [room.folded for room in session.invitations if hub.exists(room)],
+            )
+            for session in hub.sessions.values()
+        ],
+        [_channel_values(channel) for channel in hub.channels.values()],
+        [(until, _channel_values(channel)) for until, channel in hub.dormant.values()],
+    )
+
+
+def hub_of(wording: Wording, values: Values) -> Hub:
+    """The inverse of hub_values()."""
+    (departed, *counts), sessions, channels, dormant = values
+    hub = Hub(wording, 0)
+    _fill(hub, _HUB, (deque(departed, hub.departed.maxlen), *counts))
+    for own, _, _ in sessions:
+        session = _fill(Session.__new__(Session), _SESSION, own)
+        hub.sessions[session.id] = session
+        if session.nick:
+            hub.nicks[fold(session.nick)] = session
+    rooms = [_channel_of(hub, kept) for kept in channels]
+    hub.channels = {channel.folded: channel for channel in rooms}
+    for session, (_, joined, invitations) in zip(hub.sessions.values(), sessions, strict=True):
+        session.channels = {name: hub.channels[name] for name in joined}
+        session.invitations = [hub.channels[name] for name in invitations]
+    asleep = [(until, _channel_of(hub, kept)) for until, kept in dormant]
+    hub.dormant = {channel.folded: (until, channel) for until, channel in asleep}
+    return hub
+
+
+def _channel_values(channel: Channel) -> Values:
+    return _of_channel(channel), [(member.id, rights) for member, rights in channel.members.items()]
+
+
+def _channel_of(hub: Hub, values: Values) -> Channel:
+    own, members = values
+    channel: Channel = _fill(Channel.__new__(Channel), _CHANNEL, own)
+    channel.members = {hub.sessions[id]: rights for id, rights in members}
+    return channel
+
+
+def _fill(thing: Any, names: tuple[str, ...], values: Values) -> Any:
+    for name, value in zip(names, values, strict=True):
+        setattr(thing, name, value)
+    return thing

@@ -1,0 +1,138 @@
+"""The crew: the supervisor's children by role, how each is started, and who is connected to whom.
+
+    worker -- lane (two queues) -- broker         worker -- link (a Unix socket) -- acceptor -- listening sockets
+    recorder -- link -- broker
+
+To spawn a process takes a tenth of a second: an interpreter, and all its imports. So there is always a spare, which has
+that behind it and waits to be told what it is. Whoever takes a dead one's place gets a new lane or link to each that
+worked with it, while those are running (wiring.py).
+"""
+
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from multiprocessing import get_context
+from typing import Any
+
+from mpchat.ipc.board import BROKER_ROW, FIRST_WORKER_ROW, Board, row_of
+from mpchat.ipc.wakeup import Signals
+from mpchat.processes import child
+from mpchat.processes.child import SPARE, Child
+from mpchat.processes.wiring import Wiring
+from mpchat.settings import Settings
+
+
+class Crew:
+    """`hear` and `bury` are called with a child that has said something, or has died."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        selector: selectors.BaseSelector,
+        signals: Signals,
+        listeners: list[tuple[socket.socket, bool]],
+        hear: Callable[[Child], None],
+        bury: Callable[[Child], None],
+    ) -> None:
+        self.settings, self.selector, self.signals, self.listeners = settings, selector, signals, listeners
+        self.hear, self.bury = hear, bury
+        self.children: dict[str, Child] = {}
+        self.wiring = Wiring()
+        self.board = Board.make(FIRST_WORKER_ROW + settings.workers)
+        self.workers = [f"worker{number}" for number in range(settings.workers)]
+        self.recorders = ["recorder"] if settings.data else []
+        self.is_first = True  # no broker has begun this run yet
+        self.acceptors = 0  # there have been
+        self.died_at = 0  # place of the record that the last broker was replaying when it died
+
+    def start(self) -> None:
+        for role in ("broker", *self.workers, "acceptor", *self.recorders):
+            self.spawn(role)
+        for role in ("broker", "acceptor"):
+            self.wire(role)
+
+    @property
+    def ready(self) -> bool:
+        """Everybody is there and at work; a spare does not count."""
+        return all(each.ready for each in self.children.values() if each.role != SPARE)
+
+    def replace(self, role: str) -> None:
+        """Somebody takes the place of one that has died."""
+        self.spawn(role)
+        self.wire(role)
+
+    def spawn(self, role: str) -> None:
+        args: tuple[Any, ...] = ()
+        if role == "broker":
+            args = self.is_first, self.skip()
+        elif role == "acceptor":
+            self.acceptors += 1
+            args = self.listeners, self.acceptors
+        elif role in self.workers:
+            args = (self.workers.index(role),)
+        self.board.write(row_of(role))  # its first beat, and nothing of the last one's
+        each = self.children.pop(SPARE, None) or self.stand_by()
+        each.be(role, *args)
+        self.children[role] = each
+
+    def refill(self) -> None:
+        """Have a spare again; not while somebody is still on the way to work, who needs the CPU more."""
+        if SPARE not in self.children and self.ready:
+            self.children[SPARE] = self.stand_by()
+
+    def stand_by(self) -> Child:
+        self.signals.hold()  # again and again: the first queue starts the resource_tracker, which lets some go
+        each = child.spawn(get_context("spawn"), self.settings, self.board)
+        self.signals.let_go()
+        self.selector.register(each.link, selectors.EVENT_READ, lambda: self.hear(each))
+        self.selector.register(each.process.sentinel, selectors.EVENT_READ, lambda: self.bury(each))
+        return each
+
+    def wire(self, role: str) -> None:
+        """Connect a new process to all that work with it."""
+        children = self.children
+        for number, name in enumerate(self.workers):
+            if role in ("broker", name):
+                self.wiring.lane(children[name], children["broker"], number)
+            if role in ("acceptor", name):
+                self.wiring.link(children[name], children["acceptor"], number)
+        if role in ("broker", *self.recorders) and self.recorders:
+            self.wiring.link(children["recorder"], children["broker"])
+
+    def last_beat(self, each: Child, is_new: bool) -> float:
+        """When it last turned its loop, in monotonic seconds; `is_new`: let that be now."""
+        if is_new and each.role != SPARE:
+            self.board.beat(row_of(each.role))
+        return time.monotonic() if each.role == SPARE else self.board.last_beat(row_of(each.role))
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Who they are, and what they say on the board."""
+        return [
+            {
+                "role": role,
+                "pid": each.process.pid,
+                "ready": each.ready,
+                **({} if role == SPARE else self.board.read(row_of(role))),
+            }
+            for role, each in self.children.items()
+        ]
+
+    def skip(self) -> int:
+        """The place of the record that the next broker must leave out: two before it died there while replaying."""
+        last, self.died_at = self.died_at, self.board.read(BROKER_ROW)["position"]
+        return self.died_at if self.died_at == last else 0
+
+    def remove(self, each: Child) -> None:
+        """It is dead, and has been heard to the end."""
+        each.link.close()
+        self.wiring.gone(each)
+        del self.children[each.role]
+
+    def tell(self, role: str, *message: str) -> None:
+        if role in self.children:
+            self.children[role].link.post(*message)
+
+    def kill(self) -> None:
+        for each in self.children.values():
+            each.process.kill()

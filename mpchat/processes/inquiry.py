@@ -1,0 +1,92 @@
+"""The broker's questions about the past. The recorder answers them, when it has recorded what was said before each.
+
+The broker does not wait for it: only the line that asked does, and those behind it. A recorder that is dead or slow
+gives no answer in time, and then "no answer" is the answer: None.
+"""
+
+import math
+import time
+
+from mpchat.core import Record
+from mpchat.ipc.handoff import Link
+from mpchat.net.poller import EdgePoller, OneShotPoller
+from mpchat.settings import Settings
+
+
+class Inquiry:
+    """Of one broker, with the recorder of the moment."""
+
+    def __init__(self, settings: Settings, poller: EdgePoller | OneShotPoller) -> None:
+        self.recorder: Link | None = None
+        self._seconds = settings.question_seconds
+        self._poller = poller
+        self._open: dict[tuple[int, int], float] = {}  # questions by connection and end of the line: the deadline
+        self._is_idle = False  # the recorder waits to be told that there is more
+        self._told = 0
+
+    def take_recorder(self, link: Link) -> None:
+        if self.recorder is not None:
+            self._leave(self.recorder)
+        self.recorder = link
+        self._is_idle = False
+        self._poller.watch(link)
+
+    def _leave(self, link: Link) -> None:
+        self._poller.forget(link)
+        link.close()
+        self.recorder = None
+
+    def look(self, said_at: int) -> None:
+        """The journal has something for the history up to there: the recorder is told, if it waits."""
+        if self.recorder is not None and self._is_idle and said_at > self._told:
+            self._told, self._is_idle = said_at, False
+            self._post("grown")
+
+    def ask(self, position: int, connection: int, end: int, room: str, number: int, limit: int) -> None:
+        """Up to `limit` messages of a room: those behind this number, or (-1) the last, once recorded to `position`."""
+        self._open[connection, end] = time.monotonic() + self._seconds
+        if self.recorder is not None:
+            self._post("history", position, connection, end, room, number, limit)
+            if self._is_idle:
+                self._is_idle = False
+                self._post("grown")
+
+    def _post(self, *message: object) -> None:
+        assert self.recorder is not None
+        self.recorder.post(*message)
+        self._poller.want_write(self.recorder, self.recorder.unsent)
+
+    def hear(self) -> list[Record]:
+        """Answers that have come."""
+        assert self.recorder is not None
+        answers: list[Record] = []
+        self.recorder.flush()
+        for (word, *about), _ in self.recorder.take():
+            if word == "idle":
+                self._is_idle, self._told = True, about[0]
+            else:
+                connection, end, rows = about
+                if self._open.pop((connection, end), None) is not None:
+                    answers.append(("answer", connection, rows))
+        if self.recorder.ended:
+            self._leave(self.recorder)
+        else:
+            self._poller.want_write(self.recorder, self.recorder.unsent)
+        return answers
+
+    def overdue(self) -> list[Record]:
+        """No answer has come in time: that is the answer."""
+        now = time.monotonic()
+        late = [question for question, deadline in self._open.items() if deadline <= now]
+        for question in late:
+            del self._open[question]
+        return [("answer", connection, None) for connection, _ in late]
+
+    @property
+    def next_deadline(self) -> float:
+        """Monotonic seconds."""
+        return min(self._open.values(), default=math.inf)
+
+    def close(self) -> None:
+        if self.recorder is not None:
+            self._leave(self.recorder)

@@ -1,0 +1,189 @@
+"""What the broker knows, and how it outlives the broker: the core and the workers' outboxes, journal and snapshot.
+
+    a block of records -> journal -> core -> items for the workers, questions to the world, lines for the history
+
+The core is a function of its records, and an outbox is one of items and checkpoints. So a new broker loads the last
+snapshot of both, applies what the journal has behind it, and is where its dead predecessor was: with the same items
+under the same numbers, whether they had been delivered or not.
+
+A record that kills the broker would kill each one that replays it. So the place of the record that is being replayed
+is told before it is applied, and a broker can be told to skip the one at which its predecessors died.
+"""
+
+import pickle
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+from mpchat.core import BROKER, Core, Item, Record
+from mpchat.ipc.frame import load
+from mpchat.policy.outbox import Outbox
+from mpchat.processes.crash import crash_point, with_poison
+from mpchat.store import snapshot
+from mpchat.store.journal import Damaged, Journal, Tail
+
+_SNAPSHOT_RECORDS = 2_000  # replayed in some 25 ms, which is what a broker's death should cost
+_SNAPSHOT_SHARE = 50  # but at most a fiftieth of the time goes into snapshots, however large they are
+_SAID = "said"  # first word of the lines in a block for the history: a consequence of other blocks, never applied
+
+
+class Memory:
+    """Of one broker. Without a folder it forgets everything when the broker dies."""
+
+    def __init__(self, folder: Path | None, workers: int, synced: bool) -> None:
+        self.core = Core()
+        self.outboxes = [Outbox() for _ in range(workers)]
+        self.fresh: list[list[Item]] = [[] for _ in range(workers)]  # items that are in no outbox yet
+        self.closed: list[int] = []  # connections that the core has closed since somebody last looked
+        self.said_at = 0  # position behind the last block for the history
+        self._unsaid: list[Record] = []  # what was said, and has not been journaled for the history
+        self._folder = folder
+        self._synced = synced
+        self._journal = Journal(folder / "journal", synced) if folder else None
+        self._snapshot_at = 0
+        self._since = 0  # records applied since the last snapshot
+        self._not_before = 0.0
+
+    @property
+    def position(self) -> int:
+        """How far the journal goes."""
+        return self._journal.position if self._journal else 0
+
+    def append(self, block: list[Record]) -> list[Item]:
+        """Journal a block, apply it, and return what the core asks. Raises OSError, with nothing done, on a full disk.
+
+        This is the one way in which anything ever happens.
+        """
+        if self._journal is not None:
+            self._journal.append(block)
+            crash_point("broker: journaled")
+        asked = self._apply(block)
+        crash_point("broker: applied")
+        if self._journal is not None:
+            self._tell_history()
+        return asked
+
+    def _tell_history(self) -> None:
+        self._unsaid += [(_SAID, *each) for each in self.core.facts()]
+        if self._unsaid:
+            assert self._journal is not None
+            with suppress(OSError):  # no room for it: the next block will not find any either, and we try again then
+                self._journal.append(self._unsaid)
+                self._unsaid = []
+                self.said_at = self._journal.position
+
+    def _apply(self, block: Iterable[Record]) -> list[Item]:
+        asked: list[Item] = []
+        apply, fresh = with_poison(self.core.apply), self.fresh
+        for record in block:
+            self._since += 1
+            for worker, item in apply(record):
+                if worker == BROKER:
+                    asked.append(item)
+                else:
+                    fresh[worker].append(item)
+                    if item[0] == "close":
+                        self.closed.append(item[1])
+        for worker, item in self.core.acknowledge():
+            fresh[worker].append(item)
+        return asked
+
+    def take_fresh(self, worker: int) -> list[Item]:
+        """The items for a worker since the last call; from now on they are in its outbox."""
+        items, self.fresh[worker] = self.fresh[worker], []
+        if items:
+            self.outboxes[worker].add(items)
+        return items
+
+    # Recovery
+
+    def recall(self, replaying: Callable[[int], None], skip: int) -> int:
+        """Be where the last broker was; returns how many records were replayed.
+
+        `replaying` is told the place of each record before it is applied, from 1 on, and 0 at the end. The record at
+        the place `skip` (0: none) is left out, by us and by all who come after us.
+        """
+        assert self._folder is not None
+        assert self._journal is not None
+        found = snapshot.read(self._folder)
+        if found is not None:
+            self._snapshot_at, state = found
+            core, outboxes = load(state)
+            self.core = Core.load(core)
+            self.outboxes = [Outbox.load(each) for each in outboxes]
+            self.fresh = [[] for _ in self.outboxes]
+        blocks = list(self._blocks())
+        skipped = {record[1] for _, block in blocks for record in block if record[0] == "skip"}
+        culprit: Record | None = None
+        for start, block in blocks:
+            if block[0][0] == _SAID:
+                self._unsaid = []
+                continue
+            if start < skip <= start + len(block) and skip not in skipped:
+                culprit = block[skip - start - 1]
+                skipped.add(skip)
+            self._apply(_careful(start, block, skipped, replaying))
+            self._unsaid += [(_SAID, *each) for each in self.core.facts()]
+        replaying(0)
+        self._tell_history()  # what the last block's broker did not live to write
+        if culprit is not None:
+            self.append([("skip", skip, 0, connection_of(culprit))])
+        for worker in range(len(self.outboxes)):
+            self.take_fresh(worker)
+        self.closed.clear()
+        crash_point("broker: replayed")
+        return sum(len(block) for _, block in blocks)
+
+    def _blocks(self) -> Iterator[tuple[int, list[Record]]]:
+        assert self._folder is not None
+        with closing(Tail(self._folder / "journal", self._snapshot_at)) as tail:
+            start = tail.position
+            if start != self._snapshot_at:
+                raise Damaged(
+                    f"{self._folder}: the journal does not begin where the snapshot ends, at {self._snapshot_at}, but "
+                    f"at {start}: move the file 'snapshot' and the folder 'journal' away to start without the past"
+                )
+            while some := tail.take():
+                for end, block in some:
+                    yield start, block
+                    start = end
+
+    # Snapshots
+
+    def new_run(self, workers: int) -> None:
+        """A server starts: its workers' streams begin anew, and perhaps there are more or fewer of them."""
+        self.outboxes = [Outbox() for _ in range(workers)]
+        self.fresh = [[] for _ in range(workers)]
+
+    def snapshot_if_due(self, history_at: int, most_bytes: int) -> None:
+        """Write one now and then; the segments that neither it nor the history (it stands there) needs are removed.
+
+        Beyond so many bytes the history loses what it has not recorded: its recorder is dead, or too slow.
+        """
+        if self._journal is None or self._since < _SNAPSHOT_RECORDS or time.monotonic() < self._not_before:
+            return
+        started = time.monotonic()
+        state = pickle.dumps((self.core.dump(), [outbox.dump() for outbox in self.outboxes]), pickle.HIGHEST_PROTOCOL)
+        assert self._folder is not None
+        snapshot.write(self._folder, self._journal.position, state, self._synced)
+        crash_point("broker: snapshot")
+        self._journal.roll()
+        self._journal.trim(history_at if self._journal.size <= most_bytes else self._journal.position)
+        self._since = 0
+        self._not_before = time.monotonic() + _SNAPSHOT_SHARE * (time.monotonic() - started)
+
+
+def _careful(start: int, block: list[Record], skipped: set[int], replaying: Callable[[int], None]) -> Iterator[Record]:
+    """A block's records, each named before it is used. No other has the same place: records are longer than a byte."""
+    for place, record in enumerate(block, start + 1):
+        if place not in skipped:
+            replaying(place)
+            yield record
+
+
+def connection_of(record: Record) -> int:
+    """Whose record it is, 0: nobody's."""
+    if record[0] in ("clock", "start", "stop"):
+        return 0
+    return int(record[2] if record[0] == "open" else record[1])

@@ -1,0 +1,139 @@
+"""The recorder: it follows the journal and keeps what was said in SQLite, where it can be read by room and by word.
+
+It waits for the link to the broker, and for the control link to the supervisor. It reads the journal's files by itself;
+the broker only says that they have grown, once each time that the recorder has said it is at their end.
+
+If it dies, the chat goes on and the journal waits: the next recorder goes on from the position that is stored in the
+same transaction as the last rows. Meanwhile questions about the past get no answer.
+"""
+
+import os
+import socket
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from mpchat.ipc.board import RECORDER_ROW, Board
+from mpchat.ipc.handoff import Link
+from mpchat.net.poller import Poller
+from mpchat.processes.child import BEAT_SECONDS
+from mpchat.processes.crash import crash_point
+from mpchat.processes.log import Log
+from mpchat.settings import Settings
+from mpchat.store.history import History
+from mpchat.store.journal import Tail
+
+_SAID = "said"
+_EXPIRE_SECONDS = 60.0
+_NICENESS = 5  # the chat comes first
+_DAY_MS = 86_400_000
+
+
+def main(control: Link, log: Log, settings: Settings, board: Board) -> None:
+    Recorder(control, log, settings, board).run()
+
+
+class Recorder:
+    def __init__(self, control: Link, log: Log, settings: Settings, board: Board) -> None:
+        self.control, self.log, self.settings, self.board = control, log, settings, board
+        self.poller = Poller()
+        self.broker: Link | None = None
+        self.asked: deque[tuple[Any, ...]] = deque()  # questions whose answer may not be in the history yet
+        self.at_the_end = False  # of the journal, for all we know
+        self.expire_at = 0.0
+        self.rows = self.turns = 0
+        folder = Path(settings.data)
+        self.history = History(folder / "history.db")
+        if self.history.moved is not None:
+            log.error("the history was damaged; a new one is begun", old=str(self.history.moved))
+        self.tail = Tail(folder / "journal", self.history.position)
+
+    def run(self) -> None:
+        os.nice(_NICENESS)
+        self.poller.watch(self.control)
+        self.control.post("ready")
+        while True:
+            for source, _, writable, _ in self.poller.wait(BEAT_SECONDS if self.at_the_end else 0):
+                if source is self.control:
+                    self.obey()
+                elif isinstance(source, Link) and source is self.broker:
+                    self.hear(source, writable)
+            self.record()
+            self.answer()
+            self.expire(time.monotonic())
+            self.turns += 1
+            self.board.write(RECORDER_ROW, records=self.rows, turns=self.turns, position=self.tail.position)
+
+    def obey(self) -> None:
+        """The supervisor gives us a link to a broker, or says stop. The end of the link says that it is dead."""
+        for (word, *_), fds in self.control.take():
+            if word == "stop":
+                self.record_the_rest()
+                os._exit(0)
+            if self.broker is not None:
+                self.leave(self.broker)
+            self.broker = Link(socket.socket(fileno=fds[0]))
+            self.poller.watch(self.broker)
+            self.asked.clear()  # a new broker asks anew
+            self.at_the_end = False
+        if self.control.ended:
+            os._exit(0)
+
+    def hear(self, broker: Link, writable: bool) -> None:
+        if writable:
+            broker.flush()
+        for (word, *about), _ in broker.take():
+            if word == "grown":
+                self.at_the_end = False
+            else:
+                self.asked.append(tuple(about))
+        if broker.ended:
+            self.leave(broker)
+        else:
+            self.poller.want_write(broker, broker.unsent)
+
+    def leave(self, broker: Link) -> None:
+        self.poller.forget(broker)
+        broker.close()
+        self.broker = None
+
+    def record(self) -> None:
+        """What the journal has for us, up to a megabyte of it, and where in it we are: one transaction."""
+        if self.at_the_end:
+            return
+        missing = self.tail.gap
+        blocks = self.tail.take()
+        crash_point("recorder: read")
+        if self.tail.gap > missing:
+            self.history.note_gap(time.time_ns() // 1_000_000)
+            self.log.error("the journal no longer has what the history lacks", bytes=self.tail.gap - missing)
+        rows = [record[1:] for _, block in blocks for record in block if record[0] == _SAID]
+        if rows:
+            self.history.add(rows, self.tail.position)
+            crash_point("recorder: written")
+        self.rows += len(rows)
+        if not blocks:
+            self.at_the_end = True
+            if self.broker is not None:
+                self.broker.post("idle", self.tail.position)
+
+    def record_the_rest(self) -> None:
+        self.at_the_end = False
+        while not self.at_the_end:
+            self.record()
+
+    def answer(self) -> None:
+        """Questions are answered once everything is recorded that had been said before them."""
+        while self.asked and self.broker is not None and self.tail.position >= self.asked[0][0]:
+            _, connection, end, room, number, limit = self.asked.popleft()
+            rows = self.history.latest(room, limit) if number < 0 else self.history.after(room, number, limit)
+            self.broker.post("rows", connection, end, rows)
+            self.poller.want_write(self.broker, self.broker.unsent)
+
+    def expire(self, now: float) -> None:
+        if now >= self.expire_at:
+            most_ms = self.settings.history_days * _DAY_MS
+            removed = self.history.expire(time.time_ns() // 1_000_000, most_ms, self.settings.history_bytes)
+            if not removed:  # else there may be more: again in the next turn
+                self.expire_at = now + _EXPIRE_SECONDS

@@ -1,0 +1,111 @@
+"""The broker's streams: to each worker its numbered items, by the lane of the moment, and credit for what it forwards.
+
+Items go into the worker's outbox first. A worker that is attached gets them at once; one that is not, because it or we
+have just been started, says where it is ("attach") and gets what comes after that.
+"""
+
+from collections.abc import Iterator
+
+from mpchat.core import Item
+from mpchat.ipc.lane import LaneEnd
+from mpchat.net.poller import EdgePoller, OneShotPoller
+from mpchat.policy.credits import Ledger
+from mpchat.policy.outbox import weight
+from mpchat.processes.crash import crash_point
+from mpchat.processes.memory import Memory
+
+_BATCH_BYTES = 1 << 18
+_PLACES_AT_ONCE = 1000
+
+
+class Streams:
+    """Of one broker, to all workers, by number."""
+
+    def __init__(self, poller: EdgePoller | OneShotPoller, memory: Memory, workers: int, lag_bytes: int) -> None:
+        self._poller = poller
+        self._memory = memory
+        self._lanes: list[LaneEnd | None] = [None] * workers
+        self._attached = [False] * workers
+        self.ledger = Ledger(workers, lag_bytes)
+
+    @property
+    def ended(self) -> bool:
+        """There is nobody left at any other end."""
+        return not any(self._lanes)
+
+    def worker_of(self, lane: LaneEnd) -> int | None:
+        """Whose lane it is, None: nobody's any more."""
+        return self._lanes.index(lane) if lane in self._lanes else None
+
+    def take_lane(self, worker: int, lane: LaneEnd) -> None:
+        """The worker or we are new. What came by the old lane is still dealt with; what did not will come again."""
+        self.leave(worker)
+        self._lanes[worker] = lane
+        self._poller.watch(lane)
+
+    def leave(self, worker: int) -> None:
+        """Nobody is at the other end any more."""
+        lane = self._lanes[worker]
+        if lane is not None:
+            self._poller.forget(lane)
+            lane.close()
+        self._lanes[worker], self._attached[worker] = None, False
+        self._memory.outboxes[worker].abandon()
+        self.ledger.reset(worker)  # nobody is slowed for the sake of one that is not there
+
+    def attach(self, worker: int, lane: LaneEnd, position: int) -> None:
+        """A worker is at this item of its stream, -1: nowhere. It gets what it needs to be in step with us."""
+        if self._lanes[worker] is not lane:
+            return  # it has died since
+        outbox = self._memory.outboxes[worker]
+        if position < 0:
+            position, places = outbox.base, outbox.places()
+            for start in range(0, len(places), _PLACES_AT_ONCE):
+                lane.put(("state", position, places[start : start + _PLACES_AT_ONCE], []))
+            lane.put(("state", position, [], outbox.groups()))
+        self.ledger.reset(worker)
+        self._attached[worker] = True
+        self._put(worker, position, 0, outbox.after(position))
+        lane.put(("go", self._memory.core.inputs(worker)))
+        crash_point("broker: attached a worker")
+
+    def deliver(self) -> None:
+        """A batch for each worker that has items coming, or credit. Who is not there finds them in its outbox."""
+        credit = self.ledger.pay()
+        for worker, outbox in enumerate(self._memory.outboxes):
+            position = outbox.last
+            items = self._memory.take_fresh(worker)
+            if items or worker in credit:
+                self._put(worker, position, credit.get(worker, 0), items)
+                crash_point("broker: delivered to some")
+        crash_point("broker: delivered")
+
+    def _put(self, worker: int, position: int, credit: int, items: list[Item]) -> None:
+        lane = self._lanes[worker]
+        for size, part in _parts(items):
+            if lane is not None and self._attached[worker]:
+                self.ledger.sent(worker, size)
+                lane.put(("items", position + 1, credit, size, part))
+            position += len(part)
+            credit = 0
+
+
+def _parts(items: list[Item]) -> Iterator[tuple[int, list[Item]]]:
+    """Items in batches, with what they weigh: a worker sends after each look into its queue, the smaller, the sooner.
+
+    At least one batch, if only for the credit that goes with it.
+    """
+    size = weight(items)
+    if size <= _BATCH_BYTES:
+        yield size, items
+        return
+    part: list[Item] = []
+    size = 0
+    for item in items:
+        part.append(item)
+        size += weight([item])
+        if size >= _BATCH_BYTES:
+            yield size, part
+            part, size = [], 0
+    if part:
+        yield size, part

@@ -1,0 +1,200 @@
+"""The history: what was said, in SQLite, where it can be read by room and searched by word.
+
+Only the recorder has it open. The journal's position is stored in the transaction that stores the rows up to it, so a
+killed recorder goes on exactly where its last transaction ended, and a replay adds no row twice.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from mpchat.store.journal import Damaged
+
+# number (they grow), wall clock (ms), room, sender (nick!user@host), kind ("PRIVMSG", "NOTICE"), text
+Row = tuple[int, int, str, str, str, str]
+
+GAP = "GAP"  # the kind of a row that says: here something is missing; its number is that of the row before it
+EXPIRE_ROWS = 1000  # removed at once: some 30 ms, and then the recorder looks up again
+BUSY_SECONDS = 1.0  # well under the hang limit: nobody else writes here, but a backup may hold a lock
+
+_VERSION = 1
+_SCHEMA = f"""
+BEGIN;
+CREATE TABLE messages (
+    number INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL,
+    room TEXT NOT NULL, sender TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL
+);
+CREATE INDEX rooms ON messages (room, number);
+CREATE TABLE gaps (after INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL);
+CREATE TABLE journal (position INTEGER NOT NULL);
+INSERT INTO journal VALUES (0);
+CREATE VIRTUAL TABLE words USING fts5 (
+    text, content = 'messages', content_rowid = 'number', tokenize = 'unicode61 remove_diacritics 2'
+);
+INSERT INTO words (words, rank) VALUES ('usermerge', 2);
+PRAGMA user_version = {_VERSION};
+COMMIT;
+"""
+_COLUMNS = "number, wall_ms, room, sender, kind, text"
+
+
+class History:
+    """One open database, made if there is none (0600). `position`: how far the journal is in it, in bytes.
+
+    If it is too damaged to be opened it is renamed, `moved` says to what, and a new one is begun: the journal still
+    holds the newest part, from position 0 on. Damage found later raises Damaged: close(), move_aside(), open again.
+    Other errors are sqlite3.OperationalError (a full disk): nothing of that call was stored, and it can be repeated.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.moved: Path | None = None
+        try:
+            self._open()
+        except Damaged:
+            self._db.close()
+            self.moved = move_aside(path)
+            self._open()
+
+    def add(self, rows: list[Row], position: int) -> None:
+        """Store rows and the journal's position after them, both or neither; a number that is here already stays."""
+        new = {row[0]: row for row in rows}
+        with self._transaction():
+            if new:
+                for (number,) in self._db.execute(
+                    "SELECT number FROM messages WHERE number BETWEEN ? AND ?", (min(new), max(new))
+                ):
+                    new.pop(number, None)
+            self._db.executemany("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)", new.values())
+            # A trigger would do this too, at a third of the speed: FTS5 flushes at the end of each statement in one.
+            self._db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", ((n, new[n][5]) for n in new))
+            self._db.execute("UPDATE journal SET position = ?", (position,))
+        self.position = position
+
+    def note_gap(self, wall_ms: int) -> None:
+        """What was said next, in whatever room, was lost before it came here."""
+        with self._transaction():
+            self._db.execute("INSERT OR IGNORE INTO gaps SELECT coalesce(max(number), 0), ? FROM messages", (wall_ms,))
+
+    def latest(self, room: str, limit: int) -> list[Row]:
+        """The last `limit` (1 or more) messages of a room, oldest first; the gaps among them do not count."""
+        rows = self._last("room = ?", (room,), limit)
+        return self._with_gaps(rows, rows[0][0] if len(rows) == limit else 0, None)
+
+    def before(self, room: str, number: int, limit: int) -> list[Row]:
+        """The last messages before a number, oldest first."""
+        rows = self._last("room = ? AND number < ?", (room, number), limit)
+        return self._with_gaps(rows, rows[0][0] if len(rows) == limit else 0, number)
+
+    def after(self, room: str, number: int, limit: int) -> list[Row]:
+        """The first messages after a number, oldest first."""
+        rows = self._rows(
+            f"SELECT {_COLUMNS} FROM messages WHERE room = ? AND number > ? ORDER BY number LIMIT ?",
+            (room, number, limit),
+        )
+        return self._with_gaps(rows, number, rows[-1][0] if len(rows) == limit else None)
+
+    def search(self, room: str, words: str, limit: int) -> list[Row]:
+        """The last messages of a room that have all these words, whatever their case and accents; oldest first."""
+        query = " ".join('"' + word.replace('"', '""') + '"' for word in words.replace("\0", " ").split())
+        if not query:
+            return []
+        return self._last("number IN (SELECT rowid FROM words WHERE words MATCH ?) AND room = ?", (query, room), limit)
+
+    def expire(self, now_ms: int, max_age_ms: int, max_bytes: int) -> int:
+        """Remove up to EXPIRE_ROWS of the oldest rows, if too old or too much; how many: repeat it until that is 0.
+
+        `max_bytes` is what rows and words take. The file does not shrink, and may grow to twice that: its free space
+        is used again by the next rows.
+        """
+        with self._transaction():
+            too_much = self._used_bytes() > max_bytes
+            ((last,),) = self._db.execute(
+                "SELECT max(number) FROM (SELECT number, wall_ms FROM messages ORDER BY number LIMIT ?)"
+                " WHERE ? OR wall_ms < ?",
+                (EXPIRE_ROWS, too_much, now_ms - max_age_ms),
+            )
+            if last is None:
+                return 0
+            self._db.execute(
+                "INSERT INTO words (words, rowid, text) SELECT 'delete', number, text FROM messages WHERE number <= ?",
+                (last,),
+            )
+            removed = self._db.execute("DELETE FROM messages WHERE number <= ?", (last,)).rowcount
+            self._db.execute("DELETE FROM gaps WHERE after <= ?", (last,))
+            # Without it the words' space would come back long after, and too much be removed meanwhile.
+            self._db.execute("INSERT INTO words (words, rank) VALUES ('merge', -300)")
+        return removed
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _open(self) -> None:
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's own would be 0644
+        self._db = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
+        with self._looking():
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            ((version,),) = self._db.execute("PRAGMA user_version")
+            if version == 0:
+                self._db.executescript(_SCHEMA)
+            elif version != _VERSION:
+                raise Damaged(f"{self._path}: it is of version {version}, and this server knows {_VERSION}")
+            ((self.position,),) = self._db.execute("SELECT coalesce(max(position), 0) FROM journal")
+            self._db.execute("SELECT max(number) FROM messages").fetchall()
+            self._db.execute("SELECT max(rowid) FROM words").fetchall()
+
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        """SQLite's word for damage, and only that, becomes ours."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # its subclasses are a full disk, a lock, a wrong statement
+                raise
+            raise Damaged(
+                f"{self._path}: {error}. Bring it back from a backup, or move it away to begin with an empty one"
+            ) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._looking(), self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+
+    def _rows(self, select: str, values: tuple[Any, ...]) -> list[Row]:
+        with self._looking():
+            return self._db.execute(select, values).fetchall()
+
+    def _last(self, which: str, values: tuple[Any, ...], limit: int) -> list[Row]:
+        select = f"SELECT {_COLUMNS} FROM messages WHERE {which} ORDER BY number DESC LIMIT ?"
+        return self._rows(select, (*values, limit))[::-1]
+
+    def _with_gaps(self, rows: list[Row], first: int, end: int | None) -> list[Row]:
+        """Put in the gaps that come after a number from `first` to before `end`, each behind that number's row."""
+        gaps = self._rows(
+            f"SELECT after, wall_ms, '', '', '{GAP}', '' FROM gaps WHERE after >= ? AND (? IS NULL OR after < ?)",
+            (first, end, end),
+        )
+        return sorted(rows + gaps, key=lambda row: (row[0], row[4] == GAP))
+
+    def _used_bytes(self) -> int:
+        """The size of the database without what is free in it."""
+        ((pages,),) = self._db.execute("PRAGMA page_count")
+        ((free,),) = self._db.execute("PRAGMA freelist_count")
+        ((size,),) = self._db.execute("PRAGMA page_size")
+        return int((pages - free) * size)
+
+
+def move_aside(path: Path) -> Path:
+    """Rename a damaged database (nobody has it open), so that a new one can be begun; returns its new name."""
+    aside = next(name for number in count(1) if not (name := path.with_name(f"{path.name}.damaged-{number}")).exists())
+    with suppress(FileNotFoundError):  # first this, a part of the database: beside a new one it would damage that too
+        Path(f"{path}-wal").replace(f"{aside}-wal")
+    path.replace(aside)
+    Path(f"{path}-shm").unlink(missing_ok=True)
+    return aside

@@ -1,0 +1,135 @@
+"""Kill the server's processes under load, and check that nobody notices: `make chaos`, or
+
+    python scripts/chaos.py --seconds 60 --seed 1 --kill worker,broker,acceptor,recorder
+
+Clients that know nothing of it go on talking, and remember all they say and read; one checker judges their logs. Exit
+status 0 if nothing was lost, doubled, reordered or torn, and no connection ended; 1 otherwise.
+"""
+
+import argparse
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts.chaos_checker import KINDS, Checker, Finding
+from scripts.chaos_clients import PATIENCE
+from scripts.chaos_load import Load
+from scripts.chaos_server import ROLES, Kill, Killer, Server
+
+_QUIET_SECONDS = 2.0  # before the first kill, for a measure of an undisturbed server
+_BEFORE, _AFTER = 0.2, 1.0  # seconds around a kill: whoever asks then may have to wait because of it
+_SHOWN = 3  # findings of each kind
+_TITLES = {"echo": "echoes wrong", "nickname": "nicknames twice", "connection": "connections lost"}
+
+Ping = tuple[float, float]  # when it was asked, in monotonic seconds, and how long the answer took
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Kill the server's processes under load, and check every byte.")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of load (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of all that is decided by chance (default: %(default)s)")
+    parser.add_argument("--kill", type=_roles, default=list(ROLES), help=f"of {','.join(ROLES)}, or none")
+    parser.add_argument("--period", type=float, default=0.5, help="seconds between kills (default: %(default)s)")
+    parser.add_argument("--clients", type=int, default=40, help="that stay and talk (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    return run(options)
+
+
+def run(options: argparse.Namespace) -> int:
+    server = Server(options.workers)
+    load = Load(server.irc, server.plain, options.clients, options.seed)
+    killer = Killer(server, options.kill, options.period, options.seed)
+    complaints = []
+    try:
+        if not load.enter():
+            complaints.append("not everybody could come in")
+        load.begin()
+        load.go_on(_QUIET_SECONDS, server.running)
+        killer.start()
+        load.go_on(options.seconds - _QUIET_SECONDS, server.running)
+        killer.finish()
+        if not load.drain():
+            complaints.append(f"{PATIENCE:g} s after the last kill not everything had arrived")
+        server.ask_to_stop()
+        load.await_farewell()
+    finally:
+        complaints += server.stop()
+        load.close()
+    acceptor_kills = [kill.at for kill in killer.kills if "acceptor" in kill.roles]
+    checker = Checker(load.logs, acceptor_kills)
+    complaints += [str(finding) for finding in first_of_each_kind(checker.check())]
+    if checker.holes > len(acceptor_kills):
+        complaints.append("more newcomers were lost than acceptors were killed")
+    print(f"chaos: seed {options.seed}, {options.seconds:g} s, {options.workers} workers, every {options.period:g} s")
+    for name, value in _table(options.kill, load, killer.kills, checker):
+        print(f"  {name:<18} {value}")
+    if not complaints:
+        server.discard()
+        return 0
+    print("\n".join(complaints))
+    print(f"the end of the server's log; all of it, and the journal, are in {server.folder}\n{server.log_tail()}")
+    return 1
+
+
+def first_of_each_kind(findings: Sequence[Finding]) -> list[Finding]:
+    """In the order of KINDS: a lost connection is why lines are lost."""
+    return [finding for kind in KINDS for finding in [each for each in findings if each.kind == kind][:_SHOWN]]
+
+
+def _table(roles: list[str], load: Load, kills: list[Kill], checker: Checker) -> list[tuple[str, str]]:
+    by_role = Counter(role for kill in kills for role in kill.roles)
+    by_kind = Counter(finding.kind for finding in checker.findings)
+    logs = load.logs
+    staying = sum(log.lasting for log in logs)
+    return [
+        ("kills", ", ".join(f"{role} {by_role[role]}" for role in roles) or "none"),
+        ("connections", f"{staying} that stay, {len(logs) - staying} short ones"),
+        ("lines sent", f"{sum(len(log.said) for log in logs):,}"),
+        ("deliveries", f"{checker.deliveries:,}"),
+        *((_TITLES.get(kind, kind), f"{by_kind[kind]}") for kind in KINDS),
+        ("known hole", f"{checker.holes}"),
+        ("stall", _shown(longest_waits(load.pings, kills), "of {} kills")),
+        ("quiet ping", _shown(quiet_waits(load.pings, kills), "of {} pings")),
+    ]
+
+
+def longest_waits(pings: Sequence[Ping], kills: Sequence[Kill]) -> list[float]:
+    """For each kill that somebody asked around: the longest that one of them waited for the answer, in s."""
+    waits = []
+    for kill in kills:
+        around = [wait for asked, wait in pings if -_BEFORE <= asked - kill.at <= _AFTER]
+        waits += [max(around)] if around else []
+    return waits
+
+
+def quiet_waits(pings: Sequence[Ping], kills: Sequence[Kill]) -> list[float]:
+    """Of those who asked before the first kill."""
+    first = min((kill.at for kill in kills), default=float("inf"))
+    return [wait for asked, wait in pings if asked + wait < first]
+
+
+def _shown(waits: list[float], of: str) -> str:
+    """In ms."""
+    if not waits:
+        return "none seen"
+    ordered = sorted(waits)
+    p99 = ordered[int(len(ordered) * 0.99)]
+    parts = (("median", statistics.median(ordered)), ("p99", p99), ("max", ordered[-1]))
+    return ", ".join(f"{name} {seconds * 1000:.1f} ms" for name, seconds in parts) + " " + of.format(len(waits))
+
+
+def _roles(text: str) -> list[str]:
+    roles = [] if text == "none" else text.split(",")
+    for role in roles:
+        if role not in ROLES:
+            raise argparse.ArgumentTypeError(f"{role!r} is none of {', '.join(ROLES)}, none")
+    return roles
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

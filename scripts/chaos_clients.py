@@ -1,0 +1,356 @@
+"""The clients of a chaos run. Each keeps a log of all that it said and read; scripts/chaos_load.py has the loop.
+
+    talkers    stay; speak IRC or plain text in rooms and to each other; some send lines in halves, some read slowly
+    observers  are talkers who see all of one room
+    probes     stay; ask PING every few ms, to see how long the server is away
+    visitors   come, say a line or two, and leave in one of the ways there are
+
+They never ask again, never reconnect, and know nothing of what happens to the server.
+"""
+
+from __future__ import annotations
+
+import re
+import selectors
+import socket
+import struct
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from mpchat.chat.hub import LOBBY
+from mpchat.protocol.message import BODY_BYTES
+from scripts.chaos_lines import Log, Said
+
+if TYPE_CHECKING:
+    from scripts.chaos_load import Load
+
+Script = Generator[tuple[bytes, ...], bytes, None]  # yields what it waits for, gets the line that has it
+
+PATIENCE = 10.0  # seconds for everything to arrive: only a server that has lost something takes so long
+_PROBE_SECONDS = 0.01
+_TALK_SECONDS = 0.1  # between one talker's lines, on average
+_SLOW_BYTES = 1500  # a slow reader takes so much at a time,
+_SLOW_SECONDS = 0.01  # so often while it reads at all,
+_NAP_SECONDS = 8.0  # and nothing at all for up to so long: more than the kernel keeps for it
+_SLOW_BUFFER_BYTES = 4096
+_MOVED = re.compile(r"(?:@\S+ )?:([^!]+)!\S+ (JOIN|PART|QUIT) ")
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time at all: close() sends RST
+
+
+class Client:
+    """One connection. What it does is a script that waits for lines."""
+
+    def __init__(self, load: Load, log: Log, slow: bool = False) -> None:
+        self.load, self.log, self.slow = load, log, slow
+        self.sock = socket.socket()
+        self.sock.setblocking(False)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if slow:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SLOW_BUFFER_BYTES)
+        self.out = b""  # what the kernel did not take, or what is held back
+        self.holding = False  # half a line is on its way, the rest waits
+        self.ready = self.leaving = self.over = False
+        self.wanted: tuple[bytes, ...] = ()
+        self._mask = 0
+        log.opened = time.monotonic()
+        self.sock.connect_ex(load.addresses[log.plain])
+        self.script = self.play()
+        self.watch()
+        self.follow(None)
+
+    def play(self) -> Script:
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        raise NotImplementedError
+
+    def follow(self, line: bytes | None) -> None:
+        """Go on with the script: it has got the line that it waited for."""
+        try:
+            self.wanted = self.script.send(line) if line is not None else next(self.script)
+        except StopIteration:
+            self.wanted = ()
+
+    @property
+    def answered(self) -> bool:
+        return self.over or not self.wanted
+
+    def ask(self) -> None:
+        """Ask for something that comes back behind all that was to be told before."""
+        token = f"fence{next(self.load.numbers)}"
+        self.log.asked.append(token)
+        self.script = self._await(token)
+        self.send(f"/{token}\r\n" if self.log.plain else f"PING {token}\r\n")
+        self.follow(None)
+
+    def _await(self, token: str) -> Script:
+        yield ((f"! there is no /{token}," if self.log.plain else f":{token}\r\n").encode(),)
+
+    # Sending
+
+    def send(self, text: str) -> None:
+        self.out += text.encode()
+        self.flush()
+
+    def send_in_halves(self, text: str) -> None:
+        """Torn in the middle of a line, or of a character."""
+        data = text.encode()
+        at = self.load.random.randrange(1, len(data))
+        self.out += data[:at]
+        self.flush()
+        if not self.out and not self.over:
+            self.holding = True
+            self.load.later(self.load.random.uniform(0.01, 0.3), self._let_go)
+        self.out += data[at:]
+
+    def _let_go(self) -> None:
+        self.holding = False
+        self.flush()
+
+    def flush(self) -> None:
+        if self.over or self.holding or not self.out:
+            return
+        try:
+            self.out = self.out[self.sock.send(self.out) :]
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self.end(error.strerror or "error")
+        self.watch()
+
+    # Reading
+
+    def watch(self) -> None:
+        """Wait for what can be dealt with; a slow reader reads when it wakes up."""
+        mask = 0
+        if not self.over:
+            mask = (0 if self.slow and self.ready else selectors.EVENT_READ) | (
+                selectors.EVENT_WRITE if self.out and not self.holding else 0
+            )
+        if mask and not self._mask:
+            self.load.selector.register(self.sock, mask, self)
+        elif self._mask and not mask:
+            self.load.selector.unregister(self.sock)
+        elif mask != self._mask:
+            self.load.selector.modify(self.sock, mask, self)
+        self._mask = mask
+
+    def read(self) -> bool:
+        """Returns whether there was anything."""
+        if self.over:
+            return False
+        try:
+            data = self.sock.recv(_SLOW_BYTES if self.slow else 1 << 16)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self.end(error.strerror or "error")
+            return False
+        if not data:
+            self.end("")
+            return False
+        *lines, self.log.piece = (self.log.piece + data).split(b"\n")
+        for line in lines:
+            known = self.load.lines.setdefault(line + b"\n", line + b"\n")
+            self.log.lines.append(known)
+            if self.wanted and any(word in known for word in self.wanted):
+                self.follow(known)
+        return True
+
+    def end(self, error: str) -> None:
+        """The server has closed the connection, or the kernel has ("" for a proper end of the stream)."""
+        if error or not self.leaving:
+            after = f", after {self.log.lines[-1][:80]!r}" if self.log.lines else ", before it heard a word"
+            self.log.lost = (error or "closed by the server") + after
+            self.log.sure = self.log.whole = False
+        self.log.closed = time.monotonic()
+        self.close()
+
+    def close(self) -> None:
+        if not self.over:
+            self.over, self.out = True, b""
+            self.watch()
+            self.sock.close()
+
+    def register(self, *names: str, capabilities: str = "") -> Script:
+        """Enter by the first of these names that is free."""
+        left = list(names)
+        name = left.pop(0)
+        if self.log.plain:
+            self.send(f"{name}\n")
+        else:
+            request = f"CAP REQ :{capabilities}\r\n" if capabilities else ""
+            self.send(f"{request}NICK {name}\r\nUSER {self.log.user[1:]} 0 * :A client\r\n")
+            self.send("CAP END\r\n" if capabilities else "")
+        taken, welcome = (b" is taken, ", b"* in #lobby: ") if self.log.plain else (b" 433 ", b" 422 ")
+        while taken in (yield taken, welcome):
+            name = left.pop(0)
+            self.send(f"{name}\n" if self.log.plain else f"NICK {name}\r\n")
+        self.log.nick = name
+
+
+class Talker(Client):
+    def __init__(self, load: Load, plain: bool, echo: bool, rooms: list[str], slow: bool = False) -> None:
+        self.rooms = rooms
+        self.line_end = load.random.choice(("\r\n", "\n"))
+        stamped = not plain and load.random.random() < 0.25
+        self.capabilities = " ".join(["echo-message"] * echo + ["server-time"] * stamped)
+        user = "~" + load.random.choice(("u", "somebody"))
+        entered = [LOBBY, *rooms] if plain else list(rooms)
+        super().__init__(load, Log("", "~plain" if plain else user, plain, echo, lasting=True, rooms=entered), slow)
+
+    def play(self) -> Script:
+        name = self.load.random.choice(("ana", "José", "peña", "Zoë", "Müller", "x"))
+        yield from self.register(f"{name}{next(self.load.numbers)}", capabilities=self.capabilities)
+        for room in self.rooms:
+            self.send(f"/join {room}\n" if self.log.plain else f"JOIN {room}\r\n")
+            yield (f"* in {room}: ".encode() if self.log.plain else b" 366 ",)
+        self.ready = True
+
+    def begin(self) -> None:
+        self.watch()
+        self.load.later(self.load.random.uniform(0, _TALK_SECONDS), self.talk)
+        if self.slow:
+            self.nap()
+
+    def talk(self) -> None:
+        if not self.load.busy or self.over:
+            return
+        self.load.later(self.load.random.uniform(0, 2 * _TALK_SECONDS), self.talk)
+        chance = self.load.random.random()
+        if self.out:
+            return  # the server does not read: talking more would only fill our own memory
+        if chance < 0.15:
+            self.send_in_halves("".join(self.line() for _ in range(self.load.random.randint(1, 3))))
+        elif chance < 0.3:
+            self.send("".join(self.line() for _ in range(self.load.random.randint(2, 6))))
+        else:
+            self.send(self.line())
+
+    def line(self) -> str:
+        """To a room, or to somebody; it counts as said from now on."""
+        private = self.load.random.random() < 0.1
+        others = [talker.log.nick for talker in self.load.talkers if talker is not self]
+        target = self.load.random.choice(others if private else self.rooms)
+        if self.log.plain:
+            start, limit = f"/msg {target} " if private else "", 4000  # the server cuts it, and says so
+        else:
+            start = f"PRIVMSG {target} :"
+            limit = BODY_BYTES - len(start.encode())
+        text = self.load.text(limit)
+        self.log.said.append(Said(target, text))
+        return start + text + self.line_end
+
+    # A slow reader
+
+    def nap(self) -> None:
+        self.load.later(self.load.random.uniform(0, _NAP_SECONDS), self.wake)
+
+    def wake(self) -> None:
+        if not self.slow or self.over:
+            return
+        if self.read():
+            self.load.later(_SLOW_SECONDS, self.wake)
+        else:
+            self.nap()
+
+
+class Observer(Talker):
+    """The first in a room, so it knows who is there."""
+
+    def __init__(self, load: Load, room: str) -> None:
+        self.present: set[str] = set()
+        self.looked_at = 0  # how many of its lines
+        super().__init__(load, plain=False, echo=True, rooms=[room])
+
+    def read(self) -> bool:
+        read = super().read()
+        for line in self.log.lines[self.looked_at :]:
+            found = _MOVED.match(line.decode(errors="replace"))
+            if found is not None and found[2] == "JOIN":
+                self.present.add(found[1])
+            elif found is not None:
+                self.present.discard(found[1])
+        self.looked_at = len(self.log.lines)
+        return read
+
+
+class Probe(Client):
+    def __init__(self, load: Load) -> None:
+        self.unanswered: dict[bytes, float] = {}  # the end of a PONG: when its PING was sent
+        self.looked_at = 0  # how many of its lines
+        super().__init__(load, Log("", lasting=True))
+
+    def play(self) -> Script:
+        yield from self.register(f"probe{next(self.load.numbers)}")
+        self.ready = True
+
+    def begin(self) -> None:
+        if self.load.busy and not self.over:
+            self.load.later(_PROBE_SECONDS, self.begin)
+            token = f"p{next(self.load.numbers)}"
+            self.log.asked.append(token)
+            self.unanswered[f":{token}\r\n".encode()] = time.monotonic()
+            self.send(f"PING {token}\r\n")
+
+    def read(self) -> bool:
+        read = super().read()
+        now = time.monotonic()
+        for line in self.log.lines[self.looked_at :]:
+            started = self.unanswered.pop(line[line.rfind(b":") :], None)
+            if started is not None:
+                self.load.pings.append((started, now - started))
+        self.looked_at = len(self.log.lines)
+        return read
+
+
+class Visitor(Client):
+    """Wants `name`, and takes another where that one is taken."""
+
+    def __init__(self, load: Load, name: str = "") -> None:
+        self.name = name
+        plain = load.random.random() < 0.3
+        self.way_out = load.random.choices(("quit", "half", "reset", "close", "glance"), (35, 25, 15, 15, 10))[0]
+        self.room = load.random.choice(load.rooms)
+        entered = [LOBBY, self.room] if plain else [self.room]
+        echo = not plain and load.random.random() < 0.5
+        super().__init__(load, Log("", "~plain" if plain else "~v", plain, echo, rooms=entered))
+
+    def play(self) -> Script:
+        if self.way_out == "glance":
+            self.close()
+            return
+        own = f"v{next(self.load.numbers)}"
+        yield from self.register(*filter(None, (self.name, own)), capabilities="echo-message" * self.log.echo)
+        lines = [self.line() for _ in range(self.load.random.randint(0, 2))]
+        if not self.log.plain:
+            lines.insert(0, f"JOIN {self.room}\r\n")
+        elif self.room != LOBBY:
+            lines.insert(0, f"/join {self.room}\n")
+        self.leave("".join(lines))
+
+    def line(self) -> str:
+        text = self.load.text(300)
+        self.log.said.append(Said(self.room, text))
+        return f"{text}\n" if self.log.plain else f"PRIVMSG {self.room} :{text}\r\n"
+
+    def leave(self, last_words: str) -> None:
+        self.leaving = True
+        if self.way_out == "quit":
+            last_words += "/quit\n" if self.log.plain else "QUIT :bye\r\n"
+        self.send(last_words)  # far less than the kernel takes at once
+        if self.way_out == "half":
+            self.sock.shutdown(socket.SHUT_WR)
+        elif self.way_out in ("reset", "close"):
+            # close() is a reset too if something lies unread: either way the last words may be lost with it.
+            self.log.sure = self.log.whole = False
+            if self.way_out == "reset":
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.close()
+
+    def give_up(self) -> None:
+        if not self.over:
+            self.log.lost = f"no end within {PATIENCE:g} s"
+            self.log.sure = self.log.whole = False
+            self.close()

@@ -1,0 +1,146 @@
+"""What the lines mean that clients of a chaos run read. Pure.
+
+A line that somebody said is known byte for byte, as each dialect shows it; all others must have one of a few forms. A
+line that is neither was torn, or made up.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from mpchat.protocol.message import BODY_BYTES, cut
+
+HOST = "127.0.0.1"
+SERVER = "mpchat.local"
+
+
+class Said(NamedTuple):
+    """A line as a client sent it. The texts of one client all differ: they begin with a number."""
+
+    target: str  # a room or a nickname
+    text: str
+
+
+@dataclass
+class Log:
+    """What one client said, asked and read. Times in monotonic seconds."""
+
+    nick: str  # as the server accepted it, "" before it did
+    user: str = "~u"
+    plain: bool = False
+    echo: bool = False  # it asked for echo-message
+    lasting: bool = False  # it was there before the first word and until the last
+    rooms: list[str] = field(default_factory=list)  # those it asked to enter, in order; in plain text one at a time
+    said: list[Said] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)  # tokens that must come back
+    lines: list[bytes] = field(default_factory=list)  # what it read, with line ends
+    piece: bytes = b""  # and what came after the last line end
+    sure: bool = True  # what it said must arrive: it has not reset its connection
+    whole: bool = True  # it has read until there was nothing more for it
+    lost: str = ""  # how its connection ended without its will
+    opened: float = 0.0
+    closed: float | None = None  # None where it was not the server who closed it
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.nick}!{self.user}@{HOST}"
+
+
+class Event(NamedTuple):
+    """What a line means.
+
+    said, joined, left, quit   in a room, or said to one person: `where`, by `nick`; text, or why they quit
+    answer                     `text` is the token that was asked
+    shortened                  to who said too much: `text` is how many bytes were sent on
+    service                    greetings, names, farewells
+    """
+
+    kind: str
+    where: str = ""
+    nick: str = ""
+    text: str = ""
+
+
+_STAMP = re.compile(rb"\[\d\d:\d\d\] |@time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
+_BY = rf":(?P<nick>[^ !]+)![^ @]+@{re.escape(HOST)}"
+_FROM = rf":{re.escape(SERVER)}"
+_WELCOME = "00[1-5]|25[1-5]|26[56]|422"
+_IRC = {
+    "joined": rf"{_BY} JOIN (?P<where>#\S+)",
+    "left": rf"{_BY} PART (?P<where>#\S+)",
+    "quit": rf"{_BY} QUIT :(?P<text>.*)",
+    "answer": rf"{_FROM} PONG {re.escape(SERVER)} :(?P<text>\S+)",
+    "service": rf"{_FROM} (?:{_WELCOME}|353|366|433|CAP) [^ ]+ .+|ERROR :Closing link: \S+ \(.*\)|PING :{SERVER}",
+}
+_PLAIN = {
+    "joined": r"\* (?P<nick>\S+) joined",
+    "left": r"\* (?P<nick>\S+) left",
+    "quit": r"\* (?P<nick>\S+) quit \((?P<text>.*)\)",
+    "answer": r"! there is no /(?P<text>\S+), /help shows the commands",
+    "shortened": r"! that was too long: only its first (?P<text>\d+) bytes were sent",
+    "service": r"Welcome to mpchat\.|Type your nickname and press Enter\.|\* you are \S+; /help .*|\* in #\S+: .*"
+    r"|! \S+ is taken, try another nickname|\* goodbye \(.*\)",
+}
+
+
+def fitted(log: Log, said: Said) -> str:
+    """What the server must make of it: as much as one IRC line holds behind the sender's prefix."""
+    return cut(said.text, BODY_BYTES - len(f":{log.prefix} PRIVMSG {said.target} :".encode()))
+
+
+class Lexicon:
+    """Every line that may be read, and what it means."""
+
+    def __init__(self, logs: Iterable[Log]) -> None:
+        self.turns: dict[Event, int] = {}  # of all that was said: the how-many-th of its sender
+        self.sure: dict[str, set[Event]] = defaultdict(set)  # by room: what must arrive there
+        self.private: dict[str, list[Event]] = defaultdict(list)  # by nickname: what must come to it, or be echoed
+        self._known: dict[bool, dict[bytes, Event]] = {False: {}, True: {}}  # by dialect: is it plain text?
+        self._forms = {
+            is_plain: [
+                (kind, re.compile(f"(?:{form})" + ("\n" if is_plain else "\r\n"))) for kind, form in forms.items()
+            ]
+            for is_plain, forms in ((False, _IRC), (True, _PLAIN))
+        }
+        for log in logs:
+            self._learn(log)
+
+    def _learn(self, log: Log) -> None:
+        for turn, said in enumerate(log.said):
+            text = fitted(log, said)
+            event = Event("said", said.target, log.nick, text)
+            self.turns[event] = turn
+            if log.sure:
+                self._expect(event)
+            to = "" if said.target.startswith("#") else " -> you"
+            self._known[False][f":{log.prefix} PRIVMSG {said.target} :{text}\r\n".encode()] = event
+            self._known[True][f"<{log.nick}{to}> {text}\n".encode()] = event
+
+    def _expect(self, event: Event) -> None:
+        if event.where.startswith("#"):
+            self.sure[event.where].add(event)
+        else:
+            self.private[event.where].append(event)
+            self.private[event.nick].append(event)
+
+    def look_up(self, line: bytes, is_plain: bool) -> Event | None:
+        """None where the line is none that may be. Events in plain text do not say in which room."""
+        stamp = _STAMP.match(line)
+        body = line[stamp.end() :] if stamp is not None else line
+        event = self._known[is_plain].get(body)
+        return event if event is not None else self._match(body, is_plain)
+
+    def _match(self, body: bytes, is_plain: bool) -> Event | None:
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            return None
+        if not text.rstrip("\r\n").isprintable() or (not is_plain and len(body) > BODY_BYTES + 2):
+            return None
+        for kind, form in self._forms[is_plain]:
+            found = form.fullmatch(text)
+            if found is not None:
+                return Event(kind, **found.groupdict())
+        return None

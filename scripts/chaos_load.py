@@ -1,0 +1,164 @@
+"""The load of a chaos run: who comes when, one loop that serves them all, and how it ends.
+
+The loop is the only thing that waits. What is drawn by chance comes from one seed.
+"""
+
+from __future__ import annotations
+
+import random
+import selectors
+import time
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
+
+from mpchat.chat.hub import LOBBY
+from mpchat.protocol.message import cut
+from scripts.chaos_clients import PATIENCE, Client, Observer, Probe, Talker, Visitor
+from scripts.chaos_lines import Log
+
+Address = tuple[str, int]
+
+_PROBES = 4
+_VISIT_SECONDS = 0.1  # between two visitors, on average
+_LOOK_SECONDS = 0.2  # how often to look whether the server still runs
+_MEMBERS = 12  # talkers in a room, about
+_WORDS = "¡hola! ¿qué tal? ñandú, pingüino, 日本語のテキスト; 👩‍💻 😀 procesos y colas: fork, exec, wait, kill! " * 40
+
+
+class Load:
+    """All clients of one run. `seed` decides what they do; when things happen, the machine decides too."""
+
+    def __init__(self, irc: Address, plain: Address, talkers: int, seed: int) -> None:
+        self.addresses = {False: irc, True: plain}
+        self.random = random.Random(seed)
+        self.selector = selectors.DefaultSelector()
+        self.numbers = count(1)
+        self.rooms = [LOBBY, *(f"#room{number}" for number in range(max(2, talkers // _MEMBERS)))]
+        self.lines: dict[bytes, bytes] = {}  # every line once, however many read it
+        self.pings: list[tuple[float, float]] = []  # (when, how long until the answer), seconds
+        self.visitors: list[Visitor] = []
+        self.observers: list[Observer] = []  # the first in each room
+        self.talkers: list[Talker] = []  # they are among these
+        self.probes: list[Probe] = []
+        self.busy = False  # is anybody to say more?
+        self._wanted_talkers = talkers
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+
+    @property
+    def logs(self) -> list[Log]:
+        return [client.log for client in (*self.talkers, *self.probes, *self.visitors)]
+
+    def enter(self) -> bool:
+        """Everybody who stays comes in: first, in each room, one who sees all of it. Returns whether all could."""
+        for room in self.rooms:
+            self.observers.append(Observer(self, room))
+        self.run_until(lambda: all(client.ready for client in self.observers))
+        self.talkers += self.observers
+        for _ in range(self._wanted_talkers - len(self.rooms)):
+            plain = self.random.random() < 0.3
+            rooms = self.random.sample(self.rooms[1:], 1 if plain or self.random.random() < 0.7 else 2)
+            slow = self.random.random() < 0.15
+            echo = not plain and self.random.random() < 0.8
+            self.talkers.append(Talker(self, plain=plain, echo=echo, rooms=rooms, slow=slow))
+        self.probes = [Probe(self) for _ in range(_PROBES)]
+        everybody: list[Client] = [*self.talkers, *self.probes]
+        return self.run_until(lambda: all(client.ready for client in everybody))
+
+    def begin(self) -> None:
+        self.busy = True
+        for client in (*self.talkers, *self.probes):
+            client.begin()
+        self.visit()
+
+    def go_on(self, seconds: float, while_true: Callable[[], bool]) -> None:
+        end = time.monotonic() + seconds
+        while (now := time.monotonic()) < end and while_true():
+            self.turn(min(end, now + _LOOK_SECONDS))
+
+    def drain(self) -> bool:
+        """Wait until all that was said has been read: whether it has.
+
+        The first answer says that what everybody had said before is in the server's order. The second, asked when all
+        have the first, comes behind every delivery of it.
+        """
+        self.busy = False
+        deadline = time.monotonic() + PATIENCE
+        staying: list[Client] = [*self.talkers, *self.probes]
+        for client in staying:
+            client.slow = False
+            client.watch()
+        settled = self.run_until(lambda: not any(each.out for each in staying) and self._nobody_visits(), deadline)
+        for _ in range(2):
+            for client in staying:
+                client.ask()
+            settled &= self.run_until(lambda: all(each.answered for each in staying), deadline)
+        for visitor in self.visitors:
+            visitor.give_up()
+        return settled
+
+    def _nobody_visits(self) -> bool:
+        staying = {talker.log.nick for talker in self.talkers}
+        left = all(observer.present <= staying for observer in self.observers if not observer.over)
+        return left and all(visitor.over for visitor in self.visitors)
+
+    def await_farewell(self) -> bool:
+        """The server is stopping: read what it still says, until it has closed every connection: whether it has."""
+        staying: list[Client] = [*self.talkers, *self.probes]
+        for client in staying:
+            client.leaving = True
+        return self.run_until(lambda: all(client.over for client in staying))
+
+    def close(self) -> None:
+        for client in (*self.talkers, *self.probes, *self.visitors):
+            client.close()
+        self.selector.close()
+
+    def visit(self) -> None:
+        if self.busy:
+            self._welcome_visitors()
+            self.later(self.random.uniform(0, 2 * _VISIT_SECONDS), self.visit)
+
+    def _welcome_visitors(self) -> None:
+        """Mostly one. Sometimes two who want the same nickname, or one who wants somebody else's."""
+        chance = self.random.random()
+        if chance < 0.1:
+            name = f"duel{next(self.numbers)}"
+            self.visitors += [Visitor(self, name), Visitor(self, name.upper())]
+        elif chance < 0.2:
+            self.visitors.append(Visitor(self, self.random.choice(self.talkers).log.nick.upper()))
+        else:
+            self.visitors.append(Visitor(self))
+
+    def text(self, limit: int) -> str:
+        """Something nobody has said, of at most so many bytes."""
+        most = self.random.choice((20, 20, 60, 60, 200, 500))
+        at = self.random.randrange(len(_WORDS) - most)
+        return cut(f"{next(self.numbers)} {_WORDS[at : at + self.random.randrange(most)]}", limit).strip()
+
+    # The loop
+
+    def later(self, seconds: float, what: Callable[[], None]) -> None:
+        heappush(self._timers, (time.monotonic() + seconds, next(self.numbers), what))
+
+    def turn(self, until: float) -> None:
+        """Wait for what happens next, at most until then, and deal with it."""
+        due = min(until, self._timers[0][0]) if self._timers else until
+        for key, mask in self.selector.select(max(0.0, due - time.monotonic())):
+            client: Client = key.data
+            if mask & selectors.EVENT_WRITE:
+                client.flush()
+            if mask & selectors.EVENT_READ:
+                client.read()
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            heappop(self._timers)[2]()
+
+    def run_until(self, done: Callable[[], bool], deadline: float | None = None) -> bool:
+        """Returns whether it was done in time."""
+        deadline = time.monotonic() + PATIENCE if deadline is None else deadline
+        while not done():
+            if time.monotonic() >= deadline:
+                return False
+            self.turn(deadline)
+        return True

@@ -1,0 +1,171 @@
+"""The server of a chaos run, in a session of its own, and the killer: every so often it ends one of its processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mpchat.ipc.control_socket import ask
+
+ROLES = ("worker", "broker", "acceptor", "recorder")
+_READY = re.compile(r"mpchat ready: irc (\S+):(\d+), plain \S+:(\d+)")
+_ROOT = Path(__file__).resolve().parent.parent
+_STOP_SECONDS = 20.0
+_PAIRS = 0.1  # of all kills, so many end two processes at once
+
+
+class Server:
+    """Started with so many workers. stop() must be called, and discard() where nothing is to be looked into."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._asked = False
+        self.folder = Path(tempfile.mkdtemp(prefix="mpchat-chaos-"))
+        arguments = ["127.0.0.1", "0", "--workers", str(workers), "--unlimited", "--data", str(self.folder / "data")]
+        with open(self.folder / "log", "w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "mpchat", "server", *arguments],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, "XDG_RUNTIME_DIR": str(self.folder)},
+                cwd=_ROOT,
+                start_new_session=True,  # so that what it leaves behind can be found by its session
+            )
+        assert self._process.stdout is not None
+        found = _READY.match(self._process.stdout.readline())
+        if found is None:
+            raise SystemExit(f"the server did not start: {self.stop()} {self.log_tail()}")
+        self.irc, self.plain = (found[1], int(found[2])), (found[1], int(found[3]))
+
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def processes(self) -> dict[str, dict[str, Any]]:
+        """What the server itself says of its processes, by role; {} where it does not answer."""
+        try:
+            status = ask(self.folder / "mpchat" / f"{self.irc[1]}.sock")
+        except (OSError, ValueError):
+            return {}
+        return {row["role"]: row for row in status["processes"]}
+
+    def ask_to_stop(self) -> None:
+        if self.running() and not self._asked:  # asked twice, it would stop at once
+            self._asked = True
+            self._process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> list[str]:
+        """Returns what is wrong with how it ended. Whatever was left is killed then."""
+        self.ask_to_stop()
+        complaints = []
+        try:
+            status = self._process.wait(_STOP_SECONDS)
+            if status != 0:
+                complaints.append(f"the server ended with status {status}")
+        except subprocess.TimeoutExpired:
+            complaints.append(f"the server did not end within {_STOP_SECONDS:g} s")
+            self._process.kill()
+            self._process.wait()
+        complaints += [f"the server left {what} behind" for what in self._left_behind()]
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return complaints
+
+    def _left_behind(self) -> list[str]:
+        """What is still there a second later: processes of its session, and its socket file."""
+        deadline = time.monotonic() + 1.0
+        while (alive := _session(self._process.pid)) and time.monotonic() < deadline:
+            time.sleep(0.01)  # they are not our children: no event tells of their end
+        return [*alive, *(str(path) for path in (self.folder / "mpchat").glob("*"))]
+
+    def log_tail(self) -> str:
+        return "".join((self.folder / "log").read_text().splitlines(keepends=True)[-15:])
+
+    def discard(self) -> None:
+        """Nobody needs its journal and log any more."""
+        shutil.rmtree(self.folder)
+
+
+def _session(leader: int) -> list[str]:
+    """The processes of a session that run: /proc/PID/stat, proc(5). Elsewhere than on Linux nobody is found."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            pid, _, rest = file.read_text().partition(" ")
+            name, _, fields = rest.rpartition(") ")
+            state, _, _, session = fields.split()[:4]
+            if int(session) == leader and state not in "ZX":
+                found.append(f"process {pid} {name})")
+    return found
+
+
+class Kill(NamedTuple):
+    at: float  # monotonic seconds
+    roles: tuple[str, ...]  # of ROLES
+
+
+class Killer(threading.Thread):
+    """Ends processes by SIGKILL, one every `period` seconds or so. A thread, because asking who is who waits for the
+    server, and the clients' loop must not."""
+
+    def __init__(self, server: Server, roles: list[str], period: float, seed: int) -> None:
+        super().__init__(daemon=True)
+        self.kills: list[Kill] = []
+        self._server, self._roles, self._period = server, roles, period
+        self._random = random.Random(seed)
+        self._killed: set[int] = set()
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        while self._roles and not self._over.wait(self._period * self._random.uniform(0.5, 1.5)):
+            self._strike()
+
+    def finish(self) -> None:
+        """No kill after this."""
+        self._over.set()
+        self.join()
+
+    def _strike(self) -> None:
+        rows = {name: row for name, row in self._server.processes().items() if row["pid"] not in self._killed}
+        victims = [name for name in self._choose(rows) if name in rows]  # else it is being replaced just now
+        if victims:
+            self.kills.append(Kill(time.monotonic(), tuple(_role(name) for name in victims)))
+        for name in victims:
+            self._killed.add(rows[name]["pid"])
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(rows[name]["pid"], signal.SIGKILL)
+
+    def _choose(self, rows: dict[str, dict[str, Any]]) -> list[str]:
+        """One process, sometimes two. But acceptor and workers hold the only copies of the clients' sockets: neither
+        may die before the other has them all, and has said so."""
+        whole = [name for name, row in rows.items() if row.get("ready", True)]
+        workers = [name for name in rows if _role(name) == "worker"]
+        spared = []
+        if "acceptor" not in whole:
+            spared.append("worker")
+        if sum(name in whole for name in workers) < self._server.workers:
+            spared.append("acceptor")
+        roles = [role for role in self._roles if role not in spared]
+        pairs = [pair for pair in combinations(roles, 2) if set(pair) != {"acceptor", "worker"}]
+        two = pairs and self._random.random() < _PAIRS
+        chosen = self._random.choice(pairs) if two else self._random.sample(roles, min(1, len(roles)))
+        return [self._random.choice(workers) if role == "worker" and workers else role for role in chosen]
+
+
+def _role(name: str) -> str:
+    """Of a process: worker0 is a worker."""
+    return name.rstrip("0123456789")

@@ -1,0 +1,257 @@
+"""The history: each row once, in order, found by room and by word; a killed writer goes on by its position."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+import stat
+from collections.abc import Iterator
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from mpchat.store.history import EXPIRE_ROWS, GAP, History, Row, move_aside
+from mpchat.store.journal import Damaged
+
+PATIENCE = 20.0
+SPAWN = get_context("spawn")
+HUGE = 1 << 50
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    it = History(tmp_path / "history.db")
+    yield it
+    it.close()
+
+
+def row(number: int, text: str = "hola", room: str = "#lobby") -> Row:
+    return number, number * 1000, room, "ana!ana@host", "PRIVMSG", text
+
+
+def numbers(rows: list[Row]) -> list[int]:
+    return [row[0] for row in rows]
+
+
+def marked(rows: list[Row]) -> list[int | str]:
+    """The numbers, and "gap" for a gap."""
+    return ["gap" if row[4] == GAP else row[0] for row in rows]
+
+
+def test_rows_come_back_as_they_were_stored(history: History, tmp_path: Path) -> None:
+    rows = [row(1, "¿qué tal, José?"), (2, 2000, "#lobby", "beto!b@host", "NOTICE", "☕ 'x'; --\ttab")]
+    assert history.position == 0
+    history.add(rows, 123)
+    assert history.position == 123
+    history.close()
+
+    again = History(tmp_path / "history.db")
+    assert again.moved is None
+    assert again.position == 123
+    assert again.latest("#lobby", 10) == rows
+    again.close()
+    for path in tmp_path.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_replay_doubles_nothing(history: History) -> None:
+    history.add([row(1), row(2), row(4)], 10)
+    history.add([row(1, "other"), row(2), row(3), row(4), row(5), row(5)], 8)
+    history.add([], 12)
+
+    assert history.latest("#lobby", 10) == [row(1), row(2), row(3), row(4), row(5)]
+    assert numbers(history.search("#lobby", "hola", 10)) == [1, 2, 3, 4, 5]
+    assert history.search("#lobby", "other", 10) == []
+    assert history.position == 12
+
+
+def test_a_room_is_read_from_any_place(history: History) -> None:
+    history.add([row(number, room="#odd" if number % 2 else "#even") for number in range(1, 21)], 1)
+
+    assert numbers(history.latest("#even", 3)) == [16, 18, 20]
+    assert numbers(history.before("#even", 16, 3)) == [10, 12, 14]
+    assert numbers(history.before("#even", 4, 3)) == [2]
+    assert numbers(history.after("#odd", 13, 2)) == [15, 17]
+    assert numbers(history.after("#odd", 17, 9)) == [19]
+    assert history.latest("#none", 9) == history.before("#odd", 1, 9) == history.after("#odd", 19, 9) == []
+
+
+def test_what_is_missing_shows(history: History) -> None:
+    history.add([row(1), row(2), row(3, room="#x")], 1)
+    history.note_gap(3500)
+    history.note_gap(9999)  # a replay notes it again
+    history.add([row(10), row(11)], 2)
+
+    assert history.latest("#lobby", 9)[2] == (3, 3500, "", "", GAP, "")
+    assert marked(history.latest("#lobby", 9)) == [1, 2, "gap", 10, 11]
+    assert marked(history.latest("#x", 9)) == [3, "gap"]
+    assert marked(history.latest("#lobby", 2)) == [10, 11]
+    assert marked(history.before("#lobby", 10, 1)) == [2, "gap"]
+    assert marked(history.before("#lobby", 2, 1)) == [1]
+    assert marked(history.after("#lobby", 1, 2)) == [2, "gap", 10]
+    assert marked(history.after("#lobby", 2, 1)) == ["gap", 10]
+    assert marked(history.after("#lobby", 10, 1)) == [11]
+
+
+def test_words_are_found_whatever_their_case_and_accents(history: History) -> None:
+    history.add([row(1, "El café de José"), row(2, "cafe con leche"), row(3, "té", "#x"), row(4, "CAFÉ", "#x")], 1)
+
+    assert numbers(history.search("#lobby", "Café", 9)) == [1, 2]
+    assert numbers(history.search("#lobby", "jose cafe", 9)) == [1]
+    assert numbers(history.search("#lobby", "cafe", 1)) == [2]
+    assert numbers(history.search("#x", "café", 9)) == [4]
+
+
+@pytest.mark.parametrize(
+    "words", ["", " ", '"', "*", "a*", "(", "NEAR(a b)", "text:x", "-x", "\0", "' OR 1", "a AND", "^"]
+)
+def test_what_is_asked_for_is_words_and_no_query(history: History, words: str) -> None:
+    history.add([row(1, "hola")], 1)
+    assert history.search("#lobby", words, 9) == []
+
+
+# Retention
+
+
+def test_the_old_goes_in_steps(history: History) -> None:
+    many = 2 * EXPIRE_ROWS + 500
+    history.add([row(number) for number in range(1, many + 1)], 7)
+    history.note_gap(1)
+    history.add([row(many + 1)], 8)
+
+    now_ms = (many + 1) * 1000
+    assert history.expire(now_ms, now_ms, HUGE) == 0
+    removed = [history.expire(now_ms, 500 * 1000, HUGE) for _ in range(4)]
+    assert removed == [EXPIRE_ROWS, EXPIRE_ROWS, 0, 0]
+    assert numbers(history.after("#lobby", 0, 2)) == [2001, 2002]
+    assert len(history.search("#lobby", "hola", many)) == 501
+    assert history.expire(now_ms, 0, HUGE) == 500
+    assert marked(history.latest("#lobby", 9)) == [many + 1]
+    assert history.expire(now_ms + 1, 0, HUGE) == 1
+    assert history.latest("#lobby", 9) == history.search("#lobby", "hola", 9) == []
+    assert history.position == 8
+
+
+def test_a_size_is_kept_to(history: History, tmp_path: Path) -> None:
+    """What is removed is what is too much, no more; and the file does not grow for ever."""
+    limit = 1 << 20
+    sizes = []
+    for turn in range(40):
+        first = turn * 1000 + 1
+        history.add([row(n, f"word{n} and{n % 97} others{n % 7}") for n in range(first, first + 1000)], first)
+        while history.expire(0, 0, limit):
+            pass
+        sizes.append((tmp_path / "history.db").stat().st_size)
+    kept = len(history.latest("#lobby", 100_000))
+
+    assert max(sizes) < 2 * limit
+    assert kept * 150 > limit  # a row takes some 100 bytes
+    assert numbers(history.latest("#lobby", 1)) == [40_000]
+
+
+# Killed, full, damaged
+
+
+def write_rows(path: Path, said: Connection) -> None:
+    """Store rows from the position on, three more to a transaction; the position is the last row's number."""
+    history = History(path)
+    while True:
+        first = history.position + 1
+        history.add([row(number) for number in range(first, first + 3)], first + 2)
+        said.send(first + 2)
+
+
+def test_a_killed_writer_goes_on_by_its_position(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    for turn in range(5):
+        said, saying = SPAWN.Pipe(duplex=False)
+        writer = SPAWN.Process(target=write_rows, args=(path, saying))
+        writer.start()
+        saying.close()
+        told = 0
+        for _ in range(50 + turn):
+            assert said.poll(PATIENCE)
+            told = said.recv()
+        writer.kill()
+        writer.join(PATIENCE)
+        said.close()
+
+        history = History(path)
+        assert history.moved is None
+        assert history.position >= told
+        assert numbers(history.latest("#lobby", 1 << 30)) == [*range(1, history.position + 1)]
+        assert len(history.search("#lobby", "hola", 1 << 30)) == history.position
+        history.close()
+
+
+def add_to_a_limit(path: Path) -> None:
+    history = History(path)
+    history.add([row(1)], 1)
+    large = [row(number, f"word{number} " * 40) for number in range(2, 2000)]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (256 << 10, resource.RLIM_INFINITY))
+    for _ in range(2):
+        with pytest.raises(sqlite3.OperationalError):
+            history.add(large, 2)
+        assert history.position == 1
+        assert numbers(history.latest("#lobby", 9)) == [1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    history.add(large, 2)
+
+
+def test_rows_that_do_not_fit_leave_no_trace(tmp_path: Path) -> None:
+    writer = SPAWN.Process(target=add_to_a_limit, args=(tmp_path / "history.db",))
+    writer.start()
+    writer.join(PATIENCE)
+    assert writer.exitcode == 0
+
+    history = History(tmp_path / "history.db")
+    assert history.position == 2
+    assert len(history.latest("#lobby", 5000)) == 1999
+    history.close()
+
+
+@pytest.mark.parametrize("damage", ["not a database", "its head", "of another version"])
+def test_one_that_cannot_be_opened_is_renamed_and_a_new_one_begun(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "history.db"
+    for turn in (1, 2):
+        history = History(path)
+        history.add([row(1)], 55)
+        history.close()
+        if damage == "of another version":
+            with sqlite3.connect(path) as database:
+                database.execute("PRAGMA user_version = 9")
+            database.close()
+        else:
+            data = path.read_bytes()
+            path.write_bytes(b"x" * 9000 if damage == "not a database" else data[:100] + b"\xff" * 4000 + data[4100:])
+        damaged = path.read_bytes()
+
+        history = History(path)
+        assert history.moved == tmp_path / f"history.db.damaged-{turn}"
+        assert history.moved.read_bytes() == damaged
+        assert history.position == 0
+        assert history.latest("#lobby", 9) == []
+        history.close()
+
+
+def test_damage_found_later_is_told_and_can_be_moved_aside(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    history = History(path)
+    history.add([row(number, f"word{number} " * 20) for number in range(1, 3001)], 9)
+    history.close()
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 4096 // 4 * 4096  # a few hundred rows in
+    data[middle : middle + 8 * 4096] = b"\xff" * 8 * 4096
+    path.write_bytes(data)
+
+    history = History(path)
+    assert history.moved is None
+    with pytest.raises(Damaged, match=r"history\.db: .* backup"):
+        history.after("#lobby", 0, 3000)
+    history.close()
+    assert move_aside(path) == tmp_path / "history.db.damaged-1"
+    history = History(path)
+    assert history.position == 0
+    history.close()
