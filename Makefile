@@ -2,6 +2,7 @@
 HOST ?= 127.0.0.1
 PORT ?= 6667
 ARGS ?=
+SECONDS ?= 60
 PYTHON ?= python3
 
 VENV := .venv
@@ -9,7 +10,7 @@ READY := $(VENV)/.ready
 # The interpreter to run with: the environment's when it is complete, else the system's (a lab PC without a network).
 RUN = $$( [ -f $(READY) ] && echo $(VENV)/bin/python || echo $(PYTHON) )
 
-.PHONY: help run-server run-client test lint bench clean prepare try-prepare
+.PHONY: help run-server run-client test lint bench chaos soak clean prepare try-prepare
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -47,6 +48,12 @@ lint: $(READY)  ## ruff and mypy
 
 bench: try-prepare  ## fan-out under load, checked for loss, doubles and order (ARGS='--rounds 5')
 	@exec $(RUN) scripts/bench.py $(ARGS)
+
+chaos: try-prepare  ## kill its processes under load for SECONDS=60, and check every byte
+	@exec $(RUN) scripts/chaos.py --seconds $(SECONDS) $(ARGS)
+
+soak: try-prepare  ## the same for an hour
+	@exec $(RUN) scripts/chaos.py --seconds 3600 --period 2 $(ARGS)
 
 clean:  ## remove .venv and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

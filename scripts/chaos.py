@@ -7,14 +7,18 @@ status 0 if nothing was lost, doubled, reordered or torn, and no connection ende
 """
 
 import argparse
+import sqlite3
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from mpchat.processes.memory import SAID
+from mpchat.store.journal import Tail
 from scripts.chaos_checker import KINDS, Checker, Finding
 from scripts.chaos_clients import PATIENCE
 from scripts.chaos_load import Load
@@ -62,7 +66,10 @@ def run(options: argparse.Namespace) -> int:
         load.close()
     acceptor_kills = [kill.at for kill in killer.kills if "acceptor" in kill.roles]
     checker = Checker(load.logs, acceptor_kills)
-    complaints += [str(finding) for finding in first_of_each_kind(checker.check())]
+    checker.check()
+    checker.check_history(recorded(server.data))
+    checker.check_history(journaled(server.data))
+    complaints += [str(finding) for finding in first_of_each_kind(checker.findings)]
     if checker.holes > len(acceptor_kills):
         complaints.append("more newcomers were lost than acceptors were killed")
     print(f"chaos: seed {options.seed}, {options.seconds:g} s, {options.workers} workers, every {options.period:g} s")
@@ -74,6 +81,27 @@ def run(options: argparse.Namespace) -> int:
     print("\n".join(complaints))
     print(f"the end of the server's log; all of it, and the journal, are in {server.folder}\n{server.log_tail()}")
     return 1
+
+
+def recorded(data: Path, below: int = 1 << 62) -> Iterator[tuple[str, str, str]]:
+    """What the history has of messages with a number below this: room, nickname, text, oldest first."""
+    with closing(sqlite3.connect(f"file:{data / 'history.db'}?mode=ro", uri=True)) as database:
+        select = "SELECT room, sender, text FROM messages WHERE number < ? ORDER BY number"
+        for room, sender, text in database.execute(select, (below,)):
+            yield room, sender.partition("!")[0], text
+
+
+def journaled(data: Path) -> Iterator[tuple[str, str, str]]:
+    """The same from the journal. The server keeps only its end, so what has gone from it is taken from the history."""
+    said: dict[int, tuple[str, str, str]] = {}
+    with closing(Tail(data / "journal", 0)) as tail:
+        while blocks := tail.take():
+            for number, _, room, sender, _, text in [
+                fact for _, block in blocks for word, *fact in block if word == SAID
+            ]:
+                said[number] = (room, sender.partition("!")[0], text)
+    yield from recorded(data, min(said, default=1 << 62))
+    yield from said.values()
 
 
 def first_of_each_kind(findings: Sequence[Finding]) -> list[Finding]:

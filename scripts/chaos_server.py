@@ -33,7 +33,8 @@ class Server:
         self.workers = workers
         self._asked = False
         self.folder = Path(tempfile.mkdtemp(prefix="mpchat-chaos-"))
-        arguments = ["127.0.0.1", "0", "--workers", str(workers), "--unlimited", "--data", str(self.folder / "data")]
+        self.data = self.folder / "data"
+        arguments = ["127.0.0.1", "0", "--workers", str(workers), "--unlimited", "--data", str(self.data)]
         with open(self.folder / "log", "w") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "mpchat", "server", *arguments],

@@ -25,7 +25,9 @@ from mpchat.settings import Settings
 CRASHED = 70  # exit status of an unexpected error (EX_SOFTWARE, sysexits(3))
 
 SPARE = "spare"  # the role of one that has none yet
-BEAT_SECONDS = 1.0  # so often at least each process turns its loop, and says on the board that it does
+# So often at least each process turns its loop, and says on the board that it does: four times in the shortest
+# --hang-limit, 1 s, so that nobody is taken for hanging who has only just been woken with everybody else (Ctrl-Z, fg).
+BEAT_SECONDS = 0.25
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the parent holds them while it starts its children
 
 Main = Callable[..., None]

@@ -1,8 +1,8 @@
-"""Crash points: named steps between two system calls, at which a test has the process kill itself, once.
+"""Crash points: named steps between two system calls, at which a test has the process kill itself.
 
-MPCHAT_CRASH is "STEP|COUNT|FILE": the process that reaches STEP for its COUNT-th time makes FILE and is gone, as if by
-kill -9; once FILE is there nobody dies of it any more (tests/system/test_crash_points.py). MPCHAT_POISON is a text that
-kills each broker which is about to apply a line that has it: a stand-in for a bug (tests/system/test_poison.py).
+MPCHAT_CRASH names a file for orders, "STEP|COUNT": the process that reaches STEP for its COUNT-th time removes the file
+and is gone, as if by kill -9; without a file nobody dies of it (tests/system/test_crash_points.py). MPCHAT_POISON is a
+text that kills each broker which is about to apply a line that has it: a stand-in for a bug (test_poison.py).
 """
 
 import os
@@ -36,26 +36,32 @@ STEPS = (
     "recorder: written",
 )
 
-_step, _, _rest = os.environ.get("MPCHAT_CRASH", "").partition("|")
-_count, _, _file = _rest.partition("|")
-_left = int(_count or 0)
+_orders = os.environ.get("MPCHAT_CRASH", "")
 _poison = os.environ.get("MPCHAT_POISON", "").encode()
+_reached: dict[str, int] = {}  # how often, by order
 
 
 def crash_point(step: str) -> None:
     """Here the process may be killed."""
-    if step == _step:
-        _die_in_time()
+    if _orders:
+        _obey(step)
 
 
-def _die_in_time() -> None:
-    global _left
-    _left -= 1
-    if _left == 0:
+def _obey(step: str) -> None:
+    try:
+        with open(_orders) as file:
+            order = file.read()
+    except FileNotFoundError:
+        return
+    wanted, _, count = order.partition("|")
+    if step != wanted:
+        return
+    _reached[order] = _reached.get(order, 0) + 1
+    if _reached[order] >= int(count):
         try:
-            os.close(os.open(_file, os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            return
+            os.unlink(_orders)
+        except FileNotFoundError:
+            return  # another process was faster: one dies of an order
         os.kill(os.getpid(), signal.SIGKILL)
 
 

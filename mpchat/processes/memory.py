@@ -25,7 +25,7 @@ from mpchat.store.journal import Damaged, Journal, Tail
 
 _SNAPSHOT_RECORDS = 2_000  # replayed in some 25 ms, which is what a broker's death should cost
 _SNAPSHOT_SHARE = 50  # but at most a fiftieth of the time goes into snapshots, however large they are
-_SAID = "said"  # first word of the lines in a block for the history: a consequence of other blocks, never applied
+SAID = "said"  # first word of the lines in a block for the history: a consequence of other blocks, never applied
 
 
 class Memory:
@@ -65,7 +65,7 @@ class Memory:
         return asked
 
     def _tell_history(self) -> None:
-        self._unsaid += [(_SAID, *each) for each in self.core.facts()]
+        self._unsaid += [(SAID, *each) for each in self.core.facts()]
         if self._unsaid:
             assert self._journal is not None
             with suppress(OSError):  # no room for it: the next block will not find any either, and we try again then
@@ -117,14 +117,14 @@ class Memory:
         skipped = {record[1] for _, block in blocks for record in block if record[0] == "skip"}
         culprit: Record | None = None
         for start, block in blocks:
-            if block[0][0] == _SAID:
+            if block[0][0] == SAID:
                 self._unsaid = []
                 continue
             if start < skip <= start + len(block) and skip not in skipped:
                 culprit = block[skip - start - 1]
                 skipped.add(skip)
             self._apply(_careful(start, block, skipped, replaying))
-            self._unsaid += [(_SAID, *each) for each in self.core.facts()]
+            self._unsaid += [(SAID, *each) for each in self.core.facts()]
         replaying(0)
         self._tell_history()  # what the last block's broker did not live to write
         if culprit is not None:

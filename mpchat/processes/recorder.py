@@ -20,11 +20,11 @@ from mpchat.net.poller import Poller
 from mpchat.processes.child import BEAT_SECONDS
 from mpchat.processes.crash import crash_point
 from mpchat.processes.log import Log
+from mpchat.processes.memory import SAID
 from mpchat.settings import Settings
 from mpchat.store.history import History
 from mpchat.store.journal import Tail
 
-_SAID = "said"
 _EXPIRE_SECONDS = 60.0
 _NICENESS = 5  # the chat comes first
 _DAY_MS = 86_400_000
@@ -108,7 +108,7 @@ class Recorder:
         if self.tail.gap > missing:
             self.history.note_gap(time.time_ns() // 1_000_000)
             self.log.error("the journal no longer has what the history lacks", bytes=self.tail.gap - missing)
-        rows = [record[1:] for _, block in blocks for record in block if record[0] == _SAID]
+        rows = [record[1:] for _, block in blocks for record in block if record[0] == SAID]
         if rows:
             self.history.add(rows, self.tail.position)
             crash_point("recorder: written")
