@@ -1,7 +1,8 @@
 """Measure a server on this machine: `make bench`, or `make bench ARGS='fanout --rounds 5'`.
 
-    fanout   one room of 100, 4 publishers with 8 messages in flight each: deliveries, CPU for each of them, and the
-             same of the bare shape (scripts/bare.py: processes, queues and sockets without a chat) in the same round
+    fanout   one room of 100, 4 publishers with 8 messages in flight each: deliveries, CPU for each of them; the same
+             without the journal, and of the bare shape (scripts/bare.py: processes, queues and sockets without a chat)
+    pingpong two clients and one private message at a time, with the journal and without
     crowd    2,000 clients join one room of a server with its default settings, and one speaks
     idle     what 10,000 idle connections cost in memory, and an idle server in CPU
 
@@ -16,40 +17,75 @@ import os
 import platform
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.generator import Member, Room, Subject, connect_many, crowd_joins, open_idle
+from scripts.generator import Member, Room, Subject, connect_many, crowd_joins, open_idle, rally
 
 CROWD = 2_000
 IDLE = 10_000
 
 
-def fanout(rounds: int, seconds: float, workers: int, data: bool) -> None:
-    print(f"fan-out: 1 room of 100, 4 publishers, 8 in flight, --workers {workers}, journal {'on' if data else 'off'}")
-    print("  round   deliveries/s   server us/delivery   broker   worker   the bare shape   ratio   checked")
-    ratios = []
+def fanout(rounds: int, seconds: float, workers: int) -> None:
+    """The server with its journal, without, and the bare shape, one after the other in each round."""
+    print(f"fan-out: 1 room of 100, 4 publishers, 8 in flight, --workers {workers}; server CPU in us for each delivery")
+    print(
+        "  round   deliveries/s   journal on   broker  workers  recorder   journal off   on/off   rate on/off   ",
+        end="",
+    )
+    print("bare shape   off/bare   checked")
+    rows = []
     for number in range(1, rounds + 1):
-        with tempfile.TemporaryDirectory() as folder:
-            extra = ["--data", folder] if data else []
-            args = ("--unlimited", "--workers", str(workers), "--plain-port", "none", *extra)
-            with Subject(*args) as server:
-                rate, spent, deliveries = _load(server, seconds)
+        with _server(workers, _ON) as server:
+            rate, on, deliveries = _load(server, seconds)
+        with _server(workers, _OFF) as server:
+            rate_off, off, more = _load(server, seconds)
         with Subject(bare=True) as shape:
-            _, bare, more = _load(shape, seconds)
-        cost, reference = sum(spent.values()), sum(bare.values())
-        by_worker = sum(part for role, part in spent.items() if role.startswith("worker"))
-        ratios.append((rate, cost, reference, cost / reference))
-        print(
-            f"  {number:>5}   {rate:>12,.0f}   {cost:>18.3f}   {spent['broker']:>6.3f}   {by_worker:>6.3f}"
-            f"   {reference:>14.3f}   {cost / reference:>5.2f}   {deliveries + more:,} deliveries"
-        )
-    rate, cost, reference, ratio = (statistics.median(column) for column in zip(*ratios, strict=True))
-    print(f"  median  {rate:>12,.0f}   {cost:>18.3f}   {'':>15}   {reference:>14.3f}   {ratio:>5.2f}", end="")
-    print("   none lost, doubled or reordered\n")
+            _, bare, even_more = _load(shape, seconds)
+        chat = sum(off.values())
+        price, reference = sum(on.values()), sum(bare.values())
+        by_worker = sum(part for role, part in on.items() if role.startswith("worker"))
+        parts = on["broker"], by_worker, on.get("recorder", 0.0)
+        rows.append((rate, price, *parts, chat, price / chat, rate / rate_off, reference, chat / reference))
+        print(_FANOUT.format(number, *rows[-1]) + f"   {deliveries + more + even_more:,}")
+    print(_FANOUT.format("median", *_medians(rows)) + "   none lost, doubled or reordered\n")
+
+
+def pingpong(rounds: int, seconds: float) -> None:
+    """Two clients, one private message between them at a time."""
+    print("ping-pong: one private message in flight between two clients; server CPU in us for each message")
+    print("  round   messages/s   journal on   journal off   on/off")
+    rows = []
+    for number in range(1, rounds + 1):
+        measured = []
+        for durability in (_ON, _OFF):
+            with _server(1, durability) as server:
+                before = server.cpu_seconds()
+                messages = rally(server, seconds)
+                measured += [sum(server.cpu_seconds().values()) - sum(before.values()), messages]
+        spent, messages, spent_off, messages_off = measured
+        on, off = spent / messages * 1e6, spent_off / messages_off * 1e6
+        rows.append((messages / seconds, on, off, on / off))
+        print(_PINGPONG.format(number, *rows[-1]))
+    print(_PINGPONG.format("median", *_medians(rows)) + "\n")
+
+
+_ON, _OFF = "process", "none"  # --durability
+_FANOUT = (
+    "  {:>6}  {:>12,.0f}   {:>10.3f}   {:>6.3f}   {:>6.3f}   {:>7.3f}"
+    "   {:>11.3f}   {:>6.2f}   {:>11.2f}   {:>10.3f}   {:>8.2f}"
+)
+_PINGPONG = "  {:>6}   {:>9,.0f}   {:>10.1f}   {:>11.1f}   {:>6.2f}"
+
+
+def _server(workers: int, durability: str) -> Subject:
+    return Subject("--unlimited", "--workers", str(workers), "--plain-port", "none", "--durability", durability)
+
+
+def _medians(rows: list[tuple[float, ...]]) -> list[float]:
+    return [statistics.median(column) for column in zip(*rows, strict=True)]
 
 
 def _load(server: Subject, seconds: float) -> tuple[float, dict[str, float], int]:
@@ -102,17 +138,20 @@ def idle(seconds: float) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure a server on this machine.")
-    parser.add_argument("what", nargs="*", choices=[[], "fanout", "crowd", "idle"], help="default: all of them")
+    parser.add_argument(
+        "what", nargs="*", choices=[[], "fanout", "pingpong", "crowd", "idle"], help="default: all of them"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="of one round")
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--journal", action="store_true", help="fanout: with the journal")
     options = parser.parse_args()
-    chosen = options.what or ["fanout", "crowd", "idle"]
+    chosen = options.what or ["fanout", "pingpong", "crowd", "idle"]
     about = {"python": platform.python_version(), "system": platform.release(), "cores": os.cpu_count()}
     print(json.dumps(about))
     if "fanout" in chosen:
-        fanout(options.rounds, options.seconds, options.workers, options.journal)
+        fanout(options.rounds, options.seconds, options.workers)
+    if "pingpong" in chosen:
+        pingpong(options.rounds, options.seconds)
     if "crowd" in chosen:
         crowd()
     if "idle" in chosen:

@@ -96,10 +96,8 @@ def journaled(data: Path) -> Iterator[tuple[str, str, str]]:
     said: dict[int, tuple[str, str, str]] = {}
     with closing(Tail(data / "journal", 0)) as tail:
         while blocks := tail.take():
-            for number, _, room, sender, _, text in [
-                fact for _, block in blocks for word, *fact in block if word == SAID
-            ]:
-                said[number] = (room, sender.partition("!")[0], text)
+            facts = [fact for _, block in blocks if block[0][0] == SAID for fact in block[0][1]]
+            said |= {number: (room, sender.partition("!")[0], text) for number, _, room, sender, _, text in facts}
     yield from recorded(data, min(said, default=1 << 62))
     yield from said.values()
 

@@ -164,6 +164,19 @@ def open_idle(server: Subject, count: int) -> list[socket.socket]:
     return [member.sock for member in connect_many(server, count, prefix="i")]
 
 
+def rally(server: Subject, seconds: float) -> int:
+    """Two clients send each other numbered private messages, each an answer to the last; returns how many."""
+    ana, beto = connect_many(server, 2, prefix="p")
+    stop = time.monotonic() + seconds
+    count = 0
+    while time.monotonic() < stop:
+        for sender, receiver in ((ana, beto), (beto, ana)):
+            count += 1
+            sender.send(b"PRIVMSG %s :ball %d\r\n" % (receiver.nick.encode(), count))
+            receiver.wait_for(b" :ball %d\r\n" % count)
+    return count
+
+
 class Room:
     """Members of one room who all read the same; some of them publish, with so many messages in flight each."""
 

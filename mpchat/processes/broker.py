@@ -47,7 +47,7 @@ class Broker:
         self.poller = Poller()
         self.memory = Memory(Path(settings.data) if settings.data else None, settings.workers, settings.power)
         self.withheld = Withheld()
-        self.inquiry = Inquiry(settings, self.poller)
+        self.inquiry = Inquiry(settings, self.poller, self.memory)
         self.streams = Streams(self.poller, self.memory, settings.workers, settings.lag_bytes)
         self.ledger = self.streams.ledger
         self.docket = Docket(self.streams)
@@ -72,7 +72,7 @@ class Broker:
             self.docket.add(self.inquiry.overdue())
             self.work()
             self.streams.deliver()  # credit, if nothing else
-            self.inquiry.look(self.memory.said_at)
+            self.inquiry.look(time.monotonic())
             self.memory.snapshot_if_due(self.board.read(RECORDER_ROW)["position"], self.settings.journal_bytes)
             self.turns += 1
             items = sum(outbox.last for outbox in self.memory.outboxes)
@@ -85,7 +85,6 @@ class Broker:
             count = self.memory.recall(lambda place: self.board.write(BROKER_ROW, position=place), skip)
             self.log.info("replayed", records=count)
         if is_first:
-            self.memory.new_run(self.settings.workers)
             wall, mono = now()
             utc_offset = time.localtime(wall // 1000).tm_gmtoff // 60
             self.commit([("start", pack(self.settings.wording), self.settings.workers, utc_offset, wall, mono)])
@@ -187,7 +186,7 @@ class Broker:
     def answer(self, _: str, connection: int, end: int, kind: str, about: Any) -> list[Record]:
         """The answer to a question of the core's, if we know it; about the past, the recorder is asked."""
         if kind == "history":
-            self.inquiry.ask(self.memory.position, connection, end, *about)
+            self.inquiry.ask(connection, end, *about)
             return []
         is_right = right(self.settings, kind, about, self.withheld.secret(connection, end))
         if not is_right:

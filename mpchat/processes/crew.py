@@ -12,7 +12,7 @@ import selectors
 import socket
 import time
 from collections.abc import Callable
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from typing import Any
 
 from mpchat.ipc.board import BROKER_ROW, FIRST_WORKER_ROW, Board, row_of
@@ -82,7 +82,8 @@ class Crew:
             self.children[SPARE] = self.stand_by()
 
     def stand_by(self) -> Child:
-        self.signals.hold()  # again and again: the first queue starts the resource_tracker, which lets some go
+        resource_tracker.ensure_running()  # not in the middle of spawning: it lets go of signals that are held
+        self.signals.hold()
         each = child.spawn(get_context("spawn"), self.settings, self.board)
         self.signals.let_go()
         self.selector.register(each.link, selectors.EVENT_READ, lambda: self.hear(each))

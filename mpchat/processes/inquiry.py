@@ -4,20 +4,21 @@ The broker does not wait for it: only the line that asked does, and those behind
 gives no answer in time, and then "no answer" is the answer: None.
 """
 
-import math
 import time
 
 from mpchat.core import Record
 from mpchat.ipc.handoff import Link
 from mpchat.net.poller import EdgePoller, OneShotPoller
+from mpchat.processes.memory import Memory
 from mpchat.settings import Settings
 
 
 class Inquiry:
     """Of one broker, with the recorder of the moment."""
 
-    def __init__(self, settings: Settings, poller: EdgePoller | OneShotPoller) -> None:
+    def __init__(self, settings: Settings, poller: EdgePoller | OneShotPoller, memory: Memory) -> None:
         self.recorder: Link | None = None
+        self._memory = memory
         self._seconds = settings.question_seconds
         self._poller = poller
         self._open: dict[tuple[int, int], float] = {}  # questions by connection and end of the line: the deadline
@@ -36,17 +37,21 @@ class Inquiry:
         link.close()
         self.recorder = None
 
-    def look(self, said_at: int) -> None:
-        """The journal has something for the history up to there: the recorder is told, if it waits."""
+    def look(self, now: float) -> None:
+        """If the journal has something new for the recorder, and the recorder waits, it is told."""
+        if now >= self._memory.said_due:
+            self._memory.tell_history()
+        said_at = self._memory.said_at
         if self.recorder is not None and self._is_idle and said_at > self._told:
             self._told, self._is_idle = said_at, False
             self._post("grown")
 
-    def ask(self, position: int, connection: int, end: int, room: str, number: int, limit: int) -> None:
-        """Up to `limit` messages of a room: those behind this number, or (-1) the last, once recorded to `position`."""
+    def ask(self, connection: int, end: int, room: str, number: int, limit: int) -> None:
+        """Up to `limit` messages of a room: those behind this number, or (-1) the last; including all said by now."""
+        self._memory.tell_history()
         self._open[connection, end] = time.monotonic() + self._seconds
         if self.recorder is not None:
-            self._post("history", position, connection, end, room, number, limit)
+            self._post("history", self._memory.position, connection, end, room, number, limit)
             if self._is_idle:
                 self._is_idle = False
                 self._post("grown")
@@ -85,8 +90,10 @@ class Inquiry:
     @property
     def next_deadline(self) -> float:
         """Monotonic seconds."""
-        return min(self._open.values(), default=math.inf)
+        return min([self._memory.said_due, *self._open.values()])
 
     def close(self) -> None:
+        """The last is said."""
+        self._memory.tell_history()
         if self.recorder is not None:
             self._leave(self.recorder)

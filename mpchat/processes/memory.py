@@ -10,13 +10,14 @@ A record that kills the broker would kill each one that replays it. So the place
 is told before it is applied, and a broker can be told to skip the one at which its predecessors died.
 """
 
+import math
 import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
-from mpchat.core import BROKER, Core, Item, Record
+from mpchat.core import BROKER, Core, Fact, Item, Record
 from mpchat.ipc.frame import load
 from mpchat.policy.outbox import Outbox
 from mpchat.processes.crash import crash_point, with_poison
@@ -25,7 +26,8 @@ from mpchat.store.journal import Damaged, Journal, Tail
 
 _SNAPSHOT_RECORDS = 2_000  # replayed in some 25 ms, which is what a broker's death should cost
 _SNAPSHOT_SHARE = 50  # but at most a fiftieth of the time goes into snapshots, however large they are
-SAID = "said"  # first word of the lines in a block for the history: a consequence of other blocks, never applied
+SAID = "said"  # ("said", facts), a block of its own, is for the history: a consequence of other blocks, never applied
+_SAID_SECONDS = 0.05  # so long it may wait for more of the same: in the meantime it follows from the other blocks
 
 
 class Memory:
@@ -37,7 +39,8 @@ class Memory:
         self.fresh: list[list[Item]] = [[] for _ in range(workers)]  # items that are in no outbox yet
         self.closed: list[int] = []  # connections that the core has closed since somebody last looked
         self.said_at = 0  # position behind the last block for the history
-        self._unsaid: list[Record] = []  # what was said, and has not been journaled for the history
+        self.said_due = math.inf  # when the next one is, in monotonic seconds
+        self._unsaid: list[Fact] = []  # what was said, and has not been journaled for the history
         self._folder = folder
         self._synced = synced
         self._journal = Journal(folder / "journal", synced) if folder else None
@@ -58,18 +61,25 @@ class Memory:
         if self._journal is not None:
             self._journal.append(block)
             crash_point("broker: journaled")
+        self._begin_run(block[0])
         asked = self._apply(block)
         crash_point("broker: applied")
-        if self._journal is not None:
-            self._tell_history()
+        facts = self.core.facts()
+        if facts and self._journal is not None:
+            self._unsaid += facts
+            self.said_due = min(self.said_due, time.monotonic() + _SAID_SECONDS)
         return asked
 
-    def _tell_history(self) -> None:
-        self._unsaid += [(SAID, *each) for each in self.core.facts()]
+    def tell_history(self) -> None:
+        """Journal what was said in the blocks since the last time: for the recorder, which cannot apply them."""
+        self.said_due = math.inf
         if self._unsaid:
             assert self._journal is not None
-            with suppress(OSError):  # no room for it: the next block will not find any either, and we try again then
-                self._journal.append(self._unsaid)
+            try:
+                self._journal.append([(SAID, self._unsaid)])
+            except OSError:  # no room for it: the next block will not find any either
+                self.said_due = time.monotonic() + _SAID_SECONDS
+            else:
                 self._unsaid = []
                 self.said_at = self._journal.position
 
@@ -88,6 +98,12 @@ class Memory:
         for worker, item in self.core.acknowledge():
             fresh[worker].append(item)
         return asked
+
+    def _begin_run(self, record: Record) -> None:
+        """If the server has just started, its workers' streams begin anew; there may be more or fewer of them."""
+        if record[0] == "start":
+            self.outboxes = [Outbox() for _ in range(record[2])]
+            self.fresh = [[] for _ in self.outboxes]
 
     def take_fresh(self, worker: int) -> list[Item]:
         """The items for a worker since the last call; from now on they are in its outbox."""
@@ -123,10 +139,11 @@ class Memory:
             if start < skip <= start + len(block) and skip not in skipped:
                 culprit = block[skip - start - 1]
                 skipped.add(skip)
+            self._begin_run(block[0])
             self._apply(_careful(start, block, skipped, replaying))
-            self._unsaid += [(SAID, *each) for each in self.core.facts()]
+            self._unsaid += self.core.facts()
         replaying(0)
-        self._tell_history()  # what the last block's broker did not live to write
+        self.tell_history()  # what the last block's broker did not live to write
         if culprit is not None:
             self.append([("skip", skip, 0, connection_of(culprit))])
         for worker in range(len(self.outboxes)):
@@ -149,13 +166,6 @@ class Memory:
                     yield start, block
                     start = end
 
-    # Snapshots
-
-    def new_run(self, workers: int) -> None:
-        """A server starts: its workers' streams begin anew, and perhaps there are more or fewer of them."""
-        self.outboxes = [Outbox() for _ in range(workers)]
-        self.fresh = [[] for _ in range(workers)]
-
     def snapshot_if_due(self, history_at: int, most_bytes: int) -> None:
         """Write one now and then; the segments that neither it nor the history (it stands there) needs are removed.
 
@@ -164,6 +174,7 @@ class Memory:
         if self._journal is None or self._since < _SNAPSHOT_RECORDS or time.monotonic() < self._not_before:
             return
         started = time.monotonic()
+        self.tell_history()  # of the blocks before a snapshot nobody can say any more what was said in them
         state = pickle.dumps((self.core.dump(), [outbox.dump() for outbox in self.outboxes]), pickle.HIGHEST_PROTOCOL)
         assert self._folder is not None
         snapshot.write(self._folder, self._journal.position, state, self._synced)

@@ -7,6 +7,7 @@ If it dies, the chat goes on and the journal waits: the next recorder goes on fr
 same transaction as the last rows. Meanwhile questions about the past get no answer.
 """
 
+import math
 import os
 import socket
 import time
@@ -26,7 +27,8 @@ from mpchat.store.history import History
 from mpchat.store.journal import Tail
 
 _EXPIRE_SECONDS = 60.0
-_NICENESS = 5  # the chat comes first
+_NICENESS = 10  # the chat comes first
+_GATHER_SECONDS = 0.1  # a row of a small transaction costs twice what one of a large one does
 _DAY_MS = 86_400_000
 
 
@@ -40,7 +42,7 @@ class Recorder:
         self.poller = Poller()
         self.broker: Link | None = None
         self.asked: deque[tuple[Any, ...]] = deque()  # questions whose answer may not be in the history yet
-        self.at_the_end = False  # of the journal, for all we know
+        self.read_at = 0.0  # when the journal is looked into again, in monotonic seconds
         self.expire_at = 0.0
         self.rows = self.turns = 0
         folder = Path(settings.data)
@@ -54,7 +56,8 @@ class Recorder:
         self.poller.watch(self.control)
         self.control.post("ready")
         while True:
-            for source, _, writable, _ in self.poller.wait(BEAT_SECONDS if self.at_the_end else 0):
+            pause = self.read_at - time.monotonic()
+            for source, _, writable, _ in self.poller.wait(max(0.0, min(BEAT_SECONDS, pause))):
                 if source is self.control:
                     self.obey()
                 elif isinstance(source, Link) and source is self.broker:
@@ -76,7 +79,7 @@ class Recorder:
             self.broker = Link(socket.socket(fileno=fds[0]))
             self.poller.watch(self.broker)
             self.asked.clear()  # a new broker asks anew
-            self.at_the_end = False
+            self.read_at = 0.0
         if self.control.ended:
             os._exit(0)
 
@@ -85,9 +88,10 @@ class Recorder:
             broker.flush()
         for (word, *about), _ in broker.take():
             if word == "grown":
-                self.at_the_end = False
+                self.read_at = min(self.read_at, time.monotonic() + _GATHER_SECONDS)
             else:
                 self.asked.append(tuple(about))
+                self.read_at = 0.0  # somebody waits
         if broker.ended:
             self.leave(broker)
         else:
@@ -100,7 +104,7 @@ class Recorder:
 
     def record(self) -> None:
         """What the journal has for us, up to a megabyte of it, and where in it we are: one transaction."""
-        if self.at_the_end:
+        if time.monotonic() < self.read_at:
             return
         missing = self.tail.gap
         blocks = self.tail.take()
@@ -108,19 +112,19 @@ class Recorder:
         if self.tail.gap > missing:
             self.history.note_gap(time.time_ns() // 1_000_000)
             self.log.error("the journal no longer has what the history lacks", bytes=self.tail.gap - missing)
-        rows = [record[1:] for _, block in blocks for record in block if record[0] == SAID]
+        rows = [fact for _, block in blocks if block[0][0] == SAID for fact in block[0][1]]
         if rows:
             self.history.add(rows, self.tail.position)
             crash_point("recorder: written")
         self.rows += len(rows)
         if not blocks:
-            self.at_the_end = True
+            self.read_at = math.inf
             if self.broker is not None:
                 self.broker.post("idle", self.tail.position)
 
     def record_the_rest(self) -> None:
-        self.at_the_end = False
-        while not self.at_the_end:
+        self.read_at = 0.0
+        while self.read_at != math.inf:
             self.record()
 
     def answer(self) -> None:
