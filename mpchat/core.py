@@ -16,7 +16,8 @@ group of connections gets them. It has never heard of sockets, queues or process
     ("rest", connection, end, is_over)                  worker  more of the same line
     ("gone", connection, reason)                        worker  the client left, or does not read
     ("silent", connection)                              worker  answers "probe": nothing of it lies unread
-    ("answer", connection, answer)                      broker  answers "ask"; to a password: was it right?
+    ("answer", connection, answer)                      broker  answers "ask"; to a password: was it right? about the
+                                                                past: rows, the oldest first, or None for no answer
     ("again", connection)                               broker  the answer to "ask" died with a broker: the line that
                                                                 asked, and those after it, will be forwarded again
     ("skip", position, index, connection)               broker  a record of this connection cannot be dealt with, and
@@ -35,6 +36,10 @@ group of connections gets them. It has never heard of sockets, queues or process
     ("ask", connection, end, kind, about)               broker  a question to the world outside; the line that asks it
                                                                 is acknowledged when it is answered
 
+Questions are "password"; "oper", about an operator's name; and "history", about (channel casefolded, number, limit):
+the first messages behind that number, or for -1 the last ones. A row of its answer is what a fact is, or (number,
+wall ms, "", "", "GAP", "") where something is missing behind that number.
+
 A fact is a message to a channel, for whoever keeps its history:
 (number, wall ms, channel casefolded, nick!user@host, "PRIVMSG" or "NOTICE", text). Private messages are no facts.
 """
@@ -42,22 +47,24 @@ A fact is a message to a channel, for whoever keeps its history:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from heapq import heappop, heappush
 from typing import Any
 
 from mpchat.chat.channels import Channel
-from mpchat.chat.events import Event, Invited, Joined, Kicked, Left, Parted, Renamed, Said, Wallops
+from mpchat.chat.events import Event, Invited, Joined, Kicked, Left, Parted, Renamed, Said, TagsSent, Wallops
 from mpchat.chat.hub import Hub
 from mpchat.chat.refusals import Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.state import hub_of, hub_values
 from mpchat.protocol import irc, plain, state
 from mpchat.protocol.attachment import Attachment, attachment_of, attachment_values
-from mpchat.protocol.capabilities import ECHO_MESSAGE, PLAIN, SERVER_TIME
+from mpchat.protocol.capabilities import ECHO_MESSAGE, MESSAGE_TAGS, PLAIN, SERVER_TIME, knows_tags
 from mpchat.protocol.clock import time_tag
 from mpchat.protocol.desk import Desk, Goodbye, Outcome, Peer, Question
 from mpchat.protocol.saying import VERBS
+from mpchat.protocol.tags import before_message
 from mpchat.settings import Wording, pack, unpack
 
 Record = tuple[Any, ...]
@@ -65,7 +72,7 @@ Item = tuple[Any, ...]
 Fact = tuple[int, int, str, str, str, str]
 
 BROKER = -1  # stands where a worker's number would: the item is for the broker itself
-STATE_VERSION = 1  # to be raised whenever dump() holds anything else, or apply() makes anything else of it
+STATE_VERSION = 2  # to be raised whenever dump() holds anything else, or apply() makes anything else of it
 _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
 
 
@@ -184,7 +191,7 @@ class Core:
     @property
     def next_deadline(self) -> int | None:
         """Monotonic ms at which a clock record is due, if none comes before."""
-        return self._deadlines[0][0] if self._deadlines else None
+        return self._deadlines[0][0] if self._deadlines and not self._stopped else None
 
     # Records
 
@@ -193,6 +200,7 @@ class Core:
         words, former = unpack(wording), self._desk
         hub = Hub(words, wall // 1000)
         hub.inherit(former.hub, former.seconds, wall // 1000)
+        hub.born = hub.born or wall
         self._desk = Desk(hub, words, wall // 1000, utc_offset, wall, mono)
         self._attached, self._groups, self._deadlines, self._acks = {}, {}, [], {}
         self._last_group = 0
@@ -205,6 +213,7 @@ class Core:
             attachment = self._attached.get(heappop(self._deadlines)[1])
             if attachment is not None:
                 self._due(attachment)
+        desk.hub.expire(desk.seconds)
 
     def _open(self, worker: int, connection: int, is_plain: bool, host: str) -> None:
         if connection in self._attached:
@@ -275,7 +284,7 @@ class Core:
             return
         question, attachment.asked = attachment.asked, None
         peer = attachment.peer
-        self._run(attachment, _dialect(peer).answered(self._desk, peer, question.kind, answer))
+        self._run(attachment, _dialect(peer).answered(self._desk, peer, question, answer))
         self._acks[connection] = attachment.taken
         while attachment.held and attachment.asked is None and connection in self._attached:
             kind, *held = attachment.held.pop(0)
@@ -363,11 +372,13 @@ class Core:
 
     # Events
 
-    def _publish(self, event: Event) -> None:
+    def _publish(self, event: Event | TagsSent) -> None:
         """Deliver an event to its audience: each wire profile's bytes are made once."""
         match event:
             case Said():
                 self._publish_said(event)
+            case TagsSent():
+                self._publish_tags(event)
             case Joined():
                 self._join(self._attached[event.by.id], event.channel)
                 self._cast([event.channel], event)
@@ -410,7 +421,27 @@ class Core:
             )
             self._cast_one(channel, event, sender.id, rendered)
         if self._attached[event.by.id].capabilities & ECHO_MESSAGE:
+            if event.id:  # which nobody else gets
+                event, rendered = replace(event, tags=f"{event.tags};{event.id}".lstrip(";")), {}
             self._tell(event.by, event, rendered)
+
+    def _publish_tags(self, event: TagsSent) -> None:
+        """To whoever would hear a message, if their client knows tags."""
+        told = [event.by] if self._attached[event.by.id].capabilities & ECHO_MESSAGE else []
+        if isinstance(event.to, Session):
+            told.insert(0, event.to)
+        else:
+            for (worker, profile), (group, _) in self._groups.get(event.to, {}).items():
+                if knows_tags(profile):
+                    self._items.append((worker, ("cast", (group,), self._only_tags(event, profile), event.by.id)))
+        for session in told:
+            to = self._attached[session.id]
+            if knows_tags(to.profile):
+                self._items.append((to.worker, ("send", to.connection, self._only_tags(event, to.profile))))
+
+    def _only_tags(self, event: TagsSent, profile: int) -> bytes:
+        desk = self._desk
+        return before_message(profile, desk.wall, desk.hub.born, event.number, event.tags) + irc.render_tags(event)
 
     def _cast(self, channels: list[Channel], event: Event, but: Session | None = None) -> None:
         """To everybody on any of these channels once: one item for each worker and wire profile."""
@@ -447,16 +478,21 @@ class Core:
     def _render(self, event: Event, profile: int) -> bytes:
         if profile == PLAIN:
             return b"".join(plain.render(event, self._desk.wall, self._desk.utc_offset))
-        return self._tagged(irc.render(event), profile)
+        lines = irc.render(event)
+        if profile & MESSAGE_TAGS and isinstance(event, Said):
+            desk = self._desk
+            return before_message(profile, desk.wall, desk.hub.born, event.number, event.tags) + lines[0]
+        return self._tagged(lines, profile)
 
     def _send(self, attachment: Attachment, lines: list[bytes]) -> None:
         data = self._tagged(lines, attachment.profile)
         self._items.append((attachment.worker, ("send", attachment.connection, data)))
 
     def _tagged(self, lines: list[bytes], profile: int) -> bytes:
+        """A line that has tags has its time among them."""
         if profile > 0 and profile & SERVER_TIME:
             tag = time_tag(self._desk.wall)
-            lines = [tag + line for line in lines]
+            lines = [line if line.startswith(b"@") else tag + line for line in lines]
         return lines[0] if len(lines) == 1 else b"".join(lines)
 
     # Groups: a channel's members on one worker who want the same bytes

@@ -10,7 +10,8 @@ from mpchat.chat.sessions import Session
 class Said:
     """To a channel's other members, or to one person. A notice must never be answered by a machine.
 
-    `number` counts the server's messages, across all its runs.
+    `number` counts the server's messages, across all its runs. `tags` are for those whose clients understand them,
+    and `id` is the tag by which the sender's client knows it again: it is for nobody else. Both as they are sent.
     """
 
     by: Session
@@ -18,6 +19,19 @@ class Said:
     target: str  # its name or nickname
     text: str
     notice: bool
+    number: int
+    tags: str = ""
+    id: str = ""
+
+
+@dataclass(slots=True)
+class TagsSent:
+    """A message that only clients read: who is typing, a reaction to another message. It is not kept."""
+
+    by: Session
+    to: Channel | Session
+    target: str
+    tags: str
     number: int
 
 

@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Iterator
 
 from mpchat.chat.channels import FLAGS, OP, RIGHTS, Channel
-from mpchat.chat.events import Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TopicSet
+from mpchat.chat.events import Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TagsSent, TopicSet
 from mpchat.chat.names import fold, full_mask, valid_channel, valid_nick
+from mpchat.chat.receipts import Receipts
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.settings import Wording
@@ -33,14 +34,16 @@ class Hub:
         self.channels: dict[str, Channel] = {}
         self.departed: deque[Departed] = deque(maxlen=wording.departed_names)
         self.dormant: dict[str, tuple[int, Channel]] = {}  # by folded name: until when (wall s), and what it was
+        self.born = 0  # wall ms: when the numbers began, in the first run of all
         self.said = 0  # messages so far
+        self.receipts = Receipts()
         self.entered = self.invisible = self.operators = self.most = 0  # what LUSERS counts
         lobby = self.channels[LOBBY] = Channel(LOBBY, wall)
         lobby.flags = "nt"
 
     def inherit(self, former: Hub, ended: int, wall: int) -> None:
         """Begin where an earlier run ended (wall s): nobody is here any more, but their rooms are kept for a day."""
-        self.said = former.said
+        self.born, self.said, self.receipts = former.born, former.said, former.receipts
         for session in former.people():
             former.remember(session, ended)
         self.departed.extend(former.departed)
@@ -50,6 +53,12 @@ class Hub:
                 channel.members = {}
                 channel.set_flag("i", False)  # nobody is left who could invite
                 self.dormant[channel.folded] = (wall + _DORMANT_SECONDS, channel)
+
+    def expire(self, wall: int) -> None:
+        """Forget the rooms whose day is over (wall s). The oldest stands first, so mostly this is one look."""
+        until, _ = next(iter(self.dormant.values()), (wall + 1, None))
+        if until <= wall:
+            self.dormant = {name: kept for name, kept in self.dormant.items() if kept[0] > wall}
 
     # Looking things up
 
@@ -143,7 +152,7 @@ class Hub:
         if len(session.channels) >= self.wording.channels_per_client:
             raise Refusal(Reason.TOO_MANY_CHANNELS, name)
         if channel is None:
-            channel = self._wake(session, name, key, wall) or Channel(name, wall)
+            channel = self._wake(session, name, key) or Channel(name, wall)
             self.channels[channel.folded] = channel
             channel.members[session] = OP
         else:
@@ -154,14 +163,11 @@ class Hub:
             session.invitations.remove(channel)
         return Joined(session, channel)
 
-    def _wake(self, session: Session, name: str, key: str, wall: int) -> Channel | None:
-        """The room that an earlier run knew by this name, if it is still kept and this one may enter it."""
-        until, channel = self.dormant.get(fold(name), (0, None))
+    def _wake(self, session: Session, name: str, key: str) -> Channel | None:
+        """The room that an earlier run knew by this name, if it is still kept; raises if this one may not enter it."""
+        _, channel = self.dormant.get(fold(name), (0, None))
         if channel is not None:
-            if wall < until:
-                channel.admit(session, key)
-            else:
-                channel = None
+            channel.admit(session, key)
             del self.dormant[fold(name)]
         return channel
 
@@ -222,6 +228,18 @@ class Hub:
             raise Refusal(Reason.CANNOT_SAY, channel.name)
         self.said += 1
         return Said(session, channel, channel.name, text, notice, self.said)
+
+    def send_tags(self, session: Session, target: str, tags: str) -> TagsSent:
+        """A message without a text, under the rules of one that has a text."""
+        to: Channel | Session
+        if target.startswith("#"):
+            to = self.channel(target)
+            if not to.hears(session):
+                raise Refusal(Reason.CANNOT_SAY, to.name)
+        else:
+            to = self.session(target)
+        self.said += 1
+        return TagsSent(session, to, to.name if isinstance(to, Channel) else to.nick, tags, self.said)
 
     # Modes
 

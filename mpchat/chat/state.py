@@ -20,7 +20,7 @@ Values = tuple[Any, ...]
 _LINKS = ("channels", "invitations", "members")  # what refers to others
 _SESSION = tuple(name for name in Session.__slots__ if name not in _LINKS)
 _CHANNEL = tuple(name for name in Channel.__slots__ if name not in _LINKS)
-_HUB = ("departed", "said", "entered", "invisible", "operators", "most")
+_HUB = ("departed", "born", "said", "entered", "invisible", "operators", "most")
 _of_session, _of_channel, _of_hub = attrgetter(*_SESSION), attrgetter(*_CHANNEL), attrgetter(*_HUB)
 
 
@@ -39,12 +39,13 @@ def hub_values(hub: Hub) -> Values:
         ],
         [_channel_values(channel) for channel in hub.channels.values()],
         [(until, _channel_values(channel)) for until, channel in hub.dormant.values()],
+        hub.receipts.values(),
     )
 
 
 def hub_of(wording: Wording, values: Values) -> Hub:
     """The inverse of hub_values()."""
-    (departed, *counts), sessions, channels, dormant = values
+    (departed, *counts), sessions, channels, dormant, receipts = values
     hub = Hub(wording, 0)
     _fill(hub, _HUB, (deque(departed, hub.departed.maxlen), *counts))
     for own, _, _ in sessions:
@@ -59,6 +60,7 @@ def hub_of(wording: Wording, values: Values) -> Hub:
         session.invitations = [hub.channels[name] for name in invitations]
     asleep = [(until, _channel_of(hub, kept)) for until, kept in dormant]
     hub.dormant = {channel.folded: (until, channel) for until, channel in asleep}
+    hub.receipts.load(receipts)
     return hub
 
 

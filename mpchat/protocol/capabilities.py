@@ -6,9 +6,18 @@ worker sends them as one group. Capabilities that only change what a client itse
 
 ECHO_MESSAGE = 1
 SERVER_TIME = 2
+MESSAGE_TAGS = 4
+BATCH = 8
+CHATHISTORY = 16
 
-NAMES = {"echo-message": ECHO_MESSAGE, "server-time": SERVER_TIME}
-_RELAYED = SERVER_TIME
+NAMES = {
+    "batch": BATCH,
+    "draft/chathistory": CHATHISTORY,
+    "echo-message": ECHO_MESSAGE,
+    "message-tags": MESSAGE_TAGS,
+    "server-time": SERVER_TIME,
+}
+_RELAYED = SERVER_TIME | MESSAGE_TAGS
 
 PLAIN = -1  # the profile of the plain text dialect; IRC's profiles are the relayed bits
 
@@ -16,6 +25,11 @@ PLAIN = -1  # the profile of the plain text dialect; IRC's profiles are the rela
 def profile(capabilities: int) -> int:
     """The wire profile of an IRC client with these capabilities."""
     return capabilities & _RELAYED
+
+
+def knows_tags(profile: int) -> bool:
+    """May its clients be sent any tag?"""
+    return profile != PLAIN and bool(profile & MESSAGE_TAGS)
 
 
 def listed(capabilities: int) -> str:

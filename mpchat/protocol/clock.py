@@ -20,7 +20,19 @@ def hour(wall: int, utc_offset: int) -> str:
     return _moment(wall, utc_offset).strftime("%H:%M")
 
 
+def hour_of_day(wall: int, now: int, utc_offset: int) -> str:
+    """Hours and minutes; with the date if that is not today's."""
+    at, today = _moment(wall, utc_offset), _moment(now, utc_offset)
+    return at.strftime("%H:%M" if at.date() == today.date() else "%Y-%m-%d %H:%M")
+
+
+@lru_cache(maxsize=8)
+def timestamp(wall: int) -> str:
+    """A time as IRCv3 server-time writes it: UTC, in ms."""
+    return _moment(wall, 0).strftime(f"%Y-%m-%dT%H:%M:%S.{wall % 1000:03}Z")
+
+
 @lru_cache(maxsize=8)
 def time_tag(wall: int) -> bytes:
-    """The tag of IRCv3 server-time: UTC, in ms."""
-    return _moment(wall, 0).strftime(f"@time=%Y-%m-%dT%H:%M:%S.{wall % 1000:03}Z ").encode()
+    """All that stands before a line for who wants nothing but the time."""
+    return f"@time={timestamp(wall)} ".encode()

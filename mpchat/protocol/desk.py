@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mpchat.chat.events import Event
+from mpchat.chat.events import Event, TagsSent
 from mpchat.chat.hub import Hub
 from mpchat.chat.sessions import Session
 from mpchat.protocol.capabilities import PLAIN, profile
@@ -46,10 +46,15 @@ class Peer:
 
 @dataclass(slots=True)
 class Question:
-    """Something only the world outside can answer: is the withheld secret the right one? `about` is plain data."""
+    """Something only the world outside can answer. `about`, plain data, is all it is told.
 
-    kind: str  # "password", or "oper": about is the operator's name
+    "password", or "oper" about an operator's name: is the withheld secret the right one? "history" about (room,
+    number, limit): what was said in a room behind a message; see past.py.
+    """
+
+    kind: str
     about: Any = ""
+    since: int = -1  # of an answer about the past, only what comes behind this number is wanted
 
 
 @dataclass(slots=True)
@@ -60,7 +65,7 @@ class Goodbye:
     reason: str
 
 
-Outcome = bytes | Event | Question | Goodbye
+Outcome = bytes | Event | TagsSent | Question | Goodbye
 Outcomes = Iterator[Outcome]
 
 

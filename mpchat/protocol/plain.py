@@ -6,6 +6,7 @@ The same rooms, nicknames and rules as IRC's: both dialects ask the same hub. Li
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 from mpchat.chat.channels import Channel
 from mpchat.chat.events import (
@@ -25,10 +26,13 @@ from mpchat.chat.hub import LOBBY
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.text import CTCP, clean, without_formatting
-from mpchat.protocol.clock import hour
+from mpchat.protocol.clock import hour, hour_of_day
 from mpchat.protocol.desk import Desk, Goodbye, Outcomes, Peer, Question
 from mpchat.protocol.message import cut
-from mpchat.protocol.saying import ACTION, action, fit
+from mpchat.protocol.past import GAP, MISSING, MOST_ROWS, Row, latest, room_asked
+from mpchat.protocol.saying import ACTION, VERBS, action, fit
+
+_PAST_LINES = 20  # fits a terminal's screen
 
 _WORDS: dict[Reason, str] = {
     Reason.NO_SUCH_NICK: "nobody here is called {}",
@@ -83,11 +87,13 @@ def greet(desk: Desk, peer: Peer) -> Outcomes:
         yield line("Type your nickname and press Enter.")
 
 
-def answered(desk: Desk, peer: Peer, kind: str, right: bool) -> Outcomes:
-    """The verdict on a password has come."""
-    if peer.registration is not None:
-        peer.registration.password_right = right
-        yield line("Type your nickname and press Enter." if right else "! that is not the password")
+def answered(desk: Desk, peer: Peer, question: Question, answer: Any) -> Outcomes:
+    """The answer to a Question has come."""
+    if question.kind == "history":
+        yield from _show_past(desk, peer, question, answer)
+    elif peer.registration is not None:
+        peer.registration.password_right = answer
+        yield line("Type your nickname and press Enter." if answer else "! that is not the password")
 
 
 def _name(desk: Desk, peer: Peer, nick: str) -> Outcomes:
@@ -211,6 +217,34 @@ def _rooms(desk: Desk, peer: Peer, rest: str) -> Outcomes:
             yield line(f"* {channel.name} ({len(channel.members)}){topic}")
 
 
+def _history(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+    count = int(rest or _PAST_LINES) if not rest or (rest.isascii() and rest.isdigit() and len(rest) < 10) else 0
+    if not count:
+        yield line(f"! /history [N]: how many of the room's last lines, at most {MOST_ROWS}")
+        return
+    yield latest(_room(peer), min(count, MOST_ROWS))
+
+
+def _show_past(desk: Desk, peer: Peer, question: Question, rows: list[Row] | None) -> Outcomes:
+    room = room_asked(peer, question)
+    if room is None:
+        yield line(f"! you are no longer in {question.about[0]}")
+    elif rows is None:
+        yield line("! the history does not answer, try again later")
+    elif not rows:
+        yield line(f"* the history has nothing of {room.name}")
+    else:
+        yield b"".join([_past_line(desk, row) for row in rows])
+
+
+def _past_line(desk: Desk, row: Row) -> bytes:
+    _, wall, _, sender, kind, text = row
+    if kind == GAP:
+        return line(f"! {MISSING}")
+    words = _spoken(sender.partition("!")[0], text, kind == VERBS[True])
+    return line(f"[{hour_of_day(wall, desk.wall, desk.utc_offset)}] {words}")
+
+
 def _help(desk: Desk, peer: Peer, rest: str) -> Outcomes:
     for name, command in _COMMANDS.items():
         yield line(f"* {f'/{name} {command.takes}'.strip():<22} {command.help}")
@@ -245,6 +279,7 @@ _COMMANDS = {
     "me": _Command(_me, "TEXT", "say what you do"),
     "who": _Command(_who, "[#ROOM]", "who is in the room"),
     "rooms": _Command(_rooms, "", "which rooms there are"),
+    "history": _Command(_history, "[N]", f"the room's last N lines, or {_PAST_LINES}"),
     "pass": _Command(_pass, "PASSWORD", "the server's password, if it has one", newcomers=True),
     "help": _Command(_help, "", "this list", newcomers=True),
     "quit": _Command(_quit, "[TEXT]", "leave", newcomers=True),
@@ -300,9 +335,15 @@ def _because(reason: str) -> str:
 
 
 def _said(event: Said) -> str:
-    nick, done = event.by.nick, action(event.text)
     if isinstance(event.to, Session):
-        return f"<{nick} -> you> " + (event.text if done is None else f"* {done}")
+        done = action(event.text)
+        return f"<{event.by.nick} -> you> " + (event.text if done is None else f"* {done}")
+    return _spoken(event.by.nick, event.text, event.notice)
+
+
+def _spoken(nick: str, text: str, is_notice: bool) -> str:
+    """What somebody says to a room."""
+    done = action(text)
     if done is not None:
         return f"* {nick} {done}"
-    return f"-{nick}- {event.text}" if event.notice else f"<{nick}> {event.text}"
+    return f"-{nick}- {text}" if is_notice else f"<{nick}> {text}"

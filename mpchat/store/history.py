@@ -32,6 +32,8 @@ CREATE INDEX rooms ON messages (room, number);
 CREATE TABLE gaps (after INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL);
 CREATE TABLE journal (position INTEGER NOT NULL);
 INSERT INTO journal VALUES (0);
+CREATE TABLE expired (number INTEGER NOT NULL, wall_ms INTEGER NOT NULL);
+INSERT INTO expired VALUES (0, 0);
 CREATE VIRTUAL TABLE words USING fts5 (
     text, content = 'messages', content_rowid = 'number', tokenize = 'unicode61 remove_diacritics 2'
 );
@@ -91,12 +93,14 @@ class History:
         return self._with_gaps(rows, rows[0][0] if len(rows) == limit else 0, number)
 
     def after(self, room: str, number: int, limit: int) -> list[Row]:
-        """The first messages after a number, oldest first."""
+        """The first messages after a number, oldest first. Behind it may be a gap of what was too old to be kept."""
         rows = self._rows(
             f"SELECT {_COLUMNS} FROM messages WHERE room = ? AND number > ? ORDER BY number LIMIT ?",
             (room, number, limit),
         )
-        return self._with_gaps(rows, number, rows[-1][0] if len(rows) == limit else None)
+        expired = f"SELECT ?, wall_ms, '', '', '{GAP}', '' FROM expired WHERE number > ?"
+        gap = self._rows(expired, (number, number))
+        return gap + self._with_gaps(rows, number, rows[-1][0] if len(rows) == limit else None)
 
     def search(self, room: str, words: str, limit: int) -> list[Row]:
         """The last messages of a room that have all these words, whatever their case and accents; oldest first."""
@@ -124,6 +128,7 @@ class History:
                 "INSERT INTO words (words, rowid, text) SELECT 'delete', number, text FROM messages WHERE number <= ?",
                 (last,),
             )
+            self._db.execute("UPDATE expired SET number = ?, wall_ms = ?", (last, now_ms))
             removed = self._db.execute("DELETE FROM messages WHERE number <= ?", (last,)).rowcount
             self._db.execute("DELETE FROM gaps WHERE after <= ?", (last,))
             # Without it the words' space would come back long after, and too much be removed meanwhile.

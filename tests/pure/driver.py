@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from mpchat.core import BROKER, Core, Item, Record
 from mpchat.settings import Settings, Wording, pack
@@ -124,9 +125,9 @@ class Driver:
         self.mono += int(seconds * 1000)
         return self.feed(("clock", self.wall, self.mono))
 
-    def answer(self, right: bool) -> list[Routed]:
+    def answer(self, answer: Any) -> list[Routed]:
         """To the question that was asked last."""
-        return self.feed(("answer", self.asked[-1][1], right))
+        return self.feed(("answer", self.asked[-1][1], answer))
 
     def connect(self, *, plain: bool = False, worker: int | None = None, host: str = "127.0.0.1") -> Person:
         """Somebody new, on the workers in turn unless one is named."""

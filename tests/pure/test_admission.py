@@ -77,6 +77,19 @@ def test_refused_ones_do_not_count() -> None:
     assert admission.refusal("192.0.2.1", 0.0) == ""
 
 
+def test_whom_an_acceptor_before_has_let_in_counts_but_is_not_new() -> None:
+    admission = Admission(most=3, most_each=2, new_each_minute=1)
+    admission.entered("192.0.2.1")
+    admission.entered("127.0.0.1")
+    assert admission.refusal("192.0.2.1", 0.0) == "", "the first in this minute"
+    assert admission.refusal("192.0.2.2", 0.0) == "Server is full"
+    admission.left("127.0.0.1")
+    assert admission.refusal("192.0.2.1", 0.0) == "Too many connections from your address"
+    admission.left("192.0.2.1")
+    admission.left("192.0.2.1")
+    assert admission.refusal("192.0.2.1", 60.0) == ""
+
+
 def test_addresses_that_came_once_are_forgotten() -> None:
     admission = Admission(most=9999, most_each=9, new_each_minute=1)
     for number in range(1001):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpchat.protocol.clock import date, hour, time_tag
+from mpchat.protocol.clock import date, hour, hour_of_day, time_tag, timestamp
 
 WALL = 1_700_000_000_123
 
@@ -34,7 +34,21 @@ def test_for_people(offset: int, written: str, hours: str) -> None:
     ],
 )
 def test_for_clients(wall: int, tag: bytes) -> None:
-    assert time_tag(wall) == tag
+    assert time_tag(wall) == tag == f"@time={timestamp(wall)} ".encode()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "offset", "shown"),
+    [
+        (0, 0, "22:13"),
+        (6399, 0, "22:13"),
+        (6400, 0, "2023-11-14 22:13"),
+        (6400, -300, "17:13"),
+        (-80001, 0, "2023-11-14 22:13"),
+    ],
+)
+def test_another_day_is_named(seconds: int, offset: int, shown: str) -> None:
+    assert hour_of_day(WALL, WALL + seconds * 1000, offset) == shown
 
 
 @given(st.integers(0, 4_000_000_000_000))

@@ -25,6 +25,7 @@ from mpchat.settings import Wording
 from tests.pure.driver import LINE_BYTES, Driver, Person
 
 DAY = 24 * 3600
+ALL = "batch draft/chathistory echo-message message-tags server-time"
 Blocks = list[tuple[Record, ...]]
 
 
@@ -462,12 +463,15 @@ def test_dead_invitations_are_forgotten_as_they_would_be_without_a_snapshot() ->
 
 nouns = st.sampled_from(["ana", "beto", "ñandú", "#a", "#A", "#b", "#lobby", "ana,beto", "#a,#b"])
 verbs = ["JOIN", "PART", "PRIVMSG", "NOTICE", "TOPIC", "NAMES", "LIST", "WHO", "WHOIS", "WHOWAS", "KICK", "INVITE"]
-verbs += ["MODE", "NICK", "AWAY", "OPER", "KILL", "LUSERS", "QUIT"]
+verbs += ["MODE", "NICK", "AWAY", "OPER", "KILL", "LUSERS", "QUIT", "TAGMSG", "CHATHISTORY LATEST"]
 words = st.one_of(nouns, nouns, st.sampled_from(["+iklm-t k 3", "+b", "+o", "+v", "ana", ":hola", "k", "0", "+w"]))
 spoken = st.one_of(
     st.tuples(st.sampled_from(verbs), words, words, words).map(" ".join),
     st.tuples(st.sampled_from(["/join", "/msg", "/me", "/who", "hola", "/part"]), words).map(" ".join),
     st.sampled_from(["CAP REQ :echo-message server-time", "CAP REQ :-server-time", "PING x", "WALLOPS :x", "/pass x"]),
+    st.sampled_from(["CAP REQ :message-tags", "CAP REQ :batch draft/chathistory", "CHATHISTORY LATEST #a * 9"]),
+    st.sampled_from(["@+a=b TAGMSG #a", "@+mpchat.org/id=abcdefgh.1 PRIVMSG #a :uno", "/history"]),
+    st.builds("@+mpchat.org/id=zyxwvuts.{} PRIVMSG {} :x".format, st.integers(1, 3), nouns),
 )
 happenings = st.one_of(
     st.tuples(st.just("say"), st.integers(0, 7), spoken),
@@ -500,7 +504,7 @@ def told_as_records(story: list[tuple[str, int, Any]]) -> Blocks:
 
 def populate(driver: Driver) -> None:
     for nick in ("ana", "beto", "zoe"):
-        driver.irc(nick, caps="echo-message" if nick == "zoe" else "").send("JOIN #a,#b")
+        driver.irc(nick, caps=ALL if nick == "zoe" else "").send("JOIN #a,#b")
     driver.plain("carla")
 
 
@@ -517,7 +521,9 @@ def happen(driver: Driver, happening: str, number: int, what: Any) -> None:
         case "too long":
             driver.feed(*who.too_long(b"x" * 9000, b"x", is_over=what))
         case "answer":
-            driver.feed(("answer", who.id, what))
+            asked = [question[3] for question in driver.asked if question[1] == who.id]
+            row = (1, driver.wall, "#a", "ana!~ana@127.0.0.1", "PRIVMSG", "hola")
+            driver.feed(("answer", who.id, ([row] if what else None) if asked[-1:] == ["history"] else what))
         case "gone":
             who.gone()
         case "again" | "silent":

@@ -55,6 +55,21 @@ def test_nobody_waits_for_a_worker_that_is_gone() -> None:
     assert ledger.pay() == {0: 10}, "and it is paid nothing"
 
 
+def test_who_begins_anew_has_a_full_purse_and_an_empty_stream() -> None:
+    ledger = Ledger(1, lag_limit=100)
+    ledger.received(0, 10)
+    ledger.sent(0, 1000)
+    ledger.applied(0, 950)
+
+    ledger.reset(0)
+
+    assert ledger.pay() == {}, "what it had spent is no concern of the new one's"
+    ledger.sent(0, 101)
+    assert ledger.lagging
+    ledger.applied(0, 1)
+    assert not ledger.lagging
+
+
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 1000), st.booleans()), max_size=50))
 def test_no_credit_is_lost_or_made(reads: list[tuple[int, int, bool]]) -> None:
     ledger = Ledger(3, lag_limit=0)

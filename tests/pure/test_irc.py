@@ -8,7 +8,7 @@ import pytest
 
 from mpchat.chat.hub import Hub
 from mpchat.protocol import irc, plain
-from mpchat.protocol.desk import Desk, Peer
+from mpchat.protocol.desk import Desk, Peer, Question
 from mpchat.protocol.irc.channels import pack
 from mpchat.protocol.irc.modes import letters, parse_changes
 from mpchat.settings import Wording
@@ -182,7 +182,7 @@ def scene() -> Scene:
         ("NICK ana", []),
         ("NICK ANA", [ANA + "NICK ANA"]),
         ("CAP LIST", [S + "CAP ana LIST :"]),
-        ("CAP LS 302", [S + "CAP ana LS :echo-message server-time"]),
+        ("CAP LS 302", [S + "CAP ana LS :batch draft/chathistory echo-message message-tags server-time"]),
         ("CAP REQ :echo-message nonsense", [S + "CAP ana NAK :echo-message nonsense"]),
         ("CAP END", []),
         ("CAP nonsense", [S + "410 ana nonsense :Invalid CAP command"]),
@@ -243,7 +243,7 @@ def test_what_a_newcomer_may_not() -> None:
 def test_capabilities_hold_registration() -> None:
     ana = Driver().connect()
     assert ana.send("CAP LS 302", "NICK ana", "USER ana 0 * :Ana", "CAP REQ :echo-message", "CAP LIST") == [
-        S + "CAP * LS :echo-message server-time",
+        S + "CAP * LS :batch draft/chathistory echo-message message-tags server-time",
         S + "CAP ana ACK :echo-message",
         S + "CAP ana LIST :echo-message",
     ]
@@ -284,7 +284,7 @@ def test_a_verdict_on_a_password_means_nothing_to_those_who_are_in() -> None:
     for dialect in (irc, plain):
         peer = Peer(desk.hub.connect(1, "127.0.0.1"), is_plain=dialect is plain)
         peer.registration = None
-        assert list(dialect.answered(desk, peer, "password", True)) == []
+        assert list(dialect.answered(desk, peer, Question("password"), True)) == []
 
 
 def test_who_gives_it_up_is_none(scene: Scene) -> None:

@@ -160,7 +160,7 @@ def test_help_names_every_command() -> None:
 
     assert [line.split()[1] for line in lines[:-1]] == [
         f"/{name}"
-        for name in "nick join part msg me who rooms pass help quit".split()  # noqa: SIM905
+        for name in "nick join part msg me who rooms history pass help quit".split()  # noqa: SIM905
     ]
     assert {len(line) - len(line[25:]) for line in lines} == {25}, "in columns"
 

@@ -125,7 +125,7 @@ def test_the_old_goes_in_steps(history: History) -> None:
     assert history.expire(now_ms, now_ms, HUGE) == 0
     removed = [history.expire(now_ms, 500 * 1000, HUGE) for _ in range(4)]
     assert removed == [EXPIRE_ROWS, EXPIRE_ROWS, 0, 0]
-    assert numbers(history.after("#lobby", 0, 2)) == [2001, 2002]
+    assert marked(history.after("#lobby", 0, 2)) == ["gap", 2001, 2002]
     assert len(history.search("#lobby", "hola", many)) == 501
     assert history.expire(now_ms, 0, HUGE) == 500
     assert marked(history.latest("#lobby", 9)) == [many + 1]
@@ -254,4 +254,14 @@ def test_damage_found_later_is_told_and_can_be_moved_aside(tmp_path: Path) -> No
     assert move_aside(path) == tmp_path / "history.db.damaged-1"
     history = History(path)
     assert history.position == 0
+    history.close()
+
+
+def test_who_asks_for_what_was_said_after_something_too_old_is_told_that_some_is_missing(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.db")
+    history.add([(number, number * 1000, "#a", "ana!a@h", "PRIVMSG", f"line {number}") for number in range(1, 11)], 1)
+    assert history.expire(11_000, 6_000, HUGE) == 4
+    after = history.after("#a", 2, 100)
+    assert [(row[0], row[4]) for row in after] == [(2, GAP), *((number, "PRIVMSG") for number in range(5, 11))]
+    assert [row[4] for row in history.after("#a", 4, 100)] == ["PRIVMSG"] * 6
     history.close()

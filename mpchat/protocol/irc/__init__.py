@@ -1,19 +1,21 @@
 """The IRC dialect: one line in, its outcomes out. A file for each family of commands; this one only dispatches."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from mpchat.chat.text import clean
 from mpchat.protocol import numerics as n
-from mpchat.protocol.desk import Desk, Outcome, Outcomes, Peer
-from mpchat.protocol.irc import channels, help, messages, modes, operators, people, registration, server
+from mpchat.protocol.desk import Desk, Outcome, Outcomes, Peer, Question
+from mpchat.protocol.irc import channels, help, history, messages, modes, operators, people, registration, server
 from mpchat.protocol.irc.refusing import middle, refuse
-from mpchat.protocol.irc.rendering import render
+from mpchat.protocol.irc.rendering import render, render_tags
 from mpchat.protocol.message import BODY_BYTES, TAG_BYTES, build, encode, parse
 
 COMMANDS = {
     **registration.COMMANDS,
     **channels.COMMANDS,
     **help.COMMANDS,
+    **history.COMMANDS,
     **messages.COMMANDS,
     **modes.COMMANDS,
     **operators.COMMANDS,
@@ -40,6 +42,8 @@ def handle(desk: Desk, peer: Peer, line: bytes) -> Iterable[Outcome]:
         return [desk.reply(peer, n.UNKNOWNCOMMAND, middle(message.command), "Unknown command")]
     if command.least and (len(message.params) < command.least or not all(message.params[: command.least])):
         return [desk.reply(peer, n.NEEDMOREPARAMS, message.command, "Not enough parameters")]
+    if message.tags and command.tagged is not None:
+        return command.tagged(desk, peer, message.params, message.tags)
     return command.run(desk, peer, message.params)
 
 
@@ -58,12 +62,14 @@ def overlong(desk: Desk, peer: Peer) -> bytes:
     return desk.reply(peer, n.INPUTTOOLONG, "Input line was too long")
 
 
-def answered(desk: Desk, peer: Peer, kind: str, right: bool) -> Outcomes:
+def answered(desk: Desk, peer: Peer, question: Question, answer: Any) -> Outcomes:
     """The answer to a Question has come."""
-    if kind == "oper":
-        yield from operators.oper_answer(desk, peer, right)
+    if question.kind == "history":
+        yield from history.history_answer(desk, peer, question, answer)
+    elif question.kind == "oper":
+        yield from operators.oper_answer(desk, peer, answer)
     else:
-        yield from registration.password_answer(peer, right)
+        yield from registration.password_answer(peer, answer)
 
 
 def greet(desk: Desk, peer: Peer) -> Outcomes:
@@ -81,4 +87,4 @@ def probe(desk: Desk, peer: Peer) -> bytes:
     return encode(build("", "PING", desk.wording.name))
 
 
-__all__ = ["answered", "farewell", "greet", "handle", "overlong", "probe", "refuse", "render"]
+__all__ = ["answered", "farewell", "greet", "handle", "overlong", "probe", "refuse", "render", "render_tags"]

@@ -9,8 +9,8 @@ _TOPICS = {
     "": (
         "Join a channel, then just speak: your client turns what you type into commands.",
         "Each command has its own help: HELP JOIN, for example.",
-        "ADMIN AWAY CAP HELP INFO INVITE ISON JOIN KICK KILL LINKS LIST LUSERS MODE MOTD NAMES NICK NOTICE",
-        "OPER PART PASS PING PONG PRIVMSG QUIT TIME TOPIC USER USERHOST VERSION WALLOPS WHO WHOIS WHOWAS",
+        "ADMIN AWAY CAP CHATHISTORY HELP INFO INVITE ISON JOIN KICK KILL LINKS LIST LUSERS MODE MOTD NAMES NICK",
+        "NOTICE OPER PART PASS PING PONG PRIVMSG QUIT TAGMSG TIME TOPIC USER USERHOST VERSION WALLOPS WHO WHOIS WHOWAS",
         "More: HELP MODES",
     ),
     "MODES": (
@@ -21,6 +21,10 @@ _TOPICS = {
     "ADMIN": ("ADMIN: who runs this server",),
     "AWAY": ("AWAY :text: what those who write to you are told; without a text you are back",),
     "CAP": ("CAP LS 302 | LIST | REQ :names | END: IRCv3 capabilities, by name",),
+    "CHATHISTORY": (
+        "CHATHISTORY LATEST #channel * limit: what was said last in a channel that you are on",
+        "CHATHISTORY LATEST|AFTER #channel msgid=id limit: the last of it, or the first, behind that message",
+    ),
     "HELP": ("HELP [subject]",),
     "INFO": ("INFO: about this server",),
     "INVITE": ("INVITE nick #channel: lets them in through +i and +l",),
@@ -43,6 +47,7 @@ _TOPICS = {
     "PONG": ("PONG text: the answer to the server's PING",),
     "PRIVMSG": ("PRIVMSG nick-or-#channel,... :text: say it",),
     "QUIT": ("QUIT [:text]: leave",),
+    "TAGMSG": ("TAGMSG nick-or-#channel,...: only its tags, for clients that know message-tags",),
     "TIME": ("TIME: what the server's clock shows",),
     "TOPIC": ("TOPIC #channel [:text]: see it or set it; an empty text clears it",),
     "USER": ("USER name 0 * :real name: once, with NICK, to come in",),

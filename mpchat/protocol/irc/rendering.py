@@ -10,6 +10,7 @@ from mpchat.chat.events import (
     Parted,
     Renamed,
     Said,
+    TagsSent,
     TopicSet,
     Wallops,
 )
@@ -46,6 +47,11 @@ def render(event: Event) -> list[bytes]:
         case Wallops():
             line = build(prefix, "WALLOPS", event.text)
     return [encode(line)]
+
+
+def render_tags(event: TagsSent) -> bytes:
+    """The line that carries them."""
+    return encode(build_words(event.by.prefix, "TAGMSG", event.target))
 
 
 def _mode_lines(event: ModesSet) -> list[str]:

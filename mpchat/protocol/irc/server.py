@@ -7,6 +7,7 @@ from mpchat.protocol.clock import date
 from mpchat.protocol.desk import Desk, Outcomes, Peer
 from mpchat.protocol.irc.commands import Command, Handler
 from mpchat.protocol.irc.refusing import middle
+from mpchat.protocol.past import MOST_ROWS
 
 _TOKENS_A_LINE = 13  # with the nickname and the text, RFC 2812's fifteen parameters
 
@@ -29,7 +30,9 @@ def isupport(desk: Desk, peer: Peer) -> Outcomes:
         f"CHANLIMIT=#:{w.channels_per_client}",
         f"MAXLIST=b:{w.bans_per_channel}",
         f"MODES={w.mode_changes}",
-        f"TARGMAX=JOIN:,KICK:,NOTICE:{w.targets},PART:,PRIVMSG:{w.targets}",
+        f"TARGMAX=JOIN:,KICK:,NOTICE:{w.targets},PART:,PRIVMSG:{w.targets},TAGMSG:{w.targets}",
+        f"CHATHISTORY={MOST_ROWS}",
+        "MSGREFTYPES=msgid",
     ]
     for start in range(0, len(tokens), _TOKENS_A_LINE):
         line = tokens[start : start + _TOKENS_A_LINE]

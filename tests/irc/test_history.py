@@ -1,0 +1,154 @@
+"""CHATHISTORY over TCP: what the recorder has kept, as IRC clients ask for it (see tests/pure/test_core_history.py)."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.irc.people import ME, by, together
+from tests.running import IrcClient, Server, command, commands, running
+from tests.system.servers import pids
+
+CAPS = "batch draft/chathistory message-tags echo-message server-time"
+
+
+def reader(server: Server, nick: str, channel: str, caps: str = CAPS) -> IrcClient:
+    client = server.irc(nick, caps=caps)
+    client.join(channel)
+    client.sync()
+    return client
+
+
+def untimed(lines: list[str]) -> list[str]:
+    """The lines without the times, which must be there."""
+    assert all("time=" in line.split(" ")[0] for line in lines), lines
+    return [re.sub(r"time=[^ ;]+;?", "", line).replace("@ ", "", 1) for line in lines]
+
+
+def texts(lines: list[str]) -> list[str]:
+    return [line.rpartition(" :")[2] for line in lines if command(line) in ("PRIVMSG", "NOTICE")]
+
+
+def test_005_and_cap_say_what_can_be_asked(server: Server, nicks: Iterator[str]) -> None:
+    greeting = " ".join(server.irc().register(next(nicks)))
+    assert " CHATHISTORY=100 " in greeting
+    assert " MSGREFTYPES=msgid " in greeting
+    assert " draft/chathistory " in server.irc().ask("CAP LS 302")[0]
+
+
+def test_the_latest_come_in_a_batch_as_they_were_said(server: Server, nicks: Iterator[str], channel: str) -> None:
+    ana, _ = together(server, nicks, channel, 2)
+    ana.ask(f"PRIVMSG {channel} :hola", f"NOTICE {channel} :aviso", f"PRIVMSG {channel} :\x01ACTION saluda\x01")
+    beto = reader(server, next(nicks), channel)
+    start, *lines, end = untimed(beto.ask(f"CHATHISTORY LATEST {channel} * 10"))
+    assert (start, end) == (f"{ME} BATCH +history chathistory {channel}", f"{ME} BATCH -history")
+    tagless = [re.sub(r"^@batch=history;msgid=[^ ;]+ ", "", line) for line in lines]
+    assert tagless == [
+        f"{by(ana)} PRIVMSG {channel} :hola",
+        f"{by(ana)} NOTICE {channel} :aviso",
+        f"{by(ana)} PRIVMSG {channel} :\x01ACTION saluda\x01",
+    ]
+
+
+def test_what_was_read_is_what_was_kept(server: Server, nicks: Iterator[str], channel: str) -> None:
+    ana = reader(server, next(nicks), channel)
+    said = ana.ask(*[f"PRIVMSG {channel} :{number}" for number in range(5)])
+    _, *kept, _ = ana.ask(f"CHATHISTORY LATEST {channel} * 5")
+    assert [line.replace("batch=history;", "") for line in kept] == said, "times and ids too"
+
+
+def test_page_by_page_behind_what_was_read_last(server: Server, nicks: Iterator[str], channel: str) -> None:
+    ana = reader(server, next(nicks), channel)
+    said = ana.ask(*[f"PRIVMSG {channel} :{number}" for number in range(250)])
+    last = re.search(r"msgid=([^ ;]+)", said[9])
+    read: list[str] = []
+    while last is not None:
+        page = ana.ask(f"CHATHISTORY AFTER {channel} msgid={last[1]} 100")
+        read += texts(page)
+        last = re.search(r"msgid=([^ ;]+)", page[-2])
+    assert read == [str(number) for number in range(10, 250)]
+
+    newest = re.search(r"msgid=([^ ;]+)", said[240])
+    assert newest is not None
+    latest = ana.ask(f"CHATHISTORY LATEST {channel} msgid={newest[1]} 5", f"CHATHISTORY LATEST {channel} * 999")
+    assert texts(latest) == [str(number) for number in [*range(245, 250), *range(150, 250)]]
+
+
+def test_without_batch_and_tags_the_lines_stand_alone(server: Server, nicks: Iterator[str], channel: str) -> None:
+    ana, _ = together(server, nicks, channel, 2)
+    ana.ask(f"PRIVMSG {channel} :hola")
+    beto = reader(server, next(nicks), channel, "draft/chathistory")
+    assert beto.ask(f"CHATHISTORY LATEST {channel} * 10") == [f"{by(ana)} PRIVMSG {channel} :hola"]
+
+
+def test_only_members_read(server: Server, nicks: Iterator[str], channel: str) -> None:
+    ana, _ = together(server, nicks, channel, 2)
+    ana.ask(f"PRIVMSG {channel} :secreto")
+    beto = server.irc(next(nicks), caps=CAPS)
+    beto.sync()
+    for target in (channel, ana.nick, "#nowhere"):
+        answer = beto.ask(f"CHATHISTORY LATEST {target} * 10")
+        assert untimed(answer) == [
+            f"{ME} FAIL CHATHISTORY INVALID_TARGET LATEST {target} :Messages could not be retrieved"
+        ]
+    beto.join(channel)
+    assert "secreto" in texts(beto.ask(f"CHATHISTORY LATEST {channel} * 10"))
+
+
+def test_what_other_servers_know_is_refused(server: Server, nicks: Iterator[str], channel: str) -> None:
+    ana = reader(server, next(nicks), channel)
+    for verb in ("BEFORE", "AROUND", "BETWEEN", "TARGETS"):
+        answer = ana.ask(f"CHATHISTORY {verb} {channel} msgid=x 10")
+        assert untimed(answer) == [f"{ME} FAIL CHATHISTORY INVALID_PARAMS {verb} :Unknown command"]
+
+
+def test_private_messages_are_not_kept(server: Server, nicks: Iterator[str], channel: str) -> None:
+    ana, beto = together(server, nicks, channel, 2)
+    ana.ask(f"PRIVMSG {beto.nick} :entre nosotros", f"PRIVMSG {channel} :para todos", f"@+a TAGMSG {channel}")
+    carla = reader(server, next(nicks), channel)
+    assert texts(carla.ask(f"CHATHISTORY LATEST {channel} * 10")) == ["para todos"]
+
+
+def test_the_past_outlives_the_server(nicks: Iterator[str], channel: str, tmp_path: Path) -> None:
+    with running("--unlimited", data=tmp_path) as server:
+        before = reader(server, next(nicks), channel).ask(f"PRIVMSG {channel} :uno", f"PRIVMSG {channel} :dos")
+    with running("--unlimited", data=tmp_path) as server:
+        ana = reader(server, next(nicks), channel)
+        ana.ask(f"PRIVMSG {channel} :tres")
+        last = re.search(r"msgid=([^ ;]+)", before[0])
+        assert last is not None
+        assert texts(ana.ask(f"CHATHISTORY AFTER {channel} msgid={last[1]} 10")) == ["dos", "tres"]
+
+
+def test_ids_of_a_server_that_has_forgotten_everything(nicks: Iterator[str], channel: str, tmp_path: Path) -> None:
+    """Nobody may take an empty answer for "nothing has been said"."""
+    with running("--unlimited", data=tmp_path / "one") as server:
+        said = reader(server, next(nicks), channel).ask(f"PRIVMSG {channel} :uno")[0]
+    last = re.search(r"msgid=([^ ;]+)", said)
+    assert last is not None
+    with running("--unlimited", data=tmp_path / "two") as server:
+        ana = reader(server, next(nicks), channel)
+        ana.ask(f"PRIVMSG {channel} :uno", f"PRIVMSG {channel} :dos")
+        (answer,) = untimed(ana.ask(f"CHATHISTORY AFTER {channel} msgid={last[1]} 10"))
+        assert answer == (
+            f"{ME} FAIL CHATHISTORY MESSAGE_ERROR AFTER {channel} msgid={last[1]} :There is no such message"
+        )
+
+
+def test_a_recorder_that_hangs_keeps_nobody_else_waiting(nicks: Iterator[str], channel: str, tmp_path: Path) -> None:
+    with running("--unlimited", "--hang-limit", "0", data=tmp_path) as server:
+        ana, beto = reader(server, next(nicks), channel), reader(server, next(nicks), channel)
+        ana.sync()
+        recorder = pids(server)["recorder"]
+        os.kill(recorder, signal.SIGSTOP)
+        try:
+            ana.send(f"CHATHISTORY LATEST {channel} * 10", "PING behind")
+            assert commands(beto.ask(f"PRIVMSG {channel} :sigo aquí")) == ["PRIVMSG"]
+            assert texts([ana.read()]) == ["sigo aquí"]
+            (failure,) = untimed([ana.read()])
+            assert failure == (f"{ME} FAIL CHATHISTORY MESSAGE_ERROR LATEST {channel} :Messages could not be retrieved")
+            ana.expect("PONG mpchat.local :behind")
+        finally:
+            os.kill(recorder, signal.SIGCONT)
+        assert texts(ana.ask(f"CHATHISTORY LATEST {channel} * 10")) == ["sigo aquí"]

@@ -1,0 +1,62 @@
+"""/history over TCP, as somebody sees it who has nothing but nc (see tests/pure/test_core_history.py)."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.running import PlainClient, Server, running
+from tests.system.servers import pids
+
+
+def enter(server: Server, nick: str, room: str) -> PlainClient:
+    """Somebody who has read everything about their arrival in a room."""
+    client = server.plain(nick)
+    client.ask(f"/join {room}")
+    return client
+
+
+def test_a_newcomer_reads_what_was_said(server: Server, nicks: Iterator[str], channel: str) -> None:
+    ana, irc = next(nicks), server.irc(next(nicks))
+    enter(server, ana, channel).ask("hola", "/me saluda")
+    irc.join(channel)
+    irc.ask(f"NOTICE {channel} :un \x02aviso\x02")
+
+    lines = enter(server, next(nicks), channel).ask("/history")
+
+    assert all(re.match(r"\[\d\d:\d\d\] ", line) for line in lines)
+    assert [line[8:] for line in lines] == [f"<{ana}> hola", f"* {ana} saluda", f"-{irc.nick}- un aviso"]
+
+
+def test_as_many_as_were_asked_for(server: Server, nicks: Iterator[str], channel: str) -> None:
+    ana = enter(server, next(nicks), channel)
+    ana.ask(*map(str, range(120)))
+    for asked, first in (("", 100), (" 3", 117), (" 1000", 20)):
+        lines = ana.ask(f"/history{asked}")
+        assert [line.rpartition(" ")[2] for line in lines] == [str(number) for number in range(first, 120)]
+
+
+def test_of_this_room_only(server: Server, nicks: Iterator[str], channel: str) -> None:
+    ana = enter(server, next(nicks), channel)
+    ana.ask("hola", f"/join {channel}2")
+    assert ana.ask("/history") == [f"* the history has nothing of {channel}2"]
+
+
+def test_help_explains_it(server: Server, nicks: Iterator[str]) -> None:
+    ana = enter(server, next(nicks), "#lobby")
+    assert any(line.startswith("* /history [N] ") for line in ana.ask("/help"))
+    assert ana.ask("/history many") == ["! /history [N]: how many of the room's last lines, at most 100"]
+
+
+def test_a_recorder_that_hangs_is_no_reason_to_hang(nicks: Iterator[str], channel: str, tmp_path: Path) -> None:
+    with running("--unlimited", "--hang-limit", "0", data=tmp_path) as server:
+        ana = enter(server, next(nicks), channel)
+        ana.ask("hola")
+        recorder = pids(server)["recorder"]
+        os.kill(recorder, signal.SIGSTOP)
+        try:
+            assert ana.ask("/history") == ["! the history does not answer, try again later"]
+        finally:
+            os.kill(recorder, signal.SIGCONT)
+        assert [line[8:] for line in ana.ask("/history")][-1].endswith("> hola")
