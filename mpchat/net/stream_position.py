@@ -19,7 +19,6 @@ _COUNTERS = struct.Struct("=QQ")
 _COUNTERS_AT = 120
 _INT = struct.Struct("i")
 
-_CLOSED = 7
 _THEY_HAVE_FINISHED = (6, 8, 9, 11)  # TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING: their FIN was counted as a byte
 _WE_HAVE_FINISHED = (4, 5, 6, 7, 9, 11)  # FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSE, LAST_ACK, CLOSING
 
@@ -45,11 +44,6 @@ def written(sock: socket.socket) -> int:
 def has_finished(sock: socket.socket) -> bool:
     """Nothing more can be sent: our side was shut down, or the connection is dead."""
     return _info(sock)[0] in _WE_HAVE_FINISHED
-
-
-def is_dead(sock: socket.socket) -> bool:
-    """Both sides have closed, or one has reset it: positions mean nothing any more."""
-    return _info(sock)[0] == _CLOSED
 
 
 def _info(sock: socket.socket) -> tuple[int, int, int]:

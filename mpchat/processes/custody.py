@@ -66,6 +66,7 @@ class Custody:
             self._poller.forget(link)
             link.close()
             self.link, self.synced = None, False
+            self._theirs.clear()  # the next worker has said nothing yet
 
     def _keep(self, connection: int, fd: int, is_plain: bool, host: str) -> None:
         self._theirs.add(connection)

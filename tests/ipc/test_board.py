@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import os
+import time
 from multiprocessing import get_context
 
-from mpchat.ipc.board import FIELDS, Board
+import pytest
+
+from mpchat.ipc.board import ACCEPTOR_ROW, BROKER_ROW, COUNTERS, FIRST_WORKER_ROW, RECORDER_ROW, Board, row_of
 
 
 def test_a_row_is_read_as_it_was_written() -> None:
     board = Board.make(3)
-    board.write(1, **{name: number for number, name in enumerate(FIELDS, 1)})
-    assert board.read(1) == {name: number for number, name in enumerate(FIELDS, 1)}
+    board.write(1, **{name: number for number, name in enumerate(COUNTERS, 1)})
+    assert board.read(1) == {name: number for number, name in enumerate(COUNTERS, 1)}
     assert set(board.read(0).values()) == set(board.read(2).values()) == {0}  # nobody else's row
 
 
 def test_what_is_left_out_is_nothing() -> None:
     board = Board.make(1)
-    board.write(0, **{field: number for number, field in enumerate(FIELDS, 1)})
+    board.write(0, **{field: number for number, field in enumerate(COUNTERS, 1)})
     board.write(0, clients=5)
-    assert board.read(0) == {FIELDS[0]: 5, **dict.fromkeys(FIELDS[1:], 0)}
+    assert board.read(0) == {COUNTERS[0]: 5, **dict.fromkeys(COUNTERS[1:], 0)}
 
 
 def test_large_numbers_fit() -> None:
     board = Board.make(1)
     board.write(0, clients=1 << 60)
-    assert board.read(0)[FIELDS[0]] == 1 << 60
+    assert board.read(0)[COUNTERS[0]] == 1 << 60
 
 
 def _write_and_die(board: Board) -> None:
@@ -39,4 +42,34 @@ def test_a_row_outlives_its_process() -> None:
     writer.start()
     writer.join(10)
     assert writer.exitcode == 9
-    assert board.read(1)[FIELDS[0]] == 42
+    assert board.read(1)[COUNTERS[0]] == 42
+
+
+def test_to_write_is_to_be_alive() -> None:
+    board = Board.make(2)
+    assert board.last_beat(1) == 0.0
+    before = time.monotonic()
+    board.write(1, clients=5)
+    assert before <= board.last_beat(1) <= time.monotonic()
+    assert board.last_beat(0) == 0.0
+
+
+def test_a_beat_says_so_too_and_leaves_the_counters_alone() -> None:
+    board = Board.make(1)
+    board.write(0, clients=5, position=7)
+    before = time.monotonic()
+    board.beat(0)
+    assert before <= board.last_beat(0) <= time.monotonic()
+    assert board.read(0) == {**dict.fromkeys(COUNTERS, 0), "clients": 5, "position": 7}
+
+
+def test_every_role_has_a_row_of_its_own() -> None:
+    assert [row_of(role) for role in ("acceptor", "broker", "recorder", "worker0", "worker12")] == [
+        ACCEPTOR_ROW,
+        BROKER_ROW,
+        RECORDER_ROW,
+        FIRST_WORKER_ROW,
+        FIRST_WORKER_ROW + 12,
+    ]
+    with pytest.raises(KeyError):
+        row_of("spare")

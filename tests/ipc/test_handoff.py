@@ -7,6 +7,7 @@ import select
 import subprocess
 import sys
 import textwrap
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,20 +78,67 @@ def test_as_many_descriptors_as_the_kernel_allows_in_one_message(links: Links) -
 
 
 def test_each_message_of_a_storm_keeps_its_own_descriptor(links: Links, tmp_path: Path) -> None:
+    """Though the sender closes its own at once, and the socket is full most of the time."""
     left, right = links
-    for number in range(300):
+    before = open_fds()
+    for number in range(400):
         (tmp_path / str(number)).write_text(f"file {number}")
         fd = os.open(tmp_path / str(number), os.O_RDONLY)
         left.post("file", number, fds=(fd,))
         left.post("plain", number)
-        if left.unsent:
-            messages_so_far = right.take()
-            left.flush()
-            for message in messages_so_far:
-                check_file(message)
         os.close(fd)
-    for message in right.take() + right.take() + right.take():
+    assert left.unsent
+    for number, message in enumerate(take_all(right, 800, left)):
+        assert message[0] == ("plain" if number % 2 else "file", number // 2)
         check_file(message)
+    assert not left.unsent
+    assert open_fds() == before
+
+
+def test_what_waits_costs_a_descriptor_until_it_is_sent_or_the_link_is_closed() -> None:
+    before = open_fds()
+    left, right = map(Link, Link.pair())
+    left.post(b"x" * 2_000_000)  # the socket is full
+    for _ in range(100):
+        left.post("here", fds=(0, 1))
+    assert open_fds() == before + 2 + 200
+    left.close()
+    right.close()
+    assert open_fds() == before
+
+
+def test_who_posts_the_next_when_nothing_waits_needs_no_copies(links: Links) -> None:
+    left, right = links
+    most, before = 0, open_fds()
+    numbers = deque(range(500))
+    got: list[int] = []
+    while len(got) < 500:
+        left.flush()
+        while numbers and not left.unsent:
+            left.post(numbers.popleft(), b"x" * 2000, fds=(0,))
+        most = max(most, open_fds())
+        for (number, _), (fd,) in right.take():
+            got.append(number)
+            os.close(fd)
+    assert got == list(range(500))
+    assert most <= before + 1
+
+
+def test_the_next_message_alone_can_be_taken(links: Links) -> None:
+    """What follows it, and its descriptors, are left for whoever reads next: a process that becomes somebody else."""
+    left, right = links
+    left.post("be", "worker0", fds=(0,))
+    left.post("lane", 1, fds=(1, 2))
+    [(message, fds)] = right.take(right.next_size())
+    assert message == ("be", "worker0")
+    [(message, more)] = right.take()
+    assert message == ("lane", 1)
+    assert len(more) == 2
+    for fd in fds + more:
+        os.close(fd)
+    left.close()
+    assert right.take(right.next_size()) == []
+    assert right.ended
 
 
 def check_file(message: tuple[tuple[Any, ...], list[int]]) -> None:
@@ -166,16 +214,18 @@ def test_too_many_descriptors_under_way_wait_for_the_receiver(tmp_path: Path) ->
             left, right = map(Link, Link.pair())
             os.setuid(65534)
             resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
-            for number in range(60):
-                left.post(number, fds=(0,))
-            assert left.unsent
-            got = []
+            got, number, waited = [], 0, 0
             while len(got) < 60:
-                for (number,), (fd,) in right.take():
-                    got.append(number)
-                    os.close(fd)
                 left.flush()
+                while number < 60 and not left.unsent:
+                    left.post(number, fds=(0,))
+                    number += 1
+                waited += left.unsent
+                for (each,), (fd,) in right.take():
+                    got.append(each)
+                    os.close(fd)
             assert got == list(range(60)), got
+            assert waited, "it was never too many"
             """)
     )
     done = subprocess.run(

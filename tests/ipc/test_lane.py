@@ -18,6 +18,7 @@ import pytest
 
 from mpchat.ipc.frame import FRAME_BYTES, BadFrame
 from mpchat.ipc.lane import Lane, LaneEnd
+from tests.ipc.semaphores import names
 
 _SPAWN = get_context("spawn")
 
@@ -191,10 +192,9 @@ def test_a_killed_peer_is_the_end_and_putting_to_it_is_harmless(pair: Pair) -> N
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/shm shows named semaphores on Linux only")
 def test_after_letting_go_no_semaphore_has_a_name() -> None:
-    before = {name for name in os.listdir("/dev/shm") if name.startswith("sem.mp-")}
     lane = Lane.make(_SPAWN)
-    named = {name for name in os.listdir("/dev/shm") if name.startswith("sem.mp-")} - before
-    assert named
+    semaphores = names(lane)
+    assert all(name.exists() for name in semaphores)
     lane.let_go()
     del lane
-    assert {name for name in os.listdir("/dev/shm") if name.startswith("sem.mp-")} <= before
+    assert not any(name.exists() for name in semaphores)

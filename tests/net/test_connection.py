@@ -5,7 +5,6 @@ from __future__ import annotations
 import select
 import socket
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -14,10 +13,9 @@ from hypothesis import strategies as st
 from mpchat.net.connection import Connection, Limits
 from mpchat.settings import Settings
 from tests.net.pairs import arrived, read_all, tcp_pair, unread
+from tests.net.records import Record, not_blank, plain_split, told
 
 ALL = 1 << 30  # no flood control
-
-Record = tuple[Any, ...]
 
 
 class Pair:
@@ -25,7 +23,7 @@ class Pair:
 
     def __init__(self, client: socket.socket, ours: socket.socket, limits: Limits) -> None:
         self.client, self.ours = client, ours
-        self.connection = Connection(1, ours, False, limits)
+        self.connection = Connection(1, ours, False, "127.0.0.1", limits)
         self.sent = 0
 
     def send(self, data: bytes) -> None:
@@ -152,15 +150,15 @@ def test_the_longest_line(small: Pair, line: bytes, bytewise: bool) -> None:
 
 def test_a_line_without_end_is_reported_once_and_passes_through_bounded_memory(small: Pair) -> None:
     small.send(b"x" * 12)
-    assert small.connection.read(ALL) == [("overlong", 1, 12)]
+    assert small.connection.read(ALL) == [("overlong", 1, 12, False)]
     assert small.connection.again
     for end in range(24, 120, 12):
         small.connection.acknowledge(end - 12)
         small.send(b"x" * 12)
-        assert small.connection.read(ALL) == [("rest", 1, end)]
+        assert small.connection.read(ALL) == [("rest", 1, end, False)]
     small.connection.acknowledge(108)
     small.send(b"\nhola\n")
-    assert small.connection.read(ALL) == [("rest", 1, 109), ("line", 1, 114, b"hola")]
+    assert small.connection.read(ALL) == [("rest", 1, 109, True), ("line", 1, 114, b"hola")]
 
 
 def test_lines_before_the_end_count_and_a_piece_does_not(pair: Pair) -> None:
@@ -205,6 +203,15 @@ def test_a_reset_is_an_end_and_what_it_threw_away_can_be_acknowledged(pair: Pair
     assert pair.connection.read(ALL) == []
 
 
+def test_a_stand_in_for_a_socket_that_was_lost_is_at_its_end(small: Pair) -> None:
+    with socket.socket() as stand_in:
+        connection = Connection(1, stand_in, False, "", small.connection.limits)
+        assert connection.read(ALL) == [("gone", 1, "Connection lost")]
+        assert not connection.unread()
+        connection.outbox.append(b"hello?")
+        assert connection.flush() == 6
+
+
 def test_unread_is_what_the_broker_has_not_heard_of(pair: Pair) -> None:
     assert not pair.connection.unread()
     pair.send(b"one\n")
@@ -213,40 +220,6 @@ def test_unread_is_what_the_broker_has_not_heard_of(pair: Pair) -> None:
     assert not pair.connection.unread()  # forwarded, though it still lies there
     pair.send(b"piece")
     assert pair.connection.unread()
-
-
-def told(records: list[Record]) -> list[tuple[Any, ...]]:
-    """What the core makes of them: parts put together, overlong lines reported once."""
-    lines: list[tuple[Any, ...]] = []
-    part = b""
-    for kind, _, end, *data in records:
-        if kind == "part":
-            part += data[0]
-        elif kind == "line":
-            lines.append(("line", end, part + data[0]))
-            part = b""
-        elif kind == "overlong":
-            lines.append(("overlong",))
-            part = b""
-    return [*lines, ("part", part)] if part else lines
-
-
-def plain_split(data: bytes, limit: int) -> list[tuple[Any, ...]]:
-    """The model: what the whole stream says, were it there all at once and memory no concern."""
-    *lines, rest = data.split(b"\n")
-    expected: list[tuple[Any, ...]] = []
-    at = 0
-    for line in lines:
-        at += len(line) + 1
-        expected.append(("overlong",) if len(line) > limit else ("line", at, line))
-    if rest:
-        expected.append(("overlong",) if len(rest) > limit else ("part", rest))
-    return expected
-
-
-def not_blank(records: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Blank lines mean nothing, and how many records they become depends on how they arrive."""
-    return [record for record in records if record[0] != "line" or record[2] not in (b"", b"\r")]
 
 
 _PIECES = st.lists(
@@ -346,19 +319,28 @@ def test_what_a_slow_reader_does_not_take_waits_and_keeps_its_order(narrow: Pair
     assert narrow.client.recv(100) == b"and on\n"
 
 
-def test_nothing_more_is_kept_for_the_deaf_but_their_farewell(narrow: Pair) -> None:
+def test_the_deaf_are_reported_once_and_still_get_every_byte(narrow: Pair) -> None:
+    """What is kept for them must be what the broker thinks is kept: it is the broker that ends this, by a close."""
     narrow.connection.outbox.append(b"x" * 3_000_000)
     narrow.connection.flush()
-    kept = narrow.connection.unsent
+    assert narrow.connection.overdue
     narrow.connection.deaf = True
+    assert not narrow.connection.overdue
     narrow.connection.outbox.append(b"y" * 50_000)
     narrow.connection.flush()
-    assert narrow.connection.unsent == kept
-    assert not narrow.connection.overdue  # told once
     narrow.connection.closing = True
     narrow.connection.outbox.append(b"ERROR :bye\r\n")
     narrow.connection.flush()
-    assert drain(narrow, 3_000_012) == b"x" * 3_000_000 + b"ERROR :bye\r\n"
+    assert drain(narrow, 3_050_012) == b"x" * 3_000_000 + b"y" * 50_000 + b"ERROR :bye\r\n"
+
+
+def test_all_that_was_ever_sent_is_counted(narrow: Pair) -> None:
+    for size in (1, 1000, 3_000_000, 10):
+        narrow.connection.outbox.append(b"x" * size)
+        narrow.connection.flush()
+    assert narrow.connection.sent + narrow.connection.unsent == 3_001_011
+    drain(narrow, 3_001_011)
+    assert narrow.connection.sent == 3_001_011
 
 
 def test_writing_to_somebody_who_has_gone_is_harmless(pair: Pair) -> None:

@@ -29,7 +29,7 @@ class make_people:
         self.count = count
 
     def __enter__(self) -> list[Connection]:
-        return [Connection(id, self.sock, False, self.limits) for id in range(1, self.count + 1)]
+        return [Connection(id, self.sock, False, "127.0.0.1", self.limits) for id in range(1, self.count + 1)]
 
     def __exit__(self, *_: object) -> None:
         self.sock.close()
@@ -38,9 +38,8 @@ class make_people:
 def turn(groups: Groups) -> dict[int, bytes]:
     """The bytes each was told, in pieces of whatever size; as a flush does, empties the outboxes."""
     spoken_to = groups.spoken_to()
-    assert len({connection.id for connection in spoken_to}) == len(spoken_to), "somebody would be flushed twice"
-    told = {connection.id: b"".join(connection.outbox) for connection in spoken_to}
-    for connection in spoken_to:
+    told = {id: b"".join(connection.outbox) for id, connection in spoken_to.items()}
+    for connection in spoken_to.values():
         connection.outbox.clear()
     return {id: text for id, text in told.items() if text}
 
@@ -105,11 +104,45 @@ def test_answers_and_casts_keep_their_order(people: list[Connection]) -> None:
     assert turn(groups) == {1: b"123"}
 
 
+def test_who_is_left_out_of_one_group_hears_nothing_of_another(people: list[Connection]) -> None:
+    groups = Groups()
+    groups.join(7, people[0])
+    groups.join(7, people[1])
+    groups.join(8, people[2])
+    groups.cast((7,), b"from 1", 1)
+    groups.cast((8,), b"to 3", 0)
+    groups.send(people[0], b"to 1")
+    assert turn(groups) == {1: b"to 1", 2: b"from 1", 3: b"to 3"}
+
+
 def test_touched_is_looked_at_though_nothing_was_said(people: list[Connection]) -> None:
     groups = Groups()
     groups.touch(people[2])
-    assert groups.spoken_to() == [people[2]]
-    assert groups.spoken_to() == []
+    assert groups.spoken_to() == {3: people[2]}
+    assert groups.spoken_to() == {}
+
+
+def test_who_is_forgotten_is_not_sent_what_was_said(people: list[Connection]) -> None:
+    groups = Groups()
+    groups.send(people[0], b"1")
+    groups.send(people[1], b"2")
+    groups.forget(people[0])
+    assert turn(groups) == {2: b"2"}
+
+
+def test_cleared_there_are_no_groups_and_nobody_was_told_anything(people: list[Connection]) -> None:
+    """In the middle of a run, too: its new beginning has nothing to do with it."""
+    groups = Groups()
+    groups.join(7, people[0])
+    groups.join(7, people[1])
+    groups.cast((7,), b"hola", 1)
+    groups.clear()
+    for who in people:
+        who.outbox.clear()
+    assert turn(groups) == {}
+    groups.join(7, people[2])
+    groups.cast((7,), b"again", 0)
+    assert turn(groups) == {3: b"again"}
 
 
 _ACTS = st.tuples(
@@ -120,7 +153,7 @@ _ACTS = st.tuples(
 
 
 @settings(deadline=None)
-@given(st.lists(_ACTS, max_size=60))
+@given(st.lists(_ACTS, min_size=30, max_size=80))
 def test_as_the_model_says(acts: list[tuple[str, int, int]]) -> None:
     with make_people(4) as people:
         groups = Groups()

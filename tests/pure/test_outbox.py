@@ -306,6 +306,13 @@ def test_a_closed_connection_is_remembered_until_the_worker_has_forgotten_it() -
     assert Outbox.load(outbox.dump()).dump() == (2, 2, [], {}, {}, (), [])
 
 
+def test_a_connection_that_nobody_has_opened_yet_is_no_news() -> None:
+    """A worker has its socket, and announces it; it tells all of its connections to a new broker."""
+    outbox = outbox_of([("open", 1)])
+    outbox.checkpoint(1, [(1, 0, b"", 0), (2, 0, b"", 0)], None)
+    assert outbox.places() == [(1, 0, b"", False)]
+
+
 def test_a_worker_that_tells_all_has_forgotten_the_others() -> None:
     outbox = outbox_of([("open", 1), ("open", 2), ("open", 3), ("close", 2)])
     outbox.checkpoint(0, [(3, 0, b"", 0)], [])

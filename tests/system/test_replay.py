@@ -1,27 +1,35 @@
 """A journal is all there is to know: replayed through a fresh core, under any hash seed, it says every byte again.
 
 A real conversation is held over TCP. What each client received is compared, byte for byte, with what a follower makes
-of the replayed items; and the items are the same in processes that hash text differently.
+of the replayed items; and the items are the same in processes that hash text differently, and in one that goes on from
+a snapshot at any moment.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mpchat.core import BROKER, Core
-from mpchat.store.journal import read
+import pytest
+
+from mpchat.core import BROKER, Core, Fact
+from mpchat.processes.memory import SAID
+from mpchat.store.journal import Record, Tail, segment, segments
 from tests.pure.driver import Follower, Routed
-from tests.running import PATIENCE, IrcClient, PlainClient, running
+from tests.running import PATIENCE, IrcClient, PlainClient, Server, running
+from tests.system.servers import pids
 
 SERVER_PASSWORD, OPER_PASSWORD, WRONG_PASSWORD = "5erver-Geheimnis", "0per-Geheimnis", "fal5ches-Geheimnis"
 WORKERS = 2
+FIRST = (1 << 32) + 1  # the number of the first acceptor's first connection
 
 
 class Irc(IrcClient):
@@ -50,11 +58,25 @@ class Plain(PlainClient):
         return line
 
 
-def test_a_replayed_journal_says_every_byte_again(tmp_path: Path) -> None:
+def nobody_dies(server: Server) -> None:
+    """All goes well."""
+
+
+def the_broker_dies(server: Server) -> None:
+    os.kill(pids(server)["broker"], signal.SIGKILL)
+
+
+def a_worker_dies(server: Server) -> None:
+    os.kill(pids(server)["worker0"], signal.SIGKILL)
+
+
+@pytest.mark.parametrize("interrupt", [nobody_dies, the_broker_dies, a_worker_dies])
+def test_a_replayed_journal_says_every_byte_again(tmp_path: Path, interrupt: Callable[[Server], None]) -> None:
     motd = tmp_path / "motd"
     motd.write_text("Bienvenidos, ¡y saludos!\nuno\n")
     secrets = ("--password", SERVER_PASSWORD, "--oper", f"root:{OPER_PASSWORD}")
-    with running("--unlimited", "--workers", str(WORKERS), *secrets, "--motd", str(motd), data=tmp_path) as server:
+    folder = tmp_path / "data"
+    with running("--unlimited", "--workers", str(WORKERS), *secrets, "--motd", str(motd), data=folder) as server:
         clients: list[Irc | Plain] = []
 
         def irc() -> Irc:
@@ -65,7 +87,7 @@ def test_a_replayed_journal_says_every_byte_again(tmp_path: Path) -> None:
             clients.append(Plain(server.host, server.plain_port))
             return clients[-1]  # type: ignore[return-value]
 
-        converse(irc, plain)
+        converse(irc, plain, lambda: interrupt(server))
         server.process.send_signal(signal.SIGTERM)
         for client in clients:
             client.rest()
@@ -73,20 +95,21 @@ def test_a_replayed_journal_says_every_byte_again(tmp_path: Path) -> None:
         server.wait()
         log = server.log_text()
 
-    journal = tmp_path / "journal"
-    data = journal.read_bytes()
     assert len(clients) == 9
     assert all(client.received for client in clients)
     for secret in (SERVER_PASSWORD, OPER_PASSWORD, WRONG_PASSWORD):
-        assert secret.encode() not in data
+        assert all(secret.encode() not in path.read_bytes() for path in folder.rglob("*") if path.is_file())
         assert secret not in log
 
-    items = replayed(journal, "1")
-    assert items == replayed(journal, "2")
-    output = followed(journal, items)
-    assert sorted(output) == [*range(1, len(clients) + 1)]
-    for number, client in enumerate(clients, 1):  # connections are numbered as they come
-        assert output[number] == client.received, f"connection {number}"
+    journal = folder / "journal"
+    items, facts = replayed(journal, "1")
+    assert (items, facts) == replayed(journal, "2")
+    assert (items, facts) == replayed(journal, "3", "with snapshots")
+    assert facts == [fact for block in blocks(journal) if block[0][0] == SAID for fact in block[0][1]]
+    output = followed(items)
+    assert sorted(output) == [FIRST + number for number in range(len(clients))]
+    for number, client in enumerate(clients):  # connections are numbered as they come
+        assert output[FIRST + number] == client.received, f"connection {number}"
 
 
 def test_the_end_that_a_crash_tore_off_is_no_batch(tmp_path: Path) -> None:
@@ -96,18 +119,19 @@ def test_the_end_that_a_crash_tore_off_is_no_batch(tmp_path: Path) -> None:
         ana.register("ana")
         ana.close()
     journal = tmp_path / "journal"
-    whole = list(read(journal))
-    data = journal.read_bytes()
+    assert segments(journal) == [0]
+    whole = blocks(journal)
+    data = segment(journal, 0).read_bytes()
 
     for size in range(len(data) - 30, len(data)):
-        journal.write_bytes(data[:size])
-        assert list(read(journal)) == whole[:-1]
+        segment(journal, 0).write_bytes(data[:size])
+        assert blocks(journal) == whole[:-1]
 
 
 # The conversation. Whoever connects waits for an answer before the next one does.
 
 
-def converse(irc: Any, plain: Any) -> None:
+def converse(irc: Any, plain: Any, interrupt: Callable[[], None]) -> None:
     ana: Irc = irc()
     ana.send(f"PASS {SERVER_PASSWORD}")
     ana.register("ana", caps="echo-message server-time")
@@ -131,8 +155,11 @@ def converse(irc: Any, plain: Any) -> None:
     leaver.send(f"PASS {SERVER_PASSWORD}")
     leaver.register("leaver")
 
+    interrupt()
     talk(ana, beto, carla, dora)
+    interrupt()
     rule(ana, beto, carla, dora)
+    interrupt()
     ask(ana, beto)
 
     leaver.join("#a")
@@ -199,39 +226,45 @@ def ask(ana: Irc, beto: Irc) -> None:
 # The replay
 
 
-def replay(journal: Path) -> list[Routed]:
-    """Every item of the run. A batch of answers follows from the one before, and shares its acknowledgements."""
+def blocks(journal: Path) -> list[list[Record]]:
+    """All that is in it."""
+    with contextlib.closing(Tail(journal, 0)) as tail:
+        return [block for taken in iter(tail.take, []) for _, block in taken]
+
+
+def replay(journal: Path, with_snapshots: bool) -> tuple[list[Routed], list[Fact]]:
+    """Every item of the run, and every line for the history; those are in the journal, too, but nobody applies them."""
     core = Core()
     items: list[Routed] = []
-    for batch in read(journal):
-        if batch[0][0] != "answer":
+    facts: list[Fact] = []
+    for block in blocks(journal):
+        if block[0][0] != SAID:
+            for record in block:
+                items += core.apply(record)
             items += core.acknowledge()
-        for record in batch:
-            items += core.apply(record)
-    return items + core.acknowledge()
+            facts += core.facts()
+            if with_snapshots:
+                core = Core.load(core.dump())
+    return items, facts
 
 
-def replayed(journal: Path, seed: str) -> list[Routed]:
+def replayed(journal: Path, seed: str, *how: str) -> tuple[list[Routed], list[Fact]]:
     """The same in a process of its own, which hashes text in its own way."""
     done = subprocess.run(
-        [sys.executable, "-m", __name__, str(journal)],
+        [sys.executable, "-m", __name__, str(journal), *how],
         env={**os.environ, "PYTHONHASHSEED": seed},
         cwd=Path(__file__).parent.parent.parent,
         stdout=subprocess.PIPE,
         timeout=PATIENCE,
         check=True,
     )
-    items: list[Routed] = pickle.loads(done.stdout)
-    return items
+    items, facts = pickle.loads(done.stdout)
+    return items, facts
 
 
-def followed(journal: Path, items: list[Routed]) -> dict[int, bytes]:
+def followed(items: list[Routed]) -> dict[int, bytes]:
     """What workers that obey these items would have sent to each connection."""
     workers = [Follower() for _ in range(WORKERS)]
-    for batch in read(journal):
-        for record in batch:
-            if record[0] == "open":
-                workers[record[1]].open(record[2])
     for worker, item in items:
         if worker != BROKER:
             workers[worker].apply(item)
@@ -240,4 +273,4 @@ def followed(journal: Path, items: list[Routed]) -> dict[int, bytes]:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(pickle.dumps(replay(Path(sys.argv[1]))))
+    sys.stdout.buffer.write(pickle.dumps(replay(Path(sys.argv[1]), with_snapshots=len(sys.argv) > 2)))

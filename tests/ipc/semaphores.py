@@ -1,0 +1,13 @@
+"""The names of a lane's semaphores: while they are there, a process that is given the lane can open it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mpchat.ipc.lane import Lane
+
+
+def names(lane: Lane) -> list[Path]:
+    """Where Linux shows those it has now. Other processes have theirs there, too."""
+    semaphores = [each for queue in (lane.up, lane.down) for each in (queue._rlock, queue._wlock, queue._sem)]
+    return [Path("/dev/shm") / ("sem." + each._semlock.name.removeprefix("/")) for each in semaphores]

@@ -1,0 +1,269 @@
+"""Custody: an acceptor and a worker, either of them new, end up with the same sockets, each a copy of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from mpchat.ipc.handoff import Link
+from mpchat.net.poller import Poller
+from mpchat.policy.admission import Admission
+from mpchat.processes.custody import Custody
+
+PATIENCE = 5.0
+HOST = "192.0.2.7"
+
+
+def open_fds() -> int:
+    return len(os.listdir("/dev/fd"))
+
+
+class Worker:
+    """The other end of the link: what it was given, and whether it has been told that this is all."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.link = Link(sock)
+        self.has: dict[int, tuple[int, bool, str]] = {}
+        self.synced = False
+
+    def say(self, *message: Any, fds: tuple[int, ...] = ()) -> None:
+        self.link.post(*message, fds=fds)
+
+    def read(self) -> bool:
+        """All that has come; whether there was anything."""
+        anything = False
+        while messages := self.link.take():
+            anything = True
+            for (word, *about), fds in messages:
+                if word == "client":
+                    connection, is_plain, host = about
+                    assert connection not in self.has, "given twice"
+                    self.has[connection] = fds[0], is_plain, host
+                else:
+                    self.synced = True
+        return anything
+
+    def die(self) -> None:
+        for fd, _, _ in self.has.values():
+            os.close(fd)
+        self.has.clear()
+        self.link.close()
+
+
+class Acceptor:
+    """As much of it as custody needs: a loop, a worker, and clients whose other end is kept here."""
+
+    def __init__(self) -> None:
+        self.poller = Poller()
+        self.admission = Admission(most=1000, most_each=1000, new_each_minute=1000)
+        self.custody = Custody(self.poller, self.admission)
+        self.clients: dict[int, socket.socket] = {}
+        self.worker: Worker | None = None
+
+    def new_worker(self) -> Worker:
+        ours, theirs = Link.pair()
+        self.custody.take_link(Link(ours))
+        self.worker = Worker(theirs)
+        return self.worker
+
+    def new_client(self, connection: int) -> None:
+        client, ours = socket.socketpair()
+        self.clients[connection] = client
+        assert self.admission.refusal(HOST, 0.0) == ""
+        self.custody.take_client(connection, ours.detach(), connection % 2 == 0, HOST)
+
+    def turn(self, timeout: float = 0.0) -> None:
+        for source, readable, writable, _ in self.poller.wait(timeout):
+            assert source is self.custody.link
+            self.custody.link_event(readable, writable)
+
+    def until(self, done: Callable[[], object]) -> None:
+        """Both go on until it is so."""
+        assert self.worker is not None
+        deadline = time.monotonic() + PATIENCE
+        while not done():
+            assert time.monotonic() < deadline, "it never happened"
+            self.turn(0.0 if self.worker.read() else 0.01)
+
+    def hang_up(self, connection: int) -> bool:
+        """Whether the client reads its end: nobody has its socket any more."""
+        self.clients[connection].setblocking(False)
+        try:
+            return self.clients[connection].recv(1) == b""
+        except BlockingIOError:
+            return False
+
+    def close(self) -> None:
+        if self.worker is not None:
+            self.worker.die()
+        while self.custody.link is not None:
+            self.turn(PATIENCE)
+        for client in self.clients.values():
+            client.close()
+
+
+@pytest.fixture
+def acceptor() -> Iterator[Acceptor]:
+    it = Acceptor()
+    yield it
+    it.close()
+    for fd, _, _ in it.custody._kept.values():
+        os.close(fd)
+
+
+def test_a_newcomer_goes_to_a_worker_that_is_in_step(acceptor: Acceptor) -> None:
+    worker = acceptor.new_worker()
+    worker.say("all")
+    acceptor.until(lambda: worker.synced)
+    assert acceptor.custody.synced
+    acceptor.new_client(1)
+    acceptor.until(lambda: 1 in worker.has)
+    fd, is_plain, host = worker.has[1]
+    assert (is_plain, host) == (False, HOST)
+    acceptor.clients[1].send(b"hola")
+    assert os.read(fd, 10) == b"hola"
+
+
+def test_before_they_are_in_step_newcomers_wait_and_are_given_once(acceptor: Acceptor) -> None:
+    acceptor.new_client(1)  # there is not even a link
+    worker = acceptor.new_worker()
+    acceptor.new_client(2)
+    acceptor.turn()
+    worker.read()
+    assert not worker.has
+    worker.say("all")
+    acceptor.until(lambda: worker.synced)
+    assert sorted(worker.has) == [1, 2]
+
+
+def test_the_connection_outlives_its_worker_and_the_next_gets_it(acceptor: Acceptor) -> None:
+    first = acceptor.new_worker()
+    first.say("all")
+    for connection in (1, 2, 3):
+        acceptor.new_client(connection)
+    acceptor.until(lambda: len(first.has) == 3)
+    first.die()
+    acceptor.turn(PATIENCE)
+    assert acceptor.custody.link is None
+    assert not acceptor.custody.synced
+    assert len(acceptor.custody) == 3
+    acceptor.new_client(4)
+    second = acceptor.new_worker()
+    second.say("all")
+    acceptor.until(lambda: second.synced)
+    assert sorted(second.has) == [1, 2, 3, 4]
+    assert not any(acceptor.hang_up(connection) for connection in (1, 2, 3, 4))
+
+
+def test_a_new_acceptor_is_given_what_a_worker_has_and_counts_it(acceptor: Acceptor) -> None:
+    worker = acceptor.new_worker()
+    sockets = [socket.socketpair() for _ in range(3)]
+    for connection, (_, ours) in enumerate(sockets, 1):
+        worker.say("mine", connection, True, HOST, fds=(ours.fileno(),))
+    acceptor.turn()
+    assert not acceptor.custody.synced
+    worker.say("all")
+    acceptor.until(lambda: worker.synced)
+    assert not worker.has, "it has them already"
+    assert len(acceptor.custody) == 3
+    acceptor.admission._most_each = 3
+    assert acceptor.admission.refusal(HOST, 0.0) == "Too many connections from your address"
+    for client, ours in sockets:
+        client.close()
+        ours.close()
+
+
+def test_each_gets_what_it_lacks_and_no_socket_is_kept_twice(acceptor: Acceptor) -> None:
+    """A worker may have a socket that the acceptor has kept from the worker before it."""
+    acceptor.new_client(1)
+    acceptor.new_client(2)
+    worker = acceptor.new_worker()
+    kept = acceptor.custody._kept[1][0]
+    with socket.socket() as theirs:
+        before = open_fds()
+        worker.say("mine", 1, False, HOST, fds=(kept,))
+        worker.say("mine", 3, False, HOST, fds=(theirs.fileno(),))
+        worker.say("all")
+        acceptor.until(lambda: worker.synced)
+        assert sorted(worker.has) == [2]
+        assert len(acceptor.custody) == 3
+        assert open_fds() == before + 2, "2 at the worker, 3 here, and no other copy of 1"
+
+
+def test_who_is_gone_is_let_go(acceptor: Acceptor) -> None:
+    worker = acceptor.new_worker()
+    worker.say("all")
+    acceptor.new_client(1)
+    acceptor.new_client(2)
+    acceptor.until(lambda: len(worker.has) == 2)
+    os.close(worker.has.pop(1)[0])
+    assert not acceptor.hang_up(1)
+    worker.say("gone", 1)
+    worker.say("gone", 99)  # its socket had been lost
+    acceptor.until(lambda: len(acceptor.custody) == 1)
+    assert acceptor.hang_up(1)
+    assert not acceptor.hang_up(2)
+    acceptor.admission._most = 2
+    acceptor.new_client(3)  # there is room again
+
+
+def test_a_dead_workers_last_words_are_heard_before_the_next_ones(acceptor: Acceptor) -> None:
+    first = acceptor.new_worker()
+    first.say("all")
+    acceptor.new_client(1)
+    acceptor.new_client(2)
+    acceptor.until(lambda: len(first.has) == 2)
+    first.say("gone", 1)
+    first.die()
+    second = acceptor.new_worker()  # before we have looked
+    second.say("all")
+    acceptor.until(lambda: second.synced)
+    assert sorted(second.has) == [2]
+
+
+def test_hundreds_go_through_a_full_link_and_cost_no_descriptor_more(acceptor: Acceptor) -> None:
+    for connection in range(1, 601):
+        acceptor.new_client(connection)
+    worker = acceptor.new_worker()
+    before = open_fds()
+    worker.say("all")
+    acceptor.turn(PATIENCE)
+    assert open_fds() <= before + 1
+    assert acceptor.custody.link is not None
+    assert acceptor.custody.link.unsent, "the link is full"
+    acceptor.new_client(601)
+    acceptor.until(lambda: worker.synced and 601 in worker.has)
+    assert list(worker.has) == list(range(1, 602))
+
+
+def test_who_is_gone_while_it_waits_for_room_is_not_given(acceptor: Acceptor) -> None:
+    """A worker says "gone" of one that it has never had only if another has had it; but then it must not come again."""
+    for connection in range(1, 601):
+        acceptor.new_client(connection)
+    worker = acceptor.new_worker()
+    worker.say("all")
+    acceptor.turn(PATIENCE)
+    worker.say("gone", 600)
+    acceptor.turn(PATIENCE)
+    acceptor.until(lambda: worker.synced)
+    assert list(worker.has) == list(range(1, 600))
+
+
+def test_what_a_worker_had_that_died_before_it_had_said_all_goes_to_the_next(acceptor: Acceptor) -> None:
+    """It and an acceptor had died, one soon after the other."""
+    first = acceptor.new_worker()
+    client, ours = socket.socketpair()
+    acceptor.clients[1] = client
+    first.say("mine", 1, False, HOST, fds=(ours.fileno(),))
+    acceptor.until(lambda: len(acceptor.custody) == 1)
+    first.die()
+    ours.close()
+    second = acceptor.new_worker()
+    second.say("all")
+    acceptor.until(lambda: second.synced)
+    assert list(second.has) == [1]
