@@ -5,6 +5,7 @@ It reads no environment (cli.py did) and waits for nothing but the answer to "ni
 
 import os
 import pwd
+import secrets
 import sys
 
 from mpchat.chat.names import valid_channel, valid_nick
@@ -33,7 +34,9 @@ def run(options: Options) -> int:
             return LEFT
         nick = asked
     # Who named a nick in a script wants that one; everybody else would rather be nick_ than stay outside.
-    session = Session(nick, room, options.password, flexible=terminal or not options.nick)
+    session = Session(
+        nick, room, secrets.token_hex(8), options.password, flexible=terminal or not options.nick, greets=terminal
+    )
     colour = colours.wanted(options.color, sys.stdout.isatty(), options.no_color, options.dumb)
     if terminal and not options.plain and not options.dumb:
         status = _edited(options, session, colour)

@@ -13,6 +13,7 @@ from mpchat.client.step import CLIENT, Line, Speech, Step, error, harmless, note
 from mpchat.protocol.message import build
 
 GOODBYE = "leaving"
+HISTORY_LINES, MOST_HISTORY_LINES = 20, 100
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,14 @@ def _rooms(model: Model, rest: str) -> Step | None:
     return step
 
 
+def _history(model: Model, rest: str) -> Step | None:
+    name, rest = _place(model, rest)
+    lines = int(rest) if rest.isdecimal() else 0 if rest else HISTORY_LINES
+    if not is_room(name) or not 1 <= lines <= MOST_HISTORY_LINES:
+        return None
+    return Step(recall=(name, lines))
+
+
 def _whois(model: Model, rest: str) -> Step | None:
     return Step(send=[build("", "WHOIS", rest)]) if rest and " " not in rest else None
 
@@ -200,6 +209,7 @@ COMMANDS = {
     "whois": Command("NICK", "all about one person", _whois),
     "rooms": Command("", "which rooms there are", _rooms),
     "topic": Command("[#ROOM] [TEXT]", "read or set what a room is about", _topic),
+    "history": Command("[#ROOM] [N]", "the last 20, or N, lines said in a room (100 at most)", _history),
     "away": Command("[TEXT]", "say that you are away; alone: back", _away),
     "invite": Command("NICK [#ROOM]", "ask somebody in", _invite),
     "kick": Command("[#ROOM] NICK [REASON]", "send somebody out (operators)", _kick),

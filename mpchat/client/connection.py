@@ -12,7 +12,8 @@ from mpchat.protocol.message import encode
 CONNECT_SECONDS = 10.0  # a host that does not answer: longer than any handshake, shorter than patience
 LINE_BYTES = 16_384  # a line of IRC with its tags has 8,703 at most; what is longer is not IRC
 READ_BYTES = 65_536  # one look at the socket
-_FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0  # seconds between attempts to come back
+# Seconds between attempts to come back: a server that restarts is there in one, and one that is down is left alone.
+_FIRST_DELAY, LONGEST_DELAY = 0.25, 8.0
 
 
 class Connection:
@@ -35,7 +36,7 @@ class Connection:
     def send(self, lines: list[str]) -> None:
         """Give lines to the kernel, or keep them until it takes them."""
         if lines and not self._writer.is_closing():
-            self._writer.write(b"".join(map(encode, lines)))
+            self._writer.write(b"".join(map(_encode, lines)))
 
     async def receive(self, seconds: float) -> list[str] | None:
         """The lines that came; none when nothing came for so long; None at the end of the connection."""
@@ -58,6 +59,12 @@ class Connection:
             self._writer.transport.abort()
 
 
+def _encode(line: str) -> bytes:
+    """The bytes of one line; its tags are not part of what IRC cuts at 512."""
+    tags, space, rest = line.partition(" ") if line.startswith("@") else ("", "", line)
+    return f"{tags}{space}".encode() + encode(rest)
+
+
 def reason(problem: OSError) -> str:
     """Why there is no connection, in the system's words (asyncio's own speak of calls and address tuples)."""
     if problem.errno and problem.errno > 0:
@@ -71,4 +78,4 @@ def delay(attempt: int, chance: float) -> float:
     They double, so a server that is down is left alone; `chance` (0 to 1) spreads the clients, so that all of them
     do not come back in the same instant.
     """
-    return float(min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(attempt, 10)) * (0.5 + chance / 2))
+    return float(min(LONGEST_DELAY, _FIRST_DELAY * 2 ** min(attempt, 10)) * (0.5 + chance / 2))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from mpchat.client.colours import paint
-from mpchat.client.connection import Connection, delay, reason
+from mpchat.client.connection import LONGEST_DELAY, Connection, delay, reason
 from mpchat.client.outbox import SLOW_SECONDS
 from mpchat.client.session import Session
 from mpchat.client.step import CLIENT, Line, Step, note
@@ -34,23 +34,19 @@ class Screen(Protocol):
 
 
 class Conversation:
-    """Everything between coming and going. `persistent`: come back when the connection is lost."""
+    """Everything between coming and going."""
 
-    def __init__(
-        self, session: Session, host: str, port: int, screen: Screen, colour: bool, bell: bool, persistent: bool
-    ) -> None:
+    def __init__(self, session: Session, host: str, port: int, screen: Screen, colour: bool, bell: bool) -> None:
         self.session = session
         self.failure = ""  # why run() ended with a status other than 0, when that was not shown yet
         self._address = (host, port)
         self._screen = screen
         self._colour = colour
         self._bell = bell
-        self._persistent = persistent
         self._connection: Connection | None = None
         self._opening: asyncio.Task[Connection] | None = None
         self._changed = asyncio.Event()
         self.leaving = False
-        self._was_in = False
         self._status = LOST
         self._day = time.localtime()[:3]
 
@@ -58,17 +54,20 @@ class Conversation:
         """Connect, talk, come back when needed; the exit status."""
         attempt, told = 0, ""
         while True:
+            began = time.monotonic()
             ending = await self._visit()
             registered = self.session.registered
             self._do(self.session.closed())
             if self.leaving:
                 return LEFT
-            if self.failure or not (self._persistent and self._was_in):
-                self.failure = self.failure or (f"connection lost: {ending}" if self._was_in else ending)
+            if not self.session.was_in:
+                self.failure = self.failure or ending
                 return self._status
             if registered:
-                attempt, told = 0, ""
-                ending = f"connection lost: {ending}; trying to come back"
+                told = ""
+                ending = f"connection lost ({ending}), trying again..."
+            if time.monotonic() - began > LONGEST_DELAY:  # it was not lost as soon as it was there
+                attempt = 0
             if ending != told:  # each reason once; the prompt shows that it goes on
                 told = ending
                 self.tell(ending)
@@ -99,14 +98,13 @@ class Conversation:
         while True:
             lines = await connection.receive(self.session.deadline() - time.monotonic())
             if lines is None:
-                return "the server closed it" if self._was_in else "the server closed the connection"
+                return "the server closed it" if self.session.was_in else "the server closed the connection"
             now = time.monotonic()
             step = Step() if lines else self.session.ticked(now)
             for line in lines:
                 step.add(self.session.heard(line, now))
-            self._was_in = self._was_in or self.session.registered
             self._do(step)
-            if step.failed and not self._was_in:
+            if step.failed and not self.session.was_in:
                 self.failure, self._status = step.failed, step.status
             if step.failed or step.lost:
                 return step.failed or step.lost
@@ -148,13 +146,15 @@ class Conversation:
         session = self.session
         self._do(session.mark())
         while not session.settled():
-            due = len(session.outbox.unechoed)
-            if not await self.until(lambda: session.settled() or len(session.outbox.unechoed) < due, seconds):  # noqa: B023
+            due = session.outbox.waiting()
+            if not await self.until(lambda: session.settled() or session.outbox.waiting() < due, seconds):  # noqa: B023
                 return False
         return True
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait for something about this conversation to become true."""
+        if condition():
+            return True
         late = False
 
         def ring() -> None:

@@ -8,7 +8,8 @@ import unicodedata
 from mpchat.protocol.message import BODY_BYTES, cut
 
 HOST_BYTES = 63  # the longest host name servers show
-USER_BYTES = 12  # and user name, when we do not know our own yet
+USER_BYTES = 12  # and user name
+NICK_BYTES = 30  # and nick: a line may be sent again under another one, and must still fit
 _SHORTEST = 32  # bytes; a piece is never smaller, whatever the names' lengths
 _MARKS = 16  # characters: steps back from a cut to the letter that its marks belong to
 _JOINER = "\u200d"
@@ -16,7 +17,8 @@ _JOINER = "\u200d"
 
 def room_for(mask: str, nick: str, target: str, action: bool) -> int:
     """How many bytes of text fit one message of ours to `target`."""
-    prefix = len(mask.encode()) if mask else len(nick.encode()) + USER_BYTES + HOST_BYTES + 2
+    longest = max(len(nick.encode()), NICK_BYTES) + USER_BYTES + HOST_BYTES + 2
+    prefix = max(len(mask.encode()), longest)
     around = len(f": PRIVMSG {target} :".encode()) + (len("\x01ACTION \x01") if action else 0)
     return max(BODY_BYTES - prefix - around, _SHORTEST)
 

@@ -1,17 +1,29 @@
 """Our own words on their way: not yet sent, or sent and not yet echoed. Pure: it is told what time it is.
 
-A line counts as said when the server's echo brings it back. Echoes come in the order of our lines to one target.
+A line counts as said when the server's echo brings it back. Where the server knows a line by its number, one whose
+echo was lost with the connection is sent again, and said once; elsewhere nobody knows what became of it.
 """
 
 import math
 from collections import deque
+from dataclasses import dataclass
 
 from mpchat.chat.names import fold
 from mpchat.client.step import Speech
 
-UNSENT = 500  # lines kept while there is no connection: a long paste, not a flood
+WAITING = 500  # lines kept while there is no connection: a long paste, not a flood
 SLOW_SECONDS = 0.3  # an echo later than this is shown as waiting
-FORGOTTEN_SECONDS = 30.0  # and later than this, as unconfirmed: the server dropped it without a word
+DOUBTFUL_SECONDS = 30.0  # and later than this, the server is asked whether it has come to that line
+
+
+@dataclass
+class Sent:
+    """A line that was sent at a time (seconds). `number`: how the server knows it, 0 where it knows no numbers."""
+
+    number: int
+    speech: Speech
+    at: float
+    repeated: bool = False
 
 
 class Outbox:
@@ -19,44 +31,50 @@ class Outbox:
 
     def __init__(self) -> None:
         self.unsent: deque[Speech] = deque()
-        self.unechoed: deque[tuple[float, Speech]] = deque()
+        self.unechoed: deque[Sent] = deque()
+        self._last = 0
+
+    def waiting(self) -> int:
+        """How many lines are not said yet, for all we know."""
+        return len(self.unsent) + len(self.unechoed)
 
     def keep(self, speech: Speech) -> bool:
         """Keep a line for when there is a connection. False: too many are waiting."""
-        if len(self.unsent) >= UNSENT:
+        if self.waiting() >= WAITING:
             return False
         self.unsent.append(speech)
         return True
 
-    def sent(self, speech: Speech, now: float) -> None:
-        """It was given to the connection, and its echo is due."""
-        self.unechoed.append((now, speech))
+    def send(self, speech: Speech, now: float, numbered: bool) -> Sent:
+        """It is given to the connection now, and its echo is due. Numbers grow, in the order of sending."""
+        self._last += numbered
+        self.unechoed.append(Sent(self._last if numbered else 0, speech, now))
+        return self.unechoed[-1]
 
-    def settle(self, target: str) -> bool:
-        """The oldest line to `target` came back, or was refused. False: none was on its way there."""
-        for item in self.unechoed:
-            if fold(item[1].target) == fold(target):
-                self.unechoed.remove(item)
-                return True
-        return False
+    def again(self, now: float) -> list[Sent]:
+        """The lines to send once more, in their order."""
+        for sent in self.unechoed:
+            sent.at, sent.repeated = now, True
+        return list(self.unechoed)
+
+    def settle(self, target: str, number: int = 0) -> Sent | None:
+        """The line of that number, or with none the oldest to `target`, came back or was refused: it is taken out."""
+        for sent in self.unechoed:
+            if sent.number == number if number else fold(sent.speech.target) == fold(target):
+                self.unechoed.remove(sent)
+                return sent
+        return None
 
     def slow(self, now: float) -> int:
         """How many echoes are late."""
-        return sum(now - at >= SLOW_SECONDS for at, _ in self.unechoed)
+        return sum(now - sent.at >= SLOW_SECONDS for sent in self.unechoed)
 
     def deadline(self) -> float:
-        """When forgotten() will have something to tell."""
-        return self.unechoed[0][0] + FORGOTTEN_SECONDS if self.unechoed else math.inf
+        """When the oldest echo is so late that the server should be asked."""
+        return self.unechoed[0].at + DOUBTFUL_SECONDS if self.unechoed else math.inf
 
-    def forgotten(self, now: float) -> list[Speech]:
-        """Lines whose echo will not come any more; they are taken out."""
-        late = []
-        while self.unechoed and now - self.unechoed[0][0] >= FORGOTTEN_SECONDS:
-            late.append(self.unechoed.popleft()[1])
-        return late
-
-    def doubtful(self) -> list[Speech]:
-        """The connection is lost: what was sent and never came back may have arrived, or not. They are taken out."""
-        lines = [speech for _, speech in self.unechoed]
-        self.unechoed.clear()
-        return lines
+    def lost(self, sent_before: float = math.inf, numbered: bool = True) -> list[Speech]:
+        """Lines whose echo will not come any more; they are taken out. Those with a number only if `numbered`."""
+        lost = [sent for sent in self.unechoed if sent.at <= sent_before and (numbered or not sent.number)]
+        self.unechoed = deque(sent for sent in self.unechoed if sent not in lost)
+        return [sent.speech for sent in lost]

@@ -18,7 +18,8 @@ from mpchat.client.session import Session
 
 # What is given to the server before it must answer a mark: mpchat's flood control takes two seconds for ten lines.
 WINDOW_LINES, WINDOW_BYTES = 10, 4096
-PATIENCE_SECONDS = 5.0  # silence about our lines after which we give up
+PATIENCE_SECONDS = 5.0  # for the echoes of what a person said last
+RETURN_SECONDS = 30.0  # without progress, after which a program is told that it failed: a server restarts in a few
 ENTRANCE_SECONDS = 60.0  # to be let in: servers that look up names first take up to half a minute
 READ_BYTES = 65_536
 LINE_BYTES = 4096  # an input without line ends is said in pieces of this size
@@ -100,7 +101,7 @@ def run(options: Options, session: Session, colour: bool, terminal: bool) -> int
 
 async def _talk(options: Options, session: Session, colour: bool, terminal: bool) -> int:
     bell = sys.stdout.isatty()
-    conversation = Conversation(session, options.host, options.port, Paper(terminal), colour, bell, terminal)
+    conversation = Conversation(session, options.host, options.port, Paper(terminal), colour, bell)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, conversation.leave)
     talk = asyncio.ensure_future(conversation.run())
@@ -128,15 +129,22 @@ async def _feed_pipe(conversation: Conversation) -> str:
     source, given = Input(sys.stdin.fileno()), 0
     while not source.ended:
         for line in await source.lines(together=False):
+            # Without a connection nothing is taken from the pipe: /commands could not be kept for later.
+            if not await conversation.until(lambda: session.ready or conversation.leaving, RETURN_SECONDS):
+                return _unconfirmed(session, 1)
             conversation.type(line)
             if conversation.leaving:
                 return ""
             given += len(line) + WINDOW_BYTES // WINDOW_LINES
             if given >= WINDOW_BYTES:
                 given = 0
-                if not await conversation.settled(PATIENCE_SECONDS):
-                    return "the server does not confirm our lines"
-    return "" if await conversation.settled(PATIENCE_SECONDS) else "the server did not confirm the last lines"
+                if not await conversation.settled(RETURN_SECONDS):
+                    return _unconfirmed(session)
+    return "" if await conversation.settled(RETURN_SECONDS) else _unconfirmed(session)
+
+
+def _unconfirmed(session: Session, more: int = 0) -> str:
+    return f"given up: the server has not confirmed the last lines ({session.outbox.waiting() + more})"
 
 
 async def _feed_terminal(conversation: Conversation) -> str:

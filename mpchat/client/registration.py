@@ -3,11 +3,13 @@
 It works with servers that know nothing of capabilities: they go on to 001 by themselves.
 """
 
+from mpchat.chat.names import fold
 from mpchat.client.model import Model
 from mpchat.client.step import Line, Step, note
+from mpchat.client.view import nick_of
 from mpchat.protocol.message import Message, build, cut
 
-WANTED = ("server-time", "echo-message")
+WANTED = ("server-time", "echo-message", "message-tags", "batch", "draft/chathistory")
 NICK_BYTES = 30  # mpchat's limit; the classic one is tried when a server refuses the longer name
 CLASSIC_NICK_BYTES = 9
 _TAKEN = ("433", "436", "437")
@@ -15,12 +17,17 @@ _ENDINGS = ("_", "__", *(f"_{number}" for number in range(2, 21)))
 
 
 class Registration:
-    """One introduction. `flexible`: rather be called `nick_` than stay outside."""
+    """How we introduce ourselves, each time. `flexible`: rather be called `nick_` than stay outside.
+
+    Who comes back is always flexible: the nick's holder may be our own lost connection, which the server believes in.
+    """
 
     def __init__(self, nick: str, password: str, flexible: bool) -> None:
         self._wanted = nick
         self._password = password
         self._flexible = flexible
+        self._was_in = False
+        self._regains = False  # our nick, when our lost connection gives it up
         self._tried = nick
         self._endings = list(_ENDINGS)
         self._limit = NICK_BYTES
@@ -31,6 +38,7 @@ class Registration:
         """The first lines."""
         self._tried, self._endings = self._wanted, list(_ENDINGS)
         self._offered, self.capabilities = set(), set()
+        self._flexible, self._regains = self._flexible or self._was_in, False
         password = [build("", "PASS", self._password)] if self._password else []
         who = [build("", "NICK", self._wanted), build("", "USER", _user(self._wanted), "0", "*", self._wanted)]
         return ["CAP LS 302", *password, *who]
@@ -66,13 +74,25 @@ class Registration:
 
     def done(self, model: Model) -> list[Line]:
         """We are in. Says so when we are called otherwise than the user asked for."""
+        self._regains = self._was_in and model.nick != self._wanted
+        self._was_in = True
         if model.nick == self._wanted:
             return []
+        if self._regains:
+            return note(f"{self._wanted} is still taken, perhaps by your lost connection: you are {model.nick}").show
         return note(f"{self._wanted} is taken here: you are {model.nick} (/nick changes it)").show
 
+    def regain(self, message: Message) -> list[str]:
+        """Take our nick back when its holder, which may be our lost connection, is seen to give it up."""
+        gone = message.command in ("QUIT", "NICK") and fold(nick_of(message)) == fold(self._wanted)
+        if not (self._regains and gone):
+            return []
+        self._regains = False
+        return [build("", "NICK", self._wanted)]
+
     def renamed(self, nick: str) -> None:
-        """The user took another nick: that is the one to come back with."""
-        self._wanted = nick
+        """We have another nick now: that is the one to come back with."""
+        self._wanted, self._regains = nick, False
 
     def _other_nick(self, message: Message) -> Step:
         if not self._flexible or not self._endings:

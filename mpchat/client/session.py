@@ -1,15 +1,16 @@
 """Our side of the conversation with a server: introduction, rooms, answers to PING, words and their echoes. Pure.
 
 Messages, typed lines and the time come in; what should happen goes out as a Step. Nothing here waits or prints.
-Where lines missed during a loss should be asked for: _ready().
+After a loss resuming.py asks for what was missed, and then what the server has not echoed is said again.
 """
 
 from mpchat.chat.names import fold
 from mpchat.client import commands
 from mpchat.client.fitting import fit, room_for
-from mpchat.client.model import Model
-from mpchat.client.outbox import Outbox
+from mpchat.client.model import Model, is_room
+from mpchat.client.outbox import Outbox, Sent
 from mpchat.client.registration import Registration
+from mpchat.client.resuming import Resuming
 from mpchat.client.step import ERROR, Line, Speech, Step, error, note
 from mpchat.client.view import View, nick_of, param
 from mpchat.protocol.message import Message, build, parse
@@ -17,24 +18,38 @@ from mpchat.protocol.message import Message, build, parse
 IDLE_SECONDS = 60.0  # after so much silence we ask whether the server is still there
 GRACE_SECONDS = 30.0  # and after so much more the connection counts as lost
 _ENTRANCE = "mpchat-entrance"  # the PING behind our JOINs: its PONG says that all were answered
+_DOUBT = "mpchat-doubt"  # the PING behind a line whose echo does not come
+_ID = "+mpchat.org/id"  # the tag by which mpchat knows a line that it has said before
 _REFUSALS = frozenset(("401", "403", "404", "407", "411", "412", "415", "477", "486", "531"))  # of a PRIVMSG
 _UNSAID = "not confirmed, so perhaps not delivered"
 
 
 class Session:
-    """One user's presence on a server, across losses of the connection."""
+    """One user's presence on a server, across losses of the connection.
 
-    def __init__(self, nick: str, room: str, password: str = "", flexible: bool = True) -> None:
+    `run` is of this run of the client: 16 letters and digits nobody else has. `greets`: a little of a room's past is
+    shown to who enters it.
+    """
+
+    def __init__(
+        self, nick: str, room: str, run: str, password: str = "", flexible: bool = True, greets: bool = True
+    ) -> None:
         self.model = Model(nick, room)
         self.view = View(self.model)
         self.outbox = Outbox()
         self.registration = Registration(nick, password, flexible)
+        self.past = Resuming(self.view, self.registration, greets)
         self.connected = False
         self.registered = False
-        self.ready = False  # registered, and every room we asked for has answered
+        self.was_in = False  # registered once, at least
+        self.ready = False  # every room we asked for has answered, and what we missed is shown
+        self._run = run
+        self._knows_ids = False  # is it mpchat, which says a line with an id once?
+        self._entered = False
         self._leaving = False
         self._heard_at = 0.0
         self._asked_at: float | None = None  # when we asked whether the server is there
+        self._doubted_at: float | None = None  # when we asked about an echo that does not come
         self._marks: set[str] = set()
         self._count = 0
 
@@ -42,15 +57,18 @@ class Session:
 
     def opened(self, now: float) -> Step:
         """There is a connection: introduce ourselves."""
-        self.connected, self._heard_at, self._asked_at = True, now, None
+        self.connected, self._heard_at = True, now
+        self._asked_at = self._doubted_at = None
+        self._knows_ids = self._entered = False
         self.model.mask = ""
         return Step(send=self.registration.begin())
 
     def closed(self) -> Step:
         """The connection is gone. Tells which lines may have been lost with it, or will not be said any more."""
         self.connected = self.registered = self.ready = False
+        self.past.lost()
         self.model.lose()
-        step = Step(show=[Line(f"{_UNSAID}: {speech.text}", ERROR) for speech in self.outbox.doubtful()])
+        step = _unsaid(self.outbox.lost(numbered=self._leaving))
         if self._leaving:
             step.show += [Line(f"not sent: {speech.text}", ERROR) for speech in self.outbox.unsent]
         return step
@@ -58,12 +76,15 @@ class Session:
     def deadline(self) -> float:
         """When ticked() is due at the latest."""
         alive = self._heard_at + IDLE_SECONDS if self._asked_at is None else self._asked_at + GRACE_SECONDS
-        return min(alive, self.outbox.deadline())
+        return min(alive, self.outbox.deadline()) if self.ready and self._doubted_at is None else alive
 
     def ticked(self, now: float) -> Step:
         """Time went by: is the server still there?"""
-        step = Step(show=[Line(f"{_UNSAID}: {speech.text}", ERROR) for speech in self.outbox.forgotten(now)])
-        if self._asked_at is not None:
+        step = Step()
+        if self.ready and self._doubted_at is None and now >= self.outbox.deadline():
+            self._asked_at = self._doubted_at = now  # silence about this, too, is a loss of the connection
+            step.send.append(build("", "PING", _DOUBT))
+        elif self._asked_at is not None:
             if now - self._asked_at >= GRACE_SECONDS:
                 step.lost = f"the server has been silent for {now - self._heard_at:.0f} s"
         elif now - self._heard_at >= IDLE_SECONDS:
@@ -86,25 +107,51 @@ class Session:
                 return self.registration.capability(message)
             case "001":
                 return self._welcomed(message)
+            case "004":
+                self._knows_ids = param(message, 2).startswith("mpchat")
+            case "005":
+                self.past.promised(message.params[1:])
             case "NICK" if self.model.is_me(nick_of(message)):
                 self.registration.renamed(param(message, 0))
+        if self.past.takes(message):
+            return Step()
+        answered = self._answers(message)
+        spoken = message.command in ("PRIVMSG", "NOTICE")
+        if spoken and (self.past.holds(message) or (answered and self._was_shown(answered, message))):
+            return Step()
         step = Step() if self.registered else self.registration.heard(message)
         if not step.failed and not step.send and not (message.command == "ERROR" and self._leaving):
-            step.show += self.view.heard(message, echo=self._settles(message))
+            step.show += self.view.heard(message, echo=answered is not None)
+        if message.command == "JOIN" and self.model.is_me(nick_of(message)):
+            step.add(self.past.entered(param(message, 0)))
+        step.send += self.registration.regain(message)
         return step
 
-    def _settles(self, message: Message) -> bool:
-        """Does this message answer a line of ours? True for an echo."""
+    def _answers(self, message: Message) -> Sent | None:
+        """The line of ours that this message echoes or refuses."""
+        if "batch" in message.tags:
+            return None  # it was said long ago
         if message.command == "PRIVMSG" and self.model.is_me(nick_of(message)):
-            return self.outbox.settle(param(message, 0))
+            run, _, number = message.tags.get(_ID, "").rpartition(".")
+            known = int(number) if run == self._run and number.isdecimal() else 0
+            return self.outbox.settle(param(message, 0), known)
         if message.command in _REFUSALS:
             self.outbox.settle(param(message, 1))
-        return False
+        return None
+
+    def _was_shown(self, sent: Sent, echo: Message) -> bool:
+        """Was this line in the history we have just read? The server knows its id no more only if it is old."""
+        return sent.repeated and is_room(sent.speech.target) and "msgid" not in echo.tags
 
     def _welcomed(self, message: Message) -> Step:
         self.registered = True
         self.model.nick = param(message, 0) or self.model.nick
-        step = note(f"connected to {nick_of(message)} as {self.model.nick} (/help lists the commands)")
+        server, nick = nick_of(message), self.model.nick
+        if self.was_in:
+            step = note(f"back on {server} as {nick}; a private message of meanwhile would be lost")
+        else:
+            step = note(f"connected to {server} as {nick} (/help lists the commands)")
+        self.was_in = True
         step.show += self.registration.done(self.model)
         for name in self.model.missing():
             key = self.model.keys.get(fold(name), "")
@@ -115,18 +162,44 @@ class Session:
     def _ponged(self, message: Message, now: float) -> Step:
         token = message.params[-1] if message.params else ""
         self._marks.discard(token)
-        return self._ready(now) if token == _ENTRANCE and not self.ready else Step()
+        step = self.past.ponged(token)
+        if token == _ENTRANCE and not self._entered:
+            self._entered = True
+            step.add(self._without_refused_rooms())
+        if token == _DOUBT and self._doubted_at is not None:
+            step.add(_unsaid(self.outbox.lost(sent_before=self._doubted_at)))
+            self._doubted_at = None
+        if self._entered and not self.ready and not self.past.is_catching_up():
+            step.add(self._ready(now))
+        return step
 
-    def _ready(self, now: float) -> Step:
-        """Every room has answered: forget those that did not let us in, and say what waited."""
-        self.ready = True
+    def _without_refused_rooms(self) -> Step:
         step = Step()
         for name in self.model.missing():
             self.model.forget(name)
             step.show.append(Line(f"you are not in {name}", ERROR))
+        return step
+
+    def _ready(self, now: float) -> Step:
+        """We are where we were, and know what we missed: say again what was not echoed, and what waited."""
+        self.ready = True
+        step = Step() if self._repeats() else _unsaid(self.outbox.lost())
+        step.send += [self._line(sent) for sent in self.outbox.again(now)]
         while self.outbox.unsent:
             step.add(self._say(self.outbox.unsent.popleft(), now))
+        step.send += [build("", "PING", token) for token in sorted(self._marks)]
         return step
+
+    def _repeats(self) -> bool:
+        """May a line be sent again, and is said once?"""
+        return self._knows_ids and {"echo-message", "message-tags"} <= self.registration.capabilities
+
+    def _line(self, sent: Sent) -> str:
+        """A line of ours on the wire."""
+        speech = sent.speech
+        text = f"\x01ACTION {speech.text}\x01" if speech.action else speech.text
+        line = build("", "PRIVMSG", speech.target, text)
+        return f"@{_ID}={self._run}.{sent.number} {line}" if sent.number else line
 
     # What the user says.
 
@@ -155,6 +228,8 @@ class Session:
             elif not self.outbox.keep(speech):
                 step.add(error(f"too many lines wait for a connection; not kept: {speech.text}"))
         step.say = []
+        if step.recall:
+            step.add(self.past.recall(*step.recall))
         return step
 
     def _say(self, speech: Speech, now: float) -> Step:
@@ -163,21 +238,22 @@ class Session:
         limit = room_for(self.model.mask, self.model.nick, speech.target, speech.action)
         for piece in fit(speech.text, limit):
             part = Speech(speech.target, piece, speech.action)
-            step.send.append(build("", "PRIVMSG", part.target, f"\x01ACTION {piece}\x01" if part.action else piece))
             if "echo-message" in self.registration.capabilities:
-                self.outbox.sent(part, now)
+                sent = self.outbox.send(part, now, self._repeats())
             else:
+                sent = Sent(0, part, now)
                 step.show.append(self.view.own(part))
+            step.send.append(self._line(sent))
         return step
 
     # Has the server dealt with all we sent?
 
     def mark(self) -> Step:
-        """Send a mark behind everything; settled() tells when the server has come to it."""
+        """Send a mark behind everything, as soon as that can be; settled() tells when the server has come to it."""
         self._count += 1
         token = f"mpchat-mark-{self._count}"
         self._marks.add(token)
-        return Step(send=[build("", "PING", token)])
+        return Step(send=[build("", "PING", token)] if self.ready else [])
 
     def settled(self) -> bool:
         """Has every mark come back?"""
@@ -186,7 +262,11 @@ class Session:
     def status(self, now: float) -> str:
         """What the prompt should say about our lines and the connection, "" when all is well."""
         if not self.ready:
-            kept = len(self.outbox.unsent)
-            return f"not connected, {kept} waiting" if kept else "not connected"
+            state, kept = "catching up" if self.registered else "not connected", self.outbox.waiting()
+            return f"{state}, {kept} waiting" if kept else state
         slow = self.outbox.slow(now)
         return f"{slow} not back yet" if slow else ""
+
+
+def _unsaid(speeches: list[Speech]) -> Step:
+    return Step(show=[Line(f"{_UNSAID}: {speech.text}", ERROR) for speech in speeches])

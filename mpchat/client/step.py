@@ -52,6 +52,7 @@ class Step:
     show: list[Line] = field(default_factory=list)
     send: list[str] = field(default_factory=list)
     say: list[Speech] = field(default_factory=list)
+    recall: tuple[str, int] | None = None  # show so many lines of a room's past
     clear: bool = False  # the screen
     leave: str | None = None  # the user goes, with this goodbye
     lost: str = ""  # why this connection is dead

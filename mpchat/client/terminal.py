@@ -78,7 +78,7 @@ class Terminal:
         self._asking = False  # "send 3 lines? [y/N]"
         self._interrupted = False  # the last key was Ctrl-C
         self._talk: asyncio.Task[int] | None = None
-        self.conversation = Conversation(session, options.host, options.port, self, colour, True, persistent=True)
+        self.conversation = Conversation(session, options.host, options.port, self, colour, True)
         self._keyboard = Keyboard(sys.stdin)
         self._prompt: PromptSession[str] = PromptSession(
             self._label,

@@ -117,6 +117,14 @@ class Wire:
         """Let nothing pass to the clients for a while."""
         self._order("hold" if on else "go")
 
+    def pause(self, on: bool) -> None:
+        """Take no new connection for a while: who comes waits."""
+        self._order("pause" if on else "resume")
+
+    def lead_to(self, server: Server) -> None:
+        """New connections go to another server."""
+        self._server = server
+
     def close(self) -> None:
         """No connection, and nobody listens any more."""
         if self._thread.is_alive():
@@ -144,6 +152,9 @@ class Wire:
             for inner in self._inner:
                 inner.sendall(data)
             return False
+        if what in ("pause", "resume"):
+            self._selector.modify(self._listener, selectors.EVENT_READ if what == "resume" else 0)
+            return False
         if what in ("hold", "go"):
             for one in self._pairs:
                 if one not in self._inner:
@@ -159,7 +170,11 @@ class Wire:
 
     def _take(self) -> None:
         inner, _ = self._listener.accept()
-        outer = socket.create_connection((self._server.host, self._server.irc_port))
+        try:
+            outer = socket.create_connection((self._server.host, self._server.irc_port))
+        except ConnectionRefusedError:
+            inner.close()
+            return
         self._inner.append(inner)
         for one, other in ((inner, outer), (outer, inner)):
             self._pairs[one] = other

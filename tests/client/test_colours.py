@@ -47,7 +47,7 @@ def test_no_message_from_the_server_can_draw(nick: str, place: str, text: str, c
 
 @given(some.lists(hostile))
 def test_no_server_can_stop_a_session(lines: list[str]) -> None:
-    session = Session("ana", "#lobby")
+    session = Session("ana", "#lobby", "0123456789abcdef")
     session.opened(0.0)
     for line in [*lines, ":s CAP * LS :echo-message", ":s CAP * ACK :echo-message", ":s 001 ana :hi", *lines]:
         session.heard(line, 1.0)

@@ -85,6 +85,9 @@ def test_commands_become_irc(model: Model, typed: str, sent: str) -> None:
         "/kick",
         "/whois",
         "/raw",
+        "/history 0",
+        "/history 101",
+        "/history yesterday",
     ],
 )
 def test_a_command_used_wrongly_tells_how(model: Model, typed: str) -> None:
@@ -115,6 +118,12 @@ def test_query_turns_to_a_person_and_back(model: Model) -> None:
     assert obey("hola", model).say == [Speech("beto", "hola")]
     obey("/query", model)
     assert obey("hola", model).say == [Speech("#lobby", "hola")]
+
+
+def test_the_past_of_a_room_can_be_recalled(model: Model) -> None:
+    assert obey("/history", model).recall == ("#lobby", 20)
+    assert obey("/history 7", model).recall == ("#lobby", 7)
+    assert obey("/history #dev 100", model).recall == ("#dev", 100)
 
 
 def test_without_a_room_words_are_not_lost_silently() -> None:

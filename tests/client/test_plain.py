@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import PIPE
@@ -140,12 +141,40 @@ def test_a_reader_that_goes_away_ends_it(script: Start, voice: Speak, room: str)
     assert b"Error" not in client.stderr.read()
 
 
-def test_a_loss_is_an_exit_status(script: Start, wire: Wire) -> None:
+def test_a_loss_loses_nothing_of_a_script(script: Start, wire: Wire, voice: Speak) -> None:
     client = script(wire.port)
-    assert client.stderr
-    wire.cut()
-    assert client.wait(10) == 1
-    assert client.stderr.read().endswith(b"mpchat: connection lost: the server closed it\n")
+    beto = voice("beto")
+    assert client.stdin
+    for number in range(3):
+        client.stdin.write(f"before {number}\n".encode())
+        client.stdin.flush()
+        wire.cut()
+        client.stdin.write(f"after {number}\n".encode())
+        client.stdin.flush()
+    out, err = client.communicate(timeout=20)
+    assert client.returncode == 0, err
+    for number in range(3):
+        assert beto.hears("PRIVMSG").endswith(f":before {number}")
+        assert beto.hears("PRIVMSG").endswith(f":after {number}")
+    assert out.decode().count("before") == out.decode().count("after") == 3
+    assert b"trying again..." in err
+
+
+def test_a_script_whose_server_does_not_come_back_is_told(args: list[str], env: dict[str, str], wire: Wire) -> None:
+    impatient = "import sys; from mpchat.client import plain; from mpchat.cli import main; plain.RETURN_SECONDS = 0.5;"
+    argv = [sys.executable, "-c", f"{impatient} sys.exit(main())", "client", args[0], str(wire.port), "--nick", "ana"]
+    with subprocess.Popen(argv, env=env, stdin=PIPE, stdout=PIPE, stderr=PIPE) as client:
+        assert client.stdin
+        assert client.stdout
+        assert client.stderr
+        client.stdin.write(b"one\n")
+        client.stdin.flush()
+        next(line for line in client.stdout if b"<ana> one" in line)
+        wire.close()
+        client.stdin.write(b"two\n")
+        client.stdin.close()
+        assert client.wait(10) == 1
+        assert client.stderr.read().endswith(b"mpchat: given up: the server has not confirmed the last lines (1)\n")
 
 
 def test_control_c_leaves_normally(script: Start, voice: Speak) -> None:

@@ -3,11 +3,12 @@
 import pytest
 
 from mpchat.client.connection import delay
-from mpchat.client.outbox import UNSENT
+from mpchat.client.outbox import DOUBTFUL_SECONDS, WAITING
 from mpchat.client.session import GRACE_SECONDS, IDLE_SECONDS, Session
 from mpchat.client.step import Step
 
 CAPABILITIES = "server-time echo-message"
+RUN = "0123456789abcdef"
 
 
 def hear(session: Session, *lines: str, now: float = 0.0) -> Step:
@@ -22,18 +23,24 @@ def texts(step: Step) -> list[str]:
     return [line.plain("") for line in step.show]
 
 
-def entered(echo: bool = True) -> Session:
+def entered(echo: bool = True, capabilities: str = CAPABILITIES) -> Session:
     """Ana, in #lobby."""
-    session = Session("ana", "#lobby")
+    session = Session("ana", "#lobby", RUN)
     session.opened(0.0)
     if echo:
-        hear(session, f":s CAP * LS :{CAPABILITIES}", f":s CAP * ACK :{CAPABILITIES}")
-    hear(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
+        hear(session, f":s CAP * LS :{capabilities}", f":s CAP * ACK :{capabilities}")
+    hear(
+        session,
+        ":s 001 ana :Welcome",
+        ":s 004 ana s mpchat iow nt ov",
+        ":ana!ana@host JOIN #lobby",
+        ":s PONG s mpchat-entrance",
+    )
     return session
 
 
 def test_the_introduction_asks_for_what_is_offered_and_ends() -> None:
-    session = Session("ana", "#lobby", password="secret")
+    session = Session("ana", "#lobby", RUN, password="secret")
     assert session.opened(0.0).send == ["CAP LS 302", "PASS :secret", "NICK :ana", "USER ana 0 * :ana"]
     assert hear(session, ":s CAP * LS * :sasl=PLAIN echo-message").send == []
     assert hear(session, ":s CAP * LS :server-time away-notify").send == ["CAP REQ :server-time echo-message"]
@@ -43,17 +50,17 @@ def test_the_introduction_asks_for_what_is_offered_and_ends() -> None:
 
 @pytest.mark.parametrize("answer", [":s CAP * LS :", ":s CAP * LS :sasl", ":s CAP * NAK :server-time"])
 def test_capabilities_are_not_needed(answer: str) -> None:
-    session = Session("ana", "#lobby")
+    session = Session("ana", "#lobby", RUN)
     session.opened(0.0)
     assert hear(session, answer).send == ["CAP END"]
 
 
 def test_ping_is_answered_at_once() -> None:
-    assert hear(Session("ana", ""), "PING :abc def").send == ["PONG :abc def"]
+    assert hear(Session("ana", "", RUN), "PING :abc def").send == ["PONG :abc def"]
 
 
 def test_a_taken_nick_gets_an_ending_and_the_user_is_told() -> None:
-    session = Session("ana", "#lobby")
+    session = Session("ana", "#lobby", RUN)
     session.opened(0.0)
     assert hear(session, ":s 433 * ana :taken").send == ["NICK :ana_"]
     assert hear(session, ":s 433 * ana_ :taken").send == ["NICK :ana__"]
@@ -62,14 +69,14 @@ def test_a_taken_nick_gets_an_ending_and_the_user_is_told() -> None:
 
 
 def test_a_script_that_named_its_nick_is_not_called_otherwise() -> None:
-    session = Session("ana", "#lobby", flexible=False)
+    session = Session("ana", "#lobby", RUN, flexible=False)
     session.opened(0.0)
     step = hear(session, ":s 433 * ana :Nickname is already in use")
     assert (step.failed, step.status) == ("ana: Nickname is already in use", 2)
 
 
 def test_endings_shorten_a_nick_for_servers_with_short_ones() -> None:
-    session = Session("alexandra", "#lobby")
+    session = Session("alexandra", "#lobby", RUN)
     session.opened(0.0)
     assert hear(session, ":s 433 * alexandra :taken").send == ["NICK :alexandra_"]
     assert hear(session, ":s 432 * alexandra_ :too long").send == ["NICK :alexand__"]
@@ -79,7 +86,7 @@ def test_endings_shorten_a_nick_for_servers_with_short_ones() -> None:
     "line", [":s 464 * :Password incorrect", "ERROR :full", ":s 465 * :banned", ":s 432 * ana :bad"]
 )
 def test_a_refusal_at_the_door_is_final(line: str) -> None:
-    session = Session("ana", "#lobby")
+    session = Session("ana", "#lobby", RUN)
     session.opened(0.0)
     assert hear(session, line).failed
 
@@ -110,9 +117,26 @@ def test_a_refused_line_does_not_wait_for_its_echo() -> None:
 def test_an_echo_that_never_comes_is_reported() -> None:
     session = entered()
     session.typed("hola", 1.0)
-    assert session.deadline() == 31.0
-    assert texts(session.ticked(31.0)) == ["! not confirmed, so perhaps not delivered: hola"]
+    assert session.deadline() == 1.0 + DOUBTFUL_SECONDS
+    assert session.ticked(31.0).send == ["PING :mpchat-doubt"]
+    assert texts(hear(session, ":s PONG s mpchat-doubt")) == ["! not confirmed, so perhaps not delivered: hola"]
     assert session.status(31.0) == ""
+
+
+def test_an_echo_behind_a_long_paste_is_waited_for() -> None:
+    session = entered()
+    session.pasted(["one", "two"], 1.0)
+    session.ticked(31.0)
+    hear(session, ":ana!ana@host PRIVMSG #lobby :one", ":ana!ana@host PRIVMSG #lobby :two", now=32.0)
+    assert texts(hear(session, ":s PONG s mpchat-doubt", now=33.0)) == []
+
+
+def test_silence_about_an_echo_is_a_loss() -> None:
+    session = entered()
+    session.typed("hola", 1.0)
+    session.ticked(31.0)
+    assert session.deadline() == 31.0 + GRACE_SECONDS
+    assert session.ticked(31.0 + GRACE_SECONDS).lost
 
 
 def test_a_long_line_goes_out_in_several_and_loses_nothing() -> None:
@@ -148,6 +172,40 @@ def test_a_loss_tells_what_may_be_lost() -> None:
     assert texts(session.closed()) == ["! not confirmed, so perhaps not delivered: hola"]
 
 
+def test_a_server_that_knows_lines_by_their_ids_is_sent_them_again() -> None:
+    capabilities = "echo-message message-tags"
+    session = entered(capabilities=capabilities)
+    lines = session.pasted(["one", "two"], 1.0).send
+    assert lines == [f"@+mpchat.org/id={RUN}.{n} PRIVMSG #lobby :{word}" for n, word in ((1, "one"), (2, "two"))]
+    hear(session, f"@+mpchat.org/id={RUN}.2 :ana!a@h PRIVMSG #lobby :two")
+    assert texts(session.closed()) == []
+    session.opened(2.0)
+    hear(session, f":s CAP * LS :{capabilities}", f":s CAP * ACK :{capabilities}", ":s 001 ana :Welcome")
+    step = hear(session, ":s 004 ana s mpchat i n o", ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
+    assert step.send == lines[:1]
+    assert session.deadline() == DOUBTFUL_SECONDS  # from now on, not from when it was first sent
+
+
+def test_another_server_behind_the_same_address_is_not_trusted_with_them() -> None:
+    session = entered(capabilities="echo-message message-tags")
+    session.typed("hola", 1.0)
+    session.closed()
+    session.opened(2.0)
+    step = hear(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
+    assert "! not confirmed, so perhaps not delivered: hola" in texts(step)
+    assert not any("hola" in line for line in step.send)
+
+
+def test_a_mark_is_set_again_behind_the_repeated_lines() -> None:
+    session = entered()
+    mark = session.mark().send[0]
+    session.closed()
+    session.opened(2.0)
+    step = hear(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
+    assert step.send[-1] == mark
+    assert not session.settled()
+
+
 def test_leaving_with_unsaid_words_tells_them() -> None:
     session = entered()
     session.closed()
@@ -169,7 +227,7 @@ def test_all_rooms_are_entered_again_with_their_keys_and_the_current_one_stays()
 
 
 def test_a_room_that_does_not_let_us_in_is_given_up() -> None:
-    session = Session("ana", "#secret")
+    session = Session("ana", "#secret", RUN)
     session.opened(0.0)
     step = hear(session, ":s 001 ana :", ":s 475 ana #secret :Cannot join (+k)", ":s PONG s mpchat-entrance")
     assert texts(step)[-2:] == ["! #secret: Cannot join (+k)", "! you are not in #secret"]
@@ -214,16 +272,16 @@ def test_the_goodbye_is_not_shown_as_an_error() -> None:
     assert texts(hear(session, "ERROR :Closing link")) == []
 
 
-def test_attempts_to_come_back_grow_apart_and_never_beyond_half_a_minute() -> None:
-    assert [delay(attempt, 1.0) for attempt in range(6)] == [1, 2, 4, 8, 16, 30]
-    assert delay(10_000, 1.0) == 30
-    assert delay(0, 0.0) == 0.5
+def test_attempts_to_come_back_grow_apart_and_never_beyond_eight_seconds() -> None:
+    assert [delay(attempt, 1.0) for attempt in range(7)] == [0.25, 0.5, 1, 2, 4, 8, 8]
+    assert delay(10_000, 1.0) == 8
+    assert delay(0, 0.0) == 0.125
 
 
 def test_so_many_words_and_no_more_wait_for_a_connection() -> None:
     session = entered()
     session.closed()
-    for number in range(UNSENT):
+    for number in range(WAITING):
         assert not session.typed(f"line {number}", 1.0).show
     assert texts(session.typed("one more", 1.0)) == ["! too many lines wait for a connection; not kept: one more"]
 

@@ -1,0 +1,249 @@
+"""What was said before we came and while we were away: it asks the server's history, and each line is shown once. Pure.
+
+A question is followed by a PING; when its PONG comes the question is over, answered or not, whatever the server. Until
+the past of a room is here, what is said there now waits, so that lines are shown in their order. Should the connection
+be lost meanwhile, the same is asked again, for nothing of it has been shown. What cannot be had is said to be missing.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from mpchat.chat.names import fold
+from mpchat.client.registration import Registration
+from mpchat.client.step import ERROR, Line, Step, error, note
+from mpchat.client.view import View, param
+from mpchat.protocol.message import Message, build
+
+GREETING_LINES = 10  # of a room's past, shown to a person who enters it
+PAGE_LINES = 100  # asked for at once: the most that mpchat gives
+HELD_LINES = 1000  # said in a room while its past is on the way; beyond this they are asked for too
+SEEN_LINES = 10_000  # whose ids we remember: many more than can come twice
+_NEEDED = {"draft/chathistory", "batch", "message-tags", "server-time"}
+_TOKEN = "mpchat-past-"
+
+
+class Purpose(Enum):
+    """Why a room's past is asked for."""
+
+    GREETING = "earlier in {}:"
+    MISSED = "said in {} while you were away:"
+    RECALL = "the history of {}:"
+
+
+@dataclass
+class Place:
+    """How much we know of what was said in a room."""
+
+    last: str = ""  # the id of the newest line we know
+    is_behind: bool = False  # we were away: what is said now waits in `held`
+    held: list[Message] = field(default_factory=list)
+    overflowed: bool = False  # lines that came after the last question were dropped
+
+
+@dataclass
+class Question:
+    """One request to the history; `answer` is None until there is one."""
+
+    room: str
+    purpose: Purpose
+    limit: int
+    answer: list[Message] | None = None
+    headed: bool = False  # what its lines are was said
+
+
+class Resuming:
+    """The past of one server's rooms. `greets`: show a little of it to who enters; a program wants what is new."""
+
+    def __init__(self, view: View, registration: Registration, greets: bool) -> None:
+        self._view = view
+        self._registration = registration
+        self._greets = greets
+        self._limit = PAGE_LINES
+        self._places: dict[str, Place] = {}  # by folded room
+        self._seen: dict[str, None] = {}  # ids, the oldest first
+        self._questions: deque[Question] = deque()  # the first of them was asked
+        self._asked = 0
+        self._batch = ""  # the name of the batch that is coming in
+        self._page: list[Message] = []
+
+    # The connection.
+
+    def lost(self) -> None:
+        """There is no connection: in every room we want to go back to, something may be said without us."""
+        self._questions.clear()
+        self._batch, self._page = "", []
+        rooms = self._view.model.rooms
+        self._places = {folded: place for folded, place in self._places.items() if folded in rooms}
+        for place in self._places.values():
+            place.is_behind = True
+            place.held.clear()
+            place.overflowed = False
+
+    def promised(self, words: list[str]) -> None:
+        """What the server says of itself (005): perhaps, how much it gives at once."""
+        for word in words:
+            name, _, value = word.partition("=")
+            if name == "CHATHISTORY" and value.isdecimal() and int(value):
+                self._limit = min(PAGE_LINES, int(value))
+
+    def entered(self, room: str) -> Step:
+        """We are in that room now, for the first time or again."""
+        place = self._places.get(fold(room))
+        if place and place.is_behind:
+            if not self._supported():
+                return self._give_up(room, place)
+            return self._ask(Question(room, Purpose.MISSED, self._limit))
+        self._places[fold(room)] = Place()
+        return self._ask(Question(room, Purpose.GREETING, GREETING_LINES)) if self._supported() else Step()
+
+    def recall(self, room: str, lines: int) -> Step:
+        """The user wants to read the last lines of a room."""
+        if not self._supported():
+            return error("this server has no history to read")
+        return self._ask(Question(room, Purpose.RECALL, min(lines, self._limit)))
+
+    def is_catching_up(self) -> bool:
+        """Is something on its way that was said while we were away?"""
+        return any(question.purpose is Purpose.MISSED for question in self._questions)
+
+    # What the server says.
+
+    def takes(self, message: Message) -> bool:
+        """Is this part of an answer from the history? Then it is not shown now."""
+        if message.command == "BATCH":
+            name = param(message, 0)
+            if name.startswith("+") and param(message, 1) == "chathistory" and self._questions:
+                self._batch, self._page = name[1:], []
+            elif self._batch and name == f"-{self._batch}" and self._questions:
+                self._questions[0].answer = self._page
+                self._batch, self._page = "", []
+            return True
+        if not self._batch or message.tags.get("batch") != self._batch:
+            return False
+        if len(self._page) < HELD_LINES:
+            self._page.append(message)
+        return True
+
+    def holds(self, message: Message) -> bool:
+        """Shall this PRIVMSG or NOTICE not be shown now? It was before, or will be when its turn comes."""
+        if "batch" in message.tags:
+            return False  # an answer to a question of the user's own (/raw)
+        place = self._places.get(fold(param(message, 0)))
+        if place and place.is_behind:
+            if len(place.held) < HELD_LINES:
+                place.held.append(message)
+            else:
+                place.overflowed = True
+            return True
+        return not self._is_new(message, place)
+
+    def ponged(self, token: str) -> Step:
+        """If it is the mark behind a question, show what came of it, and ask the next."""
+        if not self._questions or token != f"{_TOKEN}{self._asked}":
+            return Step()
+        question = self._questions.popleft()
+        step = self._close(question)
+        if self._questions:
+            step.add(self._send(self._questions[0]))
+        return step
+
+    # Questions.
+
+    def _supported(self) -> bool:
+        return self._registration.capabilities >= _NEEDED
+
+    def _ask(self, question: Question) -> Step:
+        self._questions.append(question)
+        return self._send(question) if len(self._questions) == 1 else Step()
+
+    def _send(self, question: Question) -> Step:
+        place = self._places.get(fold(question.room))
+        where = ("LATEST", question.room, "*")
+        if question.purpose is Purpose.MISSED and place and place.last:
+            where = ("AFTER", question.room, f"msgid={place.last}")
+        self._asked += 1
+        question.answer = None
+        return Step(
+            send=[f"CHATHISTORY {' '.join(where)} {question.limit}", build("", "PING", f"{_TOKEN}{self._asked}")]
+        )
+
+    def _close(self, question: Question) -> Step:
+        place = self._places.get(fold(question.room))
+        if question.purpose is Purpose.RECALL:
+            return self._recalled(question)
+        if place is None:
+            return Step()
+        return self._greeted(question, place) if question.purpose is Purpose.GREETING else self._missed(question, place)
+
+    def _recalled(self, question: Question) -> Step:
+        if question.answer == []:
+            return note(f"nothing has been said in {question.room} yet")
+        return self._shown(question, question.answer or [])  # with no answer, the server has said why
+
+    def _greeted(self, question: Question, place: Place) -> Step:
+        if question.answer is None:
+            return Step()
+        newest = place.last  # of what was said since we are here
+        fresh = [message for message in question.answer if self._is_new(message, place)]
+        place.last = newest or place.last
+        return self._shown(question, fresh) if self._greets else Step()
+
+    def _missed(self, question: Question, place: Place) -> Step:
+        if question.answer is None:
+            return self._give_up(question.room, place)
+        began = place.last
+        fresh = [message for message in question.answer if self._is_new(message, place)]
+        full = sum("msgid" in message.tags for message in question.answer) >= question.limit
+        step = _missing(question.room) if full and not began else Step()
+        step.add(self._shown(question, fresh))
+        if (full and place.last != began) or place.overflowed:
+            if place.overflowed:
+                place.held.clear()
+                place.overflowed = False
+            self._questions.appendleft(question)  # there is more: ponged() asks for it
+            return step
+        step.add(self._catch_up(place))
+        return step
+
+    def _give_up(self, room: str, place: Place) -> Step:
+        step = _missing(room)
+        step.add(self._catch_up(place))
+        return step
+
+    def _catch_up(self, place: Place) -> Step:
+        """Show what waited: from here on, lines are shown as they come."""
+        place.is_behind = False
+        held, place.held = place.held, []
+        step = Step()
+        for message in held:
+            if self._is_new(message, place):
+                step.show += self._view.heard(message)
+        return step
+
+    def _shown(self, question: Question, messages: list[Message]) -> Step:
+        lines = [line for message in messages for line in self._view.heard(message)]
+        if question.purpose is not Purpose.MISSED:
+            lines = [replace(line, calls=False) for line in lines]  # nobody calls us now
+        step = note(question.purpose.value.format(question.room)) if lines and not question.headed else Step()
+        question.headed = question.headed or bool(lines)
+        step.show += lines
+        return step
+
+    def _is_new(self, message: Message, place: Place | None) -> bool:
+        """Has this line not been here before? Then it is the newest we know of its room."""
+        known = message.tags.get("msgid", "")
+        if not known:
+            return True
+        if known in self._seen:
+            return False
+        self._seen[known] = None
+        if len(self._seen) > SEEN_LINES:
+            del self._seen[next(iter(self._seen))]
+        if place:
+            place.last = known
+        return True
+
+
+def _missing(room: str) -> Step:
+    return Step(show=[Line(f"{room}: some messages are missing here", ERROR)])

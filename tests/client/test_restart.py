@@ -1,0 +1,110 @@
+"""The real client while the real server is restarted on its data, or out of reach: nothing is lost, or comes twice."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import PIPE
+
+import pytest
+
+from tests.client.conftest import Wire
+from tests.client.person import CLIENT, Person
+from tests.running import Server, running
+
+LINES = 200
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> Iterator[Server]:
+    """A server that a test ends in its own way."""
+    server = Server("--unlimited", data=tmp_path / "data")
+    yield server
+    server.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def to_first(first: Server) -> Iterator[Wire]:
+    """A wire to it, which can lead to another one later."""
+    wire = Wire(first)
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def script(to_first: Wire, env: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
+    """The client as a script uses it."""
+    argv = [*CLIENT, "127.0.0.1", str(to_first.port), "--nick", "ana"]
+    client = subprocess.Popen(argv, env=env, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True, bufsize=1)
+    yield client
+    client.kill()
+    client.communicate()
+
+
+@pytest.fixture
+def ana(to_first: Wire, env: dict[str, str]) -> Iterator[Person]:
+    """The client as a person uses it."""
+    person = Person(["127.0.0.1", str(to_first.port), "--nick", "ana"], env)
+    yield person
+    person.close()
+
+
+def recorded(server: Server, room: str) -> list[str]:
+    """What the history says was said in a room last."""
+    with server.irc("carla", caps="batch draft/chathistory message-tags server-time") as carla:
+        carla.join(room)
+        answer = carla.ask(f"CHATHISTORY LATEST {room} * 100")
+    return [line.partition(" PRIVMSG ")[2].partition(" :")[2] for line in answer if " PRIVMSG " in line]
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_script_outlives_a_restart_of_the_server(
+    end: signal.Signals, first: Server, to_first: Wire, script: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    assert script.stdin
+    assert script.stdout
+    lines = [f"line {number}" for number in range(LINES)]
+    script.stdin.write("\n".join(lines[:100]) + "\n")
+    shown = [next(text for text in script.stdout if f"{line}\n" in text) for line in lines[:20]]
+    first.stop(end)  # it is in the middle of them
+    with running("--unlimited", data=tmp_path / "data") as second:
+        to_first.lead_to(second)
+        out, err = script.communicate("\n".join(lines[100:]) + "\n", timeout=30)
+        assert script.returncode == 0, err
+        shown += [text for text in out.splitlines() if "> " in text]
+        assert [text.strip().partition("> ")[2] for text in shown] == lines, err
+        assert recorded(second, "#lobby") == lines[-100:]
+
+
+def test_a_person_reads_what_was_said_while_the_wire_was_cut(first: Server, to_first: Wire, ana: Person) -> None:
+    ana.sees(r"in #lobby \(\d\)")
+    beto = first.irc("beto")
+    beto.join("#lobby")
+    ana.sees("beto joined")
+    ana.say("hola")
+    ana.sees("<ana> hola")
+    to_first.pause(True)
+    to_first.cut()
+    ana.sees("connection lost")
+    beto.send(*(f"PRIVMSG #lobby :missed {number}" for number in range(150)))
+    beto.sync()
+    ana.say("here I am")
+    to_first.pause(False)
+    ana.sees("<ana_?> here I am")
+    said = [line.partition("> ")[2] for line in ana.lines() if "<beto> missed" in line]
+    assert said == [f"missed {number}" for number in range(150)]
+    assert not any("missing" in line for line in ana.lines())
+
+
+def test_a_person_who_enters_reads_the_last_lines_and_more_if_asked(first: Server, env: dict[str, str]) -> None:
+    with first.irc("beto") as beto:
+        beto.join("#lobby")
+        beto.ask(*(f"PRIVMSG #lobby :old {number}" for number in range(30)))
+        ana = Person(["127.0.0.1", str(first.irc_port), "--nick", "ana"], env)
+        ana.sees("-- earlier in #lobby:$")
+        ana.sees("<beto> old 29$")
+        assert not any("old 19" in line for line in ana.lines())
+        ana.say("/history 25")
+        ana.sees("-- the history of #lobby:$")
+        ana.sees("<beto> old 5$")
+        ana.close()
