@@ -136,15 +136,15 @@ def _run_server(options: argparse.Namespace) -> int:
     if not hasattr(os, "fork"):
         raise Unusable("Windows is not supported: the server passes sockets between processes as only Unix can")
     from mpchat.ipc.control_socket import runtime_folder
-    from mpchat.processes.supervisor import serve
+    from mpchat.processes.supervisor import Supervisor
 
     settings = _server_settings(options)
     runtime = runtime_folder(os.environ.get("XDG_RUNTIME_DIR", ""))
     try:
         if options.ephemeral or (options.port == 0 and not options.data):  # nobody comes back to a port of chance
             with tempfile.TemporaryDirectory(prefix="mpchat-") as folder:
-                return serve(replace(settings, data=folder if options.durability != "none" else ""), runtime)
-        return serve(settings, runtime)
+                return Supervisor(replace(settings, data=folder if options.durability != "none" else ""), runtime).run()
+        return Supervisor(settings, runtime).run()
     except OSError as error:
         if error.filename:
             raise

@@ -18,6 +18,7 @@ import platform
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -59,12 +60,12 @@ def pingpong(rounds: int, seconds: float) -> None:
     print("  round   messages/s   journal on   journal off   on/off")
     rows = []
     for number in range(1, rounds + 1):
-        measured = []
+        measured: list[float] = []
         for durability in (_ON, _OFF):
             with _server(1, durability) as server:
                 before = server.cpu_seconds()
-                messages = rally(server, seconds)
-                measured += [sum(server.cpu_seconds().values()) - sum(before.values()), messages]
+                count = rally(server, seconds)
+                measured += [sum(server.cpu_seconds().values()) - sum(before.values()), count]
         spent, messages, spent_off, messages_off = measured
         on, off = spent / messages * 1e6, spent_off / messages_off * 1e6
         rows.append((messages / seconds, on, off, on / off))
@@ -84,7 +85,7 @@ def _server(workers: int, durability: str) -> Subject:
     return Subject("--unlimited", "--workers", str(workers), "--plain-port", "none", "--durability", durability)
 
 
-def _medians(rows: list[tuple[float, ...]]) -> list[float]:
+def _medians(rows: Sequence[tuple[float, ...]]) -> list[float]:
     return [statistics.median(column) for column in zip(*rows, strict=True)]
 
 

@@ -10,9 +10,10 @@ import os
 import select
 import signal
 import socket
+import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
@@ -21,8 +22,10 @@ from mpchat.ipc.board import Board
 from mpchat.ipc.handoff import Link
 from mpchat.processes.log import Log
 from mpchat.settings import Settings
+from mpchat.store.journal import Damaged
 
 CRASHED = 70  # exit status of an unexpected error (EX_SOFTWARE, sysexits(3))
+DAMAGED = 65  # a file is not as it was written (EX_DATAERR): nobody who comes after us would find it otherwise
 
 SPARE = "spare"  # the role of one that has none yet
 # So often at least each process turns its loop, and says on the board that it does: four times in the shortest
@@ -40,7 +43,17 @@ class Child:
     process: SpawnProcess
     link: Link
     role: str = SPARE
-    ready: bool = False
+    started: float = field(default_factory=time.monotonic)
+    here: bool = False  # it has all its imports behind it
+    ready: bool = False  # it is at work
+    complaint: str = ""  # what it has found that nobody else could do better with
+
+    def hear(self, word: str, *about: str) -> None:
+        """What it says of itself."""
+        self.here = True
+        self.ready |= word == "ready"
+        if word == "damaged":
+            (self.complaint,) = about
 
     def be(self, role: str, *args: Any) -> None:
         """Let it do this work: main(link, log, settings, board, *args)."""
@@ -51,7 +64,8 @@ class Child:
     @property
     def how_it_ended(self) -> str:
         code = self.process.exitcode or 0
-        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        return self.complaint or f"the {self.role} process (pid {self.process.pid}) {how}"
 
 
 def spawn(context: SpawnContext, settings: Settings, board: Board) -> Child:
@@ -75,12 +89,16 @@ def _run(control: socket.socket, settings: Settings, board: Board) -> None:
 
     mains: dict[str, Main] = {"acceptor": acceptor.main, "broker": broker.main, "recorder": recorder.main}
     link = Link(control)
+    link.post("here")
     role, args = _wait_for_work(link)
     take_name(f"mpchat:{role}")
     log = Log(role, settings.log_level, settings.log_json)
     status = 0
     try:
         mains.get(role, worker.main)(link, log, settings, board, *args)
+    except Damaged as error:
+        link.post("damaged", str(error))
+        status = DAMAGED
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         log.error("crashed", error=repr(error), at=f"{os.path.basename(last.filename)}:{last.lineno}")

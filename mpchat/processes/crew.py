@@ -22,6 +22,8 @@ from mpchat.processes.child import SPARE, Child
 from mpchat.processes.wiring import Wiring
 from mpchat.settings import Settings
 
+_START_SECONDS = 30.0  # an interpreter and its imports may take so long: killed sooner, on a slow machine none arrives
+
 
 class Crew:
     """`hear` and `bury` are called with a child that has said something, or has died."""
@@ -103,21 +105,20 @@ class Crew:
 
     def last_beat(self, each: Child, is_new: bool) -> float:
         """When it last turned its loop, in monotonic seconds; `is_new`: let that be now."""
-        if is_new and each.role != SPARE:
+        is_coming = not each.here and time.monotonic() - each.started < _START_SECONDS
+        if (is_new or is_coming) and each.role != SPARE:
             self.board.beat(row_of(each.role))
         return time.monotonic() if each.role == SPARE else self.board.last_beat(row_of(each.role))
 
     def describe(self) -> list[dict[str, Any]]:
-        """Who they are, and what they say on the board."""
-        return [
-            {
-                "role": role,
-                "pid": each.process.pid,
-                "ready": each.ready,
-                **({} if role == SPARE else self.board.read(row_of(role))),
-            }
-            for role, each in self.children.items()
-        ]
+        """Who they are, and what they say on the board; and multiprocessing's own process."""
+        rows: list[dict[str, Any]] = []
+        for role, each in self.children.items():
+            counters = {} if role == SPARE else self.board.read(row_of(role))
+            ready = each.here if role == SPARE else each.ready
+            rows.append({"role": role, "pid": each.process.pid, "ready": ready, **counters})
+        rows.append({"role": "resource_tracker", "pid": getattr(resource_tracker._resource_tracker, "_pid", None)})
+        return rows
 
     def skip(self) -> int:
         """The place of the record that the next broker must leave out: two before it died there while replaying."""

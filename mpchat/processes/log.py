@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -45,4 +46,5 @@ class Log:
                 f"{name}={value if isinstance(value, int) else ascii(str(value))}" for name, value in facts.items()
             ]
             line = " ".join([*(str(value) for value in head.values()), event, *words])
-        os.write(sys.stderr.fileno(), line.encode()[: _LINE_BYTES - 1] + b"\n")
+        with suppress(OSError):  # a full disk, a closed terminal: no reason to end
+            os.write(sys.stderr.fileno(), line.encode()[: _LINE_BYTES - 1] + b"\n")

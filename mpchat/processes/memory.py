@@ -14,7 +14,7 @@ import math
 import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from mpchat.core import BROKER, Core, Fact, Item, Record
@@ -129,36 +129,35 @@ class Memory:
             self.core = Core.load(core)
             self.outboxes = [Outbox.load(each) for each in outboxes]
             self.fresh = [[] for _ in self.outboxes]
-        blocks = list(self._blocks())
+        blocks = list(self._blocks(self._folder))
         skipped = {record[1] for _, block in blocks for record in block if record[0] == "skip"}
-        culprit: Record | None = None
+        culprit = [block[skip - start - 1] for start, block in blocks if start < skip <= start + len(block)]
+        if culprit and skip not in skipped:  # journaled before anything is replayed: another record may be deadly too
+            note: list[Record] = [("skip", skip, 0, connection_of(culprit[0]))]
+            blocks.append((self._journal.position, note))
+            self._journal.append(note)
+            skipped.add(skip)
         for start, block in blocks:
             if block[0][0] == SAID:
                 self._unsaid = []
                 continue
-            if start < skip <= start + len(block) and skip not in skipped:
-                culprit = block[skip - start - 1]
-                skipped.add(skip)
             self._begin_run(block[0])
             self._apply(_careful(start, block, skipped, replaying))
             self._unsaid += self.core.facts()
         replaying(0)
         self.tell_history()  # what the last block's broker did not live to write
-        if culprit is not None:
-            self.append([("skip", skip, 0, connection_of(culprit))])
         for worker in range(len(self.outboxes)):
             self.take_fresh(worker)
         self.closed.clear()
         crash_point("broker: replayed")
         return sum(len(block) for _, block in blocks)
 
-    def _blocks(self) -> Iterator[tuple[int, list[Record]]]:
-        assert self._folder is not None
-        with closing(Tail(self._folder / "journal", self._snapshot_at)) as tail:
+    def _blocks(self, folder: Path) -> Iterator[tuple[int, list[Record]]]:
+        with closing(Tail(folder / "journal", self._snapshot_at)) as tail:
             start = tail.position
             if start != self._snapshot_at:
                 raise Damaged(
-                    f"{self._folder}: the journal does not begin where the snapshot ends, at {self._snapshot_at}, but "
+                    f"{folder}: the journal does not begin where the snapshot ends, at {self._snapshot_at}, but "
                     f"at {start}: move the file 'snapshot' and the folder 'journal' away to start without the past"
                 )
             while some := tail.take():
@@ -175,13 +174,16 @@ class Memory:
             return
         started = time.monotonic()
         self.tell_history()  # of the blocks before a snapshot nobody can say any more what was said in them
+        if self._unsaid:
+            return
         state = pickle.dumps((self.core.dump(), [outbox.dump() for outbox in self.outboxes]), pickle.HIGHEST_PROTOCOL)
         assert self._folder is not None
-        snapshot.write(self._folder, self._journal.position, state, self._synced)
-        crash_point("broker: snapshot")
-        self._journal.roll()
-        self._journal.trim(history_at if self._journal.size <= most_bytes else self._journal.position)
-        self._since = 0
+        with suppress(OSError):  # no room for it: tried again later, and until then all segments stay
+            snapshot.write(self._folder, self._journal.position, state, self._synced)
+            crash_point("broker: snapshot")
+            self._journal.roll()
+            self._journal.trim(history_at if self._journal.size <= most_bytes else self._journal.position)
+            self._since = 0
         self._not_before = time.monotonic() + _SNAPSHOT_SHARE * (time.monotonic() - started)
 
 
@@ -195,6 +197,4 @@ def _careful(start: int, block: list[Record], skipped: set[int], replaying: Call
 
 def connection_of(record: Record) -> int:
     """Whose record it is, 0: nobody's."""
-    if record[0] in ("clock", "start", "stop"):
-        return 0
-    return int(record[2] if record[0] == "open" else record[1])
+    return 0 if record[0] in ("clock", "start", "stop") else int(record[2] if record[0] == "open" else record[1])

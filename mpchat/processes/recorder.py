@@ -10,8 +10,10 @@ same transaction as the last rows. Meanwhile questions about the past get no ans
 import math
 import os
 import socket
+import sqlite3
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ from mpchat.store.history import History
 from mpchat.store.journal import Tail
 
 _EXPIRE_SECONDS = 60.0
+_RETRY_SECONDS = 0.5  # after the disk has refused to take more
+_BEHIND_BYTES = 1 << 20  # of the journal, in which nobody said anything: then too it is stored that we have read them
 _NICENESS = 10  # the chat comes first
 _GATHER_SECONDS = 0.1  # a row of a small transaction costs twice what one of a large one does
 _DAY_MS = 86_400_000
@@ -45,11 +49,9 @@ class Recorder:
         self.read_at = 0.0  # when the journal is looked into again, in monotonic seconds
         self.expire_at = 0.0
         self.rows = self.turns = 0
-        folder = Path(settings.data)
-        self.history = History(folder / "history.db")
-        if self.history.moved is not None:
-            log.error("the history was damaged; a new one is begun", old=str(self.history.moved))
-        self.tail = Tail(folder / "journal", self.history.position)
+        self.books: tuple[History, Tail] | None = None  # open while the disk lets us write
+        self.has_complained = False
+        self.stored_to = 0  # position in the journal
 
     def run(self) -> None:
         os.nice(_NICENESS)
@@ -62,11 +64,40 @@ class Recorder:
                     self.obey()
                 elif isinstance(source, Link) and source is self.broker:
                     self.hear(source, writable)
-            self.record()
-            self.answer()
-            self.expire(time.monotonic())
+            if self.books is not None or time.monotonic() >= self.read_at:
+                self.do_the_books()
             self.turns += 1
-            self.board.write(RECORDER_ROW, records=self.rows, turns=self.turns, position=self.tail.position)
+            self.board.write(RECORDER_ROW, records=self.rows, turns=self.turns, position=self.stored_to)
+
+    def do_the_books(self) -> None:
+        """All that needs the history. On a full disk we close it, and begin later where it stands."""
+        try:
+            history, tail = self.opened()
+            self.record(history, tail)
+            self.answer(history, tail)
+            self.expire(history, time.monotonic())
+        except sqlite3.OperationalError as error:
+            if not self.has_complained:
+                self.log.error("cannot write the history: it waits until it can", error=str(error))
+            self.close_the_books()
+            self.has_complained, self.read_at = True, time.monotonic() + _RETRY_SECONDS
+
+    def opened(self) -> tuple[History, Tail]:
+        if self.books is None:
+            folder = Path(self.settings.data)
+            history = History(folder / "history.db")
+            if history.moved is not None:
+                self.log.error("the history was damaged; a new one is begun", old=str(history.moved))
+            self.books = history, Tail(folder / "journal", history.position)
+            self.stored_to = history.position
+        return self.books
+
+    def close_the_books(self) -> None:
+        if self.books is not None:
+            history, tail = self.books
+            history.close()
+            tail.close()
+            self.books = None
 
     def obey(self) -> None:
         """The supervisor gives us a link to a broker, or says stop. The end of the link says that it is dead."""
@@ -102,42 +133,44 @@ class Recorder:
         broker.close()
         self.broker = None
 
-    def record(self) -> None:
+    def record(self, history: History, tail: Tail) -> None:
         """What the journal has for us, up to a megabyte of it, and where in it we are: one transaction."""
         if time.monotonic() < self.read_at:
             return
-        missing = self.tail.gap
-        blocks = self.tail.take()
+        missing = tail.gap
+        blocks = tail.take()
         crash_point("recorder: read")
-        if self.tail.gap > missing:
-            self.history.note_gap(time.time_ns() // 1_000_000)
-            self.log.error("the journal no longer has what the history lacks", bytes=self.tail.gap - missing)
+        if tail.gap > missing:
+            history.note_gap(time.time_ns() // 1_000_000)
+            self.log.error("the journal no longer has what the history lacks", bytes=tail.gap - missing)
         rows = [fact for _, block in blocks if block[0][0] == SAID for fact in block[0][1]]
-        if rows:
-            self.history.add(rows, self.tail.position)
+        if rows or tail.position - history.position > _BEHIND_BYTES:
+            history.add(rows, tail.position)
             crash_point("recorder: written")
         self.rows += len(rows)
+        self.stored_to, self.has_complained = history.position, False
         if not blocks:
             self.read_at = math.inf
             if self.broker is not None:
-                self.broker.post("idle", self.tail.position)
+                self.broker.post("idle", tail.position)
 
     def record_the_rest(self) -> None:
         self.read_at = 0.0
-        while self.read_at != math.inf:
-            self.record()
+        with suppress(sqlite3.OperationalError):  # the journal keeps it for the next time
+            while self.read_at != math.inf:
+                self.record(*self.opened())
 
-    def answer(self) -> None:
+    def answer(self, history: History, tail: Tail) -> None:
         """Questions are answered once everything is recorded that had been said before them."""
-        while self.asked and self.broker is not None and self.tail.position >= self.asked[0][0]:
+        while self.asked and self.broker is not None and tail.position >= self.asked[0][0]:
             _, connection, end, room, number, limit = self.asked.popleft()
-            rows = self.history.latest(room, limit) if number < 0 else self.history.after(room, number, limit)
+            rows = history.latest(room, limit) if number < 0 else history.after(room, number, limit)
             self.broker.post("rows", connection, end, rows)
             self.poller.want_write(self.broker, self.broker.unsent)
 
-    def expire(self, now: float) -> None:
+    def expire(self, history: History, now: float) -> None:
         if now >= self.expire_at:
             most_ms = self.settings.history_days * _DAY_MS
-            removed = self.history.expire(time.time_ns() // 1_000_000, most_ms, self.settings.history_bytes)
+            removed = history.expire(time.time_ns() // 1_000_000, most_ms, self.settings.history_bytes)
             if not removed:  # else there may be more: again in the next turn
                 self.expire_at = now + _EXPIRE_SECONDS

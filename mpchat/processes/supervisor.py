@@ -16,7 +16,6 @@ import signal
 import sys
 import time
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +32,7 @@ from mpchat.store.directory import claim
 
 STOPPED = 0
 FAILED = 1
-_MOST_CRASHES = 5  # of our own making (not by kill) in so many seconds: it will not get better
-_CRASH_SECONDS = 5.0
+_CRASHES = 5, 5.0  # of our own making (not by kill) in so many seconds: it will not get better
 
 
 @dataclass
@@ -52,7 +50,7 @@ class Supervisor:
 
     def run(self) -> int:
         self.log = Log("supervisor", self.settings.log_level, self.settings.log_json)
-        self.crashes = Intensity(_MOST_CRASHES, _CRASH_SECONDS)
+        self.crashes = Intensity(*_CRASHES)
         if self.settings.data:
             self.lock = claim(Path(self.settings.data))  # held until the process ends
         self.listeners = [(listen(self.settings, self.settings.port), False)]
@@ -118,16 +116,24 @@ class Supervisor:
             if word == "opened":
                 self.crew.wiring.opened(each, *about)
             else:
-                each.ready = True
-                self.crew.is_first &= each.role != "broker"
+                each.hear(word, *about)
+                self.crew.is_first &= not (each.role == "broker" and each.ready)
         if each.link.ended:
             self.selector.unregister(each.link)
-        elif self.crew.ready and not self.stopping:
-            if not self.announced:
-                self.announce()
+        elif self.crew.ready:
+            self.all_at_work()
+
+    def all_at_work(self) -> None:
+        """For the first time, or again after a death; what has to wait for it is done."""
+        if self.stopping:
+            self.crew.tell("acceptor", "stop", self.stopping)
+        else:
+            self.announce()
             self.crew.refill()
 
     def announce(self) -> None:
+        if self.announced:
+            return
         self.announced = True
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         plain = f"{host}:{self.ports[1]}" if len(self.ports) > 1 else "none"
@@ -143,12 +149,11 @@ class Supervisor:
         self.crew.remove(each)
         if self.killing or (self.stopping and self.ended_as_told(each)):
             return
-        self.log.warning("process died", dead=each.role, was=each.process.pid, how=each.how_it_ended)
+        self.log.warning("process died", how=each.how_it_ended)
         is_crash = (each.process.exitcode or 0) > 0
-        if self.stopping or (is_crash and self.crashes.exceeded(time.monotonic())):
+        if self.stopping or each.complaint or (is_crash and self.crashes.exceeded(time.monotonic())):
             self.status = FAILED
-            who = f"the {each.role} process (pid {each.process.pid})"
-            sys.stderr.write(f"mpchat: {who} {each.how_it_ended}; the server ends\n")
+            sys.stderr.write(f"mpchat: {each.how_it_ended}; the server ends\n")
             self.kill_the_rest()  # what is left cannot tell the clients
         elif each.role == SPARE:
             self.crew.refill()
@@ -167,12 +172,13 @@ class Supervisor:
         return True
 
     def stop(self, reason: str) -> None:
-        """The acceptor first, so that nobody comes in while the others are being told."""
+        """The acceptor first, so that nobody comes in while the others are being told; once everybody is at work."""
         self.stopping = reason
-        self.deadline = time.monotonic() + self.settings.stop_seconds
+        self.deadline = time.monotonic() + (self.settings.stop_seconds if self.announced else 0)  # else nobody is in
         self.log.info("stopping", why=reason)
         self.close_listeners()
-        self.crew.tell("acceptor", "stop", reason)
+        if self.crew.ready:
+            self.crew.tell("acceptor", "stop", reason)
         if SPARE in self.crew.children:
             self.crew.children[SPARE].process.kill()
 
@@ -190,10 +196,4 @@ class Supervisor:
 
     def describe(self) -> dict[str, Any]:
         """For `mpchat ps`."""
-        rows = [{"role": "supervisor", "pid": os.getpid()}, *self.crew.describe()]
-        rows.append({"role": "resource_tracker", "pid": getattr(resource_tracker._resource_tracker, "_pid", None)})
-        return {"ports": self.ports, "processes": rows}
-
-
-def serve(settings: Settings, runtime: Path) -> int:
-    return Supervisor(settings, runtime).run()
+        return {"ports": self.ports, "processes": [{"role": "supervisor", "pid": os.getpid()}, *self.crew.describe()]}

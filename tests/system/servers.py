@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -65,8 +66,8 @@ def unusual(
             sys.executable,
             "-c",
             "import os, sys; from mpchat.settings import Oper, Settings, Wording\n"
-            "from mpchat.ipc.control_socket import runtime_folder; from mpchat.processes.supervisor import serve\n"
-            f"sys.exit(serve({settings!r}, runtime_folder(os.environ['XDG_RUNTIME_DIR'])))",
+            "from mpchat.ipc.control_socket import runtime_folder; from mpchat.processes.supervisor import Supervisor\n"
+            f"sys.exit(Supervisor({settings!r}, runtime_folder(os.environ['XDG_RUNTIME_DIR'])).run())",
         ]
     server = Unusual(command, environment=environment, before=before)
     try:
@@ -141,3 +142,28 @@ def semaphores(of: dict[str, int]) -> set[int]:
 def fds(server: Server) -> dict[str, int]:
     """How many descriptors each process has open."""
     return {role: len(os.listdir(f"/proc/{pid}/fd")) for role, pid in pids(server).items()}
+
+
+def ready(server: Server) -> dict[str, int] | None:
+    """The process ids by role, if everybody is there and at work, and a spare too."""
+    rows = status(server)
+    is_whole = "spare" in rows and all(row.get("ready", True) for row in rows.values())
+    return {role: int(row["pid"]) for role, row in rows.items()} if is_whole else None
+
+
+def kill(server: Server, *roles: str, by: signal.Signals = signal.SIGKILL) -> dict[str, int]:
+    """All at once; returns the ids of the processes that there were."""
+    before = pids(server)
+    for role in roles:
+        os.kill(before[role], by)
+    return before
+
+
+def replaced(server: Server, before: dict[str, int], *roles: str) -> dict[str, int]:
+    """Wait until these have a successor at work, and the others are who they were. Returns who is who."""
+    after: dict[str, int] = until(
+        lambda: (now := ready(server)) and all(now[role] != before[role] for role in roles) and now
+    )
+    same = before.keys() - {*roles, "spare"}
+    assert {role: after[role] for role in same} == {role: before[role] for role in same}
+    return after

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.running import PATIENCE, Server, running
-from tests.system.servers import MPCHAT, Unusual, needs_linux, pids, socket_file, unusual
+from tests.system.servers import MPCHAT, Unusual, needs_linux, pids, socket_file, until, unusual
 
 
 def start(*args: str, runtime: Path) -> subprocess.CompletedProcess[str]:
@@ -258,12 +258,13 @@ def test_ps_counts(server: Server) -> None:
 
 
 def test_ps_as_a_table(server: Server) -> None:
+    until(lambda: "spare" in pids(server))
     done = server.run("ps", "--port", str(server.irc_port))
     assert (done.returncode, done.stderr) == (0, "")
     head, *rows = done.stdout.splitlines()
     assert head.split() == ["ROLE", "PID", "CLIENTS", "RECORDS", "CPU", "s", "PSS", "MiB", "FDS"]
-    roles = ["supervisor", "broker", "worker0", "worker1", "acceptor", "resource_tracker"]
-    assert [row.split()[0] for row in rows] == roles
+    roles = ["supervisor", "broker", "worker0", "worker1", "acceptor", "recorder", "spare", "resource_tracker"]
+    assert sorted(row.split()[0] for row in rows) == sorted(roles)
     assert rows[0].split()[1] == str(server.pid)
 
 
@@ -287,12 +288,8 @@ def bare(tmp_path: Path) -> Iterator[Server]:
 def test_without_setproctitle_and_psutil_it_runs_and_says_what_is_missing(bare: Server) -> None:
     with bare.irc("ana") as ana:
         ana.join("#lobby")
-    assert sorted({comm(pid) for role, pid in pids(bare).items() if role != "resource_tracker"}) == [
-        "mpchat:acceptor",
-        "mpchat:broker",
-        "mpchat:super",
-        "mpchat:worker0",
-    ]
+    names = [f"mpchat:{role}" for role in ("acceptor", "broker", "recorder", "spare", "super", "worker0")]
+    until(lambda: sorted(comm(pid) for role, pid in pids(bare).items() if role != "resource_tracker") == names)
     table = bare.run("ps", "--port", str(bare.irc_port)).stdout
     assert table.splitlines()[-1] == "(psutil is not installed: no CPU, memory and fds)"
     tree: dict[str, Any] = json.loads(bare.run("ps", "--json", "--port", str(bare.irc_port)).stdout)

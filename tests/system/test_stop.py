@@ -1,4 +1,4 @@
-"""How it ends: told to, or because a process died. Nothing is left behind: no process, socket file or semaphore."""
+"""How it ends: told to, or because its supervisor died. Nothing is left: no process, socket file or semaphore."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tests.system.servers import (
     named_semaphores,
     needs_linux,
     pids,
+    ready,
     semaphores,
     status,
     until,
@@ -198,61 +199,16 @@ def test_a_signal_in_the_first_moments_is_not_lost(
 # Killed
 
 
-@pytest.mark.parametrize("role", ["worker0", "worker1", "acceptor", "broker"])
-def test_the_death_of_one_process_ends_the_server_and_is_named(role: str) -> None:
-    with doomed("--workers", "2") as (server, watched):
-        clients = [server.irc("ana"), server.irc("beto"), server.plain("carla"), server.plain("dario")]
-        watched.kill(role, signal.SIGKILL)
-        for client in clients:
-            client.rest()  # to the end of the stream, or a reset
-            client.close()
-        assert server.process.wait(15) == 1
-        assert watched.left(within=1) == []
-        assert not watched.socket_file.exists()
-        told = [line for line in server.log_text().splitlines() if line.startswith("mpchat: ")]
-        assert told == [f"mpchat: the {role} process (pid {watched.pids[role]}) was killed by SIGKILL; the server ends"]
-        assert "Traceback" not in server.log_text()
-
-
-def test_after_a_workers_death_the_other_workers_clients_are_told() -> None:
-    with doomed("--workers", "2") as (server, watched):
-        ana, beto = server.irc("ana"), server.irc("beto")  # the acceptor fills the emptiest worker
-        ana.sync()
-        beto.sync()
-        watched.kill("worker1", signal.SIGKILL)
-        assert ana.rest() == ["ERROR :Closing link: 127.0.0.1 (Server shutting down: a process died)"]
-        ana.close()
-        beto.close()
-        assert server.process.wait(15) == 1
-
-
 def test_when_the_supervisor_is_killed_nothing_survives() -> None:
     with doomed("--workers", "2") as (server, watched):
         ana, beto = server.irc("ana"), server.plain("beto")
         beto.ask()
         watched.kill("supervisor", signal.SIGKILL)
-        assert watched.left(within=2) == []  # resource_tracker included
+        assert watched.left(within=1) == []  # recorder, spare and resource_tracker included
         for client in (ana, beto):
             assert client.rest() == []
         with pytest.raises(ConnectionRefusedError):
             server.irc()
-
-
-def test_the_death_of_the_resource_tracker_is_harmless() -> None:
-    with doomed("--workers", "2") as (server, watched):
-        ana, beto = server.irc("ana"), server.irc("beto")
-        for client in (ana, beto):
-            client.join("#lobby")
-        watched.kill("resource_tracker", signal.SIGKILL)
-        os.close(watched.fds.pop("resource_tracker"))
-        ana.ask("PRIVMSG #lobby :hola")
-        assert beto.sync()[-1].endswith("PRIVMSG #lobby :hola")
-        server.irc("carla").close()
-        ana.close()
-        beto.close()
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(15) == 0
-        assert "Traceback" not in server.log_text(), server.log_text()
 
 
 # While it runs
@@ -267,12 +223,14 @@ def test_no_semaphore_has_a_name_while_it_runs() -> None:
 
 def test_descriptors_return_to_their_base(server: Server) -> None:
     def settled() -> dict[str, int] | None:
-        """Once nobody is connected."""
-        return fds(server) if status(server)["acceptor"]["clients"] == 0 else None
+        """Once nobody is connected, and the spare has come."""
+        return fds(server) if ready(server) and status(server)["acceptor"]["clients"] == 0 else None
 
     until(settled)
     with server.irc("warm") as client:  # the first one may load something for ever
-        client.sync()
+        client.join("#lobby")
+        client.ask("PRIVMSG #lobby :so that the recorder has something to do")
+    until(lambda: status(server)["recorder"]["records"] > 0 and status(server)["spare"]["ready"])
     base = until(settled)
     for kind in range(5):
         clients = [server.irc(f"base{number}") for number in range(10)]
@@ -306,7 +264,7 @@ def test_nobody_else_holds_a_child_open(server: Server) -> None:
     assert own <= pipes("supervisor")
 
 
-def test_listening_sockets_belong_to_the_acceptor_alone(server: Server) -> None:
+def test_listening_sockets_belong_to_the_acceptor_and_wait_with_the_supervisor_for_the_next(server: Server) -> None:
     def sockets(role: str) -> set[str]:
         folder = Path(f"/proc/{pids(server)[role]}/fd")
         return {os.readlink(fd) for fd in folder.iterdir() if os.readlink(fd).startswith("socket:")}
@@ -318,5 +276,4 @@ def test_listening_sockets_belong_to_the_acceptor_alone(server: Server) -> None:
     }
     assert len(listening) == 2
     assert listening <= sockets("acceptor")
-    for role in pids(server):
-        assert role == "acceptor" or not listening & sockets(role)
+    assert {role for role in pids(server) if listening & sockets(role)} == {"acceptor", "supervisor"}

@@ -1,0 +1,124 @@
+"""A server is started again on the data of one that has ended: what it remembers, and what it refuses to go on with."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from tests.running import PATIENCE, IrcClient, Server, commands
+from tests.system.servers import MPCHAT, Unusual, Watched, needs_linux, until, unusual
+
+pytestmark = needs_linux
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def serving(data: Path, workers: int = 1) -> AbstractContextManager[Server]:
+    return unusual("--unlimited", "--workers", str(workers), "--data", str(data))
+
+
+def refused(data: Path) -> str:
+    """What a server says that does not start on this data: one line."""
+    args = [*MPCHAT, "server", "127.0.0.1", "0", "--data", str(data), "--log-level", "error"]
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(data.parent)}
+    done = subprocess.run(args, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"mpchat: .*\n", done.stderr), done.stderr
+    return done.stderr
+
+
+def told(server: Server) -> None:
+    server.process.send_signal(signal.SIGTERM)
+
+
+def killed(server: Server) -> None:
+    with Watched(server) as watched:
+        watched.kill("supervisor", signal.SIGKILL)
+        assert watched.left(within=1) == []
+
+
+@pytest.mark.parametrize("end", [told, killed])
+def test_rooms_are_kept_and_nobody_is_in_them(data: Path, end: Callable[[Server], None]) -> None:
+    first = Unusual([*MPCHAT, "server", "127.0.0.1", "0", "--workers", "2", "--data", str(data)])
+    try:
+        with first.irc("ana") as ana, first.irc("beto") as beto, first.plain("carla"):
+            ana.join("#club")
+            ana.ask("TOPIC #club :siempre", "MODE #club +ikb entre *!*@bad.example", "INVITE beto #club")
+            beto.join("#club", "entre")
+            end(first)
+            ana.rest()
+    finally:
+        first.stop()
+    with serving(data, 1) as server:
+        dora = server.irc("dora")
+        assert commands(dora.ask("JOIN #club")) == ["475"]
+        lines = dora.join("#club", "entre")
+        assert ":mpchat.local 332 dora #club :siempre" in lines
+        assert ":mpchat.local 353 dora = #club :@dora" in lines
+        assert dora.ask("MODE #club")[0] == ":mpchat.local 324 dora #club +k entre"
+        assert "*!*@bad.example" in dora.ask("MODE #club b")[0]
+        assert commands(dora.ask("WHOIS ana"))[0] == "401"
+        with server.irc("ana"), server.plain("carla"):
+            pass
+        dora.close()
+
+
+def talk(data: Path) -> list[Path]:
+    """Have a server write a journal; returns its segments."""
+    with serving(data) as server, server.irc("ana") as ana:
+        ana.join("#lobby")
+        ana.ask(*(f"PRIVMSG #lobby :{number}" for number in range(100)))
+    return sorted((data / "journal").glob("*.journal"))
+
+
+def sign_of_life(client: IrcClient) -> None:
+    client.join("#lobby")
+    client.sync()
+    client.close()
+
+
+def test_an_end_that_was_torn_off_is_cut(data: Path) -> None:
+    """Nobody was ever told of what it was to be."""
+    segment = talk(data)[-1]
+    os.truncate(segment, segment.stat().st_size - 3)
+    with serving(data) as server:
+        sign_of_life(server.irc("ana"))
+
+
+def test_with_damage_in_the_middle_it_does_not_start(data: Path) -> None:
+    """It says where that is and what can be done, and changes nothing."""
+    segment = talk(data)[-1]
+    content = bytearray(segment.read_bytes())
+    content[len(content) // 2] ^= 1
+    segment.write_bytes(content)
+    line = refused(data)
+    assert re.search(rf"{segment}: byte \d+ .*backup, or move it away", line), line
+    assert segment.read_bytes() == content
+    segment.parent.rename(data / "away")
+    with serving(data) as server:
+        sign_of_life(server.irc("ana"))
+
+
+def test_a_damaged_history_is_made_anew(data: Path) -> None:
+    talk(data)
+    for file in data.glob("history.db*"):
+        file.write_bytes(b"no database" * 100)
+    with serving(data) as server:
+        sign_of_life(server.irc("ana"))
+        until(lambda: "the history was damaged; a new one is begun" in server.log_text())
+
+
+def test_two_servers_on_the_same_data(data: Path) -> None:
+    with serving(data) as server:
+        assert refused(data) == f"mpchat: another server uses this data directory: {data}\n"
+        sign_of_life(server.irc("ana"))
