@@ -52,7 +52,11 @@ class Journal:
             if first + segment(folder, first).stat().st_size != following:
                 raise _damaged(segment(folder, first), following - first, "is not where this file ends; the next one")
         self._fd = self._open(self._firsts[-1])
-        end = _end(self._fd, self._path)
+        try:
+            end = _end(self._fd, self._path)
+        except Damaged:
+            self.close()
+            raise
         os.ftruncate(self._fd, end)
         self.position = self._firsts[-1] + end
         self._sync()  # what a killed writer had not synced is replayed, and then acknowledged
