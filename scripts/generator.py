@@ -52,15 +52,19 @@ class Subject:
         self.pids = {role: int(pid) for role, pid in _BARE.findall(line)} if bare else self._ps(found[2])
 
     def _ps(self, port: str) -> dict[str, int]:
-        answer = subprocess.run(
-            [sys.executable, "-m", "mpchat", "ps", "--json", "--port", port],
-            env=self._environment,
-            cwd=_ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return {row["role"]: row["pid"] for row in json.loads(answer.stdout)["processes"]}
+        """Pids by role, once all have started: the spare last of all."""
+        while True:
+            answer = subprocess.run(
+                [sys.executable, "-m", "mpchat", "ps", "--json", "--port", port],
+                env=self._environment,
+                cwd=_ROOT,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            rows = {row["role"]: row for row in json.loads(answer.stdout)["processes"]}
+            if rows.get("spare", {}).get("ready"):
+                return {role: row["pid"] for role, row in rows.items()}
 
     def __enter__(self) -> Subject:
         return self

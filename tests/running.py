@@ -110,6 +110,8 @@ def running(*args: str, data: Path | None = None) -> Iterator[Server]:
     try:
         yield server
     finally:
+        for client in OPEN:
+            client.close()  # a stopping server waits for those who do not hang up
         status = server.stop()
     assert status == 0, f"the server ended with {status}: {server.log_text()}"
     assert "crashed" not in server.log_text(), server.log_text()

@@ -266,7 +266,9 @@ def test_a_storm_of_connections(server: Server, nicks: Iterator[str], channel: s
                 sock.connect((server.host, server.irc_port))
         clients: list[Any] = []
         for sock in socks:
-            assert select.select([], [sock], [], 10)[1]
+            writable = select.poll()
+            writable.register(sock, select.POLLOUT)
+            assert writable.poll(10_000)
             sock.setblocking(True)
             sock.settimeout(10)
             nick = next(nicks)
