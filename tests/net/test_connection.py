@@ -232,7 +232,7 @@ _PIECES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @example([b"1234567", b"\r", b"\n"], [(ALL, 0)])
 @example([b"12345678\r", b"\n"], [(ALL, 0)])
 @example([b"1234567\r", b"\r\n"], [(ALL, 1)])

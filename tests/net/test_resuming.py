@@ -338,7 +338,7 @@ _TURNS = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(_PIECES, st.lists(_TURNS, min_size=1, max_size=12))
 def test_whoever_dies_every_line_is_accepted_once(pieces: list[bytes], turns: list[tuple[str, int, int]]) -> None:
     with tcp_pair() as (client, ours):

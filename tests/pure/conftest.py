@@ -15,7 +15,7 @@ _TIMES = int(os.environ.get("MPCHAT_EXAMPLES", "0"))
 
 settings.register_profile(
     "pure",
-    max_examples=100 * max(1, _TIMES),
+    max_examples=60 * max(1, _TIMES),
     stateful_step_count=40,
     derandomize=not _TIMES,
     database=None,
