@@ -10,6 +10,9 @@ READY := $(VENV)/.ready
 # The interpreter to run with: the environment's when it is complete, else the system's (a lab PC without a network).
 RUN = $$( [ -f $(READY) ] && echo $(VENV)/bin/python || echo $(PYTHON) )
 
+# These start hundreds of processes, each of which would compile every module anew where this variable is set.
+WITH_BYTECODE := env -u PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run-server run-client test lint bench chaos soak clean prepare try-prepare
 .DEFAULT_GOAL := help
 
@@ -39,7 +42,7 @@ run-client: try-prepare  ## join it from this terminal (HOST= PORT= ARGS='--nick
 	@exec $(RUN) -m mpchat client $(HOST) $(PORT) $(ARGS)
 
 test: $(READY)  ## every test: the pure core and the whole server
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@$(WITH_BYTECODE) $(VENV)/bin/python -m pytest $(ARGS)
 
 lint: $(READY)  ## ruff and mypy
 	@$(VENV)/bin/python -m ruff format --check .
@@ -47,13 +50,13 @@ lint: $(READY)  ## ruff and mypy
 	@$(VENV)/bin/python -m mypy
 
 bench: try-prepare  ## fan-out under load, checked for loss, doubles and order (ARGS='--rounds 5')
-	@exec $(RUN) scripts/bench.py $(ARGS)
+	@exec $(WITH_BYTECODE) $(RUN) scripts/bench.py $(ARGS)
 
 chaos: try-prepare  ## kill its processes under load for SECONDS=60, and check every byte
-	@exec $(RUN) scripts/chaos.py --seconds $(SECONDS) $(ARGS)
+	@exec $(WITH_BYTECODE) $(RUN) scripts/chaos.py --seconds $(SECONDS) $(ARGS)
 
 soak: try-prepare  ## the same for an hour
-	@exec $(RUN) scripts/chaos.py --seconds 3600 --period 2 $(ARGS)
+	@exec $(WITH_BYTECODE) $(RUN) scripts/chaos.py --seconds 3600 --period 2 $(ARGS)
 
 clean:  ## remove .venv and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
