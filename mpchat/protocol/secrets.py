@@ -119,7 +119,3 @@ class Withheld:
         """Drop the secrets of lines that end before dealt_with(connection), or there: nobody will ask for them."""
         waiting = {place: secret for place, secret in self._secrets.items() if place[1] > dealt_with(place[0])}
         self._secrets = waiting
-
-    def forget(self) -> None:
-        """The batch is dealt with: nobody will ask for its secrets any more."""
-        self._secrets.clear()
