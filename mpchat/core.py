@@ -20,7 +20,7 @@ group of connections gets them. It has never heard of sockets, queues or process
                                                                 past: rows, the oldest first, or None for no answer
     ("again", connection)                               broker  the answer to "ask" died with a broker: the line that
                                                                 asked, and those after it, will be forwarded again
-    ("skip", position, index, connection)               broker  a record of this connection cannot be dealt with, and
+    ("skip", place, connection)                         broker  a record of this connection cannot be dealt with, and
                                                                 is left out; where it stood is the broker's affair
     ("stop", reason)                                    broker  the server ends
 
@@ -298,7 +298,7 @@ class Core:
         if attachment is not None and attachment.asked is not None:
             attachment.ask_again()
 
-    def _skip(self, position: int, index: int, connection: int) -> None:
+    def _skip(self, place: int, connection: int) -> None:
         attachment = self._attached.get(connection)
         if attachment is not None:
             self._quit(

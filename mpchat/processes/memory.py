@@ -133,7 +133,7 @@ class Memory:
         skipped = {record[1] for _, block in blocks for record in block if record[0] == "skip"}
         culprit = [block[skip - start - 1] for start, block in blocks if start < skip <= start + len(block)]
         if culprit and skip not in skipped:  # journaled before anything is replayed: another record may be deadly too
-            note: list[Record] = [("skip", skip, 0, connection_of(culprit[0]))]
+            note: list[Record] = [("skip", skip, connection_of(culprit[0]))]
             blocks.append((self._journal.position, note))
             self._journal.append(note)
             skipped.add(skip)

@@ -395,7 +395,7 @@ def test_a_line_too_long_is_answered_once_whatever_its_length(driver: Driver) ->
         ("silent", 99),
         ("answer", 99, True),
         ("again", 99),
-        ("skip", 1, 2, 99),
+        ("skip", 1, 99),
     ],
 )
 def test_nothing_is_heard_of_unknown_connections(driver: Driver, record: tuple[Any, ...]) -> None:

@@ -265,7 +265,7 @@ def test_whoever_sent_what_cannot_be_dealt_with_is_told_and_closed(driver: Drive
     ana.heard()
     beto.heard()
 
-    driver.feed(("skip", 4096, 3, ana.id))
+    driver.feed(("skip", 4096, ana.id))
 
     (line,) = ana.heard()
     assert line.startswith("ERROR :Closing link: 127.0.0.1 (The server failed at something you sent")
@@ -278,7 +278,7 @@ def test_even_while_a_question_is_open(guarded: Driver) -> None:
     ana = guarded.connect()
     ana.send("PASS *", "NICK ana")
 
-    guarded.feed(("skip", 0, 0, ana.id))
+    guarded.feed(("skip", 0, ana.id))
 
     assert ana.closed
     assert guarded.answer(True) == []
@@ -529,7 +529,7 @@ def happen(driver: Driver, happening: str, number: int, what: Any) -> None:
         case "again" | "silent":
             driver.feed((happening, who.id))
         case "skip":
-            driver.feed(("skip", 1, 2, who.id))
+            driver.feed(("skip", 1, who.id))
         case "connect":
             driver.connect(plain=what, worker=number)
         case "enter":
