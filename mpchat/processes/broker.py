@@ -83,7 +83,8 @@ class Broker:
         """Be where the last broker was, in this run of the server or before it."""
         if self.settings.data:
             count = self.memory.recall(lambda place: self.board.write(BROKER_ROW, position=place), skip)
-            self.log.info("replayed", records=count)
+            if count:
+                self.log.info("replayed", records=count)
         if is_first:
             wall, mono = now()
             utc_offset = time.localtime(wall // 1000).tm_gmtoff // 60
