@@ -27,10 +27,11 @@ from scripts.generator import Member, Room, Subject, connect_many, crowd_joins, 
 
 CROWD = 2_000
 IDLE = 10_000
+_TURNS = 4  # of each subject in a round
 
 
 def fanout(rounds: int, seconds: float, workers: int) -> None:
-    """The server with its journal, without, and the bare shape, one after the other in each round."""
+    """The server with its journal, without, and the bare shape: all are up, and in each round loaded in turns."""
     print(f"fan-out: 1 room of 100, 4 publishers, 8 in flight, --workers {workers}; server CPU in us for each delivery")
     print(
         "  round   deliveries/s   journal on   broker  workers  recorder   journal off   on/off   rate on/off   ",
@@ -38,20 +39,47 @@ def fanout(rounds: int, seconds: float, workers: int) -> None:
     )
     print("bare shape   off/bare   checked")
     rows = []
-    for number in range(1, rounds + 1):
-        with _server(workers, _ON) as server:
-            rate, on, deliveries = _load(server, seconds)
-        with _server(workers, _OFF) as server:
-            rate_off, off, more = _load(server, seconds)
-        with Subject(bare=True) as shape:
-            _, bare, even_more = _load(shape, seconds)
-        chat = sum(off.values())
-        price, reference = sum(on.values()), sum(bare.values())
-        by_worker = sum(part for role, part in on.items() if role.startswith("worker"))
-        parts = on["broker"], by_worker, on.get("recorder", 0.0)
-        rows.append((rate, price, *parts, chat, price / chat, rate / rate_off, reference, chat / reference))
-        print(_FANOUT.format(number, *rows[-1]) + f"   {deliveries + more + even_more:,}")
+    with _server(workers, _ON) as with_journal, _server(workers, _OFF) as without, Subject(bare=True) as shape:
+        loads = [Load(subject) for subject in (with_journal, without, shape)]
+        for number in range(1, rounds + 1):
+            for turn in range(_TURNS):  # the machine's speed changes within seconds: what is compared must be close
+                for load in loads if turn % 2 else reversed(loads):
+                    load.run(seconds / _TURNS)
+            (rate, on), (rate_off, off), (_, bare) = (load.take() for load in loads)
+            price, chat, reference = sum(on.values()), sum(off.values()), sum(bare.values())
+            by_worker = sum(part for role, part in on.items() if role.startswith("worker"))
+            parts = on["broker"], by_worker, on["recorder"]
+            rows.append((rate, price, *parts, chat, price / chat, rate / rate_off, reference, chat / reference))
+            print(_FANOUT.format(number, *rows[-1]) + f"   {sum(load.room.checked for load in loads):,}")
     print(_FANOUT.format("median", *_medians(rows)) + "   none lost, doubled or reordered\n")
+
+
+class Load:
+    """One subject with its room, and what it has cost since the last take()."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.room = Room(subject, members=100, publishers=4, in_flight=8)
+        self.begin()
+
+    def begin(self) -> None:
+        self.room.assemble()
+        self.before = self.subject.cpu_seconds()
+        self.deliveries, self.elapsed = 0, 0.0
+
+    def run(self, seconds: float) -> None:
+        started = time.monotonic()
+        self.deliveries += self.room.run(seconds)
+        self.elapsed += time.monotonic() - started
+        self.subject.settle()
+
+    def take(self) -> tuple[float, dict[str, float]]:
+        """Deliveries a second, and CPU us a delivery by role."""
+        after = self.subject.cpu_seconds()
+        per_delivery = {role: (after[role] - self.before[role]) / self.deliveries * 1e6 for role in after}
+        rate = self.deliveries / self.elapsed
+        self.begin()
+        return rate, per_delivery
 
 
 def pingpong(rounds: int, seconds: float) -> None:
@@ -87,17 +115,6 @@ def _server(workers: int, durability: str) -> Subject:
 
 def _medians(rows: Sequence[tuple[float, ...]]) -> list[float]:
     return [statistics.median(column) for column in zip(*rows, strict=True)]
-
-
-def _load(server: Subject, seconds: float) -> tuple[float, dict[str, float], int]:
-    """Deliveries a second, CPU us a delivery by role, and how many deliveries were made and checked."""
-    room = Room(server, members=100, publishers=4, in_flight=8)
-    before = server.cpu_seconds()
-    started = time.monotonic()
-    deliveries = room.run(seconds)
-    elapsed = time.monotonic() - started
-    after = server.cpu_seconds()
-    return deliveries / elapsed, {role: (after[role] - before[role]) / deliveries * 1e6 for role in after}, deliveries
 
 
 def crowd() -> None:

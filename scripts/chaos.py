@@ -17,8 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from mpchat.processes.memory import SAID
-from mpchat.store.journal import Tail
+from mpchat.store.journal import FACTS, Tail
 from scripts.chaos_checker import KINDS, Checker, Finding
 from scripts.chaos_clients import PATIENCE
 from scripts.chaos_load import Load
@@ -94,9 +93,9 @@ def recorded(data: Path, below: int = 1 << 62) -> Iterator[tuple[str, str, str]]
 def journaled(data: Path) -> Iterator[tuple[str, str, str]]:
     """The same from the journal. The server keeps only its end, so what has gone from it is taken from the history."""
     said: dict[int, tuple[str, str, str]] = {}
-    with closing(Tail(data / "journal", 0)) as tail:
+    with closing(Tail(data / "journal", 0, FACTS)) as tail:
         while blocks := tail.take():
-            facts = [fact for _, block in blocks if block[0][0] == SAID for fact in block[0][1]]
+            facts = [fact for _, block in blocks for fact in block]
             said |= {number: (room, sender.partition("!")[0], text) for number, _, room, sender, _, text in facts}
     yield from recorded(data, min(said, default=1 << 62))
     yield from said.values()

@@ -16,6 +16,7 @@ COUNTERS = ("clients", "records", "items", "deliveries", "sends", "bytes_out", "
 ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, FIRST_WORKER_ROW = range(4)
 _ROW = struct.Struct(f"={1 + len(COUNTERS)}q")
 _BEAT = struct.Struct("=q")
+_ZEROS = dict.fromkeys(COUNTERS, 0)
 
 
 def row_of(role: str) -> int:
@@ -45,7 +46,7 @@ class Board:
 
     def write(self, row: int, **counters: int) -> None:
         """All counters of a row by name; those left out are 0. The time goes with them: so its process is alive."""
-        values = [counters.get(name, 0) for name in COUNTERS]
+        values = {**_ZEROS, **counters}.values()  # in the order of COUNTERS
         _ROW.pack_into(self._map, row * _ROW.size, time.monotonic_ns(), *values)
 
     def read(self, row: int) -> dict[str, int]:

@@ -73,7 +73,8 @@ class Broker:
             self.work()
             self.streams.deliver()  # credit, if nothing else
             self.inquiry.look(time.monotonic())
-            self.memory.snapshot_if_due(self.board.read(RECORDER_ROW)["position"], self.settings.journal_bytes)
+            if self.memory.snapshot_is_due:
+                self.memory.take_snapshot(self.board.read(RECORDER_ROW)["position"], self.settings.journal_bytes)
             self.turns += 1
             items = sum(outbox.last for outbox in self.memory.outboxes)
             self.board.write(BROKER_ROW, records=self.records, items=items, turns=self.turns)

@@ -22,12 +22,11 @@ from mpchat.ipc.frame import load
 from mpchat.policy.outbox import Outbox
 from mpchat.processes.crash import crash_point, with_poison
 from mpchat.store import snapshot
-from mpchat.store.journal import Damaged, Journal, Tail
+from mpchat.store.journal import FACTS, Damaged, Journal, Tail
 
 _SNAPSHOT_RECORDS = 2_000  # replayed in some 25 ms, which is what a broker's death should cost
-_SNAPSHOT_SHARE = 50  # but at most a fiftieth of the time goes into snapshots, however large they are
-SAID = "said"  # ("said", facts), a block of its own, is for the history: a consequence of other blocks, never applied
-_SAID_SECONDS = 0.05  # so long it may wait for more of the same: in the meantime it follows from the other blocks
+_SNAPSHOT_SHARE = 200  # but at most one part in so many of the time goes into snapshots, however large they are
+_SAID_SECONDS = 0.05  # so long facts may wait for more of them: in the meantime they follow from the records
 
 
 class Memory:
@@ -76,7 +75,7 @@ class Memory:
         if self._unsaid:
             assert self._journal is not None
             try:
-                self._journal.append([(SAID, self._unsaid)])
+                self._journal.append(self._unsaid, FACTS)
             except OSError:  # no room for it: the next block will not find any either
                 self.said_due = time.monotonic() + _SAID_SECONDS
             else:
@@ -138,7 +137,7 @@ class Memory:
             self._journal.append(note)
             skipped.add(skip)
         for start, block in blocks:
-            if block[0][0] == SAID:
+            if not block:  # here a block of facts stands
                 self._unsaid = []
                 continue
             self._begin_run(block[0])
@@ -165,13 +164,16 @@ class Memory:
                     yield start, block
                     start = end
 
-    def snapshot_if_due(self, history_at: int, most_bytes: int) -> None:
-        """Write one now and then; the segments that neither it nor the history (it stands there) needs are removed.
+    @property
+    def snapshot_is_due(self) -> bool:
+        return self._since >= _SNAPSHOT_RECORDS and self._journal is not None and time.monotonic() >= self._not_before
+
+    def take_snapshot(self, history_at: int, most_bytes: int) -> None:
+        """Write one; the segments that neither it nor the history (it stands there) needs are removed.
 
         Beyond so many bytes the history loses what it has not recorded: its recorder is dead, or too slow.
         """
-        if self._journal is None or self._since < _SNAPSHOT_RECORDS or time.monotonic() < self._not_before:
-            return
+        assert self._journal is not None
         started = time.monotonic()
         self.tell_history()  # of the blocks before a snapshot nobody can say any more what was said in them
         if self._unsaid:

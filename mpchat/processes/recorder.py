@@ -23,16 +23,15 @@ from mpchat.net.poller import Poller
 from mpchat.processes.child import BEAT_SECONDS
 from mpchat.processes.crash import crash_point
 from mpchat.processes.log import Log
-from mpchat.processes.memory import SAID
 from mpchat.settings import Settings
 from mpchat.store.history import History
-from mpchat.store.journal import Tail
+from mpchat.store.journal import FACTS, Tail
 
 _EXPIRE_SECONDS = 60.0
 _RETRY_SECONDS = 0.5  # after the disk has refused to take more
 _BEHIND_BYTES = 1 << 20  # of the journal, in which nobody said anything: then too it is stored that we have read them
 _NICENESS = 10  # the chat comes first
-_GATHER_SECONDS = 0.1  # a row of a small transaction costs twice what one of a large one does
+_GATHER_SECONDS = 0.5  # a row of a small transaction costs twice what one of a large one does; who asks does not wait
 _DAY_MS = 86_400_000
 
 
@@ -88,7 +87,7 @@ class Recorder:
             history = History(folder / "history.db")
             if history.moved is not None:
                 self.log.error("the history was damaged; a new one is begun", old=str(history.moved))
-            self.books = history, Tail(folder / "journal", history.position)
+            self.books = history, Tail(folder / "journal", history.position, FACTS)
             self.stored_to = history.position
         return self.books
 
@@ -143,7 +142,7 @@ class Recorder:
         if tail.gap > missing:
             history.note_gap(time.time_ns() // 1_000_000)
             self.log.error("the journal no longer has what the history lacks", bytes=tail.gap - missing)
-        rows = [fact for _, block in blocks if block[0][0] == SAID for fact in block[0][1]]
+        rows = [fact for _, facts in blocks for fact in facts]
         if rows or tail.position - history.position > _BEHIND_BYTES:
             history.add(rows, tail.position)
             crash_point("recorder: written")

@@ -2,7 +2,10 @@
 
 A position counts all bytes ever journaled. A segment's file is named by its first position, and holds blocks:
 
-    length (4 bytes)  crc32 of the records (4)  crc32 of these eight bytes (4)  the records as a pickle of plain values
+    length (4 bytes)  kind (1)  crc32 of the content (4)  crc32 of these nine bytes (4)  the content: a pickle
+
+A block holds records, or facts: what was said in the blocks since the last facts. These follow from the records, so
+whoever replays leaves them out; but the history, which cannot apply records, needs nothing else.
 
 One write() a batch, before anything that depends on it leaves the broker: the page cache outlives a killed process,
 and fdatasync() a power cut too. An end that a crash tore off is cut, for nobody was ever told of it. Anything else that
@@ -22,15 +25,19 @@ from mpchat.ipc.frame import BadFrame, load
 
 Record = tuple[Any, ...]
 
+RECORDS, FACTS = range(2)  # the kinds of blocks
+
 RESERVE_BYTES = 1 << 20  # room for some ten thousand refusals on a disk that is full
 TAKE_BYTES = 1 << 20  # what a reader takes at once: some ten thousand lines, a few tens of ms of work
 
-_HEAD = struct.Struct("!III")
-_CRCS = struct.Struct("!II")
+_HEAD = struct.Struct("!IBII")
+_ABOUT = struct.Struct("!IBI")  # all of it but its own checksum
 _SCAN_BYTES = 1 << 20  # read at once where only the checksums matter
 _ZEROS = 16  # this many at the very end are no block's: a pickle ends in opcodes that are not 0
 _NAME = re.compile(r"\d{20}\.journal")
 _NO_FILE = -1
+
+_Block = tuple[int, int, bytes]  # offset behind it, kind, content
 
 
 class Damaged(Exception):
@@ -71,11 +78,11 @@ class Journal:
     def _path(self) -> Path:
         return segment(self._folder, self._firsts[-1])
 
-    def append(self, batch: list[Record]) -> None:
+    def append(self, batch: list[Record], kind: int = RECORDS) -> None:
         """Write a batch; on OSError (a full disk, a broken one) the journal is as if it had not been tried."""
         payload = pickle.dumps(batch, 5)  # marshal: 1.6 us less for 28 lines, but its loads() trusts what it reads
-        crcs = _CRCS.pack(len(payload), zlib.crc32(payload))
-        block = b"".join((crcs, zlib.crc32(crcs).to_bytes(4, "big"), payload))
+        about = _ABOUT.pack(len(payload), kind, zlib.crc32(payload))
+        block = b"".join((about, zlib.crc32(about).to_bytes(4, "big"), payload))
         try:
             self._write(block)
         except OSError:
@@ -139,13 +146,16 @@ class Journal:
 class Tail:
     """A reader, also while another process writes: it takes whole blocks only, and goes on from segment to segment.
 
+    It reads blocks of one kind; those of the other it takes unread, as if they were empty.
+
     `position` is where it stands: `start`, or the first segment if that is later (`gap` then counts the bytes that
     are gone), or the beginning of start's segment if no block ends at start: a power cut took the end that was there,
     and who must not see a record twice looks at `position` first. Raises Damaged and OSError.
     """
 
-    def __init__(self, folder: Path, start: int) -> None:
+    def __init__(self, folder: Path, start: int, kind: int = RECORDS) -> None:
         self.position = start
+        self._kind = kind
         self.gap = 0
         self._folder = folder
         self._first = -1
@@ -168,7 +178,9 @@ class Tail:
             else:
                 self._go_on(later[0])
         path, first = segment(self._folder, self._first), self._first
-        taken = [(first + end, _records(payload, path, end)) for end, payload in blocks]
+        taken = [
+            (first + end, _records(payload, path, end) if kind == self._kind else []) for end, kind, payload in blocks
+        ]
         if taken:
             self.position = taken[-1][0]
         return taken
@@ -209,7 +221,7 @@ class Tail:
         self._fd, self._first = fd, first
         return True
 
-    def _blocks(self, limit: int) -> list[tuple[int, bytes]]:
+    def _blocks(self, limit: int) -> list[_Block]:
         if self._fd == _NO_FILE:
             return []
         path = segment(self._folder, self._first)
@@ -247,16 +259,16 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def _blocks(fd: int, path: Path, at: int, limit: int) -> list[tuple[int, bytes]]:
-    """The whole blocks from offset `at` on, about `limit` bytes but one at least: (offset after it, payload)."""
+def _blocks(fd: int, path: Path, at: int, limit: int) -> list[_Block]:
+    """The whole blocks from offset `at` on, about `limit` bytes but one at least."""
     data = os.pread(fd, max(limit, _HEAD.size), at)
-    found: list[tuple[int, bytes]] = []
+    found: list[_Block] = []
     block = 0
     while len(data) - block >= _HEAD.size:
-        length, crc, head_crc = _HEAD.unpack_from(data, block)
+        length, kind, crc, head_crc = _HEAD.unpack_from(data, block)
         payload = block + _HEAD.size
         end = payload + length
-        if zlib.crc32(data[block : block + _CRCS.size]) != head_crc:
+        if zlib.crc32(data[block : block + _ABOUT.size]) != head_crc:
             if _zeros(fd, at + block, at + payload):
                 break
             raise _damaged(path, at + block, "is no block's beginning")
@@ -268,7 +280,7 @@ def _blocks(fd: int, path: Path, at: int, limit: int) -> list[tuple[int, bytes]]
             if _zeros(fd, at + block, at + end):
                 break
             raise _damaged(path, at + block, "begins a block whose checksum is wrong")
-        found.append((at + end, data[payload:end]))
+        found.append((at + end, kind, data[payload:end]))
         block = end
     return found
 
@@ -291,7 +303,7 @@ def _is_end(fd: int, path: Path, offset: int) -> bool:
     """Whether a block ends at this offset."""
     end = 0
     while end < offset and (blocks := _blocks(fd, path, end, _SCAN_BYTES)):
-        end = next((end for end, _ in blocks if end >= offset), blocks[-1][0])
+        end = next((end for end, *_ in blocks if end >= offset), blocks[-1][0])
     return end == offset
 
 

@@ -57,7 +57,7 @@ def test_rows_come_back_as_they_were_stored(history: History, tmp_path: Path) ->
 
 
 def test_a_replay_doubles_nothing(history: History) -> None:
-    history.add([row(1), row(2), row(4)], 10)
+    history.add([row(1), row(2), row(3)], 10)
     history.add([row(1, "other"), row(2), row(3), row(4), row(5), row(5)], 8)
     history.add([], 12)
 

@@ -21,8 +21,7 @@ from typing import Any
 import pytest
 
 from mpchat.core import BROKER, Core, Fact
-from mpchat.processes.memory import SAID
-from mpchat.store.journal import Record, Tail, segment, segments
+from mpchat.store.journal import FACTS, RECORDS, Record, Tail, segment, segments
 from tests.pure.driver import Follower, Routed
 from tests.running import PATIENCE, IrcClient, PlainClient, Server, running
 from tests.system.servers import pids
@@ -105,7 +104,7 @@ def test_a_replayed_journal_says_every_byte_again(tmp_path: Path, interrupt: Cal
     items, facts = replayed(journal, "1")
     assert (items, facts) == replayed(journal, "2")
     assert (items, facts) == replayed(journal, "3", "with snapshots")
-    assert facts == [fact for block in blocks(journal) if block[0][0] == SAID for fact in block[0][1]]
+    assert facts == [fact for block in blocks(journal, FACTS) for fact in block]
     output = followed(items)
     assert sorted(output) == [FIRST + number for number in range(len(clients))]
     for number, client in enumerate(clients):  # connections are numbered as they come
@@ -226,10 +225,10 @@ def ask(ana: Irc, beto: Irc) -> None:
 # The replay
 
 
-def blocks(journal: Path) -> list[list[Record]]:
-    """All that is in it."""
-    with contextlib.closing(Tail(journal, 0)) as tail:
-        return [block for taken in iter(tail.take, []) for _, block in taken]
+def blocks(journal: Path, kind: int = RECORDS) -> list[list[Record]]:
+    """All that is in it of this kind."""
+    with contextlib.closing(Tail(journal, 0, kind)) as tail:
+        return [block for taken in iter(tail.take, []) for _, block in taken if block]
 
 
 def replay(journal: Path, with_snapshots: bool) -> tuple[list[Routed], list[Fact]]:
@@ -238,13 +237,12 @@ def replay(journal: Path, with_snapshots: bool) -> tuple[list[Routed], list[Fact
     items: list[Routed] = []
     facts: list[Fact] = []
     for block in blocks(journal):
-        if block[0][0] != SAID:
-            for record in block:
-                items += core.apply(record)
-            items += core.acknowledge()
-            facts += core.facts()
-            if with_snapshots:
-                core = Core.load(core.dump())
+        for record in block:
+            items += core.apply(record)
+        items += core.acknowledge()
+        facts += core.facts()
+        if with_snapshots:
+            core = Core.load(core.dump())
     return items, facts
 
 
