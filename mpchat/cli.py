@@ -86,6 +86,13 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _hang_limit(text: str) -> float:
+    seconds = _seconds(text)
+    if 0 < seconds < 1:
+        raise argparse.ArgumentTypeError(f"0, or 1 second and more, not {text!r}")
+    return seconds
+
+
 def _oper(text: str) -> Oper:
     name, colon, password = text.partition(":")
     if not (name and colon and password) or " " in text:
@@ -115,7 +122,11 @@ def _add_server(commands: Any) -> None:
         help="what an accepted line survives: nothing, the death of a process, a power cut (default: %(default)s)",
     )
     add(
-        "--hang-limit", type=_seconds, default=3.0, metavar="S", help="a process that hangs is killed after S; 0: never"
+        "--hang-limit",
+        type=_hang_limit,
+        default=3.0,
+        metavar="S",
+        help="a process that hangs is killed after S; 0: never",
     )
     add("--name", default="mpchat.local", help="the server's name (default: %(default)s)")
     add("--network", default="mpchat", help="the network's name (default: %(default)s)")

@@ -22,6 +22,7 @@ group of connections gets them. It has never heard of sockets, queues or process
                                                                 asked, and those after it, will be forwarded again
     ("skip", place, connection)                         broker  a record of this connection cannot be dealt with, and
                                                                 is left out; where it stood is the broker's affair
+    ("full", connections)                               broker  the disk is: what these have sent waits unaccepted
     ("stop", reason)                                    broker  the server ends
 
     item                                                to
@@ -73,6 +74,7 @@ Fact = tuple[int, int, str, str, str, str]
 
 BROKER = -1  # stands where a worker's number would: the item is for the broker itself
 STATE_VERSION = 2  # to be raised whenever dump() holds anything else, or apply() makes anything else of it
+_FULL = "The server's disk is full: what you send waits, and is dealt with when there is room"
 _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
 
 
@@ -100,6 +102,7 @@ class Core:
             "answer": self._answer,
             "again": self._again,
             "skip": self._skip,
+            "full": self._full,
             "stop": self._stop,
         }
 
@@ -304,6 +307,13 @@ class Core:
             self._quit(
                 attachment, "Server error", "The server failed at something you sent, and has left it out. Sorry"
             )
+
+    def _full(self, connections: tuple[int, ...]) -> None:
+        for connection in connections:
+            attachment = self._attached.get(connection)
+            if attachment is not None:
+                peer = attachment.peer
+                self._send(attachment, [_dialect(peer).notice(self._desk, peer, _FULL)])
 
     def _stop(self, reason: str) -> None:
         """Everybody is told, nobody is told about the others."""
@@ -531,3 +541,10 @@ class Core:
 
 def _dialect(peer: Peer) -> Any:
     return plain if peer.is_plain else irc
+
+
+def connection_of(record: Record) -> int:
+    """Whose record it is, 0: nobody's."""
+    return (
+        0 if record[0] in ("clock", "start", "stop", "full") else int(record[2] if record[0] == "open" else record[1])
+    )

@@ -14,6 +14,7 @@ import os
 import socket
 import time
 from collections import deque
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,10 @@ from mpchat.processes.docket import Docket
 from mpchat.processes.inquiry import Inquiry
 from mpchat.processes.log import Log
 from mpchat.processes.memory import Memory
+from mpchat.processes.shortage import Shortage
 from mpchat.processes.streams import Streams
 from mpchat.protocol.secrets import Withheld
 from mpchat.settings import Settings, pack
-
-_RETRY_SECONDS = 0.5  # after the disk has refused to take more
 
 
 def main(control: Link, log: Log, settings: Settings, board: Board, is_first: bool, skip: int) -> None:
@@ -52,7 +52,7 @@ class Broker:
         self.ledger = self.streams.ledger
         self.docket = Docket(self.streams)
         self.blocks: deque[list[Record]] = deque()  # records on their way into the journal
-        self.retry_at: float | None = None  # when the disk may have room again
+        self.shortage = Shortage(self.memory, log)
         self.stopping = False
         self.records = self.turns = 0
 
@@ -102,13 +102,15 @@ class Broker:
 
         One short line can ask for a hundred kilobytes (LIST), so what comes out must be able to stop what goes in.
         """
-        if self.retry_at is not None and time.monotonic() < self.retry_at:
-            return
         while (self.docket or self.blocks or self.due_in() <= 0) and not self.ledger.lagging:
+            if not self.shortage.permits():
+                break
             batch = [] if self.blocks else self.docket.take()
             if not self.commit([("clock", *now()), *batch] if batch or self.due_in() <= 0 else []):
-                return
+                break
             self.streams.deliver()
+        if self.shortage:
+            self.shortage.tell([*chain.from_iterable(self.blocks), *self.docket])
 
     def due_in(self) -> float:
         """Seconds until the core wants to know the time."""
@@ -117,9 +119,9 @@ class Broker:
 
     def timeout(self) -> float:
         """Seconds until there is something to do that no file descriptor tells of."""
-        if self.retry_at is not None:
-            return max(0.0, self.retry_at - time.monotonic())
-        due = math.inf if self.ledger.lagging else self.due_in()
+        due = self.shortage.wait if self.shortage else self.due_in()
+        if self.ledger.lagging:
+            due = math.inf  # whoever lags will tell us that it does no more
         return max(0.0, min(BEAT_SECONDS, due, self.inquiry.next_deadline - time.monotonic()))
 
     def obey(self) -> None:
@@ -168,18 +170,14 @@ class Broker:
             try:
                 asked = self.memory.append(self.blocks[0])
             except OSError as error:
-                if self.retry_at is None:
-                    self.log.error("cannot write the journal: nothing is accepted until it can", error=str(error))
-                self.retry_at = time.monotonic() + _RETRY_SECONDS
+                self.shortage.begin(error)
                 return False
             self.blocks.popleft()
             answers = [answer for question in asked for answer in self.answer(*question)]
             self.withheld.settle(self.memory.core.dealt_with)
             if answers:
                 self.blocks.appendleft(answers)
-        if self.retry_at is not None:
-            self.log.info("the journal can be written again")
-            self.retry_at = None
+        self.shortage.end()
         for connection in self.memory.closed:
             self.withheld.closed(connection)
         self.memory.closed.clear()

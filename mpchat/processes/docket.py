@@ -5,6 +5,7 @@ with; and that a worker has arrived, who must be told where things are when all 
 """
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 from mpchat.core import Record
@@ -24,6 +25,9 @@ class Docket:
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
+
+    def __iter__(self) -> Iterator[Record]:
+        return (record for record in self._waiting if record[0] not in (_PRICE, _ARRIVAL))
 
     def add(self, records: list[Record]) -> None:
         self._waiting += records

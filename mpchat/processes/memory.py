@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from mpchat.core import BROKER, Core, Fact, Item, Record
+from mpchat.core import BROKER, Core, Fact, Item, Record, connection_of
 from mpchat.ipc.frame import load
 from mpchat.policy.outbox import Outbox
 from mpchat.processes.crash import crash_point, with_poison
@@ -26,6 +26,7 @@ from mpchat.store.journal import FACTS, Damaged, Journal, Tail
 
 _SNAPSHOT_RECORDS = 2_000  # replayed in some 25 ms, which is what a broker's death should cost
 _SNAPSHOT_SHARE = 200  # but at most one part in so many of the time goes into snapshots, however large they are
+_WITHOUT = "move the file 'snapshot' and the folder 'journal' away to start without the past"
 _SAID_SECONDS = 0.05  # so long facts may wait for more of them: in the meantime they follow from the records
 
 
@@ -42,7 +43,7 @@ class Memory:
         self._unsaid: list[Fact] = []  # what was said, and has not been journaled for the history
         self._folder = folder
         self._synced = synced
-        self._journal = Journal(folder / "journal", synced) if folder else None
+        self.journal = Journal(folder / "journal", synced) if folder else None
         self._snapshot_at = 0
         self._since = 0  # records applied since the last snapshot
         self._not_before = 0.0
@@ -50,21 +51,21 @@ class Memory:
     @property
     def position(self) -> int:
         """How far the journal goes."""
-        return self._journal.position if self._journal else 0
+        return self.journal.position if self.journal else 0
 
     def append(self, block: list[Record]) -> list[Item]:
         """Journal a block, apply it, and return what the core asks. Raises OSError, with nothing done, on a full disk.
 
         This is the one way in which anything ever happens.
         """
-        if self._journal is not None:
-            self._journal.append(block)
+        if self.journal is not None:
+            self.journal.append(block)
             crash_point("broker: journaled")
         self._begin_run(block[0])
         asked = self._apply(block)
         crash_point("broker: applied")
         facts = self.core.facts()
-        if facts and self._journal is not None:
+        if facts and self.journal is not None:
             self._unsaid += facts
             self.said_due = min(self.said_due, time.monotonic() + _SAID_SECONDS)
         return asked
@@ -73,14 +74,14 @@ class Memory:
         """Journal what was said in the blocks since the last time: for the recorder, which cannot apply them."""
         self.said_due = math.inf
         if self._unsaid:
-            assert self._journal is not None
+            assert self.journal is not None
             try:
-                self._journal.append(self._unsaid, FACTS)
+                self.journal.append(self._unsaid, FACTS)
             except OSError:  # no room for it: the next block will not find any either
                 self.said_due = time.monotonic() + _SAID_SECONDS
             else:
                 self._unsaid = []
-                self.said_at = self._journal.position
+                self.said_at = self.journal.position
 
     def _apply(self, block: Iterable[Record]) -> list[Item]:
         asked: list[Item] = []
@@ -120,12 +121,15 @@ class Memory:
         the place `skip` (0: none) is left out, by us and by all who come after us.
         """
         assert self._folder is not None
-        assert self._journal is not None
+        assert self.journal is not None
         found = snapshot.read(self._folder)
         if found is not None:
             self._snapshot_at, state = found
             core, outboxes = load(state)
-            self.core = Core.load(core)
+            try:
+                self.core = Core.load(core)
+            except ValueError as error:
+                raise Damaged(f"{self._folder}: the snapshot is another version's: {error}; {_WITHOUT}") from error
             self.outboxes = [Outbox.load(each) for each in outboxes]
             self.fresh = [[] for _ in self.outboxes]
         blocks = list(self._blocks(self._folder))
@@ -133,8 +137,8 @@ class Memory:
         culprit = [block[skip - start - 1] for start, block in blocks if start < skip <= start + len(block)]
         if culprit and skip not in skipped:  # journaled before anything is replayed: another record may be deadly too
             note: list[Record] = [("skip", skip, connection_of(culprit[0]))]
-            blocks.append((self._journal.position, note))
-            self._journal.append(note)
+            blocks.append((self.journal.position, note))
+            self.journal.append(note)
             skipped.add(skip)
         for start, block in blocks:
             if not block:  # here a block of facts stands
@@ -155,10 +159,8 @@ class Memory:
         with closing(Tail(folder / "journal", self._snapshot_at)) as tail:
             start = tail.position
             if start != self._snapshot_at:
-                raise Damaged(
-                    f"{folder}: the journal does not begin where the snapshot ends, at {self._snapshot_at}, but "
-                    f"at {start}: move the file 'snapshot' and the folder 'journal' away to start without the past"
-                )
+                ends = f"the journal does not begin where the snapshot ends, at {self._snapshot_at}, but at {start}"
+                raise Damaged(f"{folder}: {ends}; {_WITHOUT}")
             while some := tail.take():
                 for end, block in some:
                     yield start, block
@@ -166,14 +168,14 @@ class Memory:
 
     @property
     def snapshot_is_due(self) -> bool:
-        return self._since >= _SNAPSHOT_RECORDS and self._journal is not None and time.monotonic() >= self._not_before
+        return self._since >= _SNAPSHOT_RECORDS and self.journal is not None and time.monotonic() >= self._not_before
 
     def take_snapshot(self, history_at: int, most_bytes: int) -> None:
         """Write one; the segments that neither it nor the history (it stands there) needs are removed.
 
         Beyond so many bytes the history loses what it has not recorded: its recorder is dead, or too slow.
         """
-        assert self._journal is not None
+        assert self.journal is not None
         started = time.monotonic()
         self.tell_history()  # of the blocks before a snapshot nobody can say any more what was said in them
         if self._unsaid:
@@ -181,10 +183,10 @@ class Memory:
         state = pickle.dumps((self.core.dump(), [outbox.dump() for outbox in self.outboxes]), pickle.HIGHEST_PROTOCOL)
         assert self._folder is not None
         with suppress(OSError):  # no room for it: tried again later, and until then all segments stay
-            snapshot.write(self._folder, self._journal.position, state, self._synced)
+            snapshot.write(self._folder, self.journal.position, state, self._synced)
             crash_point("broker: snapshot")
-            self._journal.roll()
-            self._journal.trim(history_at if self._journal.size <= most_bytes else self._journal.position)
+            self.journal.roll()
+            self.journal.trim(history_at if self.journal.size <= most_bytes else self.journal.position)
             self._since = 0
         self._not_before = time.monotonic() + _SNAPSHOT_SHARE * (time.monotonic() - started)
 
@@ -195,8 +197,3 @@ def _careful(start: int, block: list[Record], skipped: set[int], replaying: Call
         if place not in skipped:
             replaying(place)
             yield record
-
-
-def connection_of(record: Record) -> int:
-    """Whose record it is, 0: nobody's."""
-    return 0 if record[0] in ("clock", "start", "stop") else int(record[2] if record[0] == "open" else record[1])

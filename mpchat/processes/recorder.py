@@ -24,9 +24,10 @@ from mpchat.processes.child import BEAT_SECONDS
 from mpchat.processes.crash import crash_point
 from mpchat.processes.log import Log
 from mpchat.settings import Settings
-from mpchat.store.history import History
+from mpchat.store.history import History, HistoryDamaged, move_aside
 from mpchat.store.journal import FACTS, Tail
 
+_HISTORY = "history.db"
 _EXPIRE_SECONDS = 60.0
 _RETRY_SECONDS = 0.5  # after the disk has refused to take more
 _BEHIND_BYTES = 1 << 20  # of the journal, in which nobody said anything: then too it is stored that we have read them
@@ -69,7 +70,10 @@ class Recorder:
             self.board.write(RECORDER_ROW, records=self.rows, turns=self.turns, position=self.stored_to)
 
     def do_the_books(self) -> None:
-        """All that needs the history. On a full disk we close it, and begin later where it stands."""
+        """All that needs the history. On a full disk we close it, and begin later where it stands.
+
+        A damaged one is put aside, and a new one begun with what the journal still has.
+        """
         try:
             history, tail = self.opened()
             self.record(history, tail)
@@ -80,11 +84,16 @@ class Recorder:
                 self.log.error("cannot write the history: it waits until it can", error=str(error))
             self.close_the_books()
             self.has_complained, self.read_at = True, time.monotonic() + _RETRY_SECONDS
+        except HistoryDamaged as error:
+            self.close_the_books()
+            moved = move_aside(Path(self.settings.data) / _HISTORY)
+            self.log.error("the history was damaged; a new one is begun", error=str(error), old=str(moved))
+            self.read_at = 0.0
 
     def opened(self) -> tuple[History, Tail]:
         if self.books is None:
             folder = Path(self.settings.data)
-            history = History(folder / "history.db")
+            history = History(folder / _HISTORY)
             if history.moved is not None:
                 self.log.error("the history was damaged; a new one is begun", old=str(history.moved))
             self.books = history, Tail(folder / "journal", history.position, FACTS)
@@ -103,6 +112,7 @@ class Recorder:
         for (word, *_), fds in self.control.take():
             if word == "stop":
                 self.record_the_rest()
+                self.close_the_books()
                 os._exit(0)
             if self.broker is not None:
                 self.leave(self.broker)
@@ -162,8 +172,9 @@ class Recorder:
     def answer(self, history: History, tail: Tail) -> None:
         """Questions are answered once everything is recorded that had been said before them."""
         while self.asked and self.broker is not None and tail.position >= self.asked[0][0]:
-            _, connection, end, room, number, limit = self.asked.popleft()
+            _, connection, end, room, number, limit = self.asked[0]
             rows = history.latest(room, limit) if number < 0 else history.after(room, number, limit)
+            self.asked.popleft()
             self.broker.post("rows", connection, end, rows)
             self.poller.want_write(self.broker, self.broker.unsent)
 

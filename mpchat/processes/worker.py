@@ -189,13 +189,6 @@ class Worker:
 
     def show(self) -> None:
         self.turns += 1
-        self.board.write(
-            FIRST_WORKER_ROW + self.number,
-            clients=len(self.connections),
-            records=self.intake.taken,
-            items=self.attachment.position,
-            deliveries=self.groups.deliveries,
-            sends=self.sends,
-            bytes_out=self.bytes_out,
-            turns=self.turns,
-        )
+        here = {"clients": len(self.connections), "records": self.intake.taken, "items": self.attachment.position}
+        sent = {"deliveries": self.groups.deliveries, "sends": self.sends, "bytes_out": self.bytes_out}
+        self.board.write(FIRST_WORKER_ROW + self.number, **here, **sent, turns=self.turns)

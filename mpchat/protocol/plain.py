@@ -291,6 +291,11 @@ def farewell(peer: Peer, reason: str) -> bytes:
     return line(f"* goodbye ({reason})")
 
 
+def notice(desk: Desk, peer: Peer, text: str) -> bytes:
+    """A word from the server."""
+    return line("! " + text)
+
+
 def overlong(desk: Desk, peer: Peer) -> bytes:
     return line("! that line was too long, nothing was sent")
 

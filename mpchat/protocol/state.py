@@ -14,7 +14,7 @@ def from_bytes(version: int, data: bytes) -> Any:
     head = _head(version)
     if not data.startswith(head):
         found, wanted = data[: len(head)].partition(b"\n")[0], head[:-1]
-        raise ValueError(f"this program reads {wanted!r}, and not {found!r}")
+        raise ValueError(f"this program reads {wanted.decode()!r}, and not {found.decode(errors='replace')!r}")
     return _Plain(_Bytes(data[len(head) :])).load()
 
 

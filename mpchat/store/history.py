@@ -46,11 +46,15 @@ COMMIT;
 _COLUMNS = "number, wall_ms, room, sender, kind, text"
 
 
+class HistoryDamaged(Damaged):
+    """The database is: close(), move_aside(), and begin a new one."""
+
+
 class History:
     """One open database, made if there is none (0600). `position`: how far the journal is in it, in bytes.
 
     If it is too damaged to be opened it is renamed, `moved` says to what, and a new one is begun: the journal still
-    holds the newest part, from position 0 on. Damage found later raises Damaged: close(), move_aside(), open again.
+    holds the newest part, from position 0 on. Damage found later raises HistoryDamaged.
     Other errors are sqlite3.OperationalError (a full disk): nothing of that call was stored, and it can be repeated.
     """
 
@@ -60,7 +64,7 @@ class History:
         self.position = self._last_number = 0
         try:
             self._open()
-        except Damaged:
+        except HistoryDamaged:
             self._db.close()
             self.moved = move_aside(path)
             self._open()
@@ -159,7 +163,7 @@ class History:
             if version == 0:
                 self._db.executescript(_SCHEMA)
             elif version != _VERSION:
-                raise Damaged(f"{self._path}: it is of version {version}, and this server knows {_VERSION}")
+                raise HistoryDamaged(f"{self._path}: it is of version {version}, and this server knows {_VERSION}")
             ((self.position,),) = self._db.execute("SELECT coalesce(max(position), 0) FROM journal")
             last = "SELECT max(n) FROM (SELECT max(number) AS n FROM messages UNION ALL SELECT number FROM expired)"
             ((self._last_number,),) = self._db.execute(last)
@@ -173,7 +177,7 @@ class History:
         except sqlite3.DatabaseError as error:
             if type(error) is not sqlite3.DatabaseError:  # its subclasses are a full disk, a lock, a wrong statement
                 raise
-            raise Damaged(
+            raise HistoryDamaged(
                 f"{self._path}: {error}. Bring it back from a backup, or move it away to begin with an empty one"
             ) from error
 

@@ -284,6 +284,24 @@ def test_even_while_a_question_is_open(guarded: Driver) -> None:
     assert guarded.answer(True) == []
 
 
+# A full disk
+
+
+def test_whoever_waits_for_the_disk_is_told_in_their_own_dialect(driver: Driver) -> None:
+    ana, beto, carla = driver.irc("ana"), driver.connect(), driver.plain("carla")
+    for person in (ana, beto, carla):
+        person.heard()
+
+    driver.feed(("full", (ana.id, 99, beto.id)))
+
+    waits = "The server's disk is full: what you send waits, and is dealt with when there is room"
+    assert ana.heard() == [f":mpchat.local NOTICE ana :{waits}"]
+    assert beto.heard() == [f":mpchat.local NOTICE * :{waits}"]
+    assert carla.heard() == []
+    driver.feed(("full", (carla.id,)))
+    assert carla.heard() == [f"! {waits}"]
+
+
 # A restart of the whole server
 
 
@@ -413,7 +431,7 @@ def test_a_dump_of_another_version_is_refused(driver: Driver) -> None:
     data = driver.core.dump()
     other = state.to_bytes(STATE_VERSION + 1, 0)
 
-    with pytest.raises(ValueError, match=f"reads b'mpchat state {STATE_VERSION}', and not b'mpchat state"):
+    with pytest.raises(ValueError, match=f"reads 'mpchat state {STATE_VERSION}', and not 'mpchat state"):
         Core.load(other)
     with pytest.raises(ValueError, match="mpchat state"):
         Core.load(b"")
@@ -485,6 +503,7 @@ happenings = st.one_of(
     st.tuples(st.just("gone"), st.integers(0, 7), st.none()),
     st.tuples(st.just("silent"), st.integers(0, 7), st.none()),
     st.tuples(st.just("skip"), st.integers(0, 7), st.none()),
+    st.tuples(st.just("full"), st.integers(0, 7), st.none()),
     st.tuples(st.just("connect"), st.integers(0, 1), st.booleans()),
     st.tuples(st.just("enter"), st.integers(0, 1), nouns),
     st.tuples(st.just("time"), st.just(0), st.sampled_from([0.007, 31, 61, 121, DAY])),
@@ -530,6 +549,8 @@ def happen(driver: Driver, happening: str, number: int, what: Any) -> None:
             driver.feed((happening, who.id))
         case "skip":
             driver.feed(("skip", 1, who.id))
+        case "full":
+            driver.feed(("full", tuple(person.id for person in driver.people[number:])))
         case "connect":
             driver.connect(plain=what, worker=number)
         case "enter":

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import select
+import shutil
 import signal
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.running import IrcClient, Server
-from tests.system.servers import kill, needs_linux, pids, ready, replaced, until, unusual
+from tests.running import PATIENCE, IrcClient, Server
+from tests.system.servers import MPCHAT, Unusual, kill, needs_linux, pids, ready, replaced, until, unusual
 
 pytestmark = needs_linux
 
 LINES = 150
+DISK_BYTES = 4 << 20
+WAITS = "The server's disk is full: what you send waits, and is dealt with when there is room"
+TOLD = f":mpchat.local NOTICE ana :{WAITS}"
 
 
 @pytest.fixture
@@ -62,7 +69,9 @@ def test_what_is_not_accepted_waits(server: Server, data: Path, roles: tuple[str
     limit_files(server, resource.RLIM_INFINITY)
     heard += [beto.read() for _ in range(LINES - len(heard))]
     assert heard == [f":ana!~ana@127.0.0.1 PRIVMSG #lobby :{number} {'x' * 400}" for number in range(LINES)]
-    assert ana.sync() == heard
+    answers = ana.sync()
+    assert [line for line in answers if line != TOLD] == heard
+    assert answers.count(TOLD) in (0, 1, 2), "once by each broker, where the disk had room for that"
     assert beto.sync() == []
     assert "the journal can be written again" in server.log_text()
     replaced(server, before, *roles)
@@ -80,3 +89,79 @@ def test_a_stop_while_it_is_full(server: Server, data: Path) -> None:
     server.process.send_signal(signal.SIGTERM)
     assert ana.rest()[-1].startswith("ERROR ")
     ana.close()
+
+
+class SmallDisk:
+    """A server whose data are on a file system of its own, of a few megabytes, which only its processes see."""
+
+    def __init__(self) -> None:
+        alone = [shutil.which("unshare") or "true", "--map-root-user", "--mount"]
+        self.folder = tempfile.TemporaryDirectory(prefix="mpchat-small-")
+        script = f'mount -t tmpfs -o size={DISK_BYTES} none {self.folder.name} && exec "$@"'
+        self.command = [*alone, "sh", "-c", script, "sh"]
+        if subprocess.run([*self.command, "true"], capture_output=True, timeout=PATIENCE).returncode:
+            pytest.skip("this user may not mount")
+        args = ["server", "127.0.0.1", "0", "--unlimited", "--workers", "2", "--data", self.folder.name]
+        self.server = Unusual([*self.command, *MPCHAT, *args])
+        self.seen = Path(f"/proc/{self.server.pid}/root{self.folder.name}")
+
+    def __enter__(self) -> SmallDisk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.stop()
+        self.folder.cleanup()
+
+    def fill(self) -> None:
+        with open(self.seen / "filler", "ab", buffering=0) as filler, contextlib.suppress(OSError):
+            while filler.write(b"x" * 4096):
+                pass
+
+    def empty(self) -> None:
+        (self.seen / "filler").unlink()
+
+
+def test_who_waits_is_told_so_from_the_reserve() -> None:
+    with SmallDisk() as disk:
+        carla, beto, ana = disk.server.plain("carla"), joined(disk.server, "beto"), joined(disk.server, "ana")
+        carla.expect("* ana joined")
+        beto.sync()
+        disk.fill()
+        lines = [f"PRIVMSG #lobby :{number} {'x' * 400}" for number in range(LINES)]
+        ana.send(*lines)
+        accepted = until_told(ana)
+        assert len(accepted) < LINES / 2
+        carla.send("hola")
+        carla.expect(f"! {WAITS}")
+        kill(disk.server, "broker")
+        assert until_told(ana) == [], "by the next broker, from what is left of the reserve"
+        carla.expect(f"! {WAITS}")
+        disk.empty()
+        heard = [beto.read() for _ in range(LINES + 1)]
+        heard.remove(":carla!~plain@127.0.0.1 PRIVMSG #lobby :hola")
+        assert heard == [f":ana!~ana@127.0.0.1 {line}" for line in lines]
+        assert [line for line in accepted + ana.sync() if line.startswith(":ana!")] == heard
+        assert "the journal can be written again" in disk.server.log_text()
+        for client in (ana, beto, carla):
+            client.close()
+
+
+def until_told(client: IrcClient) -> list[str]:
+    """What it reads before it is told."""
+    lines: list[str] = []
+    while (line := client.read()) != TOLD:
+        lines.append(line)
+    return lines
+
+
+def test_a_stop_that_the_disk_has_no_room_for() -> None:
+    with SmallDisk() as disk:
+        beto, ana = joined(disk.server, "beto"), joined(disk.server, "ana")
+        disk.fill()
+        ana.send(*(f"PRIVMSG #lobby :{number} {'x' * 400}" for number in range(LINES)))
+        until_told(ana)
+        disk.server.process.send_signal(signal.SIGTERM)
+        for client in (ana, beto):
+            assert client.rest()[-1] == "ERROR :Closing link: 127.0.0.1 (Server shutting down)"
+            client.close()
+        assert disk.server.wait() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mpchat.store import snapshot
 from tests.running import PATIENCE, IrcClient, Server, commands
 from tests.system.servers import MPCHAT, Unusual, Watched, needs_linux, until, unusual
 
@@ -116,6 +118,46 @@ def test_a_damaged_history_is_made_anew(data: Path) -> None:
     with serving(data) as server:
         sign_of_life(server.irc("ana"))
         until(lambda: "the history was damaged; a new one is begun" in server.log_text())
+
+
+def test_a_history_found_damaged_while_it_is_read_is_made_anew_too(data: Path) -> None:
+    """Nobody notices but who asks: what the journal still has is there again, and the rest is told as a gap."""
+    with serving(data) as server, server.irc("ana", caps="message-tags echo-message") as ana:
+        ana.join("#lobby")
+        echoes = [ana.ask(*(f"PRIVMSG #lobby :{number} {'x' * 400}" for number in range(20))) for _ in range(100)]
+    history = data / "history.db"
+    content = bytearray(history.read_bytes())
+    page, end = 4096, len(content)
+    content[end // 4 // page * page : end * 3 // 4 // page * page] = b"\xff" * (
+        end * 3 // 4 // page * page - end // 4 // page * page
+    )
+    history.write_bytes(content)
+    first, caps = f"msgid={msgid(echoes[50][0])}", "message-tags echo-message batch draft/chathistory"
+    with serving(data) as server, server.irc("beto", caps=caps) as beto:
+        beto.join("#lobby")
+        answer = beto.ask("PRIVMSG #lobby :before", f"CHATHISTORY AFTER #lobby {first} 100", "PRIVMSG #lobby :after")
+        assert [line.rpartition(" :")[2] for line in (answer[0], answer[-1])] == ["before", "after"]
+        until(lambda: "the history was damaged; a new one is begun" in server.log_text())
+        assert (data / "history.db.damaged-1").exists()
+        latest = beto.ask("CHATHISTORY LATEST #lobby * 2")
+        assert [line.rpartition(" :")[2] for line in latest[1:-1]] == ["before", "after"]
+
+
+def msgid(line: str) -> str:
+    found = re.search(r"msgid=([^ ;]+)", line)
+    assert found is not None, line
+    return found[1]
+
+
+def test_a_snapshot_of_another_version_is_refused(data: Path) -> None:
+    talk(data)
+    snapshot.write(data, 0, pickle.dumps((b"mpchat state 1\nwhat it had in mind", [])))
+    line = refused(data)
+    assert "the snapshot is another version's" in line
+    assert "'mpchat state 1'; move the file 'snapshot' and the folder 'journal' away" in line
+    (data / "snapshot").unlink()
+    with serving(data) as server:
+        sign_of_life(server.irc("ana"))
 
 
 def test_two_servers_on_the_same_data(data: Path) -> None:

@@ -31,7 +31,7 @@ def handle(desk: Desk, peer: Peer, line: bytes) -> Iterable[Outcome]:
     try:
         text = line.decode()
     except UnicodeDecodeError:
-        return [encode(build(desk.wording.name, "NOTICE", peer.session.nick or "*", "Refused: not UTF-8 text"))]
+        return [notice(desk, peer, "Refused: not UTF-8 text")]
     message = parse(text if text.isprintable() else clean(text))
     if not message.command:
         return []
@@ -55,6 +55,11 @@ def too_long(line: bytes) -> bool:
         return True
     tags = line.find(b" ") + 1
     return tags == 0 or tags > TAG_BYTES or len(line) - tags > BODY_BYTES
+
+
+def notice(desk: Desk, peer: Peer, text: str) -> bytes:
+    """A word from the server, which no client answers."""
+    return desk.reply(peer, "NOTICE", text)
 
 
 def overlong(desk: Desk, peer: Peer) -> bytes:
@@ -87,4 +92,4 @@ def probe(desk: Desk, peer: Peer) -> bytes:
     return encode(build("", "PING", desk.wording.name))
 
 
-__all__ = ["answered", "farewell", "greet", "handle", "overlong", "probe", "refuse", "render", "render_tags"]
+__all__ = ["answered", "farewell", "greet", "handle", "notice", "overlong", "probe", "refuse", "render", "render_tags"]
