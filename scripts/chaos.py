@@ -21,7 +21,7 @@ from mpchat.store.journal import FACTS, Tail
 from scripts.chaos_checker import KINDS, Checker, Finding
 from scripts.chaos_clients import PATIENCE
 from scripts.chaos_load import Load
-from scripts.chaos_server import ROLES, Kill, Killer, Server
+from scripts.chaos_server import ROLES, Footprint, Kill, Killer, Server
 
 _QUIET_SECONDS = 2.0  # before the first kill, for a measure of an undisturbed server
 _BEFORE, _AFTER = 0.2, 1.0  # seconds around a kill: whoever asks then may have to wait because of it
@@ -51,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         if not load.enter():
             complaints.append("not everybody could come in")
+        before = server.footprint()
         load.begin()
         load.go_on(_QUIET_SECONDS, server.running)
         killer.start()
@@ -58,6 +59,8 @@ def run(options: argparse.Namespace) -> int:
         killer.finish()
         if not load.drain():
             complaints.append(f"{PATIENCE:g} s after the last kill not everything had arrived")
+        after = server.footprint(like=before)
+        complaints += before.grown_to(after)
         server.ask_to_stop()
         load.await_farewell()
     finally:
@@ -72,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     if checker.holes > len(acceptor_kills):
         complaints.append("more newcomers were lost than acceptors were killed")
     print(f"chaos: seed {options.seed}, {options.seconds:g} s, {options.workers} workers, every {options.period:g} s")
-    for name, value in _table(options.kill, load, killer.kills, checker):
+    for name, value in (*_table(options.kill, load, killer.kills, checker), *_sizes(before, after)):
         print(f"  {name:<18} {value}")
     if not complaints:
         server.discard()
@@ -120,6 +123,15 @@ def _table(roles: list[str], load: Load, kills: list[Kill], checker: Checker) ->
         ("known hole", f"{checker.holes}"),
         ("stall", _shown(longest_waits(load.pings, kills), "of {} kills")),
         ("quiet ping", _shown(quiet_waits(load.pings, kills), "of {} pings")),
+    ]
+
+
+def _sizes(before: Footprint, after: Footprint) -> list[tuple[str, str]]:
+    counts = (sum(each.descriptors.values()) for each in (before, after))
+    return [
+        ("descriptors", "{} before, {} after".format(*counts)),
+        ("memory", f"{before.memory:.0f} MiB before, {after.memory:.0f} after"),
+        ("journal", f"{after.journal:.1f} MiB"),
     ]
 
 

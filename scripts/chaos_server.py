@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +24,32 @@ ROLES = ("worker", "broker", "acceptor", "recorder")
 _READY = re.compile(r"mpchat ready: irc (\S+):(\d+), plain \S+:(\d+)")
 _ROOT = Path(__file__).resolve().parent.parent
 _STOP_SECONDS = 20.0
+_SETTLE_SECONDS = 10.0
+_PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
+_MOST_GROWTH = 50.0  # MiB: what so many people say at once, and the workers' replacements differ by that
+_MOST_JOURNAL = 20.0  # MiB: two thousand records and what the recorder has not read yet are far less
 _PAIRS = 0.1  # of all kills, so many end two processes at once
+
+
+class Footprint(NamedTuple):
+    """What a server takes: descriptors by role, memory of all its processes (PSS) in MiB, its journal in MiB."""
+
+    descriptors: dict[str, int]
+    memory: float
+    journal: float
+
+    def grown_to(self, after: Footprint) -> list[str]:
+        """What has grown that should not have."""
+        complaints = [
+            f"descriptors of {role} have grown from {self.descriptors.get(role, 0)} to {count}"
+            for role, count in after.descriptors.items()
+            if count > self.descriptors.get(role, 0)
+        ]
+        if after.memory > self.memory + _MOST_GROWTH:
+            complaints.append(f"memory has grown from {self.memory:.0f} to {after.memory:.0f} MiB")
+        if after.journal > _MOST_JOURNAL:
+            complaints.append(f"the journal has grown to {after.journal:.0f} MiB")
+        return complaints
 
 
 class Server:
@@ -61,6 +87,29 @@ class Server:
         except (OSError, ValueError):
             return {}
         return {row["role"]: row for row in status["processes"]}
+
+    def footprint(self, like: Footprint | None = None) -> Footprint:
+        """Once everybody is at work, a spare too; and, for at most _SETTLE_SECONDS, until it is no more than `like`."""
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while True:
+            rows = self.processes()
+            found = self._footprint(rows)
+            is_whole = "spare" in rows and all(row.get("ready", True) for row in rows.values())
+            is_small = like is None or found.descriptors == like.descriptors
+            if (is_whole and is_small) or time.monotonic() >= deadline:
+                return found
+            time.sleep(0.05)  # a process that has been killed takes its time, and no event tells us of its successor
+
+    def _footprint(self, rows: dict[str, dict[str, Any]]) -> Footprint:
+        descriptors: Counter[str] = Counter()
+        memory = 0
+        for name, row in rows.items():
+            with contextlib.suppress(OSError):  # it has died just now
+                descriptors[_role(name)] += len(os.listdir(f"/proc/{row['pid']}/fd"))
+                found = _PSS.search(Path(f"/proc/{row['pid']}/smaps_rollup").read_text())
+                memory += int(found[1]) if found else 0
+        journal = sum(file.stat().st_size for file in (self.data / "journal").glob("*.journal"))
+        return Footprint(dict(descriptors), memory / 1024, journal / 2**20)
 
     def ask_to_stop(self) -> None:
         if self.running() and not self._asked:  # asked twice, it would stop at once
