@@ -17,6 +17,20 @@ def server() -> Iterator[Server]:
         yield it
 
 
+@pytest.fixture(scope="session")
+def locked() -> Iterator[Server]:
+    """A server that asks for a password."""
+    with running("--unlimited", "--workers", "1", "--password", "open sesame") as it:
+        yield it
+
+
+@pytest.fixture(scope="session")
+def bare() -> Iterator[Server]:
+    """A server that has nothing but its defaults, and whose lobby is empty."""
+    with running("--unlimited") as it:
+        yield it
+
+
 @pytest.fixture
 def channel() -> str:
     """A channel nobody else uses."""

@@ -2,7 +2,7 @@
 
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import PIPE
 
@@ -41,14 +41,6 @@ def script(to_first: Wire, env: dict[str, str]) -> Iterator["subprocess.Popen[st
     client.communicate()
 
 
-@pytest.fixture
-def ana(to_first: Wire, env: dict[str, str]) -> Iterator[Person]:
-    """The client as a person uses it."""
-    person = Person(["127.0.0.1", str(to_first.port), "--nick", "ana"], env)
-    yield person
-    person.close()
-
-
 def recorded(server: Server, room: str) -> list[str]:
     """What the history says was said in a room last."""
     with server.irc("carla", caps="batch draft/chathistory message-tags server-time") as carla:
@@ -76,35 +68,38 @@ def test_a_script_outlives_a_restart_of_the_server(
         assert recorded(second, "#lobby") == lines[-100:]
 
 
-def test_a_person_reads_what_was_said_while_the_wire_was_cut(first: Server, to_first: Wire, ana: Person) -> None:
-    ana.sees(r"in #lobby \(\d\)")
-    beto = first.irc("beto")
-    beto.join("#lobby")
-    ana.sees("beto joined")
+def test_a_person_reads_what_was_said_while_the_wire_was_cut(
+    server: Server, wire: Wire, join: Callable[..., Person], room: str, nicks: Iterator[str]
+) -> None:
+    ana = join("ana", port=wire.port)
+    beto = server.irc(nick := next(nicks))
+    beto.join(room)
+    ana.sees(f"{nick} joined")
     ana.say("hola")
     ana.sees("<ana> hola")
-    to_first.pause(True)
-    to_first.cut()
+    wire.pause(True)
+    wire.cut()
     ana.sees("connection lost")
-    beto.send(*(f"PRIVMSG #lobby :missed {number}" for number in range(150)))
+    beto.send(*(f"PRIVMSG {room} :missed {number}" for number in range(150)))
     beto.sync()
     ana.say("here I am")
-    to_first.pause(False)
+    wire.pause(False)
     ana.sees("<ana_?> here I am")
-    said = [line.partition("> ")[2] for line in ana.lines() if "<beto> missed" in line]
+    said = [line.partition("> ")[2] for line in ana.lines() if f"<{nick}> missed" in line]
     assert said == [f"missed {number}" for number in range(150)]
     assert not any("missing" in line for line in ana.lines())
 
 
-def test_a_person_who_enters_reads_the_last_lines_and_more_if_asked(first: Server, env: dict[str, str]) -> None:
-    with first.irc("beto") as beto:
-        beto.join("#lobby")
-        beto.ask(*(f"PRIVMSG #lobby :old {number}" for number in range(30)))
-        ana = Person(["127.0.0.1", str(first.irc_port), "--nick", "ana"], env)
-        ana.sees("-- earlier in #lobby:$")
-        ana.sees("<beto> old 29$")
-        assert not any("old 19" in line for line in ana.lines())
-        ana.say("/history 25")
-        ana.sees("-- the history of #lobby:$")
-        ana.sees("<beto> old 5$")
-        ana.close()
+def test_a_person_who_enters_reads_the_last_lines_and_more_if_asked(
+    server: Server, join: Callable[..., Person], room: str, nicks: Iterator[str]
+) -> None:
+    beto = server.irc(nick := next(nicks))
+    beto.join(room)
+    beto.ask(*(f"PRIVMSG {room} :old {number}" for number in range(30)))
+    ana = join("ana")
+    ana.sees(f"-- earlier in {room}:$")
+    ana.sees(f"<{nick}> old 29$")
+    assert not any("old 19" in line for line in ana.lines())
+    ana.say("/history 25")
+    ana.sees(f"-- the history of {room}:$")
+    ana.sees(f"<{nick}> old 5$")

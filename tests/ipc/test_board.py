@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from multiprocessing import get_context
 
 import pytest
@@ -11,22 +12,27 @@ import pytest
 from mpchat.ipc.board import ACCEPTOR_ROW, BROKER_ROW, COUNTERS, FIRST_WORKER_ROW, RECORDER_ROW, Board, row_of
 
 
-def test_a_row_is_read_as_it_was_written() -> None:
-    board = Board.make(3)
+@pytest.fixture
+def board() -> Iterator[Board]:
+    """Of three rows. A server's own lives as long as its processes: it has no close()."""
+    it = Board.make(3)
+    yield it
+    os.close(it._fd)
+
+
+def test_a_row_is_read_as_it_was_written(board: Board) -> None:
     board.write(1, **{name: number for number, name in enumerate(COUNTERS, 1)})
     assert board.read(1) == {name: number for number, name in enumerate(COUNTERS, 1)}
     assert set(board.read(0).values()) == set(board.read(2).values()) == {0}  # nobody else's row
 
 
-def test_what_is_left_out_is_nothing() -> None:
-    board = Board.make(1)
+def test_what_is_left_out_is_nothing(board: Board) -> None:
     board.write(0, **{field: number for number, field in enumerate(COUNTERS, 1)})
     board.write(0, clients=5)
     assert board.read(0) == {COUNTERS[0]: 5, **dict.fromkeys(COUNTERS[1:], 0)}
 
 
-def test_large_numbers_fit() -> None:
-    board = Board.make(1)
+def test_large_numbers_fit(board: Board) -> None:
     board.write(0, clients=1 << 60)
     assert board.read(0)[COUNTERS[0]] == 1 << 60
 
@@ -36,8 +42,7 @@ def _write_and_die(board: Board) -> None:
     os._exit(9)
 
 
-def test_a_row_outlives_its_process() -> None:
-    board = Board.make(2)
+def test_a_row_outlives_its_process(board: Board) -> None:
     writer = get_context("spawn").Process(target=_write_and_die, args=(board,))
     writer.start()
     writer.join(10)
@@ -45,8 +50,7 @@ def test_a_row_outlives_its_process() -> None:
     assert board.read(1)[COUNTERS[0]] == 42
 
 
-def test_to_write_is_to_be_alive() -> None:
-    board = Board.make(2)
+def test_to_write_is_to_be_alive(board: Board) -> None:
     assert board.last_beat(1) == 0.0
     before = time.monotonic()
     board.write(1, clients=5)
@@ -54,8 +58,7 @@ def test_to_write_is_to_be_alive() -> None:
     assert board.last_beat(0) == 0.0
 
 
-def test_a_beat_says_so_too_and_leaves_the_counters_alone() -> None:
-    board = Board.make(1)
+def test_a_beat_says_so_too_and_leaves_the_counters_alone(board: Board) -> None:
     board.write(0, clients=5, position=7)
     before = time.monotonic()
     board.beat(0)

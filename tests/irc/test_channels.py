@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.irc.people import ME, by, people, together
-from tests.running import Server, commands, running
+from tests.running import Server, commands
 
 # JOIN
 
@@ -535,8 +535,8 @@ def test_an_operator_who_comes_back_is_no_operator(server: Server, channel: str,
     assert beto.ask(f"NAMES {channel}")[-2] == f"{ME} 353 {beto.nick} = {channel} :{beto.nick} {ana.nick}"
 
 
-def test_the_lobby_is_always_there_and_has_no_operator() -> None:
-    with running("--unlimited") as server, server.irc("ana") as ana, server.irc("beto") as beto:
+def test_the_lobby_is_always_there_and_has_no_operator(bare: Server) -> None:
+    with bare.irc("ana") as ana, bare.irc("beto") as beto:
         assert ana.ask("LIST") == [f"{ME} 323 ana :End of /LIST"]  # empty, it is not shown
         assert ana.ask("NAMES #lobby") == [f"{ME} 366 ana #lobby :End of /NAMES list"]
         mode, created = ana.ask("MODE #lobby")

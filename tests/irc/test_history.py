@@ -6,9 +6,10 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+from mpchat.settings import Settings
 from tests.irc.people import ME, by, together
 from tests.running import IrcClient, Server, command, commands, running
-from tests.system.servers import pids
+from tests.system.servers import pids, unusual
 
 CAPS = "batch draft/chathistory message-tags echo-message server-time"
 
@@ -121,23 +122,22 @@ def test_the_past_outlives_the_server(nicks: Iterator[str], channel: str, tmp_pa
         assert texts(ana.ask(f"CHATHISTORY AFTER {channel} msgid={last[1]} 10")) == ["dos", "tres"]
 
 
-def test_ids_of_a_server_that_has_forgotten_everything(nicks: Iterator[str], channel: str, tmp_path: Path) -> None:
-    """Nobody may take an empty answer for "nothing has been said"."""
-    with running("--unlimited", data=tmp_path / "one") as server:
-        said = reader(server, next(nicks), channel).ask(f"PRIVMSG {channel} :uno")[0]
+def test_ids_of_a_server_that_has_forgotten_everything(
+    server: Server, bare: Server, nicks: Iterator[str], channel: str
+) -> None:
+    """Nobody may take an empty answer for "nothing has been said". Here it is another server, which never knew."""
+    said = reader(server, next(nicks), channel).ask(f"PRIVMSG {channel} :uno")[0]
     last = re.search(r"msgid=([^ ;]+)", said)
     assert last is not None
-    with running("--unlimited", data=tmp_path / "two") as server:
-        ana = reader(server, next(nicks), channel)
-        ana.ask(f"PRIVMSG {channel} :uno", f"PRIVMSG {channel} :dos")
-        (answer,) = untimed(ana.ask(f"CHATHISTORY AFTER {channel} msgid={last[1]} 10"))
-        assert answer == (
-            f"{ME} FAIL CHATHISTORY MESSAGE_ERROR AFTER {channel} msgid={last[1]} :There is no such message"
-        )
+    ana = reader(bare, next(nicks), channel)
+    ana.ask(f"PRIVMSG {channel} :uno", f"PRIVMSG {channel} :dos")
+    (answer,) = untimed(ana.ask(f"CHATHISTORY AFTER {channel} msgid={last[1]} 10"))
+    assert answer == (f"{ME} FAIL CHATHISTORY MESSAGE_ERROR AFTER {channel} msgid={last[1]} :There is no such message")
 
 
 def test_a_recorder_that_hangs_keeps_nobody_else_waiting(nicks: Iterator[str], channel: str, tmp_path: Path) -> None:
-    with running("--unlimited", "--hang-limit", "0", data=tmp_path) as server:
+    settings = Settings(port=0, plain_port=0, unlimited=True, hang_limit=0, data=str(tmp_path), question_seconds=0.5)
+    with unusual(settings=settings) as server:
         ana, beto = reader(server, next(nicks), channel), reader(server, next(nicks), channel)
         ana.sync()
         recorder = pids(server)["recorder"]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.irc.people import ME, by, people
-from tests.running import IrcClient, Server, commands, running
+from tests.running import IrcClient, Server, commands
 
 
 def operator(server: Server, nicks: Iterator[str]) -> IrcClient:
@@ -53,11 +53,11 @@ def test_what_follows_oper_waits_for_its_answer(server: Server, nicks: Iterator[
     ]
 
 
-def test_a_server_without_operators_says_so() -> None:
-    with running("--unlimited") as server, server.irc("ana") as ana:
-        assert ana.ask("OPER root secret") == [f"{ME} 491 ana :No operators are configured on this server"]
-        assert ana.ask("OPER root") == [f"{ME} 461 ana OPER :Not enough parameters"]
-        assert ana.ask("MODE ana") == [f"{ME} 221 ana +"]
+def test_a_server_without_operators_says_so(bare: Server, nicks: Iterator[str]) -> None:
+    ana = bare.irc(next(nicks))
+    assert ana.ask("OPER root secret") == [f"{ME} 491 {ana.nick} :No operators are configured on this server"]
+    assert ana.ask("OPER root") == [f"{ME} 461 {ana.nick} OPER :Not enough parameters"]
+    assert ana.ask(f"MODE {ana.nick}") == [f"{ME} 221 {ana.nick} +"]
 
 
 # KILL

@@ -5,14 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.running import IrcClient, Server, command, commands, running
-
-
-@pytest.fixture(scope="module")
-def locked() -> Iterator[Server]:
-    """A server that asks for a password."""
-    with running("--unlimited", "--workers", "1", "--password", "open sesame") as it:
-        yield it
+from tests.running import IrcClient, Server, command, commands
 
 
 def greeting(client: IrcClient) -> list[str]:

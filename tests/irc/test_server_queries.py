@@ -122,54 +122,60 @@ def counted(ana: IrcClient) -> dict[str, list[int]]:
     return {command(line): [int(word) for word in re.findall(r"\d+", line.split(" ", 3)[3])] for line in lines}
 
 
-def test_lusers_counts_truthfully() -> None:
-    with running("--unlimited", "--workers", "2", "--oper", "root:secret") as server:
-        ana = server.irc("ana")
-        alone = {"251": [1, 0, 1], "252": [0], "253": [0], "254": [0], "255": [1, 0]}
-        assert counted(ana) == {**alone, "265": [1, 1, 1, 1], "266": [1, 1, 1, 1]}
-
-        beto, newcomer, plain = server.irc("beto"), server.irc(), server.plain("carla")
-        newcomer.ask("NICK dora")
-        ana.ask("OPER root secret", "JOIN #a")
-        beto.ask("MODE beto +i", "JOIN #a,#b", "MODE #b +s")
-        three = [3, 3, 3, 3]
-        here = {"252": [1], "253": [1], "254": [3], "265": three, "266": three}  # carla is in the lobby
-        assert counted(ana) == {**here, "251": [2, 1, 1], "255": [3, 0]}
-        assert counted(beto) == counted(ana)
-
-        assert command(newcomer.ask("USER dora 0 * :Dora")[0]) == "001"
-        ana.ask("MODE ana -o")
-        beto.ask("MODE beto -i")
-        four = [4, 4, 4, 4]
-        here = {"252": [0], "253": [0], "254": [3], "265": four, "266": four}
-        assert counted(ana) == {**here, "251": [4, 0, 1], "255": [4, 0]}
-
-        plain.send("/quit")
-        plain.rest()
-        plain.close()
-        for client in (beto, newcomer):
-            client.send("QUIT")
-            client.rest()
-            client.close()
-        gone = {"252": [0], "253": [0], "254": [1], "265": [1, 4, 1, 4], "266": [1, 4, 1, 4]}  # the most there were
-        assert counted(ana) == {**gone, "251": [1, 0, 1], "255": [1, 0]}
-        ana.close()
+@pytest.fixture(scope="module")
+def empty() -> Iterator[Server]:
+    """A server where nobody is, and nobody has been."""
+    with running("--unlimited", "--workers", "2", "--oper", "root:secret") as it:
+        yield it
 
 
-def test_who_leaves_is_no_longer_counted_as_what_they_were() -> None:
-    with running("--unlimited", "--workers", "1", "--oper", "root:secret") as server:
-        ana, beto, newcomer = server.irc("ana"), server.irc("beto"), server.irc()
-        newcomer.ask("NICK dora")
-        beto.ask("OPER root secret", "MODE beto +i", "MODE beto +i", "OPER root secret")
-        assert counted(ana)["251"] == [1, 1, 1]
-        assert counted(ana)["252"] == [1]
-        for client in (beto, newcomer):
-            client.send("QUIT")
-            client.rest()
-            client.close()
-        alone = counted(ana)
-        assert (alone["251"], alone["252"], alone["253"]) == ([1, 0, 1], [0], [0])
-        ana.close()
+def test_lusers_counts_truthfully(empty: Server) -> None:
+    ana = empty.irc("ana")
+    alone = {"251": [1, 0, 1], "252": [0], "253": [0], "254": [0], "255": [1, 0]}
+    assert counted(ana) == {**alone, "265": [1, 1, 1, 1], "266": [1, 1, 1, 1]}
+
+    beto, newcomer, plain = empty.irc("beto"), empty.irc(), empty.plain("carla")
+    newcomer.ask("NICK dora")
+    ana.ask("OPER root secret", "JOIN #a")
+    beto.ask("MODE beto +i", "JOIN #a,#b", "MODE #b +s")
+    three = [3, 3, 3, 3]
+    here = {"252": [1], "253": [1], "254": [3], "265": three, "266": three}  # carla is in the lobby
+    assert counted(ana) == {**here, "251": [2, 1, 1], "255": [3, 0]}
+    assert counted(beto) == counted(ana)
+
+    assert command(newcomer.ask("USER dora 0 * :Dora")[0]) == "001"
+    ana.ask("MODE ana -o")
+    beto.ask("MODE beto -i")
+    four = [4, 4, 4, 4]
+    here = {"252": [0], "253": [0], "254": [3], "265": four, "266": four}
+    assert counted(ana) == {**here, "251": [4, 0, 1], "255": [4, 0]}
+
+    plain.send("/quit")
+    plain.rest()
+    plain.close()
+    for client in (beto, newcomer):
+        client.send("QUIT")
+        client.rest()
+        client.close()
+    gone = {"252": [0], "253": [0], "254": [1], "265": [1, 4, 1, 4], "266": [1, 4, 1, 4]}  # the most there were
+    assert counted(ana) == {**gone, "251": [1, 0, 1], "255": [1, 0]}
+    ana.send("QUIT")
+    ana.rest()
+
+
+def test_who_leaves_is_no_longer_counted_as_what_they_were(empty: Server) -> None:
+    ana, beto, newcomer = empty.irc("ana"), empty.irc("beto"), empty.irc()
+    newcomer.ask("NICK dora")
+    beto.ask("OPER root secret", "MODE beto +i", "MODE beto +i", "OPER root secret")
+    assert counted(ana)["251"] == [1, 1, 1]
+    assert counted(ana)["252"] == [1]
+    for client in (beto, newcomer):
+        client.send("QUIT")
+        client.rest()
+        client.close()
+    alone = counted(ana)
+    assert (alone["251"], alone["252"], alone["253"]) == ([1, 0, 1], [0], [0])
+    ana.close()
 
 
 # VERSION TIME ADMIN INFO LINKS

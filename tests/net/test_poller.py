@@ -21,8 +21,11 @@ if hasattr(select, "epoll"):
 
 
 @pytest.fixture(params=_POLLERS)
-def poller(request: pytest.FixtureRequest) -> Any:
-    return request.param()
+def poller(request: pytest.FixtureRequest) -> Iterator[Any]:
+    it = request.param()
+    yield it
+    if isinstance(it, OneShotPoller):
+        it._selector.close()  # else its descriptor stays until the garbage collector comes by
 
 
 class Stream:

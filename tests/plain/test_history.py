@@ -6,8 +6,9 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.running import PlainClient, Server, running
-from tests.system.servers import pids
+from mpchat.settings import Settings
+from tests.running import PlainClient, Server
+from tests.system.servers import pids, unusual
 
 
 def enter(server: Server, nick: str, room: str) -> PlainClient:
@@ -50,7 +51,8 @@ def test_help_explains_it(server: Server, nicks: Iterator[str]) -> None:
 
 
 def test_a_recorder_that_hangs_is_no_reason_to_hang(nicks: Iterator[str], channel: str, tmp_path: Path) -> None:
-    with running("--unlimited", "--hang-limit", "0", data=tmp_path) as server:
+    settings = Settings(port=0, plain_port=0, unlimited=True, hang_limit=0, data=str(tmp_path), question_seconds=0.5)
+    with unusual(settings=settings) as server:
         ana = enter(server, next(nicks), channel)
         ana.ask("hola")
         recorder = pids(server)["recorder"]

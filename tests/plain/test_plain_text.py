@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.running import IrcClient, PlainClient, Server, running
+from tests.running import IrcClient, PlainClient, Server
 
 _TIME = re.compile(r"^\[(?:[01]\d|2[0-3]):[0-5]\d\] ")
 
@@ -452,14 +452,8 @@ def test_in_a_moderated_room_only_the_voiced_speak(server: Server, channel: str,
 # A password
 
 
-@pytest.fixture(scope="module")
-def guarded() -> Iterator[Server]:
-    with running("--unlimited", "--password", "open sesame") as it:
-        yield it
-
-
-def test_a_server_with_a_password_asks_for_it_first(guarded: Server) -> None:
-    ana = guarded.plain()
+def test_a_server_with_a_password_asks_for_it_first(locked: Server) -> None:
+    ana = locked.plain()
     assert ana.read() == "Welcome to mpchat."
     assert ana.read() == "This server has a password: type /pass and the password."
     ana.send("ana")
@@ -475,13 +469,13 @@ def test_a_server_with_a_password_asks_for_it_first(guarded: Server) -> None:
     assert ana.ask("/pass open sesame")[-1] == "! no password is needed"
 
 
-def test_password_and_all_the_rest_in_one_go(guarded: Server) -> None:
+def test_password_and_all_the_rest_in_one_go(locked: Server) -> None:
     """Lines behind a password wait for the verdict and are then taken in order, and so is the end of the input."""
-    carla = guarded.irc()
+    carla = locked.irc()
     carla.send("PASS :open sesame", "NICK carla", "USER carla 0 * :Carla")
     carla.until("422")
     carla.join("#lobby")
-    beto = guarded.plain()
+    beto = locked.plain()
     beto.send("/pass open sesame", "beto", "hola")
     beto.sock.shutdown(socket.SHUT_WR)
     assert timeless(beto.rest())[-4:] == [

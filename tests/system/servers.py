@@ -18,12 +18,23 @@ import pytest
 
 from mpchat.ipc.control_socket import ask
 from mpchat.settings import Settings
-from tests.running import PATIENCE, Server
+from tests.running import OPEN, PATIENCE, Server
 
 LINUX = sys.platform.startswith("linux")
 needs_linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
 
 MPCHAT = [sys.executable, "-m", "mpchat"]
+
+
+def built(settings: Settings) -> list[str]:
+    """The command of a server with settings no flag can give: their repr() is what would build them again."""
+    return [
+        sys.executable,
+        "-c",
+        "import os, sys; from mpchat.settings import Oper, Settings, Wording\n"
+        "from mpchat.ipc.control_socket import runtime_folder; from mpchat.processes.supervisor import Supervisor\n"
+        f"sys.exit(Supervisor({settings!r}, runtime_folder(os.environ['XDG_RUNTIME_DIR'])).run())",
+    ]
 
 
 class Unusual(Server):
@@ -60,19 +71,13 @@ def unusual(
     settings: Settings | None = None,
 ) -> Iterator[Server]:
     """Like running(), with an environment, a function that the process calls first, or settings no flag can give."""
-    command = [*MPCHAT, "server", "127.0.0.1", "0", *args]
-    if settings is not None:  # their repr() is what would build them again
-        command = [
-            sys.executable,
-            "-c",
-            "import os, sys; from mpchat.settings import Oper, Settings, Wording\n"
-            "from mpchat.ipc.control_socket import runtime_folder; from mpchat.processes.supervisor import Supervisor\n"
-            f"sys.exit(Supervisor({settings!r}, runtime_folder(os.environ['XDG_RUNTIME_DIR'])).run())",
-        ]
+    command = [*MPCHAT, "server", "127.0.0.1", "0", *args] if settings is None else built(settings)
     server = Unusual(command, environment=environment, before=before)
     try:
         yield server
     finally:
+        for client in OPEN:
+            client.close()  # a stopping server waits for those who do not hang up
         status = server.stop()
     assert status == 0, f"the server ended with {status}: {server.log_text()}"
     assert "crashed" not in server.log_text(), server.log_text()

@@ -517,7 +517,7 @@ def test_a_stall_is_the_longest_wait_around_a_kill() -> None:
 
 def test_a_quiet_run_of_the_whole_finds_nothing() -> None:
     root = Path(__file__).parent.parent.parent
-    command = [sys.executable, "scripts/chaos.py", "--seconds", "3", "--kill", "none", "--clients", "20"]
+    command = [sys.executable, "scripts/chaos.py", "--seconds", "2", "--kill", "none", "--clients", "20"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=50)
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from mpchat.settings import Oper, Settings, Wording
 from tests.running import IrcClient, LineClient, Server, command, commands
 from tests.system.conversation import Conversation, raw
 from tests.system.servers import fds, kill, needs_linux, pids, ready, replaced, semaphores, status, until, unusual
@@ -32,8 +33,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def people(data: Path) -> Iterator[Conversation]:
     """On a server with two workers, which takes who is silent for a second for dead."""
-    args = ("--unlimited", "--workers", "2", "--hang-limit", "1", "--oper", "root:secret", "--data", str(data / "data"))
-    with unusual(*args, environment={"MPCHAT_CRASH": str(data / "orders")}) as server:
+    settings = Settings(
+        port=0,
+        plain_port=0,
+        unlimited=True,
+        workers=2,
+        hang_limit=1,
+        opers=(Oper("root", "secret"),),
+        wording=Wording(opers_exist=True),
+        data=str(data / "data"),
+        drain_seconds=0.5,
+    )
+    with unusual(settings=settings, environment={"MPCHAT_CRASH": str(data / "orders")}) as server:
         it = Conversation(server)
         yield it
         it.close()
@@ -153,7 +164,7 @@ def test_nobody_is_taken_for_dead_after_all_have_slept(people: Conversation, ser
     """Ctrl-Z and fg, or a virtual machine that was stopped."""
     before = ready(server)
     os.killpg(server.pid, signal.SIGSTOP)
-    select.select([], [], [], 1.5)
+    select.select([], [], [], 1.2)
     os.killpg(server.pid, signal.SIGCONT)
     people.round()
     assert ready(server) == before
@@ -341,7 +352,7 @@ def test_of_a_connection_that_is_closed_but_for_the_clients_part(server: Server)
     lingering.send("QUIT")
     lingering.rest()
     replaced(server, kill(server, "broker", *WORKERS), "broker", *WORKERS)
-    until(lambda: status(server)["acceptor"]["clients"] == 3)  # in 2 s, whatever the client does
+    until(lambda: status(server)["acceptor"]["clients"] == 3)  # in 0.5 s, whatever the client does
     lingering.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -75,12 +76,21 @@ def test_rooms_are_kept_and_nobody_is_in_them(data: Path, end: Callable[[Server]
         dora.close()
 
 
-def talk(data: Path) -> list[Path]:
-    """Have a server write a journal; returns its segments."""
+@pytest.fixture(scope="module")
+def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a server has written that some people have talked on."""
+    data = tmp_path_factory.mktemp("past") / "data"
     with serving(data) as server, server.irc("ana") as ana:
         ana.join("#lobby")
         ana.ask(*(f"PRIVMSG #lobby :{number}" for number in range(100)))
-    return sorted((data / "journal").glob("*.journal"))
+    return data
+
+
+@pytest.fixture
+def segment(past: Path, data: Path) -> Path:
+    """The last segment of the journal, in a copy of all that."""
+    shutil.copytree(past, data)
+    return sorted((data / "journal").glob("*.journal"))[-1]
 
 
 def sign_of_life(client: IrcClient) -> None:
@@ -89,17 +99,15 @@ def sign_of_life(client: IrcClient) -> None:
     client.close()
 
 
-def test_an_end_that_was_torn_off_is_cut(data: Path) -> None:
+def test_an_end_that_was_torn_off_is_cut(data: Path, segment: Path) -> None:
     """Nobody was ever told of what it was to be."""
-    segment = talk(data)[-1]
     os.truncate(segment, segment.stat().st_size - 3)
     with serving(data) as server:
         sign_of_life(server.irc("ana"))
 
 
-def test_with_damage_in_the_middle_it_does_not_start(data: Path) -> None:
+def test_with_damage_in_the_middle_it_does_not_start(data: Path, segment: Path) -> None:
     """It says where that is and what can be done, and changes nothing."""
-    segment = talk(data)[-1]
     content = bytearray(segment.read_bytes())
     content[len(content) // 2] ^= 1
     segment.write_bytes(content)
@@ -111,8 +119,8 @@ def test_with_damage_in_the_middle_it_does_not_start(data: Path) -> None:
         sign_of_life(server.irc("ana"))
 
 
+@pytest.mark.usefixtures("segment")
 def test_a_damaged_history_is_made_anew(data: Path) -> None:
-    talk(data)
     for file in data.glob("history.db*"):
         file.write_bytes(b"no database" * 100)
     with serving(data) as server:
@@ -149,8 +157,8 @@ def msgid(line: str) -> str:
     return found[1]
 
 
+@pytest.mark.usefixtures("segment")
 def test_a_snapshot_of_another_version_is_refused(data: Path) -> None:
-    talk(data)
     snapshot.write(data, 0, pickle.dumps((b"mpchat state 1\nwhat it had in mind", [])))
     line = refused(data)
     assert "the snapshot is another version's" in line

@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from mpchat.settings import Settings
-from tests.running import IrcClient, Server, command
+from tests.running import IrcClient, Server, command, ended
 from tests.system.servers import (
     MPCHAT,
     Unusual,
     Watched,
+    built,
     fds,
     named_semaphores,
     needs_linux,
@@ -34,10 +35,11 @@ pytestmark = needs_linux
 
 
 @contextlib.contextmanager
-def doomed(*args: str) -> Iterator[tuple[Server, Watched]]:
+def doomed(*args: str, settings: Settings | None = None) -> Iterator[tuple[Server, Watched]]:
     """A server that the test ends; whatever it did, nothing may be left."""
     with contextlib.ExitStack() as stack:
-        server = Unusual([*MPCHAT, "server", "127.0.0.1", "0", *args])
+        command = [*MPCHAT, "server", "127.0.0.1", "0", *args] if settings is None else built(settings)
+        server = Unusual(command)
         stack.callback(server.stop)
         watched = stack.enter_context(Watched(server))
         used = semaphores(watched.pids)
@@ -48,7 +50,7 @@ def doomed(*args: str) -> Iterator[tuple[Server, Watched]]:
 
 
 def clean_end(server: Server, watched: Watched) -> None:
-    assert server.process.wait(15) == 0
+    assert ended(server.process, 15) == 0
     assert watched.left(within=1) == []
     assert not watched.socket_file.exists()
     log = server.log_text()
@@ -88,13 +90,17 @@ def test_everybody_is_told_and_it_ends_well(number: signal.Signals, to: Callable
 
 
 def test_sigterm_to_the_whole_group_leaves_nothing_either() -> None:
-    """The children end by it, so nobody can be told. Which the parent notices first, its signal or a death, is open."""
-    with doomed("--workers", "2") as (server, watched):
+    """The children end by it, so nobody can be told. Which the parent notices first, its signal or a death, is open.
+
+    If a death, then somebody may have been replaced whom nobody can tell to stop: who is late is killed.
+    """
+    settings = Settings(port=0, plain_port=0, workers=2, stop_seconds=1)
+    with doomed(settings=settings) as (server, watched):
         ana, beto = server.irc("ana"), server.plain("beto")
         os.killpg(server.pid, signal.SIGTERM)
         ana.rest()
         beto.rest()
-        assert server.process.wait(15) in (0, 1)
+        assert ended(server.process, 15) in (0, 1)
         assert watched.left(within=1) == []
         assert not watched.socket_file.exists()
         assert "Traceback" not in server.log_text()
@@ -129,13 +135,14 @@ def test_nobody_comes_in_any_more() -> None:
 
 
 def test_a_client_that_never_closes_does_not_hold_up_the_end() -> None:
-    with doomed() as (server, watched):
+    settings = Settings(port=0, plain_port=0, drain_seconds=0.2)
+    with doomed(settings=settings) as (server, watched):
         ana = server.irc("ana")
         begin = time.monotonic()
         os.kill(server.pid, signal.SIGTERM)
         assert command(ana.rest()[-1]) == "ERROR"
         clean_end(server, watched)  # though ana's side is still open
-        assert time.monotonic() - begin < 4  # 2 s to be polite
+        assert time.monotonic() - begin < 2  # 0.2 s to be polite
 
 
 def flood(server: Server, room: str = "#flood") -> tuple[IrcClient, IrcClient]:
@@ -146,7 +153,7 @@ def flood(server: Server, room: str = "#flood") -> tuple[IrcClient, IrcClient]:
     deaf.join(room)
     talker = server.irc("talker")
     talker.join(room)
-    for _ in range(150):
+    for _ in range(25):  # a megabyte, of which the kernel takes a third
         talker.ask(*(f"PRIVMSG {room} :{'x' * 400}" for _ in range(100)))
     return deaf, talker
 
@@ -164,13 +171,13 @@ def test_a_second_ctrl_c_hurries() -> None:
 
 
 def test_a_client_that_never_reads_does_not_hold_up_the_end() -> None:
-    settings = Settings(port=0, plain_port=0, unlimited=True, sendq_bytes=10**8, flush_seconds=0.5)
+    settings = Settings(port=0, plain_port=0, unlimited=True, sendq_bytes=10**8, flush_seconds=0.2, drain_seconds=0.2)
     with unusual(settings=settings) as server:
         flood(server)
         begin = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(15) == 0
-        assert time.monotonic() - begin < 5
+        assert ended(server.process, 15) == 0
+        assert 0.2 < time.monotonic() - begin < 3
 
 
 @pytest.mark.parametrize(("number", "to"), [(signal.SIGTERM, os.kill), (signal.SIGINT, os.killpg)])
