@@ -2,5 +2,5 @@
 
 from mpchat.cli import main
 
-if __name__ == "__main__":  # spawned children import this module too, under another name
+if __name__ == "__main__":
     raise SystemExit(main())

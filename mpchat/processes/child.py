@@ -83,10 +83,10 @@ def spawn(context: SpawnContext, settings: Settings, board: Board) -> Child:
 
 
 def _run(control: socket.socket, settings: Settings, board: Board) -> None:
-    # Ctrl-C and a closing terminal reach the whole foreground group; only the supervisor decides what they mean.
-    # SIGTERM is sent to one process by somebody who means it, and ends it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Ctrl-C and a closing terminal reach the whole foreground group, and systemd sends SIGTERM to all of a service. Only
+    # the supervisor decides what that means. Did it end us, nobody would be left to tell the clients.
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     take_name(f"mpchat:{SPARE}")
     # Here, not above: they know this file.

@@ -12,7 +12,6 @@ It reads nothing a client sends, and never puts to a queue: that would start a t
 
 import os
 import selectors
-import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -163,7 +162,7 @@ class Supervisor:
 
     def ended_as_told(self, each: Child) -> bool:
         """In a stop: whether it has, and whose turn is next."""
-        if each.role != SPARE and each.process.exitcode not in (0, -signal.SIGTERM):
+        if each.role != SPARE and each.process.exitcode != 0:
             return False
         if each.role == "acceptor":
             self.crew.tell("broker", "stop", self.stopping)

@@ -37,6 +37,28 @@ def test_large_numbers_fit(board: Board) -> None:
     assert board.read(0)[COUNTERS[0]] == 1 << 60
 
 
+def _write_on(board: Board) -> None:
+    while True:
+        board.write(1, clients=5, position=7)
+        board.beat(1)
+
+
+def test_a_row_that_is_being_written_is_never_seen_empty(board: Board) -> None:
+    """A process whose beat is 0 is taken for one that hangs, and killed."""
+    board.write(1, clients=5, position=7)
+    writer = get_context("spawn").Process(target=_write_on, args=(board,), daemon=True)
+    writer.start()
+    first = board.last_beat(1)
+    while board.last_beat(1) == first:
+        assert writer.is_alive()
+    beats = [board.last_beat(1) for _ in range(100_000)]
+    rows = [board.read(1) for _ in range(10_000)]
+    writer.kill()
+    writer.join(10)
+    assert first < min(beats) < max(beats)
+    assert all((row["clients"], row["position"]) == (5, 7) for row in rows)
+
+
 def _write_and_die(board: Board) -> None:
     board.write(1, clients=42)
     os._exit(9)

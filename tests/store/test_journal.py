@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -45,11 +46,10 @@ def journaled(folder: Path, batches: list[list[Record]] = BATCHES) -> list[int]:
 
 def taken(folder: Path, start: int = 0) -> list[list[Record]]:
     """All that a new reader finds."""
-    tail = Tail(folder, start)
     found = []
-    while blocks := tail.take():
-        found += [batch for _, batch in blocks]
-    tail.close()
+    with closing(Tail(folder, start)) as tail:
+        while blocks := tail.take():
+            found += [batch for _, batch in blocks]
     return found
 
 

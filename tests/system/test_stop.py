@@ -68,6 +68,7 @@ def clean_end(server: Server, watched: Watched) -> None:
         (signal.SIGTERM, os.kill),
         (signal.SIGINT, os.killpg),  # as a terminal does it: to every process of the foreground group
         (signal.SIGHUP, os.killpg),
+        (signal.SIGTERM, os.killpg),  # as systemd does it: to every process of a service
     ],
 )
 def test_everybody_is_told_and_it_ends_well(number: signal.Signals, to: Callable[[int, int], None]) -> None:
@@ -87,23 +88,6 @@ def test_everybody_is_told_and_it_ends_well(number: signal.Signals, to: Callable
         assert carla.rest() == ["* goodbye (Server shutting down)"]
         carla.close()
         clean_end(server, watched)
-
-
-def test_sigterm_to_the_whole_group_leaves_nothing_either() -> None:
-    """The children end by it, so nobody can be told. Which the parent notices first, its signal or a death, is open.
-
-    If a death, then somebody may have been replaced whom nobody can tell to stop: who is late is killed.
-    """
-    settings = Settings(port=0, plain_port=0, workers=2, stop_seconds=1)
-    with doomed(settings=settings) as (server, watched):
-        ana, beto = server.irc("ana"), server.plain("beto")
-        os.killpg(server.pid, signal.SIGTERM)
-        ana.rest()
-        beto.rest()
-        assert ended(server.process, 15) in (0, 1)
-        assert watched.left(within=1) == []
-        assert not watched.socket_file.exists()
-        assert "Traceback" not in server.log_text()
 
 
 def test_what_was_sent_before_is_delivered_before_the_end() -> None:
