@@ -83,8 +83,8 @@ def spawn(context: SpawnContext, settings: Settings, board: Board) -> Child:
 
 
 def _run(control: socket.socket, settings: Settings, board: Board) -> None:
-    # Ctrl-C and a closing terminal reach the whole foreground group, and systemd sends SIGTERM to all of a service. Only
-    # the supervisor decides what that means. Did it end us, nobody would be left to tell the clients.
+    # Ctrl-C and a closing terminal reach the whole foreground group, and systemd's SIGTERM all of a service: only the
+    # supervisor decides what they mean. Did they end us, nobody would be left to tell the clients.
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
