@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mpchat.core import connection_of
 from mpchat.protocol import irc, plain
 from mpchat.settings import Wording
 from tests.pure.driver import Driver, Person, Routed
@@ -402,6 +403,13 @@ def test_nothing_is_heard_of_unknown_connections(driver: Driver, record: tuple[A
     driver.irc("ana")
 
     assert driver.feed(record) == []
+
+
+def test_a_record_is_somebodys_or_nobodys() -> None:
+    of_nobody = [("clock", 5, 6), ("start", (), 1, 0, 5, 6), ("stop", "bye"), ("full", (7, 8))]
+    assert [connection_of(record) for record in of_nobody] == [0] * len(of_nobody)
+    assert connection_of(("open", 3, 7, False, "127.0.0.1")) == 7
+    assert connection_of(("line", 7, 10, b"PING x")) == 7
 
 
 def test_nor_of_those_that_have_ended(driver: Driver) -> None:
