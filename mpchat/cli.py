@@ -17,6 +17,7 @@ from mpchat.settings import Oper, Settings, Wording
 
 _HEADROOM_FDS = 64  # for what a process has open besides clients
 _MOST_CLIENTS = 10_000
+_NAME_BYTES = 63  # RFC 2812 section 2.3.1; it is in front of each line to a client
 _PLAIN_OFFSET = 13  # 6667 + 13 = 6680
 
 
@@ -147,22 +148,18 @@ def _run_server(options: argparse.Namespace) -> int:
     if not hasattr(os, "fork"):
         raise Unusable("Windows is not supported: the server passes sockets between processes as only Unix can")
     from mpchat.ipc.control_socket import runtime_folder
+    from mpchat.net.listening import CannotListen
     from mpchat.processes.supervisor import Supervisor
 
     settings = _server_settings(options)
     runtime = runtime_folder(os.environ.get("XDG_RUNTIME_DIR", ""))
     try:
-        if options.ephemeral or (options.port == 0 and not options.data):  # nobody comes back to a port of chance
-            with tempfile.TemporaryDirectory(prefix="mpchat-") as folder:
-                return Supervisor(replace(settings, data=folder if options.durability != "none" else ""), runtime).run()
+        if settings.data and (options.ephemeral or (options.port == 0 and not options.data)):
+            with tempfile.TemporaryDirectory(prefix="mpchat-") as folder:  # nobody comes back to a port of chance
+                return Supervisor(replace(settings, data=folder), runtime).run()
         return Supervisor(settings, runtime).run()
-    except OSError as error:
-        if error.filename:
-            raise
-        where = f"{settings.host}:{settings.port}" + (
-            f" or {settings.plain_port}" if settings.plain_port is not None else ""
-        )
-        return _complain(f"cannot listen on {where}: {error.strerror or error}", 1)
+    except CannotListen as error:
+        return _complain(str(error), 1)
 
 
 def _server_settings(options: argparse.Namespace) -> Settings:
@@ -171,6 +168,12 @@ def _server_settings(options: argparse.Namespace) -> Settings:
     for word in (options.name, options.network):
         if not word or not word.isprintable() or " " in word or word.startswith(":"):
             raise Unusable(f"a server's or network's name is one word, not {word!r}")
+        if len(word.encode()) > _NAME_BYTES:
+            raise Unusable(f"a server's or network's name has at most {_NAME_BYTES} bytes: {word!r}")
+    if options.data and options.durability == "none":
+        raise Unusable("--durability none keeps nothing, so there is nothing for --data to say")
+    if options.plain_port == options.port != 0:
+        raise Unusable(f"--plain-port {options.port} is the port for IRC")
     password = options.password or _first_line(options.password_file)
     fitting = _clients_that_fit()
     return Settings(

@@ -61,7 +61,7 @@ class Settings:
     password: str = ""
     opers: tuple[Oper, ...] = ()
     max_clients: int = 10_000
-    data: str = ""  # directory of journal and history; "" keeps none, and the broker's death loses everything
+    data: str = ""  # directory of journal and history; "" keeps none, and the broker's death ends the server
     power: bool = False  # whether the disk has a batch before anybody is told of it: then a power cut loses nothing
     hang_limit: float = 3.0  # a process whose loop does not turn for so long is killed; 0: never
     history_days: int = 30

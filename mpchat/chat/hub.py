@@ -208,7 +208,8 @@ class Hub:
             raise Refusal(Reason.ALREADY_THERE, nick, channel.name)
         if "i" in channel.flags:
             channel.need_operator(session)
-        if channel not in whom.invitations:
+        # An operator's opens the door; anybody else's is a kind word, or its guest would get past a later +i or +l.
+        if channel.members[session] & OP and channel not in whom.invitations:
             whom.invitations = [room for room in whom.invitations if self.exists(room)] + [channel]
             del whom.invitations[: -self.wording.channels_per_client]  # the oldest go: nobody may fill a stranger's
         return Invited(session, whom, channel)

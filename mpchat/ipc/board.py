@@ -1,6 +1,7 @@
-"""The board: one row of counters for each process, in a file that all of them map. Each writes its own row only.
+"""The board: one row of counters for each process, in a file that all of them map. Each writes its own row.
 
-Reading it costs its owner nothing, and a row outlives its process, so a dead one's last numbers can still be read.
+Reading it costs its owner nothing, and a row outlives its process: a dead one's last numbers can be read until the
+supervisor writes the row anew, for the one that takes its place.
 An ordinary file, not shared_memory: that unlinks a segment when a mere reader exits (CPython before 3.13).
 """
 
@@ -11,6 +12,7 @@ from array import array
 from multiprocessing.reduction import DupFd
 from typing import Any
 
+# position: for the recorder, how far in the journal it has stored; for a broker, the place of the record it replays.
 COUNTERS = ("clients", "records", "items", "deliveries", "sends", "bytes_out", "turns", "position")
 ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, FIRST_WORKER_ROW = range(4)
 _CELLS = 1 + len(COUNTERS)  # of a row: when its process last turned, in monotonic ns, and the counters
@@ -59,7 +61,7 @@ class Board:
         return dict(zip(COUNTERS, self._cells[row * _CELLS + 1 : (row + 1) * _CELLS], strict=True))
 
     def beat(self, row: int) -> None:
-        """Say that this row's process is alive, though it has nothing to count."""
+        """Let its process have turned now: for the supervisor, which must not judge one that could not turn yet."""
         self._cells[row * _CELLS] = time.monotonic_ns()
 
     def last_beat(self, row: int) -> float:

@@ -5,7 +5,8 @@ pipes' file descriptors, it leaves to whoever is spawning. Here that is an envel
 then travel over a link (SCM_RIGHTS), and the other side puts them back in. The semaphores travel by name, so whoever
 made the queue must keep it until the receiver has opened it.
 
-This is the one file that leans on how multiprocessing pickles (CPython 3.10 to 3.13, tests/ipc/test_mailing.py).
+It leans on how multiprocessing pickles a queue: tests/ipc/test_mailing.py holds for CPython 3.10 to 3.13. (lane.py uses
+a queue's own pipe and semaphore, and crew.py names the process of multiprocessing's that comes with them.)
 """
 
 import pickle

@@ -19,8 +19,8 @@ def as_table(status: dict[str, Any]) -> str:
     for row in status["processes"]:
         measured = _measured(row)
         counted = [str(row.get("clients", "")), str(row.get("records", ""))]
-        if row["role"] == "broker":
-            counted[0] = ""  # it has sessions, not connections
+        if row["role"] in ("broker", "recorder"):
+            counted[0] = ""  # they have no connections
         if row["role"] == "acceptor":
             counted[1] = ""
         sizes = [f"{measured[name]:.1f}" if name in measured else "-" for name in ("cpu_seconds", "pss_mib")]

@@ -7,7 +7,7 @@ Nobody is told: their bytes wait in the kernel, the window closes, and TCP slows
 import time
 
 from mpchat.net.connection import Connection, Record
-from mpchat.net.poller import EdgePoller, OneShotPoller
+from mpchat.net.poller import AnyPoller
 from mpchat.net.throttle import Throttle
 from mpchat.policy.credits import Purse
 from mpchat.settings import Settings
@@ -16,7 +16,7 @@ from mpchat.settings import Settings
 class Intake:
     """Of one worker."""
 
-    def __init__(self, settings: Settings, poller: EdgePoller | OneShotPoller) -> None:
+    def __init__(self, settings: Settings, poller: AnyPoller) -> None:
         self.poller = poller
         self.throttle = Throttle(settings)
         self.credit = settings.credit_bytes

@@ -9,8 +9,19 @@ _BACKLOG = 1024  # a class of 30 or a storm of a thousand; the kernel caps it at
 _KEEPALIVE = {"TCP_KEEPIDLE": 120, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 180_000}
 
 
+class CannotListen(Exception):
+    """Its text says where, and why not."""
+
+
 def listen(settings: Settings, port: int) -> socket.socket:
-    """A listening socket on the settings' host. Raises OSError; port 0 is any free one."""
+    """A listening socket on the settings' host; port 0 is any free one. Raises CannotListen."""
+    try:
+        return _listen(settings, port)
+    except OSError as error:
+        raise CannotListen(f"cannot listen on {settings.host}:{port}: {error.strerror or error}") from error
+
+
+def _listen(settings: Settings, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(
         settings.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]

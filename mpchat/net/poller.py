@@ -127,4 +127,5 @@ def _has_closed(fd: int) -> bool:
         return copy.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)[0] in _CLOSED_THERE
 
 
+AnyPoller = EdgePoller | OneShotPoller
 Poller = EdgePoller if hasattr(select, "epoll") else OneShotPoller

@@ -9,7 +9,7 @@ import os
 from collections import deque
 
 from mpchat.ipc.handoff import Link
-from mpchat.net.poller import EdgePoller, OneShotPoller
+from mpchat.net.poller import AnyPoller
 from mpchat.policy.admission import Admission
 from mpchat.processes.crash import crash_point
 
@@ -19,7 +19,7 @@ _THATS_ALL = 0  # no connection's number
 class Custody:
     """Of one worker's sockets, whichever process the worker is."""
 
-    def __init__(self, poller: EdgePoller | OneShotPoller, admission: Admission) -> None:
+    def __init__(self, poller: AnyPoller, admission: Admission) -> None:
         self._poller = poller
         self._admission = admission
         self.link: Link | None = None

@@ -8,7 +8,7 @@ import time
 
 from mpchat.core import Record
 from mpchat.ipc.handoff import Link
-from mpchat.net.poller import EdgePoller, OneShotPoller
+from mpchat.net.poller import AnyPoller
 from mpchat.processes.memory import Memory
 from mpchat.settings import Settings
 
@@ -16,7 +16,7 @@ from mpchat.settings import Settings
 class Inquiry:
     """Of one broker, with the recorder of the moment."""
 
-    def __init__(self, settings: Settings, poller: EdgePoller | OneShotPoller, memory: Memory) -> None:
+    def __init__(self, settings: Settings, poller: AnyPoller, memory: Memory) -> None:
         self.recorder: Link | None = None
         self._memory = memory
         self._seconds = settings.question_seconds

@@ -31,7 +31,7 @@ _SAID_SECONDS = 0.05  # so long facts may wait for more of them: in the meantime
 
 
 class Memory:
-    """Of one broker. Without a folder it forgets everything when the broker dies."""
+    """Of one broker. Without a folder nothing outlives the broker, and its death ends the server."""
 
     def __init__(self, folder: Path | None, workers: int, synced: bool) -> None:
         self.core = Core()
@@ -171,9 +171,9 @@ class Memory:
         return self._since >= _SNAPSHOT_RECORDS and self.journal is not None and time.monotonic() >= self._not_before
 
     def take_snapshot(self, history_at: int, most_bytes: int) -> None:
-        """Write one; the segments that neither it nor the history (it stands there) needs are removed.
+        """Write one, and remove the segments that neither it nor the recorder needs, who has come to `history_at`.
 
-        Beyond so many bytes the history loses what it has not recorded: its recorder is dead, or too slow.
+        Beyond so many bytes the history loses what is not recorded: its recorder is dead, or too slow.
         """
         assert self.journal is not None
         started = time.monotonic()

@@ -1,4 +1,4 @@
-"""The recorder: it follows the journal and keeps what was said in SQLite, where it can be read by room and by word.
+"""The recorder: it follows the journal, keeps what was said in SQLite, and answers questions about a room's past.
 
 It waits for the link to the broker, and for the control link to the supervisor. It reads the journal's files by itself;
 the broker only says that they have grown, once each time that the recorder has said it is at their end.

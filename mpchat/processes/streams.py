@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from mpchat.core import Item
 from mpchat.ipc.lane import LaneEnd
-from mpchat.net.poller import EdgePoller, OneShotPoller
+from mpchat.net.poller import AnyPoller
 from mpchat.policy.credits import Ledger
 from mpchat.policy.outbox import weight
 from mpchat.processes.crash import crash_point
@@ -21,7 +21,7 @@ _PLACES_AT_ONCE = 1000
 class Streams:
     """Of one broker, to all workers, by number."""
 
-    def __init__(self, poller: EdgePoller | OneShotPoller, memory: Memory, workers: int, lag_bytes: int) -> None:
+    def __init__(self, poller: AnyPoller, memory: Memory, workers: int, lag_bytes: int) -> None:
         self._poller = poller
         self._memory = memory
         self._lanes: list[LaneEnd | None] = [None] * workers

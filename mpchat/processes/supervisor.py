@@ -29,8 +29,8 @@ from mpchat.processes.log import Log
 from mpchat.settings import Settings
 from mpchat.store.directory import claim
 
-STOPPED = 0
-FAILED = 1
+STOPPED, FAILED = 0, 1
+_AGAIN_SECONDS = 1.0  # sooner it is the same Ctrl-C: timeout(1) and others pass on what the terminal sent to all
 _CRASHES = 5, 5.0  # of our own making (not by kill) in so many seconds: it will not get better
 
 
@@ -43,6 +43,7 @@ class Supervisor:
     announced: bool = False
     looked: float = 0.0  # monotonic: when we last looked who is alive
     stopping: str = ""  # why, once we do
+    asked: float = 0.0  # monotonic: when we were told to
     deadline: float | None = None  # monotonic: when those that have not stopped are killed
     killing: bool = False  # nobody is waited for any more
     status: int = STOPPED
@@ -102,10 +103,10 @@ class Supervisor:
 
     def take_signals(self) -> None:
         for _ in self.signals.take():
-            if self.stopping:
-                self.deadline = time.monotonic()  # asked twice: at once, then
-            else:
+            if not self.stopping:
                 self.stop("Server shutting down")
+            elif time.monotonic() - self.asked >= _AGAIN_SECONDS:
+                self.deadline = time.monotonic()  # asked twice: at once, then
 
     def hear(self, each: Child) -> None:
         """A child has opened a lane, or is ready, or has closed its end in dying."""
@@ -149,10 +150,11 @@ class Supervisor:
         if self.killing or (self.stopping and self.ended_as_told(each)):
             return
         self.log.warning("process died", how=each.how_it_ended)
-        is_crash = (each.process.exitcode or 0) > 0
-        if self.stopping or each.complaint or (is_crash and self.crashes.exceeded(time.monotonic())):
+        is_crashing = (each.process.exitcode or 0) > 0 and self.crashes.exceeded(time.monotonic())
+        loss = ", and kept no journal (--durability none)" if each.role == "broker" and not self.settings.data else ""
+        if self.stopping or each.complaint or is_crashing or loss:
             self.status = FAILED
-            sys.stderr.write(f"mpchat: {each.how_it_ended}; the server ends\n")
+            sys.stderr.write(f"mpchat: {each.how_it_ended}{loss}; the server ends\n")
             self.kill_the_rest()  # what is left cannot tell the clients
         elif each.role == SPARE:
             self.crew.refill()
@@ -172,7 +174,7 @@ class Supervisor:
 
     def stop(self, reason: str) -> None:
         """The acceptor first, so that nobody comes in while the others are being told; once everybody is at work."""
-        self.stopping = reason
+        self.stopping, self.asked = reason, time.monotonic()
         self.deadline = time.monotonic() + (self.settings.stop_seconds if self.announced else 0)  # else nobody is in
         self.log.info("stopping", why=reason)
         self.close_listeners()

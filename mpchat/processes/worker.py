@@ -9,7 +9,7 @@ ready, then sends at most once to each client, and puts at most one batch to the
                   a client that does not read: its backlog grows, and at a limit the broker is told
 
 If it dies, its clients' sockets live on in the acceptor's copies, what nobody has accepted of their input in the
-kernel, and what they were to be sent in the broker's outbox: another worker goes on to the byte (attachment.py).
+kernel, and what they were to be sent in the broker's outbox: another worker goes on to the byte (succession.py).
 """
 
 import socket
@@ -105,7 +105,7 @@ class Worker:
         crash_point("worker: took a client")
 
     def announce(self, connection: Connection) -> None:
-        """The broker has not heard of it yet. Without a broker that waits: all that it does not know is announced."""
+        """The broker has not heard of it yet. Is there none, the next one is told of all that it does not know."""
         if self.attachment.complete:
             self.intake.records.append(("open", self.number, connection.id, connection.is_plain, connection.host))
 
@@ -173,8 +173,8 @@ class Worker:
 
     def forget(self, connection: Connection) -> None:
         self.poller.forget(connection)
-        for room in (self.closing, self.intake, self.groups, self.checkpoints):
-            room.forget(connection)
+        for part in (self.closing, self.intake, self.groups, self.checkpoints):
+            part.forget(connection)
         del self.connections[connection.id]
         connection.sock.close()
         crash_point("worker: closed")

@@ -44,7 +44,9 @@ _WORDS: dict[Reason, str] = {
     Reason.BANNED: "you are banned from {}",
     Reason.BAD_KEY: "{} needs its key: /join {} KEY",
     Reason.NO_NICK: "type a nickname",
-    Reason.BAD_NICK: "{} cannot be a nickname: letters, digits and - _ [ ] only, no digit first, at most 30 bytes",
+    Reason.BAD_NICK: (
+        "{} cannot be a nickname: letters, digits and []\\`_^{{}}|- (no digit or - first), at most 30 bytes"
+    ),
     Reason.NICK_TAKEN: "{} is taken, try another nickname",
     Reason.NO_TEXT: "say what?",
 }

@@ -389,6 +389,18 @@ def test_an_invitation_lifts_neither_ban_nor_key(
     assert commands(beto.ask(f"JOIN {channel}")) == [numeric]
 
 
+@pytest.mark.parametrize("mode", ["+i", "+l 2"])
+def test_a_members_invitation_does_not_outlast_an_open_door(
+    server: Server, channel: str, nicks: Iterator[str], mode: str
+) -> None:
+    ana, beto, carla = people(server, nicks, 3)
+    ana.join(channel)
+    beto.join(channel)
+    assert commands(beto.ask(f"INVITE {carla.nick} {channel}")) == ["341"]
+    ana.ask(f"MODE {channel} {mode}")
+    assert commands(carla.ask(f"JOIN {channel}")) == ["INVITE", "473" if mode == "+i" else "471"]
+
+
 def test_an_invitation_ends_with_its_channel(server: Server, channel: str, nicks: Iterator[str]) -> None:
     ana, beto, carla = people(server, nicks, 3)
     ana.ask(f"JOIN {channel}", f"INVITE {beto.nick} {channel}", f"PART {channel}")

@@ -60,7 +60,7 @@ def test_the_first_minute() -> None:
     assert ana.heard() == ["Welcome to uni.", "Buenas.", "Type your nickname and press Enter."]
     assert ana.send("", "a b", "/join #a", "/who") == [
         "! type a nickname",
-        "! a b cannot be a nickname: letters, digits and - _ [ ] only, no digit first, at most 30 bytes",
+        "! a b cannot be a nickname: letters, digits and []\\`_^{}|- (no digit or - first), at most 30 bytes",
         "! first a nickname: type it and press Enter",
         "! first a nickname: type it and press Enter",
     ]

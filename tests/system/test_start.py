@@ -62,6 +62,12 @@ def free_ports() -> int:
         (["--name", ":server"], 2, r"one word, not ':server'"),
         (["--name", ""], 2, r"one word, not ''"),
         (["--network", "my net"], 2, r"one word, not 'my net'"),
+        (["--name", "n" * 64], 2, r"at most 63 bytes: 'n+'"),
+        (["--network", "ñ" * 32], 2, r"at most 63 bytes: 'ñ+'"),
+        (["--hang-limit", "0.5"], 2, r"0, or 1 second and more, not '0\.5'"),
+        (["--hang-limit", "soon"], 2, r"a number of seconds, not 'soon'"),
+        (["127.0.0.1", "7000", "--plain-port", "7000"], 2, r"--plain-port 7000 is the port for IRC"),
+        (["--data", "/tmp", "--durability", "none"], 2, r"there is nothing for --data to say"),
         (["0.0.0.0", "0", "--unlimited"], 2, r"--unlimited .*loopback"),
         (["::", "0", "--unlimited"], 2, r"--unlimited .*loopback"),
         (["--motd", "/no/such/file"], 1, r"No such file or directory: /no/such/file"),
@@ -99,7 +105,8 @@ def test_a_port_in_use(server: Server, tmp_path: Path, plain: bool) -> None:
     done = start("127.0.0.1", *args, runtime=tmp_path)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert re.fullmatch(r"mpchat: cannot listen on 127\.0\.0\.1:\d+ or \d+: Address already in use\n", done.stderr)
+    taken = server.plain_port if plain else server.irc_port
+    assert done.stderr == f"mpchat: cannot listen on 127.0.0.1:{taken}: Address already in use\n"
 
 
 def test_two_servers_of_one_user_on_one_port_of_two_addresses(server: Server) -> None:

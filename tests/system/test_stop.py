@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -147,11 +148,25 @@ def test_a_second_ctrl_c_hurries() -> None:
         _, talker = flood(server)  # its last lines would be waited for, 5 s
         begin = time.monotonic()
         os.killpg(server.pid, signal.SIGINT)
+        os.kill(server.pid, signal.SIGTERM)  # the same, passed on by somebody who was asked too
         assert command(talker.rest()[-1]) == "ERROR"
+        select.select([], [], [], begin + 1.1 - time.monotonic())
         assert server.process.poll() is None
         os.killpg(server.pid, signal.SIGINT)
         clean_end(server, watched)
-        assert time.monotonic() - begin < 3
+        assert time.monotonic() - begin < 4
+
+
+def test_without_a_journal_the_brokers_death_is_the_end() -> None:
+    server = Unusual([*MPCHAT, "server", "127.0.0.1", "0", "--durability", "none", "--log-level", "error"])
+    with Watched(server) as watched, server.irc("ana") as ana:
+        watched.kill("broker", signal.SIGKILL)
+        ana.rest()
+        assert server.wait() == 1
+        assert watched.left(within=1) == []
+    broker = watched.pids["broker"]
+    how = f"the broker process (pid {broker}) was killed by SIGKILL, and kept no journal (--durability none)"
+    assert server.log_text() == f"mpchat: {how}; the server ends\n"
 
 
 def test_a_client_that_never_reads_does_not_hold_up_the_end() -> None:
