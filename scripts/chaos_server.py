@@ -27,7 +27,7 @@ _STOP_SECONDS = 20.0
 _SETTLE_SECONDS = 10.0
 _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 _FEW = 1  # descriptor: a recorder opens the journal when there is something in it to read
-_MOST_GROWTH = 50.0  # MiB: what so many people say at once, and the workers' replacements differ by that
+_MOST_GROWTH = 100.0  # MiB: what so many people say at once, and the workers' replacements differ by that
 _MOST_JOURNAL = 20.0  # MiB: two thousand records and what the recorder has not read yet are far less
 _PAIRS = 0.1  # of all kills, so many end two processes at once
 

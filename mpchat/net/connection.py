@@ -45,6 +45,7 @@ class Connection:
         "consumed",
         "deaf",
         "discarding",
+        "excused",
         "finished",
         "forwarded",
         "host",
@@ -79,6 +80,7 @@ class Connection:
         self.backlog: bytearray | None = None  # what the kernel did not take yet
         self.blocked = False  # its send buffer is full
         self.deaf = False  # it reads too slowly, and the broker has been told
+        self.excused = 0  # bytes of the backlog that are our own doing
         self.closing = False
 
     def fileno(self) -> int:
@@ -108,7 +110,9 @@ class Connection:
             return [self.end("Connection closed")]
         records, at = self._cut(view, start, size, allowed)
         self.forwarded = self.consumed + at
-        self.again = at >= self.limits.window or len(records) >= allowed or size == len(view)
+        # A look ends at an urgent byte, though there is more (tcp(7)): once what is before it is taken, look again.
+        is_cut_short = size == len(view) or stream_position.unread(self.sock) > size
+        self.again = at >= self.limits.window or len(records) >= allowed or is_cut_short
         if self.hung_up and not self.again:  # whole lines before the end count, a piece of one does not
             records.append(self.end("Connection closed"))
         self.seen = self.consumed + size
@@ -206,7 +210,7 @@ class Connection:
             self.sent += sent
             self.blocked = bool(backlog)
         if not backlog:
-            self.backlog = None
+            self.backlog, self.excused = None, 0
         return sent
 
     def resume_input(self, accepted: int, begun: int, discarding: bool) -> None:
@@ -230,6 +234,7 @@ class Connection:
             raise ValueError(f"connection {self.id}: the kernel has taken {taken} bytes of {len(data)}")
         self.sent += taken
         self.backlog = bytearray(data[taken:]) or None
+        self.excused = self.unsent  # nobody could send it while there was no worker
 
     @property
     def unsent(self) -> int:
@@ -239,4 +244,4 @@ class Connection:
     @property
     def overdue(self) -> bool:
         """Is it further behind than anybody may be?"""
-        return self.unsent > self.limits.sendq and not (self.deaf or self.closing)
+        return self.unsent > self.limits.sendq + self.excused and not (self.deaf or self.closing)

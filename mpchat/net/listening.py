@@ -30,6 +30,8 @@ def _listen(settings: Settings, port: int) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Before listen(): the accepted sockets inherit it, and the window is offered in the handshake.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, settings.receive_buffer_bytes)
+        # Inherited too: an urgent byte (telnet's Synch) is one of the stream, or recv() and the kernel's counts differ.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         sock.bind(address)
         sock.listen(_BACKLOG)
         sock.setblocking(False)

@@ -27,9 +27,9 @@ def consumed(sock: socket.socket) -> int:
     """Bytes ever taken by recv(); a look (MSG_PEEK) does not count. One too high once both sides have closed."""
     while True:
         state, _, received = _info(sock)
-        unread = _ask(sock, termios.FIONREAD)
+        left = unread(sock)
         if _info(sock)[::2] == (state, received):  # else something has arrived between the questions
-            return received - unread - (state in _THEY_HAVE_FINISHED)
+            return received - left - (state in _THEY_HAVE_FINISHED)
 
 
 def written(sock: socket.socket) -> int:
@@ -39,6 +39,11 @@ def written(sock: socket.socket) -> int:
         queued = _ask(sock, termios.TIOCOUTQ)
         if _info(sock)[1] == acknowledged:
             return acknowledged + queued
+
+
+def unread(sock: socket.socket) -> int:
+    """Bytes that have arrived and wait for recv()."""
+    return _ask(sock, termios.FIONREAD)
 
 
 def has_finished(sock: socket.socket) -> bool:

@@ -127,6 +127,7 @@ class Attachment:
     def hello(self) -> None:
         """Once we have a lane and all our sockets."""
         if self.synced and self.lane is not None:
+            self.worker.applied = self.worker.reported = 0  # the broker counts from here too: what we lack counts
             self.lane.put(("attach", -1 if self.is_new else self.position))
 
     def drain_lane(self, lane: LaneEnd) -> None:
@@ -168,7 +169,6 @@ class Attachment:
         if self.is_new:
             self.succession.resume_output()
         self.complete, self.is_new, self.has_output = True, False, True
-        worker.applied = worker.reported = 0
         worker.checkpoints.start_over()
         worker.intake.resume()
         known = {id: (accepted, begun, discarding) for id, accepted, begun, discarding in inputs}

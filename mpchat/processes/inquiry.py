@@ -5,6 +5,7 @@ gives no answer in time, and then "no answer" is the answer: None.
 """
 
 import time
+from typing import Any
 
 from mpchat.core import Record
 from mpchat.ipc.handoff import Link
@@ -21,7 +22,8 @@ class Inquiry:
         self._memory = memory
         self._seconds = settings.question_seconds
         self._poller = poller
-        self._open: dict[tuple[int, int], float] = {}  # questions by connection and end of the line: the deadline
+        # Questions by connection and end of the line: the deadline, and what is to be asked of the next recorder too.
+        self._open: dict[tuple[int, int], tuple[float, tuple[Any, ...]]] = {}
         self._is_idle = False  # the recorder waits to be told that there is more
         self._told = 0
 
@@ -31,6 +33,8 @@ class Inquiry:
         self.recorder = link
         self._is_idle = False
         self._poller.watch(link)
+        for _, question in self._open.values():
+            self._post(*question)
 
     def _leave(self, link: Link) -> None:
         self._poller.forget(link)
@@ -49,9 +53,10 @@ class Inquiry:
     def ask(self, connection: int, end: int, room: str, number: int, limit: int) -> None:
         """Up to `limit` messages of a room: those behind this number, or (-1) the last; including all said by now."""
         self._memory.tell_history()
-        self._open[connection, end] = time.monotonic() + self._seconds
+        question = ("history", self._memory.position, connection, end, room, number, limit)
+        self._open[connection, end] = time.monotonic() + self._seconds, question
         if self.recorder is not None:
-            self._post("history", self._memory.position, connection, end, room, number, limit)
+            self._post(*question)
             if self._is_idle:
                 self._is_idle = False
                 self._post("grown")
@@ -82,15 +87,15 @@ class Inquiry:
     def overdue(self) -> list[Record]:
         """No answer has come in time: that is the answer."""
         now = time.monotonic()
-        late = [question for question, deadline in self._open.items() if deadline <= now]
-        for question in late:
-            del self._open[question]
+        late = [place for place, (deadline, _) in self._open.items() if deadline <= now]
+        for place in late:
+            del self._open[place]
         return [("answer", connection, None) for connection, _ in late]
 
     @property
     def next_deadline(self) -> float:
         """Monotonic seconds."""
-        return min([self._memory.said_due, *self._open.values()])
+        return min([self._memory.said_due, *(deadline for deadline, _ in self._open.values())])
 
     def close(self) -> None:
         """The last is said."""

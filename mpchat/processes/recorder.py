@@ -33,6 +33,7 @@ _RETRY_SECONDS = 0.5  # after the disk has refused to take more
 _BEHIND_BYTES = 1 << 20  # of the journal, in which nobody said anything: then too it is stored that we have read them
 _NICENESS = 10  # the chat comes first
 _GATHER_SECONDS = 0.5  # a row of a small transaction costs twice what one of a large one does; who asks does not wait
+_REST_SECONDS = 3.0  # well under settings.stop_seconds
 _DAY_MS = 86_400_000
 
 
@@ -66,8 +67,7 @@ class Recorder:
                     self.hear(source, writable)
             if self.books is not None or time.monotonic() >= self.read_at:
                 self.do_the_books()
-            self.turns += 1
-            self.board.write(RECORDER_ROW, records=self.rows, turns=self.turns, position=self.stored_to)
+            self.show()
 
     def do_the_books(self) -> None:
         """All that needs the history. On a full disk we close it, and begin later where it stands.
@@ -164,10 +164,17 @@ class Recorder:
                 self.broker.post("idle", tail.position)
 
     def record_the_rest(self) -> None:
+        """Before the end, for some seconds: what is more than that the journal keeps for the next time."""
         self.read_at = 0.0
-        with suppress(sqlite3.OperationalError):  # the journal keeps it for the next time
-            while self.read_at != math.inf:
+        stop_at = time.monotonic() + _REST_SECONDS
+        with suppress(sqlite3.OperationalError):
+            while self.read_at != math.inf and time.monotonic() < stop_at:
                 self.record(*self.opened())
+                self.show()
+
+    def show(self) -> None:
+        self.turns += 1
+        self.board.write(RECORDER_ROW, records=self.rows, turns=self.turns, position=self.stored_to)
 
     def answer(self, history: History, tail: Tail) -> None:
         """Questions are answered once everything is recorded that had been said before them."""

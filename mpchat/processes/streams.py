@@ -10,12 +10,11 @@ from mpchat.core import Item
 from mpchat.ipc.lane import LaneEnd
 from mpchat.net.poller import AnyPoller
 from mpchat.policy.credits import Ledger
-from mpchat.policy.outbox import weight
+from mpchat.policy.outbox import ITEM_BYTES, Place, weight
 from mpchat.processes.crash import crash_point
 from mpchat.processes.memory import Memory
 
 _BATCH_BYTES = 1 << 18
-_PLACES_AT_ONCE = 1000
 
 
 class Streams:
@@ -59,9 +58,9 @@ class Streams:
             return  # it has died since
         outbox = self._memory.outboxes[worker]
         if position < 0:
-            position, places = outbox.base, outbox.places()
-            for start in range(0, len(places), _PLACES_AT_ONCE):
-                lane.put(("state", position, places[start : start + _PLACES_AT_ONCE], []))
+            position = outbox.base
+            for places in _heaps(outbox.places()):
+                lane.put(("state", position, places, []))
             lane.put(("state", position, [], outbox.groups()))
         self.ledger.reset(worker)
         self._attached[worker] = True
@@ -109,3 +108,17 @@ def _parts(items: list[Item]) -> Iterator[tuple[int, list[Item]]]:
             part, size = [], 0
     if part:
         yield size, part
+
+
+def _heaps(places: list[Place]) -> Iterator[list[Place]]:
+    """Places in batches of about _BATCH_BYTES: each may have an unsent megabyte, and a frame is bounded."""
+    heap: list[Place] = []
+    size = 0
+    for place in places:
+        heap.append(place)
+        size += ITEM_BYTES + len(place[2])
+        if size >= _BATCH_BYTES:
+            yield heap
+            heap, size = [], 0
+    if heap:
+        yield heap
