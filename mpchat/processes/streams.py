@@ -59,7 +59,7 @@ class Streams:
         outbox = self._memory.outboxes[worker]
         if position < 0:
             position = outbox.base
-            for places in _heaps(outbox.places()):
+            for places in heaps(outbox.places()):
                 lane.put(("state", position, places, []))
             lane.put(("state", position, [], outbox.groups()))
         self.ledger.reset(worker)
@@ -110,7 +110,7 @@ def _parts(items: list[Item]) -> Iterator[tuple[int, list[Item]]]:
         yield size, part
 
 
-def _heaps(places: list[Place]) -> Iterator[list[Place]]:
+def heaps(places: list[Place]) -> Iterator[list[Place]]:
     """Places in batches of about _BATCH_BYTES: each may have an unsent megabyte, and a frame is bounded."""
     heap: list[Place] = []
     size = 0

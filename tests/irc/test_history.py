@@ -135,6 +135,21 @@ def test_ids_of_a_server_that_has_forgotten_everything(
     assert answer == (f"{ME} FAIL CHATHISTORY MESSAGE_ERROR AFTER {channel} msgid={last[1]} :There is no such message")
 
 
+def test_a_question_to_a_recorder_that_dies_is_answered_by_the_next(
+    nicks: Iterator[str], channel: str, tmp_path: Path
+) -> None:
+    with running("--unlimited", data=tmp_path) as server:
+        ana = reader(server, next(nicks), channel)
+        ana.ask(f"PRIVMSG {channel} :hola")
+        for _ in range(5):
+            recorder = pids(server)["recorder"]
+            os.kill(recorder, signal.SIGSTOP)
+            ana.send(f"CHATHISTORY LATEST {channel} * 10")
+            ana.sock.setblocking(True)
+            os.kill(recorder, signal.SIGKILL)
+            assert texts(ana.sync()) == ["hola"]
+
+
 def test_a_recorder_that_hangs_keeps_nobody_else_waiting(nicks: Iterator[str], channel: str, tmp_path: Path) -> None:
     settings = Settings(port=0, plain_port=0, unlimited=True, hang_limit=0, data=str(tmp_path), question_seconds=0.5)
     with unusual(settings=settings) as server:

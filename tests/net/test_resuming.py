@@ -288,6 +288,31 @@ def test_a_past_that_does_not_fit_what_the_kernel_has_taken_is_refused(total: in
             connection.resume_output(total, unsent)
 
 
+def test_nobody_is_overdue_for_what_piled_up_while_there_was_no_worker() -> None:
+    with tcp_pair(send_buffer=16_384) as (client, ours):
+        connection = Connection(1, ours, False, "127.0.0.1", Limits(Settings(sendq_bytes=1000)))
+        connection.outbox.append(b"x" * 1_000_000)
+        connection.resume_output(0, b"")
+        connection.flush()
+        assert connection.unsent > 100_000
+        assert not connection.overdue, "that was not its doing"
+        connection.outbox.append(b"x" * 1_000_000)
+        connection.flush()
+        assert connection.overdue, "and this is"
+        while connection.unsent:
+            readable, writable, _ = select.select([client], [ours], [], PATIENCE)
+            if readable:
+                client.recv(1 << 20)
+            if writable:
+                connection.blocked = False
+                connection.flush()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        while not connection.blocked:
+            connection.outbox.append(b"x" * 100_000)
+            connection.flush()
+        assert connection.overdue, "what it once lacked excuses nothing later"
+
+
 def test_a_client_that_is_gone_needs_no_more() -> None:
     with tcp_pair() as (client, ours):
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")

@@ -157,6 +157,25 @@ def test_a_second_ctrl_c_hurries() -> None:
         assert time.monotonic() - begin < 4
 
 
+CAPS = "batch draft/chathistory message-tags echo-message"
+
+
+def test_what_the_recorder_leaves_undone_the_journal_keeps(tmp_path: Path) -> None:
+    with doomed("--unlimited", "--data", str(tmp_path)) as (server, watched):
+        ana = server.irc("ana", caps=CAPS)
+        ana.join("#lobby")
+        watched.kill("recorder", signal.SIGSTOP)
+        ana.ask("PRIVMSG #lobby :the last line")
+        os.kill(server.pid, signal.SIGTERM)
+        watched.kill("recorder", signal.SIGKILL)
+        ana.rest()
+        ana.close()
+        clean_end(server, watched)
+    with unusual("--unlimited", "--data", str(tmp_path)) as server, server.irc("beto", caps=CAPS) as beto:
+        beto.join("#lobby")
+        assert beto.ask("CHATHISTORY LATEST #lobby * 1")[1].endswith(" :the last line")
+
+
 def test_without_a_journal_the_brokers_death_is_the_end() -> None:
     server = Unusual([*MPCHAT, "server", "127.0.0.1", "0", "--durability", "none", "--log-level", "error"])
     with Watched(server) as watched, server.irc("ana") as ana:

@@ -1,0 +1,87 @@
+"""A worker dies while much is under way: its successor gets all of it, and nobody pays for what is nobody's fault."""
+
+from __future__ import annotations
+
+import select
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mpchat.settings import Settings
+from tests.running import IrcClient, PlainClient, Server
+from tests.system.servers import kill, needs_linux, ready, replaced, until, unusual
+
+pytestmark = needs_linux
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with unusual("--unlimited", "--workers", "1", "--data", str(tmp_path / "data")) as it:
+        yield it
+
+
+def entered(server: Server, nick: str) -> IrcClient:
+    client = server.irc(nick)
+    client.join("#lobby")
+    return client
+
+
+def test_what_is_sent_again_does_not_count_as_a_lag(tmp_path: Path) -> None:
+    """Else the broker would wait for ever for a worker that is behind nobody."""
+    settings = Settings(port=0, plain_port=0, unlimited=True, workers=1, data=str(tmp_path), lag_bytes=1 << 16)
+    with unusual(settings=settings) as server:
+        ana, beto = entered(server, "ana"), entered(server, "beto")
+        ana.sync()
+        for round in range(3):
+            before = until(lambda: ready(server))
+            ana.ask(*(f"PRIVMSG #lobby :{round} {number} {'x' * 400}" for number in range(400)))
+            kill(server, "worker0")  # before it has told how far it is with the last of them
+            ana.sync()
+            replaced(server, before, "worker0")
+        heard = [line for line in beto.sync() if " PRIVMSG " in line]
+        assert [line.split(" ")[3:5] for line in heard] == [[f":{n // 400}", str(n % 400)] for n in range(1200)]
+
+
+# Urgent bytes (telnet's Synch): recv() and the kernel's counts stop in front of them
+
+
+def urgently(client: PlainClient) -> None:
+    client.send_bytes(b"one\n")
+    client.sock.send(b"!", socket.MSG_OOB)
+    client.send_bytes(b"two\nthree\n")
+
+
+def texts(witness: IrcClient, count: int) -> list[str]:
+    return [witness.read().rpartition(" :")[2] for _ in range(count)]
+
+
+def test_an_urgent_byte_is_one_of_the_stream(server: Server) -> None:
+    carla, witness = server.plain("carla"), entered(server, "witness")
+    witness.sync()
+    urgently(carla)
+    assert texts(witness, 3) == ["one", "!two", "three"]
+
+
+@pytest.mark.parametrize("after", ["forwarding", "the broker has it"])
+def test_an_urgent_byte_in_the_kernel_when_a_worker_dies(server: Server, after: str) -> None:
+    carla, witness = server.plain("carla"), entered(server, "witness")
+    witness.sync()
+    before = until(lambda: ready(server))
+    kill(server, "broker", by=signal.SIGSTOP)
+    urgently(carla)
+    select.select([], [], [], 0.2)  # nobody tells that the worker has forwarded what it saw
+    if after == "forwarding":
+        kill(server, "worker0")
+    else:
+        kill(server, "worker0", by=signal.SIGSTOP)
+    kill(server, "broker", by=signal.SIGCONT)
+    if after != "forwarding":
+        select.select([], [], [], 0.2)
+        kill(server, "worker0")
+    assert texts(witness, 3) == ["one", "!two", "three"]
+    replaced(server, before, "worker0")
+    carla.send("four")
+    assert texts(witness, 1) == ["four"]
