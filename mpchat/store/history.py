@@ -1,4 +1,4 @@
-"""The history: what was said, in SQLite, where it can be read by room and searched by word.
+"""The history: what was said, in SQLite, where it can be read by room.
 
 Only the recorder has it open. The journal's position is stored in the transaction that stores the rows up to it, so a
 killed recorder goes on exactly where its last transaction ended, and a replay adds no row twice.
@@ -35,11 +35,6 @@ CREATE TABLE journal (position INTEGER NOT NULL);
 INSERT INTO journal VALUES (0);
 CREATE TABLE expired (number INTEGER NOT NULL, wall_ms INTEGER NOT NULL);
 INSERT INTO expired VALUES (0, 0);
-CREATE VIRTUAL TABLE words USING fts5 (
-    text, content = 'messages', content_rowid = 'number', tokenize = 'unicode61 remove_diacritics 2',
-    columnsize = 0 -- nobody ranks what is found, and a row costs a third less
-);
-INSERT INTO words (words, rank) VALUES ('usermerge', 2);
 PRAGMA user_version = {_VERSION};
 COMMIT;
 """
@@ -74,12 +69,7 @@ class History:
         last = self._last_number
         new = [row for row in rows if row[0] > last]
         with self._transaction():
-            if new:
-                self._insert(new)
-                # In a trigger it takes three times as long: FTS5 flushes at the end of each statement in one.
-                self._db.execute(
-                    "INSERT INTO words (rowid, text) SELECT number, text FROM messages WHERE number > ?", (last,)
-                )
+            self._insert(new)
             self._db.execute("UPDATE journal SET position = ?", (position,))
         self.position = position
         self._last_number = max([last, *(row[0] for row in new)])
@@ -99,13 +89,10 @@ class History:
 
     def latest(self, room: str, limit: int) -> list[Row]:
         """The last `limit` (1 or more) messages of a room, oldest first; the gaps among them do not count."""
-        rows = self._last("room = ?", (room,), limit)
+        rows = self._rows(
+            f"SELECT {_COLUMNS} FROM messages WHERE room = ? ORDER BY number DESC LIMIT ?", (room, limit)
+        )[::-1]
         return self._with_gaps(rows, rows[0][0] if len(rows) == limit else 0, None)
-
-    def before(self, room: str, number: int, limit: int) -> list[Row]:
-        """The last messages before a number, oldest first."""
-        rows = self._last("room = ? AND number < ?", (room, number), limit)
-        return self._with_gaps(rows, rows[0][0] if len(rows) == limit else 0, number)
 
     def after(self, room: str, number: int, limit: int) -> list[Row]:
         """The first messages after a number, oldest first. Behind it may be a gap of what was too old to be kept."""
@@ -117,18 +104,10 @@ class History:
         gap = self._rows(expired, (number, number))
         return gap + self._with_gaps(rows, number, rows[-1][0] if len(rows) == limit else None)
 
-    def search(self, room: str, words: str, limit: int) -> list[Row]:
-        """The last messages of a room that have all these words, whatever their case and accents; oldest first."""
-        query = " ".join('"' + word.replace('"', '""') + '"' for word in words.replace("\0", " ").split())
-        if not query:
-            return []
-        return self._last("number IN (SELECT rowid FROM words WHERE words MATCH ?) AND room = ?", (query, room), limit)
-
     def expire(self, now_ms: int, max_age_ms: int, max_bytes: int) -> int:
         """Remove up to EXPIRE_ROWS of the oldest rows, if too old or too much; how many: repeat it until that is 0.
 
-        `max_bytes` is what rows and words take. The file does not shrink, and may grow to twice that: its free space
-        is used again by the next rows.
+        `max_bytes` is what the rows take. The file does not shrink: its free space is used again by the next rows.
         """
         with self._transaction():
             too_much = self._used_bytes() > max_bytes
@@ -139,15 +118,9 @@ class History:
             )
             if last is None:
                 return 0
-            self._db.execute(
-                "INSERT INTO words (words, rowid, text) SELECT 'delete', number, text FROM messages WHERE number <= ?",
-                (last,),
-            )
             self._db.execute("UPDATE expired SET number = ?, wall_ms = ?", (last, now_ms))
             removed = self._db.execute("DELETE FROM messages WHERE number <= ?", (last,)).rowcount
             self._db.execute("DELETE FROM gaps WHERE after <= ?", (last,))
-            # Without it the words' space would come back long after, and too much be removed meanwhile.
-            self._db.execute("INSERT INTO words (words, rank) VALUES ('merge', -300)")
         return removed
 
     def close(self) -> None:
@@ -167,7 +140,6 @@ class History:
             ((self.position,),) = self._db.execute("SELECT coalesce(max(position), 0) FROM journal")
             last = "SELECT max(n) FROM (SELECT max(number) AS n FROM messages UNION ALL SELECT number FROM expired)"
             ((self._last_number,),) = self._db.execute(last)
-            self._db.execute("SELECT max(rowid) FROM words").fetchall()
 
     @contextmanager
     def _looking(self) -> Iterator[None]:
@@ -190,10 +162,6 @@ class History:
     def _rows(self, select: str, values: tuple[Any, ...]) -> list[Row]:
         with self._looking():
             return self._db.execute(select, values).fetchall()
-
-    def _last(self, which: str, values: tuple[Any, ...], limit: int) -> list[Row]:
-        select = f"SELECT {_COLUMNS} FROM messages WHERE {which} ORDER BY number DESC LIMIT ?"
-        return self._rows(select, (*values, limit))[::-1]
 
     def _with_gaps(self, rows: list[Row], first: int, end: int | None) -> list[Row]:
         """Put in the gaps that come after a number from `first` to before `end`, each behind that number's row."""
