@@ -19,12 +19,17 @@ PATIENCE = 10.0  # seconds: only a failing test ever waits so long
 _READY = re.compile(r"mpchat ready: irc (\S+):(\d+), plain (?:none|\S+:(\d+)), pid (\d+)")
 
 
+def at_home(folder: str | Path) -> dict[str, str]:
+    """The part of an environment that says where a server puts what it keeps: not into the user's own folders."""
+    return {"XDG_RUNTIME_DIR": str(folder), "XDG_STATE_HOME": str(folder)}
+
+
 class Server:
     """Started with the given arguments on ports that the kernel chose."""
 
     def __init__(self, *args: str, host: str = "127.0.0.1", data: Path | None = None) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="mpchat-test-")
-        self.environment = {**os.environ, "XDG_RUNTIME_DIR": self.folder.name, "PYTHONWARNINGS": "error"}
+        self.environment = {**os.environ, **at_home(self.folder.name), "PYTHONWARNINGS": "error"}
         extra = ["--data", str(data)] if data is not None else []
         self.log = open(Path(self.folder.name) / "log", "w+")  # noqa: SIM115  closed by stop()
         self.process = subprocess.Popen(

@@ -18,7 +18,7 @@ import pytest
 
 from mpchat.ipc.control_socket import ask
 from mpchat.settings import Settings
-from tests.running import OPEN, PATIENCE, Server
+from tests.running import OPEN, PATIENCE, Server, at_home
 
 LINUX = sys.platform.startswith("linux")
 needs_linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
@@ -49,7 +49,7 @@ class Unusual(Server):
         before: Callable[[], None] | None = None,
     ) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="mpchat-test-")
-        self.environment = {**os.environ, "XDG_RUNTIME_DIR": self.folder.name, **(environment or {})}
+        self.environment = {**os.environ, **at_home(self.folder.name), **(environment or {})}
         self.log = open(Path(self.folder.name) / "log", "w+")  # noqa: SIM115  closed by stop()
         self.process = subprocess.Popen(
             command,

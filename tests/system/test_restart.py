@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mpchat.store import snapshot
-from tests.running import PATIENCE, IrcClient, Server, commands
+from tests.running import PATIENCE, IrcClient, Server, at_home, commands
 from tests.system.servers import MPCHAT, Unusual, Watched, needs_linux, until, unusual
 
 pytestmark = needs_linux
@@ -33,7 +33,7 @@ def serving(data: Path, workers: int = 1) -> AbstractContextManager[Server]:
 def refused(data: Path) -> str:
     """What a server says that does not start on this data: one line."""
     args = [*MPCHAT, "server", "127.0.0.1", "0", "--data", str(data), "--log-level", "error"]
-    environment = {**os.environ, "XDG_RUNTIME_DIR": str(data.parent)}
+    environment = {**os.environ, **at_home(data.parent)}
     done = subprocess.run(args, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(r"mpchat: .*\n", done.stderr), done.stderr

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mpchat.settings import Settings
-from tests.running import IrcClient, Server, command, ended
+from tests.running import IrcClient, Server, at_home, command, ended
 from tests.system.servers import (
     MPCHAT,
     Unusual,
@@ -203,7 +203,7 @@ def test_a_signal_in_the_first_moments_is_not_lost(
     tmp_path: Path, number: signal.Signals, to: Callable[[int, int], None]
 ) -> None:
     """As soon as the first child exists; most are not even started."""
-    environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    environment = {**os.environ, **at_home(tmp_path)}
     process = subprocess.Popen(
         [*MPCHAT, "server", "127.0.0.1", "0"],
         stdout=subprocess.PIPE,
