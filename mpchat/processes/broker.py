@@ -108,6 +108,7 @@ class Broker:
             batch = [] if self.blocks else self.docket.take()
             if not self.commit([("clock", *now()), *batch] if batch or self.due_in() <= 0 else []):
                 break
+            self.shortage.end()
             self.streams.deliver()
         if self.shortage:
             self.shortage.tell([*chain.from_iterable(self.blocks), *self.docket])
@@ -170,14 +171,13 @@ class Broker:
             try:
                 asked = self.memory.append(self.blocks[0])
             except OSError as error:
-                self.shortage.begin(error)
+                self.shortage.begin(str(error))
                 return False
             self.blocks.popleft()
             answers = [answer for question in asked for answer in self.answer(*question)]
             self.withheld.settle(self.memory.core.dealt_with)
             if answers:
                 self.blocks.appendleft(answers)
-        self.shortage.end()
         for connection in self.memory.closed:
             self.withheld.closed(connection)
         self.memory.closed.clear()

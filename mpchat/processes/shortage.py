@@ -25,6 +25,8 @@ class Shortage:
         self._retry_at: float | None = None  # monotonic seconds; None: there is room
         self._told: set[int] = set()  # connections; only asked whether it contains one
         self._has_stopped = False  # as far as the core knows
+        if memory.journal is not None and not memory.journal.keep_reserve():
+            self.begin("no room for its reserve")  # what is free may be the reserve that our predecessor gave back
 
     def __bool__(self) -> bool:
         return self._retry_at is not None
@@ -34,10 +36,10 @@ class Shortage:
         """Seconds until the disk is tried again; none if there is no shortage."""
         return 0.0 if self._retry_at is None else max(0.0, self._retry_at - time.monotonic())
 
-    def begin(self, error: OSError) -> None:
+    def begin(self, why: str) -> None:
         """It has refused to take a block, for the first time or once more."""
         if self._retry_at is None:
-            self._log.error("cannot write the journal: nothing is accepted until it can", error=str(error))
+            self._log.error("cannot write the journal: nothing is accepted until it can", error=why)
         self._retry_at = time.monotonic() + _RETRY_SECONDS
 
     def end(self) -> None:
@@ -60,9 +62,12 @@ class Shortage:
     def tell(self, waiting: Iterable[Record]) -> None:
         """Tell those whose lines wait that they do; and if the server stops, it stops: what waits stays unaccepted."""
         senders: dict[int, None] = {}
+        strangers: set[int] = set()  # the core has not heard of them, and cannot tell them anything
         urgent: list[Record] = []
         for record in waiting:
-            if record[0] in _INPUT and record[1] not in self._told:
+            if record[0] == "open":
+                strangers.add(record[2])
+            elif record[0] in _INPUT and record[1] not in self._told and record[1] not in strangers:
                 senders[record[1]] = None
             elif record[0] == "stop" and not self._has_stopped:
                 urgent.append(record)

@@ -4,7 +4,8 @@ Items go into the worker's outbox first. A worker that is attached gets them at 
 have just been started, says where it is ("attach") and gets what comes after that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from mpchat.core import Item
 from mpchat.ipc.lane import LaneEnd
@@ -13,6 +14,8 @@ from mpchat.policy.credits import Ledger
 from mpchat.policy.outbox import ITEM_BYTES, Place, weight
 from mpchat.processes.crash import crash_point
 from mpchat.processes.memory import Memory
+
+Thing = TypeVar("Thing")
 
 _BATCH_BYTES = 1 << 18
 
@@ -59,7 +62,7 @@ class Streams:
         outbox = self._memory.outboxes[worker]
         if position < 0:
             position = outbox.base
-            for places in heaps(outbox.places()):
+            for _, places in batches(outbox.places(), weight_of):
                 lane.put(("state", position, places, []))
             lane.put(("state", position, [], outbox.groups()))
         self.ledger.reset(worker)
@@ -97,28 +100,24 @@ def _parts(items: list[Item]) -> Iterator[tuple[int, list[Item]]]:
     size = weight(items)
     if size <= _BATCH_BYTES:
         yield size, items
-        return
-    part: list[Item] = []
-    size = 0
-    for item in items:
-        part.append(item)
-        size += weight([item])
-        if size >= _BATCH_BYTES:
-            yield size, part
-            part, size = [], 0
-    if part:
-        yield size, part
+    else:
+        yield from batches(items, lambda item: weight([item]))
 
 
-def heaps(places: list[Place]) -> Iterator[list[Place]]:
-    """Places in batches of about _BATCH_BYTES: each may have an unsent megabyte, and a frame is bounded."""
-    heap: list[Place] = []
+def batches(things: list[Thing], weigh: Callable[[Thing], int]) -> Iterator[tuple[int, list[Thing]]]:
+    """Things in order, in batches of about _BATCH_BYTES, each with its weight."""
+    batch: list[Thing] = []
     size = 0
-    for place in places:
-        heap.append(place)
-        size += ITEM_BYTES + len(place[2])
+    for thing in things:
+        batch.append(thing)
+        size += weigh(thing)
         if size >= _BATCH_BYTES:
-            yield heap
-            heap, size = [], 0
-    if heap:
-        yield heap
+            yield size, batch
+            batch, size = [], 0
+    if batch:
+        yield size, batch
+
+
+def weight_of(place: Place) -> int:
+    """Its unsent bytes, up to a megabyte of them: a thousand of these would not fit into a frame."""
+    return ITEM_BYTES + len(place[2])

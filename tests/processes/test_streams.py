@@ -6,19 +6,19 @@ import pickle
 
 from mpchat.ipc.frame import FRAME_BYTES
 from mpchat.policy.outbox import Place
-from mpchat.processes.streams import heaps
+from mpchat.processes.streams import batches, weight_of
 
 MIB = 1 << 20
 
 
-def test_places_go_in_heaps_of_bytes_not_of_numbers() -> None:
+def test_places_go_in_batches_of_bytes_not_of_numbers() -> None:
     backlogs = [MIB, 0, 5, MIB // 2, *[0] * 30_000, *[MIB // 4 - 100] * 90, 10]
     places: list[Place] = [(number, size, b"x" * size, False) for number, size in enumerate(backlogs)]
-    found = list(heaps(places))
-    assert [place for heap in found for place in heap] == places
-    assert all(len(pickle.dumps(heap)) < 2 * MIB < FRAME_BYTES for heap in found)
+    found = [batch for _, batch in batches(places, weight_of)]
+    assert [place for batch in found for place in batch] == places
+    assert all(len(pickle.dumps(batch)) < 2 * MIB < FRAME_BYTES for batch in found)
     assert len(found) < 120, "and no smaller than they must be"
 
 
-def test_nobody_is_no_heap() -> None:
-    assert list(heaps([])) == []
+def test_nobody_is_no_batch() -> None:
+    assert list(batches([], weight_of)) == []
