@@ -167,6 +167,7 @@ def test_what_the_recorder_leaves_undone_the_journal_keeps(tmp_path: Path) -> No
         watched.kill("recorder", signal.SIGSTOP)
         ana.ask("PRIVMSG #lobby :the last line")
         os.kill(server.pid, signal.SIGTERM)
+        until(lambda: " stopping " in server.log_text())
         watched.kill("recorder", signal.SIGKILL)
         ana.rest()
         ana.close()
