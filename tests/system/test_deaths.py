@@ -75,7 +75,9 @@ def steady(measure: Callable[[], object]) -> object:
 
 @pytest.fixture
 def server(people: Conversation, base: object) -> Server:
+    """At work, and alone with the people: who came for the last test has left, and their nicknames are free."""
     until(lambda: ready(people.server))
+    until(lambda: status(people.server)["acceptor"]["clients"] == 3)
     return people.server
 
 
