@@ -1,5 +1,6 @@
 """People in a channel, as the IRC tests need them again and again."""
 
+import re
 from collections.abc import Iterator
 
 from tests.running import IrcClient, Server
@@ -24,3 +25,18 @@ def together(server: Server, nicks: Iterator[str], channel: str, number: int) ->
 def by(client: IrcClient) -> str:
     """The source of a message from this client."""
     return f":{client.nick}!~{client.nick}@127.0.0.1"
+
+
+def member(server: Server, nick: str, channel: str, caps: str) -> IrcClient:
+    """Somebody with these capabilities, who has read who else is on the channel."""
+    client = server.irc(nick, caps=caps)
+    client.join(channel)
+    client.sync()
+    return client
+
+
+def msgid(line: str) -> str:
+    """A line's id; it must have one."""
+    found = re.match(r"@(?:[^ ]*;)?msgid=([^ ;]+)", line)
+    assert found is not None, line
+    return found[1]

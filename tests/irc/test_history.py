@@ -7,18 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mpchat.settings import Settings
-from tests.irc.people import ME, by, together
-from tests.running import IrcClient, Server, command, commands, running
+from tests.irc.people import ME, by, member, together
+from tests.running import Server, command, commands, running
 from tests.system.servers import pids, unusual
 
 CAPS = "batch draft/chathistory message-tags echo-message server-time"
-
-
-def reader(server: Server, nick: str, channel: str, caps: str = CAPS) -> IrcClient:
-    client = server.irc(nick, caps=caps)
-    client.join(channel)
-    client.sync()
-    return client
 
 
 def untimed(lines: list[str]) -> list[str]:
@@ -41,7 +34,7 @@ def test_005_and_cap_say_what_can_be_asked(server: Server, nicks: Iterator[str])
 def test_the_latest_come_in_a_batch_as_they_were_said(server: Server, nicks: Iterator[str], channel: str) -> None:
     ana, _ = together(server, nicks, channel, 2)
     ana.ask(f"PRIVMSG {channel} :hola", f"NOTICE {channel} :aviso", f"PRIVMSG {channel} :\x01ACTION saluda\x01")
-    beto = reader(server, next(nicks), channel)
+    beto = member(server, next(nicks), channel, CAPS)
     start, *lines, end = untimed(beto.ask(f"CHATHISTORY LATEST {channel} * 10"))
     assert (start, end) == (f"{ME} BATCH +history chathistory {channel}", f"{ME} BATCH -history")
     tagless = [re.sub(r"^@batch=history;msgid=[^ ;]+ ", "", line) for line in lines]
@@ -53,14 +46,14 @@ def test_the_latest_come_in_a_batch_as_they_were_said(server: Server, nicks: Ite
 
 
 def test_what_was_read_is_what_was_kept(server: Server, nicks: Iterator[str], channel: str) -> None:
-    ana = reader(server, next(nicks), channel)
+    ana = member(server, next(nicks), channel, CAPS)
     said = ana.ask(*[f"PRIVMSG {channel} :{number}" for number in range(5)])
     _, *kept, _ = ana.ask(f"CHATHISTORY LATEST {channel} * 5")
     assert [line.replace("batch=history;", "") for line in kept] == said, "times and ids too"
 
 
 def test_page_by_page_behind_what_was_read_last(server: Server, nicks: Iterator[str], channel: str) -> None:
-    ana = reader(server, next(nicks), channel)
+    ana = member(server, next(nicks), channel, CAPS)
     said = ana.ask(*[f"PRIVMSG {channel} :{number}" for number in range(250)])
     last = re.search(r"msgid=([^ ;]+)", said[9])
     read: list[str] = []
@@ -79,7 +72,7 @@ def test_page_by_page_behind_what_was_read_last(server: Server, nicks: Iterator[
 def test_without_batch_and_tags_the_lines_stand_alone(server: Server, nicks: Iterator[str], channel: str) -> None:
     ana, _ = together(server, nicks, channel, 2)
     ana.ask(f"PRIVMSG {channel} :hola")
-    beto = reader(server, next(nicks), channel, "draft/chathistory")
+    beto = member(server, next(nicks), channel, "draft/chathistory")
     assert beto.ask(f"CHATHISTORY LATEST {channel} * 10") == [f"{by(ana)} PRIVMSG {channel} :hola"]
 
 
@@ -98,7 +91,7 @@ def test_only_members_read(server: Server, nicks: Iterator[str], channel: str) -
 
 
 def test_what_other_servers_know_is_refused(server: Server, nicks: Iterator[str], channel: str) -> None:
-    ana = reader(server, next(nicks), channel)
+    ana = member(server, next(nicks), channel, CAPS)
     for verb in ("BEFORE", "AROUND", "BETWEEN", "TARGETS"):
         answer = ana.ask(f"CHATHISTORY {verb} {channel} msgid=x 10")
         assert untimed(answer) == [f"{ME} FAIL CHATHISTORY INVALID_PARAMS {verb} :Unknown command"]
@@ -107,15 +100,15 @@ def test_what_other_servers_know_is_refused(server: Server, nicks: Iterator[str]
 def test_private_messages_are_not_kept(server: Server, nicks: Iterator[str], channel: str) -> None:
     ana, beto = together(server, nicks, channel, 2)
     ana.ask(f"PRIVMSG {beto.nick} :entre nosotros", f"PRIVMSG {channel} :para todos", f"@+a TAGMSG {channel}")
-    carla = reader(server, next(nicks), channel)
+    carla = member(server, next(nicks), channel, CAPS)
     assert texts(carla.ask(f"CHATHISTORY LATEST {channel} * 10")) == ["para todos"]
 
 
 def test_the_past_outlives_the_server(nicks: Iterator[str], channel: str, tmp_path: Path) -> None:
     with running("--unlimited", data=tmp_path) as server:
-        before = reader(server, next(nicks), channel).ask(f"PRIVMSG {channel} :uno", f"PRIVMSG {channel} :dos")
+        before = member(server, next(nicks), channel, CAPS).ask(f"PRIVMSG {channel} :uno", f"PRIVMSG {channel} :dos")
     with running("--unlimited", data=tmp_path) as server:
-        ana = reader(server, next(nicks), channel)
+        ana = member(server, next(nicks), channel, CAPS)
         ana.ask(f"PRIVMSG {channel} :tres")
         last = re.search(r"msgid=([^ ;]+)", before[0])
         assert last is not None
@@ -126,10 +119,10 @@ def test_ids_of_a_server_that_has_forgotten_everything(
     server: Server, bare: Server, nicks: Iterator[str], channel: str
 ) -> None:
     """Nobody may take an empty answer for "nothing has been said". Here it is another server, which never knew."""
-    said = reader(server, next(nicks), channel).ask(f"PRIVMSG {channel} :uno")[0]
+    said = member(server, next(nicks), channel, CAPS).ask(f"PRIVMSG {channel} :uno")[0]
     last = re.search(r"msgid=([^ ;]+)", said)
     assert last is not None
-    ana = reader(bare, next(nicks), channel)
+    ana = member(bare, next(nicks), channel, CAPS)
     ana.ask(f"PRIVMSG {channel} :uno", f"PRIVMSG {channel} :dos")
     (answer,) = untimed(ana.ask(f"CHATHISTORY AFTER {channel} msgid={last[1]} 10"))
     assert answer == (f"{ME} FAIL CHATHISTORY MESSAGE_ERROR AFTER {channel} msgid={last[1]} :There is no such message")
@@ -139,13 +132,12 @@ def test_a_question_to_a_recorder_that_dies_is_answered_by_the_next(
     nicks: Iterator[str], channel: str, tmp_path: Path
 ) -> None:
     with running("--unlimited", data=tmp_path) as server:
-        ana = reader(server, next(nicks), channel)
+        ana = member(server, next(nicks), channel, CAPS)
         ana.ask(f"PRIVMSG {channel} :hola")
         for _ in range(5):
             recorder = pids(server)["recorder"]
             os.kill(recorder, signal.SIGSTOP)
             ana.send(f"CHATHISTORY LATEST {channel} * 10")
-            ana.sock.setblocking(True)
             os.kill(recorder, signal.SIGKILL)
             assert texts(ana.sync()) == ["hola"]
 
@@ -153,7 +145,7 @@ def test_a_question_to_a_recorder_that_dies_is_answered_by_the_next(
 def test_a_recorder_that_hangs_keeps_nobody_else_waiting(nicks: Iterator[str], channel: str, tmp_path: Path) -> None:
     settings = Settings(port=0, plain_port=0, unlimited=True, hang_limit=0, data=str(tmp_path), question_seconds=0.5)
     with unusual(settings=settings) as server:
-        ana, beto = reader(server, next(nicks), channel), reader(server, next(nicks), channel)
+        ana, beto = member(server, next(nicks), channel, CAPS), member(server, next(nicks), channel, CAPS)
         ana.sync()
         recorder = pids(server)["recorder"]
         os.kill(recorder, signal.SIGSTOP)

@@ -6,25 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.irc.people import by
-from tests.running import IrcClient, Server, running
+from tests.irc.people import by, member, msgid
+from tests.running import Server, running
 
 CAPS = "message-tags echo-message"
 ID = "+mpchat.org/id=abcdefghABCDEFGH"
-
-
-def member(server: Server, nick: str, channel: str, caps: str = CAPS) -> IrcClient:
-    client = server.irc(nick, caps=caps)
-    client.join(channel)
-    client.sync()
-    return client
-
-
-def msgid(line: str) -> str:
-    """A line's id; it must have one."""
-    found = re.match(r"@(?:[^ ]*;)?msgid=([^ ;]+)", line)
-    assert found is not None, line
-    return found[1]
 
 
 def test_an_echo_and_what_others_read_have_the_same_id(server: Server, nicks: Iterator[str], channel: str) -> None:
@@ -39,7 +25,7 @@ def test_an_echo_and_what_others_read_have_the_same_id(server: Server, nicks: It
 
 
 def test_no_two_messages_have_the_same_id(server: Server, nicks: Iterator[str], channel: str) -> None:
-    ana = member(server, next(nicks), channel)
+    ana = member(server, next(nicks), channel, CAPS)
     ids = [msgid(line) for line in ana.ask(*[f"PRIVMSG {channel} :{number}" for number in range(50)])]
     assert len(set(ids)) == 50
 
@@ -71,14 +57,14 @@ def test_so_much_may_be_in_tags(server: Server, nicks: Iterator[str], channel: s
 
 def test_a_line_that_is_sent_again_is_said_once(server: Server, nicks: Iterator[str], channel: str) -> None:
     nick = next(nicks)
-    ana, beto = member(server, nick, channel), member(server, next(nicks), channel, "message-tags")
+    ana, beto = member(server, nick, channel, CAPS), member(server, next(nicks), channel, "message-tags")
     ana.sync()
     lines = [f"@{ID}.{number} PRIVMSG {channel} :{number}" for number in range(5)]
     first = ana.ask(*lines[:3])
     ana.close()
     beto.until("QUIT")
 
-    again = member(server, nick, channel)
+    again = member(server, nick, channel, CAPS)
     assert again.ask(*lines)[:3] == first, "she cannot know which of them had arrived"
     assert all(f";{ID}.{number} " in line for number, line in enumerate(first))
 
@@ -90,9 +76,9 @@ def test_a_line_that_is_sent_again_is_said_once(server: Server, nicks: Iterator[
 def test_even_when_the_server_was_started_again(nicks: Iterator[str], channel: str, tmp_path: Path) -> None:
     nick, line = next(nicks), f"@{ID}.1 PRIVMSG {channel} :hola"
     with running("--unlimited", data=tmp_path) as server:
-        first = member(server, nick, channel).ask(line)
+        first = member(server, nick, channel, CAPS).ask(line)
     with running("--unlimited", data=tmp_path) as server:
-        ana = member(server, nick, channel)
+        ana = member(server, nick, channel, CAPS)
         beto = member(server, next(nicks), channel, "")
         assert [said for said in ana.ask(line) if "JOIN" not in said] == first
         assert beto.sync() == []

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mpchat.store import snapshot
+from tests.irc.people import msgid
 from tests.running import PATIENCE, IrcClient, Server, at_home, commands
 from tests.system.servers import MPCHAT, Unusual, Watched, needs_linux, until, unusual
 
@@ -129,7 +130,7 @@ def test_a_damaged_history_is_made_anew(data: Path) -> None:
 
 
 def test_a_history_found_damaged_while_it_is_read_is_made_anew_too(data: Path) -> None:
-    """Nobody notices but who asks: what the journal still has is there again, and the rest is told as a gap."""
+    """Nobody notices but who asks; what the journal still has, and what is said from then on, is kept."""
     with serving(data) as server, server.irc("ana", caps="message-tags echo-message") as ana:
         ana.join("#lobby")
         echoes = [ana.ask(*(f"PRIVMSG #lobby :{number} {'x' * 400}" for number in range(20))) for _ in range(100)]
@@ -149,12 +150,6 @@ def test_a_history_found_damaged_while_it_is_read_is_made_anew_too(data: Path) -
         assert (data / "history.db.damaged-1").exists()
         latest = beto.ask("CHATHISTORY LATEST #lobby * 2")
         assert [line.rpartition(" :")[2] for line in latest[1:-1]] == ["before", "after"]
-
-
-def msgid(line: str) -> str:
-    found = re.search(r"msgid=([^ ;]+)", line)
-    assert found is not None, line
-    return found[1]
 
 
 @pytest.mark.usefixtures("segment")
