@@ -13,8 +13,6 @@ import math
 import os
 import socket
 import time
-from collections import deque
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +48,7 @@ class Broker:
         self.inquiry = Inquiry(settings, self.poller, self.memory)
         self.streams = Streams(self.poller, self.memory, settings.workers, settings.lag_bytes)
         self.ledger = self.streams.ledger
-        self.docket = Docket(self.streams)
-        self.blocks: deque[list[Record]] = deque()  # records on their way into the journal
+        self.docket = Docket(self.ledger)
         self.shortage = Shortage(self.memory, log)
         self.stopping = False
         self.records = self.turns = 0
@@ -89,12 +86,14 @@ class Broker:
         if is_first:
             wall, mono = now()
             utc_offset = time.localtime(wall // 1000).tm_gmtoff // 60
-            self.commit([("start", pack(self.settings.wording), self.settings.workers, utc_offset, wall, mono)])
+            wording = pack(self.settings.wording)
+            self.docket.add_first([("start", wording, self.settings.workers, utc_offset, wall, mono)])
         else:
             for part in self.memory.core.parts():
                 self.withheld.resume(*part)
             # The answers died with the broker, and passwords too: the lines that asked come again from the kernel.
-            self.commit([("again", connection) for connection in self.memory.core.questions()])
+            self.docket.add_first([("again", connection) for connection in self.memory.core.questions()])
+        self.work()
         self.streams.deliver()
 
     def work(self) -> None:
@@ -102,16 +101,17 @@ class Broker:
 
         One short line can ask for a hundred kilobytes (LIST), so what comes out must be able to stop what goes in.
         """
-        while (self.docket or self.blocks or self.due_in() <= 0) and not self.ledger.lagging:
-            if not self.shortage.permits():
-                break
-            batch = [] if self.blocks else self.docket.take()
-            if not self.commit([("clock", *now()), *batch] if batch or self.due_in() <= 0 else []):
+        while (self.docket or self.due_in() <= 0) and not self.ledger.lagging and self.shortage.permits():
+            if not self.commit(self.docket.block(("clock", *now()))):
                 break
             self.shortage.end()
             self.streams.deliver()
         if self.shortage:
-            self.shortage.tell([*chain.from_iterable(self.blocks), *self.docket])
+            self.shortage.tell(self.docket)
+        while self.streams.arrivals and not self.docket.is_urgent:
+            worker, position = self.streams.arrivals.popitem()
+            self.docket.strike(worker)
+            self.streams.attach(worker, position)
 
     def due_in(self) -> float:
         """Seconds until the core wants to know the time."""
@@ -154,30 +154,26 @@ class Broker:
             elif kind == "checkpoint":
                 self.memory.outboxes[worker].checkpoint(*message)
             else:
-                self.docket.add_arrival(worker, lane, *message)
+                (self.streams.arrivals[worker],) = message
         crash_point("broker: received")
         if lane.ended:
             self.streams.leave(worker)
 
-    def commit(self, batch: list[Record]) -> bool:
-        """Let a batch happen: returns whether the disk has taken it; if not, it waits, and all others behind it.
+    def commit(self, block: list[Record]) -> bool:
+        """Let a block happen: returns whether the disk has taken it; if not, nothing has happened.
 
         Passwords are taken out first, so neither journal nor core sees one. When the core must know whether one was
         right it asks, and the answer is a record too, in a block of its own behind the one that asked.
         """
-        if batch:
-            self.blocks.append([self.withheld.take(record) for record in batch])
-        while self.blocks:
-            try:
-                asked = self.memory.append(self.blocks[0])
-            except OSError as error:
-                self.shortage.begin(str(error))
-                return False
-            self.blocks.popleft()
-            answers = [answer for question in asked for answer in self.answer(*question)]
-            self.withheld.settle(self.memory.core.dealt_with)
-            if answers:
-                self.blocks.appendleft(answers)
+        try:
+            asked = self.memory.append(self.withheld.take_block(block))
+        except OSError as error:
+            self.withheld.undo()
+            self.shortage.begin(str(error))
+            return False
+        self.docket.settle()
+        self.docket.add_first([answer for question in asked for answer in self.answer(*question)])
+        self.withheld.settle(self.memory.core.dealt_with)
         for connection in self.memory.closed:
             self.withheld.closed(connection)
         self.memory.closed.clear()

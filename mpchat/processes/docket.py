@@ -1,58 +1,84 @@
 """The broker's docket: what has come and has not been dealt with yet, in the order in which it came.
 
-Between the records stand notes: what the batch before has cost its worker, whose credit is owed once all of it is dealt
-with; and that a worker has arrived, who must be told where things are when all before it is decided, and not earlier.
+What is on it has not happened. A block stays until it has been journaled; and when a worker dies, what it had forwarded
+is struck off, because its successor forwards it again, from the kernel.
 """
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import NamedTuple
 
 from mpchat.core import Record
-from mpchat.ipc.lane import LaneEnd
-from mpchat.processes.streams import Streams
+from mpchat.policy.credits import Ledger
 
-_PRICE, _ARRIVAL = "price", "arrival"
 _SLICE_RECORDS = 128  # dealt with between two looks at who lags
+
+
+class _Entry(NamedTuple):
+    records: list[Record]
+    worker: int | None = None  # who has sent them; None: nobody, they are the broker's own
+    price: int = 0  # bytes of credit, owed to the worker once this has been dealt with
+    is_block: bool = False  # as it is, with no other record, not even the time
 
 
 class Docket:
     """Of one broker. True while there is something on it."""
 
-    def __init__(self, streams: Streams) -> None:
-        self._streams = streams
-        self._waiting: deque[tuple[Any, ...]] = deque()
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._waiting: deque[_Entry] = deque()
+        self._taken = 0  # entries in the last block
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
     def __iter__(self) -> Iterator[Record]:
-        return (record for record in self._waiting if record[0] not in (_PRICE, _ARRIVAL))
+        return (record for entry in self._waiting for record in entry.records)
+
+    @property
+    def is_urgent(self) -> bool:
+        """Until its first block has happened nobody can be told where things are."""
+        return bool(self._waiting) and self._waiting[0].is_block
 
     def add(self, records: list[Record]) -> None:
-        self._waiting += records
+        """The broker's own."""
+        if records:
+            self._waiting.append(_Entry(records))
 
-    def add_batch(self, worker: int, size: int, records: list[Record]) -> None:
-        """What a worker has sent, and what that has cost it in bytes of credit."""
-        self._waiting += records
-        self._waiting.append((_PRICE, worker, size))
+    def add_first(self, block: list[Record]) -> None:
+        """The broker's own too: what must happen before all else here."""
+        if block:
+            self._waiting.appendleft(_Entry(block, is_block=True))
 
-    def add_arrival(self, worker: int, lane: LaneEnd, position: int) -> None:
-        """A worker is at this item of its stream."""
-        self._waiting.append((_ARRIVAL, worker, lane, position))
+    def add_batch(self, worker: int, price: int, records: list[Record]) -> None:
+        """What a worker has sent, and what that has cost it."""
+        if not records:
+            self._ledger.received(worker, price)
+        for start in range(0, len(records), _SLICE_RECORDS):
+            is_last = start + _SLICE_RECORDS >= len(records)
+            self._waiting.append(_Entry(records[start : start + _SLICE_RECORDS], worker, price if is_last else 0))
 
-    def take(self) -> list[Record]:
-        """The next records, up to an arrival; the notes among them are dealt with."""
-        batch: list[Record] = []
-        while self._waiting and len(batch) < _SLICE_RECORDS:
-            record = self._waiting[0]
-            if record[0] == _ARRIVAL:
-                if batch:
-                    break
-                self._streams.attach(*record[1:])
-            elif record[0] == _PRICE:
-                self._streams.ledger.received(*record[1:])
-            else:
-                batch.append(record)
-            self._waiting.popleft()
-        return batch
+    def block(self, clock: Record) -> list[Record]:
+        """What is to happen next, if only that time goes by. It stays on the docket until it is settled."""
+        if self.is_urgent:
+            self._taken = 1
+            return self._waiting[0].records
+        block, self._taken = [clock], 0
+        for entry in self._waiting:
+            if len(block) > _SLICE_RECORDS:
+                break
+            block += entry.records
+            self._taken += 1
+        return block
+
+    def settle(self) -> None:
+        """The last block has happened."""
+        for _ in range(self._taken):
+            entry = self._waiting.popleft()
+            if entry.worker is not None:
+                self._ledger.received(entry.worker, entry.price)
+        self._taken = 0
+
+    def strike(self, worker: int) -> None:
+        """There is another one now, who will send all of this again."""
+        self._waiting = deque(entry for entry in self._waiting if entry.worker != worker)

@@ -28,6 +28,7 @@ class Streams:
         self._memory = memory
         self._lanes: list[LaneEnd | None] = [None] * workers
         self._attached = [False] * workers
+        self.arrivals: dict[int, int] = {}  # workers that ask to be attached, and where each is in its stream
         self.ledger = Ledger(workers, lag_bytes)
 
     @property
@@ -40,7 +41,7 @@ class Streams:
         return self._lanes.index(lane) if lane in self._lanes else None
 
     def take_lane(self, worker: int, lane: LaneEnd) -> None:
-        """The worker or we are new. What came by the old lane is still dealt with; what did not will come again."""
+        """The worker or we are new. What came by the old lane may still be dealt with; all else will come again."""
         self.leave(worker)
         self._lanes[worker] = lane
         self._poller.watch(lane)
@@ -52,14 +53,17 @@ class Streams:
             self._poller.forget(lane)
             lane.close()
         self._lanes[worker], self._attached[worker] = None, False
+        self.arrivals.pop(worker, None)
         self._memory.outboxes[worker].abandon()
         self.ledger.reset(worker)  # nobody is slowed for the sake of one that is not there
 
-    def attach(self, worker: int, lane: LaneEnd, position: int) -> None:
-        """A worker is at this item of its stream, -1: nowhere. It gets what it needs to be in step with us."""
-        if self._lanes[worker] is not lane:
-            return  # it has died since
-        outbox = self._memory.outboxes[worker]
+    def attach(self, worker: int, position: int) -> None:
+        """A worker is at this item of its stream, -1: nowhere. It gets what it needs to be in step with us.
+
+        It is told how far the input of its clients has been accepted, and forwards what comes behind that.
+        """
+        lane, outbox = self._lanes[worker], self._memory.outboxes[worker]
+        assert lane is not None
         if position < 0:
             position = outbox.base
             for _, places in batches(outbox.places(), weight_of):

@@ -44,12 +44,24 @@ class Withheld:
         self._is_plain: dict[int, bool] = {}  # of each open connection
         self._secrets: dict[tuple[int, int], str] = {}
         self._begun: dict[int, Begun] = {}
+        self._before: tuple[dict[int, Begun], list[int]] = {}, []  # what begun was before the last block; who is new
 
     def resume(self, connection: int, is_plain: bool, end: int, part: bytes) -> None:
         """A connection from before we began: `part`, which ends there, begins a line of which more will come."""
         self._is_plain[connection] = is_plain
         if part:
             self._begun[connection] = Begun(end, part, part)
+
+    def take_block(self, block: list[Record]) -> list[Record]:
+        """Records as everybody may see them."""
+        self._before = self._begun.copy(), []
+        return [self.take(record) for record in block]
+
+    def undo(self) -> None:
+        """The last block has not happened: it comes again, perhaps otherwise divided."""
+        self._begun, strangers = self._before
+        for connection in strangers:
+            del self._is_plain[connection]
 
     def take(self, record: Record) -> Record:
         """The record as everybody may see it."""
@@ -61,6 +73,8 @@ class Withheld:
                 return record
             return self._take_input(*record)
         if kind == "open":
+            if record[2] not in self._is_plain:
+                self._before[1].append(record[2])
             self._is_plain[record[2]] = record[3]
         elif kind == "overlong":
             self._begun.pop(record[1], None)

@@ -130,6 +130,37 @@ def test_a_secret_that_comes_in_pieces_is_withheld_too(line: str, cuts: list[int
     assert withheld.take(("line", 7, 99, b"NICK ana")) == ("line", 7, 99, b"NICK ana"), "the next line is another"
 
 
+@given(
+    line=st.sampled_from([f"PASS {SECRET}", f"oper root {SECRET}", "NICK ana"]),
+    cut=st.integers(1, 14),
+    first=st.integers(1, 14),
+)
+def test_a_block_that_has_not_happened_leaves_no_trace(line: str, cut: int, first: int) -> None:
+    """The worker died while it waited, and its successor divides the same bytes otherwise."""
+    data = line.encode()
+    whole = [("open", 0, 7, False, "127.0.0.1"), ("line", 7, len(data) + 1, data)]
+    divided = [whole[0], ("part", 7, first, data[:first]), ("line", 7, len(data) + 1, data[first:])]
+    withheld = Withheld()
+    withheld.take_block([whole[0], ("part", 7, cut, data[:cut])])
+    withheld.undo()
+
+    assert withheld.take_block(divided) == Withheld().take_block(divided)
+    withheld.undo()
+    assert withheld.take_block(whole) == Withheld().take_block(whole)
+    assert withheld.secret(7, len(data) + 1) == (SECRET if SECRET in line else "")
+
+
+def test_a_block_that_has_not_happened_forgets_none_of_those_before_it() -> None:
+    withheld = Withheld()
+    withheld.take_block([("open", 0, 7, False, "127.0.0.1"), ("part", 7, 5, b"PASS ")])
+    again = [("open", 0, 7, False, "127.0.0.1"), ("line", 7, 12, b"secret")]
+    withheld.take_block(again)
+    withheld.undo()
+
+    assert withheld.take_block(again) == [again[0], ("line", 7, 12, b"*")]
+    assert withheld.secret(7, 12) == "secret"
+
+
 def test_the_pieces_of_a_line_too_long_are_forgotten() -> None:
     withheld = Withheld()
     withheld.take(("open", 0, 7, False, "127.0.0.1"))

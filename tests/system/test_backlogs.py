@@ -6,13 +6,14 @@ import select
 import signal
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mpchat.settings import Settings
 from tests.running import IrcClient, PlainClient, Server
-from tests.system.servers import kill, needs_linux, ready, replaced, until, unusual
+from tests.system.servers import kill, needs_linux, ready, replaced, status, until, unusual
 
 pytestmark = needs_linux
 
@@ -43,6 +44,33 @@ def test_what_is_sent_again_does_not_count_as_a_lag(tmp_path: Path) -> None:
             replaced(server, before, "worker0")
         heard = [line for line in beto.sync() if " PRIVMSG " in line]
         assert [line.split(" ")[3:5] for line in heard] == [[f":{n // 400}", str(n % 400)] for n in range(1200)]
+
+
+def test_a_worker_dies_while_another_one_lags(tmp_path: Path) -> None:
+    """What it had sent waits with the broker; its successor does not wait for that."""
+    settings = Settings(port=0, plain_port=0, unlimited=True, workers=2, data=str(tmp_path), hang_limit=0)
+    with unusual(settings=replace(settings, lag_bytes=1 << 19)) as server:
+        ana = server.irc("ana", caps="echo-message")
+        ana.join("#lobby")
+        beto = entered(server, "beto")
+        rows = status(server)
+        assert [rows[role]["clients"] for role in ("worker0", "worker1")] == [1, 1]
+        ana.sync()
+        beto.sync()
+        before = until(lambda: ready(server))
+        kill(server, "worker1", by=signal.SIGSTOP)
+        lines = [f"PRIVMSG #lobby :{number} {'x' * 400}" for number in range(2500)]
+        ana.send(*lines)
+        echoed = [ana.read()]
+        while select.select([ana.sock], [], [], 0.3)[0]:
+            echoed.append(ana.read())
+        assert len(echoed) < len(lines)
+        kill(server, "worker0")
+        replaced(server, before, "worker0")
+        kill(server, "worker1", by=signal.SIGCONT)
+        heard = [f":ana!~ana@127.0.0.1 {line}" for line in lines]
+        assert echoed + ana.sync() == heard
+        assert beto.sync() == heard
 
 
 # Urgent bytes (telnet's Synch): recv() and the kernel's counts stop in front of them

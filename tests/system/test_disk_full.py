@@ -165,3 +165,31 @@ def test_a_stop_that_the_disk_has_no_room_for() -> None:
             assert client.rest()[-1] == "ERROR :Closing link: 127.0.0.1 (Server shutting down)"
             client.close()
         assert disk.server.wait() == 0
+
+
+@pytest.mark.parametrize("ending", ["there is room again", "a stop"])
+def test_workers_that_die_while_it_is_full(ending: str) -> None:
+    """Their successors are at work at once, not only when there is room: somebody must say the farewell."""
+    with SmallDisk() as disk:
+        before = until(lambda: ready(disk.server))
+        beto, ana = joined(disk.server, "beto"), joined(disk.server, "ana")
+        beto.sync()
+        disk.fill()
+        lines = [f"PRIVMSG #lobby :{number} {'x' * 400}" for number in range(LINES)]
+        ana.send(*lines)
+        accepted = until_told(ana)
+        kill(disk.server, "worker0", "worker1")
+        replaced(disk.server, before, "worker0", "worker1")
+        assert "the journal can be written again" not in disk.server.log_text()
+        if ending == "a stop":
+            disk.server.process.send_signal(signal.SIGTERM)
+            for client in (ana, beto):
+                assert client.rest()[-1] == "ERROR :Closing link: 127.0.0.1 (Server shutting down)"
+            assert disk.server.wait() == 0
+        else:
+            disk.empty()
+            heard = [beto.read() for _ in lines]
+            assert heard == [f":ana!~ana@127.0.0.1 {line}" for line in lines]
+            assert [line for line in accepted + ana.sync() if line.startswith(":ana!")] == heard
+        for client in (ana, beto):
+            client.close()

@@ -1,0 +1,96 @@
+"""processes/docket: what has come happens once, in order, and is paid for; what a dead worker had sent does not."""
+
+from __future__ import annotations
+
+from mpchat.core import Record
+from mpchat.policy.credits import Ledger
+from mpchat.processes.docket import Docket
+
+CLOCK = ("clock", 1, 1)
+
+
+def lines(connection: int, count: int) -> list[Record]:
+    return [("line", connection, end, b"hola") for end in range(1, count + 1)]
+
+
+def all_of(docket: Docket) -> list[list[Record]]:
+    """Its blocks, each settled."""
+    blocks = []
+    while docket:
+        blocks.append(docket.block(CLOCK))
+        docket.settle()
+    return blocks
+
+
+def test_what_came_first_happens_first_a_slice_at_a_time() -> None:
+    docket = Docket(Ledger(2, lag_limit=0))
+    docket.add_batch(0, 10, lines(1, 300))
+    docket.add([("stop", "now")])
+    docket.add_batch(1, 10, lines(2, 3))
+
+    blocks = all_of(docket)
+
+    assert all(block[0] == CLOCK and len(block) <= 2 * 128 for block in blocks)
+    assert [record for block in blocks for record in block[1:]] == [*lines(1, 300), ("stop", "now"), *lines(2, 3)]
+
+
+def test_time_goes_by_alone() -> None:
+    docket = Docket(Ledger(1, lag_limit=0))
+    assert docket.block(CLOCK) == [CLOCK]
+    docket.settle()
+    assert not docket
+
+
+def test_a_block_that_has_not_happened_comes_again() -> None:
+    docket = Docket(Ledger(1, lag_limit=0))
+    docket.add_batch(0, 10, lines(1, 3))
+    assert docket.block(CLOCK) == [CLOCK, *lines(1, 3)]
+    docket.add_batch(0, 10, lines(2, 3))
+    assert docket.block(CLOCK) == [CLOCK, *lines(1, 3), *lines(2, 3)]
+    assert list(docket) == [*lines(1, 3), *lines(2, 3)]
+
+
+def test_what_must_come_first_comes_alone() -> None:
+    docket = Docket(Ledger(1, lag_limit=0))
+    docket.add_batch(0, 10, lines(1, 2))
+    docket.add_first([("answer", 1, True)])
+    assert docket.is_urgent
+    assert all_of(docket) == [[("answer", 1, True)], [CLOCK, *lines(1, 2)]]
+    assert not docket.is_urgent
+
+
+def test_nothing_is_nothing() -> None:
+    docket = Docket(Ledger(1, lag_limit=0))
+    docket.add([])
+    docket.add_first([])
+    docket.add_batch(0, 0, [])
+    assert not docket
+
+
+def test_credit_is_owed_when_all_of_a_batch_has_happened() -> None:
+    ledger = Ledger(2, lag_limit=0)
+    docket = Docket(ledger)
+    docket.add_batch(1, 1000, lines(1, 300))
+    paid = []
+    while docket:
+        docket.block(CLOCK)
+        paid.append(ledger.pay())
+        docket.settle()
+    assert paid == [{}] * len(paid)
+    assert ledger.pay() == {1: 1000}
+    docket.add_batch(0, 5, [])  # bytes of which nothing comes
+    assert ledger.pay() == {0: 5}
+
+
+def test_what_a_dead_worker_had_sent_is_struck_off_and_not_paid_for() -> None:
+    ledger = Ledger(2, lag_limit=0)
+    docket = Docket(ledger)
+    docket.add_batch(0, 10, lines(1, 200))
+    docket.add_batch(1, 20, lines(2, 200))
+    docket.add([("answer", 1, None)])
+    docket.block(CLOCK)  # which the disk refuses
+
+    docket.strike(0)
+
+    assert [record for block in all_of(docket) for record in block[1:]] == [*lines(2, 200), ("answer", 1, None)]
+    assert ledger.pay() == {1: 20}
