@@ -98,16 +98,17 @@ def test_an_urgent_byte_in_the_kernel_when_a_worker_dies(server: Server, after: 
     carla, witness = server.plain("carla"), entered(server, "witness")
     witness.sync()
     before = until(lambda: ready(server))
+    seen = {role: status(server)[role]["records"] for role in ("worker0", "broker")}
     kill(server, "broker", by=signal.SIGSTOP)
     urgently(carla)
-    select.select([], [], [], 0.2)  # nobody tells that the worker has forwarded what it saw
+    until(lambda: status(server)["worker0"]["records"] > seen["worker0"])
     if after == "forwarding":
         kill(server, "worker0")
     else:
         kill(server, "worker0", by=signal.SIGSTOP)
     kill(server, "broker", by=signal.SIGCONT)
     if after != "forwarding":
-        select.select([], [], [], 0.2)
+        until(lambda: status(server)["broker"]["records"] > seen["broker"])
         kill(server, "worker0")
     assert texts(witness, 3) == ["one", "!two", "three"]
     replaced(server, before, "worker0")
