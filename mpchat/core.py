@@ -73,7 +73,7 @@ Item = tuple[Any, ...]
 Fact = tuple[int, int, str, str, str, str]
 
 BROKER = -1  # stands where a worker's number would: the item is for the broker itself
-STATE_VERSION = 2  # to be raised whenever dump() holds anything else, or apply() makes anything else of it
+STATE_VERSION = 3  # to be raised whenever dump() holds anything else, or apply() makes anything else of it
 _FULL = "The server's disk is full: what you send waits, and is dealt with when there is room"
 _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
 

@@ -8,6 +8,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from mpchat.chat.text import REPLACEMENT
+
 _SPECIAL = frozenset("[]\\`_^{}|")
 _NOT_FIRST = frozenset("-0123456789")
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0")  # Hangul fillers: letters by category, spaces to the eye
@@ -51,15 +53,15 @@ def valid_channel(name: str, limit: int) -> bool:
         and name[0] == "#"
         and len(name.encode()) <= limit
         and name.isprintable()
-        and not any(letter in " ,\x07:" for letter in name)
+        and not any(letter in " ,\x07:" + REPLACEMENT for letter in name)
     )
 
 
 def full_mask(mask: str) -> str:
     """A ban as people type it, completed to nick!user@host."""
-    if "!" not in mask:
-        mask = f"*!{mask}" if "@" in mask else f"{mask}!*"
-    return mask if "@" in mask else f"{mask}@*"
+    nick, _, rest = mask.partition("!") if "!" in mask or "@" not in mask else ("", "", mask)
+    user, _, host = rest.partition("@")
+    return f"{nick or '*'}!{user or '*'}@{host or '*'}"
 
 
 def matches(mask: str, name: str) -> bool:

@@ -7,6 +7,7 @@ right to left type. IRC's own formatting codes pass; who looks at raw bytes is s
 
 import re
 
+REPLACEMENT = "\ufffd"  # stands for what is no character, or none that may pass; no name has one
 CTCP = "\x01"  # what IRC clients put around requests to each other, /me among them
 
 _HOSTILE = re.compile("[\x00\x05-\x08\x0a-\x0e\x10\x12-\x15\x17-\x1c\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -19,6 +20,11 @@ def clean(text: str) -> str:
     if text.isprintable():  # the usual case, decided in C
         return text
     return _HOSTILE.sub("", text.replace("\t", " "))
+
+
+def spoiled(text: str) -> str:
+    """`text` with a mark in place of each of these: in a name they are not left out, or it would be another name."""
+    return text if text.isprintable() else _HOSTILE.sub(REPLACEMENT, text.replace("\t", REPLACEMENT))
 
 
 def without_formatting(text: str) -> str:

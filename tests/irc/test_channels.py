@@ -439,6 +439,8 @@ def test_names_of_a_channel_that_is_not_there_is_just_the_end(
     ana = server.irc(next(nicks))
     for name in (channel, "nothing"):
         assert ana.ask(f"NAMES {name}") == [f"{ME} 366 {ana.nick} {name} :End of /NAMES list"]
+    for nothing in ("", " :", " ,"):
+        assert ana.ask(f"NAMES{nothing}") == [f"{ME} 366 {ana.nick} * :End of /NAMES list"]
 
 
 def test_names_of_a_secret_channel_are_for_its_members(server: Server, channel: str, nicks: Iterator[str]) -> None:

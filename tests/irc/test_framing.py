@@ -38,7 +38,7 @@ def test_a_line_ends_with_cr_lf_or_lf_and_answers_with_cr_lf(server: Server, nic
 def test_a_lone_cr_ends_no_line(server: Server, nicks: Iterator[str]) -> None:
     ana = server.irc(next(nicks))
     ana.send_bytes(b"PING :one\rQUIT\r\n")
-    assert ana.read() == ":mpchat.local PONG mpchat.local :oneQUIT"
+    assert ana.read() == ":mpchat.local PONG mpchat.local :one\ufffdQUIT"
     assert ana.sync() == []
 
 
@@ -248,6 +248,22 @@ def test_bytes_that_are_not_utf_8_are_refused_once_and_reach_nobody(
     assert "UTF-8" in answer
     ana.send(f"PRIVMSG {channel} :café")
     assert beto.read() == f":{ana.nick}!~{ana.nick}@127.0.0.1 PRIVMSG {channel} :café"
+
+
+def test_whoever_comes_or_goes_in_latin_1_comes_and_goes(server: Server, nicks: Iterator[str], channel: str) -> None:
+    (beto,) = [server.irc(next(nicks))]
+    beto.join(channel)
+    nick, ana = next(nicks), server.irc()
+    ana.send_bytes(f"NICK {nick}\r\nUSER ana 0 * :Ren\xe9\r\n".encode("latin-1"))
+    assert "001" in greeting_of(ana)
+    assert ":mpchat.local 311 " + f"{nick} {nick} ~ana 127.0.0.1 * :Ren\ufffd" in ana.ask(f"WHOIS {nick}")
+    for goodbye in (f"PART {channel} :adi\xf3s", "QUIT :adi\xf3s"):
+        ana.join(channel)
+        assert beto.read().endswith(f" JOIN {channel}")
+        ana.send_bytes(goodbye.encode("latin-1") + b"\r\n")
+        verb = goodbye.split()[0]
+        text = beto.read().partition(f" {verb} ")[2]
+        assert text.endswith("adi\ufffds")
 
 
 def test_a_newcomers_bytes_that_are_not_utf_8_are_refused_too(server: Server, nicks: Iterator[str]) -> None:
@@ -466,11 +482,31 @@ def test_what_a_terminal_would_obey_is_never_relayed(
 @pytest.mark.parametrize("character", HOSTILE.values(), ids=HOSTILE.keys())
 def test_names_and_refusals_hold_none_of_it_either(server: Server, nicks: Iterator[str], character: str) -> None:
     nick, ana = next(nicks), server.irc()
-    ana.send(f"NICK {nick}{character}", f"USER a{character}b 0 * :Ana{character}[2J")
+    ana.send(f"NICK {nick}{character}", f"NICK {nick}", f"USER a{character}b 0 * :Ana{character}[2J")
     heard = ana.until("376", "422")
-    heard += ana.ask(f"WHOIS {nick}", f"NO{character}SUCH", f"PRIVMSG {character}who :a", f"JOIN #{nick}{character}")
-    assert {"001", "311", "318", "421", "401"} <= set(commands(heard))
+    assert "432" in commands(heard)
+    assert "001" in commands(heard)
+    assert commands(ana.ask(f"WHOIS {nick}"))[0] == "311"
+    questions = {
+        f"NO{character}SUCH": ["421"],
+        f"PRIVMSG {character}who :a": ["401"],
+        f"JOIN #{nick}{character}": ["476"],
+        f"JOIN :#{nick}{character}b": ["476"],
+        f"PART #{nick}{character}": ["403"],
+        f"HELP a{character}b": ["524"],
+    }
+    for question, answers in questions.items():
+        more = ana.ask(question)
+        assert commands(more) == answers, question
+        heard += more
     assert [line for line in heard if character in line] == []
+
+
+def test_only_spaces_stand_between_parameters(server: Server, nicks: Iterator[str], channel: str) -> None:
+    ana, beto = two_in(channel, server, nicks)
+    assert commands(ana.ask(f"PRIVMSG\t{channel} :a", f"\tPRIVMSG {channel} :a")) == ["421", "421"]
+    ana.send(f"PRIVMSG {channel} a\tb")
+    assert beto.read() == f":{ana.nick}!~{ana.nick}@127.0.0.1 PRIVMSG {channel} :a b"
 
 
 FORMATTING = (

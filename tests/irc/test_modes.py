@@ -201,8 +201,12 @@ def test_twenty_rights_fit_one_line_as_announced(server: Server, channel: str, n
     assert "MODES=20" in " ".join(ana.register(next(nicks)))
     ana.join(channel)
     masks = " ".join(f"spam{number}" for number in range(20))
-    lines = ana.ask(f"MODE {channel} +{'b' * 20} {masks}", f"MODE {channel} b")
-    assert commands(lines) == ["MODE"] + ["367"] * 20 + ["368"]
+    lines = ana.ask(f"MODE {channel} +ims{'b' * 20}n {masks}", f"MODE {channel} b", f"MODE {channel}")
+    assert commands(lines) == ["MODE"] + ["367"] * 20 + ["368", "324", "329"], "letters that stand alone do not count"
+    assert lines[-2].endswith(" +imns")
+    ana.send(f"MODE {channel} -{'b' * 20} {masks}", f"MODE {channel} +{'b' * 21} {masks} more")
+    assert commands(ana.ask(f"MODE {channel} b")) == ["MODE", "MODE"] + ["367"] * 20 + ["368"]
+    assert commands(ana.ask(f"MODE {channel} +{'z' * 300}")) == ["472"], "once"
 
 
 def test_an_echo_that_is_too_long_for_one_line_becomes_two(server: Server, channel: str, nicks: Iterator[str]) -> None:

@@ -143,7 +143,7 @@ def test_whois_tells_all_in_order(server: Server, channel: str, nicks: Iterator[
     assert int(found[1]) < 60
     assert abs(int(found[2]) - time.time()) < 60
     assert lines[5] == f"{ME} 301 {me} {nick} :at lunch"
-    assert lines[6] == f"{ME} 318 {me} {nick} :End of /WHOIS list"
+    assert lines[6] == f"{ME} 318 {me} {nick.upper()} :End of /WHOIS list", "as it was asked"
 
 
 def test_whois_of_somebody_plain_leaves_out_what_is_not(server: Server, nicks: Iterator[str]) -> None:

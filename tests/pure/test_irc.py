@@ -130,7 +130,7 @@ def scene() -> Scene:
         ("WHOIS mpchat.local Beto", [
             S + "311 ana beto ~beto 127.0.0.1 * :Beto Realname", S + "319 ana beto :#a",
             S + "312 ana beto mpchat.local :a chat server made of processes",
-            S + "317 ana beto 0 1700000000 :seconds idle, signon time", S + "318 ana beto :End of /WHOIS list",
+            S + "317 ana beto 0 1700000000 :seconds idle, signon time", S + "318 ana Beto :End of /WHOIS list",
         ]),
         ("WHOIS dani", [
             S + "311 ana dani ~dani 127.0.0.1 * :Dani Realname",
@@ -260,13 +260,16 @@ def test_no_operators_are_configured() -> None:
 def test_what_operators_may(scene: Scene) -> None:
     dani, beto = scene["dani"], scene["beto"]
     assert dani.send("MODE dani") == [S + "221 dani +o"]
-    assert dani.send("KILL nobody") == [S + "401 dani nobody :No such nick/channel"]
+    assert dani.send("KILL nobody :spam") == [S + "401 dani nobody :No such nick/channel"]
 
-    dani.send("KILL beto")
+    for nothing in ("", " :"):
+        assert dani.send("KILL beto" + nothing) == [S + "461 dani KILL :A comment is needed: why?"]
 
-    assert beto.heard() == ["ERROR :Closing link: 127.0.0.1 (Killed (dani (No reason given)))"]
+    dani.send("KILL beto spam")
+
+    assert beto.heard() == ["ERROR :Closing link: 127.0.0.1 (Killed (dani (spam)))"]
     assert beto.closed
-    assert scene["ana"].heard() == [BETO + "QUIT :Killed (dani (No reason given))"]
+    assert scene["ana"].heard() == [BETO + "QUIT :Killed (dani (spam))"]
     luis = scene.driver.plain("luis")
     luis.heard()
     dani.send("KILL luis :\x02basta")

@@ -111,7 +111,21 @@ def test_a_channel_name(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "#", "a", "&a", "#a b", "#a,b", "#a:b", "#a\x07", "#a\u200e", "#a\u00a0b", "#" + "a" * 64, "#" + "ñ" * 32],
+    [
+        "",
+        "#",
+        "a",
+        "&a",
+        "#a b",
+        "#a,b",
+        "#a:b",
+        "#a\x07",
+        "#a\u200e",
+        "#a\ufffd",
+        "#a\u00a0b",
+        "#" + "a" * 64,
+        "#" + "ñ" * 32,
+    ],
 )
 def test_not_a_channel_name(name: str) -> None:
     assert not valid_channel(name, 64)
@@ -125,6 +139,10 @@ def test_not_a_channel_name(name: str) -> None:
         ("ana!u", "ana!u@*"),
         ("u@host", "*!u@host"),
         ("ana!u@host", "ana!u@host"),
+        ("!u", "*!u@*"),
+        ("!@host", "*!*@host"),
+        ("ana!@", "ana!*@*"),
+        ("@", "*!*@*"),
     ],
 )
 def test_a_ban_is_completed(typed: str, mask: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpchat.chat.text import clean, without_formatting
+from mpchat.chat.text import clean, spoiled, without_formatting
 
 HOSTILE = [0, *range(5, 9), *range(0xA, 0xF), 0x10, *range(0x12, 0x16), *range(0x17, 0x1D), *range(0x7F, 0xA0)]
 HOSTILE += [0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
@@ -14,6 +14,7 @@ FORMATTING = [1, 2, 3, 4, 0xF, 0x11, 0x16, 0x1D, 0x1E, 0x1F]
 @pytest.mark.parametrize("code", HOSTILE)
 def test_a_terminal_never_sees(code: int) -> None:
     assert clean(f"a{chr(code)}b") == "ab"
+    assert spoiled(f"a{chr(code)}b") == "a\ufffdb"
 
 
 @pytest.mark.parametrize("code", FORMATTING)
@@ -28,6 +29,7 @@ def test_every_control_character_is_one_or_the_other_or_a_tab() -> None:
 
 def test_a_tab_becomes_a_space() -> None:
     assert clean("a\tb") == "a b"
+    assert spoiled("a\tb") == "a\ufffdb"
 
 
 @pytest.mark.parametrize(

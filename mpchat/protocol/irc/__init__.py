@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mpchat.chat.text import clean
+from mpchat.chat.text import clean, spoiled
 from mpchat.protocol import numerics as n
 from mpchat.protocol.desk import Desk, Outcome, Outcomes, Peer, Question
 from mpchat.protocol.irc import channels, help, history, messages, modes, operators, people, registration, server
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.rendering import render, render_tags
-from mpchat.protocol.message import BODY_BYTES, TAG_BYTES, build, encode, parse
+from mpchat.protocol.message import BODY_BYTES, TAG_BYTES, Message, build, encode, parse
 
 COMMANDS = {
     **registration.COMMANDS,
@@ -29,22 +29,32 @@ def handle(desk: Desk, peer: Peer, line: bytes) -> Iterable[Outcome]:
     if too_long(line):
         return [overlong(desk, peer)]
     try:
-        text = line.decode()
+        text, is_utf_8 = line.decode(), True
     except UnicodeDecodeError:
-        return [notice(desk, peer, "Refused: not UTF-8 text")]
-    message = parse(text if text.isprintable() else clean(text))
+        text, is_utf_8 = line.decode(errors="replace"), False
+    message = parse(text)
     if not message.command:
         return []
     command = COMMANDS.get(message.command)
+    if not is_utf_8 and not (command is not None and command.any_bytes):
+        return [notice(desk, peer, "Refused: not UTF-8 text")]
     if peer.registration is not None and not (command is not None and command.newcomers):
         return [desk.reply(peer, n.NOTREGISTERED, "You have not registered")]
     if command is None:
-        return [desk.reply(peer, n.UNKNOWNCOMMAND, middle(message.command), "Unknown command")]
+        return [desk.reply(peer, n.UNKNOWNCOMMAND, middle(clean(message.command)), "Unknown command")]
+    if not text.isprintable():
+        make_harmless(message, command.text)
     if command.least and (len(message.params) < command.least or not all(message.params[: command.least])):
         return [desk.reply(peer, n.NEEDMOREPARAMS, message.command, "Not enough parameters")]
     if message.tags and command.tagged is not None:
         return command.tagged(desk, peer, message.params, message.tags)
     return command.run(desk, peer, message.params)
+
+
+def make_harmless(message: Message, text: int | None) -> None:
+    """Without what a terminal would obey; `text`: the parameter that people will read, not a name."""
+    message.params = [clean(word) if place == text else spoiled(word) for place, word in enumerate(message.params)]
+    message.tags = {clean(name): clean(value) for name, value in message.tags.items()}
 
 
 def too_long(line: bytes) -> bool:

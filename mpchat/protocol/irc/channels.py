@@ -67,7 +67,7 @@ def _topic(desk: Desk, peer: Peer, channel: Channel) -> Outcomes:
 
 
 def names(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
-    for name in listed(params[0]) if params else ["*"]:
+    for name in (listed(params[0]) if params else []) or ["*"]:
         try:
             channel = desk.hub.channel(name)
         except Refusal:
@@ -152,9 +152,9 @@ def kick(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
 COMMANDS = {
     "INVITE": Command(invite, least=2),
     "JOIN": Command(join, least=1),
-    "KICK": Command(kick, least=2),
+    "KICK": Command(kick, least=2, text=2),
     "LIST": Command(list_channels),
     "NAMES": Command(names),
-    "PART": Command(part, least=1),
-    "TOPIC": Command(topic, least=1),
+    "PART": Command(part, least=1, text=1, any_bytes=True),
+    "TOPIC": Command(topic, least=1, text=1),
 }

@@ -15,10 +15,13 @@ NO_TAGS: dict[str, str] = {}
 class Command:
     """`least` parameters must be there and not empty, else 461 (ERR_NEEDMOREPARAMS).
 
-    `tagged` runs it when its line has tags, if they mean anything to it.
+    `tagged` runs it when its line has tags, if they mean anything to it. `text`: which parameter people will read.
+    `any_bytes`: it is obeyed even if its line is not UTF-8, because nobody who leaves wants to hear that.
     """
 
     run: Handler
     least: int = 0
     newcomers: bool = False
+    text: int | None = None
+    any_bytes: bool = False
     tagged: TaggedHandler | None = None

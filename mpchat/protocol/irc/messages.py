@@ -112,8 +112,8 @@ def away(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
 
 
 COMMANDS = {
-    "AWAY": Command(away),
-    "NOTICE": Command(notice, tagged=notice),
-    "PRIVMSG": Command(privmsg, tagged=privmsg),
+    "AWAY": Command(away, text=0),
+    "NOTICE": Command(notice, text=1, tagged=notice),
+    "PRIVMSG": Command(privmsg, text=1, tagged=privmsg),
     "TAGMSG": Command(tagmsg, tagged=tagmsg),
 }

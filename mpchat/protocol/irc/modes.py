@@ -32,11 +32,18 @@ def _channel_mode(desk: Desk, peer: Peer, name: str, params: list[str]) -> Outco
     if len(whole) < len(changes):  # +o or +v, and nobody named
         yield desk.reply(peer, n.NEEDMOREPARAMS, "MODE", "Not enough parameters")
     if whole:
-        made, refused = desk.hub.set_modes(peer.session, name, whole[: desk.wording.mode_changes], desk.seconds)
+        changes = _first(desk.wording.mode_changes, whole)
+        made, refused = desk.hub.set_modes(peer.session, name, changes, desk.seconds)
         if made is not None:
             yield made
-        for refusal in refused:
+        for refusal in {refusal.args: refusal for refusal in refused}.values():  # each once
             yield refuse(desk, peer, refusal)
+
+
+def _first(limit: int, changes: list[Change]) -> list[Change]:
+    """So many of those with a value, and all that have none (Modern IRC: MODES parameter)."""
+    beyond = [place for place, change in enumerate(changes) if change[2]][limit:]
+    return [change for place, change in enumerate(changes) if place not in beyond]
 
 
 def parse_changes(params: list[str]) -> tuple[list[Change], bool]:

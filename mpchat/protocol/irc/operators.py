@@ -37,9 +37,11 @@ def for_operators(run: Handler) -> Handler:
 
 
 def kill(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+    if len(params) < 2 or not params[1]:
+        yield desk.reply(peer, n.NEEDMOREPARAMS, "KILL", "A comment is needed: why?")
+        return
     victim = desk.hub.session(params[0])
-    text = cut(params[1], desk.wording.reason_bytes) if len(params) > 1 and params[1] else "No reason given"
-    yield Goodbye(victim, f"Killed ({peer.session.nick} ({text}))")
+    yield Goodbye(victim, f"Killed ({peer.session.nick} ({cut(params[1], desk.wording.reason_bytes)}))")
 
 
 def wallops(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
@@ -47,7 +49,7 @@ def wallops(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
 
 
 COMMANDS = {
-    "KILL": Command(for_operators(kill), least=1),
+    "KILL": Command(for_operators(kill), least=1, text=1),
     "OPER": Command(oper, least=2),
-    "WALLOPS": Command(for_operators(wallops), least=1),
+    "WALLOPS": Command(for_operators(wallops), least=1, text=0),
 }

@@ -78,7 +78,6 @@ def whois(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     except Refusal as refusal:
         yield refuse(desk, peer, refusal)
     else:
-        name = session.nick
         yield from _whois(desk, peer, session)
     yield desk.reply(peer, n.ENDOFWHOIS, middle(name), "End of /WHOIS list")
 

@@ -124,6 +124,6 @@ COMMANDS = {
     "PASS": Command(password, least=1, newcomers=True),
     "PING": Command(ping, newcomers=True),
     "PONG": Command(pong, newcomers=True),
-    "QUIT": Command(quit, newcomers=True),
-    "USER": Command(user, least=4, newcomers=True),
+    "QUIT": Command(quit, newcomers=True, text=0, any_bytes=True),
+    "USER": Command(user, least=4, newcomers=True, text=3, any_bytes=True),
 }
