@@ -76,6 +76,7 @@ BROKER = -1  # stands where a worker's number would: the item is for the broker 
 STATE_VERSION = 3  # to be raised whenever dump() holds anything else, or apply() makes anything else of it
 _FULL = "The server's disk is full: what you send waits, and is dealt with when there is room"
 _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
+_LATE_MS = 1000  # the server itself has stood still (a full disk, Ctrl-Z): what came meanwhile is about to be heard
 
 
 class Core:
@@ -213,8 +214,11 @@ class Core:
         desk = self._desk
         desk.wall, desk.mono = max(wall, desk.wall), max(mono, desk.mono)  # neither ever goes back
         while self._deadlines and self._deadlines[0][0] <= desk.mono:
-            attachment = self._attached.get(heappop(self._deadlines)[1])
-            if attachment is not None:
+            due, connection = heappop(self._deadlines)
+            attachment = self._attached.get(connection)
+            if attachment is not None and desk.mono - due > _LATE_MS:
+                self._wait(attachment, _ANSWER_SECONDS)
+            elif attachment is not None:
                 self._due(attachment)
         desk.hub.expire(desk.seconds)
 

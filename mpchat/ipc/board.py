@@ -14,7 +14,7 @@ from typing import Any
 
 # position: for the recorder, how far in the journal it has stored; for a broker, the place of the record it replays.
 COUNTERS = ("clients", "records", "items", "deliveries", "sends", "bytes_out", "turns", "position")
-ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, FIRST_WORKER_ROW = range(4)
+ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, SPARE_ROW, FIRST_WORKER_ROW = range(5)
 _CELLS = 1 + len(COUNTERS)  # of a row: when its process last turned, in monotonic ns, and the counters
 _CELL_BYTES = 8
 _ZEROS = dict.fromkeys(COUNTERS, 0)
@@ -24,7 +24,7 @@ def row_of(role: str) -> int:
     """The row of a process by its role: "acceptor", "broker", "worker0" and so on."""
     if role.startswith("worker"):
         return FIRST_WORKER_ROW + int(role.removeprefix("worker"))
-    return {"acceptor": ACCEPTOR_ROW, "broker": BROKER_ROW, "recorder": RECORDER_ROW}[role]
+    return {"acceptor": ACCEPTOR_ROW, "broker": BROKER_ROW, "recorder": RECORDER_ROW, "spare": SPARE_ROW}[role]
 
 
 class Board:

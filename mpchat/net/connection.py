@@ -20,6 +20,8 @@ from mpchat.settings import Settings
 
 _BLANK_LINES = re.compile(rb"(?:\r?\n)+")
 
+_ROOMY_BYTES = 65_536  # a receive buffer with room besides the largest segment, of 64 KiB with what loopback joins
+
 Record = tuple[Any, ...]  # what the core takes; its docstring lists them
 
 
@@ -152,7 +154,14 @@ class Connection:
         return ("gone", self.id, reason)
 
     def acknowledge(self, end: int) -> None:
-        """The broker has everything up to `end`: take it from the kernel."""
+        """The broker has everything up to `end`: take it from the kernel.
+
+        Of a line with a password it has only the beginning, until the line is whole. What it leaves lies in the kernel,
+        which charges us for all of the segment that it came in: then there must be a window besides, for the line's end
+        (see _cut).
+        """
+        if self.forwarded - self.begun < end < self.forwarded:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOMY_BYTES)
         while self.consumed < end:
             try:
                 taken = self.sock.recv_into(self.limits.view, min(end - self.consumed, len(self.limits.view)))

@@ -83,7 +83,7 @@ class Groups:
         """It is closed, whatever was still to be sent."""
         self._pending.pop(connection.id, None)
 
-    def spoken_to(self) -> dict[int, Connection]:
+    def take_pending(self) -> dict[int, Connection]:
         """Those that may have something to send; the next turn begins."""
         self._end_run()
         pending, self._pending = self._pending, {}

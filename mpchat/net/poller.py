@@ -49,7 +49,10 @@ class EdgePoller:
         self._epoll.modify(source.fileno(), select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
 
     def rearm(self, sock: socket.socket, write: bool, unread: int) -> None:
-        """Tell again: of input beyond the `unread` bytes that lie there, and of room for output if `write`."""
+        """Tell again: of input beyond the `unread` bytes that lie there, and of room for output if `write`.
+
+        Nothing is to be done for it here, since an edge is told of each time. OneShotPoller has work with it.
+        """
 
     def forget(self, source: Source) -> None:
         """Before it is closed: epoll goes on firing for a closed number while another process has the file open."""

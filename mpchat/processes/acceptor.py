@@ -48,10 +48,10 @@ class Acceptor:
         term: int,
     ) -> None:
         self.control, self.log, self.settings, self.board = control, log, settings, board
-        self.is_plain = listeners
+        self.listeners = listeners
         most, each, rate = settings.max_clients, settings.connections_per_address, settings.new_connections_per_minute
         self.admission = Admission(most, most if settings.unlimited else each, most if settings.unlimited else rate)
-        self.named = term << 32  # the connections' numbers: no acceptor gives those that one before it has given
+        self.last_number = term << 32  # of a connection; `term`: which acceptor this is, so that no two give the same
         self.accepting = False
         self.silent_until = 0.0
         self.reserve = os.open(os.devnull, os.O_RDONLY)  # given up for a moment when there is no other fd left
@@ -72,7 +72,7 @@ class Acceptor:
                             custody.link_event(readable, writable)
             if not self.accepting and all(custody.synced for custody in self.custodies):
                 self.begin_accepting()
-            self.board.write(ACCEPTOR_ROW, clients=sum(map(len, self.custodies)), records=self.named & 0xFFFFFFFF)
+            self.board.write(ACCEPTOR_ROW, clients=sum(map(len, self.custodies)), records=self.last_number & 0xFFFFFFFF)
 
     def obey(self) -> None:
         """The supervisor gives us a link to a worker, or says stop. The end of the link says that it is dead."""
@@ -86,7 +86,7 @@ class Acceptor:
     def begin_accepting(self) -> None:
         """Not before we know of everybody who is in already: nobody may come in beyond the limits."""
         self.accepting = True
-        for listener in self.is_plain:
+        for listener in self.listeners:
             self.poller.watch(listener)
         self.control.post("ready")
 
@@ -102,7 +102,7 @@ class Acceptor:
                     return
                 continue  # the client has gone again (accept(2) passes on its errors)
             crash_point("acceptor: accepted")
-            self.admit(sock, written(str(address[0])), self.is_plain[listener])
+            self.admit(sock, written(str(address[0])), self.listeners[listener])
 
     def admit(self, sock: socket.socket, host: str, is_plain: bool) -> None:
         refusal = self.admission.refusal(host, time.monotonic())
@@ -111,9 +111,9 @@ class Acceptor:
             self.complain("refused", host=host, why=refusal)
             return
         prepare(sock, is_plain, self.settings)
-        self.named += 1
+        self.last_number += 1
         worker = least_loaded([len(custody) for custody in self.custodies])
-        self.custodies[worker].take_client(self.named, sock.detach(), is_plain, host)
+        self.custodies[worker].take_client(self.last_number, sock.detach(), is_plain, host)
         crash_point("acceptor: passed on")
 
     def complain(self, event: str, **facts: object) -> None:
@@ -130,7 +130,7 @@ class Acceptor:
         except OSError:
             pass
         else:
-            turn_away(sock, turned_away("Server is full", self.is_plain[listener]))
+            turn_away(sock, turned_away("Server is full", self.listeners[listener]))
         self.reserve = os.open(os.devnull, os.O_RDONLY)
         self.complain("out of file descriptors", open=sum(map(len, self.custodies)))
 

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 
 class Attachment:
-    """Of one worker. `complete`: there is a broker, and it knows where we are."""
+    """Of one worker.
+
+    `complete`: there is a broker, and it knows where we are. `may_send`: we know what each client has got.
+    """
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
@@ -38,7 +41,7 @@ class Attachment:
         self.link: Link | None = None
         self.position = 0  # items applied: our place in the broker's numbered stream
         self.is_new = True  # we have never been in it
-        self.has_output = self.complete = self.synced = False
+        self.may_send = self.complete = self.synced = False
         self.giving: deque[Connection | None] = deque()  # to be given to a new acceptor; None: that is all
         self.succession = Succession(worker)
 
@@ -48,7 +51,7 @@ class Attachment:
             if word == "lane":
                 serial, letter = about
                 self.take_lane(serial, letter, fds)
-            else:
+            else:  # "acceptor"
                 self.take_link(Link(socket.socket(fileno=fds[0])))
         if control.ended:
             os._exit(0)  # nothing survives the supervisor
@@ -89,7 +92,7 @@ class Attachment:
                 sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fds[0])
                 id, is_plain, host = about
                 self.worker.take_client(id, is_plain, host, sock)
-            elif not self.synced:
+            elif not self.synced:  # "synced"
                 self.synced = True
                 self.hello()
         if link.ended:
@@ -138,7 +141,7 @@ class Attachment:
                 self.apply(*message)
             elif kind == "state":
                 self.take_state(*message)
-            else:
+            else:  # "go"
                 self.go(*message)
         if lane.ended:
             self.leave(lane)
@@ -168,7 +171,7 @@ class Attachment:
         worker = self.worker
         if self.is_new:
             self.succession.resume_output()
-        self.complete, self.is_new, self.has_output = True, False, True
+        self.complete, self.is_new, self.may_send = True, False, True
         worker.checkpoints.start_over()
         worker.intake.resume()
         known = {id: (accepted, begun, discarding) for id, accepted, begun, discarding in inputs}

@@ -1,8 +1,8 @@
 """The broker: the single authority. What it decides is decided, in the order in which it decides it.
 
 It waits for the queues from the workers, for the recorder's link, and for the control link to the supervisor. A turn
-takes what all the queues hold as one batch, writes it to the journal, lets the core think, and puts at most one batch
-to each worker. The core (mpchat/core.py) does the chatting: it has never heard of queues.
+takes what has come by each queue; then, a block at a time, it writes to the journal, lets the core think, and puts to
+each worker what follows for it. The core (mpchat/core.py) does the chatting: it has never heard of queues.
 
 It never waits for a worker: what a worker is slow to take is bounded by credits, which slow those who send.
 If it dies, all it knew follows again from snapshot and journal (memory.py), and the workers forward again, from the
@@ -50,13 +50,12 @@ class Broker:
         self.ledger = self.streams.ledger
         self.docket = Docket(self.ledger)
         self.shortage = Shortage(self.memory, log)
-        self.stopping = False
+        self.has_begun = self.stopping = False
         self.records = self.turns = 0
 
     def run(self, is_first: bool, skip: int) -> None:
         self.remember(is_first, skip)
         self.poller.watch(self.control)
-        self.control.post("ready")
         # After a stop each worker applies its last item, closes its last client, and ends; so does its queue.
         while not (self.stopping and self.streams.ended):
             for source, *_ in self.poller.wait(self.timeout()):
@@ -101,14 +100,19 @@ class Broker:
 
         One short line can ask for a hundred kilobytes (LIST), so what comes out must be able to stop what goes in.
         """
-        while (self.docket or self.due_in() <= 0) and not self.ledger.lagging and self.shortage.permits():
+        while (self.docket or self.shortage or self.due_in() <= 0) and not self.ledger.lagging:
+            if not self.shortage.permits(self.docket.begins_alone):
+                break
             if not self.commit(self.docket.block(("clock", *now()))):
                 break
             self.shortage.end()
             self.streams.deliver()
         if self.shortage:
             self.shortage.tell(self.docket)
-        while self.streams.arrivals and not self.docket.is_urgent:
+        if not self.has_begun and not self.docket.begins_alone:
+            self.has_begun = True
+            self.control.post("ready")
+        while self.streams.arrivals and self.has_begun:
             worker, position = self.streams.arrivals.popitem()
             self.docket.strike(worker)
             self.streams.attach(worker, position)
@@ -136,7 +140,7 @@ class Broker:
                 lane: Lane = mailing.opened(letter, fds)
                 self.streams.take_lane(worker, lane.at_broker())
                 self.control.post("opened", serial)
-            else:
+            else:  # "link"
                 self.inquiry.take_recorder(Link(socket.socket(fileno=fds[0])))
         if self.control.ended:
             os._exit(0)
@@ -153,7 +157,7 @@ class Broker:
                 self.records += len(records)
             elif kind == "checkpoint":
                 self.memory.outboxes[worker].checkpoint(*message)
-            else:
+            else:  # "attach"
                 (self.streams.arrivals[worker],) = message
         crash_point("broker: received")
         if lane.ended:

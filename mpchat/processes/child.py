@@ -19,7 +19,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
 from mpchat.ipc import mailing
-from mpchat.ipc.board import Board
+from mpchat.ipc.board import SPARE_ROW, Board
 from mpchat.ipc.handoff import Link
 from mpchat.processes.log import Log
 from mpchat.settings import Settings
@@ -97,7 +97,7 @@ def _run(control: socket.socket, settings: Settings, board: Board) -> None:
     gc.set_threshold(_GARBAGE)
     link = Link(control)
     link.post("here")
-    role, args = _wait_for_work(link)
+    role, args = _wait_for_work(link, board)
     take_name(f"mpchat:{role}")
     log = Log(role, settings.log_level, settings.log_json)
     status = 0
@@ -115,10 +115,11 @@ def _run(control: socket.socket, settings: Settings, board: Board) -> None:
     os._exit(status)
 
 
-def _wait_for_work(link: Link) -> tuple[str, tuple[Any, ...]]:
+def _wait_for_work(link: Link, board: Board) -> tuple[str, tuple[Any, ...]]:
     """What we are to be: the first message. What has come behind it is left for whoever we become."""
     while True:
-        select.select([link], [], [])
+        while not select.select([link], [], [], BEAT_SECONDS)[0]:
+            board.beat(SPARE_ROW)
         for (role, letter), fds in link.take(link.next_size()):
             return role, mailing.opened(letter, fds)
         if link.ended:

@@ -86,6 +86,7 @@ class Crew:
     def stand_by(self) -> Child:
         resource_tracker.ensure_running()  # not in the middle of spawning: it lets go of signals that are held
         self.signals.hold()
+        self.board.write(row_of(SPARE))
         each = child.spawn(get_context("spawn"), self.settings, self.board)
         self.signals.let_go()
         self.selector.register(each.link, selectors.EVENT_READ, lambda: self.hear(each))
@@ -106,9 +107,9 @@ class Crew:
     def last_beat(self, each: Child, is_new: bool) -> float:
         """When it last turned its loop, in monotonic seconds; `is_new`: let that be now."""
         is_coming = not each.here and time.monotonic() - each.started < _START_SECONDS
-        if (is_new or is_coming) and each.role != SPARE:
+        if is_new or is_coming:
             self.board.beat(row_of(each.role))
-        return time.monotonic() if each.role == SPARE else self.board.last_beat(row_of(each.role))
+        return self.board.last_beat(row_of(each.role))
 
     def describe(self) -> list[dict[str, Any]]:
         """Who they are, and what they say on the board; and multiprocessing's own process."""
@@ -129,6 +130,8 @@ class Crew:
         """It is dead, and has been heard to the end."""
         each.link.close()
         self.wiring.gone(each)
+        if each.role == "broker" and each.ready:
+            self.is_first = False
         del self.children[each.role]
 
     def tell(self, role: str, *message: str) -> None:

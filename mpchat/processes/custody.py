@@ -60,7 +60,7 @@ class Custody:
             elif word == "mine":
                 connection, is_plain, host = about
                 self._keep(connection, fds[0], is_plain, host)
-            else:
+            else:  # "all"
                 self._sync(link)
         if link.ended:
             self._poller.forget(link)

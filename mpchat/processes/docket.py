@@ -1,7 +1,7 @@
 """The broker's docket: what has come and has not been dealt with yet, in the order in which it came.
 
-What is on it has not happened. A block stays until it has been journaled; and when a worker dies, what it had forwarded
-is struck off, because its successor forwards it again, from the kernel.
+What is on it has not happened: it stays until it has been journaled. When the successor of a dead worker arrives, what
+that one had forwarded, and is still here, is struck off: it comes again, from the kernel.
 """
 
 from collections import deque
@@ -18,7 +18,7 @@ class _Entry(NamedTuple):
     records: list[Record]
     worker: int | None = None  # who has sent them; None: nobody, they are the broker's own
     price: int = 0  # bytes of credit, owed to the worker once this has been dealt with
-    is_block: bool = False  # as it is, with no other record, not even the time
+    alone: bool = False  # it is a block by itself, without even the time
 
 
 class Docket:
@@ -36,9 +36,9 @@ class Docket:
         return (record for entry in self._waiting for record in entry.records)
 
     @property
-    def is_urgent(self) -> bool:
-        """Until its first block has happened nobody can be told where things are."""
-        return bool(self._waiting) and self._waiting[0].is_block
+    def begins_alone(self) -> bool:
+        """What comes first is such a block."""
+        return bool(self._waiting) and self._waiting[0].alone
 
     def add(self, records: list[Record]) -> None:
         """The broker's own."""
@@ -48,7 +48,7 @@ class Docket:
     def add_first(self, block: list[Record]) -> None:
         """The broker's own too: what must happen before all else here."""
         if block:
-            self._waiting.appendleft(_Entry(block, is_block=True))
+            self._waiting.appendleft(_Entry(block, alone=True))
 
     def add_batch(self, worker: int, price: int, records: list[Record]) -> None:
         """What a worker has sent, and what that has cost it."""
@@ -60,7 +60,7 @@ class Docket:
 
     def block(self, clock: Record) -> list[Record]:
         """What is to happen next, if only that time goes by. It stays on the docket until it is settled."""
-        if self.is_urgent:
+        if self.begins_alone:
             self._taken = 1
             return self._waiting[0].records
         block, self._taken = [clock], 0

@@ -51,11 +51,14 @@ class Inquiry:
             self._post("grown")
 
     def ask(self, connection: int, end: int, room: str, number: int, limit: int) -> None:
-        """Up to `limit` messages of a room: those behind this number, or (-1) the last; including all said by now."""
-        self._memory.tell_history()
+        """Up to `limit` messages of a room: those behind this number, or (-1) the last; including all said by now.
+
+        If the disk has no room for those to be told, there is no answer: better than a part of it.
+        """
+        is_all_told = self._memory.tell_history()
         question = ("history", self._memory.position, connection, end, room, number, limit)
-        self._open[connection, end] = time.monotonic() + self._seconds, question
-        if self.recorder is not None:
+        self._open[connection, end] = time.monotonic() + (self._seconds if is_all_told else 0), question
+        if self.recorder is not None and is_all_told:
             self._post(*question)
             if self._is_idle:
                 self._is_idle = False

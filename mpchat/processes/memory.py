@@ -70,8 +70,8 @@ class Memory:
             self.said_due = min(self.said_due, time.monotonic() + _SAID_SECONDS)
         return asked
 
-    def tell_history(self) -> None:
-        """Journal what was said in the blocks since the last time: for the recorder, which cannot apply them."""
+    def tell_history(self) -> bool:
+        """Journal for the recorder what was said since the last time; returns whether there is nothing left to tell."""
         self.said_due = math.inf
         if self._unsaid:
             assert self.journal is not None
@@ -82,6 +82,7 @@ class Memory:
             else:
                 self._unsaid = []
                 self.said_at = self.journal.position
+        return not self._unsaid
 
     def _apply(self, block: Iterable[Record]) -> list[Item]:
         asked: list[Item] = []
@@ -138,7 +139,7 @@ class Memory:
         if culprit and skip not in skipped:  # journaled before anything is replayed: another record may be deadly too
             note: list[Record] = [("skip", skip, connection_of(culprit[0]))]
             blocks.append((self.journal.position, note))
-            self.journal.append(note)
+            self.journal.append_at_all_costs(note)
             skipped.add(skip)
         for start, block in blocks:
             if not block:  # here a block of facts stands
@@ -177,8 +178,7 @@ class Memory:
         """
         assert self.journal is not None
         started = time.monotonic()
-        self.tell_history()  # of the blocks before a snapshot nobody can say any more what was said in them
-        if self._unsaid:
+        if not self.tell_history():  # of the blocks before a snapshot nobody can say any more what was said in them
             return
         state = pickle.dumps((self.core.dump(), [outbox.dump() for outbox in self.outboxes]), pickle.HIGHEST_PROTOCOL)
         assert self._folder is not None

@@ -43,19 +43,25 @@ class Shortage:
         self._retry_at = time.monotonic() + _RETRY_SECONDS
 
     def end(self) -> None:
-        """It has taken one."""
-        if self._retry_at is not None:
+        """It has taken one; if there is room for the reserve too, that was it."""
+        if self._retry_at is not None and self._memory.journal is not None and self._memory.journal.keep_reserve():
             self._log.info("the journal can be written again")
             self._retry_at = None
             self._told.clear()
 
-    def permits(self) -> bool:
-        """Whether a block may be tried now. During a shortage that needs room for it and for the reserve."""
+    def permits(self, is_necessary: bool) -> bool:
+        """Whether a block may be tried now. During a shortage that needs room for it and for the reserve.
+
+        Without a necessary one nothing else can happen: for that the reserve is given up.
+        """
         if self._retry_at is None:
             return True
         if self.wait:
             return False
         assert self._memory.journal is not None
+        if is_necessary:
+            self._memory.journal.release_reserve()
+            return True
         self._retry_at = time.monotonic() + _RETRY_SECONDS
         return self._memory.journal.keep_reserve()
 

@@ -55,7 +55,7 @@ class Succession:
     def resume_output(self) -> None:
         """All has been applied that was: from here on each client gets what it lacks."""
         worker = self._worker
-        worker.groups.spoken_to()
+        worker.groups.take_pending()
         for id, total, unsent, _ in self._places.values():
             connection = worker.connections[id]
             connection.resume_output(total, unsent)

@@ -117,7 +117,6 @@ class Supervisor:
                 self.crew.wiring.opened(each, *about)
             else:
                 each.hear(word, *about)
-                self.crew.is_first &= not (each.role == "broker" and each.ready)
         if each.link.ended:
             self.selector.unregister(each.link)
         elif self.crew.ready:

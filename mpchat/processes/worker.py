@@ -52,7 +52,7 @@ class Worker:
         self.applied = self.reported = 0  # bytes of the stream
         self.sends = self.bytes_out = self.turns = 0
         self.ending = False
-        self.do: dict[str, Callable[..., None]] = {
+        self.do: dict[str, Callable[..., None]] = {  # what each item means: core.py
             "open": lambda id: self.attachment.opened(id),
             "send": lambda id, data: self.groups.send(self.connections[id], data),
             "cast": self.groups.cast,
@@ -76,7 +76,7 @@ class Worker:
                     self.attachment.obey(self.control)
                 elif isinstance(source, Link):
                     self.attachment.link_event(source, readable, writable)
-            if self.attachment.has_output:
+            if self.attachment.may_send:
                 self.flush()
             if self.attachment.complete:
                 self.intake.read_the_waiting()
@@ -105,7 +105,7 @@ class Worker:
         crash_point("worker: took a client")
 
     def announce(self, connection: Connection) -> None:
-        """The broker has not heard of it yet. Is there none, the next one is told of all that it does not know."""
+        """The broker has not heard of it yet. Without a broker nobody is told: the next one is, of all it lacks."""
         if self.attachment.complete:
             self.intake.records.append(("open", self.number, connection.id, connection.is_plain, connection.host))
 
@@ -135,12 +135,13 @@ class Worker:
     # Down: items in, bytes out. attachment.py takes them from the queue, and calls what self.do says
 
     def probe(self, connection: Connection) -> None:
+        """The broker is about to give up a silent client: does anything of it lie here that it has not heard of?"""
         if not connection.unread():
             self.intake.records.append(("silent", connection.id))
 
     def flush(self) -> None:
         """Send this turn's output: everything for one client in one call."""
-        pending = self.groups.spoken_to()
+        pending = self.groups.take_pending()
         for connection in pending.values():
             self.bytes_out += connection.flush()
             self.sends += 1
@@ -153,7 +154,7 @@ class Worker:
         crash_point("worker: sent to all")
 
     def fall_behind(self, connection: Connection) -> None:
-        """The kernel takes no more for it now: wait for room, but not for ever more bytes."""
+        """The kernel takes no more for it now: wait for room, and end it when its backlog is beyond the limit."""
         self.intake.rearm(connection)
         if connection.overdue and self.attachment.complete:
             connection.deaf = True
@@ -166,7 +167,7 @@ class Worker:
         self.groups.touch(connection)
 
     def close_if_done(self, connection: Connection) -> None:
-        if self.attachment.has_output and self.closing.advance(connection, time.monotonic()):
+        if self.attachment.may_send and self.closing.advance(connection, time.monotonic()):
             self.forget(connection)
         else:
             self.poller.rearm(connection.sock, connection.blocked, 0)

@@ -90,6 +90,14 @@ class Journal:
             raise
         self.position += len(block)
 
+    def append_at_all_costs(self, batch: list[Record]) -> None:
+        """The same, on a full disk in the space of the reserve."""
+        try:
+            self.append(batch)
+        except OSError:
+            self.release_reserve()
+            self.append(batch)
+
     def roll(self) -> None:
         """Begin a new segment, unless this one is empty."""
         if self.position == self._firsts[-1]:

@@ -9,7 +9,16 @@ from multiprocessing import get_context
 
 import pytest
 
-from mpchat.ipc.board import ACCEPTOR_ROW, BROKER_ROW, COUNTERS, FIRST_WORKER_ROW, RECORDER_ROW, Board, row_of
+from mpchat.ipc.board import (
+    ACCEPTOR_ROW,
+    BROKER_ROW,
+    COUNTERS,
+    FIRST_WORKER_ROW,
+    RECORDER_ROW,
+    SPARE_ROW,
+    Board,
+    row_of,
+)
 
 
 @pytest.fixture
@@ -89,12 +98,13 @@ def test_a_beat_says_so_too_and_leaves_the_counters_alone(board: Board) -> None:
 
 
 def test_every_role_has_a_row_of_its_own() -> None:
-    assert [row_of(role) for role in ("acceptor", "broker", "recorder", "worker0", "worker12")] == [
+    assert [row_of(role) for role in ("acceptor", "broker", "recorder", "spare", "worker0", "worker12")] == [
         ACCEPTOR_ROW,
         BROKER_ROW,
         RECORDER_ROW,
+        SPARE_ROW,
         FIRST_WORKER_ROW,
         FIRST_WORKER_ROW + 12,
     ]
     with pytest.raises(KeyError):
-        row_of("spare")
+        row_of("supervisor")

@@ -37,9 +37,9 @@ class make_people:
 
 def turn(groups: Groups) -> dict[int, bytes]:
     """The bytes each was told, in pieces of whatever size; as a flush does, empties the outboxes."""
-    spoken_to = groups.spoken_to()
-    told = {id: b"".join(connection.outbox) for id, connection in spoken_to.items()}
-    for connection in spoken_to.values():
+    take_pending = groups.take_pending()
+    told = {id: b"".join(connection.outbox) for id, connection in take_pending.items()}
+    for connection in take_pending.values():
         connection.outbox.clear()
     return {id: text for id, text in told.items() if text}
 
@@ -118,8 +118,8 @@ def test_who_is_left_out_of_one_group_hears_nothing_of_another(people: list[Conn
 def test_touched_is_looked_at_though_nothing_was_said(people: list[Connection]) -> None:
     groups = Groups()
     groups.touch(people[2])
-    assert groups.spoken_to() == {3: people[2]}
-    assert groups.spoken_to() == {}
+    assert groups.take_pending() == {3: people[2]}
+    assert groups.take_pending() == {}
 
 
 def test_who_is_forgotten_is_not_sent_what_was_said(people: list[Connection]) -> None:

@@ -65,7 +65,7 @@ class Worker:
         items = outbox.after(self.position)
         places.update({item[1]: (item[1], 0, b"", False) for item in items if item[0] == "open"})
         self.apply(items)
-        self.groups.spoken_to()
+        self.groups.take_pending()
         for id, total, unsent, _ in places.values():
             self.connections[id].resume_output(total, unsent)
             self.groups.touch(self.connections[id])
@@ -92,7 +92,7 @@ class Worker:
 
     def flush(self, most: int) -> bool:
         """Send to `most` clients; whether that was all who wait for it. Whoever stops here is not asked again."""
-        pending = self.groups.spoken_to()
+        pending = self.groups.take_pending()
         for connection in list(pending.values())[:most]:
             connection.flush()
             if connection.closing:

@@ -54,9 +54,9 @@ def test_what_must_come_first_comes_alone() -> None:
     docket = Docket(Ledger(1, lag_limit=0))
     docket.add_batch(0, 10, lines(1, 2))
     docket.add_first([("answer", 1, True)])
-    assert docket.is_urgent
+    assert docket.begins_alone
     assert all_of(docket) == [[("answer", 1, True)], [CLOCK, *lines(1, 2)]]
-    assert not docket.is_urgent
+    assert not docket.begins_alone
 
 
 def test_nothing_is_nothing() -> None:

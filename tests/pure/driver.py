@@ -121,8 +121,18 @@ class Driver:
         return items
 
     def pass_time(self, seconds: float) -> list[Routed]:
-        self.wall += int(seconds * 1000)
-        self.mono += int(seconds * 1000)
+        """As in a broker, which wakes up for each deadline."""
+        items: list[Routed] = []
+        end = self.mono + int(seconds * 1000)
+        while (due := self.core.next_deadline) is not None and due < end:
+            items += self.stand_still((due - self.mono) / 1000)
+        return items + self.stand_still((end - self.mono) / 1000)
+
+    def stand_still(self, seconds: float) -> list[Routed]:
+        """The whole server was stopped for so long: it did not wake up for anything."""
+        milliseconds = max(0, round(seconds * 1000))
+        self.wall += milliseconds
+        self.mono += milliseconds
         return self.feed(("clock", self.wall, self.mono))
 
     def answer(self, answer: Any) -> list[Routed]:

@@ -104,6 +104,27 @@ def test_any_line_saves_it_even_between_probe_and_answer(driver: Driver, line: s
     assert ana.heard() == ["PING :mpchat.local"], "asked anew"
 
 
+def test_nobody_pays_for_a_server_that_stood_still(driver: Driver) -> None:
+    """A full disk, or Ctrl-Z: what they sent meanwhile comes behind the clock, and counts."""
+    newcomer, other, ana = driver.connect(), driver.connect(), driver.irc("ana")
+    driver.stand_still(40)
+    assert newcomer.send("NICK beto", "USER beto 0 * :Beto")[0].startswith(":mpchat.local 001 beto ")
+    assert not other.closed
+    driver.pass_time(1)
+    assert other.heard() == ["ERROR :Closing link: 127.0.0.1 (Registration timed out)"]
+
+    ana.heard()
+    driver.stand_still(400)
+    assert ana.heard() == []
+    driver.pass_time(1)
+    assert ana.heard() == ["PING :mpchat.local"]
+    driver.stand_still(400)
+    driver.pass_time(0.999)
+    assert ana.id not in driver.workers[ana.worker].probed
+    driver.pass_time(0.001)
+    assert ana.id in driver.workers[ana.worker].probed
+
+
 def test_plain_text_is_not_asked(driver: Driver) -> None:
     ana = driver.plain("ana")
     ana.heard()

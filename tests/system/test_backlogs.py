@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mpchat.settings import Settings
+from mpchat.settings import Oper, Settings, Wording
 from tests.running import IrcClient, PlainClient, Server
 from tests.system.servers import kill, needs_linux, ready, replaced, status, until, unusual
 
@@ -114,3 +114,16 @@ def test_an_urgent_byte_in_the_kernel_when_a_worker_dies(server: Server, after: 
     replaced(server, before, "worker0")
     carla.send("four")
     assert texts(witness, 1) == ["four"]
+
+
+def test_a_password_cut_in_two_does_not_close_the_window(tmp_path: Path) -> None:
+    """Its beginning stays in the kernel until the line is whole, and may lie in a segment that fills the buffer."""
+    opers = (Oper("root", "a-long-secret"),)
+    settings = Settings(port=0, plain_port=0, unlimited=True, workers=1, data=str(tmp_path), opers=opers)
+    with unusual(settings=replace(settings, wording=Wording(opers_exist=True))) as server:
+        ana = server.irc("ana")
+        for length in range(300, 340):
+            passwords = ["OPER root a-long-secret"] * 20
+            ana.send(*(line for oper in passwords for line in (oper, *["PRIVMSG nobody :" + "x" * length] * 3)))
+            answers = ana.sync()
+            assert [line.split(" ")[1] for line in answers if " MODE " not in line] == ["381", "401", "401", "401"] * 20

@@ -155,7 +155,14 @@ def not_served_by(people: Conversation, role: str, *_: str) -> list[IrcClient]:
 
 
 def test_of_a_spare_that_hangs(people: Conversation, server: Server) -> None:
-    """That shows when it is needed."""
+    before = kill(server, "spare", by=signal.SIGSTOP)
+    assert until(lambda: ready(server))["spare"] == before["spare"]
+    until(lambda: pids(server).get("spare", before["spare"]) != before["spare"])
+    people.round()
+    replaced(server, before, "spare")
+
+
+def test_of_a_spare_that_hangs_and_is_needed(people: Conversation, server: Server) -> None:
     kill(server, "spare", by=signal.SIGSTOP)
     before = kill(server, "worker1")
     people.round()

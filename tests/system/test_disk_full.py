@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import PATIENCE, IrcClient, Server
-from tests.system.servers import MPCHAT, Unusual, kill, needs_linux, pids, ready, replaced, until, unusual
+from tests.system.servers import MPCHAT, Unusual, kill, needs_linux, pids, ready, replaced, status, until, unusual
 
 pytestmark = needs_linux
 
@@ -89,6 +89,60 @@ def test_a_stop_while_it_is_full(server: Server, data: Path) -> None:
     server.process.send_signal(signal.SIGTERM)
     assert ana.rest()[-1].startswith("ERROR ")
     ana.close()
+
+
+class Unready(Unusual):
+    """A server that is ready only when there is room."""
+
+    def read_ready_line(self, host: str) -> None:
+        sockets = until(lambda: list(Path(self.folder.name).rglob("*.sock")))
+        self.host, self.irc_port = host, int(sockets[0].stem)
+
+    def is_ready(self) -> None:
+        super().read_ready_line(self.host)
+
+
+def test_nobody_is_served_by_a_broker_that_could_not_begin(data: Path) -> None:
+    """Before its first record it is the last run's broker still, with the words for whoever was there."""
+    args = ("--unlimited", "--workers", "1", "--data", str(data))
+    with unusual(*args) as former:
+        zoe = former.irc("zoe")
+        assert zoe.ask("PRIVMSG zoe :a word of yesterday")
+        zoe.close()
+    size = next((data / "journal").glob("*.journal")).stat().st_size
+    limits = size, resource.RLIM_INFINITY
+    command = [*MPCHAT, "server", "127.0.0.1", "0", *args]
+    server = Unready(command, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits))
+    try:
+        until(lambda: "cannot write the journal" in server.log_text())
+        before = kill(server, "broker")["broker"]
+        until(lambda: server.log_text().count("cannot write the journal") == 2)
+        assert pids(server)["broker"] != before
+        assert not any(status(server)[role]["ready"] for role in ("broker", "worker0"))
+        limit_files(server, resource.RLIM_INFINITY)
+        server.is_ready()
+        ana = server.irc("ana")
+        assert ana.ask("PRIVMSG ana :a word of today") == [":ana!~ana@127.0.0.1 PRIVMSG ana :a word of today"]
+        ana.close()
+    finally:
+        assert server.stop() == 0
+
+
+def test_what_was_just_said_is_in_the_history_or_there_is_none(server: Server, data: Path) -> None:
+    carla = server.plain("carla")
+    carla.ask("hola")
+    journal = next((data / "journal").glob("*.journal"))
+    until(lambda: "> hola" in "".join(carla.ask("/history")))
+    before = journal.stat().st_size
+    limit_files(server, before + 300 + 200)  # room for a line and a question, not for the line as a fact once more
+    carla.send_bytes(b"y" * 300 + b"\n/history 1\n")
+    until(lambda: journal.stat().st_size > before + 300)
+    limit_files(server, resource.RLIM_INFINITY)
+    answers = carla.ask()
+    assert "! the history does not answer, try again later" in answers
+    assert not any("hola" in line for line in answers)
+    assert carla.ask("/history 1")[0].endswith("y" * 300)
+    carla.close()
 
 
 class SmallDisk:
