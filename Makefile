@@ -31,9 +31,10 @@ prepare: $(READY)
 	@:
 
 try-prepare:
-	@$(MAKE) --no-print-directory prepare || { rm -f $(READY); \
+	@mkdir -p $(VENV); $(MAKE) --no-print-directory prepare 2>$(VENV)/preparing.log || { rm -f $(READY); \
 	  echo "mpchat: psutil, prompt_toolkit and setproctitle could not be installed: running without them."; \
-	  echo "mpchat: missed are CPU and memory in 'ps', line editing in the client, and process titles in 'ps aux'."; }
+	  echo "mpchat: missed are CPU and memory in 'ps', line editing in the client, and process titles in 'ps aux'."; \
+	  echo "mpchat: why is written in $(VENV)/preparing.log."; } >&2
 
 run-server: try-prepare  ## start a server (HOST= PORT= ARGS='--workers 2')
 	@exec $(RUN) -m mpchat server $(HOST) $(PORT) $(ARGS)

@@ -18,6 +18,7 @@ from mpchat.settings import Oper, Settings, Wording
 _HEADROOM_FDS = 64  # for what a process has open besides clients
 _MOST_CLIENTS = 10_000
 _NAME_BYTES = 63  # RFC 2812 section 2.3.1; it is in front of each line to a client
+_RUN = "python -m "  # how it is called: nothing is installed on the PATH
 _PLAIN_OFFSET = 13  # 6667 + 13 = 6680
 
 
@@ -29,11 +30,13 @@ class _OneLineParser(argparse.ArgumentParser):
     """argparse would put the whole usage in front of what is wrong."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} ({self.prog} --help shows what there is)\n")
+        self.exit(2, f"{self.prog.removeprefix(_RUN)}: {message} ({self.prog} --help shows what there is)\n")
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = _parser().parse_args(argv)
+    options, unknown = _parser().parse_known_args(argv)
+    if unknown:  # named here, so that the hint is about the right command
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         status: int = options.run(options)
     except Unusable as error:
@@ -52,7 +55,7 @@ def _complain(text: str, status: int) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _OneLineParser(prog="mpchat", description="A chat server made of processes.")
+    parser = _OneLineParser(prog=f"{_RUN}mpchat", description="A chat server made of processes.")
     parser.add_argument("--version", action="version", version=f"mpchat {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_server(commands)
@@ -106,7 +109,7 @@ def _oper(text: str) -> Oper:
 
 def _add_server(commands: Any) -> None:
     parser = commands.add_parser("server", help="start a server")
-    parser.set_defaults(run=_run_server)
+    parser.set_defaults(run=_run_server, parser=parser)
     add = parser.add_argument
     add("host", nargs="?", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("port", nargs="?", type=_port, default=6667, help="IRC port (default: %(default)s; 0: any free one)")
@@ -127,7 +130,7 @@ def _add_server(commands: Any) -> None:
         type=_hang_limit,
         default=3.0,
         metavar="S",
-        help="a process that hangs is killed after S; 0: never",
+        help="a process that hangs is killed after S seconds (default: %(default)s; 0: never)",
     )
     add("--name", default="mpchat.local", help="the server's name (default: %(default)s)")
     add("--network", default="mpchat", help="the network's name (default: %(default)s)")
@@ -138,7 +141,8 @@ def _add_server(commands: Any) -> None:
     password.add_argument("--password-file", metavar="F", help="the same, from a file: arguments are visible to all")
     add("--oper", type=_oper, action="append", default=[], metavar="NAME:PASSWORD", help="an operator; may be repeated")
     add("--max-clients", type=_count, metavar="N", help="connections at most (default: 10000, or what the fds allow)")
-    add("--sendq", type=_count, default=Settings.sendq_bytes, metavar="BYTES", help="how far a client may be behind")
+    sendq = Settings.sendq_bytes
+    add("--sendq", type=_count, default=sendq, metavar="BYTES", help="a client's backlog (default: %(default)s)")
     add("--unlimited", action="store_true", help="no flood control, no limits for one address; loopback only")
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     add("--log-json", action="store_true", help="log lines as JSON")
@@ -257,7 +261,7 @@ def _first_line(path: str | None) -> str:
 
 def _add_client(commands: Any) -> None:
     parser = commands.add_parser("client", help="join a server from this terminal")
-    parser.set_defaults(run=_run_client)
+    parser.set_defaults(run=_run_client, parser=parser)
     add = parser.add_argument
     add("host", nargs="?", default="127.0.0.1", help="the server (default: %(default)s)")
     add("port", nargs="?", type=_port, default=6667, help="its IRC port (default: %(default)s)")
@@ -299,7 +303,7 @@ def _state_folder() -> Path:
 
 def _add_ps(commands: Any) -> None:
     parser = commands.add_parser("ps", help="show a running server's processes")
-    parser.set_defaults(run=_run_ps)
+    parser.set_defaults(run=_run_ps, parser=parser)
     parser.add_argument("--port", type=_port, default=6667, help="the server's IRC port (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="for programs")
 
@@ -313,5 +317,8 @@ def _run_ps(options: argparse.Namespace) -> int:
         status = ask(folder / f"{options.port}.sock")
     except OSError:
         return _complain(f"no server of yours on port {options.port} (its control socket would be in {folder})", 1)
-    print(as_json(status) if options.json else as_table(status))
+    try:
+        print(as_json(status) if options.json else as_table(status), flush=True)
+    except BrokenPipeError:  # head(1) has seen enough; Python would complain once more when it flushes at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

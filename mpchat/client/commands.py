@@ -58,7 +58,7 @@ def _command(text: str, model: Model) -> Step:
     if known is None:
         near = difflib.get_close_matches(name, COMMANDS, 1)
         return error(f"no such command: /{name}" + (f" (did you mean /{near[0]}?)" if near else " (see /help)"))
-    return known.obey(model, rest.strip()) or error(f"how to use it: /{name} {known.usage}")
+    return known.obey(model, rest.strip()) or error(f"how to use it: /{name} {known.usage}  {known.help}")
 
 
 # Each takes the model and the words behind the command.
@@ -130,8 +130,9 @@ def _topic(model: Model, rest: str) -> Step | None:
 
 
 def _rooms(model: Model, rest: str) -> Step | None:
-    mine = [("*" if model.is_current(room.name) else "") + room.name for room in model.rooms.values() if room.entered]
-    step = note(f"you are in {' '.join(mine) or 'no room'}")
+    mine = [room.name for room in model.rooms.values() if room.entered]
+    here = f", talking in {model.current}" if len(mine) > 1 else ""
+    step = note(f"you are in {' '.join(mine) or 'no room'}{here}")
     step.send = ["LIST"]
     return step
 
@@ -213,7 +214,7 @@ COMMANDS = {
     "away": Command("[TEXT]", "say that you are away; alone: back", _away),
     "invite": Command("NICK [#ROOM]", "ask somebody in", _invite),
     "kick": Command("[#ROOM] NICK [REASON]", "send somebody out (operators)", _kick),
-    "mode": Command("[#ROOM] [CHANGE]", "read or change a room's modes", _mode),
+    "mode": Command("[#ROOM] [CHANGE]", "read a room's modes; operators change them", _mode),
     "raw": Command("LINE", "send a line of IRC as it is", _raw),
     "clear": Command("", "an empty screen", _clear, alone=True),
     "help": Command("[COMMAND]", "this list; //text says /text", _help, alone=True),

@@ -54,13 +54,14 @@ class Numerics:
             "319": lambda p: [Line(f"{p[0]} is in {p[1]}")],
             "322": self._listed,
             "323": self._list_ends,
-            "324": lambda p: [Line(f"{p[0]} has mode {' '.join(p[1:])}")],
+            "324": lambda p: [Line(f"{p[0]} has " + ("no modes set" if p[1] == "+" else f"mode {' '.join(p[1:])}"))],
             "331": lambda p: [Line(f"{p[0]} has no topic")],
             "332": lambda p: [Line(f"topic of {p[0]}: {p[1]}")],
             "341": lambda p: [Line(f"{p[0]} was invited to {p[1]}")],
             "352": self._who,
             "353": self._named,
             "366": self._names_end,
+            "367": lambda p: [Line(f"banned from {p[0]}: {p[1]}" + (f", by {p[2].partition('!')[0]}" if p[2] else ""))],
             "372": lambda p: [Line(p[0].removeprefix("- "))],
         }
 
@@ -99,7 +100,7 @@ class Numerics:
     def _who(self, params: list[str]) -> list[Line]:
         _, user, host, _, nick, flags, real = params[:7]
         state = "away" if flags.startswith("G") else "here"
-        return [Line(f"{nick} ({user}@{host}), {state}: {real.partition(' ')[2]}")]
+        return [Line(f"{nick} ({user}@{host}), {state}, real name {real.partition(' ')[2]}")]
 
     def _listed(self, params: list[str]) -> list[Line]:
         self._rooms += 1

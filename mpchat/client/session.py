@@ -148,7 +148,7 @@ class Session:
         self.model.nick = param(message, 0) or self.model.nick
         server, nick = nick_of(message), self.model.nick
         if self.was_in:
-            step = note(f"back on {server} as {nick}; a private message of meanwhile would be lost")
+            step = note(f"back on {server} as {nick}; private messages sent meanwhile are lost")
         else:
             step = note(f"connected to {server} as {nick} (/help lists the commands)")
         self.was_in = True

@@ -3,6 +3,7 @@
 Connecting is the question; the answer is one JSON object, then the end of file. Nothing is read from whoever asks.
 """
 
+import errno
 import json
 import os
 import socket
@@ -47,7 +48,8 @@ class ControlSocket:
             self._sock.bind(str(self.path))
         except OSError:
             if _answers(self.path):
-                raise
+                taken = "in use: a server of yours is running on that port, whatever its address"
+                raise OSError(errno.EADDRINUSE, taken) from None
             self.path.unlink(missing_ok=True)  # left behind by a server that was killed
             self._sock.bind(str(self.path))
         finally:

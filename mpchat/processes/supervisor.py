@@ -51,12 +51,12 @@ class Supervisor:
     def run(self) -> int:
         self.log = Log("supervisor", self.settings.log_level, self.settings.log_json)
         self.crashes = Intensity(*_CRASHES)
-        if self.settings.data:
-            self.lock = claim(Path(self.settings.data))  # held until the process ends
         self.listeners = [(listen(self.settings, self.settings.port), False)]
         if self.settings.plain_port is not None:
             self.listeners.append((listen(self.settings, self.settings.plain_port), True))
         self.ports = [sock.getsockname()[1] for sock, _ in self.listeners]
+        if self.settings.data:
+            self.lock = claim(Path(self.settings.data))  # held until the process ends
         self.control = ControlSocket(self.runtime / f"{self.ports[0]}.sock")
         self.signals = Signals(*child.STOP_SIGNALS)
         self.selector = selectors.DefaultSelector()

@@ -36,7 +36,7 @@ _PAST_LINES = 20  # fits a terminal's screen
 
 _WORDS: dict[Reason, str] = {
     Reason.NO_SUCH_NICK: "nobody here is called {}",
-    Reason.NO_SUCH_CHANNEL: "there is no room {} (a room's name begins with #)",
+    Reason.NO_SUCH_CHANNEL: "there is no room {}",
     Reason.BAD_CHANNEL_NAME: "{} cannot be a room's name",
     Reason.CANNOT_SAY: "you may not speak in {}",
     Reason.CHANNEL_FULL: "{} is full",
@@ -184,7 +184,7 @@ def _join(desk: Desk, peer: Peer, rest: str) -> Outcomes:
     if not name:
         yield line("! /join #ROOM [KEY]")
         return
-    yield from _enter(desk, peer, name, key.strip())
+    yield from _enter(desk, peer, name if name.startswith("#") else "#" + name, key.strip())
 
 
 def _part(desk: Desk, peer: Peer, rest: str) -> Outcomes:
@@ -206,7 +206,7 @@ def _me(desk: Desk, peer: Peer, rest: str) -> Outcomes:
 
 
 def _who(desk: Desk, peer: Peer, rest: str) -> Outcomes:
-    channel = desk.hub.channel(rest) if rest else _room(peer)
+    channel = desk.hub.channel(rest if rest.startswith("#") else "#" + rest) if rest else _room(peer)
     if not channel.shows_itself_to(peer.session):
         raise Refusal(Reason.NO_SUCH_CHANNEL, rest)
     yield line(_who_is_in(channel, peer.session))

@@ -87,7 +87,7 @@ def test_the_first_minute() -> None:
         ("/nick beto", ["! beto is taken, try another nickname"]),
         ("/join", ["! /join #ROOM [KEY]"]),
         ("/join #lobby", ["* you are in #lobby already"]),
-        ("/join sala", ["! there is no room sala (a room's name begins with #)"]),
+        ("/join lobby", ["* you are in #lobby already"]),
         ("/join #", ["! # cannot be a room's name"]),
         ("/join #llave", ["! #llave needs its key: /join #llave KEY"]),
         ("/JOIN #llave  secret ", [
@@ -100,7 +100,7 @@ def test_the_first_minute() -> None:
         ("/msg", ["! /msg NICK TEXT"]),
         ("/msg beto", ["! say what?"]),
         ("/msg nadie hola", ["! nobody here is called nadie"]),
-        ("/msg #nada hola", ["! there is no room #nada (a room's name begins with #)"]),
+        ("/msg #nada hola", ["! there is no room #nada"]),
         ("/msg #muda hola", ["! you may not speak in #muda"]),
         ("/msg beto hola", []),
         ("/msg carla hola", ["* carla is away: de viaje"]),
@@ -108,7 +108,7 @@ def test_the_first_minute() -> None:
         ("/me saluda", []),
         ("/who", ["* in #lobby: beto, ana"]),
         ("/who #LLAVE", ["* in #llave: carla"]),
-        ("/who #secreta", ["! there is no room #secreta (a room's name begins with #)"]),
+        ("/who #secreta", ["! there is no room #secreta"]),
         ("/rooms", [
             "* #lobby (2)", "* #llave (1)  llaves", "* #llena (1)", "* #cerrada (1)", "* #vetada (1)", "* #muda (1)",
         ]),
