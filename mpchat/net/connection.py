@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import re
 import socket
+from contextlib import suppress
 from typing import Any
 
 from mpchat.net import stream_position
@@ -32,6 +33,7 @@ class Limits:
         self.line = settings.line_bytes
         self.window = settings.window_bytes
         self.sendq = settings.sendq_bytes
+        self.receive_buffer = settings.receive_buffer_bytes
         self.view = bytearray(settings.peek_bytes)
 
 
@@ -57,6 +59,7 @@ class Connection:
         "limits",
         "outbox",
         "reported",
+        "roomy",
         "seen",
         "sent",
         "sock",
@@ -74,6 +77,7 @@ class Connection:
         self.again = False  # there is more to read than could be taken
         self.begun = 0  # bytes of an unfinished line that were forwarded as parts
         self.discarding = False  # inside a line that was too long
+        self.roomy = False  # its receive buffer is the larger one
         self.hung_up = False  # the client has closed its side, or everything
         self.finished = False  # the end of input was reported, or nobody wants more
         self.outbox: list[bytes] = []  # this turn's output
@@ -160,8 +164,11 @@ class Connection:
         which charges us for all of the segment that it came in: then there must be a window besides, for the line's end
         (see _cut).
         """
-        if self.forwarded - self.begun < end < self.forwarded:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOMY_BYTES)
+        if self.roomy != (self.forwarded - self.begun < end < self.forwarded):
+            self.roomy = not self.roomy
+            with suppress(OSError):  # it may have been reset
+                size = _ROOMY_BYTES if self.roomy else self.limits.receive_buffer
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
         while self.consumed < end:
             try:
                 taken = self.sock.recv_into(self.limits.view, min(end - self.consumed, len(self.limits.view)))

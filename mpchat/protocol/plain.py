@@ -206,9 +206,10 @@ def _me(desk: Desk, peer: Peer, rest: str) -> Outcomes:
 
 
 def _who(desk: Desk, peer: Peer, rest: str) -> Outcomes:
-    channel = desk.hub.channel(rest if rest.startswith("#") else "#" + rest) if rest else _room(peer)
+    name = rest if rest.startswith("#") else "#" + rest
+    channel = desk.hub.channel(name) if rest else _room(peer)
     if not channel.shows_itself_to(peer.session):
-        raise Refusal(Reason.NO_SUCH_CHANNEL, rest)
+        raise Refusal(Reason.NO_SUCH_CHANNEL, name)
     yield line(_who_is_in(channel, peer.session))
 
 

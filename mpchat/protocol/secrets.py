@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mpchat.chat.text import clean
+from mpchat.chat.text import clean, spoiled
 from mpchat.protocol.message import LINE_BYTES, TAG_BYTES
 
 Record = tuple[Any, ...]
 
-# The text as the dialects read it, after clean(). Tags, a prefix and spaces may stand before an IRC command; the
+# The text as the dialects read it. Tags, a prefix and spaces may stand before an IRC command; the
 # secret is what follows PASS, or OPER's second word; an empty one is none, and answered with 461.
 _IRC = re.compile("( *(?:@[^ ]* +)?(?::[^ ]* +)?(?:PASS +|OPER +[^ ]+ +)(?::|(?![: ])))(.+)", re.IGNORECASE | re.ASCII)
 _PLAIN = re.compile("(/pass +)(.+)", re.IGNORECASE | re.ASCII)
@@ -61,7 +61,7 @@ class Withheld:
         """The last block has not happened: it comes again, perhaps otherwise divided."""
         self._begun, strangers = self._before
         for connection in strangers:
-            del self._is_plain[connection]
+            self.closed(connection)
 
     def take(self, record: Record) -> Record:
         """The record as everybody may see it."""
@@ -88,12 +88,13 @@ class Withheld:
             return (kind, connection, begun.start + len(begun.shown), b"")
         # What waits in the kernel is forwarded again if a worker dies, together with what has come since.
         whole, shown = begun.came[: max(0, start - begun.start)] + data, begun.shown
-        found = self._find(connection, whole) if whole and whole[0] in _FIRST else None
+        text = whole.removesuffix(b"\r") if kind == "line" else whole  # its line end is no secret
+        found = self._find(connection, text) if text and text[0] in _FIRST else None
         if found is not None:
-            visible = found[1].encode()
+            visible = found[0].encode()
             if kind == "line":
                 if connection in self._is_plain:
-                    self._secrets[connection, end] = found[2].strip()
+                    self._secrets[connection, end] = found[1].strip()
             elif len(whole) <= _WAITING_BYTES:
                 # Only what stands before the secret is taken; the rest waits in the kernel until the line is whole.
                 before = max(len(shown), len(visible) if whole.startswith(visible) else 0)
@@ -112,12 +113,16 @@ class Withheld:
         if connection in self._is_plain:  # one that has closed would never be forgotten
             self._begun[connection] = begun
 
-    def _find(self, connection: int, line: bytes) -> re.Match[str] | None:
-        text = clean(line.decode(errors="replace"))
-        found = _PLAIN.fullmatch(text.strip())  # in either dialect: a plain one's last lines come after closed()
+    def _find(self, connection: int, line: bytes) -> tuple[str, str] | None:
+        """What stands before a secret, and the secret."""
+        text = line.decode(errors="replace")
+        found = _PLAIN.fullmatch(clean(text).strip())  # in either dialect: a plain one's last lines come after closed()
         if found is None and not self._is_plain.get(connection, False):
-            found = _IRC.fullmatch(text)
-        return found
+            found = _IRC.fullmatch(spoiled(text))  # as the dialect divides it: a tab or a control character is no space
+            if found is not None:
+                return text[: found.end(1)], clean(text[found.end(1) :])
+            found = _IRC.fullmatch(clean(text))  # as somebody may have meant it
+        return (found[1], found[2]) if found is not None else None
 
     def secret(self, connection: int, end: int) -> str:
         """What stood in the line that ended there."""

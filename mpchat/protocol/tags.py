@@ -7,10 +7,12 @@ not taken for those it gave before.
 import re
 from dataclasses import dataclass
 
+from mpchat.chat.text import clean
 from mpchat.protocol.capabilities import MESSAGE_TAGS, SERVER_TIME
 from mpchat.protocol.clock import timestamp
 
 LINE_ID = "+mpchat.org/id"  # how a client numbers its lines, so that it can send them again: name.number
+_FOR_OTHERS = re.compile(r"\+(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9-]+")  # a client-only tag: its vendor, and its name
 _LINE_ID = re.compile(r"([A-Za-z0-9]{8,32})\.([0-9]{1,15})")
 _MESSAGE_ID = re.compile(r"([0-9a-z]{1,12})-([0-9a-z]{1,12})")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -75,8 +77,8 @@ class ClientTags:
 
 
 def client_tags(tags: dict[str, str]) -> ClientTags:
-    """Those of a line's tags that are meant for others: what is not, stays here."""
-    relayed = ";".join([_written(*tag) for tag in tags.items() if tag[0].startswith("+") and tag[0] != LINE_ID])
+    """Those of a line's tags that are meant for others: what is not, or has no proper name, stays here."""
+    relayed = ";".join([_written(*tag) for tag in tags.items() if _FOR_OTHERS.fullmatch(tag[0]) and tag[0] != LINE_ID])
     found = _LINE_ID.fullmatch(tags.get(LINE_ID, ""))
     if found is None:
         return ClientTags(relayed)
@@ -84,4 +86,5 @@ def client_tags(tags: dict[str, str]) -> ClientTags:
 
 
 def _written(name: str, value: str) -> str:
-    return f"{name}={value.translate(_ESCAPED)}" if value else name
+    value = clean(value.replace("\t", "").translate(_ESCAPED))  # a line end in it is written as it was, and harmless
+    return f"{name}={value}" if value else name

@@ -207,6 +207,8 @@ def test_twenty_rights_fit_one_line_as_announced(server: Server, channel: str, n
     ana.send(f"MODE {channel} -{'b' * 20} {masks}", f"MODE {channel} +{'b' * 21} {masks} more")
     assert commands(ana.ask(f"MODE {channel} b")) == ["MODE", "MODE"] + ["367"] * 20 + ["368"]
     assert commands(ana.ask(f"MODE {channel} +{'z' * 300}")) == ["472"], "once"
+    others = "".join(chr(letter) for letter in range(0xC0, 0x170))
+    assert commands(ana.ask(f"MODE {channel} +{others}")) == ["472"] * 20
 
 
 def test_an_echo_that_is_too_long_for_one_line_becomes_two(server: Server, channel: str, nicks: Iterator[str]) -> None:

@@ -328,7 +328,8 @@ def test_rooms_shows_the_rooms_but_no_secret_ones(server: Server, channel: str, 
     rooms = ana.ask("/rooms")
     assert f"* {channel} (1)  homework" in rooms
     assert not [room for room in rooms if "secret" in room]
-    assert ana.ask(f"/who {channel}secret") == [f"! there is no room {channel}secret"]
+    for name in (f"{channel}secret", f"{channel}nothing"):
+        assert ana.ask(f"/who {name}", f"/who {name[1:]}") == [f"! there is no room {name}"] * 2
 
 
 def test_help_shows_every_command_with_its_words_in_one_column(server: Server, nicks: Iterator[str]) -> None:

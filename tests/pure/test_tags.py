@@ -48,7 +48,11 @@ def test_what_nobody_knows_is_not_told() -> None:
 @pytest.mark.parametrize(
     ("line", "relayed"),
     [
-        ("@a=1;+b;+c/d=e;+=;time=now TAGMSG", "+b;+c/d=e;+"),
+        ("@a=1;+b;+c/d=e;+=;time=now TAGMSG", "+b;+c/d=e"),
+        ("@+a\t:root\tPRIVMSG\tbob\t:hi;+b TAGMSG", "+b"),
+        ("@+ñ;+a_b;+a/b/c;+example.com/x-1;+é=1 TAGMSG", "+example.com/x-1"),
+        ("@+a=x\t\x1b[31my\x9b\u202e TAGMSG", "+a=x[31my"),
+        ("@+a=" + "\t" * 4000 + " TAGMSG", "+a"),
         (r"@+a=raw+:=,\:\s\\\r\n TAGMSG", r"+a=raw+:=,\:\s\\\r\n"),
         (r"@+a=b\c\ TAGMSG", "+a=bc"),
         ("@+a=1;+b;+a=2 TAGMSG", "+a=2;+b"),

@@ -52,9 +52,8 @@ def handle(desk: Desk, peer: Peer, line: bytes) -> Iterable[Outcome]:
 
 
 def make_harmless(message: Message, text: int | None) -> None:
-    """Without what a terminal would obey; `text`: the parameter that people will read, not a name."""
+    """Without what a terminal would obey; `text`: the parameter that people will read, not a name. (Tags: tags.py.)"""
     message.params = [clean(word) if place == text else spoiled(word) for place, word in enumerate(message.params)]
-    message.tags = {clean(name): clean(value) for name, value in message.tags.items()}
 
 
 def too_long(line: bytes) -> bool:

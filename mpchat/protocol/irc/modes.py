@@ -32,11 +32,12 @@ def _channel_mode(desk: Desk, peer: Peer, name: str, params: list[str]) -> Outco
     if len(whole) < len(changes):  # +o or +v, and nobody named
         yield desk.reply(peer, n.NEEDMOREPARAMS, "MODE", "Not enough parameters")
     if whole:
-        changes = _first(desk.wording.mode_changes, whole)
-        made, refused = desk.hub.set_modes(peer.session, name, changes, desk.seconds)
+        most = desk.wording.mode_changes
+        made, refused = desk.hub.set_modes(peer.session, name, _first(most, whole), desk.seconds)
         if made is not None:
             yield made
-        for refusal in {refusal.args: refusal for refusal in refused}.values():  # each once
+        each_once = list({refusal.args: refusal for refusal in refused}.values())
+        for refusal in each_once[:most]:
             yield refuse(desk, peer, refusal)
 
 
