@@ -21,7 +21,7 @@ help:  ## this list
 	@echo '  variables: HOST=$(HOST) PORT=$(PORT) ARGS="$(ARGS)" PYTHON=$(PYTHON)'
 
 $(READY): requirements.txt
-	@echo "mpchat: preparing $(VENV) (once, and again when requirements.txt changes)" >&2
+	@echo "mpchat: preparing $(VENV) (once, and again when requirements.txt changes)"
 	@rm -f $@
 	@[ -x $(VENV)/bin/python ] || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --retries 1 -r requirements.txt

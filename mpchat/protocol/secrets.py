@@ -15,8 +15,8 @@ from mpchat.protocol.message import LINE_BYTES, TAG_BYTES
 
 Record = tuple[Any, ...]
 
-# The text as the dialects read it. Tags, a prefix and spaces may stand before an IRC command; the
-# secret is what follows PASS, or OPER's second word; an empty one is none, and answered with 461.
+# Tags, a prefix and spaces may stand before an IRC command; the secret is what follows PASS, or OPER's second word; an
+# empty one is none, and answered with 461.
 _IRC = re.compile("( *(?:@[^ ]* +)?(?::[^ ]* +)?(?:PASS +|OPER +[^ ]+ +)(?::|(?![: ])))(.+)", re.IGNORECASE | re.ASCII)
 _PLAIN = re.compile("(/pass +)(.+)", re.IGNORECASE | re.ASCII)
 # No line that begins otherwise can hold one: what clean() and strip() take away may stand before it.
