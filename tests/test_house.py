@@ -25,7 +25,6 @@ FLOORS = {
     "client": {"client", "protocol", "chat"},
     "monitor": {"monitor", "ipc"},
 }
-LINES = 200  # of a main
 
 
 def imported(source: str) -> set[str]:
@@ -71,11 +70,6 @@ def test_every_room_has_a_floor() -> None:
     rooms = {path.split("/")[0].removesuffix(".py") for path in FILES}
 
     assert rooms - set(FLOORS) == {"processes", "cli", "__init__", "__main__"}
-
-
-@pytest.mark.parametrize("path", [path for path in FILES if path.startswith("processes/")])
-def test_a_main_can_be_read_in_one_sitting(path: str) -> None:
-    assert FILES[path].count("\n") <= LINES
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,27 @@
-"""The board: one row of counters for each process, in a file that all of them map. Each writes its own row.
+"""The board: one row of counters for each process, in memory that all of them map. Each writes its own row.
 
 Reading it costs its owner nothing, and a row outlives its process: a dead one's last numbers can be read until the
 supervisor writes the row anew, for the one that takes its place.
-An ordinary file, not shared_memory: that unlinks a segment when a mere reader exits (CPython before 3.13).
+It is a memfd (memfd_create(2)), not a file: in a full /tmp the first write to a mapped file is a SIGBUS. Nor is it
+shared_memory: that unlinks a segment when a mere reader exits (CPython before 3.13).
 """
 
 import mmap
 import os
 import time
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.reduction import DupFd
 from typing import Any
 
 # position: for the recorder, how far in the journal it has stored; for a broker, the place of the record it replays.
 COUNTERS = ("clients", "records", "items", "deliveries", "sends", "bytes_out", "turns", "position")
 ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, SPARE_ROW, FIRST_WORKER_ROW = range(5)
-_CELLS = 1 + len(COUNTERS)  # of a row: when its process last turned, in monotonic ns, and the counters
+# Of a row: since when its process has been waiting for the disk (0: it is not), when it last turned, and the counters.
+# Times in monotonic ns.
+_DISK, _BEAT, _COUNTED = range(3)
+_CELLS = _COUNTED + len(COUNTERS)
 _CELL_BYTES = 8
 _ZEROS = dict.fromkeys(COUNTERS, 0)
 
@@ -46,27 +52,53 @@ class Board:
 
     @classmethod
     def make(cls, rows: int) -> "Board":
-        import tempfile  # here: it takes 9 ms, which no child has to pay
+        fd = _memory()
+        os.ftruncate(fd, rows * _CELLS * _CELL_BYTES)
+        return cls(fd, rows)
 
-        with tempfile.TemporaryFile() as file:  # it has no name any more: nothing to remove at the end
-            os.ftruncate(file.fileno(), rows * _CELLS * _CELL_BYTES)
-            return cls(os.dup(file.fileno()), rows)
+    def begin(self, row: int) -> None:
+        """For the supervisor: a new process has this row, turns now, and has counted nothing."""
+        self._cells[row * _CELLS + _DISK] = 0
+        self.write(row)
 
     def write(self, row: int, **counters: int) -> None:
         """All counters of a row by name; those left out are 0. The time goes with them: so its process is alive."""
         values = {**_ZEROS, **counters}.values()  # in the order of COUNTERS
-        self._cells[row * _CELLS : (row + 1) * _CELLS] = array("q", (time.monotonic_ns(), *values))
+        self._cells[row * _CELLS + _BEAT : (row + 1) * _CELLS] = array("q", (time.monotonic_ns(), *values))
 
     def read(self, row: int) -> dict[str, int]:
-        return dict(zip(COUNTERS, self._cells[row * _CELLS + 1 : (row + 1) * _CELLS], strict=True))
+        return dict(zip(COUNTERS, self._cells[row * _CELLS + _COUNTED : (row + 1) * _CELLS], strict=True))
 
     def beat(self, row: int) -> None:
-        """Let its process have turned now: for the supervisor, which must not judge one that could not turn yet."""
-        self._cells[row * _CELLS] = time.monotonic_ns()
+        """The row's process turns now. (The supervisor also says so of one that could not turn yet.)"""
+        self._cells[row * _CELLS + _BEAT] = time.monotonic_ns()
 
     def last_beat(self, row: int) -> float:
         """When the row's process last turned, in monotonic seconds."""
-        return self._cells[row * _CELLS] / 1e9
+        return self._cells[row * _CELLS + _BEAT] / 1e9
+
+    @contextmanager
+    def waiting_for_the_disk(self, row: int) -> Iterator[None]:
+        """Around a call that may wait for the disk (fdatasync(2), a large read): such a process does not hang."""
+        self._cells[row * _CELLS + _DISK] = time.monotonic_ns()
+        try:
+            yield
+        finally:
+            self._cells[row * _CELLS + _DISK] = 0
+            self.beat(row)
+
+    def waits_for_the_disk(self, row: int) -> bool:
+        return self._cells[row * _CELLS + _DISK] != 0
+
+
+def _memory() -> int:
+    """A new open file that is nowhere but in memory, or where the system has no such thing (macOS), without a name."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("mpchat-board", os.MFD_CLOEXEC)
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 def _map_again(fd: Any, rows: int) -> Board:

@@ -73,7 +73,7 @@ class Crew:
             args = self.listeners, self.acceptors
         elif role in self.workers:
             args = (self.workers.index(role),)
-        self.board.write(row_of(role))  # its first beat, and nothing of the last one's
+        self.board.begin(row_of(role))
         each = self.children.pop(SPARE, None) or self.stand_by()
         each.be(role, *args)
         self.children[role] = each
@@ -86,7 +86,7 @@ class Crew:
     def stand_by(self) -> Child:
         resource_tracker.ensure_running()  # not in the middle of spawning: it lets go of signals that are held
         self.signals.hold()
-        self.board.write(row_of(SPARE))
+        self.board.begin(row_of(SPARE))
         each = child.spawn(get_context("spawn"), self.settings, self.board)
         self.signals.let_go()
         self.selector.register(each.link, selectors.EVENT_READ, lambda: self.hear(each))

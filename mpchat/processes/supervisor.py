@@ -115,12 +115,20 @@ class Supervisor:
         for (word, *about), _ in each.link.take():
             if word == "opened":
                 self.crew.wiring.opened(each, *about)
+            elif word == "misbehaves":
+                self.end_the_misbehaving(*about)
             else:
                 each.hear(word, *about)
         if each.link.ended:
             self.selector.unregister(each.link)
         elif self.crew.ready:
             self.all_at_work()
+
+    def end_the_misbehaving(self, role: str, why: str) -> None:
+        """A child has got from this one what none of us would send: nothing that it says can be relied on any more."""
+        if role in self.crew.children:
+            self.log.error("process misbehaves", role=role, was=self.crew.children[role].process.pid, why=why)
+            self.crew.children[role].process.kill()
 
     def all_at_work(self) -> None:
         """For the first time, or again after a death; what has to wait for it is done."""

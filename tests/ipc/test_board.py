@@ -108,3 +108,22 @@ def test_every_role_has_a_row_of_its_own() -> None:
     ]
     with pytest.raises(KeyError):
         row_of("supervisor")
+
+
+def test_a_process_says_that_it_waits_for_the_disk(board: Board) -> None:
+    with board.waiting_for_the_disk(1):
+        board.write(1, clients=5)  # as it may while it loads
+        assert (board.waits_for_the_disk(1), board.waits_for_the_disk(0)) == (True, False)
+    assert not board.waits_for_the_disk(1)
+
+
+def test_a_new_process_in_a_row_does_not_wait_for_its_predecessors_disk(board: Board) -> None:
+    board.waiting_for_the_disk(1).__enter__()  # it is killed in there
+    board.begin(1)
+    assert not board.waits_for_the_disk(1)
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="no memfd here: the board is a file")
+def test_the_board_is_on_no_file_system(board: Board) -> None:
+    """In a full /tmp the first write to a mapped file is a SIGBUS."""
+    assert os.readlink(f"/proc/self/fd/{board._fd}").startswith("/memfd:")
