@@ -211,7 +211,7 @@ def _data_folder(options: argparse.Namespace) -> str:
     if options.durability == "none":
         return ""
     state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
-    return str(options.data or Path(state, "mpchat", str(options.port)))
+    return os.path.abspath(options.data or Path(state, "mpchat", str(options.port)))
 
 
 def _default_plain_port(port: int) -> int | None:

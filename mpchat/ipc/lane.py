@@ -8,6 +8,7 @@ Reading goes past Queue.get(): that would block in the middle of a frame whose w
 anything. Each process closes the ends it does not use, so the death of one is an end of file for the other.
 """
 
+import errno
 import os
 import struct
 from dataclasses import dataclass
@@ -59,6 +60,10 @@ class LaneEnd:
         os.set_blocking(source._reader.fileno(), False)
         sink._ignore_epipe = True  # a dead peer is noticed as end of file here, not by the feeder thread
         sink.cancel_join_thread()  # and never keeps this process from ending
+        try:
+            sink._start_thread()  # now, so that no put() can fail where there is none to be had
+        except RuntimeError as error:
+            raise OSError(errno.EAGAIN, str(error)) from error
         self._fd = int(source._reader.fileno())
         self._buffer = bytearray(_READ_BYTES)
         self._stream = bytearray()

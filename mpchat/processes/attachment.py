@@ -46,11 +46,16 @@ class Attachment:
         self.succession = Succession(worker)
 
     def obey(self, control: Link) -> None:
-        """The supervisor gives us a broker or an acceptor to work with. The end of the link says that it is dead."""
+        """The supervisor gives us a broker or an acceptor to work with, or says that there will be no broker any more.
+
+        The end of the link says that it is dead.
+        """
         for (word, *about), fds in control.take():
             if word == "lane":
                 serial, letter = about
                 self.take_lane(serial, letter, fds)
+            elif word == "farewell":
+                self.worker.say_farewell(*about)
             else:  # "acceptor"
                 self.take_link(Link(socket.socket(fileno=fds[0])))
         if control.ended:

@@ -29,6 +29,7 @@ from mpchat.processes.attachment import Attachment
 from mpchat.processes.child import BEAT_SECONDS
 from mpchat.processes.crash import crash_point
 from mpchat.processes.log import Log
+from mpchat.protocol.door import turned_away
 from mpchat.settings import Settings
 
 _REPORT_BYTES = 1 << 18  # of the stream: how often the broker hears how far we are, if there is nothing else to say
@@ -187,6 +188,22 @@ class Worker:
         for connection in self.connections.values():
             if not connection.closing:
                 self.close(connection)
+
+    def say_farewell(self, reason: str) -> None:
+        """The server ends because there can be no broker: the one case in which a client is told by us.
+
+        It comes behind what the outbox holds. A client whose output we have not taken over yet may be in the middle of
+        a line: its connection just ends.
+        """
+        if not self.attachment.may_send:
+            self.groups.take_pending()
+        for connection in self.connections.values():
+            if not self.attachment.may_send:
+                connection.outbox.clear()
+            elif not connection.closing:
+                self.groups.send(connection, turned_away(reason, connection.is_plain))
+        self.attachment.may_send = True
+        self.end()
 
     def show(self) -> None:
         self.turns += 1
