@@ -37,10 +37,22 @@ def stop() -> None:
     if fd is None or child is None:
         return
     os.close(fd)  # the end of file is what it waits for
-    if hasattr(os, "pidfd_open"):
-        ended = os.pidfd_open(child)
-        if not select.select([ended], [], [], _END_SECONDS)[0]:
+    if not _has_ended(child, _END_SECONDS):
+        with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)  # it was stopped, perhaps
-        os.close(ended)
     with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored the kernel keeps no zombies
         os.waitpid(child, 0)
+
+
+def _has_ended(child: int, within: float) -> bool:
+    """Whether a process that nobody has reaped ends in so many seconds."""
+    if not hasattr(os, "pidfd_open"):
+        return True  # macOS: waitpid() waits
+    try:
+        ended = os.pidfd_open(child)
+    except OSError:
+        return False  # it has been reaped, or there is no descriptor left to wait with
+    try:
+        return bool(select.select([ended], [], [], within)[0])
+    finally:
+        os.close(ended)

@@ -25,9 +25,11 @@ from mpchat.processes.custody import Custody
 from mpchat.processes.log import Log
 from mpchat.protocol.door import turned_away, written
 from mpchat.settings import Settings
+from mpchat.store.journal import Damaged
 
 _ACCEPTS = 64  # from one listener in one turn, so that a storm on one does not starve the other
 _OUT_OF_FDS = (errno.EMFILE, errno.ENFILE)
+_NOT_LISTENING = (errno.EINVAL, errno.EBADF)  # somebody has shut it down (ss -K): it stays readable, and never accepts
 
 
 Listener = tuple[socket.socket, bool]  # and whether plain text is spoken there
@@ -100,9 +102,19 @@ class Acceptor:
                 if error.errno in _OUT_OF_FDS:
                     self.refuse_for_want_of_fds(listener)
                     return
+                if error.errno in _NOT_LISTENING:
+                    self.lose(listener, error)
+                    return
                 continue  # the client has gone again (accept(2) passes on its errors)
             crash_point("acceptor: accepted")
             self.admit(sock, written(str(address[0])), self.listeners[listener])
+
+    def lose(self, listener: socket.socket, error: OSError) -> None:
+        """Nobody will come in by this socket again. When it was the last one, the server is of no use to newcomers."""
+        self.log.error("a listening socket is closed", was_plain=self.listeners.pop(listener), error=str(error))
+        self.poller.forget(listener)
+        if not self.listeners:
+            raise Damaged("no listening socket is left")
 
     def admit(self, sock: socket.socket, host: str, is_plain: bool) -> None:
         refusal = self.admission.refusal(host, time.monotonic())

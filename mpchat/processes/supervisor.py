@@ -79,7 +79,7 @@ class Supervisor:
     def watch(self) -> None:
         """Until the last child has ended."""
         self.selector.register(self.signals, selectors.EVENT_READ, self.take_signals)
-        self.selector.register(self.control, selectors.EVENT_READ, lambda: self.control.answer(self.describe()))
+        self.selector.register(self.control, selectors.EVENT_READ, self.answer)
         self.looked = time.monotonic()
         while not self.stopping or list(self.crew):
             if not self.stopping:
@@ -93,6 +93,8 @@ class Supervisor:
                 self.run_out_of_time()
             if now - self.looked >= BEAT_SECONDS:
                 self.look_for_the_hung(now)
+                if self.control not in self.selector.get_map():
+                    self.selector.register(self.control, selectors.EVENT_READ, self.answer)
                 reap_strangers({each.process.pid for each in self.crew})
 
     def timeout(self) -> float:
@@ -177,7 +179,7 @@ class Supervisor:
         if loudly:
             self.log.error(loudly, role=each.role)
         if each.complaint and each.role != "recorder":  # the chat does not depend on the history
-            self.give_up(each.complaint, "Its data is damaged" if each.role == "broker" else each.complaint)
+            self.give_up(each.complaint, "Its data is damaged" if each.role == "broker" else "Nobody can come in")
         elif each.role == "broker" and not self.settings.data:
             kept_nothing = f"{each.how_it_ended}, and kept no journal (--durability none)"
             self.give_up(kept_nothing, "Its broker has died, and it keeps no journal")
@@ -257,6 +259,10 @@ class Supervisor:
     def close_listeners(self) -> None:
         for sock, _ in self.listeners:
             sock.close()
+
+    def answer(self) -> None:
+        if not self.control.answer(self.describe()):
+            self.selector.unregister(self.control)  # until the next look: it would be told of again and again
 
     def describe(self) -> dict[str, Any]:
         """For `mpchat ps`."""
