@@ -14,6 +14,7 @@ from mpchat.policy.credits import Ledger
 from mpchat.policy.outbox import ITEM_BYTES, Place, weight
 from mpchat.processes.crash import crash_point
 from mpchat.processes.memory import Memory
+from mpchat.store.journal import Damaged
 
 Thing = TypeVar("Thing")
 
@@ -60,7 +61,8 @@ class Streams:
     def attach(self, worker: int, position: int) -> None:
         """A worker is at this item of its stream, -1: nowhere. It gets what it needs to be in step with us.
 
-        It is told how far the input of its clients has been accepted, and forwards what comes behind that.
+        It is told how far the input of its clients has been accepted, and forwards what comes behind that. Raises
+        Damaged if the stream that follows from journal and snapshot has no such place.
         """
         lane, outbox = self._lanes[worker], self._memory.outboxes[worker]
         assert lane is not None
@@ -69,9 +71,15 @@ class Streams:
             for _, places in batches(outbox.places(), weight_of):
                 lane.put(("state", position, places, []))
             lane.put(("state", position, [], outbox.groups()))
+        try:
+            items = outbox.after(position)
+        except ValueError as error:
+            raise Damaged(
+                f"worker{worker} is at another place of its stream than journal and snapshot: {error}"
+            ) from None
         self.ledger.reset(worker)
         self._attached[worker] = True
-        self._put(worker, position, 0, outbox.after(position))
+        self._put(worker, position, 0, items)
         lane.put(("go", self._memory.core.inputs(worker)))
         crash_point("broker: attached a worker")
 
