@@ -20,9 +20,11 @@ from tests.system.servers import MPCHAT, Unusual, Watched, needs_linux, pids, so
 
 
 def start(*args: str, runtime: Path) -> subprocess.CompletedProcess[str]:
-    """A server that must not start."""
+    """A server that must not start; were it to, then on a free port: the usual one may be somebody's."""
+    where = [] if args and not args[0].startswith("--") else ["127.0.0.1", "0"]
+    command = [*MPCHAT, "server", *where, *args]
     environment = {**os.environ, **at_home(runtime)}
-    return subprocess.run([*MPCHAT, "server", *args], env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def free_ports() -> int:
