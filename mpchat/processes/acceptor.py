@@ -75,6 +75,7 @@ class Acceptor:
             if not self.accepting and all(custody.synced for custody in self.custodies):
                 self.begin_accepting()
             self.board.write(ACCEPTOR_ROW, clients=sum(map(len, self.custodies)), records=self.last_number & 0xFFFFFFFF)
+            self.log.catch_up()
 
     def obey(self) -> None:
         """The supervisor gives us a link to a worker, or says stop. The end of the link says that it is dead."""

@@ -74,6 +74,8 @@ class Broker:
             self.turns += 1
             items = sum(outbox.last for outbox in self.memory.outboxes)
             self.board.write(BROKER_ROW, records=self.records, items=items, turns=self.turns)
+            if self.log.dropped:
+                self.log.catch_up()
         self.inquiry.close()
 
     def remember(self, is_first: bool, skip: int) -> None:

@@ -68,6 +68,7 @@ class Recorder:
             if self.books is not None or time.monotonic() >= self.read_at:
                 self.do_the_books()
             self.show()
+            self.log.catch_up()
 
     def do_the_books(self) -> None:
         """All that needs the history. On a full disk we close it, and begin later where it stands.
