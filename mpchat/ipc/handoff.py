@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from mpchat.ipc.frame import BadFrame, UnknownMessage, missing, pack, unpack
@@ -161,7 +162,7 @@ class Link:
         self._sock.close()
 
 
-def close_all(messages: list[Message]) -> None:
+def close_all(messages: Iterable[Message]) -> None:
     """Close the descriptors that came with these."""
     for _, fds in messages:
         for fd in fds:

@@ -3,6 +3,7 @@
 from collections import deque
 from ipaddress import IPv6Address, ip_address
 
+FULL = "Server is full"
 _RECENT_SECONDS = 60
 
 
@@ -31,7 +32,7 @@ class Admission:
     def refusal(self, host: str, now: float) -> str:
         """Why this newcomer may not stay, or "" and they are counted."""
         if self._open >= self._most:
-            return "Server is full"
+            return FULL
         home = household(host)
         if home:
             if self._of.get(home, 0) >= self._most_each:

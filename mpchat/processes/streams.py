@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from mpchat.core import Item
+from mpchat.ipc.frame import BadFrame
 from mpchat.ipc.lane import LaneEnd
 from mpchat.net.poller import AnyPoller
 from mpchat.policy.credits import Ledger
@@ -60,10 +61,13 @@ class Streams:
     def attach(self, worker: int, position: int) -> None:
         """A worker is at this item of its stream, -1: nowhere. It gets what it needs to be in step with us.
 
-        It is told how far the input of its clients has been accepted, and forwards what comes behind that.
+        It is told how far the input of its clients has been accepted, and forwards what comes behind that. Raises
+        BadFrame if there is no such item.
         """
         lane, outbox = self._lanes[worker], self._memory.outboxes[worker]
         assert lane is not None
+        if position >= 0 and not outbox.base <= position <= outbox.last:
+            raise BadFrame(f"it is at item {position} of a stream that is kept from {outbox.base} to {outbox.last}")
         if position < 0:
             position = outbox.base
             for _, places in batches(outbox.places(), weight_of):
