@@ -83,7 +83,10 @@ class LaneEnd:
         self._sink.put(batch)
 
     def take(self) -> list[Any]:
-        """The batches that have arrived whole. `ended` is set when the other side is gone and all is read."""
+        """The batches that have arrived whole. `ended` is set when the other side is gone and all is read.
+
+        Raises BadFrame if what came is no batch; the lane has ended then, and what had come with it is lost.
+        """
         try:
             size = os.readv(self._fd, [self._buffer])  # os.read() would map and unmap a buffer of that size each time
         except BlockingIOError:
@@ -92,10 +95,17 @@ class LaneEnd:
             self.ended = True
             return []
         self._stream += memoryview(self._buffer)[:size]
-        batches = self._frames()
-        for _ in batches:
-            # What Queue.get() would do: each put() took one of the 2^31 tokens of the semaphore.
-            self._source._sem.release()
+        try:
+            batches = self._frames()
+            for _ in batches:
+                # What Queue.get() would do: each put() took one of the 2^31 tokens of the semaphore.
+                self._source._sem.release()
+        except BadFrame:
+            self.ended = True
+            raise
+        except ValueError as error:
+            self.ended = True
+            raise BadFrame("a batch that was not put into the queue") from error
         return batches
 
     def _frames(self) -> list[Any]:

@@ -110,7 +110,7 @@ class Connection:
         except BlockingIOError:
             return []
         except OSError as error:
-            gone = error.errno == errno.ENOTCONN or not error.strerror  # ENOTCONN: a stand-in for one that was lost
+            gone = error.errno == errno.EBADF or not error.strerror  # EBADF: a stand-in for one that was lost
             return [self.end("Connection lost" if gone else str(error.strerror))]
         if size == 0:
             return [self.end("Connection closed")]
@@ -244,7 +244,7 @@ class Connection:
         self.outbox.clear()
         self.sent = total - len(unsent)
         taken = len(data)  # all had been sent, or nobody is there any more
-        if not stream_position.has_finished(self.sock):
+        if self.fileno() >= 0 and not stream_position.has_finished(self.sock):
             taken = stream_position.written(self.sock) - self.sent
         if not 0 <= taken <= len(data):
             raise ValueError(f"connection {self.id}: the kernel has taken {taken} bytes of {len(data)}")

@@ -19,6 +19,8 @@ from typing import Any
 from mpchat.core import Record
 from mpchat.ipc import mailing
 from mpchat.ipc.board import BROKER_ROW, RECORDER_ROW, Board
+from mpchat.ipc.descriptors import unusable
+from mpchat.ipc.frame import BadFrame, UnknownMessage
 from mpchat.ipc.handoff import Link
 from mpchat.ipc.lane import Lane, LaneEnd
 from mpchat.net.poller import Poller
@@ -31,6 +33,7 @@ from mpchat.processes.log import Log
 from mpchat.processes.memory import Memory
 from mpchat.processes.shortage import Shortage
 from mpchat.processes.streams import Streams
+from mpchat.processes.validation import check_checkpoint, check_records
 from mpchat.protocol.secrets import Withheld
 from mpchat.settings import Settings, pack
 
@@ -64,7 +67,7 @@ class Broker:
                 elif source is self.control:
                     self.obey()
                 elif source is self.inquiry.recorder:
-                    self.docket.add(self.inquiry.hear())
+                    self.hear_recorder()
             self.docket.add(self.inquiry.overdue())
             self.work()
             self.streams.deliver()  # credit, if nothing else
@@ -117,7 +120,10 @@ class Broker:
         while self.streams.arrivals and self.has_begun:
             worker, position = self.streams.arrivals.popitem()
             self.docket.strike(worker)
-            self.streams.attach(worker, position)
+            try:
+                self.streams.attach(worker, position)
+            except BadFrame as error:
+                self.distrust(worker, error)
 
     def due_in(self) -> float:
         """Seconds until the core wants to know the time."""
@@ -133,17 +139,19 @@ class Broker:
 
     def obey(self) -> None:
         """The supervisor gives us lanes and links, or says stop, and why. The end of the link says that it is dead."""
-        for (word, *about), fds in self.control.take():
-            if word == "stop":
-                self.stopping = True
-                self.docket.add([("stop", *about)])
-            elif word == "lane":
-                worker, serial, letter = about
-                lane: Lane = mailing.opened(letter, fds)
-                self.streams.take_lane(worker, lane.at_broker())
-                self.control.post("opened", serial)
-            else:  # "link"
-                self.inquiry.take_recorder(Link(socket.socket(fileno=fds[0])))
+        for message, fds in self.control.take():
+            match message, fds:
+                case ("stop", reason), []:
+                    self.stopping = True
+                    self.docket.add([("stop", reason)])
+                case ("lane", worker, serial, letter), [_, *_]:
+                    lane: Lane = mailing.opened(letter, fds)
+                    self.streams.take_lane(worker, lane.at_broker())
+                    self.control.post("opened", serial)
+                case ("link", _), [fd]:
+                    self.inquiry.take_recorder(Link(socket.socket(fileno=fd)))
+                case _:
+                    raise unusable(self.control, message)
         if self.control.ended:
             os._exit(0)
 
@@ -151,19 +159,42 @@ class Broker:
         worker = self.streams.worker_of(lane)
         if worker is None:
             return  # it was replaced in this very turn
-        for kind, *message in lane.take():
-            if kind == "batch":
-                applied, size, records = message
-                self.ledger.applied(worker, applied)
-                self.docket.add_batch(worker, size, records)
-                self.records += len(records)
-            elif kind == "checkpoint":
-                self.memory.outboxes[worker].checkpoint(*message)
-            else:  # "attach"
-                (self.streams.arrivals[worker],) = message
+        try:
+            for message in lane.take():
+                match message:
+                    case ("batch", int() as applied, int() as size, list() as records) if applied >= 0 and size >= 0:
+                        check_records(worker, records)
+                        self.ledger.applied(worker, applied)
+                        self.docket.add_batch(worker, size, records)
+                        self.records += len(records)
+                    case ("checkpoint", int() as position, list() as entries, (list() | None) as forgotten):
+                        outbox = self.memory.outboxes[worker]
+                        check_checkpoint(outbox.last, position, entries, forgotten)
+                        outbox.checkpoint(position, entries, forgotten)
+                    case ("attach", int() as position):
+                        self.streams.arrivals[worker] = position
+                    case _:
+                        raise UnknownMessage(message)
+        except BadFrame as error:
+            self.distrust(worker, error)
+            return
         crash_point("broker: received")
         if lane.ended:
             self.streams.leave(worker)
+
+    def distrust(self, worker: int, error: BadFrame) -> None:
+        """What this worker has sent is no message: another takes its place. What was well-formed before that stands."""
+        self.control.post("misbehaves", f"worker{worker}", str(error))
+        self.streams.leave(worker)
+
+    def hear_recorder(self) -> None:
+        answers: list[Record] = []
+        try:
+            self.inquiry.hear(answers)
+        except BadFrame as error:
+            self.control.post("misbehaves", "recorder", str(error))
+            self.inquiry.leave_recorder()
+        self.docket.add(answers)
 
     def commit(self, block: list[Record]) -> bool:
         """Let a block happen: returns whether the disk has taken it; if not, nothing has happened.

@@ -165,7 +165,9 @@ def _wait_for_work(link: Link, board: Board) -> tuple[str, tuple[Any, ...]]:
     while True:
         while not select.select([link], [], [], BEAT_SECONDS)[0]:
             board.beat(SPARE_ROW)
-        for (role, letter), fds in link.take(link.next_size()):
+        first = link.take_one()
+        if first is not None:
+            (role, letter), fds = first
             return role, mailing.opened(letter, fds)
         if link.ended:
             os._exit(0)  # the supervisor is gone

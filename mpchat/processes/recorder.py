@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from mpchat.ipc.board import RECORDER_ROW, Board
-from mpchat.ipc.handoff import Link
+from mpchat.ipc.descriptors import unusable
+from mpchat.ipc.frame import BadFrame, UnknownMessage
+from mpchat.ipc.handoff import Link, close_all
 from mpchat.net.poller import Poller
 from mpchat.processes.child import BEAT_SECONDS
 from mpchat.processes.crash import crash_point
@@ -110,33 +112,49 @@ class Recorder:
 
     def obey(self) -> None:
         """The supervisor gives us a link to a broker, or says stop. The end of the link says that it is dead."""
-        for (word, *_), fds in self.control.take():
-            if word == "stop":
-                self.record_the_rest()
-                self.close_the_books()
-                os._exit(0)
-            if self.broker is not None:
-                self.leave(self.broker)
-            self.broker = Link(socket.socket(fileno=fds[0]))
-            self.poller.watch(self.broker)
-            self.asked.clear()  # a new broker asks anew
-            self.read_at = 0.0
+        for message, fds in self.control.take():
+            match message, fds:
+                case ("stop",), []:
+                    self.record_the_rest()
+                    self.close_the_books()
+                    os._exit(0)
+                case ("broker", *_), [fd]:
+                    if self.broker is not None:
+                        self.leave(self.broker)
+                    self.broker = Link(socket.socket(fileno=fd))
+                    self.poller.watch(self.broker)
+                    self.asked.clear()  # a new broker asks anew
+                    self.read_at = 0.0
+                case _:
+                    raise unusable(self.control, message)
         if self.control.ended:
             os._exit(0)
 
     def hear(self, broker: Link, writable: bool) -> None:
         if writable:
             broker.flush()
-        for (word, *about), _ in broker.take():
-            if word == "grown":
-                self.read_at = min(self.read_at, time.monotonic() + _GATHER_SECONDS)
-            else:
-                self.asked.append(tuple(about))
-                self.read_at = 0.0  # somebody waits
+        try:
+            for message, fds in broker.take():
+                self.hear_one(message, fds)
+        except BadFrame as error:
+            self.control.post("misbehaves", "broker", str(error))
+            self.leave(broker)
+            return
         if broker.ended:
             self.leave(broker)
         else:
             self.poller.want_write(broker, broker.unsent)
+
+    def hear_one(self, message: tuple[Any, ...], fds: list[int]) -> None:
+        match message, fds:
+            case ("grown",), []:
+                self.read_at = min(self.read_at, time.monotonic() + _GATHER_SECONDS)
+            case ("history", int(), int(), int(), str(), int(), int()), []:
+                self.asked.append(message[1:])
+                self.read_at = 0.0  # somebody waits
+            case _:
+                close_all([(message, fds)])
+                raise UnknownMessage(message)
 
     def leave(self, broker: Link) -> None:
         self.poller.forget(broker)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from mpchat.core import Item
+from mpchat.ipc.frame import BadFrame
 from mpchat.ipc.lane import LaneEnd
 from mpchat.net.poller import AnyPoller
 from mpchat.policy.credits import Ledger
@@ -62,24 +63,23 @@ class Streams:
         """A worker is at this item of its stream, -1: nowhere. It gets what it needs to be in step with us.
 
         It is told how far the input of its clients has been accepted, and forwards what comes behind that. Raises
-        Damaged if the stream that follows from journal and snapshot has no such place.
+        BadFrame if it has been attached already, and Damaged if it is where the stream that we have replayed is not.
         """
         lane, outbox = self._lanes[worker], self._memory.outboxes[worker]
         assert lane is not None
+        if self._attached[worker]:
+            raise BadFrame("it is attached already")
+        if position >= 0 and not outbox.base <= position <= outbox.last:
+            kept = f"is kept from {outbox.base} to {outbox.last}"
+            raise Damaged(f"worker{worker} is at item {position} of its stream, which by journal and snapshot {kept}")
         if position < 0:
             position = outbox.base
             for _, places in batches(outbox.places(), weight_of):
                 lane.put(("state", position, places, []))
             lane.put(("state", position, [], outbox.groups()))
-        try:
-            items = outbox.after(position)
-        except ValueError as error:
-            raise Damaged(
-                f"worker{worker} is at another place of its stream than journal and snapshot: {error}"
-            ) from None
         self.ledger.reset(worker)
         self._attached[worker] = True
-        self._put(worker, position, 0, items)
+        self._put(worker, position, 0, outbox.after(position))
         lane.put(("go", self._memory.core.inputs(worker)))
         crash_point("broker: attached a worker")
 

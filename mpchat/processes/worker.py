@@ -49,6 +49,7 @@ class Worker:
         self.closing = Closing(settings)
         self.connections: dict[int, Connection] = {}
         self.checkpoints = Checkpoints(self.connections)
+        self.reserved_fds = settings.reserved_fds
         self.attachment = Attachment(self)  # to the broker and the acceptor of the moment
         self.applied = self.reported = 0  # bytes of the stream
         self.sends = self.bytes_out = self.turns = 0
@@ -98,7 +99,8 @@ class Worker:
 
     def take_client(self, id: int, is_plain: bool, host: str, sock: socket.socket) -> None:
         connection = self.connections[id] = Connection(id, sock, is_plain, host, self.limits)
-        self.poller.watch(connection, stream=True)
+        if connection.fileno() >= 0:  # else it is a stand-in
+            self.poller.watch(connection, stream=True)
         if self.ending:  # the broker has had its last word
             self.close(connection)
         else:
@@ -174,7 +176,8 @@ class Worker:
             self.poller.rearm(connection.sock, connection.blocked, 0)
 
     def forget(self, connection: Connection) -> None:
-        self.poller.forget(connection)
+        if connection.fileno() >= 0:
+            self.poller.forget(connection)
         for part in (self.closing, self.intake, self.groups, self.checkpoints):
             part.forget(connection)
         del self.connections[connection.id]
