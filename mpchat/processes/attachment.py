@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mpchat.policy.outbox import Group, Place
     from mpchat.processes.worker import Worker
 
+_BEAT_ITEMS = 64  # one may go to ten thousand connections, which takes a millisecond
+
 
 class Attachment:
     """Of one worker.
@@ -150,8 +152,10 @@ class Attachment:
         if first != self.position + 1:
             raise RuntimeError(f"a gap in the stream: item {first} after {self.position}")
         do = self.worker.do
-        for item in items:
-            do[item[0]](*item[1:])
+        for start in range(0, len(items), _BEAT_ITEMS):
+            self.worker.heartbeat.beat()
+            for item in items[start : start + _BEAT_ITEMS]:
+                do[item[0]](*item[1:])
         self.position += len(items)
         self.worker.applied += size
         self.worker.intake.purse.earn(credit)
@@ -175,7 +179,7 @@ class Attachment:
         worker.checkpoints.start_over()
         worker.intake.resume()
         known = {id: (accepted, begun, discarding) for id, accepted, begun, discarding in inputs}
-        for connection in list(worker.connections.values()):
+        for connection in worker.heartbeat.among(list(worker.connections.values())):
             if connection.id in known:
                 connection.resume_input(*known[connection.id])
             elif not connection.closing:
