@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import socket
 from collections import deque
+from itertools import islice
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ from mpchat.processes.validation import are_items, check_inputs, check_state
 if TYPE_CHECKING:
     from mpchat.policy.outbox import Group, Place
     from mpchat.processes.worker import Worker
+
+_BEAT_ITEMS = 64  # one may go to ten thousand connections, which takes a millisecond
 
 
 class Attachment:
@@ -212,8 +215,10 @@ class Attachment:
             raise BadFrame(f"a gap in the stream: item {first} after {self.position}")
         do, rest = self.worker.do, iter(items)
         try:
-            for item in rest:
-                do[item[0]](*item[1:])
+            for _ in range(0, len(items), _BEAT_ITEMS):
+                self.worker.heartbeat.beat()
+                for item in islice(rest, _BEAT_ITEMS):
+                    do[item[0]](*item[1:])
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             if are_items(items):
                 raise  # then it is our own fault
@@ -242,7 +247,7 @@ class Attachment:
         worker.checkpoints.start_over()
         worker.intake.resume()
         known = {id: (accepted, begun, discarding) for id, accepted, begun, discarding in inputs}
-        for connection in list(worker.connections.values()):
+        for connection in worker.heartbeat.among(list(worker.connections.values())):
             if connection.id in known:
                 connection.resume_input(*known[connection.id])
             elif not connection.closing:

@@ -24,6 +24,7 @@ from mpchat.ipc.handoff import Link, close_all
 from mpchat.net.poller import Poller
 from mpchat.processes.child import BEAT_SECONDS
 from mpchat.processes.crash import crash_point
+from mpchat.processes.heartbeat import Heartbeat
 from mpchat.processes.log import Log
 from mpchat.settings import Settings
 from mpchat.store.history import History, HistoryDamaged, move_aside
@@ -46,6 +47,7 @@ def main(control: Link, log: Log, settings: Settings, board: Board) -> None:
 class Recorder:
     def __init__(self, control: Link, log: Log, settings: Settings, board: Board) -> None:
         self.control, self.log, self.settings, self.board = control, log, settings, board
+        self.heartbeat = Heartbeat(board, RECORDER_ROW)
         self.poller = Poller()
         self.broker: Link | None = None
         self.asked: deque[tuple[Any, ...]] = deque()  # questions whose answer may not be in the history yet
@@ -68,7 +70,8 @@ class Recorder:
                 elif isinstance(source, Link) and source is self.broker:
                     self.hear(source, writable)
             if self.books is not None or time.monotonic() >= self.read_at:
-                self.do_the_books()
+                with self.heartbeat.waiting_for_the_disk():  # a checkpoint of SQLite's waits for fsync(2)
+                    self.do_the_books()
             self.show()
             self.log.catch_up()
 
@@ -115,7 +118,8 @@ class Recorder:
         for message, fds in self.control.take():
             match message, fds:
                 case ("stop",), []:
-                    self.record_the_rest()
+                    with self.heartbeat.waiting_for_the_disk():
+                        self.record_the_rest()
                     self.close_the_books()
                     os._exit(0)
                 case ("broker", *_), [fd]:

@@ -31,13 +31,13 @@ class Succession:
     def take_state(self, places: list[Place], groups: list[Group]) -> None:
         """Part of what the predecessor was."""
         worker = self._worker
-        for place in places:
+        for place in worker.heartbeat.among(places):
             id, _, _, is_closing = place
             self.opened(id)
             self._places[id] = place
             if is_closing:
                 worker.close(worker.connections[id])
-        for group, members in groups:
+        for group, members in worker.heartbeat.among(groups):
             for id in members:
                 worker.groups.join(group, worker.connections[id])
 
@@ -58,7 +58,7 @@ class Succession:
         """All has been applied that was: from here on each client gets what it lacks."""
         worker = self._worker
         worker.groups.take_pending()
-        for id, total, unsent, _ in self._places.values():
+        for id, total, unsent, _ in worker.heartbeat.among(self._places.values()):
             connection = worker.connections[id]
             connection.resume_output(total, unsent)
             worker.groups.touch(connection)

@@ -28,10 +28,12 @@ from mpchat.net.poller import Poller
 from mpchat.processes.attachment import Attachment
 from mpchat.processes.child import BEAT_SECONDS
 from mpchat.processes.crash import crash_point
+from mpchat.processes.heartbeat import Heartbeat
 from mpchat.processes.log import Log
 from mpchat.protocol.door import turned_away
 from mpchat.settings import Settings
 
+_BEAT_SENDS = 64  # of some 10 us each
 _REPORT_BYTES = 1 << 18  # of the stream: how often the broker hears how far we are, if there is nothing else to say
 
 
@@ -42,6 +44,7 @@ def main(control: Link, log: Log, settings: Settings, board: Board, number: int)
 class Worker:
     def __init__(self, control: Link, settings: Settings, board: Board, number: int) -> None:
         self.control, self.board, self.number = control, board, number
+        self.heartbeat = Heartbeat(board, FIRST_WORKER_ROW + number)
         self.poller = Poller()
         self.limits = Limits(settings)
         self.intake = Intake(settings, self.poller)
@@ -83,7 +86,7 @@ class Worker:
             if self.attachment.complete:
                 self.intake.read_the_waiting()
                 self.forward()
-            for connection in self.closing.overdue(time.monotonic()):
+            for connection in self.heartbeat.among(self.closing.overdue(time.monotonic())):
                 self.forget(connection)
             self.show()
 
@@ -148,6 +151,8 @@ class Worker:
         for connection in pending.values():
             self.bytes_out += connection.flush()
             self.sends += 1
+            if not self.sends % _BEAT_SENDS:
+                self.heartbeat.beat()
             crash_point("worker: sent to some")
             if connection.blocked:
                 self.fall_behind(connection)
@@ -188,7 +193,7 @@ class Worker:
     def end(self) -> None:
         """The stream's last item. Whoever came too late to be told is closed all the same."""
         self.ending = True
-        for connection in self.connections.values():
+        for connection in self.heartbeat.among(self.connections.values()):
             if not connection.closing:
                 self.close(connection)
 
