@@ -13,6 +13,7 @@ import math
 import os
 import socket
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +85,8 @@ class Broker:
                 self.log.info("replayed", records=count)
         if is_first:
             wall, mono = now()
-            utc_offset = time.localtime(wall // 1000).tm_gmtoff // 60
             wording = pack(self.settings.wording)
-            self.docket.add_first([("start", wording, self.settings.workers, utc_offset, wall, mono)])
+            self.docket.add_first([("start", wording, self.settings.workers, utc_offset(wall // 60_000), wall, mono)])
         else:
             for part in self.memory.core.parts():
                 self.withheld.resume(*part)
@@ -103,7 +103,8 @@ class Broker:
         while (self.docket or self.shortage or self.due_in() <= 0) and not self.ledger.lagging:
             if not self.shortage.permits(self.docket.begins_alone):
                 break
-            if not self.commit(self.docket.block(("clock", *now()))):
+            wall, mono = now()
+            if not self.commit(self.docket.block(("clock", wall, mono, utc_offset(wall // 60_000)))):
                 break
             self.shortage.end()
             self.streams.deliver()
@@ -192,6 +193,12 @@ class Broker:
         if not is_right:
             self.log.warning("wrong password", kind=kind, name=about, connection=connection)
         return [("answer", connection, is_right)]
+
+
+@lru_cache(maxsize=1)
+def utc_offset(minute: int) -> int:
+    """By how many minutes local time is ahead of UTC in this minute since the epoch: summer time begins at one."""
+    return time.localtime(minute * 60).tm_gmtoff // 60
 
 
 def now() -> tuple[int, int]:
