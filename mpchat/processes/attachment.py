@@ -15,8 +15,8 @@ from __future__ import annotations
 import os
 import socket
 from collections import deque
-from itertools import islice
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mpchat.ipc import mailing

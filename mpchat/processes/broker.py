@@ -14,6 +14,7 @@ import math
 import os
 import socket
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -120,9 +121,8 @@ class Broker:
             # Until the first record is journaled the core is the last run's still, of which no worker is left.
             self.memory.begin_streams(self.settings.workers)
             wall, mono = now()
-            utc_offset = time.localtime(wall // 1000).tm_gmtoff // 60
             wording = pack(self.settings.wording)
-            self.docket.add_first([("start", wording, self.settings.workers, utc_offset, wall, mono)])
+            self.docket.add_first([("start", wording, self.settings.workers, utc_offset(wall // 60_000), wall, mono)])
         elif len(self.memory.outboxes) != self.settings.workers:
             there = f"the journal of a server with {len(self.memory.outboxes)} workers, not {self.settings.workers}"
             raise Damaged(f"{self.settings.data}: somebody has put something else in its place, {there}")
@@ -144,7 +144,8 @@ class Broker:
         while (self.docket or self.shortage or self.due_in() <= 0) and not self.ledger.lagging:
             if not self.shortage.permits(self.docket.begins_alone):
                 break
-            if not self.commit(self.docket.block(("clock", *now()))):
+            wall, mono = now()
+            if not self.commit(self.docket.block(("clock", wall, mono, utc_offset(wall // 60_000)))):
                 break
             self.shortage.end()
             self.streams.deliver()
@@ -263,6 +264,12 @@ class Broker:
         if not is_right:
             self.log.warning("wrong password", kind=kind, name=about, connection=connection)
         return [("answer", connection, is_right)]
+
+
+@lru_cache(maxsize=1)
+def utc_offset(minute: int) -> int:
+    """By how many minutes local time is ahead of UTC in this minute since the epoch: summer time begins at one."""
+    return time.localtime(minute * 60).tm_gmtoff // 60
 
 
 def now() -> tuple[int, int]:

@@ -22,6 +22,7 @@ from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.frame import BadFrame, UnknownMessage
 from mpchat.ipc.handoff import Link, close_all
 from mpchat.net.poller import Poller
+from mpchat.policy.age import Age
 from mpchat.processes.child import BEAT_SECONDS
 from mpchat.processes.crash import crash_point
 from mpchat.processes.heartbeat import Heartbeat
@@ -57,6 +58,7 @@ class Recorder:
         self.books: tuple[History, Tail] | None = None  # open while the disk lets us write
         self.has_complained = False
         self.stored_to = 0  # position in the journal
+        self.age = Age(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
 
     def run(self) -> None:
         os.nice(_NICENESS)
@@ -202,8 +204,8 @@ class Recorder:
     def answer(self, history: History, tail: Tail) -> None:
         """Questions are answered once everything is recorded that had been said before them."""
         while self.asked and self.broker is not None and tail.position >= self.asked[0][0]:
-            _, connection, end, room, number, limit = self.asked[0]
-            rows = history.latest(room, limit) if number < 0 else history.after(room, number, limit)
+            _, connection, end, room, number, limit, is_latest = self.asked[0]
+            rows = history.latest(room, limit, number) if is_latest else history.after(room, number, limit)
             self.asked.popleft()
             self.broker.post("rows", connection, end, rows)
             self.poller.want_write(self.broker, self.broker.unsent)
@@ -211,6 +213,7 @@ class Recorder:
     def expire(self, history: History, now: float) -> None:
         if now >= self.expire_at:
             most_ms = self.settings.history_days * _DAY_MS
-            removed = history.expire(time.time_ns() // 1_000_000, most_ms, self.settings.history_bytes)
+            now_ms = self.age.now(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
+            removed = history.expire(now_ms, most_ms, self.settings.history_bytes)
             if not removed:  # else there may be more: again in the next turn
                 self.expire_at = now + _EXPIRE_SECONDS
