@@ -53,6 +53,9 @@ class _OneLineParser(argparse.ArgumentParser):
         hint = f" ({self.prog} --help shows what there is)"
         raise SystemExit(_complain(message + hint, 2, by=self.prog.removeprefix(_RUN)))
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        file.write(message)  # argparse would swallow that it cannot be written
+
 
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit status."""
@@ -61,19 +64,21 @@ def main(argv: list[str] | None = None) -> int:
     except SystemExit as end:  # argparse has shown its help, or has complained
         status = int(end.code or 0)
     failure = standard.settle()
-    if failure is None or isinstance(failure, BrokenPipeError):  # head(1) has seen enough
+    if failure is None or isinstance(failure, BrokenPipeError):
         return status
     return _complain(f"cannot write to standard output: {failure.strerror}", status or 1)
 
 
 def _run(argv: list[str] | None) -> int:
-    options, unknown = _parser().parse_known_args(argv)
-    if unknown:  # named here, so that the hint is about the right command
-        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
+        options, unknown = _parser().parse_known_args(argv)
+        if unknown:  # named here, so that the hint is about the right command
+            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         status: int = options.run(options)
     except Unusable as error:
         return _complain(str(error), 2)
+    except BrokenPipeError:  # head(1) has seen enough
+        return 0
     except OSError as error:
         where = f": {os.fsdecode(error.filename)}" if error.filename else ""
         return _complain(f"{error.strerror or error}{where}", 1)
