@@ -11,6 +11,8 @@ from mpchat.chat.sessions import Session
 from mpchat.protocol.plain import render
 from mpchat.settings import Wording
 from tests.pure.driver import UTC_OFFSET, WALL, Driver
+from tests.pure.test_telnet import PUTTY
+from tests.pure.test_web import REQUESTS
 
 
 def person(nick: str) -> Session:
@@ -139,17 +141,66 @@ def test_a_newcomer_may_say_it_as_a_command_too() -> None:
     assert ana.send("/nick ana")[0].startswith("* you are ana;")
 
 
-@pytest.mark.parametrize("line", ["GET / HTTP/1.1", "POST /x HTTP/1.0"])
-def test_a_browser_is_sent_away(line: str) -> None:
-    """A web page could make it speak here for its user."""
+def test_telnets_commands_are_left_out_of_what_is_typed() -> None:
+    """These are PuTTY's first bytes; the Return that follows them alone is nobody's name."""
     driver = Driver()
-    browser, ana = driver.connect(plain=True), driver.plain("ana")
-    browser.heard()
+    ana, beto = driver.connect(plain=True), driver.plain("beto")
     ana.heard()
+    beto.heard()
 
-    assert browser.send(line, "evil") == ["* goodbye (This is not a web server)"]
+    assert ana.send(PUTTY) == []
+    assert ana.send("") == ["! type a nickname"], "somebody has pressed Return"
+    assert ana.send(PUTTY + b"ana\r")[0].startswith("* you are ana;")
+    assert ana.send(b"hol\xff\xf1a", b"\xff\xf6", PUTTY + b"/me saluda") == []
+    assert beto.heard()[1:] == ["[23:13] <ana> hola", "[23:13] * ana saluda"]
+
+
+def test_a_telnet_command_may_hold_the_byte_that_ends_a_line() -> None:
+    """A window of ten rows and ten columns, in the middle of a word; whatever dies meanwhile."""
+    driver = Driver()
+    ana, beto = driver.plain("ana"), driver.plain("beto")
+    ana.heard()
+    beto.heard()
+
+    assert ana.send(b"ho\xff\xfa\x1f\x00", b"\x00") == []
+    driver.replace_broker()
+    assert ana.send(b"\xff\xf0la", b"ad\xff\xfd", b"i\xc3\xb3s") == []
+    assert beto.heard() == ["[23:13] <ana> hola", "[23:13] <ana> adi\u00f3s"]
+    assert ana.send(b"\xff\xfa" + b"x" * 4610, "hola") == [], "and one without an end is not waited for for ever"
+    assert beto.heard() == ["[23:13] <ana> hola"]
+
+
+@pytest.mark.parametrize("line", REQUESTS)
+@pytest.mark.parametrize("password", [False, True])
+def test_a_browser_is_sent_away(line: str | bytes, password: bool) -> None:
+    """A web page could make it speak here for its user."""
+    driver = Driver(Wording(password_needed=password))
+    browser = driver.connect(plain=True)
+    browser.heard()
+
+    assert browser.send(line, "/nick evil", "evil", "/pass x") == ["* goodbye (This is not a web server)"]
     assert browser.closed
-    assert ana.send(line) == [], "who has a name may speak of it"
+    assert driver.asked == []
+
+
+def test_who_has_a_name_may_speak_of_requests() -> None:
+    driver = Driver()
+    ana, beto = driver.plain("ana"), driver.plain("beto")
+    beto.heard()
+
+    ana.send("GET / HTTP/1.1", "Host: x")
+
+    assert beto.heard() == ["[23:13] <ana> GET / HTTP/1.1", "[23:13] <ana> Host: x"]
+
+
+def test_a_request_too_long_to_be_seen_is_known_by_its_next_line() -> None:
+    browser = Driver().connect(plain=True)
+    browser.heard()
+
+    browser.driver.feed(*browser.too_long(b"POST /" + b"x" * 9000), *browser.records(["Host: 127.0.0.1:6680", "evil"]))
+
+    assert browser.heard()[-1] == "* goodbye (This is not a web server)"
+    assert browser.closed
 
 
 def test_help_names_every_command() -> None:
