@@ -349,14 +349,13 @@ def _because(reason: str) -> str:
 
 def _said(event: Said) -> str:
     if isinstance(event.to, Session):
-        done = action(event.text)
-        return f"<{event.by.nick} -> you> " + (event.text if done is None else f"* {done}")
+        return _spoken(f"{event.by.nick} -> you", event.text, False)
     return _spoken(event.by.nick, event.text, event.notice)
 
 
-def _spoken(nick: str, text: str, is_notice: bool) -> str:
-    """What somebody says to a room."""
+def _spoken(who: str, text: str, is_notice: bool) -> str:
+    """What somebody says, or with a star in front of their name: does. No line of the server's own begins so."""
     done = action(text)
     if done is not None:
-        return f"* {nick} {done}"
-    return f"-{nick}- {text}" if is_notice else f"<{nick}> {text}"
+        return f"<*{who}> {done}"
+    return f"-{who}- {text}" if is_notice else f"<{who}> {text}"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from mpchat.chat.channels import Channel
 from mpchat.chat.events import Event, Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TopicSet, Wallops
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
+from mpchat.chat.text import clean
 from mpchat.protocol.plain import render
 from mpchat.settings import Wording
 from tests.pure.driver import UTC_OFFSET, WALL, Driver
@@ -35,10 +40,10 @@ ANA, BETO = person("ana"), person("beto")
     [
         (Said(ANA, room(), "#a", "hola", False, 1), "<ana> hola"),
         (Said(ANA, room(), "#a", "hola", True, 1), "-ana- hola"),
-        (Said(ANA, room(), "#a", "\x01ACTION saluda\x01", False, 1), "* ana saluda"),
+        (Said(ANA, room(), "#a", "\x01ACTION saluda\x01", False, 1), "<*ana> saluda"),
         (Said(ANA, room(), "#a", "\x02\x0304rojo\x0f", False, 1), "<ana> rojo"),
         (Said(ANA, BETO, "beto", "hola", False, 1), "<ana -> you> hola"),
-        (Said(ANA, BETO, "beto", "\x01ACTION saluda\x01", False, 1), "<ana -> you> * saluda"),
+        (Said(ANA, BETO, "beto", "\x01ACTION saluda\x01", False, 1), "<*ana -> you> saluda"),
         (Joined(ANA, room()), "* ana joined"),
         (Parted(ANA, room(), ""), "* ana left"),
         (Parted(ANA, room(), "me voy"), "* ana left (me voy)"),
@@ -152,7 +157,7 @@ def test_telnets_commands_are_left_out_of_what_is_typed() -> None:
     assert ana.send("") == ["! type a nickname"], "somebody has pressed Return"
     assert ana.send(PUTTY + b"ana\r")[0].startswith("* you are ana;")
     assert ana.send(b"hol\xff\xf1a", b"\xff\xf6", PUTTY + b"/me saluda") == []
-    assert beto.heard()[1:] == ["[23:13] <ana> hola", "[23:13] * ana saluda"]
+    assert beto.heard()[1:] == ["[23:13] <ana> hola", "[23:13] <*ana> saluda"]
 
 
 def test_a_telnet_command_may_hold_the_byte_that_ends_a_line() -> None:
@@ -227,7 +232,7 @@ def test_what_others_read() -> None:
     assert beto.heard() == [
         "[23:13] <ana> hola a todos",
         "[23:13] <ana> /hola",
-        "[23:13] * ana saluda",
+        "[23:13] <*ana> saluda",
         "[23:13] <ana -> you> chist",
     ]
     source = ":ana!~plain@127.0.0.1"
@@ -272,3 +277,66 @@ def test_every_refusal_that_plain_text_can_meet_has_its_words() -> None:
     }  # fmt: skip
     for reason, words in _WORDS.items():
         assert words.format(*(2 * Refusal(reason, "x").about))
+
+
+# Nobody's words look like the server's own
+
+hostile = st.one_of(
+    st.sampled_from(
+        ["quit (Client quit)", "* beto quit (Client quit)", "joined", "> * beto joined", "by root: hola", ""]
+    ),
+    st.text(max_size=20).map(clean),  # as every text that comes in
+)
+odd_nicks = st.sampled_from(["ana", "announcement", "by", "you", "now", "quit", "set", "the", "topic", "joined", "in"])
+
+
+def told_by_the_server(nick: str, text: str) -> list[Event]:
+    """All that the server tells of what somebody does."""
+    who, other = person(nick), person("beto")
+    return [
+        Joined(who, room()),
+        Parted(who, room(), text),
+        Kicked(who, other, room(), text),
+        TopicSet(who, room(text)),
+        ModesSet(who, room(), [("+", "m", ""), ("-", "o", "beto")]),
+        Renamed(other, f"{nick}!~u@h", []),
+        Left(who, [], text),
+        Invited(who, other, room()),
+        Wallops(who, text),
+    ]
+
+
+def shown(event: Event) -> bytes:
+    (line,) = render(event, WALL, UTC_OFFSET)
+    assert line.count(b"\n") == 1
+    return line
+
+
+@given(one=odd_nicks, words=hostile, other=odd_nicks, reason=hostile, notice=st.booleans(), private=st.booleans())
+@example("beto", "\x01ACTION quit (Client quit)\x01", "beto", "Client quit", False, False)
+@example("beto", "\x01ACTION quit (Client quit)\x01", "beto", "Client quit", False, True)
+def test_no_words_make_a_line_of_the_servers(
+    one: str, words: str, other: str, reason: str, notice: bool, private: bool
+) -> None:
+    """However they are said; and what one event tells of somebody, no other one tells."""
+    to: Channel | Session = BETO if private else room()
+    told = [shown(event) for event in told_by_the_server(other, reason)]
+
+    for text in (words, f"\x01ACTION {words}\x01"):
+        line = shown(Said(person(one), to, "#a", text, notice, 1))
+        assert line not in told
+        assert re.match(rb"\[23:13\] [<-]", line)
+
+    assert all(line.startswith(b"[23:13] * ") for line in told)
+    others = [shown(event) for event in told_by_the_server(one, words)]
+    assert one == other or not set(told) & set(others)
+    assert len(set(told)) == len(told)
+
+
+@given(words=hostile)
+def test_what_is_done_is_not_what_is_said(words: str) -> None:
+    said = shown(Said(ANA, room(), "#a", words, False, 1))
+    done = shown(Said(ANA, room(), "#a", f"\x01ACTION {words}\x01", False, 1))
+
+    assert said.startswith(b"[23:13] <ana> ")
+    assert done.startswith(b"[23:13] <*ana> ")
