@@ -4,6 +4,7 @@ Exit status: 0 well, 1 could not (a port in use, an unwritable directory, no ser
 """
 
 import argparse
+import io
 import ipaddress
 import os
 import sys
@@ -34,6 +35,7 @@ class _OneLineParser(argparse.ArgumentParser):
 
 
 def main(argv: list[str] | None = None) -> int:
+    _prepare_output()
     options, unknown = _parser().parse_known_args(argv)
     if unknown:  # named here, so that the hint is about the right command
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -47,6 +49,15 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _prepare_output() -> None:
+    """What the output's encoding does not have is written as "?" there, and what goes to a closed stderr is lost."""
+    if sys.stderr is None:  # started with 2>&-; print() would take stdout instead
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  the process's own, to its end
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _complain(text: str, status: int) -> int:
@@ -265,11 +276,17 @@ def _add_client(commands: Any) -> None:
     add = parser.add_argument
     add("host", nargs="?", default="127.0.0.1", help="the server (default: %(default)s)")
     add("port", nargs="?", type=_port, default=6667, help="its IRC port (default: %(default)s)")
-    add("--nick", default="", help="your nickname (default: asks, or your login name)")
+    add("--nick", type=_some_text, help="your nickname (default: asks, or your login name)")
     add("--room", default="#lobby", help="the first room (default: %(default)s)")
     add("--plain", action="store_true", help="append lines only: for screen readers and pipes")
     add("--color", choices=("auto", "always", "never"), default="auto")
     add("--password-file", metavar="F", help="a file with the server's password")
+
+
+def _some_text(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
 
 
 def _run_client(options: argparse.Namespace) -> int:
@@ -281,7 +298,7 @@ def _run_client(options: argparse.Namespace) -> int:
         Options(
             host=options.host,
             port=options.port,
-            nick=options.nick,
+            nick=options.nick or "",
             room=options.room,
             plain=options.plain,
             color=options.color,
