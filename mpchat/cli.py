@@ -8,6 +8,7 @@ Exit status: 0 well, 1 could not (a port in use, an unwritable directory, no ser
 
 import argparse
 import errno
+import io
 import ipaddress
 import os
 import select
@@ -59,6 +60,7 @@ class _OneLineParser(argparse.ArgumentParser):
 
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit status."""
+    _prepare_output()
     try:
         status = _run(argv)
     except SystemExit as end:  # argparse has shown its help, or has complained
@@ -85,6 +87,13 @@ def _run(argv: list[str] | None) -> int:
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _prepare_output() -> None:
+    """What the output's encoding does not have is written as "?" there."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _complain(text: str, status: int, by: str = "mpchat") -> int:
@@ -507,11 +516,18 @@ def _add_client(commands: Any) -> None:
     add = parser.add_argument
     add("host", nargs="?", type=_text, default="127.0.0.1", help="the server (default: %(default)s)")
     add("port", nargs="?", type=_port, default=6667, help="its IRC port (default: %(default)s)")
-    add("--nick", type=_text, default="", help="your nickname (default: asks, or your login name)")
+    add("--nick", type=_some_text, default="", help="your nickname (default: asks, or your login name)")
     add("--room", type=_text, default="#lobby", help="the first room (default: %(default)s)")
     add("--plain", action="store_true", help="append lines only: for screen readers and pipes")
     add("--color", choices=("auto", "always", "never"), default="auto")
     add("--password-file", type=_path, metavar="F", help="a file with the server's password")
+
+
+def _some_text(argument: str) -> str:
+    text = _text(argument)
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
 
 
 def _run_client(options: argparse.Namespace) -> int:
@@ -526,7 +542,7 @@ def _run_client(options: argparse.Namespace) -> int:
         Options(
             host=options.host,
             port=options.port,
-            nick=options.nick,
+            nick=options.nick or "",
             room=options.room,
             plain=options.plain,
             color=options.color,

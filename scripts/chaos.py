@@ -142,7 +142,7 @@ def journaled(data: Path) -> Iterator[tuple[str, str, str]]:
     with closing(Tail(data / "journal", 0, FACTS)) as tail:
         while blocks := tail.take():
             facts = [fact for _, block in blocks for fact in block]
-            said |= {number: (room, sender.partition("!")[0], text) for number, _, room, sender, _, text in facts}
+            said |= {number: (room, sender.partition("!")[0], text) for number, _, room, sender, _, text, *_ in facts}
     yield from recorded(data, min(said, default=1 << 62))
     yield from said.values()
 
