@@ -18,7 +18,8 @@ def listen(settings: Settings, port: int) -> socket.socket:
     try:
         return _listen(settings, port)
     except OSError as error:
-        raise CannotListen(f"cannot listen on {settings.host}:{port}: {error.strerror or error}") from error
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
 
 
 def _listen(settings: Settings, port: int) -> socket.socket:
