@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import select
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,3 +148,22 @@ def test_a_worker_that_has_no_room_for_a_new_brokers_queues_is_replaced(lone: Se
         replaced(lone, kill(lone, "broker"), "broker", "worker0")
         talk(clients, "still here")
     assert "no file descriptor is free for what the supervisor has sent" in lone.log_text()
+
+
+def test_where_an_acceptor_may_open_nothing_newcomers_wait(lone: Server) -> None:
+    """It does not spin, nor end; whoever is in talks on."""
+    psutil = pytest.importorskip("psutil")
+    with lone.irc("ana") as ana:
+        pid = pids(lone)["acceptor"]
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, before[1]))
+        with lone.irc() as newcomer:  # as far as the kernel goes
+            newcomer.send("PING hello")
+            until(lambda: "out of file descriptors" in lone.log_text())
+            cpu = sum(psutil.Process(pid).cpu_times()[:2])
+            assert select.select([newcomer.sock], [], [], 0.8)[0] == []
+            assert sum(psutil.Process(pid).cpu_times()[:2]) - cpu < 0.2
+            assert ana.sync() == []
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+            assert command(newcomer.read()) == "PONG"
+        assert pids(lone)["acceptor"] == pid
