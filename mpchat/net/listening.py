@@ -20,10 +20,7 @@ def listen(settings: Settings, port: int) -> socket.socket:
         return _listen(settings, port)
     except OSError as error:
         raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-    except (
-        ValueError,
-        OverflowError,
-    ) as error:  # its labels are none (IDNA), or it is no text, or holds a NUL: nobody was asked
+    except (ValueError, OverflowError) as error:  # no text, a NUL in it, labels that are none (IDNA): nobody was asked
         raise CannotListen(f"cannot listen on {host}:{port}: that cannot be a host's name") from error
 
 
