@@ -400,6 +400,12 @@ def _add_server(commands: Any) -> None:
         metavar="BYTES",
         help="a client's backlog (default: %(default)s)",
     )
+    add(
+        "--sendq-total",
+        type=_count(1 << 40, _LEAST_SENDQ),
+        metavar="BYTES",
+        help="all clients' backlogs (default: 268435456, or what fits)",
+    )
     add("--unlimited", action="store_true", help="no flood control, no limits for one address; loopback only")
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     add("--log-json", action="store_true", help="log lines as JSON")
@@ -461,10 +467,21 @@ def _server_settings(options: argparse.Namespace) -> Settings:
         power=options.durability == "power",
         hang_limit=options.hang_limit,
         sendq_bytes=options.sendq,
+        sendq_total_bytes=_sendq_total(options),
         unlimited=options.unlimited,
         log_level=options.log_level,
         log_json=options.log_json,
     )
+
+
+def _sendq_total(options: argparse.Namespace) -> int:
+    sendq: int = options.sendq
+    total: int | None = options.sendq_total
+    if total is None:  # each worker has its share of it
+        return max(Settings.sendq_total_bytes, sendq * int(options.workers))
+    if total < sendq:
+        raise Unusable(f"--sendq-total {total} is less than what one client may be behind, --sendq {sendq}")
+    return total
 
 
 def _data_folder(options: argparse.Namespace) -> str:

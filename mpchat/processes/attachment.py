@@ -250,6 +250,8 @@ class Attachment:
         for connection in worker.heartbeat.among(list(worker.connections.values())):
             if connection.id in known:
                 connection.resume_input(*known[connection.id])
+                if connection.cut:  # who has done that, we or a dead worker, was not heard
+                    worker.give_up(connection)
             elif not connection.closing:
                 connection.resume_input(0, 0, False)
                 worker.announce(connection)

@@ -72,7 +72,7 @@ class Recorder:
                 elif isinstance(source, Link) and source is self.broker:
                     self.hear(source, writable)
             if self.books is not None or time.monotonic() >= self.read_at:
-                with self.heartbeat.waiting_for_the_disk():  # a checkpoint of SQLite's waits for fsync(2)
+                with self.heartbeat.waiting_for_the_disk:  # a checkpoint of SQLite's waits for fsync(2)
                     self.do_the_books()
             self.show()
             self.log.catch_up()
@@ -120,7 +120,7 @@ class Recorder:
         for message, fds in self.control.take():
             match message, fds:
                 case ("stop",), []:
-                    with self.heartbeat.waiting_for_the_disk():
+                    with self.heartbeat.waiting_for_the_disk:
                         self.record_the_rest()
                     self.close_the_books()
                     os._exit(0)

@@ -9,6 +9,7 @@ now. Until then nothing may be.
 from __future__ import annotations
 
 import socket
+import time
 from typing import TYPE_CHECKING
 
 from mpchat.net import stream_position
@@ -63,6 +64,7 @@ class Succession:
             connection.resume_output(total, unsent)
             worker.groups.touch(connection)
         self._places = {}
+        worker.backlogs.inherited(time.monotonic())
         crash_point("worker: output resumed")
 
     def start_again(self) -> None:
@@ -74,3 +76,4 @@ class Succession:
         for connection in worker.connections.values():
             connection.outbox.clear()
             connection.closing = connection.finished = False
+            worker.backlogs.stays(connection)

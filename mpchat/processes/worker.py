@@ -6,7 +6,8 @@ ready, then sends at most once to each client, and puts at most one batch to the
 
     backpressure  a broker that does not keep up: our purse is empty, and we stop reading clients
                   a client that floods: its bucket is empty, and we stop reading that one
-                  a client that does not read: its backlog grows, and at a limit the broker is told
+                  a client that does not read: its backlog grows, and at a limit (its own, or of all together)
+                  the broker is told
 
 If it dies, its clients' sockets live on in the acceptor's copies, what nobody has accepted of their input in the
 kernel, and what they were to be sent in the broker's outbox: another worker goes on to the byte (succession.py).
@@ -47,6 +48,7 @@ class Worker:
         self.heartbeat = Heartbeat(board, FIRST_WORKER_ROW + number)
         self.poller = Poller()
         self.limits = Limits(settings)
+        self.backlogs = self.limits.backlogs
         self.intake = Intake(settings, self.poller)
         self.groups = Groups()
         self.closing = Closing(settings)
@@ -158,20 +160,37 @@ class Worker:
                 self.fall_behind(connection)
             if connection.closing:
                 self.close_if_done(connection)
+        self.backlogs.end_turn()
         self.checkpoints.changed.update(pending)
         crash_point("worker: sent to all")
 
     def fall_behind(self, connection: Connection) -> None:
-        """The kernel takes no more for it now: wait for room, and end it when its backlog is beyond the limit."""
+        """The kernel takes no more for it now: wait for room. What is held beyond a limit the broker is told of.
+
+        Not what the turn has brought to all, but what each has left of it is held: so we look here, at each.
+        """
         self.intake.rearm(connection)
-        if connection.overdue and self.attachment.complete:
-            connection.deaf = True
-            self.intake.records.append(connection.end("SendQ exceeded"))
+        if not self.attachment.complete:
+            return
+        if connection.overdue:
+            self.give_up(connection)
+        now = time.monotonic()
+        for largest in self.backlogs.too_large(self.connections, now):
+            self.give_up(largest)
+        for other in self.backlogs.too_late(now):
+            other.drop_output()
+            self.groups.touch(other)
+
+    def give_up(self, connection: Connection) -> None:
+        connection.deaf = True
+        self.backlogs.leaves(connection)
+        self.intake.records.append(connection.end("SendQ exceeded"))
 
     # The end of a connection, and of everything
 
     def close(self, connection: Connection) -> None:
         self.closing.begin(connection, time.monotonic())
+        self.backlogs.leaves(connection)
         self.groups.touch(connection)
 
     def close_if_done(self, connection: Connection) -> None:
@@ -183,7 +202,7 @@ class Worker:
     def forget(self, connection: Connection) -> None:
         if connection.fileno() >= 0:
             self.poller.forget(connection)
-        for part in (self.closing, self.intake, self.groups, self.checkpoints):
+        for part in (self.closing, self.intake, self.groups, self.checkpoints, self.backlogs):
             part.forget(connection)
         del self.connections[connection.id]
         connection.sock.close()

@@ -53,6 +53,13 @@ def free_ports() -> int:
         (["--workers", "0"], 2, r"a whole number above 0, not '0'"),
         (["--max-clients", "many"], 2, r"a whole number above 0, not 'many'"),
         (["--sendq", "-5"], 2, r"sendq"),
+        (["--sendq-total", "0"], 2, r"sendq-total: a whole number above 0, not '0'"),
+        (
+            ["--sendq-total", "5000"],
+            2,
+            r"--sendq-total 5000 is less than what one client may be behind, --sendq 1048576",
+        ),
+        (["--sendq", "9000000", "--sendq-total", "8999999"], 2, r"--sendq-total 8999999 is less than .* 9000000"),
         (["--oper", "root"], 2, r"an operator is NAME:PASSWORD"),
         (["--oper", ":secret"], 2, r"an operator is NAME:PASSWORD"),
         (["--oper", "root:"], 2, r"an operator is NAME:PASSWORD"),
