@@ -104,7 +104,7 @@ def against(
                 for side, version in zip((ours, theirs), versions, strict=True):
                     print(f"{side.name + ':':<7} {version} in {side.root.resolve()}", *side.options)
                 asked = f", CAP REQ :{capabilities}" if capabilities else ""
-                print(f"{rounds} rounds of {seconds:g} s for each, --workers {workers}{asked}\n\n{head}", flush=True)
+                print(f"rounds: {rounds}, of {seconds:g} s for each; --workers {workers}{asked}\n\n{head}", flush=True)
                 head = ""
             if name == _IDLE:
                 line = _idle(subjects, capabilities)

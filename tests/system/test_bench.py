@@ -30,7 +30,7 @@ def bench(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=110,
     )
 
 
@@ -43,6 +43,7 @@ def rows(table: str) -> dict[str, list[str]]:
 
 
 @needs_linux
+@pytest.mark.timeout(120)
 def test_a_checkout_against_itself() -> None:
     scenarios = ["smallrooms", "registration", "idle"]
 
@@ -77,6 +78,7 @@ def other(tmp_path: Path) -> Path:
 
 
 @needs_linux
+@pytest.mark.timeout(120)
 def test_each_server_runs_its_own_code_with_its_own_options(other: Path) -> None:
     """Whatever is in the environment's PYTHONPATH, and even if the working directory is not to be imported from."""
     arguments = ["--rounds", "2", "--seconds", "0.1", "--caps", "server-time,message-tags", "--ours", "--log-json"]
@@ -87,7 +89,7 @@ def test_each_server_runs_its_own_code_with_its_own_options(other: Path) -> None
     ours, theirs, how, *_ = done.stdout.splitlines()[1:]
     assert re.fullmatch(rf"ours:   mpchat-\S+ in {ROOT} --log-json", ours)
     assert re.fullmatch(rf"theirs: another-mpchat-\S+ in {other}", theirs)
-    assert how == "2 rounds of 0.1 s for each, --workers 1, CAP REQ :server-time message-tags"
+    assert how == "rounds: 2, of 0.1 s for each; --workers 1, CAP REQ :server-time message-tags"
     assert list(rows(done.stdout)) == ["fanout", "pingpong"]
 
 
@@ -123,6 +125,7 @@ def test_what_cannot_be_is_said_in_a_line(arguments: list[str], complaint: str) 
         (["--theirs", "--nonesuch"], "bench: theirs (the server of .) did not start"),
     ],
 )
+@pytest.mark.timeout(120)
 def test_a_server_that_cannot_be_measured(arguments: list[str], complaint: str) -> None:
     done = bench("--against", ".", "pingpong", *arguments)
 
