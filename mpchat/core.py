@@ -266,12 +266,13 @@ class Core:
         if kind == "line":
             if part:
                 what, attachment.part = part + what, b""
-            if peer.is_plain and IAC in what and goes_on(what):  # its LF is a byte of a telnet command
-                attachment.part = what + b"\n"
-                self._acks[attachment.connection] = end
-                return
             line = what[:-1] if what.endswith(b"\r") else what  # CR LF, or LF alone
-            self._run(attachment, _dialect(peer).handle(self._desk, peer, line))
+            if not peer.is_plain:
+                self._run(attachment, irc.handle(self._desk, peer, line))
+            elif IAC in what and goes_on(what):
+                attachment.part = what + b"\n"  # a byte of a telnet command
+            else:
+                self._run(attachment, plain.handle(self._desk, peer, line))
             if attachment.asked is not None:  # it is acknowledged with its answer
                 attachment.before = taken, line_start, part
                 return

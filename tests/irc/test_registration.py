@@ -501,3 +501,22 @@ def test_weechat_comes_in(server: Server, nicks: Iterator[str], channel: str) ->
     weechat.send(f"MODE {channel}", f"WHO {channel}")
     assert commands(weechat.until("315")) == ["324", "329", "352", "315"]
     assert all(line.startswith("@time=") for line in weechat.ask(f"TOPIC {channel}"))
+
+
+# A web page that makes its reader's browser speak here
+
+_EVIL = "NICK evil\r\nUSER evil 0 * :Evil\r\nJOIN #lobby\r\nPRIVMSG #lobby :gotcha\r\n"
+_HEADERS = f"Host: 127.0.0.1:6667\r\nContent-Type: text/plain\r\nContent-Length: {len(_EVIL)}\r\n\r\n"
+
+
+@pytest.mark.parametrize("target", ["/", "/" + "x" * 600, "/" + "x" * 20_000])
+@pytest.mark.parametrize("method", ["POST", "GET", "PUT", "OPTIONS"])
+def test_a_request_of_the_web_is_refused_with_all_that_came_with_it(server: Server, method: str, target: str) -> None:
+    witness = server.plain("witness")
+    browser = server.irc()
+
+    browser.send_bytes(f"{method} {target} HTTP/1.1\r\n{_HEADERS}{_EVIL}".encode())
+
+    assert browser.rest()[-1] == "ERROR :Closing link: 127.0.0.1 (This is not a web server)"
+    assert witness.ask() == []
+    witness.close()

@@ -442,3 +442,12 @@ def test_a_long_line_of_nothing_before_a_secret_is_soon_read() -> None:
     assert withheld.take(("line", 7, 8013, b"\0" * 5000 + b"/pass secret"))[3].endswith(b"/pass *")
 
     assert time.process_time() - began < 0.5
+
+
+def test_another_one_reads_on_in_a_telnet_command() -> None:
+    _, accepted, seen = begun(b"\xff\xfa\x1f\x00", plain=True)
+    another = Withheld()
+    another.resume(7, True, accepted + 1, seen + b"\n")
+
+    assert another.take(("line", 7, 21, b"\x00\xff\xf0/pass secret")) == ("line", 7, 21, b"\x00\xff\xf0/pass *")
+    assert another.secret(7, 21) == "secret"
