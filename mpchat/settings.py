@@ -74,6 +74,7 @@ class Settings:
     log_json: bool = False
 
     sendq_bytes: int = 1 << 20  # a client further behind than this is not reading: about 10,000 lines
+    sendq_total_bytes: int = 256 << 20  # all of them together, kept by the workers and once more by the broker
     line_bytes: int = 8191  # 512 of IRC and 4096 of tags, with room; what is longer is discarded
     peek_bytes: int = 16_384  # one look into a socket; equal to the receive buffer, so a look sees all of it
     window_bytes: int = 8_192  # forwarded and unacknowledged, per client: with so much, wait for the broker

@@ -10,8 +10,6 @@ import mmap
 import os
 import time
 from array import array
-from collections.abc import Iterator
-from contextlib import contextmanager
 from multiprocessing.reduction import DupFd
 from typing import Any
 
@@ -77,18 +75,26 @@ class Board:
         """When the row's process last turned, in monotonic seconds."""
         return self._cells[row * _CELLS + _BEAT] / 1e9
 
-    @contextmanager
-    def waiting_for_the_disk(self, row: int) -> Iterator[None]:
+    def waiting_for_the_disk(self, row: int) -> "DiskWait":
         """Around a call that may wait for the disk (fdatasync(2), a large read): such a process does not hang."""
-        self._cells[row * _CELLS + _DISK] = time.monotonic_ns()
-        try:
-            yield
-        finally:
-            self._cells[row * _CELLS + _DISK] = 0
-            self.beat(row)
+        return DiskWait(self._cells, row * _CELLS)
 
     def waits_for_the_disk(self, row: int) -> bool:
         return self._cells[row * _CELLS + _DISK] != 0
+
+
+class DiskWait:
+    """With it, the process says that it may be waiting for the disk; behind it, that it turns. It can be used again."""
+
+    def __init__(self, cells: memoryview, row_at: int) -> None:
+        self._cells, self._disk_at, self._beat_at = cells, row_at + _DISK, row_at + _BEAT
+
+    def __enter__(self) -> None:
+        self._cells[self._disk_at] = time.monotonic_ns()
+
+    def __exit__(self, *_: object) -> None:
+        self._cells[self._disk_at] = 0
+        self._cells[self._beat_at] = time.monotonic_ns()
 
 
 def _memory() -> int:

@@ -1,15 +1,20 @@
 """multiprocessing's own process: the resource tracker, which removes semaphores' names should all of us be killed.
 
 multiprocessing starts one with the first queue or child, and says nothing of it. This file is all that leans on how it
-is kept (the private fields of resource_tracker._resource_tracker); tests/ipc/test_tracker.py holds for CPython 3.10 to
-3.13.
+is kept (the private fields of resource_tracker._resource_tracker); tests/ipc/test_tracker.py holds for each CPython
+from 3.10 to 3.14 that the machine has.
 """
 
 import contextlib
 import os
 import select
 import signal
+import warnings
 from multiprocessing import resource_tracker
+
+# Its death is harmless. multiprocessing warns of it whenever it notices, which is not only in ensure_running(): with
+# PYTHONWARNINGS=error the warning would end the server.
+warnings.filterwarnings("ignore", "resource_tracker: process died unexpectedly", UserWarning)
 
 _END_SECONDS = 1.0  # it only has to remove a few names
 
@@ -37,10 +42,22 @@ def stop() -> None:
     if fd is None or child is None:
         return
     os.close(fd)  # the end of file is what it waits for
-    if hasattr(os, "pidfd_open"):
-        ended = os.pidfd_open(child)
-        if not select.select([ended], [], [], _END_SECONDS)[0]:
+    if not _has_ended(child, _END_SECONDS):
+        with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)  # it was stopped, perhaps
-        os.close(ended)
     with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored the kernel keeps no zombies
         os.waitpid(child, 0)
+
+
+def _has_ended(child: int, within: float) -> bool:
+    """Whether a process that nobody has reaped ends in so many seconds."""
+    if not hasattr(os, "pidfd_open"):
+        return True  # macOS: waitpid() waits
+    try:
+        ended = os.pidfd_open(child)
+    except OSError:
+        return False  # it has been reaped, or there is no descriptor left to wait with
+    try:
+        return bool(select.select([ended], [], [], within)[0])
+    finally:
+        os.close(ended)

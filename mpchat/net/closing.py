@@ -5,8 +5,6 @@ and a socket that is closed with unread input sends a RST, which destroys what t
 (tests/net/test_closing.py).
 """
 
-import contextlib
-import socket
 from heapq import heappop, heappush
 
 from mpchat.net.connection import Connection
@@ -65,8 +63,7 @@ class Closing:
 
     def _shut(self, connection: Connection, now: float) -> None:
         del self._flushing[connection.id]
-        with contextlib.suppress(OSError):  # the client was faster
-            connection.sock.shutdown(socket.SHUT_WR)
+        connection.drop_output()
         self._enter(self._draining, connection, now + self._drain_seconds)
 
     def _enter(self, step: dict[int, tuple[float, Connection]], connection: Connection, deadline: float) -> None:

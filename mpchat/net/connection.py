@@ -17,9 +17,12 @@ from contextlib import suppress
 from typing import Any
 
 from mpchat.net import stream_position
+from mpchat.net.backlogs import Backlogs
 from mpchat.settings import Settings
 
 _BLANK_LINES = re.compile(rb"(?:\r?\n)+")
+_CR, _LF = 13, 10
+_TELNET_RETURN = b"\r\0"  # as good a line end as CR LF, says RFC 1123 section 3.3.1; PuTTY sends it, if told to
 
 _ROOMY_BYTES = 65_536  # a receive buffer with room besides the largest segment, of 64 KiB with what loopback joins
 
@@ -27,7 +30,7 @@ Record = tuple[Any, ...]  # what the core takes; its docstring lists them
 
 
 class Limits:
-    """What all of a worker's connections share: their limits and one buffer to look through."""
+    """What all of a worker's connections share: their limits, one buffer to look through, the sum of their backlogs."""
 
     def __init__(self, settings: Settings) -> None:
         self.line = settings.line_bytes
@@ -35,6 +38,7 @@ class Limits:
         self.sendq = settings.sendq_bytes
         self.receive_buffer = settings.receive_buffer_bytes
         self.view = bytearray(settings.peek_bytes)
+        self.backlogs = Backlogs(settings)
 
 
 class Connection:
@@ -47,6 +51,7 @@ class Connection:
         "blocked",
         "closing",
         "consumed",
+        "cut",
         "deaf",
         "discarding",
         "excused",
@@ -59,6 +64,7 @@ class Connection:
         "limits",
         "outbox",
         "reported",
+        "returned",
         "roomy",
         "seen",
         "sent",
@@ -77,15 +83,17 @@ class Connection:
         self.again = False  # there is more to read than could be taken
         self.begun = 0  # bytes of an unfinished line that were forwarded as parts
         self.discarding = False  # inside a line that was too long
+        self.returned = False  # what was forwarded last is a CR, or may be one
         self.roomy = False  # its receive buffer is the larger one
         self.hung_up = False  # the client has closed its side, or everything
         self.finished = False  # the end of input was reported, or nobody wants more
         self.outbox: list[bytes] = []  # this turn's output
-        self.sent = 0  # bytes of output that the kernel has taken
+        self.sent = 0  # bytes of output that the kernel has taken, or nobody waits for
         self.reported = 0  # bytes of output that the last checkpoint told of
         self.backlog: bytearray | None = None  # what the kernel did not take yet
         self.blocked = False  # its send buffer is full
         self.deaf = False  # it reads too slowly, and the broker has been told
+        self.cut = False  # our side is shut: nothing more can be sent, and what was kept for it has been dropped
         self.excused = 0  # bytes of the backlog that are our own doing
         self.closing = False
 
@@ -114,7 +122,11 @@ class Connection:
             return [self.end("Connection lost" if gone else str(error.strerror))]
         if size == 0:
             return [self.end("Connection closed")]
+        if self.is_plain and start < size:
+            self._end_lines_at_returns(view, start, size)
         records, at = self._cut(view, start, size, allowed)
+        if self.is_plain and at:
+            self.returned = view[at - 1] == _CR
         self.forwarded = self.consumed + at
         # A look ends at an urgent byte, though there is more (tcp(7)): once what is before it is taken, look again.
         is_cut_short = size == len(view) or stream_position.unread(self.sock) > size
@@ -123,6 +135,13 @@ class Connection:
             records.append(self.end("Connection closed"))
         self.seen = self.consumed + size
         return records
+
+    def _end_lines_at_returns(self, view: bytearray, at: int, size: int) -> None:
+        """In our copy each NUL behind a CR becomes the LF that it stands for."""
+        if not view[at] and (view[at - 1] == _CR if at else self.returned):
+            view[at] = _LF
+        if view.find(_TELNET_RETURN, at, size) >= 0:
+            view[at:size] = view[at:size].replace(_TELNET_RETURN, b"\r\n")
 
     def _cut(self, view: bytearray, at: int, size: int, allowed: int) -> tuple[list[Record], int]:
         """Records of what lies in view[at:size], and how far they go."""
@@ -206,11 +225,12 @@ class Connection:
         self.sent += sent
         if sent < len(data):
             self.blocked = True
-            self.backlog = bytearray(memoryview(data)[sent:])
+            self._keep(bytearray(memoryview(data)[sent:]))
         return sent
 
     def _flush_backlog(self, backlog: bytearray) -> int:
         """The client reads more slowly than others write: keep the order, and wait for room."""
+        before = len(backlog)
         for piece in self.outbox:
             backlog += piece
         self.outbox.clear()
@@ -227,12 +247,31 @@ class Connection:
             self.blocked = bool(backlog)
         if not backlog:
             self.backlog, self.excused = None, 0
+        self.limits.backlogs.change(self, len(backlog) - before)
         return sent
+
+    def _keep(self, backlog: bytearray) -> None:
+        self.backlog = backlog
+        self.limits.backlogs.change(self, len(backlog))
+
+    def drop_output(self) -> None:
+        """Nobody waits any longer for this client to read: it finds the end of the stream behind what it has got.
+
+        What is dropped counts as sent, as it does where nobody is there any more.
+        """
+        size, self.backlog, self.excused, self.blocked = self.unsent, None, 0, False
+        self.sent += size
+        self.cut = True
+        self.limits.backlogs.change(self, -size)
+        with suppress(OSError):  # the client was faster
+            self.sock.shutdown(socket.SHUT_WR)
 
     def resume_input(self, accepted: int, begun: int, discarding: bool) -> None:
         """Go on behind what the broker has accepted, whatever was forwarded to one that is dead."""
         self.forwarded, self.begun, self.discarding = max(accepted, self.consumed), begun, discarding
         self.finished = self.deaf = False
+        self.returned = begun > 0 or discarding  # nobody knows; a NUL just here, and not behind a CR, is rarer
+        self.limits.backlogs.stays(self)
 
     def resume_output(self, total: int, unsent: bytes) -> None:
         """Go on where a dead worker stopped, in the middle of a message or not.
@@ -243,13 +282,18 @@ class Connection:
         data = unsent + b"".join(self.outbox)
         self.outbox.clear()
         self.sent = total - len(unsent)
-        taken = len(data)  # all had been sent, or nobody is there any more
-        if self.fileno() >= 0 and not stream_position.has_finished(self.sock):
+        taken = len(data)  # all had been sent or dropped, or nobody is there any more
+        if self.fileno() < 0:
+            pass  # a stand-in for a socket that is lost
+        elif stream_position.has_finished(self.sock):
+            self.cut = not stream_position.is_over(self.sock)
+        else:
             taken = stream_position.written(self.sock) - self.sent
         if not 0 <= taken <= len(data):
             raise ValueError(f"connection {self.id}: the kernel has taken {taken} bytes of {len(data)}")
         self.sent += taken
-        self.backlog = bytearray(data[taken:]) or None
+        if taken < len(data):
+            self._keep(bytearray(data[taken:]))
         self.excused = self.unsent  # nobody could send it while there was no worker
 
     @property

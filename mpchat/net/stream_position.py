@@ -20,6 +20,7 @@ _COUNTERS_AT = 120
 _INT = struct.Struct("i")
 
 _THEY_HAVE_FINISHED = (6, 8, 9, 11)  # TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING: their FIN was counted as a byte
+_ONLY_WE = (4, 5)  # FIN_WAIT1, FIN_WAIT2
 _WE_HAVE_FINISHED = (4, 5, 6, 7, 9, 11)  # FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSE, LAST_ACK, CLOSING
 
 
@@ -49,6 +50,11 @@ def unread(sock: socket.socket) -> int:
 def has_finished(sock: socket.socket) -> bool:
     """Nothing more can be sent: our side was shut down, or the connection is dead."""
     return _info(sock)[0] in _WE_HAVE_FINISHED
+
+
+def is_over(sock: socket.socket) -> bool:
+    """Where nothing more can be sent: is that because nobody is there? Then reading tells that too."""
+    return _info(sock)[0] not in _ONLY_WE
 
 
 def _info(sock: socket.socket) -> tuple[int, int, int]:

@@ -27,9 +27,11 @@ from mpchat.processes.custody import Custody
 from mpchat.processes.log import Log
 from mpchat.protocol.door import turned_away, written
 from mpchat.settings import Settings
+from mpchat.store.journal import Damaged
 
 _ACCEPTS = 64  # from one listener in one turn, so that a storm on one does not starve the other
 _OUT_OF_FDS = (errno.EMFILE, errno.ENFILE)
+_NOT_LISTENING = (errno.EINVAL, errno.EBADF)  # somebody has shut it down (ss -K): it stays readable, and never accepts
 _REST_SECONDS = 0.25  # before a listener is looked at again for which there was no descriptor at all
 
 
@@ -88,6 +90,7 @@ class Acceptor:
             if not self.accepting and all(custody.synced for custody in self.custodies):
                 self.begin_accepting()
             self.board.write(ACCEPTOR_ROW, clients=sum(map(len, self.custodies)), records=self.last_number & 0xFFFFFFFF)
+            self.log.catch_up()
 
     def obey(self) -> None:
         """The supervisor gives us a link to a worker, or says stop. The end of the link says that it is dead."""
@@ -119,9 +122,19 @@ class Acceptor:
                 if error.errno in _OUT_OF_FDS:
                     self.refuse_for_want_of_fds(listener)
                     return
+                if error.errno in _NOT_LISTENING:
+                    self.lose(listener, error)
+                    return
                 continue  # the client has gone again (accept(2) passes on its errors)
             crash_point("acceptor: accepted")
             self.admit(sock, written(str(address[0])), self.listeners[listener])
+
+    def lose(self, listener: socket.socket, error: OSError) -> None:
+        """Nobody will come in by this socket again. When it was the last one, the server is of no use to newcomers."""
+        self.log.error("a listening socket is closed", was_plain=self.listeners.pop(listener), error=str(error))
+        self.poller.forget(listener)
+        if not self.listeners:
+            raise Damaged("no listening socket is left")
 
     def admit(self, sock: socket.socket, host: str, is_plain: bool) -> None:
         # Twice what we must keep ourselves: so the worker, which has about as many open besides, has room for it too.

@@ -16,6 +16,7 @@ import os
 import socket
 from collections import deque
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mpchat.ipc import mailing
@@ -31,6 +32,8 @@ from mpchat.processes.validation import are_items, check_inputs, check_state
 if TYPE_CHECKING:
     from mpchat.policy.outbox import Group, Place
     from mpchat.processes.worker import Worker
+
+_BEAT_ITEMS = 64  # one may go to ten thousand connections, which takes a millisecond
 
 
 class Attachment:
@@ -234,8 +237,10 @@ class Attachment:
             raise BadFrame(f"a gap in the stream: item {first} after {self.position}")
         do, rest = self.worker.do, iter(items)
         try:
-            for item in rest:
-                do[item[0]](*item[1:])
+            for _ in range(0, len(items), _BEAT_ITEMS):
+                self.worker.heartbeat.beat()
+                for item in islice(rest, _BEAT_ITEMS):
+                    do[item[0]](*item[1:])
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             if are_items(items):
                 raise  # then it is our own fault
@@ -264,9 +269,11 @@ class Attachment:
         worker.checkpoints.start_over()
         worker.intake.resume()
         known = {id: (accepted, begun, discarding) for id, accepted, begun, discarding in inputs}
-        for connection in list(worker.connections.values()):
+        for connection in worker.heartbeat.among(list(worker.connections.values())):
             if connection.id in known:
                 connection.resume_input(*known[connection.id])
+                if connection.cut:  # who has done that, we or a dead worker, was not heard
+                    worker.give_up(connection)
             elif not connection.closing:
                 connection.resume_input(0, 0, False)
                 worker.announce(connection)

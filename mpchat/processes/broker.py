@@ -9,10 +9,12 @@ If it dies, all it knew follows again from snapshot and journal (memory.py), and
 kernel, what it had not accepted (streams.py).
 """
 
+import errno
 import math
 import os
 import socket
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from mpchat.policy.passwords import right
 from mpchat.processes.child import BEAT_SECONDS
 from mpchat.processes.crash import crash_point
 from mpchat.processes.docket import Docket
+from mpchat.processes.heartbeat import Heartbeat
 from mpchat.processes.inquiry import Inquiry
 from mpchat.processes.log import Log
 from mpchat.processes.memory import Memory
@@ -36,6 +39,10 @@ from mpchat.processes.streams import Streams
 from mpchat.processes.validation import check_checkpoint, check_records
 from mpchat.protocol.secrets import Withheld
 from mpchat.settings import Settings, pack
+from mpchat.store.journal import Damaged
+
+_TURN_SECONDS = 0.05  # spent on what has come, before there is a look at what else has
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(control: Link, log: Log, settings: Settings, board: Board, is_first: bool, skip: int) -> None:
@@ -46,7 +53,9 @@ class Broker:
     def __init__(self, control: Link, log: Log, settings: Settings, board: Board) -> None:
         self.control, self.log, self.settings, self.board = control, log, settings, board
         self.poller = Poller()
-        self.memory = Memory(Path(settings.data) if settings.data else None, settings.workers, settings.power)
+        self.heartbeat = Heartbeat(board, BROKER_ROW)
+        folder = Path(settings.data) if settings.data else None
+        self.memory = Memory(folder, settings.workers, settings.power, self.heartbeat)
         self.withheld = Withheld()
         self.inquiry = Inquiry(settings, self.poller, self.memory)
         self.streams = Streams(self.poller, self.memory, settings.workers, settings.lag_bytes)
@@ -58,17 +67,12 @@ class Broker:
         self.look_at = 0.0  # monotonic: when we look at what has not come whole
 
     def run(self, is_first: bool, skip: int) -> None:
-        self.remember(is_first, skip)
         self.poller.watch(self.control)
+        self.open_memory()
+        self.remember(is_first, skip)
         # After a stop each worker applies its last item, closes its last client, and ends; so does its queue.
         while not (self.stopping and self.streams.ended):
-            for source, *_ in self.poller.wait(self.timeout()):
-                if isinstance(source, LaneEnd):
-                    self.drain_lane(source)
-                elif source is self.control:
-                    self.obey()
-                elif source is self.inquiry.recorder:
-                    self.hear_recorder()
+            self.listen(self.timeout())
             self.docket.add(self.inquiry.overdue())
             self.work()
             self.streams.deliver()  # credit, if nothing else
@@ -81,7 +85,35 @@ class Broker:
             self.turns += 1
             items = sum(outbox.last for outbox in self.memory.outboxes)
             self.board.write(BROKER_ROW, records=self.records, items=items, turns=self.turns)
+            if self.log.dropped:
+                self.log.catch_up()
         self.inquiry.close()
+
+    def listen(self, timeout: float) -> None:
+        """Wait for a while, and take what has come."""
+        for source, *_ in self.poller.wait(timeout):
+            if isinstance(source, LaneEnd):
+                self.drain_lane(source)
+            elif source is self.control:
+                self.obey()
+            elif source is self.inquiry.recorder:
+                self.hear_recorder()
+
+    def open_memory(self) -> None:
+        """Even the journal's folder and its first file take room on the disk; without any we wait for it."""
+        while True:
+            try:
+                self.memory.open()
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+                self.shortage.begin(str(error))
+            else:
+                break
+            while self.shortage.wait:
+                self.listen(min(self.shortage.wait, BEAT_SECONDS))
+                self.heartbeat.beat()
+        self.shortage.look()
 
     def remember(self, is_first: bool, skip: int) -> None:
         """Be where the last broker was, in this run of the server or before it."""
@@ -90,10 +122,14 @@ class Broker:
             if count:
                 self.log.info("replayed", records=count)
         if is_first:
+            # Until the first record is journaled the core is the last run's still, of which no worker is left.
+            self.memory.begin_streams(self.settings.workers)
             wall, mono = now()
-            utc_offset = time.localtime(wall // 1000).tm_gmtoff // 60
             wording = pack(self.settings.wording)
-            self.docket.add_first([("start", wording, self.settings.workers, utc_offset, wall, mono)])
+            self.docket.add_first([("start", wording, self.settings.workers, utc_offset(wall // 60_000), wall, mono)])
+        elif len(self.memory.outboxes) != self.settings.workers:
+            there = f"the journal of a server with {len(self.memory.outboxes)} workers, not {self.settings.workers}"
+            raise Damaged(f"{self.settings.data}: somebody has put something else in its place, {there}")
         else:
             for part in self.memory.core.parts():
                 self.withheld.resume(*part)
@@ -103,18 +139,23 @@ class Broker:
         self.streams.deliver()
 
     def work(self) -> None:
-        """Deal with what waits, a slice at a time. While a worker lags, it goes on waiting: credit bounds how much.
+        """Deal with what waits, a block at a time. While a worker lags, it goes on waiting: credit bounds how much.
 
         One short line can ask for a hundred kilobytes (LIST), so what comes out must be able to stop what goes in.
+        And what is expensive is left in the middle, to hear the supervisor, the workers and the recorder.
         """
+        listen_at = time.monotonic() + _TURN_SECONDS
         while (self.docket or self.shortage or self.due_in() <= 0) and not self.ledger.lagging:
             if not self.shortage.permits(self.docket.begins_alone):
                 break
-            if not self.commit(self.docket.block(("clock", *now()))):
+            wall, mono = now()
+            if not self.commit(self.docket.block(("clock", wall, mono, utc_offset(wall // 60_000)))):
                 break
             self.shortage.end()
             self.streams.deliver()
-        if self.shortage:
+            if time.monotonic() >= listen_at:
+                break
+        if self.shortage and self.has_begun:
             self.shortage.tell(self.docket)
         if not self.has_begun and not self.docket.begins_alone:
             self.has_begun = True
@@ -134,7 +175,7 @@ class Broker:
 
     def timeout(self) -> float:
         """Seconds until there is something to do that no file descriptor tells of."""
-        due = self.shortage.wait if self.shortage else self.due_in()
+        due = self.shortage.wait if self.shortage else 0.0 if self.docket else self.due_in()
         if self.ledger.lagging:
             due = math.inf  # whoever lags will tell us that it does no more
         return max(0.0, min(BEAT_SECONDS, due, self.inquiry.next_deadline - time.monotonic()))
@@ -228,7 +269,7 @@ class Broker:
             self.withheld.undo()
             self.shortage.begin(str(error))
             return False
-        self.docket.settle()
+        self.docket.settle(self.memory.applied_in)
         self.docket.add_first([answer for question in asked for answer in self.answer(*question)])
         self.withheld.settle(self.memory.core.dealt_with)
         for connection in self.memory.closed:
@@ -245,6 +286,12 @@ class Broker:
         if not is_right:
             self.log.warning("wrong password", kind=kind, name=about, connection=connection)
         return [("answer", connection, is_right)]
+
+
+@lru_cache(maxsize=1)
+def utc_offset(minute: int) -> int:
+    """By how many minutes local time is ahead of UTC in this minute since the epoch: summer time begins at one."""
+    return time.localtime(minute * 60).tm_gmtoff // 60
 
 
 def now() -> tuple[int, int]:

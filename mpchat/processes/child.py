@@ -20,7 +20,7 @@ from enum import Enum, auto
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
-from mpchat.ipc import mailing
+from mpchat.ipc import mailing, standard
 from mpchat.ipc.board import SPARE_ROW, Board
 from mpchat.ipc.frame import BadFrame
 from mpchat.ipc.handoff import Link
@@ -123,6 +123,7 @@ def _run(control: socket.socket, settings: Settings, board: Board) -> None:
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    standard.take_over()
     take_name(f"mpchat:{SPARE}")
     log = Log(SPARE, settings.log_level, settings.log_json)
     try:
@@ -147,6 +148,7 @@ def _run(control: socket.socket, settings: Settings, board: Board) -> None:
     except Exception as error:
         _log_error(log, "crashed", error)
         status = LACKING if isinstance(error, MemoryError) or getattr(error, "errno", 0) in _WANTS else CRASHED
+    log.catch_up()
     # Not sys.exit(): no atexit handlers, no finalizers. What a feeder thread has not written is given up on purpose.
     os._exit(status)
 

@@ -54,6 +54,7 @@ class Crew:
         self.by_role: dict[str, Child] = {}
         self.unassigned: list[Child] = []  # on their way, or standing by
         self.vacant = list(roles)  # in the order in which they are filled
+        self.vacated: set[str] = set()  # roles that somebody has had before
         self.failures = {role: Failures(rule_of(role)) for role in (*roles, SPARE)}
         self.starts = Failures(START)
         self.wiring = Wiring()
@@ -139,6 +140,9 @@ class Crew:
         except OSError as error:
             self.log.error("cannot connect a process: tried again", role=role, error=str(error))
             self.end(each, Death.COULD_NOT_START)
+        else:
+            if role in self.vacated:
+                self.log.info("process replaced", role=role, by=each.process.pid)
 
     def wire(self, role: str) -> None:
         """A new process to all that work with it and are there; the others are connected to it when they come."""
@@ -201,6 +205,7 @@ class Crew:
         if each.role == "broker" and each.ready:
             self.is_first = False
         del self.by_role[each.role]
+        self.vacated.add(each.role)
         order = list(self.failures)
         self.vacant = sorted([*self.vacant, each.role], key=order.index)
 

@@ -53,13 +53,13 @@ class Inquiry:
             self._told, self._is_idle = said_at, False
             self._post("grown")
 
-    def ask(self, connection: int, end: int, room: str, number: int, limit: int) -> None:
-        """Up to `limit` messages of a room: those behind this number, or (-1) the last; including all said by now.
+    def ask(self, connection: int, end: int, room: str, number: int, limit: int, is_latest: bool) -> None:
+        """Up to `limit` messages of a room behind this number, the first or the last; including all said by now.
 
         If the disk has no room for those to be told, there is no answer: better than a part of it.
         """
         is_all_told = self._memory.tell_history()
-        question = ("history", self._memory.position, connection, end, room, number, limit)
+        question = ("history", self._memory.position, connection, end, room, number, limit, is_latest)
         self._open[connection, end] = time.monotonic() + (self._seconds if is_all_told else 0), question
         if self.recorder is not None and is_all_told:
             self._post(*question)

@@ -21,32 +21,49 @@ from mpchat.core import BROKER, Core, Fact, Item, Record, connection_of
 from mpchat.ipc.frame import load
 from mpchat.policy.outbox import Outbox
 from mpchat.processes.crash import crash_point, with_poison
+from mpchat.processes.heartbeat import BEAT_WITHIN_SECONDS, Heartbeat
 from mpchat.store import snapshot
 from mpchat.store.journal import FACTS, Damaged, Journal, Tail
 
 _SNAPSHOT_RECORDS = 2_000  # replayed in some 25 ms, which is what a broker's death should cost
 _SNAPSHOT_SHARE = 200  # but at most one part in so many of the time goes into snapshots, however large they are
+# Some records take a thousand times longer than others, now and in a replay. So there is one too after so many seconds
+# of work, and at least so many times what the last one took.
+_WORK_SECONDS = 2.0
+_WORK_SHARE = 50
 _WITHOUT = "move the file 'snapshot' and the folder 'journal' away to start without the past"
 _SAID_SECONDS = 0.05  # so long facts may wait for more of them: in the meantime they follow from the records
 
 
 class Memory:
-    """Of one broker. Without a folder nothing outlives the broker, and its death ends the server."""
+    """Of one broker. Without a folder nothing outlives the broker, and its death ends the server.
 
-    def __init__(self, folder: Path | None, workers: int, synced: bool) -> None:
+    However long a block takes to be dealt with, the heartbeat does not stop.
+    """
+
+    def __init__(self, folder: Path | None, workers: int, synced: bool, heartbeat: Heartbeat) -> None:
         self.core = Core()
-        self.outboxes = [Outbox() for _ in range(workers)]
-        self.fresh: list[list[Item]] = [[] for _ in range(workers)]  # items that are in no outbox yet
+        self.begin_streams(workers)
         self.closed: list[int] = []  # connections that the core has closed since somebody last looked
         self.said_at = 0  # position behind the last block for the history
         self.said_due = math.inf  # when the next one is, in monotonic seconds
         self._unsaid: list[Fact] = []  # what was said, and has not been journaled for the history
+        self.applied_in = 0.0  # seconds that the last block has taken, but for the disk
+        self._heartbeat = heartbeat
         self._folder = folder
         self._synced = synced
-        self.journal = Journal(folder / "journal", synced) if folder else None
+        self.journal: Journal | None = None
         self._snapshot_at = 0
         self._since = 0  # records applied since the last snapshot
+        self._work = 0.0  # seconds that they took
+        self._enough_work = _WORK_SECONDS
         self._not_before = 0.0
+
+    def open(self) -> None:
+        """Before all else: the journal, if there is a folder for one. Raises OSError: then it can be tried again."""
+        if self._folder is not None:
+            with self._heartbeat.waiting_for_the_disk:
+                self.journal = Journal(self._folder / "journal", self._synced)
 
     @property
     def position(self) -> int:
@@ -59,10 +76,17 @@ class Memory:
         This is the one way in which anything ever happens.
         """
         if self.journal is not None:
-            self.journal.append(block)
+            with self._heartbeat.waiting_for_the_disk:
+                self.journal.append(block)
             crash_point("broker: journaled")
+        else:
+            self._heartbeat.beat()
+        began = time.monotonic()
         self._begin_run(block[0])
-        asked = self._apply(block)
+        asked = self._apply(block, began)
+        self._since += len(block)
+        self.applied_in = time.monotonic() - began
+        self._work += self.applied_in
         crash_point("broker: applied")
         facts = self.core.facts()
         if facts and self.journal is not None:
@@ -76,7 +100,8 @@ class Memory:
         if self._unsaid:
             assert self.journal is not None
             try:
-                self.journal.append(self._unsaid, FACTS)
+                with self._heartbeat.waiting_for_the_disk:
+                    self.journal.append(self._unsaid, FACTS)
             except OSError:  # no room for it: the next block will not find any either
                 self.said_due = time.monotonic() + _SAID_SECONDS
             else:
@@ -84,11 +109,14 @@ class Memory:
                 self.said_at = self.journal.position
         return not self._unsaid
 
-    def _apply(self, block: Iterable[Record]) -> list[Item]:
+    def _apply(self, block: Iterable[Record], now: float) -> list[Item]:
         asked: list[Item] = []
         apply, fresh = with_poison(self.core.apply), self.fresh
+        clock, beat_at = time.monotonic, now + BEAT_WITHIN_SECONDS
         for record in block:
-            self._since += 1
+            if clock() >= beat_at:  # 0.04 us; most records take a hundred times that, and some take 60 ms
+                self._heartbeat.beat()
+                beat_at = clock() + BEAT_WITHIN_SECONDS
             for worker, item in apply(record):
                 if worker == BROKER:
                     asked.append(item)
@@ -101,10 +129,13 @@ class Memory:
         return asked
 
     def _begin_run(self, record: Record) -> None:
-        """If the server has just started, its workers' streams begin anew; there may be more or fewer of them."""
         if record[0] == "start":
-            self.outboxes = [Outbox() for _ in range(record[2])]
-            self.fresh = [[] for _ in self.outboxes]
+            self.begin_streams(record[2])
+
+    def begin_streams(self, workers: int) -> None:
+        """The server has just started, with so many workers: perhaps more or fewer than there were in the last run."""
+        self.outboxes = [Outbox() for _ in range(workers)]
+        self.fresh: list[list[Item]] = [[] for _ in range(workers)]  # items that are in no outbox yet
 
     def take_fresh(self, worker: int) -> list[Item]:
         """The items for a worker since the last call; from now on they are in its outbox."""
@@ -123,17 +154,9 @@ class Memory:
         """
         assert self._folder is not None
         assert self.journal is not None
-        found = snapshot.read(self._folder)
-        if found is not None:
-            self._snapshot_at, state = found
-            core, outboxes = load(state)
-            try:
-                self.core = Core.load(core)
-            except ValueError as error:
-                raise Damaged(f"{self._folder}: the snapshot is another version's: {error}; {_WITHOUT}") from error
-            self.outboxes = [Outbox.load(each) for each in outboxes]
-            self.fresh = [[] for _ in self.outboxes]
-        blocks = list(self._blocks(self._folder))
+        with self._heartbeat.waiting_for_the_disk:
+            self._load(self._folder)
+            blocks = list(self._blocks(self._folder))
         skipped = {record[1] for _, block in blocks for record in block if record[0] == "skip"}
         culprit = [block[skip - start - 1] for start, block in blocks if start < skip <= start + len(block)]
         if culprit and skip not in skipped:  # journaled before anything is replayed: another record may be deadly too
@@ -141,20 +164,37 @@ class Memory:
             blocks.append((self.journal.position, note))
             self.journal.append_at_all_costs(note)
             skipped.add(skip)
+        began = time.monotonic()
         for start, block in blocks:
             if not block:  # here a block of facts stands
                 self._unsaid = []
                 continue
             self._begin_run(block[0])
-            self._apply(_careful(start, block, skipped, replaying))
+            self._apply(_careful(start, block, skipped, replaying), time.monotonic())
+            self._since += len(block)
             self._unsaid += self.core.facts()
         replaying(0)
+        self._work = time.monotonic() - began
         self.tell_history()  # what the last block's broker did not live to write
         for worker in range(len(self.outboxes)):
             self.take_fresh(worker)
         self.closed.clear()
         crash_point("broker: replayed")
         return sum(len(block) for _, block in blocks)
+
+    def _load(self, folder: Path) -> None:
+        """Be where the last snapshot was taken, if there is one."""
+        found = snapshot.read(folder)
+        if found is None:
+            return
+        self._snapshot_at, state = found
+        core, outboxes = load(state)
+        try:
+            self.core = Core.load(core)
+        except ValueError as error:
+            raise Damaged(f"{folder}: the snapshot is another version's: {error}; {_WITHOUT}") from error
+        self.outboxes = [Outbox.load(each) for each in outboxes]
+        self.fresh = [[] for _ in self.outboxes]
 
     def _blocks(self, folder: Path) -> Iterator[tuple[int, list[Record]]]:
         with closing(Tail(folder / "journal", self._snapshot_at)) as tail:
@@ -169,7 +209,9 @@ class Memory:
 
     @property
     def snapshot_is_due(self) -> bool:
-        return self._since >= _SNAPSHOT_RECORDS and self.journal is not None and time.monotonic() >= self._not_before
+        if self._work < self._enough_work and (self._since < _SNAPSHOT_RECORDS or time.monotonic() < self._not_before):
+            return False
+        return self.journal is not None
 
     def take_snapshot(self, history_at: int, most_bytes: int) -> None:
         """Write one, and remove the segments that neither it nor the recorder needs, who has come to `history_at`.
@@ -182,13 +224,16 @@ class Memory:
             return
         state = pickle.dumps((self.core.dump(), [outbox.dump() for outbox in self.outboxes]), pickle.HIGHEST_PROTOCOL)
         assert self._folder is not None
-        with suppress(OSError):  # no room for it: tried again later, and until then all segments stay
+        with suppress(OSError), self._heartbeat.waiting_for_the_disk:
+            # No room for it: tried again later, and until then all segments stay.
             snapshot.write(self._folder, self.journal.position, state, self._synced)
             crash_point("broker: snapshot")
             self.journal.roll()
             self.journal.trim(history_at if self.journal.size <= most_bytes else self.journal.position)
             self._since = 0
-        self._not_before = time.monotonic() + _SNAPSHOT_SHARE * (time.monotonic() - started)
+        self._work, took = 0.0, time.monotonic() - started
+        self._not_before = time.monotonic() + _SNAPSHOT_SHARE * took
+        self._enough_work = max(_WORK_SECONDS, _WORK_SHARE * took)
 
 
 def _careful(start: int, block: list[Record], skipped: set[int], replaying: Callable[[int], None]) -> Iterator[Record]:

@@ -22,8 +22,10 @@ from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.frame import LOOK_SECONDS, BadFrame, UnknownMessage, most_looks
 from mpchat.ipc.handoff import Link, close_all
 from mpchat.net.poller import Poller
+from mpchat.policy.age import Age
 from mpchat.processes.child import BEAT_SECONDS
 from mpchat.processes.crash import crash_point
+from mpchat.processes.heartbeat import Heartbeat
 from mpchat.processes.log import Log
 from mpchat.settings import Settings
 from mpchat.store.history import History, HistoryDamaged, move_aside
@@ -46,6 +48,7 @@ def main(control: Link, log: Log, settings: Settings, board: Board) -> None:
 class Recorder:
     def __init__(self, control: Link, log: Log, settings: Settings, board: Board) -> None:
         self.control, self.log, self.settings, self.board = control, log, settings, board
+        self.heartbeat = Heartbeat(board, RECORDER_ROW)
         self.poller = Poller()
         self.broker: Link | None = None
         self.asked: deque[tuple[Any, ...]] = deque()  # questions whose answer may not be in the history yet
@@ -56,6 +59,7 @@ class Recorder:
         self.books: tuple[History, Tail] | None = None  # open while the disk lets us write
         self.has_complained = False
         self.stored_to = 0  # position in the journal
+        self.age = Age(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
 
     def run(self) -> None:
         os.nice(_NICENESS)
@@ -72,8 +76,10 @@ class Recorder:
                 self.look_at = time.monotonic() + LOOK_SECONDS
                 self.look()
             if self.books is not None or time.monotonic() >= self.read_at:
-                self.do_the_books()
+                with self.heartbeat.waiting_for_the_disk:  # a checkpoint of SQLite's waits for fsync(2)
+                    self.do_the_books()
             self.show()
+            self.log.catch_up()
 
     def do_the_books(self) -> None:
         """All that needs the history. On a full disk we close it, and begin later where it stands.
@@ -118,7 +124,8 @@ class Recorder:
         for message, fds in self.control.take():
             match message, fds:
                 case ("stop",), []:
-                    self.record_the_rest()
+                    with self.heartbeat.waiting_for_the_disk:
+                        self.record_the_rest()
                     self.close_the_books()
                     os._exit(0)
                 case ("broker", *_), [fd]:
@@ -164,7 +171,7 @@ class Recorder:
         match message, fds:
             case ("grown",), []:
                 self.read_at = min(self.read_at, time.monotonic() + _GATHER_SECONDS)
-            case ("history", int(), int(), int(), str(), int(), int()), []:
+            case ("history", int(), int(), int(), str(), int(), int(), bool()), []:
                 self.asked.append(message[1:])
                 self.read_at = 0.0  # somebody waits
             case _:
@@ -213,8 +220,8 @@ class Recorder:
     def answer(self, history: History, tail: Tail) -> None:
         """Questions are answered once everything is recorded that had been said before them."""
         while self.asked and self.broker is not None and tail.position >= self.asked[0][0]:
-            _, connection, end, room, number, limit = self.asked[0]
-            rows = history.latest(room, limit) if number < 0 else history.after(room, number, limit)
+            _, connection, end, room, number, limit, is_latest = self.asked[0]
+            rows = history.latest(room, limit, number) if is_latest else history.after(room, number, limit)
             self.asked.popleft()
             self.broker.post("rows", connection, end, rows)
             self.poller.want_write(self.broker, self.broker.unsent)
@@ -222,6 +229,7 @@ class Recorder:
     def expire(self, history: History, now: float) -> None:
         if now >= self.expire_at:
             most_ms = self.settings.history_days * _DAY_MS
-            removed = history.expire(time.time_ns() // 1_000_000, most_ms, self.settings.history_bytes)
+            now_ms = self.age.now(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
+            removed = history.expire(now_ms, most_ms, self.settings.history_bytes)
             if not removed:  # else there may be more: again in the next turn
                 self.expire_at = now + _EXPIRE_SECONDS

@@ -25,8 +25,6 @@ class Shortage:
         self._retry_at: float | None = None  # monotonic seconds; None: there is room
         self._told: set[int] = set()  # connections; only asked whether it contains one
         self._has_stopped = False  # as far as the core knows
-        if memory.journal is not None and not memory.journal.keep_reserve():
-            self.begin("no room for its reserve")  # what is free may be the reserve that our predecessor gave back
 
     def __bool__(self) -> bool:
         return self._retry_at is not None
@@ -36,8 +34,13 @@ class Shortage:
         """Seconds until the disk is tried again; none if there is no shortage."""
         return 0.0 if self._retry_at is None else max(0.0, self._retry_at - time.monotonic())
 
+    def look(self) -> None:
+        """Before the first block: what is free may be the reserve that our predecessor gave back."""
+        if self._memory.journal is not None and not self._memory.journal.keep_reserve():
+            self.begin("no room for its reserve")
+
     def begin(self, why: str) -> None:
-        """It has refused to take a block, for the first time or once more."""
+        """It has refused to take a block, or the journal itself, for the first time or once more."""
         if self._retry_at is None:
             self._log.error("cannot write the journal: nothing is accepted until it can", error=why)
         self._retry_at = time.monotonic() + _RETRY_SECONDS

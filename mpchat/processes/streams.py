@@ -15,6 +15,7 @@ from mpchat.policy.credits import Ledger
 from mpchat.policy.outbox import ITEM_BYTES, Place, weight
 from mpchat.processes.crash import crash_point
 from mpchat.processes.memory import Memory
+from mpchat.store.journal import Damaged
 
 Thing = TypeVar("Thing")
 
@@ -66,12 +67,15 @@ class Streams:
         """A worker is at this item of its stream, -1: nowhere. It gets what it needs to be in step with us.
 
         It is told how far the input of its clients has been accepted, and forwards what comes behind that. Raises
-        BadFrame if there is no such item.
+        BadFrame if it has been attached already, and Damaged if it is where the stream that we have replayed is not.
         """
         lane, outbox = self._lanes[worker], self._memory.outboxes[worker]
         assert lane is not None
+        if self._attached[worker]:
+            raise BadFrame("it is attached already")
         if position >= 0 and not outbox.base <= position <= outbox.last:
-            raise BadFrame(f"it is at item {position} of a stream that is kept from {outbox.base} to {outbox.last}")
+            kept = f"is kept from {outbox.base} to {outbox.last}"
+            raise Damaged(f"worker{worker} is at item {position} of its stream, which by journal and snapshot {kept}")
         if position < 0:
             position = outbox.base
             for _, places in batches(outbox.places(), weight_of):

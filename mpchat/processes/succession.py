@@ -9,6 +9,7 @@ now. Until then nothing may be.
 from __future__ import annotations
 
 import socket
+import time
 from typing import TYPE_CHECKING
 
 from mpchat.net import stream_position
@@ -31,13 +32,13 @@ class Succession:
     def take_state(self, places: list[Place], groups: list[Group]) -> None:
         """Part of what the predecessor was."""
         worker = self._worker
-        for place in places:
+        for place in worker.heartbeat.among(places):
             id, _, _, is_closing = place
             self.opened(id)
             self._places[id] = place
             if is_closing:
                 worker.close(worker.connections[id])
-        for group, members in groups:
+        for group, members in worker.heartbeat.among(groups):
             for id in members:
                 worker.groups.join(group, worker.connections[id])
 
@@ -58,11 +59,12 @@ class Succession:
         """All has been applied that was: from here on each client gets what it lacks."""
         worker = self._worker
         worker.groups.take_pending()
-        for id, total, unsent, _ in self._places.values():
+        for id, total, unsent, _ in worker.heartbeat.among(self._places.values()):
             connection = worker.connections[id]
             connection.resume_output(total, unsent)
             worker.groups.touch(connection)
         self._places = {}
+        worker.backlogs.inherited(time.monotonic())
         crash_point("worker: output resumed")
 
     def start_again(self) -> None:
@@ -74,3 +76,4 @@ class Succession:
         for connection in worker.connections.values():
             connection.outbox.clear()
             connection.closing = connection.finished = False
+            worker.backlogs.stays(connection)

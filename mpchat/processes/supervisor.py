@@ -13,7 +13,6 @@ It reads nothing a client sends, and never puts to a queue: that would start a t
 import contextlib
 import os
 import selectors
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 from mpchat.ipc import tracker
 from mpchat.ipc.control_socket import ControlSocket
 from mpchat.ipc.frame import BadFrame
+from mpchat.ipc.standard import output
 from mpchat.ipc.wakeup import Signals
 from mpchat.net.listening import listen
 from mpchat.processes import child
@@ -74,12 +74,13 @@ class Supervisor:
             self.control.close()
             self.signals.close()
             tracker.stop()
+            self.log.catch_up()
         return self.status
 
     def watch(self) -> None:
         """Until the last child has ended."""
         self.selector.register(self.signals, selectors.EVENT_READ, self.take_signals)
-        self.selector.register(self.control, selectors.EVENT_READ, lambda: self.control.answer(self.describe()))
+        self.selector.register(self.control, selectors.EVENT_READ, self.answer)
         self.looked = time.monotonic()
         while not self.stopping or list(self.crew):
             if not self.stopping:
@@ -93,6 +94,10 @@ class Supervisor:
                 self.run_out_of_time()
             if now - self.looked >= BEAT_SECONDS:
                 self.look_for_the_hung(now)
+                if self.control not in self.selector.get_map():
+                    self.selector.register(self.control, selectors.EVENT_READ, self.answer)
+                self.log.catch_up()
+                output(1).push()
                 reap_strangers({each.process.pid for each in self.crew})
 
     def timeout(self) -> float:
@@ -157,8 +162,8 @@ class Supervisor:
         self.announced = True
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         plain = f"{host}:{self.ports[1]}" if len(self.ports) > 1 else "none"
-        sys.stdout.write(f"mpchat ready: irc {host}:{self.ports[0]}, plain {plain}, pid {os.getpid()}\n")
-        sys.stdout.flush()
+        ready = f"mpchat ready: irc {host}:{self.ports[0]}, plain {plain}, pid {os.getpid()}\n"
+        output(1).keep(ready.encode(errors="backslashreplace"))  # who waits for it may read later
 
     def bury(self, each: Child) -> None:
         """A child has ended, and has been reaped: what it had said before is heard, and then its place is vacant."""
@@ -177,7 +182,7 @@ class Supervisor:
         if loudly:
             self.log.error(loudly, role=each.role)
         if each.complaint and each.role != "recorder":  # the chat does not depend on the history
-            self.give_up(each.complaint, "Its data is damaged" if each.role == "broker" else each.complaint)
+            self.give_up(each.complaint, "Its data is damaged" if each.role == "broker" else "Nobody can come in")
         elif each.role == "broker" and not self.settings.data:
             kept_nothing = f"{each.how_it_ended}, and kept no journal (--durability none)"
             self.give_up(kept_nothing, "Its broker has died, and it keeps no journal")
@@ -202,7 +207,7 @@ class Supervisor:
     def give_up(self, line: str, reason: str) -> None:
         """It cannot go on. The clients are told the reason, by the broker or, if there is none, by their workers."""
         self.status = FAILED
-        sys.stderr.write(f"mpchat: {line}; the server ends\n")
+        output(2).put(f"mpchat: {line}; the server ends\n".encode(errors="backslashreplace"))
         self.reason, self.asked = self.reason or reason, time.monotonic()
         self.close_listeners()
         if self.announced:
@@ -236,7 +241,7 @@ class Supervisor:
         is_needed = each.role not in (SPARE, "recorder")  # what these leave undone the journal keeps
         if is_needed and each.process.exitcode != 0 and each.condemned is None:
             self.log.warning("process died", how=each.how_it_ended)
-            sys.stderr.write(f"mpchat: {each.how_it_ended} while the server stopped\n")
+            output(2).put(f"mpchat: {each.how_it_ended} while the server stopped\n".encode(errors="backslashreplace"))
             self.status = FAILED
         self.stop_the_next()
 
@@ -257,6 +262,10 @@ class Supervisor:
     def close_listeners(self) -> None:
         for sock, _ in self.listeners:
             sock.close()
+
+    def answer(self) -> None:
+        if not self.control.answer(self.describe()):
+            self.selector.unregister(self.control)  # until the next look: it would be told of again and again
 
     def describe(self) -> dict[str, Any]:
         """For `mpchat ps`."""

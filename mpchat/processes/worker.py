@@ -6,7 +6,8 @@ ready, then sends at most once to each client, and puts at most one batch to the
 
     backpressure  a broker that does not keep up: our purse is empty, and we stop reading clients
                   a client that floods: its bucket is empty, and we stop reading that one
-                  a client that does not read: its backlog grows, and at a limit the broker is told
+                  a client that does not read: its backlog grows, and at a limit (its own, or of all together)
+                  the broker is told
 
 If it dies, its clients' sockets live on in the acceptor's copies, what nobody has accepted of their input in the
 kernel, and what they were to be sent in the broker's outbox: another worker goes on to the byte (succession.py).
@@ -29,10 +30,12 @@ from mpchat.net.poller import Poller
 from mpchat.processes.attachment import Attachment
 from mpchat.processes.child import BEAT_SECONDS
 from mpchat.processes.crash import crash_point
+from mpchat.processes.heartbeat import Heartbeat
 from mpchat.processes.log import Log
 from mpchat.protocol.door import turned_away
 from mpchat.settings import Settings
 
+_BEAT_SENDS = 64  # of some 10 us each
 _REPORT_BYTES = 1 << 18  # of the stream: how often the broker hears how far we are, if there is nothing else to say
 
 
@@ -43,8 +46,10 @@ def main(control: Link, log: Log, settings: Settings, board: Board, number: int)
 class Worker:
     def __init__(self, control: Link, settings: Settings, board: Board, number: int) -> None:
         self.control, self.board, self.number = control, board, number
+        self.heartbeat = Heartbeat(board, FIRST_WORKER_ROW + number)
         self.poller = Poller()
         self.limits = Limits(settings)
+        self.backlogs = self.limits.backlogs
         self.intake = Intake(settings, self.poller)
         self.groups = Groups()
         self.closing = Closing(settings)
@@ -87,7 +92,7 @@ class Worker:
                 self.intake.read_the_waiting()
                 self.forward()
             now = time.monotonic()
-            for connection in self.closing.overdue(now):
+            for connection in self.heartbeat.among(self.closing.overdue(now)):
                 self.forget(connection)
             if now >= self.look_at:
                 self.look_at = now + LOOK_SECONDS
@@ -155,25 +160,44 @@ class Worker:
         for connection in pending.values():
             self.bytes_out += connection.flush()
             self.sends += 1
+            if not self.sends % _BEAT_SENDS:
+                self.heartbeat.beat()
             crash_point("worker: sent to some")
             if connection.blocked:
                 self.fall_behind(connection)
             if connection.closing:
                 self.close_if_done(connection)
+        self.backlogs.end_turn()
         self.checkpoints.changed.update(pending)
         crash_point("worker: sent to all")
 
     def fall_behind(self, connection: Connection) -> None:
-        """The kernel takes no more for it now: wait for room, and end it when its backlog is beyond the limit."""
+        """The kernel takes no more for it now: wait for room. What is held beyond a limit the broker is told of.
+
+        Not what the turn has brought to all, but what each has left of it is held: so we look here, at each.
+        """
         self.intake.rearm(connection)
-        if connection.overdue and self.attachment.complete:
-            connection.deaf = True
-            self.intake.records.append(connection.end("SendQ exceeded"))
+        if not self.attachment.complete:
+            return
+        if connection.overdue:
+            self.give_up(connection)
+        now = time.monotonic()
+        for largest in self.backlogs.too_large(self.connections, now):
+            self.give_up(largest)
+        for other in self.backlogs.too_late(now):
+            other.drop_output()
+            self.groups.touch(other)
+
+    def give_up(self, connection: Connection) -> None:
+        connection.deaf = True
+        self.backlogs.leaves(connection)
+        self.intake.records.append(connection.end("SendQ exceeded"))
 
     # The end of a connection, and of everything
 
     def close(self, connection: Connection) -> None:
         self.closing.begin(connection, time.monotonic())
+        self.backlogs.leaves(connection)
         self.groups.touch(connection)
 
     def close_if_done(self, connection: Connection) -> None:
@@ -185,7 +209,7 @@ class Worker:
     def forget(self, connection: Connection) -> None:
         if connection.fileno() >= 0:
             self.poller.forget(connection)
-        for part in (self.closing, self.intake, self.groups, self.checkpoints):
+        for part in (self.closing, self.intake, self.groups, self.checkpoints, self.backlogs):
             part.forget(connection)
         del self.connections[connection.id]
         connection.sock.close()
@@ -195,7 +219,7 @@ class Worker:
     def end(self) -> None:
         """The stream's last item. Whoever came too late to be told is closed all the same."""
         self.ending = True
-        for connection in self.connections.values():
+        for connection in self.heartbeat.among(self.connections.values()):
             if not connection.closing:
                 self.close(connection)
 

@@ -18,7 +18,7 @@ def all_of(docket: Docket) -> list[list[Record]]:
     blocks = []
     while docket:
         blocks.append(docket.block(CLOCK))
-        docket.settle()
+        docket.settle(0.0)
     return blocks
 
 
@@ -30,14 +30,14 @@ def test_what_came_first_happens_first_a_slice_at_a_time() -> None:
 
     blocks = all_of(docket)
 
-    assert all(block[0] == CLOCK and len(block) <= 2 * 128 for block in blocks)
+    assert all(block[0] == CLOCK and len(block) <= 1 + 128 for block in blocks)
     assert [record for block in blocks for record in block[1:]] == [*lines(1, 300), ("stop", "now"), *lines(2, 3)]
 
 
 def test_time_goes_by_alone() -> None:
     docket = Docket(Ledger(1, lag_limit=0))
     assert docket.block(CLOCK) == [CLOCK]
-    docket.settle()
+    docket.settle(0.0)
     assert not docket
 
 
@@ -75,7 +75,7 @@ def test_credit_is_owed_when_all_of_a_batch_has_happened() -> None:
     while docket:
         docket.block(CLOCK)
         paid.append(ledger.pay())
-        docket.settle()
+        docket.settle(0.0)
     assert paid == [{}] * len(paid)
     assert ledger.pay() == {1: 1000}
     docket.add_batch(0, 5, [])  # bytes of which nothing comes
@@ -94,3 +94,90 @@ def test_what_a_dead_worker_had_sent_is_struck_off_and_not_paid_for() -> None:
 
     assert [record for block in all_of(docket) for record in block[1:]] == [*lines(2, 200), ("answer", 1, None)]
     assert ledger.pay() == {1: 20}
+
+
+# How long a block is: nobody knows what a record costs before it has been dealt with
+
+
+def lengths(docket: Docket, seconds_each: float, blocks: int) -> list[int]:
+    """Of the next blocks, without the time, if each record takes so long."""
+    found = []
+    for _ in range(blocks):
+        found.append(len(docket.block(CLOCK)) - 1)
+        docket.settle(found[-1] * seconds_each)
+    return found
+
+
+def test_a_block_that_was_slow_makes_the_next_one_short() -> None:
+    docket = Docket(Ledger(1, lag_limit=0))
+    docket.add_batch(0, 10, lines(1, 1000))
+    assert lengths(docket, 0.0049, 4) == [128, 10, 11, 10]
+    assert lengths(docket, 0.06, 4) == [11, 1, 1, 1], "one at least, however long it takes"
+
+
+def test_quick_ones_make_it_long_again_step_by_step() -> None:
+    docket = Docket(Ledger(1, lag_limit=0))
+    docket.add_batch(0, 10, lines(1, 20_000))
+    lengths(docket, 0.06, 2)
+    assert lengths(docket, 0.000_01, 200) == [*range(1, 128), *[128] * 73]
+
+
+def test_who_has_little_to_say_meanwhile_proves_nothing() -> None:
+    docket = Docket(Ledger(1, lag_limit=0))
+    docket.add_batch(0, 10, lines(1, 128))
+    lengths(docket, 0.007, 1)
+    for _ in range(200):
+        docket.add_batch(0, 10, lines(2, 3))
+        assert lengths(docket, 0.000_01, 1) == [3]
+    docket.add_batch(0, 10, lines(3, 128))
+    assert lengths(docket, 0.005, 1) == [7]
+
+
+def test_what_comes_alone_and_the_time_are_as_long_as_they_are() -> None:
+    docket = Docket(Ledger(1, lag_limit=0))
+    docket.add_batch(0, 10, lines(1, 128))
+    docket.add_first([("again", 1)] * 300)
+    assert docket.block(CLOCK) == [("again", 1)] * 300
+    docket.settle(3.0)
+    assert len(docket.block(CLOCK)) == 129
+    docket.settle(0.001)
+    assert docket.block(CLOCK) == [CLOCK]
+    docket.settle(3.0)
+    docket.add_batch(0, 10, lines(1, 128))
+    assert len(docket.block(CLOCK)) == 129
+
+
+def test_short_blocks_lose_nothing_and_credit_comes_with_the_last() -> None:
+    ledger = Ledger(2, lag_limit=0)
+    docket = Docket(ledger)
+    docket.add_batch(0, 5, lines(1, 128))
+    docket.block(CLOCK)
+    docket.settle(10.0)
+    docket.add_batch(0, 10, lines(1, 3))
+    docket.add_batch(1, 20, lines(2, 200))
+    docket.add([("stop", "now")])
+    ledger.pay()
+    happened: list[Record] = []
+    paid: dict[int, int] = {}
+    while docket:
+        block = docket.block(CLOCK)
+        assert docket.block(CLOCK) == block, "which the disk has refused"
+        docket.settle(1.0)
+        happened += block[1:]
+        if len(happened) < 203:
+            assert 1 not in ledger.pay()
+        paid.update(ledger.pay())
+    assert happened == [*lines(1, 3), *lines(2, 200), ("stop", "now")]
+    assert paid == {1: 20}
+
+
+def test_what_a_dead_worker_had_sent_is_struck_off_in_pieces_too() -> None:
+    docket = Docket(Ledger(2, lag_limit=0))
+    docket.add_batch(0, 10, lines(1, 128))
+    docket.block(CLOCK)
+    docket.settle(10.0)
+    docket.add_batch(0, 10, lines(1, 128))
+    docket.add_batch(1, 10, lines(2, 5))
+    docket.block(CLOCK)
+    docket.strike(0)
+    assert [record for block in all_of(docket) for record in block[1:]] == lines(2, 5)

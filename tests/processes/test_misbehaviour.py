@@ -389,8 +389,8 @@ def test_a_broker_and_a_worker_that_misbehaves(broker: BrokerTurns, message: Any
 def test_a_broker_and_a_recorder_that_misbehaves(broker: BrokerTurns, message: tuple[Any, ...]) -> None:
     """What had been asked is asked of the next one; an answer that came before that is one."""
     inquiry = broker.broker.inquiry
-    inquiry.ask(CLIENT, 5, "#lobby", -1, 10)
-    inquiry.ask(CLIENT + 1, 5, "#lobby", -1, 10)
+    inquiry.ask(CLIENT, 5, "#lobby", -1, 10, True)
+    inquiry.ask(CLIENT + 1, 5, "#lobby", -1, 10, True)
     broker.recorder.post("rows", CLIENT + 1, 5, [])
     broker.recorder.post(*message)
     broker.turn()

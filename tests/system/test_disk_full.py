@@ -102,28 +102,74 @@ class Unready(Unusual):
         super().read_ready_line(self.host)
 
 
-def test_nobody_is_served_by_a_broker_that_could_not_begin(data: Path) -> None:
-    """Before its first record it is the last run's broker still, with the words for whoever was there."""
-    args = ("--unlimited", "--workers", "1", "--data", str(data))
-    with unusual(*args) as former:
-        zoe = former.irc("zoe")
+@pytest.mark.parametrize(("former", "workers"), [(1, 1), (1, 3), (3, 1)])
+def test_nobody_is_served_by_a_broker_that_could_not_begin(data: Path, former: int, workers: int) -> None:
+    """Before its first record it is the last run's broker still: with the words for whoever was there, and its workers.
+
+    They may be more now, or fewer.
+    """
+    with unusual("--unlimited", "--workers", str(former), "--data", str(data)) as last:
+        zoe = last.irc("zoe")
+        others = [last.irc() for _ in range(former)]
         assert zoe.ask("PRIVMSG zoe :a word of yesterday")
-        zoe.close()
+        for client in (zoe, *others):
+            client.close()
     size = next((data / "journal").glob("*.journal")).stat().st_size
     limits = size, resource.RLIM_INFINITY
-    command = [*MPCHAT, "server", "127.0.0.1", "0", *args]
+    command = [*MPCHAT, "server", "127.0.0.1", "0", "--unlimited", "--workers", str(workers), "--data", str(data)]
     server = Unready(command, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits))
     try:
         until(lambda: "cannot write the journal" in server.log_text())
-        before = kill(server, "broker")["broker"]
+        before = kill(server, "broker", "worker0")
         until(lambda: server.log_text().count("cannot write the journal") == 2)
-        assert pids(server)["broker"] != before
+        assert all(pids(server)[role] != before[role] for role in ("broker", "worker0"))
         assert not any(status(server)[role]["ready"] for role in ("broker", "worker0"))
         limit_files(server, resource.RLIM_INFINITY)
         server.is_ready()
-        ana = server.irc("ana")
-        assert ana.ask("PRIVMSG ana :a word of today") == [":ana!~ana@127.0.0.1 PRIVMSG ana :a word of today"]
-        ana.close()
+        assert "crashed" not in server.log_text()
+        people = [server.irc(f"ana{number}") for number in range(workers)]
+        for ana in people:
+            assert ana.ask(f"PRIVMSG {ana.nick} :of today")[0].endswith(f" PRIVMSG {ana.nick} :of today")
+            ana.close()
+    finally:
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize(("former", "workers"), [(1, 3), (3, 1)])
+def test_a_stop_of_a_server_that_could_not_begin(data: Path, former: int, workers: int) -> None:
+    with unusual("--workers", str(former), "--data", str(data)) as last:
+        last.irc("zoe").close()
+    size = next((data / "journal").glob("*.journal")).stat().st_size
+    limits = size, resource.RLIM_INFINITY
+    command = [*MPCHAT, "server", "127.0.0.1", "0", "--workers", str(workers), "--data", str(data)]
+    server = Unready(command, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits))
+    until(lambda: "cannot write the journal" in server.log_text())
+    assert server.stop() == 0
+    assert "crashed" not in server.log_text()
+
+
+def test_the_first_start_of_all_without_room_for_a_journal(data: Path) -> None:
+    """On a file system of its own, which can hold three files; two are there already, for it and its reserve."""
+    journal = data / "journal"
+    journal.mkdir(parents=True)
+    mount = f'mount -t tmpfs -o nr_inodes=3 none {journal} && touch {journal}/1 {journal}/2 && exec "$@"'
+    alone = [shutil.which("unshare") or "true", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
+    if subprocess.run([*alone, "true"], capture_output=True, timeout=PATIENCE).returncode:
+        pytest.skip("this user may not mount")
+    command = [*MPCHAT, "server", "127.0.0.1", "0", "--workers", "1", "--data", str(data)]
+    server = Unready([*alone, *command])
+    try:
+        until(lambda: "cannot write the journal: nothing is accepted until it can" in server.log_text())
+        before = kill(server, "worker0")["worker0"]
+        until(lambda: pids(server).get("worker0", before) != before)
+        assert not status(server)["broker"]["ready"]
+        for name in "12":
+            Path(f"/proc/{server.process.pid}/root{journal}/{name}").unlink()
+        server.is_ready()
+        with server.irc("ana") as ana:
+            assert ana.ask("PRIVMSG ana :hola")[0].endswith("PRIVMSG ana :hola")
+        assert "crashed" not in server.log_text()
+        assert server.log_text().count("cannot write the journal") == 1
     finally:
         assert server.stop() == 0
 

@@ -167,6 +167,45 @@ def test_who_was_closed_for_not_reading_finds_out_why_if_they_read_after_all(
     assert set(commands(lines[:-1])) <= {"JOIN", "PRIVMSG"}  # whole lines only
 
 
+TOTAL = 4 << 20
+
+
+@needs_linux
+def test_all_that_never_read_together_have_a_limit_and_the_furthest_behind_goes_first() -> None:
+    """None of them is so far behind that it would be closed if it were alone."""
+    with running("--unlimited", "--sendq-total", str(TOTAL), "--workers", "1") as server:
+        talker, listener = server.irc("talker"), server.irc("listener")
+        talker.join("#lobby")
+        deaf = [IrcClient(server.host, server.irc_port) for _ in range(12)]
+        for number, client in enumerate(deaf):
+            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
+            client.register(f"deaf{number}")
+            client.join("#lobby")
+        listener.join("#lobby")
+        listener.sync()
+        talker.ask(*(f"PRIVMSG deaf7 :{number} {'x' * 400}" for number in range(400)))
+        heard, gone, said = 0, list[str](), 0
+        while len(gone) < 4:
+            assert said < 3 * TOTAL // len(deaf) // 400, "they are not closed"
+            talker.ask(*(f"PRIVMSG #lobby :{number} {'x' * 400}" for number in range(said, said + 50)))
+            said += 50
+            lines = listener.sync()
+            heard += commands(lines).count("PRIVMSG")
+            quits = [line for line in lines if command(line) == "QUIT"]
+            assert all(line.endswith(" QUIT :SendQ exceeded") for line in quits)
+            gone += [line[1:].partition("!")[0] for line in quits]
+        assert heard == said
+        assert gone[0] == "deaf7"
+        assert len(gone) < 8, "and no more than must"
+        assert said * 400 < 1 << 20, "not for its own sake was anybody closed"
+        assert resident(pids(server)["worker0"]) < (40 << 20) + 3 * TOTAL
+        for client in deaf:  # who stays has lost nothing
+            if client.nick not in gone:
+                lines = [line for line in client.sync() if command(line) == "PRIVMSG"]
+                assert [line.split(" ")[3] for line in lines] == [f":{number}" for number in range(said)]
+        assert listener.sync() == []
+
+
 QUICK = Settings(
     port=0,
     plain_port=0,
