@@ -270,6 +270,7 @@ class BrokerTurns:
         log = Log("broker", "error", False)
         self.broker = Broker(supervisor.control, log, settings, Board.make(FEW_ROWS))
         self.broker.poller.watch(supervisor.control)
+        self.broker.open_memory()
         self.broker.remember(is_first=True, skip=0)
         self.worker = supervisor.lane(0, 1, to="broker")
         self.turn()
@@ -277,16 +278,9 @@ class BrokerTurns:
         self.turn()
 
     def turn(self) -> None:
-        patience = PATIENCE
-        while events := self.broker.poller.wait(patience):
-            patience = 0
-            for source, *_ in events:
-                if isinstance(source, LaneEnd):
-                    self.broker.drain_lane(source)
-                elif source is self.supervisor.control:
-                    self.broker.obey()
-                elif source is self.broker.inquiry.recorder:
-                    self.broker.hear_recorder()
+        """What came first may be a message that has descriptors with it; such a one is read alone."""
+        for timeout in (PATIENCE, 0, 0):
+            self.broker.listen(timeout)
             self.broker.work()
 
     def close(self) -> None:
