@@ -120,9 +120,10 @@ def test_nobody_is_served_by_a_broker_that_could_not_begin(data: Path, former: i
     server = Unready(command, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits))
     try:
         until(lambda: "cannot write the journal" in server.log_text())
+        until(lambda: {"broker", "worker0"} <= pids(server).keys())
         before = kill(server, "broker", "worker0")
         until(lambda: server.log_text().count("cannot write the journal") == 2)
-        assert all(pids(server)[role] != before[role] for role in ("broker", "worker0"))
+        until(lambda: all(pids(server).get(role, before[role]) != before[role] for role in ("broker", "worker0")))
         assert not any(status(server)[role]["ready"] for role in ("broker", "worker0"))
         limit_files(server, resource.RLIM_INFINITY)
         server.is_ready()
