@@ -11,6 +11,8 @@ from typing import Any
 
 FRAME_BYTES = 64 << 20  # far above any batch (credits end at a few MiB); a length beyond it is nonsense
 
+LOOK_SECONDS = 0.5  # between two looks at what has not come whole
+
 _LENGTH = struct.Struct("!I")
 _SHOWN = 20  # characters of an unknown message's word, and values, in a line of the log
 
@@ -48,6 +50,35 @@ class UnknownMessage(BadFrame):
             word, values = message[0][:_SHOWN], message[1:]
         shown = [*([ascii(word)] if word else []), *(type(each).__name__ for each in values[:_SHOWN])]
         super().__init__(f"an unknown message: ({', '.join(shown)})")
+
+
+class Progress:
+    """Of a stream of frames. What looks like the beginning of a large one may be nonsense, of which no rest ever comes.
+
+    It counts looks, not time: if all processes have been stopped meanwhile (Ctrl-Z), nobody has waited.
+    """
+
+    def __init__(self) -> None:
+        self._frames = 0
+        self._looks = 0
+
+    def look(self, frames: int, is_torn: bool, most: int) -> None:
+        """To be called every LOOK_SECONDS: so many frames have come, and part of another one if `is_torn`.
+
+        Raises BadFrame at the look number `most` at the same part; 0: never.
+        """
+        self._looks = self._looks + 1 if is_torn and frames == self._frames else 0
+        self._frames = frames
+        if 0 < most <= self._looks:
+            raise BadFrame("a frame that does not end")
+
+
+def most_looks(hang_limit: float) -> int:
+    """How many looks may find the same frame unfinished, where a process may hang for so many seconds; 0: any number.
+
+    Twice as long: a writer that was stopped in the middle of a frame hangs, and is killed for that.
+    """
+    return int(2 * hang_limit / LOOK_SECONDS)
 
 
 class _Plain(pickle.Unpickler):

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from mpchat.ipc.frame import BadFrame, UnknownMessage, missing, pack, unpack
+from mpchat.ipc.frame import BadFrame, Progress, UnknownMessage, missing, pack, unpack
 
 FDS_AT_ONCE = 253  # SCM_MAX_FD, the kernel's limit for one message
 _READ_BYTES = 1 << 16
@@ -31,6 +31,8 @@ class Link:
         self._sock = sock
         self._unsent: deque[tuple[bytes, list[int]]] = deque()
         self._stream = bytearray()
+        self._taken = 0  # messages
+        self._progress = Progress()
         self._fds: deque[int] = deque()  # received, of messages that have not come whole; _LOST: here some are missing
         self._owned: set[int] = set()  # copies of what was posted and could not be sent at once
         self.ended = False  # the other side is gone, or has sent what is no message: nothing more comes
@@ -139,6 +141,7 @@ class Link:
             self.ended = True
             close_all(messages)
             raise
+        self._taken += len(messages)
         return messages
 
     def _fds_of(self, count: int) -> list[int]:
@@ -154,6 +157,10 @@ class Link:
                 return []
             fds.append(fd)
         return fds
+
+    def look(self, most: int) -> None:
+        """To be called every LOOK_SECONDS; raises BadFrame if so many looks found the same message unfinished."""
+        self._progress.look(self._taken, bool(self._stream), most)
 
     def close(self) -> None:
         close_all([((), [fd for fd in self._fds if fd != _LOST])])

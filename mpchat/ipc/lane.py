@@ -16,7 +16,7 @@ from multiprocessing.context import SpawnContext
 from typing import Any
 
 from mpchat.ipc import tracker
-from mpchat.ipc.frame import FRAME_BYTES, BadFrame, load
+from mpchat.ipc.frame import FRAME_BYTES, BadFrame, Progress, load
 
 _READ_BYTES = 1 << 16  # a pipe full (pipe(7))
 _LENGTH = struct.Struct("!i")  # how multiprocessing.connection frames: 4 bytes, or -1 and then 8 for 2 GiB and more
@@ -72,6 +72,8 @@ class LaneEnd:
         self._fd = int(source._reader.fileno())
         self._buffer = bytearray(_READ_BYTES)
         self._stream = bytearray()
+        self._taken = 0  # batches
+        self._progress = Progress()
         self.ended = False
 
     def fileno(self) -> int:
@@ -111,7 +113,12 @@ class LaneEnd:
         except ValueError as error:
             self.ended = True
             raise BadFrame("a batch that was not put into the queue") from error
+        self._taken += len(batches)
         return batches
+
+    def look(self, most: int) -> None:
+        """To be called every LOOK_SECONDS; raises BadFrame if so many looks found the same batch unfinished."""
+        self._progress.look(self._taken, bool(self._stream), most)
 
     def _frames(self) -> list[Any]:
         batches, at, stream = [], 0, self._stream

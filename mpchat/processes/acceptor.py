@@ -15,6 +15,7 @@ import time
 
 from mpchat.ipc.board import ACCEPTOR_ROW, Board
 from mpchat.ipc.descriptors import is_among_the_last, unusable
+from mpchat.ipc.frame import LOOK_SECONDS, most_looks
 from mpchat.ipc.handoff import Link
 from mpchat.net.listening import prepare, turn_away
 from mpchat.net.poller import Poller
@@ -61,6 +62,7 @@ class Acceptor:
         self.reserve = reserve()  # given up for a moment when there is no other fd left
         self.resting: list[socket.socket] = []  # listeners, for want of even that one
         self.rest_until = 0.0  # monotonic
+        self.look_at = 0.0  # monotonic: when we look at what has not come whole
         self.poller = Poller()
         self.custodies = [  # of each worker
             Custody(f"worker{number}", control, self.poller, self.admission, self.complain, settings.reserved_fds)
@@ -79,6 +81,10 @@ class Acceptor:
                     for custody in self.custodies:
                         if source is custody.link:
                             custody.link_event(readable, writable)
+            if time.monotonic() >= self.look_at:
+                self.look_at = time.monotonic() + LOOK_SECONDS
+                for custody in self.custodies:
+                    custody.look(most_looks(self.settings.hang_limit))
             if self.resting and time.monotonic() >= self.rest_until:
                 self.go_on_listening()
             if not self.accepting and all(custody.synced for custody in self.custodies):

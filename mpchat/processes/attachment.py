@@ -70,6 +70,30 @@ class Attachment:
         if control.ended:
             os._exit(0)  # nothing survives the supervisor
 
+    def look(self, most: int) -> None:
+        """Does what has begun to come go on? `most`: see Progress."""
+        lane, link = self.lane, self.link
+        if lane is not None:
+            try:
+                lane.look(most)
+            except BadFrame as error:
+                self.distrust_broker(lane, error)
+        if link is not None:
+            try:
+                link.look(most)
+            except BadFrame as error:
+                self.distrust_acceptor(link, error)
+
+    def distrust_broker(self, lane: LaneEnd, error: BadFrame) -> None:
+        """What it has sent is no message: there will be another."""
+        self.worker.control.post("misbehaves", "broker", str(error))
+        self.leave(lane)
+
+    def distrust_acceptor(self, link: Link, error: BadFrame) -> None:
+        """Like that."""
+        self.worker.control.post("misbehaves", "acceptor", str(error))
+        self.leave_link(link)
+
     # The acceptor
 
     def take_link(self, link: Link) -> None:
@@ -111,8 +135,7 @@ class Attachment:
             try:
                 self.read_link(link)
             except BadFrame as error:
-                self.worker.control.post("misbehaves", "acceptor", str(error))
-                self.leave_link(link)
+                self.distrust_acceptor(link, error)
 
     def read_link(self, link: Link) -> None:
         """Raises BadFrame at what no acceptor of ours says."""
@@ -203,8 +226,7 @@ class Attachment:
                     case _:
                         raise UnknownMessage(message)
         except BadFrame as error:
-            self.worker.control.post("misbehaves", "broker", str(error))
-            self.leave(lane)
+            self.distrust_broker(lane, error)
             return
         if lane.ended:
             self.leave(lane)

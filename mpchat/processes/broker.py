@@ -22,7 +22,7 @@ from mpchat.core import Record
 from mpchat.ipc import mailing
 from mpchat.ipc.board import BROKER_ROW, RECORDER_ROW, Board
 from mpchat.ipc.descriptors import unusable
-from mpchat.ipc.frame import BadFrame, UnknownMessage
+from mpchat.ipc.frame import LOOK_SECONDS, BadFrame, UnknownMessage, most_looks
 from mpchat.ipc.handoff import Link
 from mpchat.ipc.lane import Lane, LaneEnd
 from mpchat.net.poller import Poller
@@ -64,6 +64,7 @@ class Broker:
         self.shortage = Shortage(self.memory, log)
         self.has_begun = self.stopping = False
         self.records = self.turns = 0
+        self.look_at = 0.0  # monotonic: when we look at what has not come whole
 
     def run(self, is_first: bool, skip: int) -> None:
         self.poller.watch(self.control)
@@ -76,6 +77,9 @@ class Broker:
             self.work()
             self.streams.deliver()  # credit, if nothing else
             self.inquiry.look(time.monotonic())
+            if time.monotonic() >= self.look_at:
+                self.look_at = time.monotonic() + LOOK_SECONDS
+                self.look()
             if self.memory.snapshot_is_due:
                 self.memory.take_snapshot(self.board.read(RECORDER_ROW)["position"], self.settings.journal_bytes)
             self.turns += 1
@@ -226,13 +230,31 @@ class Broker:
         self.control.post("misbehaves", f"worker{worker}", str(error))
         self.streams.leave(worker)
 
+    def distrust_recorder(self, error: BadFrame) -> None:
+        """Like that."""
+        self.control.post("misbehaves", "recorder", str(error))
+        self.inquiry.leave_recorder()
+
+    def look(self) -> None:
+        """Does what has begun to come go on?"""
+        most = most_looks(self.settings.hang_limit)
+        for worker, lane in self.streams.lanes():
+            try:
+                lane.look(most)
+            except BadFrame as error:
+                self.distrust(worker, error)
+        if self.inquiry.recorder is not None:
+            try:
+                self.inquiry.recorder.look(most)
+            except BadFrame as error:
+                self.distrust_recorder(error)
+
     def hear_recorder(self) -> None:
         answers: list[Record] = []
         try:
             self.inquiry.hear(answers)
         except BadFrame as error:
-            self.control.post("misbehaves", "recorder", str(error))
-            self.inquiry.leave_recorder()
+            self.distrust_recorder(error)
         self.docket.add(answers)
 
     def commit(self, block: list[Record]) -> bool:

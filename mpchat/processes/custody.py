@@ -85,8 +85,21 @@ class Custody:
             try:
                 self._hear(link)
             except BadFrame as error:
-                self._control.post("misbehaves", self._role, str(error))
-                self._leave(link)
+                self._distrust(link, error)
+
+    def look(self, most: int) -> None:
+        """Does what has begun to come go on? `most`: see Progress."""
+        link = self.link
+        if link is not None:
+            try:
+                link.look(most)
+            except BadFrame as error:
+                self._distrust(link, error)
+
+    def _distrust(self, link: Link, error: BadFrame) -> None:
+        """What the worker has sent is no message: there will be another."""
+        self._control.post("misbehaves", self._role, str(error))
+        self._leave(link)
 
     def take_client(self, connection: int, fd: int, is_plain: bool, host: str) -> None:
         """A newcomer for this worker; the descriptor is ours from now on."""

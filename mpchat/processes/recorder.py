@@ -19,7 +19,7 @@ from typing import Any
 
 from mpchat.ipc.board import RECORDER_ROW, Board
 from mpchat.ipc.descriptors import unusable
-from mpchat.ipc.frame import BadFrame, UnknownMessage
+from mpchat.ipc.frame import LOOK_SECONDS, BadFrame, UnknownMessage, most_looks
 from mpchat.ipc.handoff import Link, close_all
 from mpchat.net.poller import Poller
 from mpchat.policy.age import Age
@@ -54,6 +54,7 @@ class Recorder:
         self.asked: deque[tuple[Any, ...]] = deque()  # questions whose answer may not be in the history yet
         self.read_at = 0.0  # when the journal is looked into again, in monotonic seconds
         self.expire_at = 0.0
+        self.look_at = 0.0  # monotonic: when we look at what has not come whole
         self.rows = self.turns = 0
         self.books: tuple[History, Tail] | None = None  # open while the disk lets us write
         self.has_complained = False
@@ -71,6 +72,9 @@ class Recorder:
                     self.obey()
                 elif isinstance(source, Link) and source is self.broker:
                     self.hear(source, writable)
+            if time.monotonic() >= self.look_at:
+                self.look_at = time.monotonic() + LOOK_SECONDS
+                self.look()
             if self.books is not None or time.monotonic() >= self.read_at:
                 with self.heartbeat.waiting_for_the_disk:  # a checkpoint of SQLite's waits for fsync(2)
                     self.do_the_books()
@@ -143,13 +147,25 @@ class Recorder:
             for message, fds in broker.take():
                 self.hear_one(message, fds)
         except BadFrame as error:
-            self.control.post("misbehaves", "broker", str(error))
-            self.leave(broker)
+            self.distrust(broker, error)
             return
         if broker.ended:
             self.leave(broker)
         else:
             self.poller.want_write(broker, broker.unsent)
+
+    def distrust(self, broker: Link, error: BadFrame) -> None:
+        """What it has sent is no message: there will be another."""
+        self.control.post("misbehaves", "broker", str(error))
+        self.leave(broker)
+
+    def look(self) -> None:
+        """Does what has begun to come go on?"""
+        if self.broker is not None:
+            try:
+                self.broker.look(most_looks(self.settings.hang_limit))
+            except BadFrame as error:
+                self.distrust(self.broker, error)
 
     def hear_one(self, message: tuple[Any, ...], fds: list[int]) -> None:
         match message, fds:

@@ -42,6 +42,10 @@ class Streams:
         """Whose lane it is, None: nobody's any more."""
         return self._lanes.index(lane) if lane in self._lanes else None
 
+    def lanes(self) -> list[tuple[int, LaneEnd]]:
+        """Those that there are, with their workers."""
+        return [(worker, lane) for worker, lane in enumerate(self._lanes) if lane is not None]
+
     def take_lane(self, worker: int, lane: LaneEnd) -> None:
         """The worker or we are new. What came by the old lane may still be dealt with; all else will come again."""
         self.leave(worker)

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 
 from mpchat.ipc.board import FIRST_WORKER_ROW, Board
+from mpchat.ipc.frame import LOOK_SECONDS, most_looks
 from mpchat.ipc.handoff import Link
 from mpchat.ipc.lane import LaneEnd
 from mpchat.net.checkpoint import Checkpoints
@@ -55,6 +56,8 @@ class Worker:
         self.connections: dict[int, Connection] = {}
         self.checkpoints = Checkpoints(self.connections)
         self.reserved_fds = settings.reserved_fds
+        self.most_looks = most_looks(settings.hang_limit)
+        self.look_at = 0.0  # monotonic: when the attachment looks at what has not come whole
         self.attachment = Attachment(self)  # to the broker and the acceptor of the moment
         self.applied = self.reported = 0  # bytes of the stream
         self.sends = self.bytes_out = self.turns = 0
@@ -88,8 +91,12 @@ class Worker:
             if self.attachment.complete:
                 self.intake.read_the_waiting()
                 self.forward()
-            for connection in self.heartbeat.among(self.closing.overdue(time.monotonic())):
+            now = time.monotonic()
+            for connection in self.heartbeat.among(self.closing.overdue(now)):
                 self.forget(connection)
+            if now >= self.look_at:
+                self.look_at = now + LOOK_SECONDS
+                self.attachment.look(self.most_looks)
             self.show()
 
     def timeout(self) -> float:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpchat.ipc.frame import FRAME_BYTES, BadFrame, UnknownMessage, load, missing, pack, unpack
+from mpchat.ipc.frame import FRAME_BYTES, BadFrame, Progress, UnknownMessage, load, missing, most_looks, pack, unpack
 
 _PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.binary() | st.text(),
@@ -151,3 +151,21 @@ def test_how_much_of_a_frame_is_missing() -> None:
         stream.append(byte)
     assert missing(stream) == 0
     assert missing(bytearray(struct.pack("!I", FRAME_BYTES + 1))) == 0  # unpack() says what that is
+
+
+def test_a_frame_that_does_not_end_is_none() -> None:
+    progress = Progress()
+    for frames in range(5):  # they come, and each look finds the beginning of another one
+        progress.look(frames, True, most=2)
+    progress.look(4, True, most=2)
+    progress.look(4, False, most=2)  # its end has come
+    progress.look(4, True, most=2)
+    with pytest.raises(BadFrame):
+        progress.look(4, True, most=2)
+
+
+def test_where_nobody_is_killed_for_hanging_a_frame_may_take_as_long_as_it_likes() -> None:
+    progress = Progress()
+    for _ in range(1000):
+        progress.look(0, True, most_looks(0))
+    assert most_looks(3.0) == 12

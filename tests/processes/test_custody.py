@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import resource
 import socket
@@ -22,6 +23,7 @@ HOST = "192.0.2.7"
 
 
 def open_fds() -> int:
+    gc.collect()  # what earlier tests have left to it
     return len(os.listdir("/dev/fd"))
 
 
@@ -353,6 +355,19 @@ def test_a_worker_that_says_what_none_of_ours_says_is_reported_and_dropped(
     second.say("all")
     acceptor.until(lambda: second.synced)
     assert sorted(second.has) == [1]
+
+
+def test_a_worker_whose_message_does_not_end(acceptor: Acceptor) -> None:
+    """Nonsense may look like the beginning of a large one: what comes behind it must not be swallowed for ever."""
+    worker = acceptor.new_worker()
+    os.write(worker.link.fileno(), b"\0\0\x40\0nonsense")
+    worker.say("all")
+    acceptor.turn(PATIENCE)
+    acceptor.custody.look(most=2)
+    assert acceptor.supervisor.take() == []
+    acceptor.custody.look(most=2)
+    assert [message[:2] for message, _ in acceptor.supervisor.take()] == [("misbehaves", "worker0")]
+    assert acceptor.custody.link is None
 
 
 def test_a_dead_workers_nonsense_is_not_held_against_its_successor(acceptor: Acceptor) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from mpchat.ipc import mailing
 from mpchat.ipc.board import FIRST_WORKER_ROW, Board
-from mpchat.ipc.frame import UnknownMessage
+from mpchat.ipc.frame import UnknownMessage, most_looks
 from mpchat.ipc.handoff import Link
 from mpchat.ipc.lane import Lane, LaneEnd
 from mpchat.processes.broker import Broker
@@ -231,6 +231,19 @@ def test_a_worker_and_a_broker_that_misbehaves(worker: WorkerTurns, message: Any
     assert worker.supervisor.accused() == []
 
 
+def test_a_worker_and_frames_that_do_not_end(worker: WorkerTurns) -> None:
+    """Nonsense may look like the beginning of a large frame: what comes behind it must not be swallowed for ever."""
+    os.write(worker.broker._sink._writer.fileno(), b"\0\0\x40\0nonsense")
+    os.write(worker.acceptor.fileno(), b"\0\0\x40\0nonsense")
+    worker.turn()
+    for _ in range(2):
+        worker.worker.attachment.look(most=3)
+    assert worker.supervisor.accused() == []
+    worker.worker.attachment.look(most=3)
+    assert worker.supervisor.accused() == ["broker", "acceptor"]
+    assert (worker.worker.attachment.lane, worker.worker.attachment.link) == (None, None)
+
+
 def test_what_a_worker_cannot_do_with_a_right_item_is_its_own_fault(worker: WorkerTurns) -> None:
     """Another broker would send it once more, and be called a liar too."""
     worker.broker.put(("items", 1, 0, 0, [("leave", 1, CLIENT)]))
@@ -257,6 +270,7 @@ class BrokerTurns:
         log = Log("broker", "error", False)
         self.broker = Broker(supervisor.control, log, settings, Board.make(FEW_ROWS))
         self.broker.poller.watch(supervisor.control)
+        self.broker.open_memory()
         self.broker.remember(is_first=True, skip=0)
         self.worker = supervisor.lane(0, 1, to="broker")
         self.turn()
@@ -264,16 +278,9 @@ class BrokerTurns:
         self.turn()
 
     def turn(self) -> None:
-        patience = PATIENCE
-        while events := self.broker.poller.wait(patience):
-            patience = 0
-            for source, *_ in events:
-                if isinstance(source, LaneEnd):
-                    self.broker.drain_lane(source)
-                elif source is self.supervisor.control:
-                    self.broker.obey()
-                elif source is self.broker.inquiry.recorder:
-                    self.broker.hear_recorder()
+        """What came first may be a message that has descriptors with it; such a one is read alone."""
+        for timeout in (PATIENCE, 0, 0):
+            self.broker.listen(timeout)
             self.broker.work()
 
     def close(self) -> None:
@@ -389,6 +396,17 @@ def test_a_broker_and_a_recorder_that_misbehaves(broker: BrokerTurns, message: t
     assert [message[2] for message, _ in other.take()] == [CLIENT]
 
 
+def test_a_broker_and_frames_that_do_not_end(broker: BrokerTurns) -> None:
+    os.write(broker.worker._sink._writer.fileno(), b"\0\0\x40\0nonsense")
+    os.write(broker.recorder.fileno(), b"\0\0\x40\0nonsense")
+    broker.turn()
+    for _ in range(most_looks(SETTINGS.hang_limit)):
+        assert broker.supervisor.accused() == []
+        broker.broker.look()
+    assert broker.supervisor.accused() == ["worker0", "recorder"]
+    assert (broker.broker.streams.ended, broker.broker.inquiry.recorder) == (True, None)
+
+
 def test_a_broker_does_not_go_on_with_a_supervisor_that_misbehaves(broker: BrokerTurns) -> None:
     broker.supervisor.link.post("link", 0)
     with pytest.raises(UnknownMessage, match="link"):
@@ -434,6 +452,19 @@ def test_a_recorder_and_a_broker_that_misbehaves(
     broker.post("grown")
     recorder.hear(recorder.broker, writable=False)
     assert supervisor.accused() == []
+
+
+def test_a_recorder_and_a_frame_that_does_not_end(supervisor: Supervisor, recorder: Recorder) -> None:
+    broker = supervisor.connect("broker")
+    recorder.obey()
+    assert recorder.broker is not None
+    os.write(broker.fileno(), b"\0\0\x40\0nonsense")
+    recorder.hear(recorder.broker, writable=False)
+    for _ in range(most_looks(SETTINGS.hang_limit)):
+        assert supervisor.accused() == []
+        recorder.look()
+    assert supervisor.accused() == ["broker"]
+    assert recorder.broker is None
 
 
 def test_a_recorder_does_not_go_on_with_a_supervisor_that_misbehaves(

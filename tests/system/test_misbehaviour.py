@@ -31,7 +31,7 @@ _PIDFD_GETFD = 438  # the number of the system call, the same on all of Linux's 
 @pytest.fixture
 def people(tmp_path: Path) -> Iterator[Conversation]:
     """On a server with two workers, of each test its own: the successor of one that crashes often has to wait."""
-    settings = Settings(port=0, plain_port=0, unlimited=True, workers=2, data=str(tmp_path / "data"))
+    settings = Settings(port=0, plain_port=0, unlimited=True, workers=2, data=str(tmp_path / "data"), hang_limit=2)
     with unusual(settings=settings) as server:
         it = Conversation(server)
         yield it
@@ -71,7 +71,11 @@ def batch(value: object) -> bytes:
     return struct.pack("!i", len(body)) + body
 
 
-@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n\r\n", batch(("nonsense",))], ids=["no batch", "an unknown word"])
+@pytest.mark.parametrize(
+    "data",
+    [b"GET / HTTP/1.1\r\n\r\n", batch(("nonsense",)), b"\0\x40\0\0"],
+    ids=["no batch", "an unknown word", "a batch without end"],
+)
 @pytest.mark.parametrize("who", ["worker0", "broker"])
 def test_nonsense_in_a_queue_ends_its_writer(people: Conversation, server: Server, who: str, data: bytes) -> None:
     before = pids(server)
