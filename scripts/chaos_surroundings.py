@@ -52,7 +52,7 @@ while [ "$1" != -- ]; do
   shift
 done
 shift
-mount --move "$new" {_TMP}
+mount --rbind "$new" {_TMP}
 cat /dev/zero > {_TMP}/full 2>/dev/null || true
 exec "$@"
 """
@@ -124,6 +124,7 @@ class Starts:
 
     def __init__(self, pid: int, provoke: Callable[[], None]) -> None:
         self.failed = self.stretches = 0
+        self.seen = False  # one fail, in this stretch
         self.why_not = "" if shutil.which("strace") else "strace is not here"
         self._pid, self._provoke = pid, provoke
         self._strace: subprocess.Popen[bytes] | None = None
@@ -138,14 +139,19 @@ class Starts:
             self.finish()
             return
         self.stretches += 1
+        self.seen = False
         self._provoke()
 
     def finish(self) -> None:
         """It has seen at least one fail, where it could attach."""
         if self._strace is None:
             return
-        if not self.why_not:
-            self.failed += bool(self._wait_for(b"(INJECTED)"))
+        deadline = time.monotonic() + _PATIENCE
+        while not self.why_not and not self.seen and time.monotonic() < deadline:
+            self.seen = bool(self._wait_for(b"(INJECTED)", 0.5))
+            self.failed += self.seen
+            if not self.seen:
+                self._provoke()  # there was no spare the last time
         self._strace.send_signal(signal.SIGINT)  # it lets go, and ends
         try:
             rest = self._strace.communicate(timeout=_PATIENCE)[1]
@@ -155,11 +161,11 @@ class Starts:
         self.failed += rest.count(b"(INJECTED)")
         self._strace = None
 
-    def _wait_for(self, word: bytes) -> bytes:
+    def _wait_for(self, word: bytes, within: float = _PATIENCE) -> bytes:
         """The first line with this; "" where none comes in time."""
         assert self._strace is not None
         assert self._strace.stderr is not None
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + within
         while (left := deadline - time.monotonic()) > 0:
             if select.select([self._strace.stderr], [], [], left)[0]:
                 line = _line(self._strace.stderr)
@@ -264,9 +270,8 @@ class Surroundings:
 
     def _run(self) -> None:
         """A thread, because strace is waited for, and the clients' loop must not wait."""
-        while kinds := self._possible():
-            count = self._random.randint(2, len(kinds)) if len(kinds) > 1 and self._random.random() < _TOGETHER else 1
-            chosen = self._random.sample(kinds, count)
+        chosen = self._possible()  # all at once for the first time, so that a short run has each
+        while chosen:
             for each in chosen:
                 each.begin()
             self._over.wait(self._random.uniform(*_STRETCH))
@@ -274,6 +279,9 @@ class Surroundings:
                 each.finish()
             if self._over.wait(self._random.uniform(*_REST)):
                 return
+            kinds = self._possible()
+            several = len(kinds) > 1 and self._random.random() < _TOGETHER
+            chosen = self._random.sample(kinds, self._random.randint(2, len(kinds)) if several else min(1, len(kinds)))
 
     def _possible(self) -> list[LogPipe | Tmp | Starts]:
         return [each for each in (self._log, self._tmp, self._starts) if each is not None and not each.why_not]
@@ -311,6 +319,6 @@ class Surroundings:
     def complaints(self) -> list[str]:
         """What should have gone wrong, and did not."""
         starts = self._starts
-        if starts is not None and not starts.why_not and starts.failed < starts.stretches:
+        if starts is not None and not starts.why_not and starts.failed < max(1, starts.stretches):
             return [f"strace was there {starts.stretches} times, and only {starts.failed} starts failed"]
         return []

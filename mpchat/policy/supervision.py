@@ -31,10 +31,11 @@ class Rule:
     )
 
 
-# What cannot be started is tried for ever, whatever it is, with START's back-off. What follows ends the server, after
+# What cannot be started is tried for ever, whatever it is, with START's back-off: never long, because it may be the
+# broker, and what was lacking may be there again at any moment. What follows ends the server, after
 # the clients were told: damaged data, or a stream position that does not fit after a replay; the death of a broker that
 # keeps no journal; no listening socket left.
-START = Rule(backoff_seconds=30.0)
+START = Rule(backoff_seconds=1.0)
 RULES = {
     "spare": Rule(backoff_seconds=30.0),
     "recorder": Rule(backoff_seconds=30.0),  # meanwhile questions about the past are answered "not now"
