@@ -13,7 +13,7 @@ RUN = $$( [ -f $(READY) ] && echo $(VENV)/bin/python || echo $(PYTHON) )
 # These start hundreds of processes, each of which would compile every module anew where this variable is set.
 WITH_BYTECODE := env -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run-server run-client test lint bench chaos soak clean prepare try-prepare
+.PHONY: help run-server run-client test test-all lint bench chaos soak clean prepare try-prepare
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -42,8 +42,11 @@ run-server: try-prepare  ## start a server (HOST= PORT= ARGS='--workers 2')
 run-client: try-prepare  ## join it from this terminal (HOST= PORT= ARGS='--nick ana')
 	@exec $(RUN) -m mpchat client $(HOST) $(PORT) $(ARGS)
 
-test: $(READY)  ## every test: the pure core and the whole server
-	@$(WITH_BYTECODE) $(VENV)/bin/python -m pytest $(ARGS)
+test: $(READY)  ## the pure core and the whole server, in less than three minutes
+	@$(WITH_BYTECODE) $(VENV)/bin/python -m pytest -m 'not surroundings and not slow' $(ARGS)
+
+test-all: $(READY)  ## that, chaos, namespaces, strace, real clients; says at the end what it skipped and why
+	@$(WITH_BYTECODE) $(VENV)/bin/python -m pytest -rs $(ARGS)
 
 lint: $(READY)  ## ruff and mypy
 	@$(VENV)/bin/python -m ruff format --check .

@@ -1,6 +1,10 @@
 """python -m mpchat"""
 
-from mpchat.cli import main
+from mpchat.ipc import standard
 
 if __name__ == "__main__":
+    standard.fill()  # before anything else is opened
+
+    from mpchat.cli import main
+
     raise SystemExit(main())

@@ -1,23 +1,43 @@
 """The command line: the only reader of arguments and environment. What it finds wrong it says in one line.
 
+All text from outside is checked here, when it is read: it is UTF-8 whatever the locale, and holds nothing that could
+end a line or that a terminal would obey. Behind this file no text of the settings needs a check.
+
 Exit status: 0 well, 1 could not (a port in use, an unwritable directory, no server), 2 used wrongly.
 """
 
 import argparse
+import errno
 import ipaddress
 import os
+import select
 import sys
 import tempfile
+import time
+import unicodedata
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from mpchat import __version__
+from mpchat.chat.text import clean
+from mpchat.ipc import standard
 from mpchat.settings import Oper, Settings, Wording
 
 _HEADROOM_FDS = 64  # for what a process has open besides clients
+_FDS_PER_WORKER = 8  # in the supervisor: a process's two, its link, and two queues while they are handed over
 _MOST_CLIENTS = 10_000
+_MOST_WORKERS = 128  # each is a process of some 15 MiB, and one broker serves them all
 _NAME_BYTES = 63  # RFC 2812 section 2.3.1; it is in front of each line to a client
+# A description, a password, an operator's name: a line of 512 bytes has room for it and for what stands beside it.
+# "OPER name password" is the tightest: 5 + 250 + 1 + 250 + 2. RPL_LINKS leaves 279 to a description.
+_TEXT_BYTES = 250
+_FILE_BYTES = 65_536  # of a file that is read whole: each newcomer is sent the message of the day, and may not read
+_MOTD_LINES = 1_000  # each costs up to 100 bytes more as a line of IRC
+_FILE_SECONDS = 5.0  # how long a pipe may take to say all it has
+_LEAST_SENDQ = 1_000  # two lines of IRC
+_BOM = b"\xef\xbb\xbf"  # what some editors put in front of UTF-8
 _RUN = "python -m "  # how it is called: nothing is installed on the PATH
 _PLAIN_OFFSET = 13  # 6667 + 13 = 6680
 
@@ -30,10 +50,23 @@ class _OneLineParser(argparse.ArgumentParser):
     """argparse would put the whole usage in front of what is wrong."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog.removeprefix(_RUN)}: {message} ({self.prog} --help shows what there is)\n")
+        hint = f" ({self.prog} --help shows what there is)"
+        raise SystemExit(_complain(message + hint, 2, by=self.prog.removeprefix(_RUN)))
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Returns the exit status."""
+    try:
+        status = _run(argv)
+    except SystemExit as end:  # argparse has shown its help, or has complained
+        status = int(end.code or 0)
+    failure = standard.settle()
+    if failure is None or isinstance(failure, BrokenPipeError):  # head(1) has seen enough
+        return status
+    return _complain(f"cannot write to standard output: {failure.strerror}", status or 1)
+
+
+def _run(argv: list[str] | None) -> int:
     options, unknown = _parser().parse_known_args(argv)
     if unknown:  # named here, so that the hint is about the right command
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -42,15 +75,20 @@ def main(argv: list[str] | None = None) -> int:
     except Unusable as error:
         return _complain(str(error), 2)
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
+        where = f": {os.fsdecode(error.filename)}" if error.filename else ""
         return _complain(f"{error.strerror or error}{where}", 1)
     except KeyboardInterrupt:
         return 130
     return status
 
 
-def _complain(text: str, status: int) -> int:
-    print(f"mpchat: {text}", file=sys.stderr)
+def _complain(text: str, status: int, by: str = "mpchat") -> int:
+    """In one line, whatever the text holds. Where standard error takes nothing, the status has to say it all."""
+    line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in f"{by}: {text}")
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        standard.settle()
     return status
 
 
@@ -64,20 +102,41 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+# What arguments may be
+
+
+def _number(text: str) -> int:
+    """-1 where it is none. The first 12 digits tell that it is too large: int() refuses more than 4300."""
+    return int(text.lstrip("0")[:12] or "0") if text.isascii() and text.isdigit() else -1
+
+
+def _shown(text: str) -> str:
+    """For a complaint: quoted, and not longer than a line of a terminal."""
+    return repr(text) if len(text) <= 70 else repr(text[:70]) + "..."
+
+
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
-    return int(text)
+    if not 0 <= _number(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {_shown(text)}")
+    return _number(text)
 
 
 def _plain_port(text: str) -> int | None:
     return None if text == "none" else _port(text)
 
 
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1_000_000_000):
-        raise argparse.ArgumentTypeError(f"a whole number above 0, not {text!r}")
-    return int(text)
+def _count(most: int, least: int = 1) -> Callable[[str], int]:
+    """A type of argument: a whole number from `least` to `most`."""
+
+    def count(text: str) -> int:
+        number = _number(text)
+        if number < least:
+            raise argparse.ArgumentTypeError(f"a whole number above {least - 1}, not {_shown(text)}")
+        if number > most:
+            raise argparse.ArgumentTypeError(f"{most} at most, not {_shown(text)}")
+        return number
+
+    return count
 
 
 def _seconds(text: str) -> float:
@@ -85,23 +144,187 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
-    if not 0 <= seconds <= 86_400:
-        raise argparse.ArgumentTypeError(f"a number of seconds, not {text!r}")
+    if not 0 <= seconds <= 86_400:  # NaN is not in between either
+        raise argparse.ArgumentTypeError(f"a number of seconds, not {_shown(text)} (86400 at most)")
     return seconds
 
 
 def _hang_limit(text: str) -> float:
     seconds = _seconds(text)
     if 0 < seconds < 1:
-        raise argparse.ArgumentTypeError(f"0, or 1 second and more, not {text!r}")
+        raise argparse.ArgumentTypeError(f"0, or 1 second and more, not {_shown(text)}")
     return seconds
 
 
-def _oper(text: str) -> Oper:
-    name, colon, password = text.partition(":")
-    if not (name and colon and password) or " " in text:
+def _text(argument: str) -> str:
+    """A type of argument: text. Python decodes arguments as the locale says, and keeps as surrogates what it cannot.
+
+    The bytes are UTF-8 more often than the locale says so: in the C locale, in cron, in a script. Where they are not,
+    and the locale knows how to read them (ISO 8859-1), the locale is right.
+    """
+    try:
+        return os.fsencode(argument).decode()
+    except UnicodeDecodeError:
+        if any(unicodedata.category(letter) == "Cs" for letter in argument):
+            raise argparse.ArgumentTypeError(f"{_shown(argument)} is not UTF-8") from None
+        return argument
+
+
+def _line_of_text(argument: str) -> str:
+    """A type of argument: text that clients are sent, or that is compared with what they send."""
+    text = _text(argument)
+    if wrong := _unfit(text):
+        raise argparse.ArgumentTypeError(wrong)
+    return text
+
+
+def _unfit(text: str) -> str:
+    """Why it cannot be a part of one line, or "". The text itself is not shown: it may be a password."""
+    for letter in text:
+        if unicodedata.category(letter) == "Cc" or clean(letter) != letter:
+            return f"must be one line without control characters, and has {letter!a}"
+    if len(text.encode()) > _TEXT_BYTES:
+        return f"must have at most {_TEXT_BYTES} bytes, and has {len(text.encode())}"
+    return ""
+
+
+def _secret(argument: str) -> str:
+    """A type of argument. An empty one is some script's variable that is not set: it must not let everybody in."""
+    text = _hidden(argument)
+    if wrong := _unfit(text) or ("" if text else "is empty"):
+        raise argparse.ArgumentTypeError(wrong)
+    return text
+
+
+def _hidden(argument: str) -> str:
+    """_text() of what must not be shown."""
+    try:
+        return _text(argument)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError("is not UTF-8") from None
+
+
+def _name(argument: str) -> str:
+    """A type of argument: a name that is one word in the lines to clients."""
+    word = _text(argument)
+    if not word or not word.isprintable() or " " in word or word.startswith(":"):
+        raise argparse.ArgumentTypeError(f"a server's or network's name is one word, not {_shown(word)}")
+    if len(word.encode()) > _NAME_BYTES:
+        raise argparse.ArgumentTypeError(
+            f"a server's or network's name has at most {_NAME_BYTES} bytes: {_shown(word)}"
+        )
+    return word
+
+
+def _host(argument: str) -> str:
+    """A type of argument: a name or an address that the resolver can be asked for. It wants IDNA (RFC 3490)."""
+    host = _text(argument)
+    try:
+        if not host or not host.isprintable() or " " in host:
+            raise UnicodeError
+        host.encode("idna")
+    except UnicodeError:
+        raise argparse.ArgumentTypeError(f"no host can be called {_shown(host)}") from None
+    return host
+
+
+def _path(argument: str) -> str:
+    """A type of argument: a file's or folder's name. It may be any bytes, but not none."""
+    if not argument:
+        raise argparse.ArgumentTypeError("is empty: it must name a file or a folder")
+    return argument
+
+
+def _oper(argument: str) -> Oper:
+    name, colon, password = _hidden(argument).partition(":")
+    if not (name and colon and password) or " " in name + password:
         raise argparse.ArgumentTypeError("an operator is NAME:PASSWORD, without spaces")
+    if wrong := _unfit(name) or _unfit(password):
+        raise argparse.ArgumentTypeError(f"an operator's name or password {wrong}")
     return Oper(name, password)
+
+
+# What files and the environment say
+
+
+def _read(path: str) -> bytes:
+    """All that a file has, _FILE_BYTES at most; also of a pipe (`<(...)` in a shell), if its end comes in time.
+
+    O_NONBLOCK, because to open a FIFO otherwise waits until its other end is opened (fifo(7)).
+    """
+    data = b""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            deadline = None if os.isatty(fd) else time.monotonic() + _FILE_SECONDS
+            readable = select.poll()
+            readable.register(fd, select.POLLIN)
+            while len(data) <= _FILE_BYTES:
+                if not readable.poll(None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000):
+                    raise OSError(errno.ETIMEDOUT, f"no end of it in {_FILE_SECONDS:g} seconds")
+                piece = os.read(fd, _FILE_BYTES)
+                if not piece:
+                    return data.removeprefix(_BOM)
+                data += piece
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
+    raise Unusable(f"{path} has more than {_FILE_BYTES} bytes")
+
+
+def _decoded(line: bytes, path: str, number: int) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        wrong = error.object[error.start]
+        raise Unusable(f"{path}, line {number}: not UTF-8 (byte 0x{wrong:02x}), which it must be") from None
+
+
+def _motd(path: str | None) -> tuple[str, ...]:
+    """The message of the day, without what a terminal would obey."""
+    if path is None:
+        return ()
+    lines = [_decoded(line, path, number) for number, line in enumerate(_read(path).split(b"\n"), 1)]
+    motd = tuple(clean(line) for line in "\n".join(lines).splitlines())
+    if len(motd) > _MOTD_LINES:
+        raise Unusable(f"{path} has more than {_MOTD_LINES} lines")
+    return motd
+
+
+def _password(path: str | None) -> str:
+    """The first line of a password file; "" where there is no file."""
+    if path is None:
+        return ""
+    line, _, _ = _read(path).partition(b"\n")
+    password = _decoded(line.removesuffix(b"\r"), path, 1)
+    if not password:
+        raise Unusable(f"{path} has no password in its first line")
+    if wrong := _unfit(password):
+        raise Unusable(f"{path}, line 1: a password {wrong}")
+    return password
+
+
+def _xdg(name: str) -> str:
+    """A folder that the environment names, or "". A relative one is invalid, and ignored (XDG base directories)."""
+    folder = os.environ.get(name, "")
+    return folder if os.path.isabs(folder) else ""
+
+
+def _state_folder() -> Path | None:
+    """Where what we keep belongs; None where the user has no home."""
+    state = _xdg("XDG_STATE_HOME")
+    if state:
+        return Path(state, "mpchat")
+    home = os.environ.get("HOME", "")
+    if not os.path.isabs(home):
+        import pwd
+
+        try:
+            home = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:  # a number without a name, in a container
+            return None
+    return Path(home, ".local", "state", "mpchat") if os.path.isabs(home) else None
 
 
 # mpchat server
@@ -111,13 +334,19 @@ def _add_server(commands: Any) -> None:
     parser = commands.add_parser("server", help="start a server")
     parser.set_defaults(run=_run_server, parser=parser)
     add = parser.add_argument
-    add("host", nargs="?", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("host", nargs="?", type=_host, default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("port", nargs="?", type=_port, default=6667, help="IRC port (default: %(default)s; 0: any free one)")
     add("--plain-port", type=_plain_port, default=-1, metavar="P", help="plain text port, or none (default: PORT + 13)")
-    workers = max(1, (os.cpu_count() or 1) // 2)
-    add("--workers", type=_count, default=workers, metavar="N", help="worker processes (default here: %(default)s)")
+    workers = min(max(1, (os.cpu_count() or 1) // 2), _MOST_WORKERS)
+    add(
+        "--workers",
+        type=_count(_MOST_WORKERS),
+        default=workers,
+        metavar="N",
+        help="worker processes (default here: %(default)s)",
+    )
     keep = parser.add_mutually_exclusive_group()
-    keep.add_argument("--data", metavar="DIR", help="journal and history (default: a folder for each port)")
+    keep.add_argument("--data", type=_path, metavar="DIR", help="journal and history (default: a folder for each port)")
     keep.add_argument("--ephemeral", action="store_true", help="keep them in a folder that is removed at the end")
     add(
         "--durability",
@@ -132,18 +361,37 @@ def _add_server(commands: Any) -> None:
         metavar="S",
         help="a process that hangs is killed after S seconds (default: %(default)s; 0: never)",
     )
-    add("--name", default="mpchat.local", help="the server's name (default: %(default)s)")
-    add("--network", default="mpchat", help="the network's name (default: %(default)s)")
-    add("--description", default="a chat server made of processes", help="a few words about the server")
-    add("--motd", metavar="FILE", help="the message of the day")
+    add("--name", type=_name, default="mpchat.local", help="the server's name (default: %(default)s)")
+    add("--network", type=_name, default="mpchat", help="the network's name (default: %(default)s)")
+    about = "a chat server made of processes"
+    add("--description", type=_line_of_text, default=about, help="a few words about the server")
+    add("--motd", type=_path, metavar="FILE", help="the message of the day (UTF-8)")
     password = parser.add_mutually_exclusive_group()
-    password.add_argument("--password", default="", metavar="PW", help="clients need it to enter")
-    password.add_argument("--password-file", metavar="F", help="the same, from a file: arguments are visible to all")
+    password.add_argument("--password", type=_secret, metavar="PW", help="clients need it to enter")
+    password.add_argument(
+        "--password-file", type=_path, metavar="F", help="the same, from a file: arguments are visible to all"
+    )
     add("--oper", type=_oper, action="append", default=[], metavar="NAME:PASSWORD", help="an operator; may be repeated")
-    add("--max-clients", type=_count, metavar="N", help="connections at most (default: 10000, or what the fds allow)")
+    add(
+        "--max-clients",
+        type=_count(1_000_000),
+        metavar="N",
+        help="connections at most (default: 10000, or what the fds allow)",
+    )
     sendq = Settings.sendq_bytes
-    add("--sendq", type=_count, default=sendq, metavar="BYTES", help="a client's backlog (default: %(default)s)")
-    add("--sendq-total", type=_count, metavar="BYTES", help="all clients' backlogs (default: 268435456, or what fits)")
+    add(
+        "--sendq",
+        type=_count(1 << 30, _LEAST_SENDQ),
+        default=sendq,
+        metavar="BYTES",
+        help="a client's backlog (default: %(default)s)",
+    )
+    add(
+        "--sendq-total",
+        type=_count(1 << 40, _LEAST_SENDQ),
+        metavar="BYTES",
+        help="all clients' backlogs (default: 268435456, or what fits)",
+    )
     add("--unlimited", action="store_true", help="no flood control, no limits for one address; loopback only")
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     add("--log-json", action="store_true", help="log lines as JSON")
@@ -153,11 +401,14 @@ def _run_server(options: argparse.Namespace) -> int:
     if not hasattr(os, "fork"):
         raise Unusable("Windows is not supported: the server passes sockets between processes as only Unix can")
     from mpchat.ipc.control_socket import runtime_folder
+    from mpchat.ipc.wakeup import set_dispositions
     from mpchat.net.listening import CannotListen
     from mpchat.processes.supervisor import Supervisor
 
     settings = _server_settings(options)
-    runtime = runtime_folder(os.environ.get("XDG_RUNTIME_DIR", ""))
+    runtime = runtime_folder(_xdg("XDG_RUNTIME_DIR"))
+    set_dispositions()
+    standard.take_over()
     try:
         if settings.data and (options.ephemeral or (options.port == 0 and not options.data)):
             with tempfile.TemporaryDirectory(prefix="mpchat-") as folder:  # nobody comes back to a port of chance
@@ -170,17 +421,17 @@ def _run_server(options: argparse.Namespace) -> int:
 def _server_settings(options: argparse.Namespace) -> Settings:
     if options.unlimited and not _is_loopback(options.host):
         raise Unusable("--unlimited takes all limits away: it is refused unless the server listens on loopback")
-    for word in (options.name, options.network):
-        if not word or not word.isprintable() or " " in word or word.startswith(":"):
-            raise Unusable(f"a server's or network's name is one word, not {word!r}")
-        if len(word.encode()) > _NAME_BYTES:
-            raise Unusable(f"a server's or network's name has at most {_NAME_BYTES} bytes: {word!r}")
     if options.data and options.durability == "none":
         raise Unusable("--durability none keeps nothing, so there is nothing for --data to say")
     if options.plain_port == options.port != 0:
         raise Unusable(f"--plain-port {options.port} is the port for IRC")
-    password = options.password or _first_line(options.password_file)
-    fitting = _clients_that_fit()
+    password = options.password or _password(options.password_file)
+    fitting = _clients_that_fit(options.workers)
+    if (options.max_clients or 0) > fitting:
+        raise Unusable(
+            f"--max-clients {options.max_clients} is more than the limit of open files allows: "
+            f"{fitting} with --workers {options.workers} (ulimit -Hn shows the limit)"
+        )
     return Settings(
         host=options.host,
         port=options.port,
@@ -197,7 +448,7 @@ def _server_settings(options: argparse.Namespace) -> Settings:
         ),
         password=password,
         opers=tuple(options.oper),
-        max_clients=options.max_clients or fitting,
+        max_clients=options.max_clients or min(fitting, _MOST_CLIENTS),
         data=_data_folder(options),
         power=options.durability == "power",
         hang_limit=options.hang_limit,
@@ -222,8 +473,12 @@ def _sendq_total(options: argparse.Namespace) -> int:
 def _data_folder(options: argparse.Namespace) -> str:
     if options.durability == "none":
         return ""
-    state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
-    return str(options.data or Path(state, "mpchat", str(options.port)))
+    if options.data:
+        return str(os.path.abspath(options.data))
+    state = _state_folder()
+    if state is None:
+        raise Unusable("you have no home folder: say where to keep journal and history (--data DIR, or --ephemeral)")
+    return str(state / str(options.port))
 
 
 def _default_plain_port(port: int) -> int | None:
@@ -239,33 +494,20 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _clients_that_fit() -> int:
+def _clients_that_fit(workers: int) -> int:
     """Raise the soft limit of open files to the hard one; returns how many clients that allows."""
     import resource
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):  # macOS has a hard limit that it does not grant
+        hard, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY:
-        return _MOST_CLIENTS
-    return min(_MOST_CLIENTS, max(hard - _HEADROOM_FDS, hard // 3))
-
-
-def _motd(path: str | None) -> tuple[str, ...]:
-    if path is None:
-        return ()
-    from mpchat.chat.text import clean
-
-    text = Path(path).read_bytes().decode(errors="replace")
-    return tuple(clean(line) for line in text.splitlines())
-
-
-def _first_line(path: str | None) -> str:
-    if path is None:
-        return ""
-    lines = Path(path).read_text().splitlines()
-    if not lines or not lines[0]:
-        raise Unusable(f"{path} has no password in its first line")
-    return lines[0]
+        return sys.maxsize
+    if hard < _FDS_PER_WORKER * (workers + 2):
+        raise Unusable(f"--workers {workers} is more than the limit of open files allows: {hard} (ulimit -Hn shows it)")
+    return max(hard - _HEADROOM_FDS - _FDS_PER_WORKER * workers, hard // 3)
 
 
 # mpchat client
@@ -275,20 +517,23 @@ def _add_client(commands: Any) -> None:
     parser = commands.add_parser("client", help="join a server from this terminal")
     parser.set_defaults(run=_run_client, parser=parser)
     add = parser.add_argument
-    add("host", nargs="?", default="127.0.0.1", help="the server (default: %(default)s)")
+    add("host", nargs="?", type=_text, default="127.0.0.1", help="the server (default: %(default)s)")
     add("port", nargs="?", type=_port, default=6667, help="its IRC port (default: %(default)s)")
-    add("--nick", default="", help="your nickname (default: asks, or your login name)")
-    add("--room", default="#lobby", help="the first room (default: %(default)s)")
+    add("--nick", type=_text, default="", help="your nickname (default: asks, or your login name)")
+    add("--room", type=_text, default="#lobby", help="the first room (default: %(default)s)")
     add("--plain", action="store_true", help="append lines only: for screen readers and pipes")
     add("--color", choices=("auto", "always", "never"), default="auto")
-    add("--password-file", metavar="F", help="a file with the server's password")
+    add("--password-file", type=_path, metavar="F", help="a file with the server's password")
 
 
 def _run_client(options: argparse.Namespace) -> int:
     from mpchat.client.app import run
     from mpchat.client.options import Options
 
+    if standard.closed & {0, 1}:
+        raise Unusable("the client needs a standard input and output: one of them is closed")
     environment = os.environ
+    state = _state_folder()
     return run(
         Options(
             host=options.host,
@@ -297,17 +542,12 @@ def _run_client(options: argparse.Namespace) -> int:
             room=options.room,
             plain=options.plain,
             color=options.color,
-            password=_first_line(options.password_file),
+            password=_password(options.password_file),
             no_color=bool(environment.get("NO_COLOR")),
             dumb=environment.get("TERM", "") in ("", "dumb"),
-            history_file=str(_state_folder() / "client-history"),
+            history_file="" if state is None else str(state / "client-history"),
         )
     )
-
-
-def _state_folder() -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-    return Path(state) / "mpchat"
 
 
 # mpchat ps
@@ -324,13 +564,10 @@ def _run_ps(options: argparse.Namespace) -> int:
     from mpchat.ipc.control_socket import ask, runtime_folder
     from mpchat.monitor.ps import as_json, as_table
 
-    folder = runtime_folder(os.environ.get("XDG_RUNTIME_DIR", ""))
+    folder = runtime_folder(_xdg("XDG_RUNTIME_DIR"))
     try:
         status = ask(folder / f"{options.port}.sock")
     except OSError:
         return _complain(f"no server of yours on port {options.port} (its control socket would be in {folder})", 1)
-    try:
-        print(as_json(status) if options.json else as_table(status), flush=True)
-    except BrokenPipeError:  # head(1) has seen enough; Python would complain once more when it flushes at the end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print(as_json(status) if options.json else as_table(status))
     return 0

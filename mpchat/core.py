@@ -6,7 +6,8 @@ group of connections gets them. It has never heard of sockets, queues or process
 
     record                                              from
     ("start", wording, workers, utc_offset, wall, mono) broker  the first of a run; wording as settings.pack() gives it
-    ("clock", wall, mono)                               broker  before each batch: ms; due deadlines fire here
+    ("clock", wall, mono, utc_offset)                   broker  before each batch: ms, and minutes; due deadlines fire
+                                                                here (an old journal has none with an offset)
     ("open", worker, connection, is_plain, host)        worker  a connection was handed to this worker
     ("line", connection, end, bytes)                    worker  a line, or what follows its parts, without the LF;
                                                                 end: its end as an offset in the input stream
@@ -37,12 +38,12 @@ group of connections gets them. It has never heard of sockets, queues or process
     ("ask", connection, end, kind, about)               broker  a question to the world outside; the line that asks it
                                                                 is acknowledged when it is answered
 
-Questions are "password"; "oper", about an operator's name; and "history", about (channel casefolded, number, limit):
-the first messages behind that number, or for -1 the last ones. A row of its answer is what a fact is, or (number,
-wall ms, "", "", "GAP", "") where something is missing behind that number.
+Questions are "password"; "oper", about an operator's name; and "history", about (channel casefolded, number, limit,
+is_latest): of the messages behind that number the first ones, or the last. A row of its answer is what a fact is, or
+(number, wall ms, "", "", "GAP", "", None) where something is missing behind that number.
 
-A fact is a message to a channel, for whoever keeps its history:
-(number, wall ms, channel casefolded, nick!user@host, "PRIVMSG" or "NOTICE", text). Private messages are no facts.
+A fact is a message to a channel, for whoever keeps its history: (number, wall ms, channel casefolded, nick!user@host,
+"PRIVMSG" or "NOTICE", text, utc_offset). Private messages are no facts. Facts and rows of an old journal end in text.
 """
 
 from __future__ import annotations
@@ -66,14 +67,15 @@ from mpchat.protocol.clock import time_tag
 from mpchat.protocol.desk import Desk, Goodbye, Outcome, Peer, Question
 from mpchat.protocol.saying import VERBS
 from mpchat.protocol.tags import before_message
+from mpchat.protocol.upgrading import UPGRADES, upgraded
 from mpchat.settings import Wording, pack, unpack
 
 Record = tuple[Any, ...]
 Item = tuple[Any, ...]
-Fact = tuple[int, int, str, str, str, str]
+Fact = tuple[int, int, str, str, str, str, int]
 
 BROKER = -1  # stands where a worker's number would: the item is for the broker itself
-STATE_VERSION = 3  # to be raised whenever dump() holds anything else, or apply() makes anything else of it
+STATE_VERSION = 4  # to be raised whenever dump() holds anything else, with an upgrade in protocol/upgrading.py
 _FULL = "The server's disk is full: what you send waits, and is dealt with when there is room"
 _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
 _LATE_MS = 1000  # the server itself has stood still (a full disk, Ctrl-Z): what came meanwhile is about to be heard
@@ -181,9 +183,10 @@ class Core:
 
     @classmethod
     def load(cls, data: bytes) -> Core:
-        """The core that dump() was asked of. Raises ValueError if a program with other ideas wrote it."""
+        """The core that dump() was asked of, perhaps in an older program. Raises ValueError if that is another's."""
         core = cls()
-        times, wording, hub, attached, groups, rest = state.from_bytes(STATE_VERSION, data)
+        version, values = state.from_bytes((STATE_VERSION, *UPGRADES), data)
+        times, wording, hub, attached, groups, rest = upgraded(version, values)
         words = unpack(wording)
         core._desk = Desk(hub_of(words, hub), words, *times)
         attachments = [attachment_of(core._desk.hub.sessions, values) for values in attached]
@@ -203,16 +206,20 @@ class Core:
         """Whoever was here is not any more, and there is no worker left to be told."""
         words, former = unpack(wording), self._desk
         hub = Hub(words, wall // 1000)
-        hub.inherit(former.hub, former.seconds, wall // 1000)
+        # Between two runs there is but the wall clock. If it has been set back meanwhile, no time has passed.
+        shift = mono - former.mono - max(0, wall - former.wall)
+        hub.inherit(former.hub, former.seconds, shift, mono)
         hub.born = hub.born or wall
         self._desk = Desk(hub, words, wall // 1000, utc_offset, wall, mono)
         self._attached, self._groups, self._deadlines, self._acks = {}, {}, [], {}
         self._last_group = 0
         self._workers, self._stopped = workers, False
 
-    def _clock(self, wall: int, mono: int) -> None:
+    def _clock(self, wall: int, mono: int, utc_offset: int | None = None) -> None:
         desk = self._desk
-        desk.wall, desk.mono = max(wall, desk.wall), max(mono, desk.mono)  # neither ever goes back
+        desk.wall, desk.mono = wall, max(mono, desk.mono)
+        if utc_offset is not None:
+            desk.utc_offset = utc_offset
         while self._deadlines and self._deadlines[0][0] <= desk.mono:
             due, connection = heappop(self._deadlines)
             attachment = self._attached.get(connection)
@@ -220,7 +227,7 @@ class Core:
                 self._wait(attachment, _ANSWER_SECONDS)
             elif attachment is not None:
                 self._due(attachment)
-        desk.hub.expire(desk.seconds)
+        desk.hub.expire(desk.mono)
 
     def _open(self, worker: int, connection: int, is_plain: bool, host: str) -> None:
         if connection in self._attached:
@@ -430,8 +437,9 @@ class Core:
             self._tell(event.to, event, rendered)
         else:
             channel, sender = event.to, event.by
+            desk, verb = self._desk, VERBS[event.notice]
             self._facts.append(
-                (event.number, self._desk.wall, channel.folded, sender.prefix, VERBS[event.notice], event.text)
+                (event.number, desk.wall, channel.folded, sender.prefix, verb, event.text, desk.utc_offset)
             )
             self._cast_one(channel, event, sender.id, rendered)
         if self._attached[event.by.id].capabilities & ECHO_MESSAGE:

@@ -61,6 +61,7 @@ class Settings:
     password: str = ""
     opers: tuple[Oper, ...] = ()
     max_clients: int = 10_000
+    reserved_fds: int = 8  # of each process: the lane to a new broker comes with 4, two old ones are still open, a link
     data: str = ""  # directory of journal and history; "" keeps none, and the broker's death ends the server
     power: bool = False  # whether the disk has a batch before anybody is told of it: then a power cut loses nothing
     hang_limit: float = 3.0  # a process whose loop does not turn for so long is killed; 0: never

@@ -22,8 +22,10 @@ from scripts.chaos_checker import KINDS, Checker, Finding
 from scripts.chaos_clients import PATIENCE
 from scripts.chaos_load import Load
 from scripts.chaos_server import ROLES, Footprint, Kill, Killer, Server
+from scripts.chaos_surroundings import SURROUNDINGS
 
 _QUIET_SECONDS = 2.0  # before the first kill, for a measure of an undisturbed server
+_PROGRESS_SECONDS = 5.0  # between two lines that say how far it is
 _BEFORE, _AFTER = 0.2, 1.0  # seconds around a kill: whoever asks then may have to wait because of it
 _SHOWN = 3  # findings of each kind
 _TITLES = {"echo": "echoes wrong", "nickname": "nicknames twice", "connection": "connections lost"}
@@ -39,12 +41,22 @@ def main() -> int:
     parser.add_argument("--period", type=float, default=0.5, help="seconds between kills (default: %(default)s)")
     parser.add_argument("--clients", type=int, default=40, help="that stay and talk (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--surroundings",
+        type=_surroundings,
+        nargs="?",
+        const=list(SURROUNDINGS),
+        default=[],
+        metavar=",".join(SURROUNDINGS),
+        help="let these go wrong meanwhile, or all: the folder it was started in is removed, its log is a pipe that is "
+        "full, no process can be started (by strace), /tmp is full",
+    )
     options = parser.parse_args()
     return run(options)
 
 
 def run(options: argparse.Namespace) -> int:
-    server = Server(options.workers)
+    server = Server(options.workers, options.surroundings, options.seed)
     load = Load(server.irc, server.plain, options.clients, options.seed)
     killer = Killer(server, options.kill, options.period, options.seed)
     complaints = []
@@ -52,11 +64,21 @@ def run(options: argparse.Namespace) -> int:
         if not load.enter():
             complaints.append("not everybody could come in")
         before = server.footprint()
+        _tell(f"{len(load.logs)} clients are in, and begin to talk; the first kill is in {_QUIET_SECONDS:g} s")
         load.begin()
         load.go_on(_QUIET_SECONDS, server.running)
         killer.start()
-        load.go_on(options.seconds - _QUIET_SECONDS, server.running)
+        server.around.begin(server.pid, killer.kill_spare)
+        left = options.seconds - _QUIET_SECONDS
+        while left > 0 and server.running():
+            load.go_on(min(left, _PROGRESS_SECONDS), server.running)
+            left -= _PROGRESS_SECONDS
+            _tell(
+                f"{options.seconds - max(0, left):g} s of {options.seconds:g}: {len(killer.kills)} kills, {_said(load)}"
+            )
         killer.finish()
+        server.around.finish()
+        _tell("no more kills: everything must arrive now")
         if not load.drain():
             complaints.append(f"{PATIENCE:g} s after the last kill not everything had arrived")
         after = server.footprint(like=before)
@@ -64,25 +86,46 @@ def run(options: argparse.Namespace) -> int:
         server.ask_to_stop()
         load.await_farewell()
     finally:
+        server.around.finish()
         complaints += server.stop()
         load.close()
+    complaints += server.around.complaints()
     acceptor_kills = [kill.at for kill in killer.kills if "acceptor" in kill.roles]
     checker = Checker(load.logs, acceptor_kills)
     checker.check()
-    checker.check_history(recorded(server.data))
-    checker.check_history(journaled(server.data))
+    for source in (recorded, journaled):
+        try:
+            checker.check_history(source(server.data))
+        except sqlite3.Error as error:
+            complaints.append(f"the history cannot be read: {error}")
+            break
     complaints += [str(finding) for finding in first_of_each_kind(checker.findings)]
     if checker.holes > len(acceptor_kills):
         complaints.append("more newcomers were lost than acceptors were killed")
     print(f"chaos: seed {options.seed}, {options.seconds:g} s, {options.workers} workers, every {options.period:g} s")
-    for name, value in (*_table(options.kill, load, killer.kills, checker), *_sizes(before, after)):
+    for name, value in (
+        *_table(options.kill, load, killer.kills, checker),
+        *_sizes(before, after),
+        *([("waited", f"{load.waited:g} s more, for bytes that the kernel had on their way")] if load.waited else []),
+        *server.around.rows(),
+    ):
         print(f"  {name:<18} {value}")
     if not complaints:
         server.discard()
+        print("good: nothing was lost, doubled, reordered or torn, and nobody's connection ended")
         return 0
+    print("bad: what a client must not notice, or the server must not leave, was seen:")
     print("\n".join(complaints))
     print(f"the end of the server's log; all of it, and the journal, are in {server.folder}\n{server.log_tail()}")
     return 1
+
+
+def _tell(text: str) -> None:
+    print(f"chaos: {text}", file=sys.stderr, flush=True)
+
+
+def _said(load: Load) -> str:
+    return f"{sum(len(log.said) for log in load.logs):,} lines said, {sum(len(log.lines) for log in load.logs):,} read"
 
 
 def recorded(data: Path, below: int = 1 << 62) -> Iterator[tuple[str, str, str]]:
@@ -161,11 +204,18 @@ def _shown(waits: list[float], of: str) -> str:
 
 
 def _roles(text: str) -> list[str]:
-    roles = [] if text == "none" else text.split(",")
-    for role in roles:
-        if role not in ROLES:
-            raise argparse.ArgumentTypeError(f"{role!r} is none of {', '.join(ROLES)}, none")
-    return roles
+    return _of(ROLES, [] if text == "none" else text.split(","), ", none")
+
+
+def _surroundings(text: str) -> list[str]:
+    return _of(SURROUNDINGS, text.split(","))
+
+
+def _of(known: Sequence[str], words: list[str], more: str = "") -> list[str]:
+    for word in words:
+        if word not in known:
+            raise argparse.ArgumentTypeError(f"{word!r} is none of {', '.join(known)}{more}")
+    return words
 
 
 if __name__ == "__main__":

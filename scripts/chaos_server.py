@@ -14,11 +14,13 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mpchat.ipc.control_socket import ask
+from scripts.chaos_surroundings import Surroundings
 
 ROLES = ("worker", "broker", "acceptor", "recorder")
 _READY = re.compile(r"mpchat ready: irc (\S+):(\d+), plain \S+:(\d+)")
@@ -54,26 +56,31 @@ class Footprint(NamedTuple):
 
 
 class Server:
-    """Started with so many workers. stop() must be called, and discard() where nothing is to be looked into."""
+    """Started with so many workers. stop() must be called, and discard() where nothing is to be looked into.
 
-    def __init__(self, workers: int) -> None:
+    `surroundings` are those of chaos_surroundings.py that shall go wrong once begin() is called on `around`.
+    """
+
+    def __init__(self, workers: int, surroundings: Sequence[str] = (), seed: int = 0) -> None:
         self.workers = workers
         self._asked = False
         self.folder = Path(tempfile.mkdtemp(prefix="mpchat-chaos-"))
         self.data = self.folder / "data"
         arguments = ["127.0.0.1", "0", "--workers", str(workers), "--unlimited", "--data", str(self.data)]
-        with open(self.folder / "log", "w") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "mpchat", "server", *arguments],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env={**os.environ, "XDG_RUNTIME_DIR": str(self.folder)},
-                cwd=_ROOT,
-                start_new_session=True,  # so that what it leaves behind can be found by its session
-            )
+        self.around = Surroundings(surroundings, self.folder, _ROOT, seed)
+        self._process = subprocess.Popen(
+            [*self.around.command, sys.executable, "-m", "mpchat", "server", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=self.around.stderr,
+            text=True,
+            env={**os.environ, "XDG_RUNTIME_DIR": str(self.folder), **self.around.environment},
+            cwd=self.around.start,
+            start_new_session=True,  # so that what it leaves behind can be found by its session
+        )
+        self.pid = self._process.pid
         assert self._process.stdout is not None
         found = _READY.match(self._process.stdout.readline())
+        self.around.started(self.pid)
         if found is None:
             raise SystemExit(f"the server did not start: {self.stop()} {self.log_tail()}")
         self.irc, self.plain = (found[1], int(found[2])), (found[1], int(found[3]))
@@ -132,6 +139,7 @@ class Server:
         complaints += [f"the server left {what} behind" for what in self._left_behind()]
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        self.around.close()
         assert self._process.stdout is not None
         self._process.stdout.close()
         return complaints
@@ -144,7 +152,7 @@ class Server:
         return [*alive, *(str(path) for path in (self.folder / "mpchat").glob("*"))]
 
     def log_tail(self) -> str:
-        return "".join((self.folder / "log").read_text().splitlines(keepends=True)[-15:])
+        return "".join((self.folder / "log").read_text(errors="replace").splitlines(keepends=True)[-15:])
 
     def discard(self) -> None:
         """Nobody needs its journal and log any more."""
@@ -180,6 +188,7 @@ class Killer(threading.Thread):
         self._random = random.Random(seed)
         self._killed: set[int] = set()
         self._over = threading.Event()
+        self._turn = threading.Lock()  # one asks who is who, and kills, before another does
 
     def run(self) -> None:
         while self._roles and not self._over.wait(self._period * self._random.uniform(0.5, 1.5)):
@@ -190,7 +199,20 @@ class Killer(threading.Thread):
         self._over.set()
         self.join()
 
+    def kill_spare(self) -> None:
+        """It is no loss to anybody, and makes the server start a process."""
+        with self._turn:
+            pid = self._server.processes().get("spare", {}).get("pid")
+            if pid is not None:
+                self._killed.add(pid)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
     def _strike(self) -> None:
+        with self._turn:
+            self._kill_some()
+
+    def _kill_some(self) -> None:
         rows = {name: row for name, row in self._server.processes().items() if row["pid"] not in self._killed}
         victims = [name for name in self._choose(rows) if name in rows]  # else it is being replaced just now
         if victims:

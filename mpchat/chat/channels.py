@@ -13,7 +13,9 @@ FLAGS = "imnst"  # invite only, moderated, no messages from outside, secret, top
 
 
 class Channel:
-    """Created by its first member. Times are wall clock seconds."""
+    """Created by its first member, when so many messages had been said on the server: what was said before in another
+    room of this name is not its past. Times are wall clock seconds.
+    """
 
     __slots__ = (
         "bans",
@@ -24,15 +26,17 @@ class Channel:
         "limit",
         "members",
         "name",
+        "since",
         "topic",
         "topic_at",
         "topic_by",
     )
 
-    def __init__(self, name: str, created: int) -> None:
+    def __init__(self, name: str, created: int, since: int = 0) -> None:
         self.name = name
         self.folded = fold(name)
         self.created = created
+        self.since = since  # number of the last message before it was created
         self.topic = ""
         self.topic_by = ""
         self.topic_at = 0

@@ -18,7 +18,7 @@ from mpchat.chat.sessions import Session
 from mpchat.settings import Wording
 
 LOBBY = "#lobby"
-_DORMANT_SECONDS = 24 * 3600  # long enough to come back the next morning; then the name is anybody's
+_DORMANT_MS = 24 * 3600 * 1000  # long enough to come back the next morning; then the name is anybody's
 
 # nick, user, host, realname, wall clock seconds of the departure
 Departed = tuple[str, str, str, str, int]
@@ -33,7 +33,7 @@ class Hub:
         self.nicks: dict[str, Session] = {}  # folded; a nickname is claimed before registration has ended
         self.channels: dict[str, Channel] = {}
         self.departed: deque[Departed] = deque(maxlen=wording.departed_names)
-        self.dormant: dict[str, tuple[int, Channel]] = {}  # by folded name: until when (wall s), and what it was
+        self.dormant: dict[str, tuple[int, Channel]] = {}  # by folded name: until when (mono ms), and what it was
         self.born = 0  # wall ms: when the numbers began, in the first run of all
         self.said = 0  # messages so far
         self.receipts = Receipts()
@@ -41,24 +41,30 @@ class Hub:
         lobby = self.channels[LOBBY] = Channel(LOBBY, wall)
         lobby.flags = "nt"
 
-    def inherit(self, former: Hub, ended: int, wall: int) -> None:
-        """Begin where an earlier run ended (wall s): nobody is here any more, but their rooms are kept for a day."""
+    def inherit(self, former: Hub, ended: int, shift: int, mono: int) -> None:
+        """Begin where an earlier run ended (wall s): nobody is here any more, but their rooms are kept for a day.
+
+        The rooms that it kept itself are kept for the rest of theirs. Its monotonic clock was another one than that
+        of this run (mono ms): what was to happen at some moment of it happens `shift` ms later, or earlier, on ours.
+        """
         self.born, self.said, self.receipts = former.born, former.said, former.receipts
         for session in former.people():
             former.remember(session, ended)
         self.departed.extend(former.departed)
-        self.dormant = {name: kept for name, kept in former.dormant.items() if kept[0] > wall}
+        self.dormant = {
+            name: (until + shift, channel) for name, (until, channel) in former.dormant.items() if until + shift > mono
+        }
         for channel in former.channels.values():
             if channel.members and channel.name != LOBBY:
                 channel.members = {}
                 channel.set_flag("i", False)  # nobody is left who could invite
-                self.dormant[channel.folded] = (wall + _DORMANT_SECONDS, channel)
+                self.dormant[channel.folded] = (mono + _DORMANT_MS, channel)
 
-    def expire(self, wall: int) -> None:
-        """Forget the rooms whose day is over (wall s). The oldest stands first, so mostly this is one look."""
-        until, _ = next(iter(self.dormant.values()), (wall + 1, None))
-        if until <= wall:
-            self.dormant = {name: kept for name, kept in self.dormant.items() if kept[0] > wall}
+    def expire(self, mono: int) -> None:
+        """Forget the rooms whose day is over (mono ms). The oldest stands first, so mostly this is one look."""
+        until, _ = next(iter(self.dormant.values()), (mono + 1, None))
+        if until <= mono:
+            self.dormant = {name: kept for name, kept in self.dormant.items() if kept[0] > mono}
 
     # Looking things up
 
@@ -152,7 +158,7 @@ class Hub:
         if len(session.channels) >= self.wording.channels_per_client:
             raise Refusal(Reason.TOO_MANY_CHANNELS, name)
         if channel is None:
-            channel = self._wake(session, name, key) or Channel(name, wall)
+            channel = self._wake(session, name, key) or Channel(name, wall, self.said)
             self.channels[channel.folded] = channel
             channel.members[session] = OP
         else:

@@ -3,6 +3,7 @@
 Connecting is the question; the answer is one JSON object, then the end of file. Nothing is read from whoever asks.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -59,19 +60,21 @@ class ControlSocket:
     def fileno(self) -> int:
         return self._sock.fileno()
 
-    def answer(self, status: dict[str, Any]) -> None:
-        """Answer whoever is waiting. The answer is far below the socket's buffer, so this cannot block."""
+    def answer(self, status: dict[str, Any]) -> bool:
+        """Answer whoever is waiting. The answer is far below the socket's buffer, so this cannot block.
+
+        False: they go on waiting, and this socket stays readable, because there is no descriptor left for another.
+        """
         try:
             client, _ = self._sock.accept()
-        except BlockingIOError:
-            return
+        except OSError as error:
+            return error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
         with client:
             if peer_uid(client) in (None, os.getuid(), 0):
                 client.setblocking(False)
-                try:
+                with contextlib.suppress(OSError):  # gone again
                     client.sendall(json.dumps(status).encode())
-                except OSError:
-                    return  # gone again
+        return True
 
     def close(self) -> None:
         self._sock.close()

@@ -12,11 +12,42 @@ from typing import Any
 FRAME_BYTES = 64 << 20  # far above any batch (credits end at a few MiB); a length beyond it is nonsense
 
 _LENGTH = struct.Struct("!I")
-LENGTH_BYTES = _LENGTH.size
+_SHOWN = 20  # characters of an unknown message's word, and values, in a line of the log
+
+# What unpickling raises at bytes that no pickler wrote: whatever the opcode at hand stumbles over (pickle.Unpickler
+# promises no list). Fuzzed in tests/ipc/test_frame.py.
+_NO_PICKLE = (
+    pickle.UnpicklingError,
+    EOFError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    MemoryError,
+    RecursionError,
+    BufferError,
+    AssertionError,
+)
 
 
 class BadFrame(Exception):
-    """What came was not written by a process of ours."""
+    """What came was not written by a process of ours: nothing that its writer says can be relied on any more."""
+
+
+class UnknownMessage(BadFrame):
+    """A whole frame, but none that its receiver knows: an unknown word, or not the values that go with it.
+
+    Its text names the word and the types of the values, not the values: a client's password may be among them.
+    """
+
+    def __init__(self, message: object) -> None:
+        word, values = "", message if isinstance(message, tuple) else (message,)
+        if isinstance(message, tuple) and message and isinstance(message[0], str):
+            word, values = message[0][:_SHOWN], message[1:]
+        shown = [*([ascii(word)] if word else []), *(type(each).__name__ for each in values[:_SHOWN])]
+        super().__init__(f"an unknown message: ({', '.join(shown)})")
 
 
 class _Plain(pickle.Unpickler):
@@ -25,8 +56,11 @@ class _Plain(pickle.Unpickler):
 
 
 def load(data: bytes | memoryview) -> Any:
-    """The object in one pickle."""
-    return _Plain(io.BytesIO(data)).load()
+    """The object in one pickle. Raises BadFrame if it is none, or names a class or a function."""
+    try:
+        return _Plain(io.BytesIO(data)).load()
+    except _NO_PICKLE as error:
+        raise BadFrame(f"no pickle: {error!r}") from error
 
 
 def pack(message: Any) -> bytes:
@@ -35,14 +69,16 @@ def pack(message: Any) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-def length_of(head: bytes) -> int:
-    """How many bytes follow these first LENGTH_BYTES of a frame."""
-    (length,) = _LENGTH.unpack(head)
-    return int(length)
+def missing(stream: bytearray) -> int:
+    """How many bytes the first frame of this stream lacks, as far as what is there tells; 0: unpack() has to do."""
+    if len(stream) < _LENGTH.size:
+        return _LENGTH.size - len(stream)
+    (length,) = _LENGTH.unpack_from(stream)
+    return max(0, _LENGTH.size + length - len(stream)) if length <= FRAME_BYTES else 0
 
 
 def unpack(stream: bytearray) -> list[Any]:
-    """Take the whole frames off the front of what was read so far."""
+    """Take the whole frames off the front of what was read so far. Raises BadFrame."""
     messages, at = [], 0
     while len(stream) - at >= _LENGTH.size:
         (length,) = _LENGTH.unpack_from(stream, at)

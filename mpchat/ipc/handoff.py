@@ -8,12 +8,16 @@ import errno
 import os
 import socket
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
-from mpchat.ipc.frame import LENGTH_BYTES, length_of, pack, unpack
+from mpchat.ipc.frame import BadFrame, UnknownMessage, missing, pack, unpack
 
 FDS_AT_ONCE = 253  # SCM_MAX_FD, the kernel's limit for one message
 _READ_BYTES = 1 << 16
+_LOST = -1  # no descriptor's number
+
+Message = tuple[tuple[Any, ...], list[int]]  # and the descriptors that came with it
 
 
 class Link:
@@ -27,9 +31,11 @@ class Link:
         self._sock = sock
         self._unsent: deque[tuple[bytes, list[int]]] = deque()
         self._stream = bytearray()
-        self._fds: deque[int] = deque()  # received, of messages that have not come whole
+        self._fds: deque[int] = deque()  # received, of messages that have not come whole; _LOST: here some are missing
         self._owned: set[int] = set()  # copies of what was posted and could not be sent at once
-        self.ended = False
+        self.ended = False  # the other side is gone, or has sent what is no message: nothing more comes
+        self.drained = False  # the last take() found nothing there, and no end either
+        self.lacked_fds = False  # a message of the last take() has lost its descriptors: this process has no room
 
     @staticmethod
     def pair() -> tuple[socket.socket, socket.socket]:
@@ -76,31 +82,88 @@ class Link:
             os.close(fd)
             self._owned.remove(fd)
 
-    def take(self, size: int = _READ_BYTES) -> list[tuple[tuple[Any, ...], list[int]]]:
+    def take(self) -> list[Message]:
         """The messages that have arrived whole, each with its descriptors, which are the caller's to close.
 
-        `size` is how much is read at once at most, in bytes.
+        A message whose descriptors found no free number in this process (MSG_CTRUNC, recvmsg(2)) comes with none, and
+        `lacked_fds` says so. Raises BadFrame if what came is no message; the link has ended then.
         """
-        try:
-            data, fds, _, _ = socket.recv_fds(self._sock, size, FDS_AT_ONCE)
-        except BlockingIOError:
-            return []
-        except ConnectionResetError:
-            data, fds = b"", []
-        self._fds.extend(fds)
-        if not data:
-            self.ended = True
-            return []
-        self._stream += data
-        return [(message, [self._fds.popleft() for _ in range(count)]) for count, message in unpack(self._stream)]
+        self.lacked_fds = False
+        return self._whole() if self._receive(_READ_BYTES) else []
 
-    def next_size(self) -> int:
-        """How much to take() for the next message alone, so that what follows it stays for later; 1 at the end."""
-        head = self._sock.recv(LENGTH_BYTES, socket.MSG_PEEK)
-        return LENGTH_BYTES + length_of(head) if len(head) == LENGTH_BYTES else 1
+    def take_one(self) -> Message | None:
+        """The next message alone, or None while it has not arrived whole; what follows it stays for a later take().
+
+        To be used before any take(), or after the whole of what that has read. In all else it is like that.
+        """
+        self.lacked_fds = False
+        while self._receive(missing(self._stream)):
+            if not missing(self._stream):
+                return self._whole()[0]
+        return None
+
+    def _receive(self, size: int) -> bool:
+        """Read once, so many bytes at most; returns whether there were any.
+
+        One recvmsg(2) ends behind the first bytes that have descriptors with them, and those begin a message.
+        """
+        self.drained = False
+        try:
+            data, fds, flags, _ = socket.recv_fds(self._sock, size, FDS_AT_ONCE)
+        except BlockingIOError:
+            self.drained = True
+            return False
+        except ConnectionResetError:
+            data, fds, flags = b"", [], 0
+        self._fds.extend(fds)
+        if flags & socket.MSG_CTRUNC:
+            self._fds.append(_LOST)
+        self.ended = not data
+        self._stream += data
+        return bool(data)
+
+    def _whole(self) -> list[Message]:
+        """What is whole of what was read."""
+        messages: list[Message] = []
+        try:
+            for frame in unpack(self._stream):
+                match frame:
+                    case (int() as count, tuple() as message):
+                        messages.append((message, self._fds_of(count)))
+                    case _:
+                        raise UnknownMessage(frame)
+            # Those of a message that is still under way may lie here. Nobody fills our table with any others.
+            if len(self._fds) > (FDS_AT_ONCE if self._stream else 0):
+                raise BadFrame(f"{len(self._fds)} descriptors of no message")
+        except BadFrame:
+            self.ended = True
+            close_all(messages)
+            raise
+        return messages
+
+    def _fds_of(self, count: int) -> list[int]:
+        """Of the first message that has not got its own yet."""
+        fds: list[int] = []
+        while len(fds) < count:
+            fd = self._fds.popleft() if self._fds else None
+            if fd is None or fd == _LOST:
+                close_all([((), fds)])
+                if fd is None:
+                    raise BadFrame("a message without its descriptors")
+                self.lacked_fds = True
+                return []
+            fds.append(fd)
+        return fds
 
     def close(self) -> None:
-        while self._fds:
-            os.close(self._fds.popleft())
+        close_all([((), [fd for fd in self._fds if fd != _LOST])])
+        self._fds.clear()
         self._close_own(list(self._owned))
         self._sock.close()
+
+
+def close_all(messages: Iterable[Message]) -> None:
+    """Close the descriptors that came with these."""
+    for _, fds in messages:
+        for fd in fds:
+            os.close(fd)

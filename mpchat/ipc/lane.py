@@ -8,6 +8,7 @@ Reading goes past Queue.get(): that would block in the middle of a frame whose w
 anything. Each process closes the ends it does not use, so the death of one is an end of file for the other.
 """
 
+import errno
 import os
 import struct
 from dataclasses import dataclass
@@ -59,6 +60,10 @@ class LaneEnd:
         os.set_blocking(source._reader.fileno(), False)
         sink._ignore_epipe = True  # a dead peer is noticed as end of file here, not by the feeder thread
         sink.cancel_join_thread()  # and never keeps this process from ending
+        try:
+            sink._start_thread()  # now, so that no put() can fail where there is none to be had
+        except RuntimeError as error:
+            raise OSError(errno.EAGAIN, str(error)) from error
         self._fd = int(source._reader.fileno())
         self._buffer = bytearray(_READ_BYTES)
         self._stream = bytearray()
@@ -78,7 +83,10 @@ class LaneEnd:
         self._sink.put(batch)
 
     def take(self) -> list[Any]:
-        """The batches that have arrived whole. `ended` is set when the other side is gone and all is read."""
+        """The batches that have arrived whole. `ended` is set when the other side is gone and all is read.
+
+        Raises BadFrame if what came is no batch; the lane has ended then, and what had come with it is lost.
+        """
         try:
             size = os.readv(self._fd, [self._buffer])  # os.read() would map and unmap a buffer of that size each time
         except BlockingIOError:
@@ -87,10 +95,17 @@ class LaneEnd:
             self.ended = True
             return []
         self._stream += memoryview(self._buffer)[:size]
-        batches = self._frames()
-        for _ in batches:
-            # What Queue.get() would do: each put() took one of the 2^31 tokens of the semaphore.
-            self._source._sem.release()
+        try:
+            batches = self._frames()
+            for _ in batches:
+                # What Queue.get() would do: each put() took one of the 2^31 tokens of the semaphore.
+                self._source._sem.release()
+        except BadFrame:
+            self.ended = True
+            raise
+        except ValueError as error:
+            self.ended = True
+            raise BadFrame("a batch that was not put into the queue") from error
         return batches
 
     def _frames(self) -> list[Any]:

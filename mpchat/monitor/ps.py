@@ -24,7 +24,7 @@ def as_table(status: dict[str, Any]) -> str:
         if row["role"] == "acceptor":
             counted[1] = ""
         sizes = [f"{measured[name]:.1f}" if name in measured else "-" for name in ("cpu_seconds", "pss_mib")]
-        lines.append((row["role"], str(row["pid"]), *counted, *sizes, str(measured.get("fds", "-"))))
+        lines.append((row["role"], str(row["pid"] or "-"), *counted, *sizes, str(measured.get("fds", "-"))))
     widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
     table = ["  ".join(_aligned(line, widths)).rstrip() for line in lines]
     if all("cpu_seconds" not in _measured(row) for row in status["processes"]):
@@ -38,6 +38,8 @@ def _aligned(line: tuple[str, ...], widths: list[int]) -> list[str]:
 
 def _measured(row: dict[str, Any]) -> dict[str, Any]:
     """CPU time so far (user + system, s), memory (MiB; shared pages divided by those who share them), open fds."""
+    if row["pid"] is None:
+        return {}  # nobody has this role now
     try:
         import psutil
     except ImportError:

@@ -19,9 +19,9 @@ class Closing:
     def __init__(self, settings: Settings) -> None:
         self._flush_seconds = settings.flush_seconds
         self._drain_seconds = settings.drain_seconds
-        self._flushing: dict[int, float] = {}  # connection: deadline
-        self._draining: dict[int, float] = {}
-        self._deadlines: list[tuple[float, int, Connection]] = []  # heap; those of a step that is over are stale
+        self._flushing: dict[int, tuple[float, Connection]] = {}  # by number: deadline, and itself
+        self._draining: dict[int, tuple[float, Connection]] = {}
+        self._deadlines: list[tuple[float, int]] = []  # heap; those of a step that is over are stale
 
     def begin(self, connection: Connection, now: float) -> None:
         connection.closing = connection.finished = True
@@ -37,15 +37,18 @@ class Closing:
         """Those whose time is up and that can be closed."""
         over = []
         while self._deadlines and self._deadlines[0][0] <= now:
-            deadline, id, connection = heappop(self._deadlines)
-            if self._flushing.get(id) == deadline:
-                self._shut(connection, now)
-            elif self._draining.get(id) == deadline:
-                over.append(connection)
+            deadline, id = heappop(self._deadlines)
+            flushing, draining = self._flushing.get(id), self._draining.get(id)
+            if flushing is not None and flushing[0] == deadline:
+                self._shut(flushing[1], now)
+            elif draining is not None and draining[0] == deadline:
+                del self._draining[id]  # a flush may have had the same deadline: it is told once
+                over.append(draining[1])
         return over
 
     def forget(self, connection: Connection) -> None:
-        """It is closed; only a connection that was draining ever is."""
+        """It is closed."""
+        self._flushing.pop(connection.id, None)
         self._draining.pop(connection.id, None)
 
     def clear(self) -> None:
@@ -63,9 +66,9 @@ class Closing:
         connection.drop_output()
         self._enter(self._draining, connection, now + self._drain_seconds)
 
-    def _enter(self, step: dict[int, float], connection: Connection, deadline: float) -> None:
-        step[connection.id] = deadline
-        heappush(self._deadlines, (deadline, connection.id, connection))
+    def _enter(self, step: dict[int, tuple[float, Connection]], connection: Connection, deadline: float) -> None:
+        step[connection.id] = deadline, connection
+        heappush(self._deadlines, (deadline, connection.id))
 
 
 def _drained(connection: Connection) -> bool:

@@ -114,7 +114,7 @@ class Connection:
         except BlockingIOError:
             return []
         except OSError as error:
-            gone = error.errno == errno.ENOTCONN or not error.strerror  # ENOTCONN: a stand-in for one that was lost
+            gone = error.errno == errno.EBADF or not error.strerror  # EBADF: a stand-in for one that was lost
             return [self.end("Connection lost" if gone else str(error.strerror))]
         if size == 0:
             return [self.end("Connection closed")]
@@ -267,9 +267,9 @@ class Connection:
         self.outbox.clear()
         self.sent = total - len(unsent)
         taken = len(data)  # all had been sent or dropped, or nobody is there any more
-        if stream_position.has_finished(self.sock):
+        if self.fileno() >= 0 and stream_position.has_finished(self.sock):
             self.cut = not stream_position.is_over(self.sock)
-        else:
+        elif self.fileno() >= 0:
             taken = stream_position.written(self.sock) - self.sent
         if not 0 <= taken <= len(data):
             raise ValueError(f"connection {self.id}: the kernel has taken {taken} bytes of {len(data)}")

@@ -52,3 +52,14 @@ def prepare(sock: socket.socket, is_plain: bool, settings: Settings) -> None:
         for name, value in _KEEPALIVE.items():
             with contextlib.suppress(AttributeError, OSError):  # not every system has each of them
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def turn_away(sock: socket.socket, words: bytes) -> None:
+    """A word to somebody who does not stay; one send, and no waiting for it. The socket is closed."""
+    sock.setblocking(False)
+    try:
+        sock.send(words)
+        sock.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # they did not wait for it
+    sock.close()

@@ -92,6 +92,8 @@ class OneShotPoller:
 
     def rearm(self, sock: socket.socket, write: bool, unread: int) -> None:
         fd = sock.fileno()
+        if fd < 0:
+            return  # a stand-in for one that was lost
         events = (selectors.EVENT_READ if unread < _UNREAD_MOST else 0) | (selectors.EVENT_WRITE if write else 0)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, unread + 1)
         source = self._rest(fd)

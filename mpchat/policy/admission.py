@@ -3,6 +3,9 @@
 from collections import deque
 from ipaddress import IPv6Address, ip_address
 
+FULL = "Server is full"
+_RECENT_SECONDS = 60
+
 
 def household(host: str) -> str:
     """What counts as one address: the address itself, or its /64; "" for loopback, which no limit touches."""
@@ -23,22 +26,22 @@ class Admission:
         self._new_each_minute = new_each_minute
         self._open = 0
         self._of: dict[str, int] = {}
-        self._recent: dict[str, deque[float]] = {}
+        self._recent: dict[str, int] = {}  # of each household: how many have come in the last minute
+        self._arrivals: deque[tuple[float, str]] = deque()  # those, the oldest first
 
     def refusal(self, host: str, now: float) -> str:
         """Why this newcomer may not stay, or "" and they are counted."""
         if self._open >= self._most:
-            return "Server is full"
+            return FULL
         home = household(host)
         if home:
             if self._of.get(home, 0) >= self._most_each:
                 return "Too many connections from your address"
-            recent = self._recent.setdefault(home, deque())
-            while recent and recent[0] <= now - 60:
-                recent.popleft()
-            if len(recent) >= self._new_each_minute:
+            self._forget_arrivals(now - _RECENT_SECONDS)
+            if self._recent.get(home, 0) >= self._new_each_minute:
                 return "Too many new connections from your address, wait a minute"
-            recent.append(now)
+            self._recent[home] = self._recent.get(home, 0) + 1
+            self._arrivals.append((now, home))
         self.entered(host)
         return ""
 
@@ -57,10 +60,11 @@ class Admission:
             self._of[home] -= 1
             if not self._of[home]:
                 del self._of[home]
-                self._forget_idle_homes()
 
-    def _forget_idle_homes(self) -> None:
-        # An address that comes once must not be remembered for ever.
-        if len(self._recent) > 1000:
-            newest = max(times[-1] for times in self._recent.values() if times)
-            self._recent = {home: times for home, times in self._recent.items() if times and times[-1] > newest - 60}
+    def _forget_arrivals(self, until: float) -> None:
+        """Each is forgotten once, when a minute has passed: what that costs is as much as its coming has."""
+        while self._arrivals and self._arrivals[0][0] <= until:
+            _, home = self._arrivals.popleft()
+            self._recent[home] -= 1
+            if not self._recent[home]:
+                del self._recent[home]

@@ -14,10 +14,11 @@ import socket
 import time
 
 from mpchat.ipc.board import ACCEPTOR_ROW, Board
+from mpchat.ipc.descriptors import is_among_the_last, unusable
 from mpchat.ipc.handoff import Link
-from mpchat.net.listening import prepare
+from mpchat.net.listening import prepare, turn_away
 from mpchat.net.poller import Poller
-from mpchat.policy.admission import Admission
+from mpchat.policy.admission import FULL, Admission
 from mpchat.policy.placement import least_loaded
 from mpchat.processes.child import BEAT_SECONDS
 from mpchat.processes.crash import crash_point
@@ -25,9 +26,11 @@ from mpchat.processes.custody import Custody
 from mpchat.processes.log import Log
 from mpchat.protocol.door import turned_away, written
 from mpchat.settings import Settings
+from mpchat.store.journal import Damaged
 
 _ACCEPTS = 64  # from one listener in one turn, so that a storm on one does not starve the other
 _OUT_OF_FDS = (errno.EMFILE, errno.ENFILE)
+_NOT_LISTENING = (errno.EINVAL, errno.EBADF)  # somebody has shut it down (ss -K): it stays readable, and never accepts
 
 
 Listener = tuple[socket.socket, bool]  # and whether plain text is spoken there
@@ -56,7 +59,10 @@ class Acceptor:
         self.silent_until = 0.0
         self.reserve = os.open(os.devnull, os.O_RDONLY)  # given up for a moment when there is no other fd left
         self.poller = Poller()
-        self.custodies = [Custody(self.poller, self.admission) for _ in range(settings.workers)]  # of each worker
+        self.custodies = [  # of each worker
+            Custody(f"worker{number}", control, self.poller, self.admission, self.complain, settings.reserved_fds)
+            for number in range(settings.workers)
+        ]
 
     def run(self) -> None:
         self.poller.watch(self.control)
@@ -73,13 +79,18 @@ class Acceptor:
             if not self.accepting and all(custody.synced for custody in self.custodies):
                 self.begin_accepting()
             self.board.write(ACCEPTOR_ROW, clients=sum(map(len, self.custodies)), records=self.last_number & 0xFFFFFFFF)
+            self.log.catch_up()
 
     def obey(self) -> None:
         """The supervisor gives us a link to a worker, or says stop. The end of the link says that it is dead."""
-        for (word, *about), fds in self.control.take():
-            if word == "stop":
-                os._exit(0)
-            self.custodies[about[0]].take_link(Link(socket.socket(fileno=fds[0])))
+        for message, fds in self.control.take():
+            match message, fds:
+                case ("stop",), []:
+                    os._exit(0)
+                case ("link", number), [fd]:
+                    self.custodies[number].take_link(Link(socket.socket(fileno=fd)))
+                case _:
+                    raise unusable(self.control, message)
         if self.control.ended:
             os._exit(0)
 
@@ -100,12 +111,24 @@ class Acceptor:
                 if error.errno in _OUT_OF_FDS:
                     self.refuse_for_want_of_fds(listener)
                     return
+                if error.errno in _NOT_LISTENING:
+                    self.lose(listener, error)
+                    return
                 continue  # the client has gone again (accept(2) passes on its errors)
             crash_point("acceptor: accepted")
             self.admit(sock, written(str(address[0])), self.listeners[listener])
 
+    def lose(self, listener: socket.socket, error: OSError) -> None:
+        """Nobody will come in by this socket again. When it was the last one, the server is of no use to newcomers."""
+        self.log.error("a listening socket is closed", was_plain=self.listeners.pop(listener), error=str(error))
+        self.poller.forget(listener)
+        if not self.listeners:
+            raise Damaged("no listening socket is left")
+
     def admit(self, sock: socket.socket, host: str, is_plain: bool) -> None:
-        refusal = self.admission.refusal(host, time.monotonic())
+        # Twice what we must keep ourselves: so the worker, which has about as many open besides, has room for it too.
+        is_full = is_among_the_last(sock.fileno(), 2 * self.settings.reserved_fds)
+        refusal = FULL if is_full else self.admission.refusal(host, time.monotonic())
         if refusal:
             turn_away(sock, turned_away(refusal, is_plain))
             self.complain("refused", host=host, why=refusal)
@@ -130,17 +153,6 @@ class Acceptor:
         except OSError:
             pass
         else:
-            turn_away(sock, turned_away("Server is full", self.listeners[listener]))
+            turn_away(sock, turned_away(FULL, self.listeners[listener]))
         self.reserve = os.open(os.devnull, os.O_RDONLY)
         self.complain("out of file descriptors", open=sum(map(len, self.custodies)))
-
-
-def turn_away(sock: socket.socket, words: bytes) -> None:
-    """A word to somebody who never becomes a session; one send, and no waiting for it."""
-    sock.setblocking(False)
-    try:
-        sock.send(words)
-        sock.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass  # they did not wait for it
-    sock.close()

@@ -15,14 +15,19 @@ from __future__ import annotations
 import os
 import socket
 from collections import deque
+from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mpchat.ipc import mailing
-from mpchat.ipc.handoff import Link
+from mpchat.ipc.descriptors import is_among_the_last, unusable
+from mpchat.ipc.frame import BadFrame, UnknownMessage
+from mpchat.ipc.handoff import Link, close_all
 from mpchat.ipc.lane import Lane, LaneEnd
 from mpchat.net.connection import Connection
 from mpchat.processes.crash import crash_point
 from mpchat.processes.succession import Succession
+from mpchat.processes.validation import are_items, check_inputs, check_state
 
 if TYPE_CHECKING:
     from mpchat.policy.outbox import Group, Place
@@ -48,13 +53,20 @@ class Attachment:
         self.succession = Succession(worker)
 
     def obey(self, control: Link) -> None:
-        """The supervisor gives us a broker or an acceptor to work with. The end of the link says that it is dead."""
-        for (word, *about), fds in control.take():
-            if word == "lane":
-                serial, letter = about
-                self.take_lane(serial, letter, fds)
-            else:  # "acceptor"
-                self.take_link(Link(socket.socket(fileno=fds[0])))
+        """The supervisor gives us a broker or an acceptor to work with, or says that there will be no broker any more.
+
+        The end of the link says that it is dead.
+        """
+        for message, fds in control.take():
+            match message, fds:
+                case ("lane", serial, letter), [_, *_]:
+                    self.take_lane(serial, letter, fds)
+                case ("acceptor", *_), [fd]:
+                    self.take_link(Link(socket.socket(fileno=fd)))
+                case ("farewell", reason), []:
+                    self.worker.say_farewell(reason)
+                case _:
+                    raise unusable(control, message)
         if control.ended:
             os._exit(0)  # nothing survives the supervisor
 
@@ -62,11 +74,21 @@ class Attachment:
 
     def take_link(self, link: Link) -> None:
         worker = self.worker
-        while self.link is not None:  # its acceptor is dead; what it had sent before is still to be read
-            self.read_link(self.link)
+        if self.link is not None:
+            self.hear_out(self.link)
         self.link, self.giving = link, deque([*worker.connections.values(), None])
         worker.poller.watch(link)
         self.give(link)
+
+    def hear_out(self, link: Link) -> None:
+        """Its acceptor is dead, and may have said something before. Then it need not end: another may hold that end."""
+        with suppress(BadFrame):
+            while self.link is link:
+                self.read_link(link)
+                if link.drained:
+                    self.leave_link(link)
+        if self.link is link:
+            self.leave_link(link)
 
     def give(self, link: Link) -> None:
         """To a new acceptor a copy of each of our sockets, as far as the link takes it."""
@@ -86,21 +108,50 @@ class Attachment:
             link.flush()
             self.give(link)
         if readable:
-            self.read_link(link)
+            try:
+                self.read_link(link)
+            except BadFrame as error:
+                self.worker.control.post("misbehaves", "acceptor", str(error))
+                self.leave_link(link)
 
     def read_link(self, link: Link) -> None:
-        for (word, *about), fds in link.take():
-            if word == "client":
-                sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fds[0])
-                id, is_plain, host = about
-                self.worker.take_client(id, is_plain, host, sock)
-            elif not self.synced:  # "synced"
-                self.synced = True
-                self.hello()
+        """Raises BadFrame at what no acceptor of ours says."""
+        messages = deque(link.take())
+        try:
+            while messages:
+                self.read_one(link, *messages[0])
+                messages.popleft()
+        finally:
+            close_all(messages)
         if link.ended:
-            self.worker.poller.forget(link)
-            link.close()
-            self.link = None
+            self.leave_link(link)
+
+    def read_one(self, link: Link, message: tuple[object, ...], fds: list[int]) -> None:
+        match message, fds:
+            case ("client", int() as id, bool() as is_plain, str() as host), [fd]:
+                if is_among_the_last(fd, self.worker.reserved_fds):
+                    os.close(fd)
+                    self.turn_away(link, id)
+                else:
+                    self.worker.take_client(id, is_plain, host, socket.socket(fileno=fd))  # IPv4 or IPv6: it finds out
+            case ("client", int() as id, bool(), str()), [] if link.lacked_fds:
+                self.turn_away(link, id)
+            case ("synced",), []:
+                if not self.synced:
+                    self.synced = True
+                    self.hello()
+            case _:
+                raise UnknownMessage(message)
+
+    def turn_away(self, link: Link, id: int) -> None:
+        """We have no descriptor for this client: the acceptor, which has one, tells it so."""
+        link.post("full", id)
+        self.worker.poller.want_write(link, link.unsent)
+
+    def leave_link(self, link: Link) -> None:
+        self.worker.poller.forget(link)
+        link.close()
+        self.link = None
 
     def gone(self, connection: Connection) -> None:
         """It is closed here; with the acceptor's copy the kernel's connection ends."""
@@ -138,24 +189,41 @@ class Attachment:
     def drain_lane(self, lane: LaneEnd) -> None:
         if lane is not self.lane:
             return  # it was replaced in this very turn
-        for kind, *message in lane.take():
-            if kind == "items":
-                self.apply(*message)
-            elif kind == "state":
-                self.take_state(*message)
-            else:  # "go"
-                self.go(*message)
+        try:
+            for message in lane.take():
+                match message:
+                    case ("items", int() as first, int() as credit, int() as size, list() as items):
+                        self.apply(first, credit, size, items)
+                    case ("state", int() as position, list() as places, list() as groups):
+                        check_state(places, groups)
+                        self.take_state(position, places, groups)
+                    case ("go", list() as inputs):
+                        check_inputs(inputs)
+                        self.go(inputs)
+                    case _:
+                        raise UnknownMessage(message)
+        except BadFrame as error:
+            self.worker.control.post("misbehaves", "broker", str(error))
+            self.leave(lane)
+            return
         if lane.ended:
             self.leave(lane)
 
     def apply(self, first: int, credit: int, size: int, items: list[tuple[Any, ...]]) -> None:
+        """Raises BadFrame if these are not the next items of the stream; those before a wrong one have been applied."""
         if first != self.position + 1:
-            raise RuntimeError(f"a gap in the stream: item {first} after {self.position}")
-        do = self.worker.do
-        for start in range(0, len(items), _BEAT_ITEMS):
-            self.worker.heartbeat.beat()
-            for item in items[start : start + _BEAT_ITEMS]:
-                do[item[0]](*item[1:])
+            raise BadFrame(f"a gap in the stream: item {first} after {self.position}")
+        do, rest = self.worker.do, iter(items)
+        try:
+            for _ in range(0, len(items), _BEAT_ITEMS):
+                self.worker.heartbeat.beat()
+                for item in islice(rest, _BEAT_ITEMS):
+                    do[item[0]](*item[1:])
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            if are_items(items):
+                raise  # then it is our own fault
+            self.position += len(items) - len(list(rest)) - 1
+            raise UnknownMessage(item) from error
         self.position += len(items)
         self.worker.applied += size
         self.worker.intake.purse.earn(credit)

@@ -14,12 +14,15 @@ import math
 import os
 import socket
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mpchat.core import Record
 from mpchat.ipc import mailing
 from mpchat.ipc.board import BROKER_ROW, RECORDER_ROW, Board
+from mpchat.ipc.descriptors import unusable
+from mpchat.ipc.frame import BadFrame, UnknownMessage
 from mpchat.ipc.handoff import Link
 from mpchat.ipc.lane import Lane, LaneEnd
 from mpchat.net.poller import Poller
@@ -33,6 +36,7 @@ from mpchat.processes.log import Log
 from mpchat.processes.memory import Memory
 from mpchat.processes.shortage import Shortage
 from mpchat.processes.streams import Streams
+from mpchat.processes.validation import check_checkpoint, check_records
 from mpchat.protocol.secrets import Withheld
 from mpchat.settings import Settings, pack
 from mpchat.store.journal import Damaged
@@ -77,6 +81,8 @@ class Broker:
             self.turns += 1
             items = sum(outbox.last for outbox in self.memory.outboxes)
             self.board.write(BROKER_ROW, records=self.records, items=items, turns=self.turns)
+            if self.log.dropped:
+                self.log.catch_up()
         self.inquiry.close()
 
     def listen(self, timeout: float) -> None:
@@ -87,7 +93,7 @@ class Broker:
             elif source is self.control:
                 self.obey()
             elif source is self.inquiry.recorder:
-                self.docket.add(self.inquiry.hear())
+                self.hear_recorder()
 
     def open_memory(self) -> None:
         """Even the journal's folder and its first file take room on the disk; without any we wait for it."""
@@ -115,9 +121,8 @@ class Broker:
             # Until the first record is journaled the core is the last run's still, of which no worker is left.
             self.memory.begin_streams(self.settings.workers)
             wall, mono = now()
-            utc_offset = time.localtime(wall // 1000).tm_gmtoff // 60
             wording = pack(self.settings.wording)
-            self.docket.add_first([("start", wording, self.settings.workers, utc_offset, wall, mono)])
+            self.docket.add_first([("start", wording, self.settings.workers, utc_offset(wall // 60_000), wall, mono)])
         elif len(self.memory.outboxes) != self.settings.workers:
             there = f"the journal of a server with {len(self.memory.outboxes)} workers, not {self.settings.workers}"
             raise Damaged(f"{self.settings.data}: somebody has put something else in its place, {there}")
@@ -139,7 +144,8 @@ class Broker:
         while (self.docket or self.shortage or self.due_in() <= 0) and not self.ledger.lagging:
             if not self.shortage.permits(self.docket.begins_alone):
                 break
-            if not self.commit(self.docket.block(("clock", *now()))):
+            wall, mono = now()
+            if not self.commit(self.docket.block(("clock", wall, mono, utc_offset(wall // 60_000)))):
                 break
             self.shortage.end()
             self.streams.deliver()
@@ -153,7 +159,10 @@ class Broker:
         while self.streams.arrivals and self.has_begun:
             worker, position = self.streams.arrivals.popitem()
             self.docket.strike(worker)
-            self.streams.attach(worker, position)
+            try:
+                self.streams.attach(worker, position)
+            except BadFrame as error:
+                self.distrust(worker, error)
 
     def due_in(self) -> float:
         """Seconds until the core wants to know the time."""
@@ -169,17 +178,19 @@ class Broker:
 
     def obey(self) -> None:
         """The supervisor gives us lanes and links, or says stop, and why. The end of the link says that it is dead."""
-        for (word, *about), fds in self.control.take():
-            if word == "stop":
-                self.stopping = True
-                self.docket.add([("stop", *about)])
-            elif word == "lane":
-                worker, serial, letter = about
-                lane: Lane = mailing.opened(letter, fds)
-                self.streams.take_lane(worker, lane.at_broker())
-                self.control.post("opened", serial)
-            else:  # "link"
-                self.inquiry.take_recorder(Link(socket.socket(fileno=fds[0])))
+        for message, fds in self.control.take():
+            match message, fds:
+                case ("stop", reason), []:
+                    self.stopping = True
+                    self.docket.add([("stop", reason)])
+                case ("lane", worker, serial, letter), [_, *_]:
+                    lane: Lane = mailing.opened(letter, fds)
+                    self.streams.take_lane(worker, lane.at_broker())
+                    self.control.post("opened", serial)
+                case ("link", _), [fd]:
+                    self.inquiry.take_recorder(Link(socket.socket(fileno=fd)))
+                case _:
+                    raise unusable(self.control, message)
         if self.control.ended:
             os._exit(0)
 
@@ -187,19 +198,42 @@ class Broker:
         worker = self.streams.worker_of(lane)
         if worker is None:
             return  # it was replaced in this very turn
-        for kind, *message in lane.take():
-            if kind == "batch":
-                applied, size, records = message
-                self.ledger.applied(worker, applied)
-                self.docket.add_batch(worker, size, records)
-                self.records += len(records)
-            elif kind == "checkpoint":
-                self.memory.outboxes[worker].checkpoint(*message)
-            else:  # "attach"
-                (self.streams.arrivals[worker],) = message
+        try:
+            for message in lane.take():
+                match message:
+                    case ("batch", int() as applied, int() as size, list() as records) if applied >= 0 and size >= 0:
+                        check_records(worker, records)
+                        self.ledger.applied(worker, applied)
+                        self.docket.add_batch(worker, size, records)
+                        self.records += len(records)
+                    case ("checkpoint", int() as position, list() as entries, (list() | None) as forgotten):
+                        outbox = self.memory.outboxes[worker]
+                        check_checkpoint(outbox.last, position, entries, forgotten)
+                        outbox.checkpoint(position, entries, forgotten)
+                    case ("attach", int() as position):
+                        self.streams.arrivals[worker] = position
+                    case _:
+                        raise UnknownMessage(message)
+        except BadFrame as error:
+            self.distrust(worker, error)
+            return
         crash_point("broker: received")
         if lane.ended:
             self.streams.leave(worker)
+
+    def distrust(self, worker: int, error: BadFrame) -> None:
+        """What this worker has sent is no message: another takes its place. What was well-formed before that stands."""
+        self.control.post("misbehaves", f"worker{worker}", str(error))
+        self.streams.leave(worker)
+
+    def hear_recorder(self) -> None:
+        answers: list[Record] = []
+        try:
+            self.inquiry.hear(answers)
+        except BadFrame as error:
+            self.control.post("misbehaves", "recorder", str(error))
+            self.inquiry.leave_recorder()
+        self.docket.add(answers)
 
     def commit(self, block: list[Record]) -> bool:
         """Let a block happen: returns whether the disk has taken it; if not, nothing has happened.
@@ -230,6 +264,12 @@ class Broker:
         if not is_right:
             self.log.warning("wrong password", kind=kind, name=about, connection=connection)
         return [("answer", connection, is_right)]
+
+
+@lru_cache(maxsize=1)
+def utc_offset(minute: int) -> int:
+    """By how many minutes local time is ahead of UTC in this minute since the epoch: summer time begins at one."""
+    return time.localtime(minute * 60).tm_gmtoff // 60
 
 
 def now() -> tuple[int, int]:

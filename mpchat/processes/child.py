@@ -6,6 +6,7 @@ is to be. Whatever it does not expect ends it, and the supervisor sees that: it 
 """
 
 import contextlib
+import errno
 import gc
 import os
 import select
@@ -15,18 +16,24 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
-from mpchat.ipc import mailing
+from mpchat.ipc import mailing, standard
 from mpchat.ipc.board import SPARE_ROW, Board
+from mpchat.ipc.frame import BadFrame
 from mpchat.ipc.handoff import Link
 from mpchat.processes.log import Log
 from mpchat.settings import Settings
 from mpchat.store.journal import Damaged
 
-CRASHED = 70  # exit status of an unexpected error (EX_SOFTWARE, sysexits(3))
+# Exit statuses, as sysexits(3) names them.
+CRASHED = 70  # an unexpected error (EX_SOFTWARE)
+LACKING = 71  # the system has not what any process needs that starts (EX_OSERR)
 DAMAGED = 65  # a file is not as it was written (EX_DATAERR): nobody who comes after us would find it otherwise
+
+_WANTS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # no process or thread, no memory, no descriptor
 
 SPARE = "spare"  # the role of one that has none yet
 # So often at least each process turns its loop, and says on the board that it does: four times in the shortest
@@ -41,6 +48,15 @@ _GARBAGE = 20_000
 Main = Callable[..., None]
 
 
+class Death(Enum):
+    """What a death counts as: policy/supervision.py."""
+
+    KILLED = auto()
+    COULD_NOT_START = auto()
+    CRASHED = auto()
+    HUNG = auto()
+
+
 @dataclass(eq=False)
 class Child:
     """As its parent sees it: the process, and the control link to it."""
@@ -52,13 +68,21 @@ class Child:
     here: bool = False  # it has all its imports behind it
     ready: bool = False  # it is at work
     complaint: str = ""  # what it has found that nobody else could do better with
+    told_to_end: bool = False
+    condemned: Death | None = None  # we have killed it, and its death counts as this
+    hung_for: float = 0.0  # seconds, of one that was killed for hanging
 
     def hear(self, word: str, *about: str) -> None:
-        """What it says of itself."""
-        self.here = True
-        self.ready |= word == "ready"
-        if word == "damaged":
-            (self.complaint,) = about
+        """What it says of itself. Raises BadFrame at what none of ours says."""
+        match (word, *about):
+            case ("here",):
+                self.here = True
+            case ("ready",):
+                self.ready = True
+            case ("damaged", complaint):
+                self.complaint = complaint
+            case _:
+                raise BadFrame(f"an unknown word: {word!r}")
 
     def be(self, role: str, *args: Any) -> None:
         """Let it do this work: main(link, log, settings, board, *args)."""
@@ -72,13 +96,24 @@ class Child:
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
         return self.complaint or f"the {self.role} process (pid {self.process.pid}) {how}"
 
+    @property
+    def death(self) -> Death:
+        """What it counts as, once it has come."""
+        if self.condemned is not None:
+            return self.condemned
+        if self.process.exitcode == -signal.SIGKILL:
+            return Death.KILLED
+        return Death.CRASHED if self.here and self.process.exitcode != LACKING else Death.COULD_NOT_START
+
 
 def spawn(context: SpawnContext, settings: Settings, board: Board) -> Child:
-    """Start a process that waits for work."""
+    """Start a process that waits for work. Raises OSError and MemoryError where the system has none to give."""
     ours, theirs = socket.socketpair()
-    process = context.Process(target=_run, name=SPARE, args=(theirs, settings, board), daemon=True)
-    process.start()
-    theirs.close()
+    with theirs, contextlib.ExitStack() as undo:
+        undo.callback(ours.close)
+        process = context.Process(target=_run, name=SPARE, args=(theirs, settings, board), daemon=True)
+        process.start()
+        undo.pop_all()
     return Child(process, Link(ours))
 
 
@@ -88,10 +123,14 @@ def _run(control: socket.socket, settings: Settings, board: Board) -> None:
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    standard.take_over()
     take_name(f"mpchat:{SPARE}")
-    # Here, not above: they know this file.
-    from mpchat.processes import acceptor, broker, recorder, worker
-
+    log = Log(SPARE, settings.log_level, settings.log_json)
+    try:
+        from mpchat.processes import acceptor, broker, recorder, worker  # here, not above: they know this file
+    except Exception as error:  # the code on the disk is not what it was when the server started
+        _log_error(log, "cannot be started", error)
+        os._exit(LACKING)
     mains: dict[str, Main] = {"acceptor": acceptor.main, "broker": broker.main, "recorder": recorder.main}
     gc.freeze()  # what was imported is never garbage
     gc.set_threshold(_GARBAGE)
@@ -107,12 +146,18 @@ def _run(control: socket.socket, settings: Settings, board: Board) -> None:
         link.post("damaged", str(error))
         status = DAMAGED
     except Exception as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        log.error("crashed", error=repr(error), at=f"{os.path.basename(last.filename)}:{last.lineno}")
-        log.debug("traceback", text=traceback.format_exc())
-        status = CRASHED
+        _log_error(log, "crashed", error)
+        status = LACKING if isinstance(error, MemoryError) or getattr(error, "errno", 0) in _WANTS else CRASHED
+    log.catch_up()
     # Not sys.exit(): no atexit handlers, no finalizers. What a feeder thread has not written is given up on purpose.
     os._exit(status)
+
+
+def _log_error(log: Log, event: str, error: Exception) -> None:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = (error.filename, error.lineno) if isinstance(error, SyntaxError) else (last.filename, last.lineno)
+    log.error(event, error=repr(error), at=f"{os.path.basename(place[0] or '')}:{place[1]}")
+    log.debug("traceback", text="".join(traceback.format_exception(error)))
 
 
 def _wait_for_work(link: Link, board: Board) -> tuple[str, tuple[Any, ...]]:
@@ -120,7 +165,9 @@ def _wait_for_work(link: Link, board: Board) -> tuple[str, tuple[Any, ...]]:
     while True:
         while not select.select([link], [], [], BEAT_SECONDS)[0]:
             board.beat(SPARE_ROW)
-        for (role, letter), fds in link.take(link.next_size()):
+        first = link.take_one()
+        if first is not None:
+            (role, letter), fds = first
             return role, mailing.opened(letter, fds)
         if link.ended:
             os._exit(0)  # the supervisor is gone

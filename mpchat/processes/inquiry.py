@@ -8,9 +8,11 @@ import time
 from typing import Any
 
 from mpchat.core import Record
-from mpchat.ipc.handoff import Link
+from mpchat.ipc.frame import UnknownMessage
+from mpchat.ipc.handoff import Link, close_all
 from mpchat.net.poller import AnyPoller
 from mpchat.processes.memory import Memory
+from mpchat.processes.validation import check_rows
 from mpchat.settings import Settings
 
 
@@ -28,17 +30,18 @@ class Inquiry:
         self._told = 0
 
     def take_recorder(self, link: Link) -> None:
-        if self.recorder is not None:
-            self._leave(self.recorder)
+        self.leave_recorder()
         self.recorder = link
         self._is_idle = False
         self._poller.watch(link)
         for _, question in self._open.values():
             self._post(*question)
 
-    def _leave(self, link: Link) -> None:
-        self._poller.forget(link)
-        link.close()
+    def leave_recorder(self) -> None:
+        """It is dead, or misbehaves. What it was asked, the next one is asked too."""
+        if self.recorder is not None:
+            self._poller.forget(self.recorder)
+            self.recorder.close()
         self.recorder = None
 
     def look(self, now: float) -> None:
@@ -50,13 +53,13 @@ class Inquiry:
             self._told, self._is_idle = said_at, False
             self._post("grown")
 
-    def ask(self, connection: int, end: int, room: str, number: int, limit: int) -> None:
-        """Up to `limit` messages of a room: those behind this number, or (-1) the last; including all said by now.
+    def ask(self, connection: int, end: int, room: str, number: int, limit: int, is_latest: bool) -> None:
+        """Up to `limit` messages of a room behind this number, the first or the last; including all said by now.
 
         If the disk has no room for those to be told, there is no answer: better than a part of it.
         """
         is_all_told = self._memory.tell_history()
-        question = ("history", self._memory.position, connection, end, room, number, limit)
+        question = ("history", self._memory.position, connection, end, room, number, limit, is_latest)
         self._open[connection, end] = time.monotonic() + (self._seconds if is_all_told else 0), question
         if self.recorder is not None and is_all_told:
             self._post(*question)
@@ -69,23 +72,25 @@ class Inquiry:
         self.recorder.post(*message)
         self._poller.want_write(self.recorder, self.recorder.unsent)
 
-    def hear(self) -> list[Record]:
-        """Answers that have come."""
+    def hear(self, answers: list[Record]) -> None:
+        """Answers that have come are put behind these. Raises BadFrame at what no recorder of ours says."""
         assert self.recorder is not None
-        answers: list[Record] = []
         self.recorder.flush()
-        for (word, *about), _ in self.recorder.take():
-            if word == "idle":
-                self._is_idle, self._told = True, about[0]
-            else:
-                connection, end, rows = about
-                if self._open.pop((connection, end), None) is not None:
-                    answers.append(("answer", connection, rows))
+        for message, fds in self.recorder.take():
+            match message, fds:
+                case ("idle", int() as position), []:
+                    self._is_idle, self._told = True, position
+                case ("rows", int() as connection, int() as end, list() as rows), []:
+                    check_rows(rows)
+                    if self._open.pop((connection, end), None) is not None:
+                        answers.append(("answer", connection, rows))
+                case _:
+                    close_all([(message, fds)])
+                    raise UnknownMessage(message)
         if self.recorder.ended:
-            self._leave(self.recorder)
+            self.leave_recorder()
         else:
             self._poller.want_write(self.recorder, self.recorder.unsent)
-        return answers
 
     def overdue(self) -> list[Record]:
         """No answer has come in time: that is the answer."""
@@ -103,5 +108,4 @@ class Inquiry:
     def close(self) -> None:
         """The last is said."""
         self._memory.tell_history()
-        if self.recorder is not None:
-            self._leave(self.recorder)
+        self.leave_recorder()

@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from mpchat.ipc.board import RECORDER_ROW, Board
-from mpchat.ipc.handoff import Link
+from mpchat.ipc.descriptors import unusable
+from mpchat.ipc.frame import BadFrame, UnknownMessage
+from mpchat.ipc.handoff import Link, close_all
 from mpchat.net.poller import Poller
+from mpchat.policy.age import Age
 from mpchat.processes.child import BEAT_SECONDS
 from mpchat.processes.crash import crash_point
 from mpchat.processes.heartbeat import Heartbeat
@@ -55,6 +58,7 @@ class Recorder:
         self.books: tuple[History, Tail] | None = None  # open while the disk lets us write
         self.has_complained = False
         self.stored_to = 0  # position in the journal
+        self.age = Age(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
 
     def run(self) -> None:
         os.nice(_NICENESS)
@@ -71,6 +75,7 @@ class Recorder:
                 with self.heartbeat.waiting_for_the_disk:  # a checkpoint of SQLite's waits for fsync(2)
                     self.do_the_books()
             self.show()
+            self.log.catch_up()
 
     def do_the_books(self) -> None:
         """All that needs the history. On a full disk we close it, and begin later where it stands.
@@ -112,34 +117,50 @@ class Recorder:
 
     def obey(self) -> None:
         """The supervisor gives us a link to a broker, or says stop. The end of the link says that it is dead."""
-        for (word, *_), fds in self.control.take():
-            if word == "stop":
-                with self.heartbeat.waiting_for_the_disk:
-                    self.record_the_rest()
-                self.close_the_books()
-                os._exit(0)
-            if self.broker is not None:
-                self.leave(self.broker)
-            self.broker = Link(socket.socket(fileno=fds[0]))
-            self.poller.watch(self.broker)
-            self.asked.clear()  # a new broker asks anew
-            self.read_at = 0.0
+        for message, fds in self.control.take():
+            match message, fds:
+                case ("stop",), []:
+                    with self.heartbeat.waiting_for_the_disk:
+                        self.record_the_rest()
+                    self.close_the_books()
+                    os._exit(0)
+                case ("broker", *_), [fd]:
+                    if self.broker is not None:
+                        self.leave(self.broker)
+                    self.broker = Link(socket.socket(fileno=fd))
+                    self.poller.watch(self.broker)
+                    self.asked.clear()  # a new broker asks anew
+                    self.read_at = 0.0
+                case _:
+                    raise unusable(self.control, message)
         if self.control.ended:
             os._exit(0)
 
     def hear(self, broker: Link, writable: bool) -> None:
         if writable:
             broker.flush()
-        for (word, *about), _ in broker.take():
-            if word == "grown":
-                self.read_at = min(self.read_at, time.monotonic() + _GATHER_SECONDS)
-            else:
-                self.asked.append(tuple(about))
-                self.read_at = 0.0  # somebody waits
+        try:
+            for message, fds in broker.take():
+                self.hear_one(message, fds)
+        except BadFrame as error:
+            self.control.post("misbehaves", "broker", str(error))
+            self.leave(broker)
+            return
         if broker.ended:
             self.leave(broker)
         else:
             self.poller.want_write(broker, broker.unsent)
+
+    def hear_one(self, message: tuple[Any, ...], fds: list[int]) -> None:
+        match message, fds:
+            case ("grown",), []:
+                self.read_at = min(self.read_at, time.monotonic() + _GATHER_SECONDS)
+            case ("history", int(), int(), int(), str(), int(), int()), []:
+                self.asked.append(message[1:])
+                self.read_at = 0.0  # somebody waits
+            case _:
+                close_all([(message, fds)])
+                raise UnknownMessage(message)
 
     def leave(self, broker: Link) -> None:
         self.poller.forget(broker)
@@ -183,8 +204,8 @@ class Recorder:
     def answer(self, history: History, tail: Tail) -> None:
         """Questions are answered once everything is recorded that had been said before them."""
         while self.asked and self.broker is not None and tail.position >= self.asked[0][0]:
-            _, connection, end, room, number, limit = self.asked[0]
-            rows = history.latest(room, limit) if number < 0 else history.after(room, number, limit)
+            _, connection, end, room, number, limit, is_latest = self.asked[0]
+            rows = history.latest(room, limit, number) if is_latest else history.after(room, number, limit)
             self.asked.popleft()
             self.broker.post("rows", connection, end, rows)
             self.poller.want_write(self.broker, self.broker.unsent)
@@ -192,6 +213,7 @@ class Recorder:
     def expire(self, history: History, now: float) -> None:
         if now >= self.expire_at:
             most_ms = self.settings.history_days * _DAY_MS
-            removed = history.expire(time.time_ns() // 1_000_000, most_ms, self.settings.history_bytes)
+            now_ms = self.age.now(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
+            removed = history.expire(now_ms, most_ms, self.settings.history_bytes)
             if not removed:  # else there may be more: again in the next turn
                 self.expire_at = now + _EXPIRE_SECONDS

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from mpchat.core import Item
+from mpchat.ipc.frame import BadFrame
 from mpchat.ipc.lane import LaneEnd
 from mpchat.net.poller import AnyPoller
 from mpchat.policy.credits import Ledger
 from mpchat.policy.outbox import ITEM_BYTES, Place, weight
 from mpchat.processes.crash import crash_point
 from mpchat.processes.memory import Memory
+from mpchat.store.journal import Damaged
 
 Thing = TypeVar("Thing")
 
@@ -60,10 +62,16 @@ class Streams:
     def attach(self, worker: int, position: int) -> None:
         """A worker is at this item of its stream, -1: nowhere. It gets what it needs to be in step with us.
 
-        It is told how far the input of its clients has been accepted, and forwards what comes behind that.
+        It is told how far the input of its clients has been accepted, and forwards what comes behind that. Raises
+        BadFrame if it has been attached already, and Damaged if it is where the stream that we have replayed is not.
         """
         lane, outbox = self._lanes[worker], self._memory.outboxes[worker]
         assert lane is not None
+        if self._attached[worker]:
+            raise BadFrame("it is attached already")
+        if position >= 0 and not outbox.base <= position <= outbox.last:
+            kept = f"is kept from {outbox.base} to {outbox.last}"
+            raise Damaged(f"worker{worker} is at item {position} of its stream, which by journal and snapshot {kept}")
         if position < 0:
             position = outbox.base
             for _, places in batches(outbox.places(), weight_of):

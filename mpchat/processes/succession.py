@@ -25,6 +25,8 @@ class Succession:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
+        self._nowhere = socket.socket()  # closed: a stand-in must not need a descriptor, of which there may be too few
+        self._nowhere.close()
         self._places: dict[int, Place] = {}  # of each client, until its output goes on
 
     def take_state(self, places: list[Place], groups: list[Group]) -> None:
@@ -47,8 +49,8 @@ class Succession:
             worker.forget(worker.connections[id])  # we cannot know where to go on: better no more than wrong bytes
         if id not in worker.connections:
             # Nobody has its socket any more: one that leads nowhere stands in, and reading it says so.
-            worker.take_client(id, False, "", socket.socket())
-        else:
+            worker.take_client(id, False, "", self._nowhere)
+        elif worker.connections[id].fileno() >= 0:
             connection = worker.connections[id]
             connection.consumed = stream_position.consumed(connection.sock)
         self._places[id] = (id, 0, b"", False)

@@ -3,27 +3,29 @@
 It waits for signals, for its children's deaths (Process.sentinel), for what they report, and for the control socket.
 It reads nothing a client sends, and never puts to a queue: that would start a thread in it.
 
-    a child dies              another takes its place (crew.py)
+    a child dies              another takes its place (crew.py), at once or after a while (policy/supervision.py)
     a child does not turn     for --hang-limit seconds: it is killed, so it dies
-    a child keeps crashing    the whole server ends and names it, exit 1
+    nothing can go on         the clients are told, one line says why, exit 1
     Ctrl-C, SIGTERM, SIGHUP   stop accepting -> everybody is told -> flushed -> exit 0
     it dies itself            its children find the end of their control links, and leave
 """
 
+import contextlib
 import os
 import selectors
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mpchat.ipc import tracker
 from mpchat.ipc.control_socket import ControlSocket
+from mpchat.ipc.frame import BadFrame
+from mpchat.ipc.standard import output
 from mpchat.ipc.wakeup import Signals
 from mpchat.net.listening import listen
-from mpchat.policy.intensity import Intensity
 from mpchat.processes import child
-from mpchat.processes.child import BEAT_SECONDS, SPARE, Child
+from mpchat.processes.child import BEAT_SECONDS, SPARE, Child, Death
 from mpchat.processes.crew import Crew
 from mpchat.processes.log import Log
 from mpchat.settings import Settings
@@ -31,26 +33,24 @@ from mpchat.store.directory import claim
 
 STOPPED, FAILED = 0, 1
 _AGAIN_SECONDS = 1.0  # sooner it is the same Ctrl-C: timeout(1) and others pass on what the terminal sent to all
-_CRASHES = 5, 5.0  # of our own making (not by kill) in so many seconds: it will not get better
 
 
 @dataclass
 class Supervisor:
-    """One server. run() returns its exit status."""
+    """One server. run() returns its exit status. The data folder's path, and `runtime`, are absolute."""
 
     settings: Settings
     runtime: Path  # folder of the control socket
     announced: bool = False
     looked: float = 0.0  # monotonic: when we last looked who is alive
-    stopping: str = ""  # why, once we do
+    reason: str = ""  # why we stop, once we do
     asked: float = 0.0  # monotonic: when we were told to
-    deadline: float | None = None  # monotonic: when those that have not stopped are killed
-    killing: bool = False  # nobody is waited for any more
+    stopping: bool = False  # the children are being stopped, one after the other: who dies now is not replaced
+    deadline: float | None = None  # monotonic: when we wait no more for what is to come next in a stop
     status: int = STOPPED
 
     def run(self) -> int:
         self.log = Log("supervisor", self.settings.log_level, self.settings.log_json)
-        self.crashes = Intensity(*_CRASHES)
         self.listeners = [(listen(self.settings, self.settings.port), False)]
         if self.settings.plain_port is not None:
             self.listeners.append((listen(self.settings, self.settings.plain_port), True))
@@ -58,85 +58,103 @@ class Supervisor:
         if self.settings.data:
             self.lock = claim(Path(self.settings.data))  # held until the process ends
         self.control = ControlSocket(self.runtime / f"{self.ports[0]}.sock")
+        os.chdir("/")  # the folder that we were started in may be removed; and to spawn one needs one that is there
         self.signals = Signals(*child.STOP_SIGNALS)
         self.selector = selectors.DefaultSelector()
-        self.crew = Crew(self.settings, self.selector, self.signals, self.listeners, self.hear, self.bury)
+        self.crew = Crew(self.settings, self.log, self.selector, self.signals, self.listeners, self.hear, self.bury)
         try:
             child.take_name("mpchat:super")
-            self.crew.start()
             self.watch()
         finally:
             self.crew.kill()
-            for each in self.crew.children.values():
+            for each in self.crew:
                 each.process.join()
+            self.crew.wiring.clear()
             self.close_listeners()
             self.control.close()
             self.signals.close()
+            tracker.stop()
+            self.log.catch_up()
         return self.status
 
     def watch(self) -> None:
         """Until the last child has ended."""
         self.selector.register(self.signals, selectors.EVENT_READ, self.take_signals)
-        self.selector.register(self.control, selectors.EVENT_READ, lambda: self.control.answer(self.describe()))
+        self.selector.register(self.control, selectors.EVENT_READ, self.answer)
         self.looked = time.monotonic()
-        while self.crew.children:
-            timeout = BEAT_SECONDS if self.deadline is None else self.deadline - time.monotonic()
-            ready = self.selector.select(max(0.0, min(BEAT_SECONDS, timeout)))
+        while not self.stopping or list(self.crew):
+            if not self.stopping:
+                self.crew.fill(with_spare=not self.reason)
             # Signals first: who was told to stop together with us has not died unexpectedly.
+            ready = self.selector.select(self.timeout())
             for key, _ in sorted(ready, key=lambda event: event[0].fd != self.signals.fileno()):
                 key.data()
             now = time.monotonic()
             if self.deadline is not None and now >= self.deadline:
-                self.kill_the_rest()
+                self.run_out_of_time()
             if now - self.looked >= BEAT_SECONDS:
                 self.look_for_the_hung(now)
+                if self.control not in self.selector.get_map():
+                    self.selector.register(self.control, selectors.EVENT_READ, self.answer)
+                self.log.catch_up()
+                output(1).push()
+                reap_strangers({each.process.pid for each in self.crew})
+
+    def timeout(self) -> float:
+        dues = [self.looked + BEAT_SECONDS, self.crew.next_start, *([] if self.deadline is None else [self.deadline])]
+        return max(0.0, min(dues) - time.monotonic())
 
     def look_for_the_hung(self, now: float) -> None:
         """A process that does not turn its loop is as good as dead. Late ourselves (Ctrl-Z), we judge nobody."""
         late, self.looked = now - self.looked > 2 * BEAT_SECONDS, now
-        for each in self.crew.children.values():
+        for each in self.crew:
             each.link.flush()
-            silent = now - self.crew.last_beat(each, late)
-            if 0 < self.settings.hang_limit < silent:
-                self.log.warning("process hangs", hung=each.role, was=each.process.pid, seconds=int(silent))
-                each.process.kill()
+        for each, seconds in self.crew.hung(now, late):
+            self.log.warning("process hangs", hung=each.role, was=each.process.pid, seconds=seconds)
+            self.crew.end(each, Death.HUNG)
 
     def take_signals(self) -> None:
         for _ in self.signals.take():
-            if not self.stopping:
+            if not self.reason:
                 self.stop("Server shutting down")
             elif time.monotonic() - self.asked >= _AGAIN_SECONDS:
-                self.deadline = time.monotonic()  # asked twice: at once, then
+                self.kill_the_rest()  # asked twice: at once, then
 
-    def hear(self, each: Child) -> None:
-        """A child has opened a lane, or is ready, or has closed its end in dying."""
+    def hear(self, each: Child) -> bool:
+        """A child has opened a lane, or is ready, or has closed its end in dying. Whether there was something."""
         if each.link.ended:
-            return  # it was told of in the same breath as its death
-        for (word, *about), _ in each.link.take():
-            if word == "opened":
-                self.crew.wiring.opened(each, *about)
-            elif word == "misbehaves":
-                self.end_the_misbehaving(*about)
-            else:
-                each.hear(word, *about)
+            return False  # it was told of in the same breath as its death
+        messages = []
+        try:
+            messages = each.link.take()
+            for (word, *about), _ in messages:
+                if word == "opened":
+                    self.crew.wiring.opened(each, *about)
+                elif word == "misbehaves":
+                    self.end_the_misbehaving(*about)
+                else:
+                    each.hear(word, *about)
+        except (BadFrame, TypeError, ValueError) as error:
+            self.end_the_misbehaving(each.role, repr(error))
+            each.link.ended = True  # nothing more of it is read
         if each.link.ended:
             self.selector.unregister(each.link)
         elif self.crew.ready:
             self.all_at_work()
+        return bool(messages)
 
     def end_the_misbehaving(self, role: str, why: str) -> None:
-        """A child has got from this one what none of us would send: nothing that it says can be relied on any more."""
-        if role in self.crew.children:
-            self.log.error("process misbehaves", role=role, was=self.crew.children[role].process.pid, why=why)
-            self.crew.children[role].process.kill()
+        """This one has sent what none of us would send: nothing that it says can be relied on any more."""
+        for each in [each for each in self.crew if each.role == role]:
+            self.log.error("process misbehaves", role=role, was=each.process.pid, why=why)
+            self.crew.end(each, Death.CRASHED)
 
     def all_at_work(self) -> None:
         """For the first time, or again after a death; what has to wait for it is done."""
-        if self.stopping:
-            self.crew.tell("acceptor", "stop", self.stopping)
-        else:
+        if not self.reason:
             self.announce()
-            self.crew.refill()
+        elif not self.stopping:
+            self.begin_stopping()
 
     def announce(self) -> None:
         if self.announced:
@@ -144,64 +162,129 @@ class Supervisor:
         self.announced = True
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         plain = f"{host}:{self.ports[1]}" if len(self.ports) > 1 else "none"
-        sys.stdout.write(f"mpchat ready: irc {host}:{self.ports[0]}, plain {plain}, pid {os.getpid()}\n")
-        sys.stdout.flush()
+        ready = f"mpchat ready: irc {host}:{self.ports[0]}, plain {plain}, pid {os.getpid()}\n"
+        output(1).keep(ready.encode(errors="backslashreplace"))  # who waits for it may read later
 
     def bury(self, each: Child) -> None:
-        """A child has ended. In a stop each does, in this order: acceptor, workers, broker, recorder."""
+        """A child has ended, and has been reaped: what it had said before is heard, and then its place is vacant."""
         self.selector.unregister(each.process.sentinel)
         each.process.join()
-        while not each.link.ended:
-            self.hear(each)
+        while self.hear(each):
+            pass
+        if not each.link.ended:
+            self.selector.unregister(each.link)
         self.crew.remove(each)
-        if self.killing or (self.stopping and self.ended_as_told(each)):
+        if self.stopping:
+            self.go_on_stopping(each)
             return
         self.log.warning("process died", how=each.how_it_ended)
-        is_crashing = (each.process.exitcode or 0) > 0 and self.crashes.exceeded(time.monotonic())
-        loss = ", and kept no journal (--durability none)" if each.role == "broker" and not self.settings.data else ""
-        if self.stopping or each.complaint or is_crashing or loss:
-            self.status = FAILED
-            sys.stderr.write(f"mpchat: {each.how_it_ended}{loss}; the server ends\n")
-            self.kill_the_rest()  # what is left cannot tell the clients
-        elif each.role == SPARE:
-            self.crew.refill()
-        else:
-            self.crew.replace(each.role)
-            self.log.info("process replaced", role=each.role, by=self.crew.children[each.role].process.pid)
+        loudly = self.crew.count(each)
+        if loudly:
+            self.log.error(loudly, role=each.role)
+        if each.complaint and each.role != "recorder":  # the chat does not depend on the history
+            self.give_up(each.complaint, "Its data is damaged" if each.role == "broker" else "Nobody can come in")
+        elif each.role == "broker" and not self.settings.data:
+            kept_nothing = f"{each.how_it_ended}, and kept no journal (--durability none)"
+            self.give_up(kept_nothing, "Its broker has died, and it keeps no journal")
+        elif self.crew.failures[each.role].gives_up:
+            starts = self.crew.failures[each.role].failed_starts
+            self.give_up(f"{each.how_it_ended}, the last of {starts} that never got ready", "Its broker cannot start")
 
-    def ended_as_told(self, each: Child) -> bool:
-        """In a stop: whether it has, and whose turn is next."""
-        if each.role not in (SPARE, "recorder") and each.process.exitcode != 0:  # what these do can be left undone
-            return False
-        if each.role == "acceptor":
-            self.crew.tell("broker", "stop", self.stopping)
-        elif each.role == "broker":
-            self.crew.tell("recorder", "stop", self.stopping)
-        return True
+    # The end
 
     def stop(self, reason: str) -> None:
-        """The acceptor first, so that nobody comes in while the others are being told; once everybody is at work."""
-        self.stopping, self.asked = reason, time.monotonic()
-        self.deadline = time.monotonic() + (self.settings.stop_seconds if self.announced else 0)  # else nobody is in
+        """Begin as soon as everybody is at work, so that all can be told; before the ready line nobody is in."""
+        self.reason, self.asked = reason, time.monotonic()
         self.log.info("stopping", why=reason)
         self.close_listeners()
-        if self.crew.ready:
-            self.crew.tell("acceptor", "stop", reason)
-        if SPARE in self.crew.children:
-            self.crew.children[SPARE].process.kill()
+        if not self.announced:
+            self.kill_the_rest()
+        elif self.crew.ready:
+            self.begin_stopping()
+        else:
+            self.deadline = self.asked + self.settings.stop_seconds / 2
+
+    def give_up(self, line: str, reason: str) -> None:
+        """It cannot go on. The clients are told the reason, by the broker or, if there is none, by their workers."""
+        self.status = FAILED
+        output(2).put(f"mpchat: {line}; the server ends\n".encode(errors="backslashreplace"))
+        self.reason, self.asked = self.reason or reason, time.monotonic()
+        self.close_listeners()
+        if self.announced:
+            self.begin_stopping()
+        else:
+            self.kill_the_rest()
+
+    def begin_stopping(self) -> None:
+        self.stopping, self.deadline = True, time.monotonic() + self.settings.stop_seconds
+        for each in self.crew.unassigned:
+            each.process.kill()
+        self.stop_the_next()
+
+    def stop_the_next(self) -> None:
+        """The acceptor first, so that nobody comes in while the others are being told; then the broker, which ends when
+        its workers have, and they when their last client has. Workers without a broker say farewell by themselves.
+        """
+        workers = [role for role in self.crew.workers if role in self.crew.by_role]
+        if "acceptor" in self.crew.by_role:
+            self.crew.tell_once("acceptor", "stop")
+        elif "broker" in self.crew.by_role:
+            self.crew.tell_once("broker", "stop", self.reason)
+        elif workers:
+            for role in workers:
+                self.crew.tell_once(role, "farewell", self.reason)
+        else:
+            self.crew.tell_once("recorder", "stop")
+
+    def go_on_stopping(self, each: Child) -> None:
+        """One has ended, as it was told or not: then those whom it served are told by the next."""
+        is_needed = each.role not in (SPARE, "recorder")  # what these leave undone the journal keeps
+        if is_needed and each.process.exitcode != 0 and each.condemned is None:
+            self.log.warning("process died", how=each.how_it_ended)
+            output(2).put(f"mpchat: {each.how_it_ended} while the server stopped\n".encode(errors="backslashreplace"))
+            self.status = FAILED
+        self.stop_the_next()
+
+    def run_out_of_time(self) -> None:
+        if self.stopping:
+            self.kill_the_rest()
+        else:
+            self.begin_stopping()  # with those that there are
+
+    def kill_the_rest(self) -> None:
+        """What follows is our own doing: these deaths are no news."""
+        self.stopping, self.deadline = True, None
+        if late := [each.role for each in self.crew]:
+            self.log.warning("killing", late=" ".join(late))
+        for each in self.crew:
+            self.crew.end(each, Death.KILLED)
 
     def close_listeners(self) -> None:
         for sock, _ in self.listeners:
             sock.close()
 
-    def kill_the_rest(self) -> None:
-        """What follows is our own doing: these deaths are no news."""
-        self.killing = True
-        if self.crew.children:
-            self.log.warning("killing", late=" ".join(self.crew.children))
-        self.crew.kill()
-        self.deadline = None
+    def answer(self) -> None:
+        if not self.control.answer(self.describe()):
+            self.selector.unregister(self.control)  # until the next look: it would be told of again and again
 
     def describe(self) -> dict[str, Any]:
         """For `mpchat ps`."""
         return {"ports": self.ports, "processes": [{"role": "supervisor", "pid": os.getpid()}, *self.crew.describe()]}
+
+
+def reap_strangers(own: set[int | None]) -> None:
+    """As process 1 of a container we inherit orphans, and nobody but us can reap them (pid_namespaces(7)).
+
+    Our own children are left to those who wait for them: WNOWAIT looks at who has ended, and takes nothing
+    (waitid(2)). One of ours that is looked at first hides the others until it has been taken.
+    """
+    if not hasattr(os, "waitid"):
+        return  # macOS before Python 3.13, which has no containers either
+    with contextlib.suppress(ChildProcessError):
+        while about := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if about.si_pid == tracker.pid():
+                tracker.ensure_running()
+            elif about.si_pid in own:
+                return
+            else:
+                os.waitpid(about.si_pid, 0)

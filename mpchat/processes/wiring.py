@@ -24,23 +24,25 @@ class Wiring:
         self._unopened: dict[int, list[Child]] = {}  # who has not opened it yet
 
     def lane(self, worker: Child, broker: Child, number: int) -> None:
-        self._last += 1
-        lane = self._lanes[self._last] = Lane.make(get_context("spawn"))
-        self._unopened[self._last] = [worker, broker]
+        """Raises OSError where there is no descriptor, or no room for a semaphore: then one end is to be replaced."""
+        lane = Lane.make(get_context("spawn"))
         letter, fds = mailing.letter(lane)
+        self._last += 1
         worker.link.post("lane", self._last, letter, fds=fds)
         broker.link.post("lane", number, self._last, letter, fds=fds)
+        self._lanes[self._last], self._unopened[self._last] = lane, [worker, broker]
 
     def link(self, one: Child, other: Child, number: int = 0) -> None:
-        """Each is told what the other is; the other, which number the one has."""
+        """Each is told what the other is; the other, which number the one has. Raises OSError like lane()."""
         ours, theirs = Link.pair()
-        one.link.post(other.role, fds=(ours.fileno(),))
-        other.link.post("link", number, fds=(theirs.fileno(),))
-        ours.close()
-        theirs.close()
+        with ours, theirs:
+            one.link.post(other.role, fds=(ours.fileno(),))
+            other.link.post("link", number, fds=(theirs.fileno(),))
 
     def opened(self, child: Child, serial: int) -> None:
         """It has opened this lane. With the last of the two our own copy goes, and the semaphores' names with it."""
+        if child not in self._unopened.get(serial, []):
+            return  # the lane's other end could not be handed over, and it was given up
         self._unopened[serial].remove(child)
         if not self._unopened[serial]:
             del self._unopened[serial]
@@ -50,3 +52,8 @@ class Wiring:
         """It is dead, and opens nothing any more."""
         for serial in [serial for serial, children in self._unopened.items() if child in children]:
             self.opened(child, serial)
+
+    def clear(self) -> None:
+        """All children are dead."""
+        while self._lanes:
+            self._lanes.popitem()[1].let_go()

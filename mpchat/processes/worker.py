@@ -31,6 +31,7 @@ from mpchat.processes.child import BEAT_SECONDS
 from mpchat.processes.crash import crash_point
 from mpchat.processes.heartbeat import Heartbeat
 from mpchat.processes.log import Log
+from mpchat.protocol.door import turned_away
 from mpchat.settings import Settings
 
 _BEAT_SENDS = 64  # of some 10 us each
@@ -53,6 +54,7 @@ class Worker:
         self.closing = Closing(settings)
         self.connections: dict[int, Connection] = {}
         self.checkpoints = Checkpoints(self.connections)
+        self.reserved_fds = settings.reserved_fds
         self.attachment = Attachment(self)  # to the broker and the acceptor of the moment
         self.applied = self.reported = 0  # bytes of the stream
         self.sends = self.bytes_out = self.turns = 0
@@ -102,7 +104,8 @@ class Worker:
 
     def take_client(self, id: int, is_plain: bool, host: str, sock: socket.socket) -> None:
         connection = self.connections[id] = Connection(id, sock, is_plain, host, self.limits)
-        self.poller.watch(connection, stream=True)
+        if connection.fileno() >= 0:  # else it is a stand-in
+            self.poller.watch(connection, stream=True)
         if self.ending:  # the broker has had its last word
             self.close(connection)
         else:
@@ -197,7 +200,8 @@ class Worker:
             self.poller.rearm(connection.sock, connection.blocked, 0)
 
     def forget(self, connection: Connection) -> None:
-        self.poller.forget(connection)
+        if connection.fileno() >= 0:
+            self.poller.forget(connection)
         for part in (self.closing, self.intake, self.groups, self.checkpoints, self.backlogs):
             part.forget(connection)
         del self.connections[connection.id]
@@ -211,6 +215,22 @@ class Worker:
         for connection in self.heartbeat.among(self.connections.values()):
             if not connection.closing:
                 self.close(connection)
+
+    def say_farewell(self, reason: str) -> None:
+        """The server ends because there can be no broker: the one case in which a client is told by us.
+
+        It comes behind what the outbox holds. A client whose output we have not taken over yet may be in the middle of
+        a line: its connection just ends.
+        """
+        if not self.attachment.may_send:
+            self.groups.take_pending()
+        for connection in self.connections.values():
+            if not self.attachment.may_send:
+                connection.outbox.clear()
+            elif not connection.closing:
+                self.groups.send(connection, turned_away(reason, connection.is_plain))
+        self.attachment.may_send = True
+        self.end()
 
     def show(self) -> None:
         self.turns += 1

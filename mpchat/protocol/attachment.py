@@ -78,7 +78,7 @@ def attachment_values(attachment: Attachment) -> tuple[Any, ...]:
         _of_attachment(attachment),
         (peer.is_plain, peer.capabilities),
         None if peer.registration is None else _of_registration(peer.registration),
-        None if asked is None else (asked.kind, asked.about, asked.since),
+        None if asked is None else (asked.kind, asked.about),
     )
 
 

@@ -20,9 +20,9 @@ def hour(wall: int, utc_offset: int) -> str:
     return _moment(wall, utc_offset).strftime("%H:%M")
 
 
-def hour_of_day(wall: int, now: int, utc_offset: int) -> str:
-    """Hours and minutes; with the date if that is not today's."""
-    at, today = _moment(wall, utc_offset), _moment(now, utc_offset)
+def hour_of_day(wall: int, utc_offset: int, now: int, offset_now: int) -> str:
+    """Hours and minutes as they were shown then; with the date if that is not today's. Both offsets in minutes."""
+    at, today = _moment(wall, utc_offset), _moment(now, offset_now)
     return at.strftime("%H:%M" if at.date() == today.date() else "%Y-%m-%d %H:%M")
 
 

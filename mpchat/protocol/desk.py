@@ -49,12 +49,11 @@ class Question:
     """Something only the world outside can answer. `about`, plain data, is all it is told.
 
     "password", or "oper" about an operator's name: is the withheld secret the right one? "history" about (room,
-    number, limit): what was said in a room behind a message; see past.py.
+    number, limit, is_latest): what was said in a room behind a message; see past.py.
     """
 
     kind: str
     about: Any = ""
-    since: int = -1  # of an answer about the past, only what comes behind this number is wanted
 
 
 @dataclass(slots=True)
@@ -71,7 +70,10 @@ Outcomes = Iterator[Outcome]
 
 @dataclass
 class Desk:
-    """Times: wall and mono in ms; started in wall s; utc_offset in minutes."""
+    """Times: wall and mono in ms; started in wall s; utc_offset, that of now, in minutes.
+
+    The wall clock is what the system says, and may be set back: what must not depends on mono, or on numbers.
+    """
 
     hub: Hub
     wording: Wording

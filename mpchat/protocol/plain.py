@@ -29,7 +29,7 @@ from mpchat.chat.text import CTCP, clean, without_formatting
 from mpchat.protocol.clock import hour, hour_of_day
 from mpchat.protocol.desk import Desk, Goodbye, Outcomes, Peer, Question
 from mpchat.protocol.message import cut
-from mpchat.protocol.past import GAP, MISSING, MOST_ROWS, Row, latest, room_asked
+from mpchat.protocol.past import GAP, MISSING, MOST_ROWS, Row, latest, room_asked, told
 from mpchat.protocol.saying import ACTION, VERBS, action, fit
 
 _PAST_LINES = 20  # fits a terminal's screen
@@ -234,18 +234,19 @@ def _show_past(desk: Desk, peer: Peer, question: Question, rows: list[Row] | Non
         yield line(f"! you are no longer in {question.about[0]}")
     elif rows is None:
         yield line("! the history does not answer, try again later")
-    elif not rows:
+    elif not (wanted := told(question, rows)):
         yield line(f"* the history has nothing of {room.name}")
     else:
-        yield b"".join([_past_line(desk, row) for row in rows])
+        yield b"".join([_past_line(desk, row) for row in wanted])
 
 
 def _past_line(desk: Desk, row: Row) -> bytes:
-    _, wall, _, sender, kind, text = row
+    _, wall, _, sender, kind, text, utc_offset = row
     if kind == GAP:
         return line(f"! {MISSING}")
     words = _spoken(sender.partition("!")[0], text, kind == VERBS[True])
-    return line(f"[{hour_of_day(wall, desk.wall, desk.utc_offset)}] {words}")
+    then = desk.utc_offset if utc_offset is None else utc_offset
+    return line(f"[{hour_of_day(wall, then, desk.wall, desk.utc_offset)}] {words}")
 
 
 def _help(desk: Desk, peer: Peer, rest: str) -> Outcomes:

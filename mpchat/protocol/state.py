@@ -1,6 +1,7 @@
 """A state as bytes, and back: numbers, text, bytes, and tuples, lists and dicts of them; nothing that could run."""
 
 import pickle
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -9,13 +10,15 @@ def to_bytes(version: int, values: Any) -> bytes:
     return _head(version) + pickle.dumps(values, pickle.HIGHEST_PROTOCOL)
 
 
-def from_bytes(version: int, data: bytes) -> Any:
-    """The inverse. Raises ValueError if another version wrote it."""
-    head = _head(version)
-    if not data.startswith(head):
-        found, wanted = data[: len(head)].partition(b"\n")[0], head[:-1]
-        raise ValueError(f"this program reads {wanted.decode()!r}, and not {found.decode(errors='replace')!r}")
-    return _Plain(_Bytes(data[len(head) :])).load()
+def from_bytes(versions: Sequence[int], data: bytes) -> tuple[int, Any]:
+    """The inverse: a version, one of these, and the values. Raises ValueError if any other wrote it."""
+    for version in versions:
+        head = _head(version)
+        if data.startswith(head):
+            return version, _Plain(_Bytes(data[len(head) :])).load()
+    wanted = " or ".join(repr(_head(version)[:-1].decode()) for version in versions)
+    found = data[: len(_head(max(versions)))].partition(b"\n")[0].decode(errors="replace")
+    raise ValueError(f"this program reads {wanted}, and not {found!r}")
 
 
 def _head(version: int) -> bytes:

@@ -6,7 +6,7 @@ killed recorder goes on exactly where its last transaction ended, and a replay a
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -14,20 +14,23 @@ from typing import Any
 
 from mpchat.store.journal import Damaged
 
-# number (they grow), wall clock (ms), room, sender (nick!user@host), kind ("PRIVMSG", "NOTICE"), text
-Row = tuple[int, int, str, str, str, str]
+# number (they grow), wall clock (ms), room, sender (nick!user@host), kind ("PRIVMSG", "NOTICE"), text, and how many
+# minutes local time was ahead of UTC when it was said (None: that was not stored then)
+Row = tuple[int, int, str, str, str, str, int | None]
 
 GAP = "GAP"  # the kind of a row that says: here something is missing; its number is that of the row before it
 EXPIRE_ROWS = 1000  # removed at once: some 30 ms, and then the recorder looks up again
 BUSY_SECONDS = 1.0  # well under the hang limit: nobody else writes here, but a backup may hold a lock
 
+_WIDTH = 7
 _INSERT_ROWS = 50  # by one statement: a third cheaper than one by one, and more do not make it cheaper
-_VERSION = 1
+_AHEAD_MS = 24 * 3600 * 1000  # a row further ahead of the clock than this is no young one: the clock has been set
+_VERSION = 2
 _SCHEMA = f"""
 BEGIN;
 CREATE TABLE messages (
     number INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL,
-    room TEXT NOT NULL, sender TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL
+    room TEXT NOT NULL, sender TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, utc_offset INTEGER
 );
 CREATE INDEX rooms ON messages (room, number);
 CREATE TABLE gaps (after INTEGER PRIMARY KEY, wall_ms INTEGER NOT NULL);
@@ -38,7 +41,12 @@ INSERT INTO expired VALUES (0, 0);
 PRAGMA user_version = {_VERSION};
 COMMIT;
 """
-_COLUMNS = "number, wall_ms, room, sender, kind, text"
+# From each older version to the next. Added columns are empty, so the rows stay as they are, however many there are.
+_UPGRADES = {
+    1: "BEGIN; ALTER TABLE messages ADD COLUMN utc_offset INTEGER; PRAGMA user_version = 2; COMMIT;",
+}
+_COLUMNS = "number, wall_ms, room, sender, kind, text, utc_offset"
+_GAP_COLUMNS = f"wall_ms, '', '', '{GAP}', '', NULL"
 
 
 class HistoryDamaged(Damaged):
@@ -64,20 +72,23 @@ class History:
             self.moved = move_aside(path)
             self._open()
 
-    def add(self, rows: list[Row], position: int) -> None:
-        """Store rows and the journal's position after them, both or neither; those up to the last are here already."""
+    def add(self, rows: Sequence[tuple[Any, ...]], position: int) -> None:
+        """Store rows and the journal's position after them, both or neither; those up to the last are here already.
+
+        Rows of an old journal do not have their last value.
+        """
         last = self._last_number
-        new = [row for row in rows if row[0] > last]
+        new = [(*row, None)[:_WIDTH] for row in rows if row[0] > last]
         with self._transaction():
             self._insert(new)
             self._db.execute("UPDATE journal SET position = ?", (position,))
         self.position = position
         self._last_number = max([last, *(row[0] for row in new)])
 
-    def _insert(self, rows: list[Row]) -> None:
+    def _insert(self, rows: list[tuple[Any, ...]]) -> None:
         for start in range(0, len(rows), _INSERT_ROWS):
             some = rows[start : start + _INSERT_ROWS]
-            places = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(some))
+            places = ", ".join([f"({', '.join('?' * _WIDTH)})"] * len(some))
             self._db.execute(
                 f"INSERT OR IGNORE INTO messages VALUES {places}", [value for row in some for value in row]
             )
@@ -87,34 +98,38 @@ class History:
         with self._transaction():
             self._db.execute("INSERT OR IGNORE INTO gaps SELECT coalesce(max(number), 0), ? FROM messages", (wall_ms,))
 
-    def latest(self, room: str, limit: int) -> list[Row]:
-        """The last `limit` (1 or more) messages of a room, oldest first; the gaps among them do not count."""
+    def latest(self, room: str, limit: int, number: int = 0) -> list[Row]:
+        """The last `limit` (1 or more) messages of a room after a number, oldest first; gaps do not count."""
         rows = self._rows(
-            f"SELECT {_COLUMNS} FROM messages WHERE room = ? ORDER BY number DESC LIMIT ?", (room, limit)
+            f"SELECT {_COLUMNS} FROM messages WHERE room = ? AND number > ? ORDER BY number DESC LIMIT ?",
+            (room, number, limit),
         )[::-1]
-        return self._with_gaps(rows, rows[0][0] if len(rows) == limit else 0, None)
+        return self._with_gaps(rows, rows[0][0] if len(rows) == limit else number, None)
 
     def after(self, room: str, number: int, limit: int) -> list[Row]:
-        """The first messages after a number, oldest first. Behind it may be a gap of what was too old to be kept."""
+        """The first messages of a room after a number, oldest first; what was too old to be kept is a gap."""
         rows = self._rows(
             f"SELECT {_COLUMNS} FROM messages WHERE room = ? AND number > ? ORDER BY number LIMIT ?",
             (room, number, limit),
         )
-        expired = f"SELECT ?, wall_ms, '', '', '{GAP}', '' FROM expired WHERE number > ?"
-        gap = self._rows(expired, (number, number))
+        gap = self._rows(f"SELECT ?, {_GAP_COLUMNS} FROM expired WHERE number > ?", (number, number))
         return gap + self._with_gaps(rows, number, rows[-1][0] if len(rows) == limit else None)
 
     def expire(self, now_ms: int, max_age_ms: int, max_bytes: int) -> int:
         """Remove up to EXPIRE_ROWS of the oldest rows, if too old or too much; how many: repeat it until that is 0.
 
         `max_bytes` is what the rows take. The file does not shrink: its free space is used again by the next rows.
+        The order is that of the numbers: the wall clock may have been set. So a row whose time is one that may be kept
+        keeps all that follow it, and one from the future (the clock was wrong) stays as long as those around it.
         """
         with self._transaction():
             too_much = self._used_bytes() > max_bytes
+            oldest = "SELECT number, wall_ms FROM messages ORDER BY number LIMIT ?"
+            limit_ms = now_ms - max_age_ms
             ((last,),) = self._db.execute(
-                "SELECT max(number) FROM (SELECT number, wall_ms FROM messages ORDER BY number LIMIT ?)"
-                " WHERE ? OR wall_ms < ?",
-                (EXPIRE_ROWS, too_much, now_ms - max_age_ms),
+                f"WITH oldest AS ({oldest}) SELECT max(number) FROM oldest WHERE ? OR (wall_ms < ? AND number <"
+                " coalesce((SELECT min(number) FROM oldest WHERE wall_ms BETWEEN ? AND ?), number + 1))",
+                (EXPIRE_ROWS, too_much, limit_ms, limit_ms, now_ms + _AHEAD_MS),
             )
             if last is None:
                 return 0
@@ -135,7 +150,10 @@ class History:
             ((version,),) = self._db.execute("PRAGMA user_version")
             if version == 0:
                 self._db.executescript(_SCHEMA)
-            elif version != _VERSION:
+            while version in _UPGRADES:
+                self._db.executescript(_UPGRADES[version])
+                ((version,),) = self._db.execute("PRAGMA user_version")
+            if version not in (0, _VERSION):
                 raise HistoryDamaged(f"{self._path}: it is of version {version}, and this server knows {_VERSION}")
             ((self.position,),) = self._db.execute("SELECT coalesce(max(position), 0) FROM journal")
             last = "SELECT max(n) FROM (SELECT max(number) AS n FROM messages UNION ALL SELECT number FROM expired)"
@@ -164,10 +182,15 @@ class History:
             return self._db.execute(select, values).fetchall()
 
     def _with_gaps(self, rows: list[Row], first: int, end: int | None) -> list[Row]:
-        """Put in the gaps that come after a number from `first` to before `end`, each behind that number's row."""
+        """Put in the gaps behind the number `first`, up to `end`: each stands behind the row with its number.
+
+        A gap ends before the next row of any room. One that begins before `first` and does not end there counts too,
+        as far as it goes: who asks for more than the first row of it has read that one when it was said.
+        """
         gaps = self._rows(
-            f"SELECT after, wall_ms, '', '', '{GAP}', '' FROM gaps WHERE after >= ? AND (? IS NULL OR after < ?)",
-            (first, end, end),
+            f"SELECT max(after, ?), {_GAP_COLUMNS} FROM gaps WHERE (? IS NULL OR after < ?) AND (after >= ?"
+            " OR ? + 1 < coalesce((SELECT min(number) FROM messages WHERE number > after), ? + 2))",
+            (first, end, end, first, first, first),
         )
         return sorted(rows + gaps, key=lambda row: (row[0], row[4] == GAP))
 

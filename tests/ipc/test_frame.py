@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import pickle
 import struct
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpchat.ipc.frame import FRAME_BYTES, BadFrame, load, pack, unpack
+from mpchat.ipc.frame import FRAME_BYTES, BadFrame, UnknownMessage, load, missing, pack, unpack
 
 _PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.binary() | st.text(),
@@ -77,3 +78,76 @@ def test_a_length_beyond_every_batch_is_refused_before_anything_is_read() -> Non
     with pytest.raises(BadFrame, match=str(FRAME_BYTES + 1)):
         unpack(bytearray(struct.pack("!I", FRAME_BYTES + 1)))
     assert unpack(bytearray(struct.pack("!I", FRAME_BYTES))) == []  # this one may yet come
+
+
+NOT_PICKLES = {
+    "nothing": b"",
+    "torn": pickle.dumps(("batch", 1, [(b"x" * 100,)]))[:-10],
+    "text": b"GET / HTTP/1.1\r\n",
+    "zeros": b"\0" * 16,
+    "no such opcode": b"\xff",
+    "an empty stack": b".",
+    "a value that was never remembered": b"h\7.",
+    "a list of what is none": b"K\1K\2a.",
+    "a mapping with a list as its key": b"}]K\1s.",
+    "a number that is none": b"Ix\n.",
+    "text that is no UTF-8": b"X\2\0\0\0\xff\xff.",
+    "a length below nothing": b"T\xff\xff\xff\xff.",
+    "more than there can be": b"\x8e" + b"\xff" * 8 + b".",
+    "another protocol": b"\x80\x63.",
+    "a call of nothing": b"K\1)R.",
+    "a state for a number": b"K\1}b.",
+    "something kept elsewhere": b"K\1Q.",
+    "an extension": b"\x82\7.",
+    "a buffer outside": b"\x97.",
+}
+
+
+@pytest.mark.parametrize("data", NOT_PICKLES.values(), ids=NOT_PICKLES.keys())
+def test_what_is_no_pickle_is_a_bad_frame_and_nothing_else(data: bytes) -> None:
+    with pytest.raises(BadFrame):
+        load(data)
+
+
+def frugal(data: bytes | bytearray) -> bool:
+    """Two opcodes put a value into any place of the memory that the bytes name (PUT, LONG_BINPUT): slow, not wrong."""
+    return b"r" not in data and b"p" not in data
+
+
+def load_if_it_can(data: bytes) -> None:
+    with contextlib.suppress(BadFrame):
+        load(data)
+
+
+@given(st.binary(max_size=80).filter(frugal))
+def test_any_bytes_are_values_or_a_bad_frame(data: bytes) -> None:
+    load_if_it_can(data)
+
+
+@given(_PLAIN, st.data())
+def test_a_frame_with_some_bytes_changed_is_values_or_a_bad_frame(message: Any, data: Any) -> None:
+    spoiled = bytearray(pickle.dumps(message))
+    for at, byte in data.draw(st.lists(st.tuples(st.integers(0, len(spoiled) - 1), st.integers(0, 255)), max_size=3)):
+        spoiled[at] = byte
+    if frugal(spoiled):
+        load_if_it_can(bytes(spoiled))
+
+
+def test_an_unknown_message_is_described_without_its_values() -> None:
+    """One of them may be a password."""
+    text = str(UnknownMessage(("batch" * 20, 7, b"PASS secret", ["secret"])))
+    assert text == "an unknown message: ('batchbatchbatchbatch', int, bytes, list)"
+    assert str(UnknownMessage("secret")) == "an unknown message: (str)"
+    assert str(UnknownMessage(())) == "an unknown message: ()"
+    assert len(str(UnknownMessage((1,) * 9999))) < 200
+
+
+def test_how_much_of_a_frame_is_missing() -> None:
+    data = pack(("a", 1))
+    stream = bytearray()
+    for byte in data:
+        wanted = missing(stream)
+        assert 0 < wanted <= len(data) - len(stream)
+        stream.append(byte)
+    assert missing(stream) == 0
+    assert missing(bytearray(struct.pack("!I", FRAME_BYTES + 1))) == 0  # unpack() says what that is

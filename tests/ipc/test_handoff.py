@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
+import socket
+import struct
 import subprocess
 import sys
 import textwrap
@@ -14,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from mpchat.ipc.frame import FRAME_BYTES, BadFrame, pack
 from mpchat.ipc.handoff import FDS_AT_ONCE, Link
 
 Links = tuple[Link, Link]
@@ -129,16 +133,133 @@ def test_the_next_message_alone_can_be_taken(links: Links) -> None:
     left, right = links
     left.post("be", "worker0", fds=(0,))
     left.post("lane", 1, fds=(1, 2))
-    [(message, fds)] = right.take(right.next_size())
+    first = right.take_one()
+    assert first is not None
+    message, fds = first
     assert message == ("be", "worker0")
     [(message, more)] = right.take()
     assert message == ("lane", 1)
     assert len(more) == 2
     for fd in fds + more:
         os.close(fd)
+    assert right.take_one() is None
+    assert not right.ended
     left.close()
-    assert right.take(right.next_size()) == []
+    assert right.take_one() is None
     assert right.ended
+
+
+def test_the_next_message_alone_may_come_in_pieces() -> None:
+    """Cut anywhere, also in its length; the descriptors come with its first byte."""
+    data, following = pack((1, ("be", "worker0"))), pack((0, ("lane",)))
+    for cut in range(1, len(data)):
+        sender, receiver = Link.pair()
+        with sender, contextlib.closing(Link(receiver)) as link:
+            socket.send_fds(sender, [data[:cut]], [0])
+            assert link.take_one() is None
+            assert link.drained
+            sender.sendall(data[cut:] + following)
+            message, fds = link.take_one() or ((), [])
+            assert (message, len(fds)) == (("be", "worker0"), 1)
+            os.close(fds[0])
+            assert link.take() == [(("lane",), [])]
+
+
+def test_nothing_there_and_the_end_are_told_apart(links: Links) -> None:
+    """A dead peer's link need not end: its file descriptor may be on its way to somebody, or a child's too."""
+    left, right = links
+    copy = socket.socket(fileno=os.dup(left.fileno()))
+    left.post("last words")
+    left.close()
+    assert not right.drained
+    assert right.take() == [(("last words",), [])]
+    assert (right.drained, right.ended) == (False, False)
+    assert right.take() == []
+    assert (right.drained, right.ended) == (True, False)
+    copy.close()
+    assert right.take() == []
+    assert (right.drained, right.ended) == (False, True)
+
+
+NOT_MESSAGES: dict[str, tuple[bytes, int]] = {
+    "no pickle": (struct.pack("!I", 3) + b"???", 0),
+    "too long": (struct.pack("!I", FRAME_BYTES + 1), 0),
+    "a class": (pack((0, (Path("/"),))), 0),
+    "no pair": (pack("gone"), 0),
+    "no tuple": (pack((0, ["gone", 1])), 0),
+    "no count": (pack((None, ("gone", 1))), 0),
+    "fewer descriptors than it says": (pack((2, ("mine", 1))), 1),
+    "more descriptors than it says": (pack((0, ("gone", 1))), 1),
+}
+
+
+@pytest.mark.parametrize(("data", "descriptors"), NOT_MESSAGES.values(), ids=NOT_MESSAGES.keys())
+@pytest.mark.parametrize("alone", [False, True])
+def test_what_is_no_message_ends_the_link_and_leaves_no_descriptor(data: bytes, descriptors: int, alone: bool) -> None:
+    before = open_fds()
+    sender, receiver = Link.pair()
+    with sender, contextlib.closing(Link(receiver)) as link:
+        socket.send_fds(sender, [data], [0] * descriptors)
+        with pytest.raises(BadFrame):
+            link.take_one() if alone else link.take()
+        assert link.ended
+    assert open_fds() == before
+
+
+def test_whoever_sends_descriptors_that_belong_to_nothing_cannot_fill_our_table(links: Links) -> None:
+    left, right = links
+    head = pack((FDS_AT_ONCE, (b"x" * 1000,)))
+    for at in range(2):
+        socket.send_fds(left._sock, [head[at : at + 1]], [0] * FDS_AT_ONCE)
+    assert right.take() == []
+    with pytest.raises(BadFrame, match="descriptors of no message"):
+        right.take()
+
+
+def test_descriptors_that_find_no_number_here_are_missed_by_their_own_message_alone(tmp_path: Path) -> None:
+    """The kernel drops them and sets MSG_CTRUNC (recvmsg(2)); what comes later has its own again."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent("""\
+            import os, resource
+            from mpchat.ipc.handoff import Link
+            left, right = map(Link, Link.pair())
+            _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            free = os.dup(0)
+            os.close(free)
+
+            def take_with(room, count, size=0):  # a message with so many descriptors, where there is room for so many
+                resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+                left.post("a message", b"x" * size, fds=(0,) * count)  # a large one waits in a copy
+                resource.setrlimit(resource.RLIMIT_NOFILE, (free + len(left._owned) + room, hard))
+                messages = []
+                while not messages:
+                    messages = right.take()
+                    lacked = right.lacked_fds
+                    left.flush()
+                [(_, fds)] = messages
+                for fd in fds:
+                    os.close(fd)
+                return len(fds), lacked
+
+            assert take_with(2, count=2) == (2, False)
+            assert take_with(2, count=3) == (0, True)
+            assert take_with(0, count=1) == (0, True)
+            assert take_with(0, count=0) == (0, False)
+            assert take_with(2, count=3, size=1_000_000) == (0, True)
+            assert take_with(3, count=3) == (3, False)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            assert os.dup(0) == free, "none is left open"
+            """)
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def check_file(message: tuple[tuple[Any, ...], list[int]]) -> None:

@@ -98,10 +98,26 @@ def test_a_writer_that_died_is_the_end_of_the_file(source: Source) -> None:
     assert source.end.ended
 
 
-def test_classes_are_refused(source: Source) -> None:
-    source.write(frame(Path("/")))
+@pytest.mark.parametrize(
+    "data",
+    [frame(Path("/")), struct.pack("!i", 3) + b"???", struct.pack("!i", 0), frame("whole")[:-1] + b"x"],
+    ids=["a class", "no pickle", "nothing", "another end"],
+)
+def test_what_is_no_batch_is_a_bad_frame_and_the_end(source: Source, data: bytes) -> None:
+    source.queue._sem.acquire()
+    source.write(data)
     with pytest.raises(BadFrame):
         source.end.take()
+    assert source.end.ended
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="sem_getvalue(3) is missing there: nobody counts")
+def test_a_batch_that_was_not_put_into_the_queue_is_a_bad_frame(source: Source) -> None:
+    """Its bytes are right, but whoever wrote them did not take the semaphore's token, so there is none to give back."""
+    source.write(frame("whole"))
+    with pytest.raises(BadFrame, match="not put"):
+        source.end.take()
+    assert source.end.ended
 
 
 @pytest.mark.parametrize("length", [-1, -(1 << 31), FRAME_BYTES + 1])

@@ -57,7 +57,9 @@ def test_a_letter_can_be_opened_as_often_as_its_descriptors_are_sent() -> None:
     left.post(data, fds=fds)
     opened = []
     for _ in range(2):
-        [((letter,), received)] = right.take(right.next_size())
+        message = right.take_one()
+        assert message is not None
+        (letter,), received = message
         opened.append(mailing.opened(letter, received))
     one, other = opened[0].at_worker(), opened[1].at_broker()
     other.put("down")

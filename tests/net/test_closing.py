@@ -108,6 +108,22 @@ def test_a_client_that_has_gone_already_can_be_closed_at_once(story: Story) -> N
     assert story.closing.advance(story.connection, 0.0)
 
 
+def test_deadlines_at_the_same_instant(story: Story) -> None:
+    """The flush would have been given up just when the draining is: it is told once."""
+    story.begin(b"ERROR :bye\r\n", now=100.0)
+    story.closing.advance(story.connection, 103.0)
+    assert story.closing.next_deadline == 105.0
+    assert story.closing.overdue(105.0) == [story.connection]
+    assert story.closing.next_deadline is None
+
+
+def test_nothing_is_due_of_one_that_is_closed(story: Story) -> None:
+    story.begin(b"z" * 5_000_000, now=100.0)
+    story.closing.forget(story.connection)
+    story.connection.sock.close()
+    assert story.closing.overdue(105.0) == []
+
+
 def test_nothing_more_is_read_from_whoever_is_closing(story: Story) -> None:
     story.begin(b"ERROR :bye\r\n")
     story.client.sendall(b"PRIVMSG #x :too late\r\n")

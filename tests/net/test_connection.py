@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mpchat.net.connection import Connection, Limits
+from mpchat.net.poller import OneShotPoller
 from mpchat.settings import Settings
 from tests.net.pairs import arrived, read_all, tcp_pair, unread
 from tests.net.records import Record, not_blank, plain_split, told
@@ -204,12 +205,18 @@ def test_a_reset_is_an_end_and_what_it_threw_away_can_be_acknowledged(pair: Pair
 
 
 def test_a_stand_in_for_a_socket_that_was_lost_is_at_its_end(small: Pair) -> None:
-    with socket.socket() as stand_in:
-        connection = Connection(1, stand_in, False, "", small.connection.limits)
-        assert connection.read(ALL) == [("gone", 1, "Connection lost")]
-        assert not connection.unread()
-        connection.outbox.append(b"hello?")
-        assert connection.flush() == 6
+    """A closed one: it costs no descriptor, of which there may be too few."""
+    stand_in = socket.socket()
+    stand_in.close()
+    connection = Connection(1, stand_in, False, "", small.connection.limits)
+    connection.outbox.append(b"hello?")
+    connection.resume_output(100, b"unsent")
+    assert connection.read(ALL) == [("gone", 1, "Connection lost")]
+    assert not connection.unread()
+    connection.acknowledge(9)
+    connection.outbox.append(b"hello?")
+    assert connection.flush() == 6
+    OneShotPoller().rearm(stand_in, True, 0)  # it is in no poller
 
 
 def test_unread_is_what_the_broker_has_not_heard_of(pair: Pair) -> None:

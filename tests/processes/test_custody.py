@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -61,9 +63,15 @@ class Acceptor:
     def __init__(self) -> None:
         self.poller = Poller()
         self.admission = Admission(most=1000, most_each=1000, new_each_minute=1000)
-        self.custody = Custody(self.poller, self.admission)
+        ours, theirs = Link.pair()
+        self.supervisor, self.control = Link(ours), Link(theirs)
+        self.complaints: list[str] = []
+        self.custody = Custody("worker0", self.control, self.poller, self.admission, self.complain, reserved_fds=0)
         self.clients: dict[int, socket.socket] = {}
         self.worker: Worker | None = None
+
+    def complain(self, event: str, **_: object) -> None:
+        self.complaints.append(event)
 
     def new_worker(self) -> Worker:
         ours, theirs = Link.pair()
@@ -105,6 +113,8 @@ class Acceptor:
             self.turn(PATIENCE)
         for client in self.clients.values():
             client.close()
+        self.supervisor.close()
+        self.control.close()
 
 
 @pytest.fixture
@@ -113,7 +123,8 @@ def acceptor() -> Iterator[Acceptor]:
     yield it
     it.close()
     for fd, _, _ in it.custody._kept.values():
-        os.close(fd)
+        if fd is not None:
+            os.close(fd)
 
 
 def test_a_newcomer_goes_to_a_worker_that_is_in_step(acceptor: Acceptor) -> None:
@@ -184,6 +195,7 @@ def test_each_gets_what_it_lacks_and_no_socket_is_kept_twice(acceptor: Acceptor)
     acceptor.new_client(2)
     worker = acceptor.new_worker()
     kept = acceptor.custody._kept[1][0]
+    assert kept is not None
     with socket.socket() as theirs:
         before = open_fds()
         worker.say("mine", 1, False, HOST, fds=(kept,))
@@ -267,3 +279,147 @@ def test_what_a_worker_had_that_died_before_it_had_said_all_goes_to_the_next(acc
     second.say("all")
     acceptor.until(lambda: second.synced)
     assert list(second.has) == [1]
+
+
+# A worker's end that somebody else holds too, after its death
+
+
+def test_a_dead_workers_link_need_not_end(acceptor: Acceptor) -> None:
+    """Its descriptor may still be on its way to somebody: what it had said counts, and its successor is served."""
+    first = acceptor.new_worker()
+    copy = socket.socket(fileno=os.dup(first.link.fileno()))
+    first.say("all")
+    acceptor.new_client(1)
+    acceptor.new_client(2)
+    acceptor.until(lambda: len(first.has) == 2)
+    first.say("gone", 1)
+    first.die()
+    second = acceptor.new_worker()
+    second.say("all")
+    acceptor.until(lambda: second.synced)
+    assert sorted(second.has) == [2]
+    copy.close()
+
+
+# What no worker of ours says
+
+
+@pytest.mark.parametrize(
+    ("message", "descriptors"),
+    [
+        (("nonsense",), 0),
+        ((), 0),
+        (("gone",), 0),
+        (("gone", "1"), 0),
+        (("gone", 1, 2), 0),
+        (("gone", 1), 1),
+        (("all", 1), 0),
+        (("full", None), 0),
+        (("mine", 5, False, HOST), 0),
+        (("mine", 5, False, HOST), 2),
+        (("mine", 5, False), 1),
+        (("mine", 5, 0, HOST), 1),
+        (("mine", 0, False, HOST), 1),
+        (("mine", 5, False, "somewhere"), 1),
+        (("mine", 5, False, ""), 1),
+        (("mine", 5, False, HOST), -1),  # a pipe
+    ],
+)
+def test_a_worker_that_says_what_none_of_ours_says_is_reported_and_dropped(
+    acceptor: Acceptor, message: tuple[Any, ...], descriptors: int
+) -> None:
+    """Its clients are kept for its successor."""
+    worker = acceptor.new_worker()
+    worker.say("all")
+    acceptor.new_client(1)
+    acceptor.until(lambda: 1 in worker.has)
+    before = open_fds()
+    reader, writer = os.pipe()
+    client, ours = socket.socketpair()
+    worker.say(*message, fds=(writer,) if descriptors < 0 else (ours.fileno(),) * descriptors)
+    worker.say("gone", 1)
+    acceptor.turn(PATIENCE)
+    for fd in (reader, writer):
+        os.close(fd)
+    client.close()
+    ours.close()
+    [((word, role, why), _)] = acceptor.supervisor.take()
+    assert (word, role) == ("misbehaves", "worker0")
+    assert "unknown message" in why
+    assert acceptor.custody.link is None
+    assert open_fds() == before - 1, "the link's"
+    worker.die()
+    second = acceptor.new_worker()
+    second.say("all")
+    acceptor.until(lambda: second.synced)
+    assert sorted(second.has) == [1]
+
+
+def test_a_dead_workers_nonsense_is_not_held_against_its_successor(acceptor: Acceptor) -> None:
+    first = acceptor.new_worker()
+    first.say("nonsense")
+    first.die()
+    second = acceptor.new_worker()
+    second.say("all")
+    acceptor.until(lambda: second.synced)
+    assert acceptor.supervisor.take() == []
+
+
+# Where there are too few descriptors
+
+
+def test_a_client_that_the_worker_has_no_descriptor_for_is_told_and_let_go(acceptor: Acceptor) -> None:
+    worker = acceptor.new_worker()
+    worker.say("all")
+    acceptor.new_client(1)
+    acceptor.new_client(2)
+    acceptor.until(lambda: len(worker.has) == 2)
+    for connection in (1, 2):
+        os.close(worker.has.pop(connection)[0])
+        worker.say("full", connection)
+    worker.say("full", 1)  # who is gone already
+    acceptor.until(lambda: len(acceptor.custody) == 0)
+    assert acceptor.clients[1].recv(100) == b"ERROR :Closing link: (Server is full)\r\n"
+    assert acceptor.clients[2].recv(100) == b"! Server is full\n"
+    assert acceptor.hang_up(1)
+    assert acceptor.hang_up(2)
+    acceptor.admission._most = 1
+    assert acceptor.admission.refusal(HOST, 0.0) == "", "they do not count any more"
+
+
+@pytest.fixture
+def few_fds() -> Iterator[None]:
+    """There are three numbers more."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 3, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.parametrize("reserved", [0, 1])
+def test_a_socket_that_there_is_no_number_for_is_counted_though_no_copy_is_kept(
+    acceptor: Acceptor, request: pytest.FixtureRequest, reserved: int
+) -> None:
+    """It is served on. If its worker dies, nobody has it."""
+    worker = acceptor.new_worker()
+    acceptor.custody._reserved_fds = reserved
+    with contextlib.ExitStack() as stack:
+        pairs = [[stack.enter_context(each) for each in socket.socketpair()] for _ in range(5)]
+        request.getfixturevalue("few_fds")
+        for connection, (_, ours) in enumerate(pairs, 1):
+            worker.say("mine", connection, False, HOST, fds=(ours.fileno(),))
+        worker.say("all")
+        acceptor.until(lambda: worker.synced)
+        assert len(acceptor.custody) == 5
+        assert acceptor.supervisor.take() == [], "it is not the worker's fault"
+        assert acceptor.complaints == ["no file descriptor for a copy"] * (2 + reserved)
+        worker.die()
+        acceptor.turn(PATIENCE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1:] * 2)
+        second = acceptor.new_worker()
+        second.say("all")
+        acceptor.until(lambda: second.synced)
+        assert sorted(second.has) == [1, 2, 3][: 3 - reserved]
+        assert len(acceptor.custody) == 3 - reserved

@@ -83,7 +83,7 @@ class Driver:
         self.core = Core()
         self.wording = wording
         self.journal: list[tuple[Record, ...]] = []
-        self.wall, self.mono = WALL, 0
+        self.wall, self.mono, self.utc_offset = WALL, 0, UTC_OFFSET
         self.start(workers)
 
     def start(self, workers: int = 2) -> None:
@@ -91,7 +91,7 @@ class Driver:
         self.workers = [Follower() for _ in range(workers)]
         self.people: list[Person] = []
         self.asked: list[Item] = []
-        self.feed(("start", pack(self.wording), workers, UTC_OFFSET, self.wall, self.mono))
+        self.feed(("start", pack(self.wording), workers, self.utc_offset, self.wall, self.mono))
 
     def replace_broker(self) -> None:
         """Another one has the same state, but not the answers; the workers forward again what it has not accepted."""
@@ -133,7 +133,7 @@ class Driver:
         milliseconds = max(0, round(seconds * 1000))
         self.wall += milliseconds
         self.mono += milliseconds
-        return self.feed(("clock", self.wall, self.mono))
+        return self.feed(("clock", self.wall, self.mono, self.utc_offset))
 
     def answer(self, answer: Any) -> list[Routed]:
         """To the question that was asked last."""

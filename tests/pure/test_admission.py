@@ -99,3 +99,31 @@ def test_addresses_that_came_once_are_forgotten() -> None:
 
     assert len(admission._recent) == 600, "those of the last minute"
     assert admission.refusal("10.0.3.232", 101.0).startswith("Too many new connections"), "the last one is known"
+
+
+class Address(str):
+    """An address that counts how often anybody looks it up: in no test a clock, and no machine is too slow."""
+
+    looks = 0
+
+    def __hash__(self) -> int:
+        Address.looks += 1
+        return super().__hash__()
+
+
+@pytest.mark.parametrize("stay", [True, False])
+def test_a_departure_costs_the_same_however_many_have_come(stay: bool) -> None:
+    costs = []
+    for count in (2_000, 4_000):
+        admission = Admission(most=99_999, most_each=9, new_each_minute=9)
+        addresses = [Address(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}") for number in range(count)]
+        Address.looks = 0
+        for number, address in enumerate(addresses):
+            assert admission.refusal(address, number / 1000) == ""
+            if not stay:
+                admission.left(address)
+        for address in addresses if stay else ():
+            admission.left(address)
+        costs.append(Address.looks / count)
+
+    assert costs[1] <= costs[0] < 20

@@ -48,7 +48,7 @@ def test_for_clients(wall: int, tag: bytes) -> None:
     ],
 )
 def test_another_day_is_named(seconds: int, offset: int, shown: str) -> None:
-    assert hour_of_day(WALL, WALL + seconds * 1000, offset) == shown
+    assert hour_of_day(WALL, offset, WALL + seconds * 1000, offset) == shown
 
 
 @given(st.integers(0, 4_000_000_000_000))

@@ -8,7 +8,7 @@ import pytest
 
 from mpchat.protocol.past import Row
 from mpchat.protocol.tags import message_id
-from tests.pure.driver import WALL, Driver, Person
+from tests.pure.driver import UTC_OFFSET, WALL, Driver, Person
 
 S = ":mpchat.local "
 ALL = "batch draft/chathistory message-tags server-time"
@@ -33,11 +33,11 @@ def msgid(number: int) -> str:
 
 
 def row(number: int, text: str, kind: str = "PRIVMSG", after: int = 0) -> Row:
-    return number, WALL + after, "#ñandú", ANA, kind, text
+    return number, WALL + after, "#ñandú", ANA, kind, text, UTC_OFFSET
 
 
 def gap(number: int) -> Row:
-    return number, WALL, "", "", "GAP", ""
+    return number, WALL, "", "", "GAP", "", None
 
 
 ROWS = [row(3, "hola"), row(4, "aviso", "NOTICE", 1000), gap(4), row(5, "\x01ACTION saluda\x01", after=2000)]
@@ -46,15 +46,15 @@ ROWS = [row(3, "hola"), row(4, "aviso", "NOTICE", 1000), gap(4), row(5, "\x01ACT
 @pytest.mark.parametrize(
     ("line", "about"),
     [
-        ("CHATHISTORY LATEST #ñandú * 50", ("#ñandú", -1, 50)),
-        ("chathistory latest #ÑANDÚ * 1", ("#ñandú", -1, 1)),
-        ("CHATHISTORY LATEST #ñandú * 101", ("#ñandú", -1, 100)),
-        (f"CHATHISTORY LATEST #ñandú {msgid(3)} 50", ("#ñandú", -1, 50)),
-        (f"CHATHISTORY AFTER #ñandú {msgid(3)} 50", ("#ñandú", 3, 50)),
-        (f"CHATHISTORY AFTER #ñandú {msgid(0)} 999999999", ("#ñandú", 0, 100)),
+        ("CHATHISTORY LATEST #ñandú * 50", ("#ñandú", 0, 50, True)),
+        ("chathistory latest #ÑANDÚ * 1", ("#ñandú", 0, 1, True)),
+        ("CHATHISTORY LATEST #ñandú * 101", ("#ñandú", 0, 100, True)),
+        (f"CHATHISTORY LATEST #ñandú {msgid(3)} 50", ("#ñandú", 3, 50, True)),
+        (f"CHATHISTORY AFTER #ñandú {msgid(3)} 50", ("#ñandú", 3, 50, False)),
+        (f"CHATHISTORY AFTER #ñandú {msgid(0)} 999999999", ("#ñandú", 0, 100, False)),
     ],
 )
-def test_what_is_asked(driver: Driver, line: str, about: tuple[str, int, int]) -> None:
+def test_what_is_asked(driver: Driver, line: str, about: tuple[str, int, int, bool]) -> None:
     beto = member(driver)
 
     assert beto.send(line, "PING x") == []
@@ -193,6 +193,79 @@ def test_whoever_has_had_to_leave_meanwhile_reads_nothing(driver: Driver) -> Non
     assert beto.heard()[-1].endswith("FAIL CHATHISTORY INVALID_TARGET LATEST #ñandú :Messages could not be retrieved")
 
 
+# A room's past begins with the room
+
+
+def rows_of_two_rooms() -> list[Row]:
+    """What was said in the first #ñandú, and one line of the second: numbers count what is said anywhere."""
+    return [gap(6), row(6, "el viejo secreto"), gap(7), row(8, "nuevo")]
+
+
+def second_room(driver: Driver) -> Person:
+    """carla, in a room of a name that beto's keyed one had; seven messages have been said before it, one since."""
+    beto = member(driver)
+    beto.send("MODE #ñandú +sk llave", "PRIVMSG #ñandú :el viejo secreto", "PART #ñandú")
+    carla = driver.irc("carla", caps="draft/chathistory")
+    carla.send("JOIN #ÑANDÚ", "PRIVMSG #ñandú :nuevo")
+    return carla
+
+
+@pytest.mark.parametrize("line", ["LATEST #ñandú * 50", f"LATEST #ñandú {msgid(2)} 50", f"AFTER #ñandú {msgid(0)} 50"])
+def test_the_past_of_an_earlier_room_of_the_name_is_not_told(driver: Driver, line: str) -> None:
+    """It is neither asked for nor, whatever is answered, passed on; nor is what of it was lost."""
+    carla = second_room(driver)
+    driver.replace_broker()
+    carla.send(f"CHATHISTORY {line}")
+
+    assert driver.asked[-1][4][1] == 7
+    driver.answer(rows_of_two_rooms())
+    assert [line.split(" :")[1] for line in carla.heard()] == ["some messages are missing here", "nuevo"]
+
+
+def test_nor_in_plain_text(driver: Driver) -> None:
+    second_room(driver)
+    eva = reader(driver)
+    eva.send("/history")
+    driver.answer(rows_of_two_rooms()[:2])
+
+    assert eva.heard() == ["* the history has nothing of #ÑANDÚ"]
+
+
+def test_a_later_message_is_asked_for_by_its_number(driver: Driver) -> None:
+    carla = second_room(driver)
+    carla.send(f"CHATHISTORY AFTER #ñandú {msgid(8)} 50")
+
+    assert driver.asked[-1][4] == ("#ñandú", 8, 50, False)
+
+
+def test_a_room_that_outlives_a_restart_keeps_its_past(driver: Driver) -> None:
+    second_room(driver)
+    driver.start()
+    eva = reader(driver)
+    eva.send("/history")
+
+    assert driver.asked[-1][4] == ("#ñandú", 7, 20, True)
+
+
+def test_after_its_day_it_does_not(driver: Driver) -> None:
+    second_room(driver)
+    driver.start()
+    driver.pass_time(DAY)
+    eva = reader(driver)
+    eva.send("/history")
+
+    assert driver.asked[-1][4] == ("#ñandú", 8, 20, True)
+
+
+def test_the_lobby_was_always_there(driver: Driver) -> None:
+    driver.plain("ana").send("hola", "/quit")
+    driver.start()
+    eva = driver.plain("eva")
+    eva.send("/history")
+
+    assert driver.asked[-1][4] == ("#lobby", 0, 20, True)
+
+
 # Plain text
 
 
@@ -210,7 +283,7 @@ def test_plain_asks_for_the_last_lines(driver: Driver, line: str, limit: int) ->
     eva = reader(driver)
 
     assert eva.send(line) == []
-    assert driver.asked[-1][3:] == ("history", ("#ñandú", -1, limit))
+    assert driver.asked[-1][3:] == ("history", ("#ñandú", 0, limit, True))
 
 
 @pytest.mark.parametrize("line", ["/history 0", "/history -1", "/history x", "/history ٣", "/history 1 2"])
@@ -230,6 +303,41 @@ def test_plain_reads_the_past_as_it_reads_the_present(driver: Driver) -> None:
         "! some messages are missing here",
         "[23:13] * ana saluda",
     ]
+
+
+def test_a_line_keeps_the_hour_at_which_it_was_said(driver: Driver) -> None:
+    """Summer time begins: what is told carries the offset of its moment. Of an old row the present one must do."""
+    eva = reader(driver)
+    eva.send("en invierno")
+    driver.pass_time(60)
+    driver.utc_offset = 120
+    driver.pass_time(60)
+    eva.send("en verano")
+    facts = driver.core.facts()
+    assert eva.heard() == []
+    eva.send("/history")
+    driver.replace_broker()
+    driver.answer([*facts, row(3, "sin offset")[:6], (*row(4, "tampoco")[:6], None)])
+
+    assert [fact[6] for fact in facts] == [60, 120]
+    assert eva.heard() == [
+        "[2023-11-14 23:13] <eva> en invierno",
+        "[00:15] <eva> en verano",
+        "[00:13] <ana> sin offset",
+        "[00:13] <ana> tampoco",
+    ]
+
+
+def test_the_hour_goes_back_with_the_clock_on_the_wall(driver: Driver) -> None:
+    eva = reader(driver)
+    ana = driver.irc("ana")
+    ana.send("JOIN #ñandú")
+    eva.heard()
+    driver.wall -= 3 * 3600 * 1000
+    driver.pass_time(0)
+    ana.send("PRIVMSG #ñandú :hola")
+
+    assert eva.heard() == ["[20:13] <ana> hola"]
 
 
 @pytest.mark.parametrize(
@@ -260,6 +368,38 @@ def test_plain_reads_nothing_of_a_room_it_was_kicked_out_of(driver: Driver) -> N
 
 
 # Rooms of an earlier run
+
+
+@pytest.mark.parametrize("jump", [-500 * DAY, 500 * DAY])
+def test_a_clock_that_is_set_neither_drops_nor_keeps_rooms(driver: Driver, jump: int) -> None:
+    """Within a run their day is one of the monotonic clock."""
+    driver.irc("ana").send("JOIN #secreto", "MODE #secreto +k llave")
+    driver.start()
+    driver.pass_time(60)
+    driver.wall += jump * 1000
+    driver.pass_time(DAY - 61)
+    assert b"#secreto" in driver.core.dump()
+    driver.pass_time(1)
+    assert b"#secreto" not in driver.core.dump()
+
+
+@pytest.mark.parametrize(
+    ("between", "left"),
+    [(0, DAY / 2), (DAY / 4, DAY / 4), (DAY / 2 - 1, 1), (DAY / 2, 0), (-500 * DAY, DAY / 2), (500 * DAY, 0)],
+)
+def test_between_two_runs_there_is_but_the_wall_clock(driver: Driver, between: float, left: float) -> None:
+    """The monotonic one may have begun anew. A clock that was set back says that no time has passed."""
+    driver.irc("ana").send("JOIN #secreto")
+    driver.start()
+    driver.pass_time(DAY / 2)
+    driver.wall += int(between * 1000)
+    driver.mono = 5
+    driver.start()
+    assert (b"#secreto" in driver.core.dump()) == (left > 0)
+    driver.pass_time(max(0, left - 1))
+    assert (b"#secreto" in driver.core.dump()) == (left > 0)
+    driver.pass_time(1)
+    assert b"#secreto" not in driver.core.dump()
 
 
 def test_kept_rooms_go_when_their_day_is_over(driver: Driver) -> None:

@@ -362,12 +362,15 @@ class Chat(RuleBasedStateMachine):
             who.heard_at, who.pinged = self.driver.mono, False
         self.read_all()
 
-    @rule(seconds=st.sampled_from([0.007, 0.5, 29, 31, 61, 121]), jump=st.sampled_from([0, 0, 0, -3600]))
-    def time_passes(self, seconds: float, jump: int) -> None:
-        before = self.driver.wall
+    @rule(
+        seconds=st.sampled_from([0.007, 0.5, 29, 31, 61, 121]),
+        jump=st.sampled_from([0, 0, 0, -3600]),
+        utc_offset=st.sampled_from([60, 60, 120]),
+    )
+    def time_passes(self, seconds: float, jump: int, utc_offset: int) -> None:
         self.driver.wall += jump * 1000
+        self.driver.utc_offset = utc_offset
         self.driver.pass_time(seconds)
-        self.driver.wall = max(before, self.driver.wall)  # it must not have gone back for anybody
         for who in self.everybody:
             if not who.entered and self.driver.mono >= who.opened_at + 30_000:
                 self._leave(who, "Registration timed out")
@@ -419,7 +422,7 @@ class Chat(RuleBasedStateMachine):
     def hear(self, who: Someone, line: Event, plain: str) -> None:
         moment = datetime(1970, 1, 1) + timedelta(milliseconds=self.driver.wall)
         if who.plain:
-            who.expected.append((f"[{moment + timedelta(minutes=60):%H:%M}] {plain}",))
+            who.expected.append((f"[{moment + timedelta(minutes=self.driver.utc_offset):%H:%M}] {plain}",))
         elif who.timed:
             who.expected.append((f"@time={moment.isoformat(timespec='milliseconds')}Z", *line))
         else:

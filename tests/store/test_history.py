@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from mpchat.store.journal import Damaged
 PATIENCE = 20.0
 SPAWN = get_context("spawn")
 HUGE = 1 << 50
+OLD = Path(__file__).parent.parent / "data" / "state-3"
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def history(tmp_path: Path) -> Iterator[History]:
 
 
 def row(number: int, text: str = "hola", room: str = "#lobby") -> Row:
-    return number, number * 1000, room, "ana!ana@host", "PRIVMSG", text
+    return number, number * 1000, room, "ana!ana@host", "PRIVMSG", text, 60
 
 
 def numbers(rows: list[Row]) -> list[int]:
@@ -41,7 +43,7 @@ def marked(rows: list[Row]) -> list[int | str]:
 
 
 def test_rows_come_back_as_they_were_stored(history: History, tmp_path: Path) -> None:
-    rows = [row(1, "¿qué tal, José?"), (2, 2000, "#lobby", "beto!b@host", "NOTICE", "☕ 'x'; --\ttab")]
+    rows = [row(1, "¿qué tal, José?"), (2, 2000, "#lobby", "beto!b@host", "NOTICE", "☕ 'x'; --\ttab", None)]
     assert history.position == 0
     history.add(rows, 123)
     assert history.position == 123
@@ -80,7 +82,7 @@ def test_what_is_missing_shows(history: History) -> None:
     history.note_gap(9999)  # a replay notes it again
     history.add([row(10), row(11)], 2)
 
-    assert history.latest("#lobby", 9)[2] == (3, 3500, "", "", GAP, "")
+    assert history.latest("#lobby", 9)[2] == (3, 3500, "", "", GAP, "", None)
     assert marked(history.latest("#lobby", 9)) == [1, 2, "gap", 10, 11]
     assert marked(history.latest("#x", 9)) == [3, "gap"]
     assert marked(history.latest("#lobby", 2)) == [10, 11]
@@ -89,7 +91,92 @@ def test_what_is_missing_shows(history: History) -> None:
     assert marked(history.after("#lobby", 10, 1)) == [11]
 
 
+def test_what_is_missing_of_a_room_that_began_in_between(history: History) -> None:
+    """A gap is told to whoever wants what comes behind some message, if it may hold some of that."""
+    history.add([row(1)], 1)
+    history.note_gap(1500)
+    history.add([row(10), row(11)], 2)
+
+    assert history.latest("#lobby", 9, 5) == [(5, 1500, "", "", GAP, "", None), row(10), row(11)]
+    assert history.after("#lobby", 5, 9) == history.latest("#lobby", 9, 5)
+    assert marked(history.latest("#lobby", 9, 9)) == [10, 11]
+    assert marked(history.after("#lobby", 9, 9)) == [10, 11]
+    assert marked(history.latest("#lobby", 9, 10)) == [11]
+    history.note_gap(12000)
+    assert marked(history.latest("#lobby", 9, 11)) == marked(history.after("#lobby", 20, 9)) == ["gap"]
+
+
+def test_rows_and_a_database_of_older_versions_lack_the_offset(tmp_path: Path) -> None:
+    """The database is one that a server of then was killed over."""
+    for name in ("history.db", "history.db-wal"):
+        shutil.copy(OLD / "killed" / name, tmp_path)
+    history = History(tmp_path / "history.db")
+    old = history.latest("#club", 99)
+    history.add([row(100)[:6], row(101)], history.position + 1)
+    history.close()
+
+    again = History(tmp_path / "history.db")
+    assert again.moved is None
+    assert [(row[5], row[6]) for row in old[:2]] == [("hola a todos", None), ("\x01ACTION saluda\x01", None)]
+    assert again.latest("#club", 99) == old
+    assert again.latest("#lobby", 2) == [(*row(100)[:6], None), row(101)]
+    again.close()
+
+
+def test_one_that_is_killed_in_the_middle_of_that_loses_nothing(tmp_path: Path) -> None:
+    shutil.copy(OLD / "stopped" / "history.db", tmp_path)
+    db = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
+    db.execute("BEGIN")
+    db.execute("ALTER TABLE messages ADD COLUMN utc_offset INTEGER")
+    db.close()
+
+    history = History(tmp_path / "history.db")
+    assert history.moved is None
+    assert history.latest("#lobby", 1)[0][5:] == ("buenos días", None)
+    history.close()
+
+
+def test_many_rows_do_not_make_it_slow(tmp_path: Path) -> None:
+    """Not one of them is written again."""
+    shutil.copy(OLD / "stopped" / "history.db", tmp_path)
+    db = sqlite3.connect(tmp_path / "history.db")
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)"
+    db.execute(f"INSERT INTO messages {numbers} SELECT i, i, '#x', 'ana!a@b', 'PRIVMSG', 'hola a todos' FROM n")
+    db.commit()
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    size = (tmp_path / "history.db").stat().st_size
+
+    history = History(tmp_path / "history.db")
+    assert (tmp_path / "history.db-wal").stat().st_size < size / 100
+    assert history.latest("#x", 1) == [(200000, 200000, "#x", "ana!a@b", "PRIVMSG", "hola a todos", None)]
+    history.close()
+
+
 # Retention
+
+
+@pytest.mark.parametrize(
+    ("days", "kept"),
+    [
+        ([1, 2, 3, 50, 51], [3, 4]),
+        ([50, 51, 1, 1, 52], [0, 1, 2, 3, 4]),  # the clock was far behind for a while
+        ([1, 9999, 2, 50], [3]),  # or far ahead
+        ([9999, 9999, 50, 51], [0, 1, 2, 3]),  # or has just been set right
+        ([9999, 9999, 2, 3], []),
+        ([1, 2], []),
+        ([61, 50], [0, 1]),  # a little ahead
+        ([], []),
+    ],
+)
+def test_one_wrong_time_takes_nothing_young_with_it(history: History, days: list[int], kept: list[int]) -> None:
+    """Thirty days are kept, and it is the sixtieth: the order is that of the numbers, whatever the clock said."""
+    day = 24 * 3600 * 1000
+    history.add([(number, at * day, *row(0)[2:]) for number, at in enumerate(days, 100)], 1)
+    while history.expire(60 * day, 30 * day, HUGE):
+        pass
+
+    assert numbers(history.latest("#lobby", 99)) == [100 + place for place in kept]
 
 
 def test_the_old_goes_in_steps(history: History) -> None:

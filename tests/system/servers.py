@@ -93,7 +93,7 @@ def status(server: Server) -> dict[str, dict[str, Any]]:
 
 
 def pids(server: Server) -> dict[str, int]:
-    return {role: int(row["pid"]) for role, row in status(server).items()}
+    return {role: int(row["pid"]) for role, row in status(server).items() if row["pid"] is not None}
 
 
 def until(what: Callable[[], Any], within: float = PATIENCE) -> Any:

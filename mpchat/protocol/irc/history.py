@@ -54,11 +54,11 @@ def _question(desk: Desk, peer: Peer, verb: str, target: str, start: str, limit:
 
 
 def history_answer(desk: Desk, peer: Peer, question: Question, rows: list[Row] | None) -> Outcomes:
-    room, number, _ = question.about
+    room, _, _, is_latest = question.about
     channel = room_asked(peer, question)
     if channel is None or rows is None:
         code = "INVALID_TARGET" if channel is None else "MESSAGE_ERROR"
-        yield _fail(desk, code, "LATEST" if number < 0 else "AFTER", room, _LOST)
+        yield _fail(desk, code, "LATEST" if is_latest else "AFTER", room, _LOST)
         return
     lines = b"".join([_line(desk, peer, channel, row) for row in told(question, rows)])
     if peer.capabilities & BATCH:
@@ -71,7 +71,7 @@ def history_answer(desk: Desk, peer: Peer, question: Question, rows: list[Row] |
 
 def _line(desk: Desk, peer: Peer, channel: Channel, row: Row) -> bytes:
     """As it was said, and when; where something is missing the server says so."""
-    number, wall, _, sender, kind, text = row
+    number, wall, _, sender, kind, text, _ = row
     if kind == GAP:
         number, sender, kind, text = 0, desk.wording.name, "NOTICE", MISSING
     tags = before_line(
