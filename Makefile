@@ -53,7 +53,7 @@ lint: $(READY)  ## ruff and mypy
 	@$(VENV)/bin/python -m ruff check .
 	@$(VENV)/bin/python -m mypy
 
-bench: try-prepare  ## fan-out under load, checked for loss, doubles and order (ARGS='--rounds 5')
+bench: try-prepare  ## under load, every delivery checked (ARGS='--rounds 5', or '--against DIR': another checkout)
 	@exec $(WITH_BYTECODE) $(RUN) scripts/bench.py $(ARGS)
 
 chaos: try-prepare  ## kill its processes under load for SECONDS=60, and check every byte

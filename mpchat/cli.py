@@ -8,6 +8,7 @@ Exit status: 0 well, 1 could not (a port in use, an unwritable directory, no ser
 
 import argparse
 import errno
+import io
 import ipaddress
 import os
 import select
@@ -53,33 +54,46 @@ class _OneLineParser(argparse.ArgumentParser):
         hint = f" ({self.prog} --help shows what there is)"
         raise SystemExit(_complain(message + hint, 2, by=self.prog.removeprefix(_RUN)))
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        file.write(message)  # argparse would swallow that it cannot be written
+
 
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit status."""
+    _prepare_output()
     try:
         status = _run(argv)
     except SystemExit as end:  # argparse has shown its help, or has complained
         status = int(end.code or 0)
     failure = standard.settle()
-    if failure is None or isinstance(failure, BrokenPipeError):  # head(1) has seen enough
+    if failure is None or isinstance(failure, BrokenPipeError):
         return status
     return _complain(f"cannot write to standard output: {failure.strerror}", status or 1)
 
 
 def _run(argv: list[str] | None) -> int:
-    options, unknown = _parser().parse_known_args(argv)
-    if unknown:  # named here, so that the hint is about the right command
-        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
+        options, unknown = _parser().parse_known_args(argv)
+        if unknown:  # named here, so that the hint is about the right command
+            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         status: int = options.run(options)
     except Unusable as error:
         return _complain(str(error), 2)
+    except BrokenPipeError:  # head(1) has seen enough
+        return 0
     except OSError as error:
         where = f": {os.fsdecode(error.filename)}" if error.filename else ""
         return _complain(f"{error.strerror or error}{where}", 1)
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _prepare_output() -> None:
+    """What the output's encoding does not have is written as "?" there."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _complain(text: str, status: int, by: str = "mpchat") -> int:
@@ -519,11 +533,18 @@ def _add_client(commands: Any) -> None:
     add = parser.add_argument
     add("host", nargs="?", type=_text, default="127.0.0.1", help="the server (default: %(default)s)")
     add("port", nargs="?", type=_port, default=6667, help="its IRC port (default: %(default)s)")
-    add("--nick", type=_text, default="", help="your nickname (default: asks, or your login name)")
+    add("--nick", type=_some_text, default="", help="your nickname (default: asks, or your login name)")
     add("--room", type=_text, default="#lobby", help="the first room (default: %(default)s)")
     add("--plain", action="store_true", help="append lines only: for screen readers and pipes")
     add("--color", choices=("auto", "always", "never"), default="auto")
     add("--password-file", type=_path, metavar="F", help="a file with the server's password")
+
+
+def _some_text(argument: str) -> str:
+    text = _text(argument)
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
 
 
 def _run_client(options: argparse.Namespace) -> int:
@@ -538,7 +559,7 @@ def _run_client(options: argparse.Namespace) -> int:
         Options(
             host=options.host,
             port=options.port,
-            nick=options.nick,
+            nick=options.nick or "",
             room=options.room,
             plain=options.plain,
             color=options.color,

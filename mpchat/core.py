@@ -67,6 +67,7 @@ from mpchat.protocol.clock import time_tag
 from mpchat.protocol.desk import Desk, Goodbye, Outcome, Peer, Question
 from mpchat.protocol.saying import VERBS
 from mpchat.protocol.tags import before_message
+from mpchat.protocol.telnet import IAC, goes_on
 from mpchat.protocol.upgrading import UPGRADES, upgraded
 from mpchat.settings import Wording, pack, unpack
 
@@ -265,6 +266,10 @@ class Core:
         if kind == "line":
             if part:
                 what, attachment.part = part + what, b""
+            if peer.is_plain and IAC in what and goes_on(what):  # its LF is a byte of a telnet command
+                attachment.part = what + b"\n"
+                self._acks[attachment.connection] = end
+                return
             line = what[:-1] if what.endswith(b"\r") else what  # CR LF, or LF alone
             self._run(attachment, _dialect(peer).handle(self._desk, peer, line))
             if attachment.asked is not None:  # it is acknowledged with its answer

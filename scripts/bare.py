@@ -5,6 +5,7 @@ with something in the same run. It knows no names, no rights, no limits, loses e
 everybody: anything that is not needed to bring a line to all has been left out.
 """
 
+import argparse
 import os
 import queue
 import select
@@ -84,6 +85,10 @@ def worker(listener: socket.socket, up: Any, down: Any) -> None:
 
 
 def main() -> None:
+    about = (
+        "Processes, queues and sockets without a chat, for scripts/bench.py. Says where it listens; SIGTERM ends it."
+    )
+    argparse.ArgumentParser(description=about).parse_args()
     context = get_context("spawn")
     up, down = context.Queue(), context.Queue()
     # Not before: the first queue starts multiprocessing's resource_tracker, and that lets SIGTERM go again.

@@ -9,21 +9,27 @@
 Every delivery is checked: each member must read the same stream, and each publisher's messages stand in it once and
 in order. The server's CPU time is the kernel's count of all its threads. The generator runs beside it and takes its
 share of the cores, so compare figures of one run, by ratio; medians of several rounds.
+
+With --against DIR this checkout is compared with another one: scripts/against.py.
 """
 
 import argparse
 import json
 import os
 import platform
+import shlex
 import statistics
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.generator import Member, Room, Subject, connect_many, crowd_joins, open_idle, rally
+from scripts.against import NAMES, Side, Unusable, against
+from scripts.generator import ROOT, Member, Subject, connect_many, crowd_joins, open_idle, rally
+from scripts.loads import Meter, Rooms
 
 CROWD = 2_000
 IDLE = 10_000
@@ -40,46 +46,19 @@ def fanout(rounds: int, seconds: float, workers: int) -> None:
     print("bare shape   off/bare   checked")
     rows = []
     with _server(workers, _ON) as with_journal, _server(workers, _OFF) as without, Subject(bare=True) as shape:
-        loads = [Load(subject) for subject in (with_journal, without, shape)]
+        rooms = [Rooms(subject, 1, 100, 4, 8) for subject in (with_journal, without, shape)]
+        meters = [Meter(*pair) for pair in zip((with_journal, without, shape), rooms, strict=True)]
         for number in range(1, rounds + 1):
             for turn in range(_TURNS):  # the machine's speed changes within seconds: what is compared must be close
-                for load in loads if turn % 2 else reversed(loads):
-                    load.run(seconds / _TURNS)
-            (rate, on), (rate_off, off), (_, bare) = (load.take() for load in loads)
+                for meter in meters if turn % 2 else reversed(meters):
+                    meter.run(seconds / _TURNS)
+            (rate, on), (rate_off, off), (_, bare) = (meter.take() for meter in meters)
             price, chat, reference = sum(on.values()), sum(off.values()), sum(bare.values())
             by_worker = sum(part for role, part in on.items() if role.startswith("worker"))
             parts = on["broker"], by_worker, on["recorder"]
             rows.append((rate, price, *parts, chat, price / chat, rate / rate_off, reference, chat / reference))
-            print(_FANOUT.format(number, *rows[-1]) + f"   {sum(load.room.checked for load in loads):,}")
+            print(_FANOUT.format(number, *rows[-1]) + f"   {sum(each.checked for each in rooms):,}")
     print(_FANOUT.format("median", *_medians(rows)) + "   none lost, doubled or reordered\n")
-
-
-class Load:
-    """One subject with its room, and what it has cost since the last take()."""
-
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
-        self.room = Room(subject, members=100, publishers=4, in_flight=8)
-        self.begin()
-
-    def begin(self) -> None:
-        self.room.assemble()
-        self.before = self.subject.cpu_seconds()
-        self.deliveries, self.elapsed = 0, 0.0
-
-    def run(self, seconds: float) -> None:
-        started = time.monotonic()
-        self.deliveries += self.room.run(seconds)
-        self.elapsed += time.monotonic() - started
-        self.subject.settle()
-
-    def take(self) -> tuple[float, dict[str, float]]:
-        """Deliveries a second, and CPU us a delivery by role."""
-        after = self.subject.cpu_seconds()
-        per_delivery = {role: (after[role] - self.before[role]) / self.deliveries * 1e6 for role in after}
-        rate = self.deliveries / self.elapsed
-        self.begin()
-        return rate, per_delivery
 
 
 def pingpong(rounds: int, seconds: float) -> None:
@@ -154,27 +133,108 @@ def idle(seconds: float) -> None:
     print(f"{full_share:.3%} of a core\n")
 
 
+_HERE = ("fanout", "pingpong", "crowd", "idle")
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure a server on this machine.")
-    parser.add_argument(
-        "what", nargs="*", choices=[[], "fanout", "pingpong", "crowd", "idle"], help="default: all of them"
+    parser = _parser()
+    options = parser.parse_args(_with_values_joined(sys.argv[1:]))
+    known = _HERE if options.against is None else NAMES
+    for word in options.what:
+        if word not in known:
+            where = "without" if options.against is None else "with"
+            parser.error(f"{where} --against there is no {word!r}, only {', '.join(known)}")
+    if options.against is None and (options.ours or options.theirs or options.caps):
+        parser.error("--ours, --theirs and --caps go with --against")
+    chosen = options.what or known
+    try:
+        if options.against is None:
+            _measure(chosen, options.rounds, options.seconds or 4.0, options.workers)
+        else:
+            ours, theirs = Side("ours", ROOT, options.ours), Side("theirs", options.against, options.theirs)
+            against(ours, theirs, chosen, options.rounds, options.seconds or 2.0, options.workers, options.caps)
+    except Unusable as error:
+        parser.exit(2, f"bench: {error}\n")
+    except ConnectionError as error:
+        raise SystemExit(f"bench: a connection was lost: {error.strerror}") from error
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """argparse would put the whole usage in front of what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"bench: {message} (--help shows what there is)\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _OneLineParser(
+        description="Measure a server on this machine, or this checkout's server against another one's.",
+        epilog="without --against: fanout, pingpong, crowd, idle; with it: " + ", ".join(NAMES),
     )
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of one round")
-    parser.add_argument("--workers", type=int, default=1)
-    options = parser.parse_args()
-    chosen = options.what or ["fanout", "pingpong", "crowd", "idle"]
+    add = parser.add_argument
+    add("what", nargs="*", help="what to measure (default: all that there is)")
+    add("--rounds", type=_count, default=5, help="default: %(default)s")
+    add("--seconds", type=_seconds, help="of one round (default: 4; with --against 2 for each of the two)")
+    add("--workers", type=_count, default=1, help="default: %(default)s")
+    add("--against", type=Path, metavar="DIR", help="another checkout of mpchat, or this one")
+    add("--ours", type=_options, default=[], metavar="OPTIONS", help="for our server's command line")
+    add("--theirs", type=_options, default=[], metavar="OPTIONS", help="for that of the other one's server")
+    add("--caps", type=_names, default="", metavar="NAMES", help="capabilities that all clients ask for")
+    return parser
+
+
+def _with_values_joined(words: Sequence[str]) -> list[str]:
+    """argparse takes `--ours --log-json` for two options without a value."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] in ("--ours", "--theirs"):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"a number above 0, not {text}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"a number above 0, not {text}")
+    return seconds
+
+
+def _options(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{str(error).lower()}: {text}") from error
+
+
+def _names(text: str) -> str:
+    return " ".join(text.replace(",", " ").split())
+
+
+def _measure(chosen: Sequence[str], rounds: int, seconds: float, workers: int) -> None:
     about = {"python": platform.python_version(), "system": platform.release(), "cores": os.cpu_count()}
     print(json.dumps(about))
     if "fanout" in chosen:
-        fanout(options.rounds, options.seconds, options.workers)
+        fanout(rounds, seconds, workers)
     if "pingpong" in chosen:
-        pingpong(options.rounds, options.seconds)
+        pingpong(rounds, seconds)
     if "crowd" in chosen:
         crowd()
     if "idle" in chosen:
-        idle(options.seconds)
-    return 0
+        idle(seconds)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import argparse
 import sqlite3
 import statistics
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -59,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
     server = Server(options.workers, options.surroundings, options.seed)
     load = Load(server.irc, server.plain, options.clients, options.seed)
     killer = Killer(server, options.kill, options.period, options.seed)
-    complaints = []
+    complaints: list[str] = []
+    threading.excepthook = lambda failed: complaints.append(f"a part of this run has failed: {failed.exc_value!r}")
     try:
         if not load.enter():
             complaints.append("not everybody could come in")
@@ -142,7 +144,7 @@ def journaled(data: Path) -> Iterator[tuple[str, str, str]]:
     with closing(Tail(data / "journal", 0, FACTS)) as tail:
         while blocks := tail.take():
             facts = [fact for _, block in blocks for fact in block]
-            said |= {number: (room, sender.partition("!")[0], text) for number, _, room, sender, _, text in facts}
+            said |= {number: (room, sender.partition("!")[0], text) for number, _, room, sender, _, text, *_ in facts}
     yield from recorded(data, min(said, default=1 << 62))
     yield from said.values()
 

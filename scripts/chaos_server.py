@@ -213,7 +213,8 @@ class Killer(threading.Thread):
             self._kill_some()
 
     def _kill_some(self) -> None:
-        rows = {name: row for name, row in self._server.processes().items() if row["pid"] not in self._killed}
+        gone = {*self._killed, None}  # None: it could not be started yet
+        rows = {name: row for name, row in self._server.processes().items() if row["pid"] not in gone}
         victims = [name for name in self._choose(rows) if name in rows]  # else it is being replaced just now
         if victims:
             self.kills.append(Kill(time.monotonic(), tuple(_role(name) for name in victims)))

@@ -1,8 +1,4 @@
-"""The load: a server to measure, and clients that check every byte they get.
-
-What is checked costs the generator little: all members of a room must read one and the same stream, so each chunk is
-compared (memcmp) with what another member has read already, and only new bytes are taken apart.
-"""
+"""A server to measure, and clients. What they load it with is in scripts/loads.py."""
 
 from __future__ import annotations
 
@@ -18,70 +14,100 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 _READY = re.compile(r"mpchat ready: irc (\S+):(\d+)")
 _BARE = re.compile(r"(\w+)=(\d+)")
-_ROOT = Path(__file__).resolve().parent.parent
-_PATIENCE = 60.0  # seconds without any progress: then the server has lost something
+# The last line of a greeting (376, 422) or a refusal (RFC 2812 section 5), and whom it is told; tags may be in front.
+GREETED = re.compile(rb"^(?:@\S+ )?:\S+ (?:(422|376)|4\d\d) (\S+) .*\n", re.MULTILINE)
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 60.0  # seconds without any progress: then the server has lost something
+_SPARE_SECONDS = 10.0  # a server that has shown no spare as ready for so long is older than what says so
 _QUIET_SECONDS, _QUIET_SHARE = 0.6, 0.02  # a server is quiet that takes less of a core than this for so long
 _QUIET_CHECKS = 20
 _AT_ONCE = 200  # connections being registered at the same time
 
 
 class Subject:
-    """The server under test, started with these arguments, or the bare shape."""
+    """The server under test, started with these arguments, or the bare shape.
 
-    def __init__(self, *args: str, bare: bool = False) -> None:
+    `root` is the checkout whose code it runs; `name` is what it is called when something is wrong. It can be used once
+    await_ready() has returned, and must be stopped; `with` does both.
+    """
+
+    def __init__(self, *args: str, bare: bool = False, root: Path = ROOT, name: str = "the server") -> None:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.name, self._root, self._bare = name, root, bare
         self._folder = tempfile.TemporaryDirectory(prefix="mpchat-bench-")
-        self._environment = {**os.environ, "XDG_RUNTIME_DIR": self._folder.name}
+        self._environment = _environment(self._folder.name)
         server = ["-m", "mpchat", "server", "127.0.0.1", "0", "--log-level", "error", *args]
         self._process = subprocess.Popen(
             [sys.executable, *(["scripts/bare.py"] if bare else server)],
             stdout=subprocess.PIPE,
             text=True,
             env=self._environment,
-            cwd=_ROOT,
+            cwd=root,
         )
+
+    def await_ready(self) -> None:
+        """Wait until all of its processes have started."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         found = _READY.match(line)
         if found is None:
-            raise SystemExit("the server did not start")
+            raise SystemExit(f"bench: {self.name} did not start")
         self.address = (found[1], int(found[2]))
-        self.pids = {role: int(pid) for role, pid in _BARE.findall(line)} if bare else self._ps(found[2])
+        if self._bare:
+            self.pids = {role: int(pid) for role, pid in _BARE.findall(line)}
+            return
+        listed = self._ps(found[2])
+        # One that its ps does not show costs too.
+        others = _descendants(self._process.pid) - set(listed.values())
+        self.pids = listed | {f"process {pid}": pid for pid in sorted(others)}
 
     def _ps(self, port: str) -> dict[str, int]:
         """Pids by role, once all have started: the spare last of all."""
+        patient_until = time.monotonic() + _SPARE_SECONDS
         while True:
             answer = subprocess.run(
                 [sys.executable, "-m", "mpchat", "ps", "--json", "--port", port],
                 env=self._environment,
-                cwd=_ROOT,
+                cwd=self._root,
                 capture_output=True,
                 text=True,
-                check=True,
             )
+            if answer.returncode:
+                raise SystemExit(f"bench: {self.name} does not show its processes: {answer.stderr.strip()}")
             rows = {row["role"]: row for row in json.loads(answer.stdout)["processes"]}
-            if rows.get("spare", {}).get("ready"):
+            if rows.get("spare", {}).get("ready") or time.monotonic() > patient_until:
                 return {role: row["pid"] for role, row in rows.items()}
 
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._folder.cleanup()
+
     def __enter__(self) -> Subject:
+        try:
+            self.await_ready()
+        except BaseException:  # Ctrl-C too: without __enter__ there is no __exit__
+            self.stop()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait()
-        self._folder.cleanup()
+        self.stop()
 
     def cpu_seconds(self) -> dict[str, float]:
         """CPU time of each process, all its threads: /proc/PID/task/TID/schedstat, in ns."""
         spent = {}
         for role, pid in self.pids.items():
-            tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-            spent[role] = sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+            tasks = [_text(path) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+            if not any(tasks):
+                raise SystemExit(f"bench: {self.name} lost its {role} (pid {pid}) while it was measured")
+            spent[role] = sum(int(task.split()[0]) for task in tasks if task) / 1e9
         return spent
 
     def settle(self) -> None:
@@ -102,17 +128,42 @@ class Subject:
         return total
 
 
+def _environment(folder: str) -> dict[str, str]:
+    """Ours, but nothing is kept outside this folder, and it is the working directory whose mpchat is imported: the
+    first in sys.path with -m, unless PYTHONSAFEPATH is set; what PYTHONPATH adds must not stand in for it."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONSAFEPATH")}
+    return {**kept, "XDG_RUNTIME_DIR": folder, "XDG_STATE_HOME": folder}
+
+
+def _text(path: Path) -> str:
+    """What a file of /proc says; nothing if its process or thread has ended since."""
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def _descendants(ancestor: int) -> set[int]:
+    """Pids of all processes below this one (proc_pid_stat(5): the field behind the state is the parent)."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        text = _text(path)
+        if text:
+            parents[int(path.parent.name)] = int(text.rpartition(")")[2].split()[1])
+    found = {ancestor}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {ancestor}
+
+
 class Member:
-    """One connected client; reads without taking apart what needs no taking apart."""
+    """One connected client."""
 
     def __init__(self, address: tuple[str, int], nick: str) -> None:
         self.nick = nick
         self.sock = socket.create_connection(address)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.unread = b""
-        self.at = 0  # how much of the room's stream it has read
-        self.own = self.sent = 0  # of its own messages: seen again, said
-        self.piece = b""
 
     def fileno(self) -> int:
         return self.sock.fileno()
@@ -120,17 +171,31 @@ class Member:
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
 
-    def wait_for(self, wanted: bytes) -> None:
-        """Read up to the end of the line that has `wanted` in it."""
+    def wait_for(self, wanted: bytes) -> bytes:
+        """Read up to the end of the line that has `wanted` in it; returns all up to there."""
+        searched = 0
         while True:
-            _, found, rest = self.unread.partition(wanted)
-            if found and (b"\n" in rest or wanted.endswith(b"\n")):
-                self.unread = rest if wanted.endswith(b"\n") else rest.partition(b"\n")[2]
-                return
-            data = self.sock.recv(1 << 18)
-            if not data:
-                raise SystemExit(f"{self.nick}: the server closed the connection: {self.unread[-200:]!r}")
-            self.unread = self.unread[-len(wanted) :] + data if not found else self.unread + data
+            at = self.unread.find(wanted, searched)
+            end = self.unread.find(b"\n", at + len(wanted) - 1) if at >= 0 else -1
+            if end >= 0:
+                text, self.unread = self.unread[: end + 1], self.unread[end + 1 :]
+                return text
+            searched = at if at >= 0 else max(0, len(self.unread) - len(wanted) + 1)
+            self._read()
+
+    def await_registration(self) -> None:
+        """Read up to the end of the greeting."""
+        while (found := GREETED.search(self.unread)) is None:
+            self._read()
+        if found[1] is None:
+            raise SystemExit(f"bench: {self.nick} cannot register: {found[0].decode(errors='replace').strip()}")
+        self.unread = self.unread[found.end() :]
+
+    def _read(self) -> None:
+        data = self.sock.recv(1 << 18)
+        if not data:
+            raise SystemExit(f"bench: {self.nick}: the server closed the connection: {self.unread[-200:]!r}")
+        self.unread += data
 
     @staticmethod
     def wait_all(members: list[Member], wanted: bytes) -> None:
@@ -138,16 +203,41 @@ class Member:
             member.wait_for(wanted)
 
 
-def connect_many(server: Subject, count: int, prefix: str) -> list[Member]:
+def registration(nick: str, capabilities: str = "") -> bytes:
+    """What a client sends to come in (RFC 2812 section 3.1), with these capabilities, if any."""
+    request, end = (f"CAP REQ :{capabilities}\r\n", "CAP END\r\n") if capabilities else ("", "")
+    return f"{request}NICK {nick}\r\nUSER {nick} 0 * :a member\r\n{end}".encode()
+
+
+def connect_many(
+    server: Subject, count: int, prefix: str, capabilities: str = "", at_once: int = _AT_ONCE
+) -> list[Member]:
     """Registered clients."""
     members = []
-    for start in range(0, count, _AT_ONCE):
-        some = [Member(server.address, f"{prefix}{n}") for n in range(start, min(start + _AT_ONCE, count))]
+    for start in range(0, count, at_once):
+        some = [Member(server.address, f"{prefix}{n}") for n in range(start, min(start + at_once, count))]
         for member in some:
-            member.send(f"NICK {member.nick}\r\nUSER {member.nick} 0 * :a member\r\n".encode())
-        Member.wait_all(some, b" 422 ")
+            member.send(registration(member.nick, capabilities))
+        for member in some:
+            member.await_registration()
         members += some
     return members
+
+
+def probe(server: Subject, capabilities: str) -> str:
+    """Clients with these capabilities can come in; returns the version that the server says it is (351)."""
+    member = Member(server.address, "probe")
+    if capabilities:
+        member.send(f"CAP REQ :{capabilities}\r\n".encode())
+        answer = member.wait_for(b" CAP ").decode(errors="replace").splitlines()[-1]
+        if " ACK " not in answer:
+            raise SystemExit(f"bench: {server.name} refuses CAP REQ :{capabilities} (it says {answer})")
+    member.send(registration(member.nick) + (b"CAP END\r\n" if capabilities else b""))
+    member.await_registration()
+    member.send(b"VERSION\r\nPING :told\r\n")
+    version = re.search(r" 351 \S+ (\S+)", member.wait_for(b":told\r\n").decode(errors="replace"))
+    member.sock.close()
+    return version[1].rstrip(".") if version else "unknown version"
 
 
 def crowd_joins(members: list[Member]) -> None:
@@ -155,23 +245,24 @@ def crowd_joins(members: list[Member]) -> None:
     1..n."""
     poller = select.epoll()
     by_fd = {member.fileno(): member for member in members}
+    pieces = dict.fromkeys(by_fd, b"")
     for member in members:
         poller.register(member, select.EPOLLIN)
         member.send(b"JOIN #crowd\r\n")
     seen = dict.fromkeys(by_fd, 0)
     missing = len(members) * (len(members) + 1) // 2
     while missing:
-        events = poller.poll(_PATIENCE)
+        events = poller.poll(PATIENCE)
         if not events:
-            raise SystemExit(f"{missing} arrivals were never told")
+            raise SystemExit(f"bench: {missing} arrivals were never told")
         for fd, _ in events:
-            data = by_fd[fd].piece + by_fd[fd].sock.recv(1 << 18)
-            whole, _, by_fd[fd].piece = data.rpartition(b"\n")
+            data = pieces[fd] + by_fd[fd].sock.recv(1 << 18)
+            whole, _, pieces[fd] = data.rpartition(b"\n")
             joins = whole.count(b" JOIN #crowd")
             seen[fd] += joins
             missing -= joins
     if sorted(seen.values()) != list(range(1, len(members) + 1)):
-        raise SystemExit("somebody was told of an arrival twice, or not at all")
+        raise SystemExit("bench: somebody was told of an arrival twice, or not at all")
 
 
 def open_idle(server: Subject, count: int) -> list[socket.socket]:
@@ -190,114 +281,3 @@ def rally(server: Subject, seconds: float) -> int:
             sender.send(b"PRIVMSG %s :ball %d\r\n" % (receiver.nick.encode(), count))
             receiver.wait_for(b" :ball %d\r\n" % count)
     return count
-
-
-class Room:
-    """Members of one room who all read the same; some of them publish, with so many messages in flight each."""
-
-    def __init__(self, server: Subject, members: int, publishers: int, in_flight: int) -> None:
-        self.members = [self._enter(server, f"m{number}") for number in range(members)]
-        self.publishers = self.members[:publishers]
-        self.in_flight = in_flight
-        self.stream = bytearray()  # what the member that is furthest ahead has read
-        self.taken_apart = 0
-        self.expected = [0] * publishers  # each publisher's next number in the stream
-        self.checked = 0  # deliveries
-
-    def _enter(self, server: Subject, nick: str) -> Member:
-        member = Member(server.address, nick)
-        member.send(f"CAP REQ :echo-message\r\nNICK {nick}\r\nUSER {nick} 0 * :x\r\nCAP END\r\n".encode())
-        member.send(b"JOIN #bench\r\n")
-        member.wait_for(b" 366 ")
-        return member
-
-    def assemble(self) -> None:
-        """Everybody reads what is not the load: arrivals, and the server's question whether they are still there."""
-        for member in self.members:
-            member.sock.setblocking(True)
-            member.send(b"PING :ready\r\n")
-        Member.wait_all(self.members, b"PONG mpchat.local :ready\r\n")
-
-    def run(self, seconds: float) -> int:
-        """Load the server; returns the number of deliveries, all of them checked. To be called again and again."""
-        poller = select.epoll()
-        by_fd: dict[int, Member] = {}
-        for member in self.members:
-            member.sock.setblocking(False)
-            poller.register(member, select.EPOLLIN)
-            by_fd[member.fileno()] = member
-        view = memoryview(bytearray(1 << 18))
-        stop = time.monotonic() + seconds
-        for number, publisher in enumerate(self.publishers):
-            self._say(number, publisher, self.in_flight)
-        while True:
-            events = poller.poll(_PATIENCE)
-            if not events:
-                raise SystemExit(f"something is lost: {self._state()}")
-            for fd, _ in events:
-                self._read(by_fd[fd], view)
-            going_on = time.monotonic() < stop
-            behind = False
-            for number, publisher in enumerate(self.publishers):
-                free = self.in_flight - (publisher.sent - publisher.own)
-                if going_on and free:
-                    self._say(number, publisher, free)
-                behind = behind or publisher.sent > publisher.own
-            if not going_on and not behind and all(member.at == len(self.stream) for member in self.members):
-                break
-        said = [publisher.sent for publisher in self.publishers]
-        if self.expected != said:
-            raise SystemExit(f"said {said}, delivered {self.expected}")
-        self._forget()
-        deliveries = sum(said) * len(self.members) - self.checked
-        self.checked += deliveries
-        return deliveries
-
-    def _forget(self) -> None:
-        """All have read all of the stream, so the next run begins a new one."""
-        self.stream = bytearray()
-        self.taken_apart = 0
-        for member in self.members:
-            member.at = 0
-
-    def _say(self, number: int, publisher: Member, count: int) -> None:
-        first = publisher.sent
-        publisher.sent += count
-        lines = [
-            b"PRIVMSG #bench :%d %d ................................\r\n" % (number, first + n) for n in range(count)
-        ]
-        publisher.sock.send(b"".join(lines))
-
-    def _read(self, member: Member, view: memoryview) -> None:
-        size = member.sock.recv_into(view)
-        if not size:
-            raise SystemExit(f"{member.nick}: the server closed the connection")
-        data, at = view[:size], member.at
-        member.at += size
-        known = min(len(self.stream) - at, size)
-        if memoryview(self.stream)[at : at + known] != data[:known]:
-            raise SystemExit(f"{member.nick} reads something else than the others at byte {at}")
-        if known < size:
-            self.stream += data[known:]
-            self._take_apart()
-        if member in self.publishers:
-            text = member.piece + bytes(data)
-            whole, _, member.piece = text.rpartition(b"\n")
-            member.own += whole.count(b":%s!" % member.nick.encode())
-
-    def _take_apart(self) -> None:
-        """New lines of the stream: each publisher's numbers must follow one another."""
-        end = self.stream.rfind(b"\n") + 1
-        for line in bytes(self.stream[self.taken_apart : end]).splitlines():
-            number, said = (int(word) for word in line.split(b" :", 1)[1].split(b" ")[:2])
-            if said != self.expected[number]:
-                raise SystemExit(f"publisher {number}: message {said} where {self.expected[number]} was due")
-            self.expected[number] += 1
-        self.taken_apart = end
-
-    def _state(self) -> dict[str, Any]:
-        return {
-            "said": [publisher.sent for publisher in self.publishers],
-            "delivered": self.expected,
-            "behind": [member.nick for member in self.members if member.at < len(self.stream)],
-        }

@@ -2,6 +2,8 @@
 
 Nicknames are IRC's ASCII set and, since people are called José and Iñaki, letters and digits of one Unicode script in
 NFKC. Two names are the same when their casefolded forms are (the wire announces CASEMAPPING=ascii, the closest word).
+A channel's name may have more in it, emoji too, but nothing that shows as nothing or passes for another character: who
+sees `#lobby` is to be in #lobby.
 """
 
 import re
@@ -12,9 +14,34 @@ from mpchat.chat.text import REPLACEMENT
 
 _SPECIAL = frozenset("[]\\`_^{}|")
 _NOT_FIRST = frozenset("-0123456789")
-_BLANK = frozenset("\u115f\u1160\u3164\uffa0")  # Hangul fillers: letters by category, spaces to the eye
+# What shows as nothing. First Default_Ignorable_Code_Point, which unicodedata does not have (Unicode 16.0,
+# DerivedCoreProperties.txt): soft hyphen, joiners, fillers, bidirectional marks, variation selectors, tags.
+_IGNORABLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+# Then letters, marks and symbols without ink: Braille's empty cell, joiners and fillers of single scripts (Tifinagh,
+# Brahmi, Khitan), Egyptian blanks, a musical null note head, and the place of an object that is not there.
+_INKLESS = "\u2800\u2d7f\ufffc\U0001107f\U00013441-\U00013446\U00016fe4\U0001d159"
+_NOTHING = re.compile(f"[{_IGNORABLE}{_INKLESS}]")
+_WORDS = re.compile(r"[^\W\d_]+")
+# Compatibility characters (UnicodeData.txt) that look like what they stand for. A superscript or a circle is seen.
+_DOUBLES = ("<compat>", "<font>", "<wide>", "<narrow>", "<small>", "<square>", "<vertical>", "<initial>", "<medial>",
+            "<final>", "<isolated>", "<noBreak>")  # fmt: skip
 # Scripts that are written together.
 _TOGETHER = (frozenset({"CJK", "HIRAGANA", "KATAKANA"}), frozenset({"CJK", "HANGUL"}))
+# Letters with the shape of a Latin one (Unicode's confusables.txt, those of everyday letters).
+_LATIN_SHAPES = frozenset(
+    # Cyrillic, small and capital
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0501\u04bb\u04cf\u051b\u051d\u0475\u043a\u0454\u0491"
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0406\u0408\u0405\u050c\u04c0\u051a\u051c\u0474\u0417"
+    # Greek
+    "\u03b1\u03b3\u03b9\u03ba\u03bd\u03bf\u03c1\u03c5\u03f2\u03f3"
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u03f9\u037f"
+    # Armenian
+    "\u0566\u0570\u0578\u057d\u0581\u0585\u0555\u054d\u053c"
+)
+_ALL_SHAPES = ("CHEROKEE", "COPTIC", "LISU")  # scripts in which most letters have one
 
 
 @lru_cache(maxsize=4096)
@@ -27,16 +54,18 @@ def fold(name: str) -> str:
 
 def valid_nick(nick: str, limit: int) -> bool:
     """May somebody be called this? `limit` is in UTF-8 bytes."""
-    if not nick or nick[0] in _NOT_FIRST or len(nick.encode()) > limit:
+    if not nick or nick[0] in _NOT_FIRST:
         return False
     if not all(letter in _SPECIAL or letter == "-" or letter.isalnum() for letter in nick):
+        return False  # nor is a surrogate, which stands for a byte that was no text: from here on there are bytes
+    if len(nick.encode()) > limit:
         return False
     return nick.isascii() or (_looks_like_itself(nick) and _one_script(nick))
 
 
 def _looks_like_itself(nick: str) -> bool:
     """NFKC: no full-width or mathematical double of another letter; and no letter that shows as nothing."""
-    return unicodedata.is_normalized("NFKC", nick) and not any(letter in _BLANK for letter in nick)
+    return unicodedata.is_normalized("NFKC", nick) and _NOTHING.search(nick) is None
 
 
 def _one_script(nick: str) -> bool:
@@ -51,10 +80,38 @@ def valid_channel(name: str, limit: int) -> bool:
     return (
         len(name) > 1
         and name[0] == "#"
+        and name.isprintable()  # so there is no surrogate in it, and it has bytes
         and len(name.encode()) <= limit
-        and name.isprintable()
         and not any(letter in " ,\x07:" + REPLACEMENT for letter in name)
+        and (name.isascii() or _is_no_double(name))
     )
+
+
+def _is_no_double(name: str) -> bool:
+    """Is there nothing in it that shows as nothing, or that is taken for another character?
+
+    In nicknames scripts are not mixed; here they may be (#python教室), but a word of Latin letters has no letter of
+    another script just for its Latin shape.
+    """
+    if _NOTHING.search(name) is not None:
+        return False
+    # Of the folded name: what folding makes one letter of is one name, as it should be.
+    if any(unicodedata.decomposition(letter).startswith(_DOUBLES) for letter in fold(name)):
+        return False
+    return not any(_is_disguised(word) for word in _WORDS.findall(name))
+
+
+def _is_disguised(word: str) -> bool:
+    """Latin letters, and among them others, each of which could be taken for one."""
+    others = [letter for letter in word if not unicodedata.name(letter, "").startswith("LATIN")]
+    return 0 < len(others) < len(word) and all(
+        letter in _LATIN_SHAPES or unicodedata.name(letter, "").startswith(_ALL_SHAPES) for letter in others
+    )
+
+
+def visible(name: str) -> str:
+    """A name that somebody gives themselves, where it need not be refused: without what shows as nothing."""
+    return name if name.isascii() else _NOTHING.sub("", unicodedata.normalize("NFKC", name))
 
 
 def full_mask(mask: str) -> str:

@@ -21,7 +21,10 @@ ROOM_BYTES = 64
 
 
 def run(options: Options) -> int:
-    """One visit. 0: left normally; 1: no connection, or lost it; 2: a nick or a room that cannot be."""
+    """One visit. 0: left normally; 1: no connection, or lost it; 2: a nick or a room that cannot be, or no streams."""
+    if sys.stdin is None or sys.stdout is None:  # started with <&- or >&-
+        stream, what = ("input", "say") if sys.stdin is None else ("output", "show")
+        return _complain(f"standard {stream} is closed (give it /dev/null if there is nothing to {what})", USAGE)
     room = options.room if not options.room or is_room(options.room) else f"#{options.room}"
     problem = _problem(options, room)
     if problem:
@@ -75,6 +78,8 @@ def _ask(default: str) -> str | None:
         except (EOFError, KeyboardInterrupt):
             print()
             return None
+        except UnicodeDecodeError:  # the terminal writes in another encoding than the locale says
+            nick = ""
         if valid_nick(nick, NICK_BYTES):
             return nick
         print(f"letters, digits and []\\`_^{{}}|- (no digit or - first), {NICK_BYTES} bytes at most")
@@ -92,5 +97,5 @@ def _login() -> str:
 
 
 def _complain(problem: str, status: int) -> int:
-    print(f"mpchat: {problem}", file=sys.stderr)
+    plain.complain(problem)
     return status

@@ -203,7 +203,7 @@ COMMANDS = {
     "part": Command("[#ROOM] [REASON]", "leave a room", _part),
     "msg": Command("NICK TEXT", "say something in private", _msg),
     "query": Command("[NICK]", "talk to one person; alone: back to a room", _query),
-    "me": Command("TEXT", "say what you do: * ana waves", _me),
+    "me": Command("TEXT", "say what you do: <*ana> waves", _me),
     "nick": Command("NICK", "be called otherwise", _nick),
     "names": Command("[#ROOM]", "who is in a room", _names),
     "who": Command("[#ROOM or NICK]", "the same with more about each", _who),

@@ -31,6 +31,11 @@ class Connection:
             streams = await asyncio.wait_for(asyncio.open_connection(host, port), CONNECT_SECONDS)
         except asyncio.TimeoutError:
             raise OSError(f"no answer in {CONNECT_SECONDS:.0f} s") from None
+        except (
+            ValueError,
+            OverflowError,
+        ):  # its labels are none (IDNA), or it is no text, or holds a NUL: nobody was asked
+            raise OSError("that cannot be a host's name") from None
         return cls(*streams)
 
     def send(self, lines: list[str]) -> None:

@@ -14,7 +14,7 @@ from mpchat.client.colours import paint
 from mpchat.client.connection import LONGEST_DELAY, Connection, delay, reason
 from mpchat.client.outbox import SLOW_SECONDS
 from mpchat.client.session import Session
-from mpchat.client.step import CLIENT, Line, Step, note
+from mpchat.client.step import CLIENT, Line, Step, harmless, note
 
 GOODBYE_SECONDS = 2.0  # how long the server may take to close after QUIT
 LEFT, LOST = 0, 1  # exit statuses; a refused nick has its own
@@ -80,7 +80,7 @@ class Conversation:
         try:
             self._connection = await self._opening
         except OSError as problem:
-            return f"cannot connect to {self._address[0]}:{self._address[1]}: {reason(problem)}"
+            return f"cannot connect to {harmless(self._address[0])}:{self._address[1]}: {reason(problem)}"
         except asyncio.CancelledError:
             if self.leaving:
                 return ""
@@ -105,7 +105,7 @@ class Conversation:
                 step.add(self.session.heard(line, now))
             self._do(step)
             if step.failed and not self.session.was_in:
-                self.failure, self._status = step.failed, step.status
+                self.failure, self._status = harmless(step.failed), step.status
             if step.failed or step.lost:
                 return step.failed or step.lost
 

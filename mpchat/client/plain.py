@@ -6,6 +6,7 @@ From a pipe, no more is read than the server has dealt with, and the end of inpu
 
 import asyncio
 import codecs
+import errno
 import os
 import select
 import selectors
@@ -31,13 +32,19 @@ class Paper:
 
     def __init__(self, terminal: bool) -> None:
         self._terminal = terminal
+        self.problem = ""  # why nothing can be written any more, unless nobody is there who would read it
 
     def write(self, text: str, own: bool) -> bool:
         """Print at once: whoever reads may be a program."""
+        stream = sys.stderr if own and not self._terminal else sys.stdout
         try:
-            print(text, flush=True, file=sys.stderr if own and not self._terminal else sys.stdout)
-        except OSError:  # EPIPE: the program is gone (client | head); EIO: the terminal is
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes there
+            print(text, flush=True, file=stream)
+        except OSError as error:  # EPIPE: the program is gone (client | head); EIO: the terminal is; ENOSPC
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # what is still buffered goes there
+            if stream is sys.stderr:
+                return True  # the chat can do without our own words
+            if error.errno not in (errno.EPIPE, errno.EIO):
+                self.problem = f"cannot write what is said: {error.strerror}"
             return False
         return True
 
@@ -53,9 +60,10 @@ class Input:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._rest = ""
         self.ended = False
+        self.problem = ""  # why it cannot be read, unless it is a terminal that is gone
 
     async def lines(self, together: bool) -> list[str]:
         """The lines that are there now. `together`: all of them, for that is how a paste into a terminal comes."""
@@ -79,14 +87,24 @@ class Input:
     def _take(self) -> list[str]:
         try:
             data = os.read(self._fd, READ_BYTES)
-        except OSError:  # EIO: the terminal is gone
+        except OSError as error:  # EIO: the terminal is gone; EBADF: it is open for writing only
             data = b""
+            if error.errno != errno.EIO:
+                self.problem = f"cannot read standard input: {error.strerror}"
         self.ended = not data
         *lines, self._rest = (self._rest + self._decoder.decode(data, final=not data)).split("\n")
         if self._rest and (self.ended or len(self._rest) > LINE_BYTES):
             lines.append(self._rest)
             self._rest = ""
         return [line.rstrip("\r") for line in lines]
+
+
+def complain(problem: str) -> None:
+    """One line on stderr. Where it cannot be written, the exit status has to do."""
+    try:
+        print(f"mpchat: {problem}", file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # Python flushes once more when it ends
 
 
 def run(options: Options, session: Session, colour: bool, terminal: bool) -> int:
@@ -100,8 +118,8 @@ def run(options: Options, session: Session, colour: bool, terminal: bool) -> int
 
 
 async def _talk(options: Options, session: Session, colour: bool, terminal: bool) -> int:
-    bell = sys.stdout.isatty()
-    conversation = Conversation(session, options.host, options.port, Paper(terminal), colour, bell)
+    bell, paper = sys.stdout.isatty(), Paper(terminal)
+    conversation = Conversation(session, options.host, options.port, paper, colour, bell)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, conversation.leave)
     talk = asyncio.ensure_future(conversation.run())
@@ -112,9 +130,9 @@ async def _talk(options: Options, session: Session, colour: bool, terminal: bool
     conversation.leave()
     status = await talk
     await asyncio.wait({feed})
-    problem = problem or conversation.failure
+    problem = problem or paper.problem or conversation.failure
     if problem:
-        print(f"mpchat: {problem}", file=sys.stderr)
+        complain(problem)
     return status or (LOST if problem else LEFT)
 
 
@@ -140,7 +158,7 @@ async def _feed_pipe(conversation: Conversation) -> str:
                 given = 0
                 if not await conversation.settled(RETURN_SECONDS):
                     return _unconfirmed(session)
-    return "" if await conversation.settled(RETURN_SECONDS) else _unconfirmed(session)
+    return source.problem if await conversation.settled(RETURN_SECONDS) else _unconfirmed(session)
 
 
 def _unconfirmed(session: Session, more: int = 0) -> str:

@@ -11,7 +11,7 @@ from mpchat.client.model import Model, is_room
 from mpchat.client.outbox import Outbox, Sent
 from mpchat.client.registration import Registration
 from mpchat.client.resuming import Resuming
-from mpchat.client.step import ERROR, Line, Speech, Step, error, note
+from mpchat.client.step import ERROR, Line, Speech, Step, error, harmless, is_text, note
 from mpchat.client.view import View, nick_of, param
 from mpchat.protocol.message import Message, build, parse
 
@@ -44,6 +44,7 @@ class Session:
         self.was_in = False  # registered once, at least
         self.ready = False  # every room we asked for has answered, and what we missed is shown
         self._run = run
+        self._told_of_noise = False  # that bytes were typed which are no text
         self._knows_ids = False  # is it mpchat, which says a line with an id once?
         self._entered = False
         self._leaving = False
@@ -207,14 +208,23 @@ class Session:
         """One line of input: words, or a /command."""
         if not self.registered and commands.needs_server(text):
             return error("not connected; words are kept and said later, commands are not")
-        return self._carry_out(commands.obey(text, self.model), now)
+        step = self._without_noise(text)
+        step.add(self._carry_out(commands.obey(text, self.model), now))
+        return step
 
     def pasted(self, lines: list[str], now: float) -> Step:
         """Several lines at once, which the user agreed to say: none of them is a /command."""
-        step = Step()
+        step = self._without_noise("".join(lines))
         for line in lines:
-            step.add(self._carry_out(commands.say(line, self.model), now))
+            step.add(self._carry_out(commands.say(harmless(line), self.model), now))
         return step
+
+    def _without_noise(self, typed: str) -> Step:
+        """Say so, once, if not all that was typed is text."""
+        if self._told_of_noise or is_text(typed):
+            return Step()
+        self._told_of_noise = True
+        return note("not all of that was UTF-8 text: a ? stands for each byte that was not")
 
     def left(self, goodbye: str) -> Step:
         """The user goes."""

@@ -3,10 +3,12 @@
 Pure data.
 """
 
+import re
 from dataclasses import dataclass, field
 
 from mpchat.chat.text import clean, without_formatting
 
+_NO_TEXT = re.compile("[\ud800-\udfff]")  # surrogates: each stands for a byte that was no UTF-8
 EVENT, ERROR, CLIENT = "*", "!", "--"  # heads: something happened, was refused, or is the client's own word
 
 
@@ -18,6 +20,11 @@ def harmless(text: str) -> str:
     if not text.isprintable():
         text = without_formatting(clean(text)).encode("utf-8", "replace").decode()
     return text
+
+
+def is_text(text: str) -> bool:
+    """Were all the bytes of it text?"""
+    return text.isprintable() or _NO_TEXT.search(text) is None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -32,6 +32,7 @@ from mpchat.client.completion import complete
 from mpchat.client.conversation import Conversation
 from mpchat.client.model import Model
 from mpchat.client.options import Options
+from mpchat.client.plain import complain
 from mpchat.client.session import Session
 
 PAUSE_SECONDS = 0.02  # between two writes: messages show within it, and a burst repaints the editor once
@@ -51,6 +52,14 @@ class Keyboard(Vt100Input):
 
     def cooked_mode(self) -> AbstractContextManager[None]:
         return super().cooked_mode() if self.suspending else nullcontext()
+
+
+class TypedLines(FileHistory):
+    """The typed lines of earlier days, in a file: nobody stops talking because it cannot be written."""
+
+    def store_string(self, string: str) -> None:
+        with suppress(OSError):
+            super().store_string(string.encode("utf-8", "replace").decode())  # bytes that were no text are none there
 
 
 class Candidates(Completer):
@@ -221,7 +230,7 @@ def run(options: Options, session: Session, colour: bool) -> int:
     finally:
         terminal.close()
     if terminal.conversation.failure:
-        print(f"mpchat: {terminal.conversation.failure}", file=sys.stderr)
+        complain(terminal.conversation.failure)
     return status
 
 
@@ -252,7 +261,7 @@ def _history(name: str) -> History:
             _halve(path)
     except OSError:
         return InMemoryHistory()
-    return FileHistory(name)
+    return TypedLines(name)
 
 
 def _halve(path: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from mpchat.chat.names import fold
 from mpchat.client.model import Model, is_room
 from mpchat.client.numerics import Numerics
-from mpchat.client.step import ERROR, EVENT, Line, Speech, harmless
+from mpchat.client.step import ERROR, Line, Speech, harmless
 from mpchat.protocol.message import Message
 
 _CTCP = "\x01"  # around a text that is meant for the program
@@ -74,11 +74,10 @@ class View:
     def _line(self, nick: str, place: str, text: str, action: bool, own: bool) -> Line:
         private = not is_room(place)
         calls = not own and (private or names_me(self.model.nick, text))
-        if action:
-            to = f" (to {place if own else 'you'})" if private else ""
-            return Line(f"{nick} {text}{to}", EVENT, nick, self._place(place), calls=calls)
         ends = f"you -> {place}" if own else f"{nick} -> you"
-        return Line(text, f"<{ends if private else nick}>", nick, self._place(place), calls=calls)
+        # Only what the server tells begins with a star: nobody's "quit (Client quit)" shall look like an event.
+        head = f"<{'*' if action else ''}{ends if private else nick}>"
+        return Line(text, head, nick, self._place(place), calls=calls)
 
     def _place(self, place: str) -> str:
         """The room to name in front: only when it is not the current one, and never for private lines."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.context import SpawnContext
 from typing import Any
 
+from mpchat.ipc import tracker
 from mpchat.ipc.frame import FRAME_BYTES, BadFrame, load
 
 _READ_BYTES = 1 << 16  # a pipe full (pipe(7))
@@ -30,6 +31,10 @@ class Lane:
 
     @classmethod
     def make(cls, context: SpawnContext) -> "Lane":
+        """Raises OSError where the kernel has no descriptor, no room for a semaphore, or no process for the tracker."""
+        # Not left to the queue: what it says first to a tracker that has died is lost (CPython 3.14), and the next one
+        # complains by a traceback when a semaphore goes that it has never heard of.
+        tracker.ensure_running()
         return cls(context.Queue(), context.Queue())
 
     def at_worker(self) -> "LaneEnd":

@@ -5,8 +5,9 @@ pipes' file descriptors, it leaves to whoever is spawning. Here that is an envel
 then travel over a link (SCM_RIGHTS), and the other side puts them back in. The semaphores travel by name, so whoever
 made the queue must keep it until the receiver has opened it.
 
-It leans on how multiprocessing pickles a queue: tests/ipc/test_mailing.py holds for CPython 3.10 to 3.13. (lane.py uses
-a queue's own pipe and semaphore, and crew.py names the process of multiprocessing's that comes with them.)
+It leans on how multiprocessing pickles a queue: tests/ipc/test_mailing.py holds for each CPython from 3.10 to 3.14 that
+the machine has. (lane.py uses a queue's own pipe and semaphore; tracker.py the process of multiprocessing's that comes
+with them. tests/ipc/private_parts.py names all of it.)
 """
 
 import pickle

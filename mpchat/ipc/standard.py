@@ -13,12 +13,11 @@ import select
 import socket
 import stat
 import sys
+import weakref
 from typing import Any, TextIO
 
-LINE_BYTES = (
-    select.PIPE_BUF
-)  # a write of so much to a pipe is whole or not at all (pipe(7)): 4096 on Linux, 512 on macOS
-
+# A write of so much to a pipe is whole or not at all (pipe(7)): 4096 on Linux, 512 on macOS.
+LINE_BYTES = select.PIPE_BUF
 
 closed: set[int] = set()  # those of the three that the program was started without
 
@@ -39,7 +38,7 @@ def fill() -> None:
                 os.close(fd)
             os.set_inheritable(number, True)  # the child processes need them as much (PEP 446)
         if getattr(sys, name) is None:  # what Python makes of a closed one, and few programs expect
-            stream = open(number, "w" if number else "r", encoding="utf-8", closefd=False)  # noqa: SIM115  as long as we
+            stream = open(number, "w" if number else "r", encoding="utf-8", closefd=False)  # noqa: SIM115  for good
             setattr(sys, name, stream)
 
 
@@ -85,7 +84,8 @@ class Output:
         self._rest = b""  # of a line of which a terminal or socket took the beginning only; at most LINE_BYTES
         self._sock: socket.socket | None = None
         if stat.S_ISSOCK(os.fstat(fd).st_mode):  # systemd's journal
-            self._sock = socket.socket(fileno=os.dup(fd))  # open until the process ends
+            self._sock = socket.socket(fileno=os.dup(fd))
+            weakref.finalize(self, self._sock.close)
         self._poll = select.poll()
         self._poll.register(fd, select.POLLOUT)
 

@@ -1,15 +1,20 @@
 """multiprocessing's own process: the resource tracker, which removes semaphores' names should all of us be killed.
 
 multiprocessing starts one with the first queue or child, and says nothing of it. This file is all that leans on how it
-is kept (the private fields of resource_tracker._resource_tracker); tests/ipc/test_tracker.py holds for CPython 3.10 to
-3.13.
+is kept (the private fields of resource_tracker._resource_tracker); tests/ipc/test_tracker.py holds for each CPython
+from 3.10 to 3.14 that the machine has.
 """
 
 import contextlib
 import os
 import select
 import signal
+import warnings
 from multiprocessing import resource_tracker
+
+# Its death is harmless. multiprocessing warns of it whenever it notices, which is not only in ensure_running(): with
+# PYTHONWARNINGS=error the warning would end the server.
+warnings.filterwarnings("ignore", "resource_tracker: process died unexpectedly", UserWarning)
 
 _END_SECONDS = 1.0  # it only has to remove a few names
 

@@ -21,6 +21,8 @@ from mpchat.net.backlogs import Backlogs
 from mpchat.settings import Settings
 
 _BLANK_LINES = re.compile(rb"(?:\r?\n)+")
+_CR, _LF = 13, 10
+_TELNET_RETURN = b"\r\0"  # as good a line end as CR LF, says RFC 1123 section 3.3.1; PuTTY sends it, if told to
 
 _ROOMY_BYTES = 65_536  # a receive buffer with room besides the largest segment, of 64 KiB with what loopback joins
 
@@ -62,6 +64,7 @@ class Connection:
         "limits",
         "outbox",
         "reported",
+        "returned",
         "roomy",
         "seen",
         "sent",
@@ -80,6 +83,7 @@ class Connection:
         self.again = False  # there is more to read than could be taken
         self.begun = 0  # bytes of an unfinished line that were forwarded as parts
         self.discarding = False  # inside a line that was too long
+        self.returned = False  # what was forwarded last is a CR, or may be one
         self.roomy = False  # its receive buffer is the larger one
         self.hung_up = False  # the client has closed its side, or everything
         self.finished = False  # the end of input was reported, or nobody wants more
@@ -118,7 +122,11 @@ class Connection:
             return [self.end("Connection lost" if gone else str(error.strerror))]
         if size == 0:
             return [self.end("Connection closed")]
+        if self.is_plain and start < size:
+            self._end_lines_at_returns(view, start, size)
         records, at = self._cut(view, start, size, allowed)
+        if self.is_plain and at:
+            self.returned = view[at - 1] == _CR
         self.forwarded = self.consumed + at
         # A look ends at an urgent byte, though there is more (tcp(7)): once what is before it is taken, look again.
         is_cut_short = size == len(view) or stream_position.unread(self.sock) > size
@@ -127,6 +135,13 @@ class Connection:
             records.append(self.end("Connection closed"))
         self.seen = self.consumed + size
         return records
+
+    def _end_lines_at_returns(self, view: bytearray, at: int, size: int) -> None:
+        """In our copy each NUL behind a CR becomes the LF that it stands for."""
+        if not view[at] and (view[at - 1] == _CR if at else self.returned):
+            view[at] = _LF
+        if view.find(_TELNET_RETURN, at, size) >= 0:
+            view[at:size] = view[at:size].replace(_TELNET_RETURN, b"\r\n")
 
     def _cut(self, view: bytearray, at: int, size: int, allowed: int) -> tuple[list[Record], int]:
         """Records of what lies in view[at:size], and how far they go."""
@@ -255,6 +270,7 @@ class Connection:
         """Go on behind what the broker has accepted, whatever was forwarded to one that is dead."""
         self.forwarded, self.begun, self.discarding = max(accepted, self.consumed), begun, discarding
         self.finished = self.deaf = False
+        self.returned = begun > 0 or discarding  # nobody knows; a NUL just here, and not behind a CR, is rarer
         self.limits.backlogs.stays(self)
 
     def resume_output(self, total: int, unsent: bytes) -> None:
@@ -267,9 +283,11 @@ class Connection:
         self.outbox.clear()
         self.sent = total - len(unsent)
         taken = len(data)  # all had been sent or dropped, or nobody is there any more
-        if self.fileno() >= 0 and stream_position.has_finished(self.sock):
+        if self.fileno() < 0:
+            pass  # a stand-in for a socket that is lost
+        elif stream_position.has_finished(self.sock):
             self.cut = not stream_position.is_over(self.sock)
-        elif self.fileno() >= 0:
+        else:
             taken = stream_position.written(self.sock) - self.sent
         if not 0 <= taken <= len(data):
             raise ValueError(f"connection {self.id}: the kernel has taken {taken} bytes of {len(data)}")

@@ -15,10 +15,13 @@ class CannotListen(Exception):
 
 def listen(settings: Settings, port: int) -> socket.socket:
     """A listening socket on the settings' host; port 0 is any free one. Raises CannotListen."""
+    host = settings.host if settings.host.isprintable() else repr(settings.host)
     try:
         return _listen(settings, port)
     except OSError as error:
-        raise CannotListen(f"cannot listen on {settings.host}:{port}: {error.strerror or error}") from error
+        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    except (ValueError, OverflowError) as error:  # no text, a NUL in it, labels that are none (IDNA): nobody was asked
+        raise CannotListen(f"cannot listen on {host}:{port}: that cannot be a host's name") from error
 
 
 def _listen(settings: Settings, port: int) -> socket.socket:
@@ -35,7 +38,7 @@ def _listen(settings: Settings, port: int) -> socket.socket:
         sock.bind(address)
         sock.listen(_BACKLOG)
         sock.setblocking(False)
-    except OSError:
+    except (OSError, OverflowError):
         sock.close()
         raise
     return sock

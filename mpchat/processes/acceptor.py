@@ -31,6 +31,7 @@ from mpchat.store.journal import Damaged
 _ACCEPTS = 64  # from one listener in one turn, so that a storm on one does not starve the other
 _OUT_OF_FDS = (errno.EMFILE, errno.ENFILE)
 _NOT_LISTENING = (errno.EINVAL, errno.EBADF)  # somebody has shut it down (ss -K): it stays readable, and never accepts
+_REST_SECONDS = 0.25  # before a listener is looked at again for which there was no descriptor at all
 
 
 Listener = tuple[socket.socket, bool]  # and whether plain text is spoken there
@@ -57,7 +58,9 @@ class Acceptor:
         self.last_number = term << 32  # of a connection; `term`: which acceptor this is, so that no two give the same
         self.accepting = False
         self.silent_until = 0.0
-        self.reserve = os.open(os.devnull, os.O_RDONLY)  # given up for a moment when there is no other fd left
+        self.reserve = reserve()  # given up for a moment when there is no other fd left
+        self.resting: list[socket.socket] = []  # listeners, for want of even that one
+        self.rest_until = 0.0  # monotonic
         self.poller = Poller()
         self.custodies = [  # of each worker
             Custody(f"worker{number}", control, self.poller, self.admission, self.complain, settings.reserved_fds)
@@ -76,6 +79,8 @@ class Acceptor:
                     for custody in self.custodies:
                         if source is custody.link:
                             custody.link_event(readable, writable)
+            if self.resting and time.monotonic() >= self.rest_until:
+                self.go_on_listening()
             if not self.accepting and all(custody.synced for custody in self.custodies):
                 self.begin_accepting()
             self.board.write(ACCEPTOR_ROW, clients=sum(map(len, self.custodies)), records=self.last_number & 0xFFFFFFFF)
@@ -146,13 +151,34 @@ class Acceptor:
             self.log.warning(event, **facts)
 
     def refuse_for_want_of_fds(self, listener: socket.socket) -> None:
-        """The kernel has a client for us and no number to give it: without this, the loop would spin on it."""
-        os.close(self.reserve)
+        """The kernel has a client for us and no number to give it: without this, the loop would spin on it.
+
+        If even the reserve is of no use (the whole system has no file left, or our limit was lowered), they wait.
+        """
+        if self.reserve is not None:
+            os.close(self.reserve)
         try:
             sock, _ = listener.accept()
-        except OSError:
-            pass
+        except OSError as error:
+            if error.errno in _OUT_OF_FDS:
+                self.poller.forget(listener)
+                self.resting.append(listener)
+                self.rest_until = time.monotonic() + _REST_SECONDS
         else:
             turn_away(sock, turned_away(FULL, self.listeners[listener]))
-        self.reserve = os.open(os.devnull, os.O_RDONLY)
+        self.reserve = reserve()
         self.complain("out of file descriptors", open=sum(map(len, self.custodies)))
+
+    def go_on_listening(self) -> None:
+        self.reserve = reserve() if self.reserve is None else self.reserve
+        for listener in self.resting:
+            self.poller.watch(listener)
+        self.resting.clear()
+
+
+def reserve() -> int | None:
+    """A file descriptor for nothing; None if there is none."""
+    try:
+        return os.open(os.devnull, os.O_RDONLY)
+    except OSError:
+        return None

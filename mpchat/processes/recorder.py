@@ -155,7 +155,7 @@ class Recorder:
         match message, fds:
             case ("grown",), []:
                 self.read_at = min(self.read_at, time.monotonic() + _GATHER_SECONDS)
-            case ("history", int(), int(), int(), str(), int(), int()), []:
+            case ("history", int(), int(), int(), str(), int(), int(), bool()), []:
                 self.asked.append(message[1:])
                 self.read_at = 0.0  # somebody waits
             case _:

@@ -33,7 +33,7 @@ _ITEMS: dict[str, Types] = {
 _ENTRY: Types = (int, int, bytes, int)
 _PLACE: Types = (int, int, bytes, bool)
 _INPUT_PLACE: Types = (int, int, int, bool)
-_ROW: Types = (int, int, str, str, str, str)
+_ROW: Types = (int, int, str, str, str, str)  # and the offset from UTC, or None
 
 
 def check_records(worker: int, records: list[Record]) -> None:
@@ -87,7 +87,8 @@ def check_inputs(inputs: list[Any]) -> None:
 def check_rows(rows: list[Any]) -> None:
     """Rows of the history: see core.py."""
     for row in rows:
-        if _types(row) != _ROW:
+        *values, offset = _types(row) or (None,)
+        if tuple(values) != _ROW or offset not in (int, type(None)):
             raise UnknownMessage(row)
 
 

@@ -31,6 +31,8 @@ from mpchat.protocol.desk import Desk, Goodbye, Outcomes, Peer, Question
 from mpchat.protocol.message import cut
 from mpchat.protocol.past import GAP, MISSING, MOST_ROWS, Row, latest, room_asked, told
 from mpchat.protocol.saying import ACTION, VERBS, action, fit
+from mpchat.protocol.telnet import IAC, without_commands
+from mpchat.protocol.web import REFUSED, is_request
 
 _PAST_LINES = 20  # fits a terminal's screen
 
@@ -63,18 +65,21 @@ def refuse(desk: Desk, peer: Peer, refusal: Refusal) -> bytes:
 
 def handle(desk: Desk, peer: Peer, data: bytes) -> Outcomes:
     """Answer one line (without its line end)."""
+    is_newcomer = peer.registration is not None
+    if is_newcomer and is_request(data):
+        yield Goodbye(peer.session, REFUSED)
+        return
+    has_commands = IAC in data
     try:
-        text = clean(data.decode()).strip()
+        text = clean(without_commands(data).decode()).strip()
     except UnicodeDecodeError:
         yield line("! that was not UTF-8 text, nothing was sent")
         return
     if text.startswith("/") and not text.startswith("//"):
         yield from _command(desk, peer, text)
-    elif peer.registration is not None:
-        if text.endswith((" HTTP/1.0", " HTTP/1.1")):  # a web page that makes a browser speak here
-            yield Goodbye(peer.session, "This is not a web server")
-            return
-        yield from _name(desk, peer, text)
+    elif is_newcomer:
+        if text or not has_commands:  # telnet's program has spoken, and nobody has typed a name
+            yield from _name(desk, peer, text)
     elif text:
         yield from _say(desk, peer, text.removeprefix("/"))
 
@@ -345,14 +350,13 @@ def _because(reason: str) -> str:
 
 def _said(event: Said) -> str:
     if isinstance(event.to, Session):
-        done = action(event.text)
-        return f"<{event.by.nick} -> you> " + (event.text if done is None else f"* {done}")
+        return _spoken(f"{event.by.nick} -> you", event.text, False)
     return _spoken(event.by.nick, event.text, event.notice)
 
 
-def _spoken(nick: str, text: str, is_notice: bool) -> str:
-    """What somebody says to a room."""
+def _spoken(who: str, text: str, is_notice: bool) -> str:
+    """What somebody says, or with a star in front of their name: does. No line of the server's own begins so."""
     done = action(text)
     if done is not None:
-        return f"* {nick} {done}"
-    return f"-{nick}- {text}" if is_notice else f"<{nick}> {text}"
+        return f"<*{who}> {done}"
+    return f"-{who}- {text}" if is_notice else f"<{who}> {text}"

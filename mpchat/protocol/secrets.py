@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from mpchat.chat.text import clean, spoiled
 from mpchat.protocol.message import LINE_BYTES, TAG_BYTES
+from mpchat.protocol.telnet import goes_on, without_commands
 
 Record = tuple[Any, ...]
 
@@ -88,23 +89,28 @@ class Withheld:
             return (kind, connection, begun.start + len(begun.shown), b"")
         # What waits in the kernel is forwarded again if a worker dies, together with what has come since.
         whole, shown = begun.came[: max(0, start - begun.start)] + data, begun.shown
-        text = whole.removesuffix(b"\r") if kind == "line" else whole  # its line end is no secret
-        found = self._find(connection, text) if text and text[0] in _FIRST else None
+        is_over, line_end = kind == "line", b""
+        if is_over and self._is_plain.get(connection, False) and goes_on(whole):
+            is_over, line_end = False, b"\n"  # a byte of a telnet command: the dialect goes on reading this line
+        text = whole.removesuffix(b"\r") if is_over else whole  # its line end is no secret
+        found = self._find(connection, text, shown) if text and text[0] in _FIRST else None
         if found is not None:
-            visible = found[0].encode()
-            if kind == "line":
+            visible = found[0]
+            if is_over:
                 if connection in self._is_plain:
                     self._secrets[connection, end] = found[1].strip()
             elif len(whole) <= _WAITING_BYTES:
                 # Only what stands before the secret is taken; the rest waits in the kernel until the line is whole.
                 before = max(len(shown), len(visible) if whole.startswith(visible) else 0)
-                self._begin(connection, Begun(end, whole, whole[:before]))
-                return (kind, connection, begun.start + before, whole[len(shown) : before])
+                self._begin(connection, Begun(end, whole + line_end, whole[:before]))
+                return ("part", connection, begun.start + before, whole[len(shown) : before])
             visible += _REPLACED
             # A secret may come in pieces: what was shown of it stands, and no more of it is.
             data = visible[len(shown) :] if visible.startswith(shown) else b""
-        if kind == "part":
-            self._begin(connection, Begun(end, whole, shown + data))
+        elif begun.came:  # what waited was the beginning of something else
+            data = whole[len(shown) :] if whole.startswith(shown) else b""
+        if not is_over:
+            self._begin(connection, Begun(end, whole + line_end, shown + data + line_end))
         elif found is not None and begun.came:
             self._begin(connection, Begun(end, b"", b""))  # should the end of it come twice
         return (kind, connection, end, data)
@@ -113,16 +119,21 @@ class Withheld:
         if connection in self._is_plain:  # one that has closed would never be forgotten
             self._begun[connection] = begun
 
-    def _find(self, connection: int, line: bytes) -> tuple[str, str] | None:
-        """What stands before a secret, and the secret."""
+    def _find(self, connection: int, line: bytes, shown: bytes) -> tuple[bytes, str] | None:
+        """What stands before a secret, and the secret; the former begins with what has been shown of the line."""
+        found = _in_plain_text(line)  # in either dialect: a plain one's last lines come after closed()
+        if found is not None:
+            visible = found[1].encode()
+            is_enough = (visible + _REPLACED).startswith(shown)
+            return visible if is_enough else line[: _before_secret(line, shown)], found[2]
+        if self._is_plain.get(connection, False):
+            return None
         text = line.decode(errors="replace")
-        found = _PLAIN.fullmatch(clean(text).strip())  # in either dialect: a plain one's last lines come after closed()
-        if found is None and not self._is_plain.get(connection, False):
-            found = _IRC.fullmatch(spoiled(text))  # as the dialect divides it: a tab or a control character is no space
-            if found is not None:
-                return text[: found.end(1)], clean(text[found.end(1) :])
-            found = _IRC.fullmatch(clean(text))  # as somebody may have meant it
-        return (found[1], found[2]) if found is not None else None
+        found = _IRC.fullmatch(spoiled(text))  # as the dialect divides it: a tab or a control character is no space
+        if found is not None:
+            return text[: found.end(1)].encode(), clean(text[found.end(1) :])
+        found = _IRC.fullmatch(clean(text))  # as somebody may have meant it
+        return (found[1].encode(), found[2]) if found is not None else None
 
     def secret(self, connection: int, end: int) -> str:
         """What stood in the line that ended there."""
@@ -138,3 +149,23 @@ class Withheld:
         """Drop the secrets of lines that end before dealt_with(connection), or there: nobody will ask for them."""
         waiting = {place: secret for place, secret in self._secrets.items() if place[1] > dealt_with(place[0])}
         self._secrets = waiting
+
+
+def _in_plain_text(line: bytes) -> re.Match[str] | None:
+    """As the plain dialect reads a line."""
+    return _PLAIN.fullmatch(clean(without_commands(line).decode(errors="replace")).strip())
+
+
+def _before_secret(line: bytes, shown: bytes) -> int:
+    """How long the beginning of a line is that holds nothing of its secret, though one byte more does.
+
+    Bytes that mean nothing may stand anywhere, so it is looked for by halves.
+    """
+    without, within = len(shown) if line.startswith(shown) and _in_plain_text(shown) is None else 0, len(line)
+    while within - without > 1:
+        middle = (without + within) // 2
+        if _in_plain_text(line[:middle]) is None:
+            without = middle
+        else:
+            within = middle
+    return without

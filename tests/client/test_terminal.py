@@ -25,7 +25,7 @@ def test_two_people_talk(join: Join, room: str) -> None:
     ana.sees(r"^\d\d:\d\d <beto -> you> entre nosotros$")
     beto.sees(r"^\d\d:\d\d <you -> ana> entre nosotros$")
     beto.say("/me waves")
-    ana.sees(r"^\d\d:\d\d \* beto waves$")
+    ana.sees(r"^\d\d:\d\d <\*beto> waves$")
     beto.say("/nick bea")
     ana.sees("beto is now bea")
     beto.until(lambda: beto.bottom() == f"bea {room}>")

@@ -1,6 +1,10 @@
 """What people read for what the server says."""
 
+import re
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from mpchat.client.model import Model
 from mpchat.client.step import Speech
@@ -38,10 +42,10 @@ def read(view: View, line: str) -> list[str]:
         (":beto!b@h PRIVMSG ana :hola", "14:03 <beto -> you> hola"),
         (":ana!a@h PRIVMSG beto :hola", "14:03 <you -> beto> hola"),
         (":ana!a@h PRIVMSG #lobby :hola", "14:03 <ana> hola"),
-        (":beto!b@h PRIVMSG #lobby :\x01ACTION waves\x01", "14:03 * beto waves"),
-        (":beto!b@h PRIVMSG #dev :\x01ACTION waves\x01", "14:03 #dev * beto waves"),
-        (":beto!b@h PRIVMSG ana :\x01ACTION waves\x01", "14:03 * beto waves (to you)"),
-        (":ana!a@h PRIVMSG beto :\x01ACTION waves\x01", "14:03 * ana waves (to beto)"),
+        (":beto!b@h PRIVMSG #lobby :\x01ACTION waves\x01", "14:03 <*beto> waves"),
+        (":beto!b@h PRIVMSG #dev :\x01ACTION waves\x01", "14:03 #dev <*beto> waves"),
+        (":beto!b@h PRIVMSG ana :\x01ACTION waves\x01", "14:03 <*beto -> you> waves"),
+        (":ana!a@h PRIVMSG beto :\x01ACTION waves\x01", "14:03 <*you -> beto> waves"),
         (":beto!b@h PRIVMSG ana :\x01VERSION\x01", "14:03 * beto asks with CTCP VERSION"),
         (":beto!b@h PRIVMSG #lobby :\x02bold\x02 \x0304red\x03", "14:03 <beto> bold red"),
         (":beto!b@h PRIVMSG @#dev :ops only", "14:03 #dev <beto> ops only"),
@@ -179,3 +183,29 @@ def test_a_mention_and_a_private_message_call(view: View) -> None:
 def test_a_nick_of_special_signs_is_found() -> None:
     assert names_me("[x]", "hola [X]!")
     assert not names_me("[x]", "hola x")
+
+
+words = st.one_of(
+    st.sampled_from(["quit (Client quit)", "joined #lobby", "* beto quit", "-- connected", "> * beto left", "! no"]),
+    st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_size=1, max_size=20),
+)
+_CLOCK_AND_ROOM = r"14:03 (#dev )?"
+
+
+@given(text=words, verb=st.sampled_from(["PRIVMSG", "NOTICE"]), target=st.sampled_from(["#lobby", "#dev", "ana"]))
+@example("\x01ACTION quit (Client quit)\x01", "PRIVMSG", "#lobby")
+def test_nobodys_words_look_like_what_the_server_or_the_client_tells(text: str, verb: str, target: str) -> None:
+    """Without colour too."""
+    model = Model("ana")
+    model.enter("#dev")
+    model.enter("#lobby")
+    view = View(model)
+
+    for said in (text, f"\x01ACTION {text}\x01"):
+        if not said.startswith("\x01") or said.startswith("\x01ACTION"):  # what a program asks is told by the client
+            (line,) = read(view, f":beto!b@h {verb} {target} :{said}")
+            assert re.match(_CLOCK_AND_ROOM + r"(<\*?beto( -> you)?>|-beto-)( |$)", line)
+    told = ["JOIN #lobby", f"PART #lobby :{text}", f"TOPIC #lobby :{text}", "NICK carla", f"QUIT :{text}"]
+    for event in told:
+        (line,) = read(view, f":beto!b@h {event}")
+        assert re.match(r"14:03 \* beto ", line)

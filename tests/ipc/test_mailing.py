@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import select
-import shutil
-import subprocess
 import sys
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,36 +12,23 @@ import pytest
 from mpchat.ipc import mailing
 from mpchat.ipc.handoff import Link
 from mpchat.ipc.lane import Lane
-
-HOUSE = Path(__file__).parent.parent.parent
-VERSIONS = ("3.10", "3.11", "3.12", "3.13")
-
-
-def python(version: str) -> str | None:
-    """Where this version is: it runs this test, pyenv has it, or the system."""
-    if version == f"{sys.version_info[0]}.{sys.version_info[1]}":
-        return sys.executable
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    places = sorted(pyenv.glob(f"{version}.*/bin/python{version}"))
-    return str(places[-1]) if places else shutil.which(f"python{version}", path="/usr/bin")
+from tests.ipc.pythons import each_python, run_on
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/shm and /proc show what is left on Linux only")
-@pytest.mark.parametrize("version", VERSIONS)
+@each_python
 def test_a_lane_for_a_running_process(version: str) -> None:
     """It works to its end, and neither a descriptor nor a semaphore's name stays behind on either side."""
-    executable = python(version)
-    if executable is None:
-        pytest.skip(f"no Python {version} here")
-    done = subprocess.run(
-        [executable, "-m", "tests.ipc.mailed"],
-        env={**os.environ, "PYTHONPATH": str(HOUSE), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "error"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    done = run_on(version, "-m", "tests.ipc.mailed")
     assert not done.stderr, done.stderr
     assert (done.returncode, done.stdout) == (0, "all is well\n")
+
+
+@each_python
+def test_what_is_used_of_multiprocessing_is_there(version: str) -> None:
+    """Names that no documentation promises: where one is gone, this says who needs it."""
+    done = run_on(version, "-m", "tests.ipc.private_parts")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "all is there\n", "")
 
 
 def test_a_letter_can_be_opened_as_often_as_its_descriptors_are_sent() -> None:

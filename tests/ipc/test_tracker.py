@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 
 import pytest
+
+from tests.ipc.pythons import each_python, run_on
 
 # What would break: the names _fd and _pid of multiprocessing.resource_tracker._resource_tracker.
 _BEGIN = "import os, signal; from mpchat.ipc import tracker; tracker.ensure_running(); pid = tracker.pid(); "
 
 
-def run(program: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", _BEGIN + program], capture_output=True, text=True, timeout=20
-    )
+def run(version: str, program: str) -> subprocess.CompletedProcess[str]:
+    """Every warning is an error in it: a server may be started so."""
+    return run_on(version, "-c", _BEGIN + program)
 
 
+@each_python
 @pytest.mark.parametrize(
     "program",
     [
@@ -25,23 +26,41 @@ def run(program: str) -> subprocess.CompletedProcess[str]:
         "os.kill(pid, signal.SIGKILL); tracker.stop(); os.kill(pid, 0)",
     ],
 )
-def test_it_is_gone_when_it_was_stopped(program: str) -> None:
-    done = run(program)
+def test_it_is_gone_when_it_was_stopped(version: str, program: str) -> None:
+    done = run(version, program)
     assert done.stderr.strip().endswith("ProcessLookupError: [Errno 3] No such process")
 
 
-def test_it_can_be_stopped_twice_and_before_it_was_started() -> None:
-    assert run("tracker.stop(); tracker.stop(); print(tracker.pid())").stdout == "None\n"
+@each_python
+def test_it_can_be_stopped_twice_and_before_it_was_started(version: str) -> None:
+    assert run(version, "tracker.stop(); tracker.stop(); print(tracker.pid())").stdout == "None\n"
 
 
-def test_another_one_takes_its_place() -> None:
+@each_python
+def test_another_one_takes_its_place(version: str) -> None:
     dies = "os.kill(pid, signal.SIGKILL); os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT); "
-    assert run(dies + "tracker.ensure_running(); print(tracker.pid() != pid)").stdout == "True\n"
+    assert run(version, dies + "tracker.ensure_running(); print(tracker.pid() != pid)").stdout == "True\n"
 
 
-def test_it_ends_when_a_queue_is_let_go_first() -> None:
+@each_python
+def test_it_ends_when_a_queue_is_let_go_first(version: str) -> None:
     program = (
         "from multiprocessing import get_context; q = get_context('spawn').Queue(); q.close(); del q; tracker.stop()"
         "; print(tracker.pid())"
     )
-    assert run(program).stdout == "None\n"
+    assert run(version, program).stdout == "None\n"
+
+
+@each_python
+def test_its_death_is_harmless(version: str) -> None:
+    """A lane is made, and let go, as if nothing had happened, and nothing is said of it: no warning, which may be an
+    error, and no traceback of its successor, which is told to forget semaphores that it has never heard of."""
+    program = (
+        "from multiprocessing import get_context; from mpchat.ipc.lane import Lane\n"
+        "for _ in range(2):\n"
+        "    os.kill(tracker.pid(), signal.SIGKILL); os.waitid(os.P_PID, tracker.pid(), os.WEXITED | os.WNOWAIT)\n"
+        "    lane = Lane.make(get_context('spawn')); lane.let_go(); del lane\n"
+        "print(tracker.pid() != pid); tracker.stop()"
+    )
+    done = run(version, program)
+    assert (done.stdout, done.stderr) == ("True\n", "")

@@ -27,7 +27,7 @@ def test_a_newcomer_reads_what_was_said(server: Server, nicks: Iterator[str], ch
     lines = enter(server, next(nicks), channel).ask("/history")
 
     assert all(re.match(r"\[\d\d:\d\d\] ", line) for line in lines)
-    assert [line[8:] for line in lines] == [f"<{ana}> hola", f"* {ana} saluda", f"-{irc.nick}- un aviso"]
+    assert [line[8:] for line in lines] == [f"<{ana}> hola", f"<*{ana}> saluda", f"-{irc.nick}- un aviso"]
 
 
 def test_as_many_as_were_asked_for(server: Server, nicks: Iterator[str], channel: str) -> None:

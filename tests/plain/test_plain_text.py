@@ -305,7 +305,7 @@ def test_me_says_what_one_does(server: Server, channel: str, nicks: Iterator[str
         enter(server, nick, channel),
     )
     assert ana.ask("/me waves") == []
-    assert timeless(beto.ask())[-1] == f"@ * {nick} waves"
+    assert timeless(beto.ask())[-1] == f"@ <*{nick}> waves"
     assert irc.sync()[-1] == f":{nick}!~plain@127.0.0.1 PRIVMSG {channel} :\x01ACTION waves\x01"
 
 
@@ -549,7 +549,7 @@ def test_both_dialects_share_one_room(server: Server, channel: str, nicks: Itera
 @pytest.mark.parametrize(
     ("sent", "seen"),
     [
-        ("PRIVMSG {room} :\x01ACTION waves\x01", "@ * {nick} waves"),
+        ("PRIVMSG {room} :\x01ACTION waves\x01", "@ <*{nick}> waves"),
         ("NOTICE {room} :dinner is ready", "@ -{nick}- dinner is ready"),
         (
             "PRIVMSG {room} :\x02bold\x02 \x0304,12red\x03 \x1dslanted\x0f \x04ff0000hex",
@@ -600,7 +600,7 @@ def test_private_messages_cross_the_dialects(server: Server, nicks: Iterator[str
     irc.ask(f"PRIVMSG {nick} :yes?", f"PRIVMSG {nick} :\x01ACTION nods\x01", f"NOTICE {nick} :from a machine")
     assert timeless(ana.ask()) == [
         f"@ <{irc.nick} -> you> yes?",
-        f"@ <{irc.nick} -> you> * nods",
+        f"@ <*{irc.nick} -> you> nods",
         f"@ <{irc.nick} -> you> from a machine",
     ]
 
@@ -632,3 +632,27 @@ def test_who_is_kicked_finds_themselves_in_the_lobby(
         f":{nick}!~plain@127.0.0.1 PRIVMSG #lobby :hola",  # what they type next is said there
     ]
     assert op.sync() == []
+
+
+# Through telnet's own programs
+
+
+PUTTY = bytes.fromhex("fffb1f fffb20 fffb18 fffb27 fffd01 fffb03 fffd03")  # what it sends before anything is typed
+
+
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\r\0", b"\n"])
+def test_putty_is_understood(server: Server, nicks: Iterator[str], line_end: bytes) -> None:
+    nick, channel = next(nicks), f"#{next(nicks)}"
+    irc = irc_in(server, next(nicks), channel)
+    putty = server.plain()
+    putty.expect("Type your nickname")
+    for piece in (PUTTY[:4], PUTTY[4:], nick.encode() + line_end):
+        putty.send_bytes(piece)
+    assert putty.read().startswith(f"* you are {nick};")
+
+    putty.send_bytes(f"/join {channel}".encode() + line_end)
+    putty.expect(f"* in {channel}: ")
+    putty.send_bytes(b"hola\xff\xfa\x1f\x00\x0a\x00\x0a\xff\xf0 a todos" + line_end)  # the window has ten rows now
+
+    assert irc.expect("JOIN").startswith(f":{nick}!")
+    assert irc.expect("PRIVMSG").endswith(f" PRIVMSG {channel} :hola a todos")

@@ -301,7 +301,7 @@ def test_plain_reads_the_past_as_it_reads_the_present(driver: Driver) -> None:
         "[23:13] <ana> hola",
         "[23:13] -ana- aviso",
         "! some messages are missing here",
-        "[23:13] * ana saluda",
+        "[23:13] <*ana> saluda",
     ]
 
 

@@ -500,7 +500,7 @@ class Chat(RuleBasedStateMachine):
         if isinstance(to, Someone):
             self.hear(to, line, f"<{who.nick} -> you> {text}")
         elif done is not None:
-            self.tell([to], line, f"* {who.nick} {done}", who)
+            self.tell([to], line, f"<*{who.nick}> {done}", who)
         else:
             self.tell([to], line, f"-{who.nick}- {text}" if notice else f"<{who.nick}> {text}", who)
         if who.echo:

@@ -652,3 +652,21 @@ print(*map(digest, pickle.load(sys.stdin.buffer)))
             check=True,
         )
         assert child.stdout.decode().split() == expected
+
+
+def test_a_room_whose_name_could_not_be_given_today_is_still_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An earlier program may have allowed it: it comes back with its members, and is nobody's any more in a day."""
+    driver = Driver()
+    ana, beto = driver.irc("ana"), driver.irc("beto")
+    with monkeypatch.context() as earlier:
+        earlier.setattr("mpchat.chat.hub.valid_channel", lambda name, limit: True)
+        for one in (ana, beto):
+            one.send("JOIN #lobby\ufe0f")
+    ana.heard()
+
+    driver.replace_broker()
+    beto.send("PRIVMSG #lobby\ufe0f :hola", "PART #lobby\ufe0f")
+    assert [line.split()[1] for line in ana.heard()] == ["PRIVMSG", "PART"]
+    driver.start()
+    driver.replace_broker()
+    assert driver.irc("ana").send("JOIN #lobby\ufe0f")[-1].split()[1] == "476"

@@ -394,3 +394,19 @@ def test_sharing_a_room(hub: Hub) -> None:
     hub.join(ana, "#a", "", WALL)
     hub.join(beto, "#A", "", WALL)
     assert ana.shares_with(beto)
+
+
+def test_one_room_however_its_accents_are_put_together(hub: Hub) -> None:
+    ana, beto = enter(hub, 1, "ana"), enter(hub, 2, "beto")
+    hub.join(ana, "#caf\u00e9", "", WALL)
+
+    joined = hub.join(beto, "#cafe\u0301", "", WALL)
+
+    assert joined is not None
+    assert joined.channel.name == "#caf\u00e9"
+    assert list(joined.channel.members) == [ana, beto]
+
+
+@pytest.mark.parametrize("name", ["#lobby\ufe0f", "#lob\u034fby", "#lobby\u2800", "#\u3164lobby", "#lobby\U000e0061"])
+def test_there_is_one_lobby_to_the_eye(hub: Hub, name: str) -> None:
+    assert refused(hub.join, enter(hub, 1, "ana"), name, "", WALL) == (Reason.BAD_CHANNEL_NAME, name)

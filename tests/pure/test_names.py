@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpchat.chat.names import fold, full_mask, matches, valid_channel, valid_nick
+from mpchat.chat.names import fold, full_mask, matches, valid_channel, valid_nick, visible
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,9 @@ def test_a_nickname(nick: str) -> None:
         ("ａｎａ", "full-width doubles"),
         ("𝐚𝐧𝐚", "mathematical doubles"),
         ("\u3164\u3164", "letters that show as nothing"),
+        ("ana\U00013441", "an Egyptian blank"),
+        ("ana\udcff", "a byte that was no text"),
+        ("ana\n", "a control character"),
     ],
 )
 def test_not_a_nickname(nick: str, why: str) -> None:
@@ -104,7 +107,30 @@ def test_a_valid_nickname_is_one_visible_word(nick: str) -> None:
         assert not nick[0].isdigit() or not nick[0].isascii()
 
 
-@pytest.mark.parametrize("name", ["#a", "##", "#sala-1", "#ñandú", "#😀", "#" + "a" * 63])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "#a",
+        "##",
+        "#sala-1",
+        "#ñandú",
+        "#😀",
+        "#" + "a" * 63,
+        "#1ºB",
+        "#m²",
+        "#50€",
+        "#¿qué?",
+        "#python教室",
+        "#grupo-Ω",
+        "#привет",
+        "#नमस्ते",
+        "#cafe\u0301",
+        "#STRASSE",
+        "#\u041a\u0430\u0444\u0435chan1",  # Кафе
+        "#μC",
+        "#Δt",
+    ],
+)
 def test_a_channel_name(name: str) -> None:
     assert valid_channel(name, 64)
 
@@ -125,10 +151,66 @@ def test_a_channel_name(name: str) -> None:
         "#a\u00a0b",
         "#" + "a" * 64,
         "#" + "ñ" * 32,
+        "#\udcff",
     ],
 )
 def test_not_a_channel_name(name: str) -> None:
     assert not valid_channel(name, 64)
+
+
+def code_points(*ranges: str) -> list[str]:
+    """Written as Unicode's own files write them."""
+    ends = [[int(end, 16) for end in ends.split("..")] for ends in ranges]
+    return [chr(code) for first, *last in ends for code in range(first, (last or [first])[0] + 1)]
+
+
+# DerivedCoreProperties.txt: Default_Ignorable_Code_Point. Then what has no ink though it is none of these.
+IGNORABLE = code_points(
+    *("00AD", "034F", "061C", "115F..1160", "17B4..17B5", "180B..180F", "200B..200F", "202A..202E", "2060..206F"),
+    *("3164", "FE00..FE0F", "FEFF", "FFA0", "FFF0..FFF8", "1BCA0..1BCA3", "1D173..1D17A", "E0000..E0FFF"),
+)
+INKLESS = code_points("2800", "2D7F", "FFFC", "1107F", "13441..13446", "16FE4", "1D159")
+
+
+@pytest.mark.parametrize("blank", [*IGNORABLE[:200], *INKLESS, "\U000e0041", "\U000e0100", "\U000e0fff"])
+def test_what_shows_as_nothing_is_in_no_name(blank: str) -> None:
+    for place in ("{}lobby", "lob{}by", "lobby{}", "{0}{0}"):
+        assert not valid_channel("#" + place.format(blank), 64)
+        assert not valid_nick(place.format(blank), 30)
+
+
+def test_the_property_has_as_many_characters_as_unicode_says() -> None:
+    assert len(IGNORABLE) == 4174
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("#ｌｏｂｂｙ", "full-width doubles"),
+        ("#𝐥𝐨𝐛𝐛𝐲", "mathematical doubles"),
+        ("#ⅼobby", "a Roman fifty"),
+        ("#l\u043ebby", "a Cyrillic о"),
+        ("#l\u03bfbby", "a Greek ο"),
+        ("#LOBB\u0423", "a Cyrillic У"),
+        ("#pas\u0455-lobby", "in one word of several"),
+        ("#so\u13ac", "a Cherokee letter"),
+        ("#hola…", "three dots in one"),
+    ],
+)
+def test_no_channel_passes_for_another(name: str, why: str) -> None:
+    assert not valid_channel(name, 64), why
+
+
+@given(st.text(st.sampled_from("lobyLOBYſ\u0130ﬀ\u212a\u0301" + "".join(INKLESS + IGNORABLE[:40])), max_size=7))
+def test_a_valid_channel_shows_all_of_itself(text: str) -> None:
+    if valid_channel("#" + text, 64):
+        assert fold(text) == fold("".join(letter for letter in text if letter not in IGNORABLE + INKLESS))
+
+
+def test_a_name_that_is_not_refused_is_cleaned() -> None:
+    assert visible("ro\u3164ot") == "root"
+    assert visible("ｒoot\ufe0f") == "root"
+    assert visible("José") == "José"
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from mpchat.chat.channels import Channel
 from mpchat.chat.events import Event, Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TopicSet, Wallops
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
+from mpchat.chat.text import clean
 from mpchat.protocol.plain import render
 from mpchat.settings import Wording
 from tests.pure.driver import UTC_OFFSET, WALL, Driver
+from tests.pure.test_telnet import PUTTY
+from tests.pure.test_web import REQUESTS
 
 
 def person(nick: str) -> Session:
@@ -33,10 +40,10 @@ ANA, BETO = person("ana"), person("beto")
     [
         (Said(ANA, room(), "#a", "hola", False, 1), "<ana> hola"),
         (Said(ANA, room(), "#a", "hola", True, 1), "-ana- hola"),
-        (Said(ANA, room(), "#a", "\x01ACTION saluda\x01", False, 1), "* ana saluda"),
+        (Said(ANA, room(), "#a", "\x01ACTION saluda\x01", False, 1), "<*ana> saluda"),
         (Said(ANA, room(), "#a", "\x02\x0304rojo\x0f", False, 1), "<ana> rojo"),
         (Said(ANA, BETO, "beto", "hola", False, 1), "<ana -> you> hola"),
-        (Said(ANA, BETO, "beto", "\x01ACTION saluda\x01", False, 1), "<ana -> you> * saluda"),
+        (Said(ANA, BETO, "beto", "\x01ACTION saluda\x01", False, 1), "<*ana -> you> saluda"),
         (Joined(ANA, room()), "* ana joined"),
         (Parted(ANA, room(), ""), "* ana left"),
         (Parted(ANA, room(), "me voy"), "* ana left (me voy)"),
@@ -139,17 +146,66 @@ def test_a_newcomer_may_say_it_as_a_command_too() -> None:
     assert ana.send("/nick ana")[0].startswith("* you are ana;")
 
 
-@pytest.mark.parametrize("line", ["GET / HTTP/1.1", "POST /x HTTP/1.0"])
-def test_a_browser_is_sent_away(line: str) -> None:
-    """A web page could make it speak here for its user."""
+def test_telnets_commands_are_left_out_of_what_is_typed() -> None:
+    """These are PuTTY's first bytes; the Return that follows them alone is nobody's name."""
     driver = Driver()
-    browser, ana = driver.connect(plain=True), driver.plain("ana")
-    browser.heard()
+    ana, beto = driver.connect(plain=True), driver.plain("beto")
     ana.heard()
+    beto.heard()
 
-    assert browser.send(line, "evil") == ["* goodbye (This is not a web server)"]
+    assert ana.send(PUTTY) == []
+    assert ana.send("") == ["! type a nickname"], "somebody has pressed Return"
+    assert ana.send(PUTTY + b"ana\r")[0].startswith("* you are ana;")
+    assert ana.send(b"hol\xff\xf1a", b"\xff\xf6", PUTTY + b"/me saluda") == []
+    assert beto.heard()[1:] == ["[23:13] <ana> hola", "[23:13] <*ana> saluda"]
+
+
+def test_a_telnet_command_may_hold_the_byte_that_ends_a_line() -> None:
+    """A window of ten rows and ten columns, in the middle of a word; whatever dies meanwhile."""
+    driver = Driver()
+    ana, beto = driver.plain("ana"), driver.plain("beto")
+    ana.heard()
+    beto.heard()
+
+    assert ana.send(b"ho\xff\xfa\x1f\x00", b"\x00") == []
+    driver.replace_broker()
+    assert ana.send(b"\xff\xf0la", b"ad\xff\xfd", b"i\xc3\xb3s") == []
+    assert beto.heard() == ["[23:13] <ana> hola", "[23:13] <ana> adi\u00f3s"]
+    assert ana.send(b"\xff\xfa" + b"x" * 4610, "hola") == [], "and one without an end is not waited for for ever"
+    assert beto.heard() == ["[23:13] <ana> hola"]
+
+
+@pytest.mark.parametrize("line", REQUESTS)
+@pytest.mark.parametrize("password", [False, True])
+def test_a_browser_is_sent_away(line: str | bytes, password: bool) -> None:
+    """A web page could make it speak here for its user."""
+    driver = Driver(Wording(password_needed=password))
+    browser = driver.connect(plain=True)
+    browser.heard()
+
+    assert browser.send(line, "/nick evil", "evil", "/pass x") == ["* goodbye (This is not a web server)"]
     assert browser.closed
-    assert ana.send(line) == [], "who has a name may speak of it"
+    assert driver.asked == []
+
+
+def test_who_has_a_name_may_speak_of_requests() -> None:
+    driver = Driver()
+    ana, beto = driver.plain("ana"), driver.plain("beto")
+    beto.heard()
+
+    ana.send("GET / HTTP/1.1", "Host: x")
+
+    assert beto.heard() == ["[23:13] <ana> GET / HTTP/1.1", "[23:13] <ana> Host: x"]
+
+
+def test_a_request_too_long_to_be_seen_is_known_by_its_next_line() -> None:
+    browser = Driver().connect(plain=True)
+    browser.heard()
+
+    browser.driver.feed(*browser.too_long(b"POST /" + b"x" * 9000), *browser.records(["Host: 127.0.0.1:6680", "evil"]))
+
+    assert browser.heard()[-1] == "* goodbye (This is not a web server)"
+    assert browser.closed
 
 
 def test_help_names_every_command() -> None:
@@ -176,7 +232,7 @@ def test_what_others_read() -> None:
     assert beto.heard() == [
         "[23:13] <ana> hola a todos",
         "[23:13] <ana> /hola",
-        "[23:13] * ana saluda",
+        "[23:13] <*ana> saluda",
         "[23:13] <ana -> you> chist",
     ]
     source = ":ana!~plain@127.0.0.1"
@@ -221,3 +277,66 @@ def test_every_refusal_that_plain_text_can_meet_has_its_words() -> None:
     }  # fmt: skip
     for reason, words in _WORDS.items():
         assert words.format(*(2 * Refusal(reason, "x").about))
+
+
+# Nobody's words look like the server's own
+
+hostile = st.one_of(
+    st.sampled_from(
+        ["quit (Client quit)", "* beto quit (Client quit)", "joined", "> * beto joined", "by root: hola", ""]
+    ),
+    st.text(max_size=20).map(clean),  # as every text that comes in
+)
+odd_nicks = st.sampled_from(["ana", "announcement", "by", "you", "now", "quit", "set", "the", "topic", "joined", "in"])
+
+
+def told_by_the_server(nick: str, text: str) -> list[Event]:
+    """All that the server tells of what somebody does."""
+    who, other = person(nick), person("beto")
+    return [
+        Joined(who, room()),
+        Parted(who, room(), text),
+        Kicked(who, other, room(), text),
+        TopicSet(who, room(text)),
+        ModesSet(who, room(), [("+", "m", ""), ("-", "o", "beto")]),
+        Renamed(other, f"{nick}!~u@h", []),
+        Left(who, [], text),
+        Invited(who, other, room()),
+        Wallops(who, text),
+    ]
+
+
+def shown(event: Event) -> bytes:
+    (line,) = render(event, WALL, UTC_OFFSET)
+    assert line.count(b"\n") == 1
+    return line
+
+
+@given(one=odd_nicks, words=hostile, other=odd_nicks, reason=hostile, notice=st.booleans(), private=st.booleans())
+@example("beto", "\x01ACTION quit (Client quit)\x01", "beto", "Client quit", False, False)
+@example("beto", "\x01ACTION quit (Client quit)\x01", "beto", "Client quit", False, True)
+def test_no_words_make_a_line_of_the_servers(
+    one: str, words: str, other: str, reason: str, notice: bool, private: bool
+) -> None:
+    """However they are said; and what one event tells of somebody, no other one tells."""
+    to: Channel | Session = BETO if private else room()
+    told = [shown(event) for event in told_by_the_server(other, reason)]
+
+    for text in (words, f"\x01ACTION {words}\x01"):
+        line = shown(Said(person(one), to, "#a", text, notice, 1))
+        assert line not in told
+        assert re.match(rb"\[23:13\] [<-]", line)
+
+    assert all(line.startswith(b"[23:13] * ") for line in told)
+    others = [shown(event) for event in told_by_the_server(one, words)]
+    assert one == other or not set(told) & set(others)
+    assert len(set(told)) == len(told)
+
+
+@given(words=hostile)
+def test_what_is_done_is_not_what_is_said(words: str) -> None:
+    said = shown(Said(ANA, room(), "#a", words, False, 1))
+    done = shown(Said(ANA, room(), "#a", f"\x01ACTION {words}\x01", False, 1))
+
+    assert said.startswith(b"[23:13] <ana> ")
+    assert done.startswith(b"[23:13] <*ana> ")

@@ -1,6 +1,8 @@
 """protocol/secrets: no password is in a record, however its line was written."""
 
-from itertools import pairwise
+import time
+from itertools import accumulate, pairwise
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -8,6 +10,8 @@ from hypothesis import strategies as st
 
 from mpchat.protocol.message import parse
 from mpchat.protocol.secrets import Withheld
+from mpchat.settings import Wording
+from tests.pure.driver import Driver
 
 SECRET = "5up3r-ſecret"
 
@@ -341,3 +345,100 @@ def test_what_waits_may_come_again_with_more() -> None:
 
     assert withheld.take(("line", 7, 12, b"secret")) == ("line", 7, 12, b"*")
     assert withheld.secret(7, 12) == "secret"
+
+
+# In plain text among telnet's commands: the dialect and the filter must read the same lines
+
+telnet = st.sampled_from(
+    [
+        b"\xff\xfb\x1f",
+        b"\xff\xf1",
+        b"\xff\xfa\x18\x00xterm\xff\xf0",
+        b"\xff\xfa\x1f\x00\n\x00\n\xff\xf0",
+        b"\xff\xfd\n",
+        b"\xff\xfa\x27/pass x\xff\xff\xff\xf0",
+        b"\xff\xff",
+        b"\xff",
+        b"\xff\xfa",
+        b"\xff\xf0",
+        b"\x1b",
+        b"\xc2\x85",
+        b" ",
+        b"\r",
+        b"\xc2",
+    ]
+)
+noise = st.lists(telnet, max_size=3).map(b"".join)
+passed = st.tuples(noise, st.sampled_from([b"/pass", b"/PA\xff\xf1SS", b"pass"]), noise, st.just(b" "), noise).map(
+    b"".join
+)
+lines_said = st.lists(
+    st.tuples(passed, noise).map(lambda parts: parts[0] + SECRET.encode() + parts[1]) | noise | st.just(b"ana"),
+    min_size=1,
+    max_size=3,
+)
+
+
+def records_of(stream: bytes, cuts: list[int]) -> list[tuple[Any, ...]]:
+    """As a worker would forward them, where so many bytes came at a time."""
+    records: list[tuple[Any, ...]] = []
+    start = 0
+    places = {place for place in accumulate(cuts) if place < len(stream)}
+    for at, byte in enumerate(stream, 1):
+        if byte == ord("\n"):
+            records.append(("line", 1, at, stream[start : at - 1]))
+            start = at
+        elif at in places or at == len(stream):
+            records.append(("part", 1, at, stream[start:at]))
+            start = at
+    return records
+
+
+def asked_for(records: list[tuple[Any, ...]], withheld: Withheld | None) -> tuple[list[int], bytes]:
+    """Where the core asked for a password, and all that it was given to read."""
+    driver = Driver(Wording(password_needed=True))
+    driver.connect(plain=True)
+    if withheld is not None:
+        withheld.take(("open", 0, 1, True, "127.0.0.1"))
+    places, read = [], b""
+    for record in records:
+        if withheld is not None:
+            record = withheld.take(record)
+        read += record[3]
+        for _, item in driver.feed(record):
+            if item[0] == "ask":
+                places.append(item[2])
+                driver.feed(("answer", 1, False))
+    return places, read
+
+
+@settings(max_examples=500)
+@given(said=lines_said, cuts=st.lists(st.integers(1, 12), max_size=8))
+@example(said=[b"\xff\xfb\x1f/pass " + SECRET.encode()], cuts=[3])
+@example(said=[b"\xff\xfb\x1f\xff\xfb\x20/pass " + SECRET.encode()], cuts=[3, 3, 4, 6])
+@example(said=[b"\xff\xfa\x1f\x00", b"\x00\xff\xf0/pass " + SECRET.encode()], cuts=[])
+@example(said=[b"\xff\xfa\x1f\x00", b"\x00", b"\xff\xf0/pa", b"ss " + SECRET.encode()], cuts=[5, 1])
+@example(said=[b"/pass " + SECRET.encode()[:4] + b"\xff\xfa\x1f\x00", b"\xff\xf0" + SECRET.encode()[4:]], cuts=[8])
+def test_among_telnet_commands_the_filter_reads_as_the_dialect_does(said: list[bytes], cuts: list[int]) -> None:
+    """It asks at the same places, and what it reads there has no password in it; whole lines or pieces of them."""
+    records = records_of(b"".join(line + b"\n" for line in said), cuts)
+    places, _ = asked_for(records, None)
+    withheld = Withheld()
+
+    found, read = asked_for(records, withheld)
+
+    assert set(found) >= set(places), "a password that is no text is asked about too, and is wrong"
+    if len(places) == b"".join(said).count(SECRET.encode()):
+        assert SECRET.encode() not in read.replace(b"\n", b"")
+        assert SECRET[:4].encode() not in read
+
+
+def test_a_long_line_of_nothing_before_a_secret_is_soon_read() -> None:
+    began = time.process_time()
+    withheld = Withheld()
+    withheld.take(("open", 0, 7, True, "127.0.0.1"))
+    withheld.take(("part", 7, 3000, b"\xff\xf1" * 1500))
+
+    assert withheld.take(("line", 7, 8013, b"\0" * 5000 + b"/pass secret"))[3].endswith(b"/pass *")
+
+    assert time.process_time() - began < 0.5

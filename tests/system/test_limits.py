@@ -67,8 +67,9 @@ def refused_or_in(client: LineClient) -> str:
 
 @needs_linux
 def test_when_the_kernel_has_no_number_left_the_next_ones_are_told_and_nothing_spins() -> None:
-    """--max-clients promises more than the kernel gives: accept(2) says EMFILE."""
-    with unusual("--unlimited", "--max-clients", "1000", before=few_fds) as server:
+    """Settings promise more than the kernel gives, as no option can: accept(2) says EMFILE."""
+    settings = Settings(port=0, plain_port=0, unlimited=True, max_clients=1000)
+    with unusual(settings=settings, before=few_fds) as server:
         ana = server.irc("ana")
         ana.join("#lobby")
         others = [server.irc() for _ in range(80)]

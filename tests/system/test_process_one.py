@@ -92,13 +92,14 @@ def stop(server: Enclosed, number: signal.Signals = signal.SIGTERM) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_and_stops(number: signal.Signals) -> None:
+    """And everybody is told."""
     with enclosed(*SERVER) as server:
         assert server.pid == 1
         ana, beto = server.irc("ana"), server.plain("beto")
         ana.join("#lobby")
         ana.send("PRIVMSG #lobby :hola")
         beto.expect("<ana> hola")
-        server.send_signal(number)
+        os.kill(server.first, number)
         assert any(line.startswith("ERROR") for line in ana.rest())
         assert any("* goodbye" in line for line in beto.rest())
         ana.close()

@@ -202,8 +202,8 @@ def test_one_that_hangs_again_and_again_gets_more_time() -> None:
             before = until(lambda: ready(server))
             kill(server, "worker0", by=signal.SIGSTOP)
             replaced(server, before, "worker0")
-        assert server.log_text().count("process hangs") == 2
-        assert server.log_text().count("process keeps hanging: its limit grows") == 1
+        assert server.log_text().count("process hangs hung='worker0'") == 2
+        assert server.log_text().count("process keeps hanging: its limit grows role='worker0'") == 1
         people.round()
         people.close()
 

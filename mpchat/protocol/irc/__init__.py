@@ -5,11 +5,12 @@ from typing import Any
 
 from mpchat.chat.text import clean, spoiled
 from mpchat.protocol import numerics as n
-from mpchat.protocol.desk import Desk, Outcome, Outcomes, Peer, Question
+from mpchat.protocol.desk import Desk, Goodbye, Outcome, Outcomes, Peer, Question
 from mpchat.protocol.irc import channels, help, history, messages, modes, operators, people, registration, server
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.rendering import render, render_tags
 from mpchat.protocol.message import BODY_BYTES, TAG_BYTES, Message, build, encode, parse
+from mpchat.protocol.web import REFUSED, is_request
 
 COMMANDS = {
     **registration.COMMANDS,
@@ -26,6 +27,9 @@ COMMANDS = {
 
 def handle(desk: Desk, peer: Peer, line: bytes) -> Iterable[Outcome]:
     """Answer one line (without its line end). What the chat refuses comes as Refusal out of the iteration."""
+    is_newcomer = peer.registration is not None
+    if is_newcomer and is_request(line):
+        return [Goodbye(peer.session, REFUSED)]
     if too_long(line):
         return [overlong(desk, peer)]
     try:
@@ -38,7 +42,7 @@ def handle(desk: Desk, peer: Peer, line: bytes) -> Iterable[Outcome]:
     command = COMMANDS.get(message.command)
     if not is_utf_8 and not (command is not None and command.any_bytes):
         return [notice(desk, peer, "Refused: not UTF-8 text")]
-    if peer.registration is not None and not (command is not None and command.newcomers):
+    if is_newcomer and not (command is not None and command.newcomers):
         return [desk.reply(peer, n.NOTREGISTERED, "You have not registered")]
     if command is None:
         return [desk.reply(peer, n.UNKNOWNCOMMAND, middle(clean(message.command)), "Unknown command")]

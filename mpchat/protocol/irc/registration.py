@@ -1,5 +1,6 @@
 """The way in and out: PASS NICK USER CAP PING PONG QUIT (RFC 2812 section 3.1, IRCv3 capability negotiation)."""
 
+from mpchat.chat.names import visible
 from mpchat.protocol import capabilities
 from mpchat.protocol import numerics as n
 from mpchat.protocol.clock import date
@@ -37,7 +38,7 @@ def user(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     if peer.registration is None:
         yield desk.reply(peer, n.ALREADYREGISTERED, "You may not reregister")
         return
-    name = "".join(letter for letter in params[0] if letter in _USER_LETTERS or letter.isalnum())
+    name = "".join(letter for letter in visible(params[0]) if letter in _USER_LETTERS or letter.isalnum())
     if not name:
         yield desk.reply(peer, n.INVALIDUSERNAME, "Your username is not valid")
         return
