@@ -53,7 +53,7 @@ def free_ports() -> int:
         (["--workers", "0"], 2, r"a whole number above 0, not '0'"),
         (["--max-clients", "many"], 2, r"a whole number above 0, not 'many'"),
         (["--sendq", "-5"], 2, r"sendq"),
-        (["--sendq-total", "0"], 2, r"sendq-total: a whole number above 0, not '0'"),
+        (["--sendq-total", "0"], 2, r"sendq-total: a whole number above 999, not '0'"),
         (
             ["--sendq-total", "5000"],
             2,
