@@ -124,6 +124,7 @@ class Broker:
         if is_first:
             # Until the first record is journaled the core is the last run's still, of which no worker is left.
             self.memory.begin_streams(self.settings.workers)
+            self.streams.begin()
             wall, mono = now()
             wording = pack(self.settings.wording)
             self.docket.add_first([("start", wording, self.settings.workers, utc_offset(wall // 60_000), wall, mono)])

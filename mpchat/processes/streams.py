@@ -30,8 +30,13 @@ class Streams:
         self._memory = memory
         self._lanes: list[LaneEnd | None] = [None] * workers
         self._attached = [False] * workers
+        self._is_new = [False] * workers  # who comes next is in no stream yet: we have known the one before
         self.arrivals: dict[int, int] = {}  # workers that ask to be attached, and where each is in its stream
         self.ledger = Ledger(workers, lag_bytes)
+
+    def begin(self) -> None:
+        """The run begins with us, and with workers that are in no stream yet."""
+        self._is_new = [True] * len(self._is_new)
 
     @property
     def ended(self) -> bool:
@@ -67,12 +72,15 @@ class Streams:
         """A worker is at this item of its stream, -1: nowhere. It gets what it needs to be in step with us.
 
         It is told how far the input of its clients has been accepted, and forwards what comes behind that. Raises
-        BadFrame if it has been attached already, and Damaged if it is where the stream that we have replayed is not.
+        BadFrame if it has been attached already, or is new and yet somewhere; and Damaged if it is where the stream
+        that we have replayed is not.
         """
         lane, outbox = self._lanes[worker], self._memory.outboxes[worker]
         assert lane is not None
         if self._attached[worker]:
             raise BadFrame("it is attached already")
+        if position >= 0 and self._is_new[worker]:
+            raise BadFrame(f"it is new, and says that it is at item {position} of its stream")
         if position >= 0 and not outbox.base <= position <= outbox.last:
             kept = f"is kept from {outbox.base} to {outbox.last}"
             raise Damaged(f"worker{worker} is at item {position} of its stream, which by journal and snapshot {kept}")
@@ -82,7 +90,7 @@ class Streams:
                 lane.put(("state", position, places, []))
             lane.put(("state", position, [], outbox.groups()))
         self.ledger.reset(worker)
-        self._attached[worker] = True
+        self._attached[worker] = self._is_new[worker] = True
         self._put(worker, position, 0, outbox.after(position))
         lane.put(("go", self._memory.core.inputs(worker)))
         crash_point("broker: attached a worker")

@@ -156,7 +156,7 @@ def test_where_an_acceptor_may_open_nothing_newcomers_wait(lone: Server) -> None
     with lone.irc("ana") as ana:
         pid = pids(lone)["acceptor"]
         before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, before[1]))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
         with lone.irc() as newcomer:  # as far as the kernel goes
             newcomer.send("PING hello")
             until(lambda: "out of file descriptors" in lone.log_text())
