@@ -106,7 +106,10 @@ def test_private_messages_are_not_kept(server: Server, nicks: Iterator[str], cha
 
 def test_the_past_outlives_the_server(nicks: Iterator[str], channel: str, tmp_path: Path) -> None:
     with running("--unlimited", data=tmp_path) as server:
-        before = member(server, next(nicks), channel, CAPS).ask(f"PRIVMSG {channel} :uno", f"PRIVMSG {channel} :dos")
+        ana = member(server, next(nicks), channel, CAPS)
+        before = ana.ask(f"PRIVMSG {channel} :uno", f"PRIVMSG {channel} :dos")
+        server.process.send_signal(signal.SIGTERM)
+        ana.rest()  # somebody was there until the end, or the room would have ended before
     with running("--unlimited", data=tmp_path) as server:
         ana = member(server, next(nicks), channel, CAPS)
         ana.ask(f"PRIVMSG {channel} :tres")
