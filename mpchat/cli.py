@@ -452,6 +452,7 @@ def _server_settings(options: argparse.Namespace) -> Settings:
         plain_port=_default_plain_port(options.port) if options.plain_port == -1 else options.plain_port,
         workers=options.workers,
         wording=Wording(
+            answer_bytes=min(Wording.answer_bytes, options.sendq // 2),  # a long answer is no lag
             name=options.name,
             network=options.network,
             description=options.description,

@@ -21,6 +21,7 @@ group of connections gets them. It has never heard of sockets, queues or process
                                                                 past: rows, the oldest first, or None for no answer
     ("again", connection)                               broker  the answer to "ask" died with a broker: the line that
                                                                 asked, and those after it, will be forwarded again
+    ("drained", connection, number)                     worker  answers "drain": the client's kernel has taken it all
     ("skip", place, connection)                         broker  a record of this connection cannot be dealt with, and
                                                                 is left out; where it stood is the broker's affair
     ("full", connections)                               broker  the disk is: what these have sent waits unaccepted
@@ -33,6 +34,8 @@ group of connections gets them. It has never heard of sockets, queues or process
     ("join", group, connection)  ("leave", …)           worker  group membership
     ("ack", connection, end)                            worker  take the input up to `end` from the kernel
     ("probe", connection)                               worker  is anything of it unread?
+    ("drain", connection, number)                       worker  say when all that was sent to it before this is out;
+                                                                the last number counts
     ("close", connection)                               worker  flush and close
     ("end",)                                            worker  the last item of all
     ("ask", connection, end, kind, about)               broker  a question to the world outside; the line that asks it
@@ -64,7 +67,7 @@ from mpchat.protocol import irc, plain, state
 from mpchat.protocol.attachment import Attachment, attachment_of, attachment_values
 from mpchat.protocol.capabilities import ECHO_MESSAGE, MESSAGE_TAGS, PLAIN, SERVER_TIME, knows_tags
 from mpchat.protocol.clock import time_tag
-from mpchat.protocol.desk import Desk, Goodbye, Outcome, Peer, Question
+from mpchat.protocol.desk import DRAIN, Desk, Goodbye, Outcome, Peer, Question
 from mpchat.protocol.saying import VERBS
 from mpchat.protocol.tags import before_message
 from mpchat.protocol.telnet import IAC, goes_on
@@ -79,6 +82,7 @@ BROKER = -1  # stands where a worker's number would: the item is for the broker 
 STATE_VERSION = 4  # to be raised whenever dump() holds anything else, with an upgrade in protocol/upgrading.py
 _FULL = "The server's disk is full: what you send waits, and is dealt with when there is room"
 _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
+_CLOSED = "Connection closed"  # why somebody is gone who has ended their input, and may still read (RFC 9293 3.6)
 _LATE_MS = 1000  # the server itself has stood still (a full disk, Ctrl-Z): what came meanwhile is about to be heard
 
 
@@ -105,6 +109,7 @@ class Core:
             "silent": self._silent,
             "answer": self._answer,
             "again": self._again,
+            "drained": self._drained,
             "skip": self._skip,
             "full": self._full,
             "stop": self._stop,
@@ -145,6 +150,14 @@ class Core:
             if attachment.worker == worker
         ]
 
+    def drains(self, worker: int) -> list[tuple[int, int]]:
+        """This worker's connections of which it must say when their output is out, each with the question's number."""
+        return [
+            (attachment.connection, attachment.drains)
+            for attachment in self._attached.values()
+            if attachment.worker == worker and attachment.waits_for_client
+        ]
+
     def parts(self) -> list[tuple[int, bool, int, bytes]]:
         """Each connection, is_plain, how far its input has been taken, and the beginning of a line that ends there.
 
@@ -166,7 +179,10 @@ class Core:
         return attachment.taken if attachment.asked is None else attachment.before[0]
 
     def questions(self) -> list[int]:
-        """The connections with an open question. If the broker has died, nobody is looking for the answers."""
+        """The connections with an open question. If the broker has died, nobody is looking for the answers.
+
+        What is held behind it may lack its secrets: it is forwarded again, even where the client still has to answer.
+        """
         return [attachment.connection for attachment in self._attached.values() if attachment.asked is not None]
 
     def dump(self) -> bytes:
@@ -255,6 +271,7 @@ class Core:
         if attachment.asked is None:
             self._take(attachment, kind, end, what, line_start)
         else:
+            attachment.heard_at, attachment.pinged = self._desk.mono, False  # a slow reader is not silent
             attachment.held.append((kind, end, what, line_start))
 
     def _take(self, attachment: Attachment, kind: str, end: int, what: Any, line_start: int) -> None:
@@ -273,7 +290,7 @@ class Core:
                 attachment.part = what + b"\n"  # a byte of a telnet command
             else:
                 self._run(attachment, plain.handle(self._desk, peer, line))
-            if attachment.asked is not None:  # it is acknowledged with its answer
+            if attachment.asked is not None and attachment.asked.kind != DRAIN:  # it is acknowledged with its answer
                 attachment.before = taken, line_start, part
                 return
         elif kind == "part":
@@ -287,9 +304,12 @@ class Core:
         attachment = self._attached.get(connection)
         if attachment is None:
             return
+        if attachment.waits_for_client:  # nobody waits for one who leaves: who ends in order gets all at once
+            attachment.leaving = reason
+            self._go_on(attachment)
         if attachment.asked is not None:  # lines that came before the end still wait
             attachment.held.append(("gone", attachment.accepted, reason, attachment.line_start))
-        else:
+        elif connection in self._attached:
             self._quit(attachment, reason, reason)
 
     def _silent(self, connection: int) -> None:
@@ -300,18 +320,36 @@ class Core:
 
     def _answer(self, connection: int, answer: Any) -> None:
         attachment = self._attached.get(connection)
-        if attachment is None or attachment.asked is None:
+        if attachment is None or attachment.asked is None or attachment.asked.kind == DRAIN:
             return
         question, attachment.asked = attachment.asked, None
         peer = attachment.peer
         self._run(attachment, _dialect(peer).answered(self._desk, peer, question, answer))
         self._acks[connection] = attachment.taken
-        while attachment.held and attachment.asked is None and connection in self._attached:
+        self._take_held(attachment)
+
+    def _take_held(self, attachment: Attachment) -> None:
+        """What has waited for an answer, up to the next question."""
+        while attachment.held and attachment.asked is None and attachment.connection in self._attached:
             kind, *held = attachment.held.pop(0)
             if kind == "gone":
-                self._gone(connection, held[1])
+                self._gone(attachment.connection, held[1])
             else:
                 self._take(attachment, kind, *held)
+
+    def _drained(self, connection: int, number: int) -> None:
+        attachment = self._attached.get(connection)
+        if attachment is not None and attachment.waits_for_client and attachment.drains == number:
+            self._go_on(attachment)
+
+    def _go_on(self, attachment: Attachment) -> None:
+        """The client has taken what it was told, or has left: now the rest of the answer, and what came behind it."""
+        assert attachment.asked is not None
+        cursor, attachment.asked, attachment.given = attachment.asked.about, None, 0
+        if cursor and attachment.leaving in ("", _CLOSED):
+            peer = attachment.peer
+            self._run(attachment, _dialect(peer).go_on(self._desk, peer, *cursor))
+        self._take_held(attachment)
 
     def _again(self, connection: int) -> None:
         attachment = self._attached.get(connection)
@@ -349,7 +387,7 @@ class Core:
     def _due(self, attachment: Attachment) -> None:
         peer, words = attachment.peer, self._desk.wording
         if peer.registration is not None:
-            if attachment.asked is not None:
+            if attachment.asked is not None and attachment.asked.kind != DRAIN:
                 self._wait(attachment, _ANSWER_SECONDS)
             else:
                 self._gone(attachment.connection, "Registration timed out")
@@ -367,13 +405,25 @@ class Core:
 
     # Outcomes
 
-    def _run(self, attachment: Attachment, outcomes: Iterable[Outcome]) -> None:
-        """Let a dialect answer, and do what it yields in the order in which it yields it."""
+    def _run(self, attachment: Attachment, outcomes: Iterable[Outcome], whole: bool = False) -> None:
+        """Let a dialect answer, and do what it yields in the order in which it yields it.
+
+        A long answer waits now and then until the client has taken what there is of it, unless it must be `whole`: who
+        asks for much does not lag behind.
+        """
+        long = False
         try:
             for outcome in outcomes:
                 if isinstance(outcome, bytes):
-                    self._send(attachment, [outcome])
+                    attachment.given += self._send(attachment, [outcome])
+                    if attachment.given >= self._desk.wording.answer_bytes:
+                        long = not whole and attachment.leaving != _CLOSED
                 elif isinstance(outcome, Question):
+                    if outcome.kind == DRAIN:
+                        if long and attachment.asked is None:
+                            self._drain(attachment, outcome)
+                            break
+                        continue
                     attachment.asked = outcome
                     question = ("ask", attachment.connection, attachment.taken, outcome.kind, outcome.about)
                     self._items.append((BROKER, question))
@@ -384,8 +434,19 @@ class Core:
         except Refusal as refusal:
             peer = attachment.peer
             self._send(attachment, [_dialect(peer).refuse(self._desk, peer, refusal)])
+        if long and attachment.asked is None:
+            self._drain(attachment, Question(DRAIN))
         if attachment.peer.capabilities != attachment.capabilities:
             self._regroup(attachment)
+
+    def _drain(self, attachment: Attachment, question: Question) -> None:
+        """The client must take what it was told; only then the rest of the answer follows, if `question` has one."""
+        if attachment.leaving or attachment.connection not in self._attached:
+            return
+        attachment.asked = question
+        attachment.before = attachment.taken, attachment.taken, b""
+        attachment.drains += 1
+        self._items.append((attachment.worker, (DRAIN, attachment.connection, attachment.drains)))
 
     def _quit(self, attachment: Attachment, reason: str, farewell: str) -> None:
         """Others are told the reason, the one who leaves the farewell."""
@@ -417,7 +478,7 @@ class Core:
                 self._cast([event.channel], event)
                 self._leave(whom, event.channel)
                 if whom.peer.is_plain:
-                    self._run(whom, plain.kicked(self._desk, whom.peer))
+                    self._run(whom, plain.kicked(self._desk, whom.peer), whole=True)  # perhaps amid a line of theirs
             case Renamed():
                 if event.channels:
                     self._cast(event.channels, event)
@@ -512,9 +573,11 @@ class Core:
             return before_message(profile, desk.wall, desk.hub.born, event.number, event.tags) + lines[0]
         return self._tagged(lines, profile)
 
-    def _send(self, attachment: Attachment, lines: list[bytes]) -> None:
+    def _send(self, attachment: Attachment, lines: list[bytes]) -> int:
+        """Returns how many bytes it is for the wire."""
         data = self._tagged(lines, attachment.profile)
         self._items.append((attachment.worker, ("send", attachment.connection, data)))
+        return len(data)
 
     def _tagged(self, lines: list[bytes], profile: int) -> bytes:
         """A line that has tags has its time among them."""

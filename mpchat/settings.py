@@ -44,6 +44,8 @@ class Wording:
     channels_per_client: int = 50
     departed_names: int = 1000  # WHOWAS remembers so many; a few hundred bytes each
 
+    answer_bytes: int = 65_536  # told at once of a long answer; what is left waits until the client has taken that
+
     registration_seconds: int = 30
     ping_seconds: int = 120  # silence before the server asks
     ping_grace_seconds: int = 60  # and before it gives up

@@ -9,6 +9,8 @@ from mpchat.chat.sessions import Session
 VOICE = 1
 OP = 2
 RIGHTS = {"o": OP, "v": VOICE}
+FEW = 100  # members whose list is told in one piece: some 10 kB, or 50 with all that WHO tells
+NOBODY = -1  # stands before the first in any order of arrival
 FLAGS = "imnst"  # invite only, moderated, no messages from outside, secret, topic by operators only
 
 
@@ -26,6 +28,7 @@ class Channel:
         "limit",
         "members",
         "name",
+        "order",
         "since",
         "topic",
         "topic_at",
@@ -36,6 +39,7 @@ class Channel:
         self.name = name
         self.folded = fold(name)
         self.created = created
+        self.order = 0  # its place among all that there are: see Hub.arrivals
         self.since = since  # number of the last message before it was created
         self.topic = ""
         self.topic_by = ""
@@ -45,6 +49,15 @@ class Channel:
         self.limit = 0  # 0: none
         self.bans: dict[str, tuple[str, int]] = {}  # mask: by whom, when
         self.members: dict[Session, int] = {}  # in order of arrival, with their rights
+
+    def roll(self, behind: int = NOBODY) -> list[Session]:
+        """The members, in order of their arrival on the server; or those who arrived behind this one.
+
+        A few of them, who are always told of together, come in the order in which they joined.
+        """
+        if len(self.members) <= FEW and behind == NOBODY:
+            return list(self.members)
+        return sorted((member for member in self.members if member.order > behind), key=lambda member: member.order)
 
     def admit(self, session: Session, key: str) -> None:
         """Refuse whoever may not join. An invitation opens +i and +l, but neither a ban nor a key."""

@@ -36,6 +36,8 @@ class Hub:
         self.dormant: dict[str, tuple[int, Channel]] = {}  # by folded name: until when (mono ms), and what it was
         self.born = 0  # wall ms: when the numbers began, in the first run of all
         self.said = 0  # messages so far
+        self.arrivals = 0  # sessions and channels so far: each has its number, and they stand here in that order
+        self.departures = 0  # how many were remembered so far; the last of them is the last in `departed`
         self.receipts = Receipts()
         self.entered = self.invisible = self.operators = self.most = 0  # what LUSERS counts
         lobby = self.channels[LOBBY] = Channel(LOBBY, wall)
@@ -51,6 +53,7 @@ class Hub:
         for session in former.people():
             former.remember(session, ended)
         self.departed.extend(former.departed)
+        self.departures = former.departures
         self.dormant = {
             name: (until + shift, channel) for name, (until, channel) in former.dormant.items() if until + shift > mono
         }
@@ -92,7 +95,8 @@ class Hub:
     # Coming and going
 
     def connect(self, id: int, host: str) -> Session:
-        session = self.sessions[id] = Session(id, host)
+        self.arrivals += 1
+        session = self.sessions[id] = Session(id, host, self.arrivals)
         return session
 
     def claim(self, session: Session, nick: str, wall: int) -> Renamed | None:
@@ -143,6 +147,7 @@ class Hub:
     def remember(self, session: Session, wall: int) -> None:
         """For WHOWAS: this nickname was theirs."""
         self.departed.append((session.nick, session.user, session.host, session.realname, wall))
+        self.departures += 1
 
     # Channels
 
@@ -159,6 +164,8 @@ class Hub:
             raise Refusal(Reason.TOO_MANY_CHANNELS, name)
         if channel is None:
             channel = self._wake(session, name, key) or Channel(name, wall, self.said)
+            self.arrivals += 1
+            channel.order = self.arrivals
             self.channels[channel.folded] = channel
             channel.members[session] = OP
         else:

@@ -21,6 +21,7 @@ class Session:
         "invitations",
         "nick",
         "operator",
+        "order",
         "prefix",
         "realname",
         "signed_on",
@@ -29,8 +30,9 @@ class Session:
         "wallops",
     )
 
-    def __init__(self, id: int, host: str) -> None:
+    def __init__(self, id: int, host: str, order: int = 0) -> None:
         self.id = id
+        self.order = order  # its place among all that came: see Hub.arrivals
         self.host = host
         self.nick = ""
         self.user = ""

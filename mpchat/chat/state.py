@@ -20,7 +20,7 @@ Values = tuple[Any, ...]
 _LINKS = ("channels", "invitations", "members")  # what refers to others
 _SESSION = tuple(name for name in Session.__slots__ if name not in _LINKS)
 _CHANNEL = tuple(name for name in Channel.__slots__ if name not in _LINKS)
-_HUB = ("departed", "born", "said", "entered", "invisible", "operators", "most")
+_HUB = ("departed", "born", "said", "arrivals", "departures", "entered", "invisible", "operators", "most")
 _of_session, _of_channel, _of_hub = attrgetter(*_SESSION), attrgetter(*_CHANNEL), attrgetter(*_HUB)
 
 

@@ -67,6 +67,12 @@ class Groups:
         connection.outbox.append(data)
         self._pending[connection.id] = connection
 
+    def settle(self, connection: Connection) -> None:
+        """All that it has been sent so far lies in its outbox, and it is looked at in this turn."""
+        if self._run and connection.id in self._members[self._run_group]:
+            self._except(connection)
+        self._pending[connection.id] = connection
+
     def clear(self) -> None:
         """No groups, nobody to send to; whoever calls this empties the outboxes."""
         self._members.clear()

@@ -7,7 +7,8 @@ A worker that has just been started is nowhere in the stream, and first becomes 
 (succession.py). Until then it has no output.
 
 With "go" comes how much of each client's input the broker has accepted. What was forwarded beyond that has died with
-somebody, and is still in the kernel: it is forwarded again.
+somebody, and is still in the kernel: it is forwarded again. And it comes for whose output the broker waits: we say when
+it is out, whoever has said so before.
 """
 
 from __future__ import annotations
@@ -220,9 +221,9 @@ class Attachment:
                     case ("state", int() as position, list() as places, list() as groups):
                         check_state(places, groups)
                         self.take_state(position, places, groups)
-                    case ("go", list() as inputs):
-                        check_inputs(inputs)
-                        self.go(inputs)
+                    case ("go", list() as inputs, list() as drains):
+                        check_inputs(inputs, drains)
+                        self.go(inputs, drains)
                     case _:
                         raise UnknownMessage(message)
         except BadFrame as error:
@@ -260,7 +261,7 @@ class Attachment:
         if self.is_new:
             self.succession.opened(id)
 
-    def go(self, inputs: list[tuple[int, int, int, bool]]) -> None:
+    def go(self, inputs: list[tuple[int, int, int, bool]], drains: list[tuple[int, int]]) -> None:
         """We are in step with the broker: from here on all is as if nobody had died."""
         worker = self.worker
         if self.is_new:
@@ -278,5 +279,8 @@ class Attachment:
                 connection.resume_input(0, 0, False)
                 worker.announce(connection)
             worker.intake.read(connection)
+        worker.drains.clear()  # what we were to say may have been lost, or the broker knows it
+        for id, number in drains:
+            worker.drain(worker.connections[id], number)
         worker.control.post("ready")
         crash_point("worker: attached")

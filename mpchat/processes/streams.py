@@ -92,7 +92,8 @@ class Streams:
         self.ledger.reset(worker)
         self._attached[worker] = self._is_new[worker] = True
         self._put(worker, position, 0, outbox.after(position))
-        lane.put(("go", self._memory.core.inputs(worker)))
+        core = self._memory.core
+        lane.put(("go", core.inputs(worker), core.drains(worker)))
         crash_point("broker: attached a worker")
 
     def deliver(self) -> None:

@@ -18,6 +18,7 @@ _RECORDS: dict[str, Types] = {  # those that a worker sends besides
     "open": (str, int, int, bool, str),
     "gone": (str, int, str),
     "silent": (str, int),
+    "drained": (str, int, int),
 }
 _ITEMS: dict[str, Types] = {
     "open": (str, int),
@@ -27,12 +28,14 @@ _ITEMS: dict[str, Types] = {
     "leave": (str, int, int),
     "ack": (str, int, int),
     "probe": (str, int),
+    "drain": (str, int, int),
     "close": (str, int),
     "end": (str,),
 }
 _ENTRY: Types = (int, int, bytes, int)
 _PLACE: Types = (int, int, bytes, bool)
 _INPUT_PLACE: Types = (int, int, int, bool)
+_DRAIN: Types = (int, int)
 _ROW: Types = (int, int, str, str, str, str)  # and the offset from UTC, or None
 
 
@@ -78,10 +81,11 @@ def check_state(places: list[Any], groups: list[Any]) -> None:
             raise UnknownMessage(group)
 
 
-def check_inputs(inputs: list[Any]) -> None:
-    for place in inputs:
-        if _types(place) != _INPUT_PLACE:
-            raise UnknownMessage(place)
+def check_inputs(inputs: list[Any], drains: list[Any]) -> None:
+    for places, types in ((inputs, _INPUT_PLACE), (drains, _DRAIN)):
+        for place in places:
+            if _types(place) != types:
+                raise UnknownMessage(place)
 
 
 def check_rows(rows: list[Any]) -> None:

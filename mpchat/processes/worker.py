@@ -59,6 +59,7 @@ class Worker:
         self.most_looks = most_looks(settings.hang_limit)
         self.look_at = 0.0  # monotonic: when the attachment looks at what has not come whole
         self.attachment = Attachment(self)  # to the broker and the acceptor of the moment
+        self.drains: dict[int, tuple[int, int]] = {}  # connection: bytes that the broker waits for to be out; number
         self.applied = self.reported = 0  # bytes of the stream
         self.sends = self.bytes_out = self.turns = 0
         self.ending = False
@@ -70,6 +71,7 @@ class Worker:
             "leave": lambda group, id: self.groups.leave(group, self.connections[id]),
             "ack": lambda id, end: self.intake.acknowledge(self.connections[id], end),
             "probe": lambda id: self.probe(self.connections[id]),
+            "drain": lambda id, number: self.drain(self.connections[id], number),
             "close": lambda id: self.close(self.connections[id]),
             "end": self.end,
         }
@@ -154,6 +156,20 @@ class Worker:
         if not connection.unread():
             self.intake.records.append(("silent", connection.id))
 
+    def drain(self, connection: Connection, number: int) -> None:
+        """The broker has more to tell this client, who must take first what there is: it waits for our word."""
+        self.groups.settle(connection)
+        end = connection.sent + connection.unsent + sum(map(len, connection.outbox))
+        self.drains[connection.id] = end, number
+
+    def tell_drained(self, pending: dict[int, Connection]) -> None:
+        """Of those that may have sent something. A broker that comes later asks again: nobody else would know."""
+        for id in self.drains.keys() & pending.keys():
+            end, number = self.drains[id]
+            if pending[id].sent >= end:
+                del self.drains[id]
+                self.intake.records.append(("drained", id, number))
+
     def flush(self) -> None:
         """Send this turn's output: everything for one client in one call."""
         pending = self.groups.take_pending()
@@ -168,6 +184,8 @@ class Worker:
             if connection.closing:
                 self.close_if_done(connection)
         self.backlogs.end_turn()
+        if self.drains and self.attachment.complete:
+            self.tell_drained(pending)
         self.checkpoints.changed.update(pending)
         crash_point("worker: sent to all")
 
@@ -212,6 +230,7 @@ class Worker:
         for part in (self.closing, self.intake, self.groups, self.checkpoints, self.backlogs):
             part.forget(connection)
         del self.connections[connection.id]
+        self.drains.pop(connection.id, None)
         connection.sock.close()
         crash_point("worker: closed")
         self.attachment.gone(connection)

@@ -4,14 +4,15 @@
              ........accepted..........|
                       ....begun........|                       if this is the beginning of a line, or a piece of one
 
-While a question is open, what is accepted is held. Without one, all that is accepted is also taken.
+While a question is open, what is accepted is held. Without one, all that is accepted is also taken. So is a line whose
+answer is so long that the client must take some of it first; one that asks the world outside is taken with its answer.
 """
 
 from operator import attrgetter
 from typing import Any
 
 from mpchat.chat.sessions import Session
-from mpchat.protocol.desk import Peer, Question, Registration
+from mpchat.protocol.desk import DRAIN, Peer, Question, Registration
 
 Held = tuple[str, int, Any, int]  # kind of the record, end, its bytes (or what else it has), where its line began
 
@@ -26,8 +27,11 @@ class Attachment:
         "capabilities",
         "connection",
         "discarding",
+        "drains",
+        "given",
         "heard_at",
         "held",
+        "leaving",
         "line_start",
         "part",
         "peer",
@@ -51,8 +55,16 @@ class Attachment:
         self.heard_at = mono
         self.pinged = False
         self.asked: Question | None = None  # while this is open, later lines wait in `held`
+        self.drains = 0  # how many questions have gone to its worker: the answer names the last one
+        self.given = 0  # bytes of answers since the last time that we know that the client has taken all
+        self.leaving = ""  # why, if it has left and what it had sent before is still dealt with
         self.before = (0, 0, b"")  # taken, line_start and part as they were before the line that asked
         self.held: list[Held] = []
+
+    @property
+    def waits_for_client(self) -> bool:
+        """It has been told so much that the rest must wait until the client has taken that."""
+        return self.asked is not None and self.asked.kind == DRAIN
 
     @property
     def begun(self) -> int:
@@ -60,8 +72,10 @@ class Attachment:
         return self.accepted - self.line_start
 
     def ask_again(self) -> None:
-        """As if the line that asked, and all after it, had not come."""
-        self.asked, self.held = None, []
+        """As if the line that asked, and all after it, had not come; of one that waits for the client, all after it."""
+        if self.asked is not None and self.asked.kind != DRAIN:
+            self.asked = None
+        self.held = []
         self.taken, self.line_start, self.part = self.before
         self.accepted, self.discarding = self.taken, False
 

@@ -44,12 +44,18 @@ class Peer:
         return PLAIN if self.is_plain else profile(self.capabilities)
 
 
+DRAIN = "drain"
+
+
 @dataclass(slots=True)
 class Question:
     """Something only the world outside can answer. `about`, plain data, is all it is told.
 
     "password", or "oper" about an operator's name: is the withheld secret the right one? "history" about (room,
     number, limit, is_latest): what was said in a room behind a message; see past.py.
+
+    DRAIN is asked of the client's worker, and only if the answer so far is long: has the client taken it? `about` says
+    where the rest begins, as the name of one of the dialect's GO_ON and what else that takes: plain data too.
     """
 
     kind: str

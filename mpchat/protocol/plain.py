@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from mpchat.chat.channels import Channel
+from mpchat.chat.channels import FEW, NOBODY, Channel
 from mpchat.chat.events import (
     Event,
     Invited,
@@ -27,7 +27,7 @@ from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.text import CTCP, clean, without_formatting
 from mpchat.protocol.clock import hour, hour_of_day
-from mpchat.protocol.desk import Desk, Goodbye, Outcomes, Peer, Question
+from mpchat.protocol.desk import DRAIN, Desk, Goodbye, Outcomes, Peer, Question
 from mpchat.protocol.message import cut
 from mpchat.protocol.past import GAP, MISSING, MOST_ROWS, Row, latest, room_asked, told
 from mpchat.protocol.saying import ACTION, VERBS, action, fit
@@ -86,8 +86,13 @@ def handle(desk: Desk, peer: Peer, data: bytes) -> Outcomes:
 
 def greet(desk: Desk, peer: Peer) -> Outcomes:
     yield line(f"Welcome to {desk.wording.network}.")
-    for text in desk.wording.motd:
+    yield from _motd(desk, peer, 0)
+
+
+def _motd(desk: Desk, peer: Peer, start: int) -> Outcomes:
+    for place, text in enumerate(desk.wording.motd[start:], start + 1):
         yield line(text)
+        yield Question(DRAIN, ("motd", place))
     if desk.wording.password_needed:
         yield line("This server has a password: type /pass and the password.")
     else:
@@ -127,9 +132,16 @@ def _enter(desk: Desk, peer: Peer, name: str, key: str) -> Outcomes:
     for old in left:
         yield desk.hub.part(session, old, "")
     yield joined
-    yield line(_who_is_in(joined.channel, session))
-    if joined.channel.topic:
-        yield line(f"* topic: {joined.channel.topic}")
+    yield from _entered(desk, peer, NOBODY, joined.channel.folded)
+
+
+def _entered(desk: Desk, peer: Peer, behind: int, name: str) -> Outcomes:
+    """What somebody reads who has come into a room."""
+    channel = peer.session.channels.get(name)
+    if channel is not None:  # else they are elsewhere by now
+        yield from _who_is_in(peer, channel, behind, ("entered",))
+        if channel.topic:
+            yield line(f"* topic: {channel.topic}")
 
 
 def kicked(desk: Desk, peer: Peer) -> Outcomes:
@@ -137,9 +149,16 @@ def kicked(desk: Desk, peer: Peer) -> Outcomes:
     yield from _enter(desk, peer, LOBBY, "")
 
 
-def _who_is_in(channel: Channel, me: Session) -> str:
-    shown = [member.nick for member in channel.members if me in channel.members or not member.invisible]
-    return f"* in {channel.name}: {', '.join(shown)}"
+def _who_is_in(peer: Peer, channel: Channel, behind: int, cursor: tuple[str, ...]) -> Outcomes:
+    """One line, or if there are many some; what is left of them begins at `cursor`, behind whom, the room's name."""
+    inside, roll = peer.session in channel.members, channel.roll(behind)
+    for start in range(0, max(behind == NOBODY, len(roll)), FEW):
+        some = roll[start : start + FEW]
+        shown = [member.nick for member in some if inside or not member.invisible]
+        if shown or len(roll) <= FEW:
+            yield line(f"* in {channel.name}: {', '.join(shown)}")
+        if len(roll) > FEW:
+            yield Question(DRAIN, (*cursor, some[-1].order, channel.folded))
 
 
 def _room(peer: Peer) -> Channel:
@@ -212,17 +231,27 @@ def _me(desk: Desk, peer: Peer, rest: str) -> Outcomes:
 
 def _who(desk: Desk, peer: Peer, rest: str) -> Outcomes:
     name = rest if rest.startswith("#") else "#" + rest
-    channel = desk.hub.channel(name) if rest else _room(peer)
+    yield from _who_in(desk, peer, NOBODY, name if rest else _room(peer).name)
+
+
+def _who_in(desk: Desk, peer: Peer, behind: int, name: str) -> Outcomes:
+    channel = desk.hub.channel(name)
     if not channel.shows_itself_to(peer.session):
         raise Refusal(Reason.NO_SUCH_CHANNEL, name)
-    yield line(_who_is_in(channel, peer.session))
+    yield from _who_is_in(peer, channel, behind, ("who",))
 
 
 def _rooms(desk: Desk, peer: Peer, rest: str) -> Outcomes:
-    for channel in list(desk.hub.channels.values()):
-        if channel.members and channel.shows_itself_to(peer.session):
+    yield from _list(desk, peer, NOBODY)
+
+
+def _list(desk: Desk, peer: Peer, behind: int) -> Outcomes:
+    """The rooms that stand behind this place in their order."""
+    for channel in desk.hub.channels.values():
+        if channel.order > behind and channel.members and channel.shows_itself_to(peer.session):
             topic = f"  {channel.topic}" if channel.topic else ""
             yield line(f"* {channel.name} ({len(channel.members)}){topic}")
+            yield Question(DRAIN, ("rooms", channel.order))
 
 
 def _history(desk: Desk, peer: Peer, rest: str) -> Outcomes:
@@ -293,6 +322,14 @@ _COMMANDS = {
     "help": _Command(_help, "", "this list", newcomers=True),
     "quit": _Command(_quit, "[TEXT]", "leave", newcomers=True),
 }
+
+
+_GO_ON: dict[str, Callable[..., Outcomes]] = {"entered": _entered, "motd": _motd, "rooms": _list, "who": _who_in}
+
+
+def go_on(desk: Desk, peer: Peer, name: str, *where: Any) -> Outcomes:
+    """The rest of an answer that has waited for the client: what the Question of kind DRAIN was about."""
+    return _GO_ON[name](desk, peer, *where)
 
 
 def farewell(peer: Peer, reason: str) -> bytes:

@@ -30,6 +30,7 @@ class Follower:
         self.groups: dict[int, list[int]] = {}
         self.taken: dict[int, int] = {}
         self.probed: list[int] = []
+        self.drains: dict[int, int] = {}  # whose output the core waits for, and the number of that wait
         self.ended = False
 
     def apply(self, item: Item) -> None:
@@ -58,6 +59,9 @@ class Follower:
                 assert not self.closed[connection]
                 assert end > self.taken.get(connection, 0), "acknowledgements rise"
                 self.taken[connection] = end
+            case ("drain", connection, number):
+                assert not self.closed[connection]
+                self.drains[connection] = number
             case ("probe", connection):
                 assert not self.closed[connection]
                 self.probed.append(connection)
@@ -83,6 +87,7 @@ class Driver:
         self.core = Core()
         self.wording = wording
         self.journal: list[tuple[Record, ...]] = []
+        self.everybody_reads = True  # else what was sent to somebody is on its way until drained() says that it is out
         self.wall, self.mono, self.utc_offset = WALL, 0, UTC_OFFSET
         self.start(workers)
 
@@ -104,6 +109,9 @@ class Driver:
                 self.feed(*person.forward_again(accepted, begun, discarding))
                 if person.left:
                     self.feed(("gone", connection, person.left))
+            assert dict(self.core.drains(worker)) == {
+                id: number for id, number in self.workers[worker].drains.items() if not self.workers[worker].closed[id]
+            }
 
     def feed(self, *records: Record) -> list[Routed]:
         """Apply a batch, and do what follows."""
@@ -118,7 +126,15 @@ class Driver:
                 self.asked.append(item)
             else:
                 self.workers[worker].apply(item)
+        for follower in self.workers if self.everybody_reads else []:
+            for connection in list(follower.drains):
+                items += self.feed(("drained", connection, follower.drains.pop(connection)))
         return items
+
+    def drained(self, person: Person) -> list[Routed]:
+        """If the core waits for them: they have taken what they were sent."""
+        number = self.workers[person.worker].drains.pop(person.id, None)
+        return [] if number is None else self.feed(("drained", person.id, number))
 
     def pass_time(self, seconds: float) -> list[Routed]:
         """As in a broker, which wakes up for each deadline."""

@@ -506,6 +506,7 @@ happenings = st.one_of(
     st.tuples(st.just("silent"), st.integers(0, 7), st.none()),
     st.tuples(st.just("skip"), st.integers(0, 7), st.none()),
     st.tuples(st.just("full"), st.integers(0, 7), st.none()),
+    st.tuples(st.just("drained"), st.integers(0, 7), st.sampled_from([True, True, False])),
     st.tuples(st.just("connect"), st.integers(0, 1), st.booleans()),
     st.tuples(st.just("enter"), st.integers(0, 1), nouns),
     st.tuples(st.just("time"), st.just(0), st.sampled_from([0.007, 31, 61, 121, DAY])),
@@ -516,7 +517,7 @@ stories = st.lists(happenings, max_size=40)
 
 def told_as_records(story: list[tuple[str, int, Any]]) -> Blocks:
     """A story as what a journal has of it."""
-    driver = Driver(Wording(opers_exist=True, departed_names=3, channels_per_client=3))
+    driver = Driver(Wording(opers_exist=True, departed_names=3, channels_per_client=3, answer_bytes=200))
     populate(driver)
     for happening, number, what in story:
         happen(driver, happening, number, what)
@@ -527,6 +528,7 @@ def populate(driver: Driver) -> None:
     for nick in ("ana", "beto", "zoe"):
         driver.irc(nick, caps=ALL if nick == "zoe" else "").send("JOIN #a,#b")
     driver.plain("carla")
+    driver.everybody_reads = False  # but for these beginnings, an answer of two lines waits for who has to read it
 
 
 def happen(driver: Driver, happening: str, number: int, what: Any) -> None:
@@ -549,6 +551,10 @@ def happen(driver: Driver, happening: str, number: int, what: Any) -> None:
             who.gone()
         case "again" | "silent":
             driver.feed((happening, who.id))
+        case "drained" if what:
+            driver.drained(who)
+        case "drained":
+            driver.feed(("drained", who.id, 1))
         case "skip":
             driver.feed(("skip", 1, who.id))
         case "full":
@@ -560,6 +566,7 @@ def happen(driver: Driver, happening: str, number: int, what: Any) -> None:
         case "time":
             driver.pass_time(what)
         case "start":
+            driver.everybody_reads = True
             again(driver, what)
             populate(driver)
 

@@ -24,6 +24,8 @@ COMMANDS = {
     **server.COMMANDS,
 }
 
+GO_ON = {**channels.GO_ON, **people.GO_ON, **server.GO_ON}
+
 
 def handle(desk: Desk, peer: Peer, line: bytes) -> Iterable[Outcome]:
     """Answer one line (without its line end). What the chat refuses comes as Refusal out of the iteration."""
@@ -90,6 +92,11 @@ def answered(desk: Desk, peer: Peer, question: Question, answer: Any) -> Outcome
         yield from registration.password_answer(peer, answer)
 
 
+def go_on(desk: Desk, peer: Peer, name: str, *where: Any) -> Iterable[Outcome]:
+    """The rest of an answer that has waited for the client: what the Question of kind DRAIN was about."""
+    return GO_ON[name](desk, peer, *where)
+
+
 def greet(desk: Desk, peer: Peer) -> Outcomes:
     """IRC's server speaks second."""
     yield from ()
@@ -105,4 +112,16 @@ def probe(desk: Desk, peer: Peer) -> bytes:
     return encode(build("", "PING", desk.wording.name))
 
 
-__all__ = ["answered", "farewell", "greet", "handle", "notice", "overlong", "probe", "refuse", "render", "render_tags"]
+__all__ = [
+    "answered",
+    "farewell",
+    "go_on",
+    "greet",
+    "handle",
+    "notice",
+    "overlong",
+    "probe",
+    "refuse",
+    "render",
+    "render_tags",
+]

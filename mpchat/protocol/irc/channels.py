@@ -1,15 +1,19 @@
 """Channels: JOIN PART TOPIC NAMES LIST INVITE KICK (RFC 2812 section 3.2)."""
 
 from itertools import zip_longest
+from typing import Any
 
-from mpchat.chat.channels import OP, VOICE, Channel
+from mpchat.chat.channels import FEW, NOBODY, OP, VOICE, Channel
 from mpchat.chat.names import fold
 from mpchat.chat.refusals import Refusal
 from mpchat.protocol import numerics as n
-from mpchat.protocol.desk import Desk, Outcomes, Peer
-from mpchat.protocol.irc.commands import Command
+from mpchat.protocol.desk import DRAIN, Desk, Outcomes, Peer, Question
+from mpchat.protocol.irc.commands import Command, Continuation
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.message import BODY_BYTES, build, cut
+
+Cursor = tuple[Any, ...]
+Wanted = tuple[tuple[str, str], ...]  # channels and their keys
 
 
 def join(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
@@ -19,11 +23,16 @@ def join(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
         return
     keys = params[1].split(",") if len(params) > 1 else []
     names = params[0].split(",")
-    asked: set[str] = set()
+    wanted: dict[str, tuple[str, str]] = {}  # by folded name; whoever names one twice means the first
     for name, key in zip_longest(names, keys[: len(names)], fillvalue=""):
-        if not name or fold(name) in asked:
-            continue
-        asked.add(fold(name))
+        if name:
+            wanted.setdefault(fold(name), (name, key))
+    yield from _join(desk, peer, tuple(wanted.values()))
+
+
+def _join(desk: Desk, peer: Peer, wanted: Wanted) -> Outcomes:
+    """One after the other: name and key."""
+    for place, (name, key) in enumerate(wanted, 1):
         try:
             joined = desk.hub.join(peer.session, name, key, desk.seconds)
         except Refusal as refusal:
@@ -33,7 +42,15 @@ def join(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
             yield joined
             if joined.channel.topic:
                 yield from _topic(desk, peer, joined.channel)
-            yield from _names(desk, peer, joined.channel)
+            yield from _joined(desk, peer, name, NOBODY, wanted[place:])
+
+
+def _joined(desk: Desk, peer: Peer, name: str, behind: int, wanted: Wanted) -> Outcomes:
+    """The names on a channel that the peer has joined, and where that is the rest of an answer, what else it wanted."""
+    yield from _names(desk, peer, name, behind, ("joined", name), (wanted,))
+    yield Question(DRAIN, ("join", wanted))
+    if behind != NOBODY:
+        yield from _join(desk, peer, wanted)
 
 
 def part(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
@@ -67,26 +84,38 @@ def _topic(desk: Desk, peer: Peer, channel: Channel) -> Outcomes:
 
 
 def names(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
-    for name in (listed(params[0]) if params else []) or ["*"]:
-        try:
-            channel = desk.hub.channel(name)
-        except Refusal:
-            yield desk.reply(peer, n.ENDOFNAMES, middle(name), "End of /NAMES list")
-        else:
-            yield from _names(desk, peer, channel)
+    yield from _names_of_each(desk, peer, NOBODY, *((listed(params[0]) if params else []) or ["*"]))
 
 
-def _names(desk: Desk, peer: Peer, channel: Channel) -> Outcomes:
-    """353 in as few lines as fit, then 366. Strangers do not see the invisible, nor a secret channel's members."""
+def _names_of_each(desk: Desk, peer: Peer, behind: int, *names: str) -> Outcomes:
+    for place, name in enumerate(names, 1):
+        yield from _names(desk, peer, name, behind, ("names",), names[place - 1 :])
+        yield Question(DRAIN, ("names", NOBODY, *names[place:]))
+        behind = NOBODY
+
+
+def _names(desk: Desk, peer: Peer, name: str, behind: int, cursor: Cursor, rest: Cursor) -> Outcomes:
+    """353 in as few lines as fit, then 366. Strangers do not see the invisible, nor a secret channel's members.
+
+    What is left of it begins at `cursor`, behind whom, `rest`.
+    """
+    try:
+        channel = desk.hub.channel(name)
+    except Refusal:
+        yield desk.reply(peer, n.ENDOFNAMES, middle(name), "End of /NAMES list")
+        return
     if channel.shows_itself_to(peer.session):
         inside = peer.session in channel.members
-        shown = [
-            sigil(rights) + member.nick for member, rights in channel.members.items() if inside or not member.invisible
-        ]
         symbol = "@" if "s" in channel.flags else "="
         head = len(build(desk.wording.name, n.NAMREPLY, peer.session.nick, symbol, channel.name, "").encode())
-        for line in pack(shown, BODY_BYTES - head):
-            yield desk.reply(peer, n.NAMREPLY, symbol, channel.name, line)
+        roll = channel.roll(behind)
+        for start in range(0, len(roll), FEW):
+            some = roll[start : start + FEW]
+            shown = [sigil(channel.members[one]) + one.nick for one in some if inside or not one.invisible]
+            for line in pack(shown, BODY_BYTES - head):
+                yield desk.reply(peer, n.NAMREPLY, symbol, channel.name, line)
+            if len(roll) > FEW:
+                yield Question(DRAIN, (*cursor, some[-1].order, *rest))
     yield desk.reply(peer, n.ENDOFNAMES, channel.name, "End of /NAMES list")
 
 
@@ -116,11 +145,17 @@ def pack(words: list[str], room: int) -> list[str]:
 
 
 def list_channels(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
-    wanted = {fold(name) for name in params[0].split(",") if name} if params else set()
-    for channel in list(desk.hub.channels.values()):
-        asked_for = not wanted or channel.folded in wanted
+    yield from _list(desk, peer, NOBODY, *[fold(name) for name in (listed(params[0]) if params else [])])
+
+
+def _list(desk: Desk, peer: Peer, behind: int, *names: str) -> Outcomes:
+    """Of these channels, or of all, those that stand behind this place in their order."""
+    wanted = frozenset(names)
+    for channel in desk.hub.channels.values():
+        asked_for = channel.order > behind and (not wanted or channel.folded in wanted)
         if asked_for and channel.members and channel.shows_itself_to(peer.session):
             yield desk.reply(peer, n.LIST, channel.name, str(len(channel.members)), channel.topic)
+            yield Question(DRAIN, ("list", channel.order, *names))
     yield desk.reply(peer, n.LISTEND, "End of /LIST")
 
 
@@ -149,6 +184,7 @@ def kick(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
             yield refuse(desk, peer, refusal)
 
 
+GO_ON: dict[str, Continuation] = {"join": _join, "joined": _joined, "list": _list, "names": _names_of_each}
 COMMANDS = {
     "INVITE": Command(invite, least=2),
     "JOIN": Command(join, least=1),

@@ -7,6 +7,7 @@ from mpchat.protocol.desk import Desk, Outcome, Peer
 
 Handler = Callable[[Desk, Peer, list[str]], Iterable[Outcome]]
 TaggedHandler = Callable[[Desk, Peer, list[str], dict[str, str]], Iterable[Outcome]]
+Continuation = Callable[..., Iterable[Outcome]]  # the rest of a long answer: desk, peer, and where that begins
 
 NO_TAGS: dict[str, str] = {}
 

@@ -1,14 +1,16 @@
 """Who is who: WHO WHOIS WHOWAS USERHOST ISON (RFC 2812 sections 3.6 and 4.8, 4.9)."""
 
-from mpchat.chat.channels import Channel
+from collections.abc import Iterator
+
+from mpchat.chat.channels import FEW, NOBODY, Channel
 from mpchat.chat.names import fold, matches
 from mpchat.chat.refusals import Refusal
 from mpchat.chat.sessions import Session
 from mpchat.protocol import numerics as n
 from mpchat.protocol.clock import date
-from mpchat.protocol.desk import Desk, Outcomes, Peer
+from mpchat.protocol.desk import DRAIN, Desk, Outcomes, Peer, Question
 from mpchat.protocol.irc.channels import pack, sigil
-from mpchat.protocol.irc.commands import Command
+from mpchat.protocol.irc.commands import Command, Continuation
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.server import is_this_server
 from mpchat.protocol.message import BODY_BYTES, build
@@ -19,28 +21,36 @@ _USERHOSTS = 5  # RFC 2812 section 4.8
 def who(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     mask = params[0] if params and params[0] else "*"
     only_operators = len(params) > 1 and params[1] == "o"
-    for session, channel in _found(desk, peer, "*" if mask == "0" else mask):
+    yield from _who(desk, peer, NOBODY, mask, only_operators)
+
+
+def _who(desk: Desk, peer: Peer, behind: int, mask: str, only_operators: bool) -> Outcomes:
+    """Those who arrived behind this one."""
+    for session, channel, may_wait in _found(desk, peer, "*" if mask == "0" else mask, behind):
         if session.operator or not only_operators:
             yield _who_line(desk, peer, session, channel)
+            if may_wait:
+                yield Question(DRAIN, ("who", session.order, mask, only_operators))
     yield desk.reply(peer, n.ENDOFWHO, middle(mask), "End of WHO list")
 
 
-def _found(desk: Desk, peer: Peer, mask: str) -> list[tuple[Session, Channel | None]]:
+def _found(desk: Desk, peer: Peer, mask: str, behind: int) -> Iterator[tuple[Session, Channel | None, bool]]:
+    """Each with a channel to name, and whether all who follow arrived later."""
     me, hub = peer.session, desk.hub
+    named = hub.nicks.get(fold(mask))
     if mask.startswith("#"):
         channel = hub.channels.get(fold(mask))
-        if channel is None or not channel.shows_itself_to(me):
-            return []
-        inside = me in channel.members
-        return [(member, channel) for member in channel.members if inside or not member.invisible]
-    named = hub.nicks.get(fold(mask))
-    if named is not None and named.entered:  # who knows the whole name may ask, even for the invisible
-        return [(named, _shared(me, named))]
-    return [
-        (session, _shared(me, session))
-        for session in hub.people()
-        if (not session.invisible or me.shares_with(session)) and _who_matches(mask, session)
-    ]
+        if channel is not None and channel.shows_itself_to(me):
+            inside, roll = me in channel.members, channel.roll(behind)
+            is_long = len(roll) > FEW or behind != NOBODY
+            yield from [(member, channel, is_long) for member in roll if inside or not member.invisible]
+    elif named is not None and named.entered and behind == NOBODY:  # the whole name finds even the invisible
+        yield named, _shared(me, named), False
+    else:
+        for session in hub.people():
+            is_shown = session.order > behind and (not session.invisible or me.shares_with(session))
+            if is_shown and _who_matches(mask, session):
+                yield session, _shared(me, session), True
 
 
 def _who_matches(mask: str, session: Session) -> bool:
@@ -112,11 +122,23 @@ def whowas(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
         return
     name = params[0]
     count = int(params[1]) if len(params) > 1 and params[1].isascii() and params[1].isdigit() else 0
-    found = [gone for gone in reversed(desk.hub.departed) if fold(gone[0]) == fold(name)]
-    for nick, user, host, realname, at in found[: count or None]:
-        yield desk.reply(peer, n.WHOWASUSER, nick, user, host, "*", realname)
-        yield desk.reply(peer, n.WHOISSERVER, nick, desk.wording.name, date(at * 1000))
-    if not found:
+    yield from _whowas(desk, peer, desk.hub.departures, name, min(count, desk.hub.departures), False)
+
+
+def _whowas(desk: Desk, peer: Peer, before: int, name: str, count: int, has_told: bool) -> Outcomes:
+    """Those who left before this one, the last of them first: `count` of them at most, 0 is all."""
+    hub = desk.hub
+    for back, (nick, user, host, realname, at) in enumerate(reversed(hub.departed), 1):
+        place = hub.departures - back
+        if place < before and fold(nick) == fold(name):
+            yield desk.reply(peer, n.WHOWASUSER, nick, user, host, "*", realname)
+            yield desk.reply(peer, n.WHOISSERVER, nick, desk.wording.name, date(at * 1000))
+            has_told = True
+            if count == 1:
+                break
+            count -= bool(count)
+            yield Question(DRAIN, ("whowas", place, name, count, has_told))
+    if not has_told:
         yield desk.reply(peer, n.WASNOSUCHNICK, middle(name), "There was no such nickname")
     yield desk.reply(peer, n.ENDOFWHOWAS, middle(name), "End of WHOWAS")
 
@@ -141,6 +163,7 @@ def _present(desk: Desk, nicks: list[str]) -> list[Session]:
     return [session for session in found if session is not None and session.entered]
 
 
+GO_ON: dict[str, Continuation] = {"who": _who, "whowas": _whowas}
 COMMANDS = {
     "ISON": Command(ison, least=1),
     "USERHOST": Command(userhost, least=1),

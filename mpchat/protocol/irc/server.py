@@ -4,8 +4,8 @@
 from mpchat.chat.names import fold, matches
 from mpchat.protocol import numerics as n
 from mpchat.protocol.clock import date
-from mpchat.protocol.desk import Desk, Outcomes, Peer
-from mpchat.protocol.irc.commands import Command, Handler
+from mpchat.protocol.desk import DRAIN, Desk, Outcomes, Peer, Question
+from mpchat.protocol.irc.commands import Command, Continuation, Handler
 from mpchat.protocol.irc.refusing import middle
 from mpchat.protocol.past import MOST_ROWS
 
@@ -67,8 +67,13 @@ def motd(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
         yield desk.reply(peer, n.NOMOTD, "MOTD File is missing")
         return
     yield desk.reply(peer, n.MOTDSTART, f"- {desk.wording.name} Message of the day -")
-    for line in desk.wording.motd:
+    yield from _motd(desk, peer, 0)
+
+
+def _motd(desk: Desk, peer: Peer, start: int) -> Outcomes:
+    for place, line in enumerate(desk.wording.motd[start:], start + 1):
         yield desk.reply(peer, n.MOTD, f"- {line}")
+        yield Question(DRAIN, ("motd", place))
     yield desk.reply(peer, n.ENDOFMOTD, "End of /MOTD command")
 
 
@@ -127,6 +132,7 @@ def links(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
     yield desk.reply(peer, n.ENDOFLINKS, mask, "End of LINKS list")
 
 
+GO_ON: dict[str, Continuation] = {"motd": _motd}
 COMMANDS = {
     "ADMIN": Command(for_this_server(admin)),
     "INFO": Command(for_this_server(info)),

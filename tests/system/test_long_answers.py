@@ -1,0 +1,175 @@
+"""Answers that are longer than a client may lag behind: all of it arrives, once, whoever dies meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mpchat.settings import Settings, Wording
+from tests.running import PATIENCE, IrcClient, LineClient, PlainClient, Server, running
+from tests.system.servers import kill, needs_linux, ready, replaced, until, unusual
+
+ROOMS = 1000
+TOPIC = "tema" * 95
+NAMES = [f"#room{number}" for number in range(ROOMS)]
+
+# All that a piece of an answer goes through, from the word that the last one is out to the next one in the kernel.
+STEPS = [
+    "worker: forwarded",
+    "broker: received",
+    "broker: journaled",
+    "broker: applied",
+    "broker: delivered to some",
+    "broker: delivered",
+    "worker: applied",
+    "worker: sent to some",
+    "worker: sent to all",
+]
+
+
+@pytest.fixture
+def orders(tmp_path: Path) -> Path:
+    return tmp_path / "orders"
+
+
+@pytest.fixture
+def server(tmp_path: Path, orders: Path) -> Iterator[Server]:
+    """With so many rooms that their list is much longer than what a client may be behind, and what the kernel holds."""
+    settings = Settings(
+        port=0, plain_port=0, unlimited=True, workers=1, data=str(tmp_path / "data"),
+        sendq_bytes=1 << 16, send_buffer_bytes=1 << 14,
+        wording=Wording(channels_per_client=ROOMS + 1, answer_bytes=1 << 14),
+    )  # fmt: skip
+    with unusual(settings=settings, environment={"MPCHAT_CRASH": str(orders)}) as it:
+        host = it.irc("host")
+        for start in range(0, ROOMS, 50):
+            host.ask(
+                *[line for name in NAMES[start : start + 50] for line in (f"JOIN {name}", f"TOPIC {name} :{TOPIC}")]
+            )
+        yield it
+
+
+def again(client: LineClient) -> None:
+    client.send(*(["/rooms", "/behind"] if isinstance(client, PlainClient) else ["LIST", "PING behind"]))
+
+
+def narrow(client: LineClient) -> None:
+    """What it has not read waits in the server, and not in its own kernel."""
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 15)
+
+
+def irc(server: Server) -> IrcClient:
+    client = server.irc("ana")
+    narrow(client)
+    again(client)
+    return client
+
+
+def plain(server: Server) -> PlainClient:
+    client = server.plain("ana")
+    narrow(client)
+    again(client)
+    return client
+
+
+def listed(lines: list[str], is_plain: bool) -> list[str]:
+    if is_plain:
+        assert lines[-1].startswith("! there is no /behind")
+        return [line.split(" ")[1] for line in lines[:-1]]
+    assert lines[-2:] == [":mpchat.local 323 ana :End of /LIST", ":mpchat.local PONG mpchat.local :behind"]
+    assert all(line.endswith(TOPIC) for line in lines[:-2] if "#lobby" not in line)
+    return [line.split(" ")[3] for line in lines[:-2]]
+
+
+def read_all(client: LineClient, lines: list[str]) -> list[str]:
+    while not lines or "behind" not in lines[-1]:
+        lines.append(client.read())
+    return lines
+
+
+@pytest.mark.parametrize("ask", [irc, plain])
+def test_it_is_no_lag(server: Server, ask: Callable[[Server], LineClient]) -> None:
+    """Nor is it one afterwards."""
+    client = ask(server)
+    for _ in range(2):
+        assert [name for name in listed(read_all(client, []), ask is plain) if name != "#lobby"] == NAMES
+        again(client)
+
+
+@needs_linux
+@pytest.mark.parametrize("roles", [["worker0"], ["broker"], ["worker0", "broker"], ["acceptor", "broker"]])
+@pytest.mark.parametrize("ask", [irc, plain])
+def test_whoever_dies_in_the_middle(server: Server, ask: Callable[[Server], LineClient], roles: list[str]) -> None:
+    client = ask(server)
+    lines: list[str] = []
+    for _ in range(3):
+        lines += [client.read() for _ in range(150)]
+        before = until(lambda: ready(server))
+        kill(server, *roles)
+        replaced(server, before, *roles)
+
+    assert [name for name in listed(read_all(client, lines), ask is plain) if name != "#lobby"] == NAMES
+
+
+@needs_linux
+def test_killed_exactly_there(server: Server, orders: Path) -> None:
+    for step in STEPS:
+        with irc(server) as client:
+            lines: list[str] = []
+            before = until(lambda: ready(server))
+            orders.write_text(f"{step}|1")
+            while orders.exists() and len(lines) < ROOMS:
+                lines.append(client.read())
+            assert not orders.exists(), f"nobody comes to {step}"
+            role, _, _ = step.partition(":")
+            replaced(server, before, "worker0" if role == "worker" else role)
+            assert [name for name in listed(read_all(client, lines), False) if name != "#lobby"] == NAMES, step
+            client.send("QUIT")
+            client.rest()
+
+
+def test_who_ends_their_input_reads_to_the_end(server: Server) -> None:
+    """printf 'LIST\\r\\nPRIVMSG...' | nc: what is behind the list is said, and the list is whole."""
+    beto = server.irc("beto")
+    beto.join("#room7")
+    client = irc(server)
+    client.send("JOIN #room7", "PRIVMSG #room7 :adiós")
+    client.sock.shutdown(socket.SHUT_WR)
+    lines = client.rest()
+
+    assert sum(" 322 " in line for line in lines) >= ROOMS
+    assert sum(" 323 " in line for line in lines) == 1
+    assert "Connection closed" in lines[-1]
+    assert any(line.endswith("PRIVMSG #room7 :adiós") for line in beto.until("QUIT"))
+
+
+def test_a_motd_of_a_megabyte_keeps_nobody_out(tmp_path: Path) -> None:
+    motd = tmp_path / "motd"
+    motd.write_text("".join(f"line {number} {'x' * 80}\n" for number in range(12_000)))
+    with running("--unlimited", "--motd", str(motd), "--sendq", "100000") as server:
+        ana, beto = IrcClient(server.host, server.irc_port), PlainClient(server.host, server.plain_port)
+        for client in (ana, beto):
+            narrow(client)
+        ana.send("NICK ana", "USER ana 0 * :Ana", "JOIN #a")
+        lines = ana.until("366")
+        assert sum(" 372 " in line for line in lines) == 12_000
+        beto.send("beto")
+        assert beto.expect("Type your nickname")
+        assert beto.expect("* in #lobby: beto")
+
+
+def test_ten_lists_at_once_are_read_one_after_the_other(server: Server) -> None:
+    ana = server.irc("ana")
+    narrow(ana)
+    ana.sock.settimeout(PATIENCE)
+    for _ in range(10):
+        ana.send("LIST", "WHO *", "NAMES #room1")
+    lines = ana.sync()
+    assert sum(" 322 " in line for line in lines) == 10 * ROOMS
+    assert [sum(f" {end} " in line for line in lines) for end in ("323", "315", "366")] == [10, 10, 10]
+    with contextlib.suppress(OSError):
+        ana.close()
