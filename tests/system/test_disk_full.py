@@ -161,6 +161,7 @@ def test_the_first_start_of_all_without_room_for_a_journal(data: Path) -> None:
     server = Unready([*alone, *command])
     try:
         until(lambda: "cannot write the journal: nothing is accepted until it can" in server.log_text())
+        until(lambda: "worker0" in pids(server))
         before = kill(server, "worker0")["worker0"]
         until(lambda: pids(server).get("worker0", before) != before)
         assert not status(server)["broker"]["ready"]
