@@ -534,7 +534,7 @@ def _add_client(commands: Any) -> None:
     add = parser.add_argument
     add("host", nargs="?", type=_text, default="127.0.0.1", help="the server (default: %(default)s)")
     add("port", nargs="?", type=_port, default=6667, help="its IRC port (default: %(default)s)")
-    add("--nick", type=_some_text, default="", help="your nickname (default: asks, or your login name)")
+    add("--nick", type=_some_text, help="your nickname (default: asks, or your login name)")
     add("--room", type=_text, default="#lobby", help="the first room (default: %(default)s)")
     add("--plain", action="store_true", help="append lines only: for screen readers and pipes")
     add("--color", choices=("auto", "always", "never"), default="auto")

@@ -190,7 +190,7 @@ def test_where_the_log_goes_nowhere_nobody_notices(place: Place) -> None:
     with place() as (written, _):
         flags = fcntl.fcntl(written, fcntl.F_GETFL)
         with surrounded(stderr=written) as server:
-            serves(server, *ROLES)
+            serves(server, *ROLES, "resource_tracker")  # Python warns of that one itself
             assert fcntl.fcntl(written, fcntl.F_GETFL) == flags  # it is the user's shell's, too
 
 
