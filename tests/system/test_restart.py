@@ -113,7 +113,7 @@ def test_with_damage_in_the_middle_it_does_not_start(data: Path, segment: Path) 
     content[len(content) // 2] ^= 1
     segment.write_bytes(content)
     line = refused(data)
-    assert re.search(rf"{segment}: byte \d+ .*backup, or move it away", line), line
+    assert re.search(rf"{segment}: byte \d+ .*backup; or move the file 'snapshot' and", line), line
     assert segment.read_bytes() == content
     segment.parent.rename(data / "away")
     with serving(data) as server:
