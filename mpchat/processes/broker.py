@@ -9,6 +9,7 @@ If it dies, all it knew follows again from snapshot and journal (memory.py), and
 kernel, what it had not accepted (streams.py).
 """
 
+import errno
 import math
 import os
 import socket
@@ -33,17 +34,41 @@ from mpchat.processes.shortage import Shortage
 from mpchat.processes.streams import Streams
 from mpchat.protocol.secrets import Withheld
 from mpchat.settings import Settings, pack
+from mpchat.store.directory import DataFolder
+from mpchat.store.journal import Damaged, full_name
+
+# With these an open() or a read() fails for the next broker too.
+_LASTING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 
 
-def main(control: Link, log: Log, settings: Settings, board: Board, is_first: bool, skip: int) -> None:
-    Broker(control, log, settings, board).run(is_first, skip)
+def main(
+    control: Link, log: Log, settings: Settings, board: Board, data: DataFolder | None, is_first: bool, skip: int
+) -> None:
+    """`data`: where to keep what is to outlive a broker. To have it is to hold its lock.
+
+    Raises Damaged if what the last broker knew cannot be had.
+    """
+    try:
+        if data is not None:
+            data.enter()
+            if data.is_removed():
+                raise Damaged(f"{data.path}: this data directory was removed while the server ran")
+        broker = Broker(control, log, settings, board)
+        broker.remember(is_first, skip)
+    except OSError as error:
+        if error.errno not in _LASTING:
+            raise
+        where = full_name(Path(error.filename)) if isinstance(error.filename, (str, os.PathLike)) else settings.data
+        raise Damaged(f"{where}: {error.strerror}: it cannot be read or written") from error
+    broker.run()
 
 
 class Broker:
     def __init__(self, control: Link, log: Log, settings: Settings, board: Board) -> None:
         self.control, self.log, self.settings, self.board = control, log, settings, board
         self.poller = Poller()
-        self.memory = Memory(Path(settings.data) if settings.data else None, settings.workers, settings.power)
+        # Its files are looked up in the working directory, which is the data directory by now: see DataFolder.enter().
+        self.memory = Memory(Path() if settings.data else None, settings.workers, settings.power, log)
         self.withheld = Withheld()
         self.inquiry = Inquiry(settings, self.poller, self.memory)
         self.streams = Streams(self.poller, self.memory, settings.workers, settings.lag_bytes)
@@ -53,8 +78,7 @@ class Broker:
         self.has_begun = self.stopping = False
         self.records = self.turns = 0
 
-    def run(self, is_first: bool, skip: int) -> None:
-        self.remember(is_first, skip)
+    def run(self) -> None:
         self.poller.watch(self.control)
         # After a stop each worker applies its last item, closes its last client, and ends; so does its queue.
         while not (self.stopping and self.streams.ended):
@@ -68,9 +92,10 @@ class Broker:
             self.docket.add(self.inquiry.overdue())
             self.work()
             self.streams.deliver()  # credit, if nothing else
-            self.inquiry.look(time.monotonic())
-            if self.memory.snapshot_is_due:
-                self.memory.take_snapshot(self.board.read(RECORDER_ROW)["position"], self.settings.journal_bytes)
+            seconds = time.monotonic()
+            self.inquiry.look(seconds)
+            if self.memory.is_due(seconds):
+                self.memory.tend(self.board.read(RECORDER_ROW)["position"], self.settings.journal_bytes)
             self.turns += 1
             items = sum(outbox.last for outbox in self.memory.outboxes)
             self.board.write(BROKER_ROW, records=self.records, items=items, turns=self.turns)
@@ -82,11 +107,14 @@ class Broker:
             count = self.memory.recall(lambda place: self.board.write(BROKER_ROW, position=place), skip)
             if count:
                 self.log.info("replayed", records=count)
+            if not is_first and not self.memory.position:
+                raise Damaged(f"{full_name(Path())}: what the last broker had written is gone: somebody removed it")
         if is_first:
             wall, mono = now()
+            said = wall if self.memory.has_a_past else 0  # nobody ever says a thousand things a second, all day long
             utc_offset = time.localtime(wall // 1000).tm_gmtoff // 60
             wording = pack(self.settings.wording)
-            self.docket.add_first([("start", wording, self.settings.workers, utc_offset, wall, mono)])
+            self.docket.add_first([("start", wording, self.settings.workers, utc_offset, wall, mono, said)])
         else:
             for part in self.memory.core.parts():
                 self.withheld.resume(*part)
@@ -115,6 +143,8 @@ class Broker:
         while self.streams.arrivals and self.has_begun:
             worker, position = self.streams.arrivals.popitem()
             self.docket.strike(worker)
+            if position > self.memory.outboxes[worker].last:
+                raise Damaged(f"{full_name(Path())}: a worker knows of more than the journal has: a part of it is gone")
             self.streams.attach(worker, position)
 
     def due_in(self) -> float:

@@ -21,6 +21,7 @@ from mpchat.processes import child
 from mpchat.processes.child import SPARE, Child
 from mpchat.processes.wiring import Wiring
 from mpchat.settings import Settings
+from mpchat.store.directory import DataFolder
 
 _START_SECONDS = 30.0  # an interpreter and its imports may take so long: killed sooner, on a slow machine none arrives
 
@@ -36,7 +37,9 @@ class Crew:
         listeners: list[tuple[socket.socket, bool]],
         hear: Callable[[Child], None],
         bury: Callable[[Child], None],
+        data: DataFolder | None,
     ) -> None:
+        self.data = data  # goes to who writes there, and to nobody else: with it goes its lock
         self.settings, self.selector, self.signals, self.listeners = settings, selector, signals, listeners
         self.hear, self.bury = hear, bury
         self.children: dict[str, Child] = {}
@@ -67,7 +70,9 @@ class Crew:
     def spawn(self, role: str) -> None:
         args: tuple[Any, ...] = ()
         if role == "broker":
-            args = self.is_first, self.skip()
+            args = self.data, self.is_first, self.skip()
+        elif role == "recorder":
+            args = (self.data,)
         elif role == "acceptor":
             self.acceptors += 1
             args = self.listeners, self.acceptors

@@ -33,6 +33,7 @@ class Inquiry:
         self.recorder = link
         self._is_idle = False
         self._poller.watch(link)
+        self._post("grown")  # or it would not begin
         for _, question in self._open.values():
             self._post(*question)
 
