@@ -5,7 +5,8 @@ records told it. It puts the chat's events into each dialect's words, once for e
 group of connections gets them. It has never heard of sockets, queues or processes.
 
     record                                              from
-    ("start", wording, workers, utc_offset, wall, mono) broker  the first of a run; wording as settings.pack() gives it
+    ("start", wording, workers, utc_offset, wall, mono[, said]) broker  the first of a run; wording as settings.pack()
+                                                                gives it; messages get numbers above `said`
     ("clock", wall, mono, utc_offset)                   broker  before each batch: ms, and minutes; due deadlines fire
                                                                 here (an old journal has none with an offset)
     ("open", worker, connection, is_plain, host)        worker  a connection was handed to this worker
@@ -219,7 +220,7 @@ class Core:
 
     # Records
 
-    def _start(self, wording: Any, workers: int, utc_offset: int, wall: int, mono: int) -> None:
+    def _start(self, wording: Any, workers: int, utc_offset: int, wall: int, mono: int, said: int = 0) -> None:
         """Whoever was here is not any more, and there is no worker left to be told."""
         words, former = unpack(wording), self._desk
         hub = Hub(words, wall // 1000)
@@ -227,6 +228,7 @@ class Core:
         shift = mono - former.mono - max(0, wall - former.wall)
         hub.inherit(former.hub, former.seconds, shift, mono)
         hub.born = hub.born or wall
+        hub.said = max(hub.said, said)  # the history may have messages of which a power cut has taken the records
         self._desk = Desk(hub, words, wall // 1000, utc_offset, wall, mono)
         self._attached, self._groups, self._deadlines, self._acks = {}, {}, [], {}
         self._last_group = 0

@@ -13,7 +13,8 @@ from array import array
 from multiprocessing.reduction import DupFd
 from typing import Any
 
-# position: for the recorder, how far in the journal it has stored; for a broker, the place of the record it replays.
+# position: for the recorder, how far in the journal the disk has what it stored; for a broker, the place of the record
+# it replays.
 COUNTERS = ("clients", "records", "items", "deliveries", "sends", "bytes_out", "turns", "position")
 ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, SPARE_ROW, FIRST_WORKER_ROW = range(5)
 # Of a row: since when its process has been waiting for the disk (0: it is not), when it last turned, and the counters.

@@ -39,14 +39,35 @@ from mpchat.processes.streams import Streams
 from mpchat.processes.validation import check_checkpoint, check_records
 from mpchat.protocol.secrets import Withheld
 from mpchat.settings import Settings, pack
-from mpchat.store.journal import Damaged
+from mpchat.store.directory import DataFolder
+from mpchat.store.journal import Damaged, full_name
 
 _TURN_SECONDS = 0.05  # spent on what has come, before there is a look at what else has
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+# With these an open() or a read() fails for the next broker too.
+_LASTING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 
 
-def main(control: Link, log: Log, settings: Settings, board: Board, is_first: bool, skip: int) -> None:
-    Broker(control, log, settings, board).run(is_first, skip)
+def main(
+    control: Link, log: Log, settings: Settings, board: Board, data: DataFolder | None, is_first: bool, skip: int
+) -> None:
+    """`data`: where to keep what is to outlive a broker. To have it is to hold its lock.
+
+    Raises Damaged if what the last broker knew cannot be had.
+    """
+    try:
+        if data is not None:
+            data.enter()
+            if data.is_removed():
+                raise Damaged(f"{data.path}: this data directory was removed while the server ran")
+        broker = Broker(control, log, settings, board)
+        broker.begin(is_first, skip)
+    except OSError as error:
+        if error.errno not in _LASTING:
+            raise
+        where = full_name(Path(error.filename)) if isinstance(error.filename, (str, os.PathLike)) else settings.data
+        raise Damaged(f"{where}: {error.strerror}: it cannot be read or written") from error
+    broker.run()
 
 
 class Broker:
@@ -54,8 +75,9 @@ class Broker:
         self.control, self.log, self.settings, self.board = control, log, settings, board
         self.poller = Poller()
         self.heartbeat = Heartbeat(board, BROKER_ROW)
-        folder = Path(settings.data) if settings.data else None
-        self.memory = Memory(folder, settings.workers, settings.power, self.heartbeat)
+        # Its files are looked up in the working directory, which is the data directory by now: see DataFolder.enter().
+        folder = Path() if settings.data else None
+        self.memory = Memory(folder, settings.workers, settings.power, self.heartbeat, log)
         self.withheld = Withheld()
         self.inquiry = Inquiry(settings, self.poller, self.memory)
         self.streams = Streams(self.poller, self.memory, settings.workers, settings.lag_bytes)
@@ -66,22 +88,26 @@ class Broker:
         self.records = self.turns = 0
         self.look_at = 0.0  # monotonic: when we look at what has not come whole
 
-    def run(self, is_first: bool, skip: int) -> None:
+    def begin(self, is_first: bool, skip: int) -> None:
+        """Be where the last broker was, and deal with what must happen first, or wait for room on the disk to do so."""
         self.poller.watch(self.control)
         self.open_memory()
         self.remember(is_first, skip)
+
+    def run(self) -> None:
         # After a stop each worker applies its last item, closes its last client, and ends; so does its queue.
         while not (self.stopping and self.streams.ended):
             self.listen(self.timeout())
             self.docket.add(self.inquiry.overdue())
             self.work()
             self.streams.deliver()  # credit, if nothing else
-            self.inquiry.look(time.monotonic())
-            if time.monotonic() >= self.look_at:
-                self.look_at = time.monotonic() + LOOK_SECONDS
+            seconds = time.monotonic()
+            self.inquiry.look(seconds)
+            if seconds >= self.look_at:
+                self.look_at = seconds + LOOK_SECONDS
                 self.look()
-            if self.memory.snapshot_is_due:
-                self.memory.take_snapshot(self.board.read(RECORDER_ROW)["position"], self.settings.journal_bytes)
+            if self.memory.is_due(seconds):
+                self.memory.tend(self.board.read(RECORDER_ROW)["position"], self.settings.journal_bytes)
             self.turns += 1
             items = sum(outbox.last for outbox in self.memory.outboxes)
             self.board.write(BROKER_ROW, records=self.records, items=items, turns=self.turns)
@@ -121,16 +147,20 @@ class Broker:
             count = self.memory.recall(lambda place: self.board.write(BROKER_ROW, position=place), skip)
             if count:
                 self.log.info("replayed", records=count)
+            if not is_first and not self.memory.position:
+                raise Damaged(f"{full_name(Path())}: what the last broker had written is gone: somebody removed it")
         if is_first:
             # Until the first record is journaled the core is the last run's still, of which no worker is left.
             self.memory.begin_streams(self.settings.workers)
             self.streams.begin()
             wall, mono = now()
             wording = pack(self.settings.wording)
-            self.docket.add_first([("start", wording, self.settings.workers, utc_offset(wall // 60_000), wall, mono)])
+            said = wall if self.memory.has_a_past else 0  # nobody ever says a thousand things a second, all day long
+            offset = utc_offset(wall // 60_000)
+            self.docket.add_first([("start", wording, self.settings.workers, offset, wall, mono, said)])
         elif len(self.memory.outboxes) != self.settings.workers:
             there = f"the journal of a server with {len(self.memory.outboxes)} workers, not {self.settings.workers}"
-            raise Damaged(f"{self.settings.data}: somebody has put something else in its place, {there}")
+            raise Damaged(f"{full_name(Path())}: somebody has put something else in its place, {there}")
         else:
             for part in self.memory.core.parts():
                 self.withheld.resume(*part)

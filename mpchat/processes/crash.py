@@ -29,11 +29,16 @@ STEPS = (
     "broker: applied",
     "broker: delivered to some",
     "broker: delivered",
+    "broker: segment begun",
+    "broker: segments synced",
+    "broker: snapshot prepared",
     "broker: snapshot",
+    "broker: trimmed",
     "broker: replayed",
     "broker: attached a worker",
     "recorder: read",
     "recorder: written",
+    "recorder: synced",
 )
 
 _orders = os.environ.get("MPCHAT_CRASH", "")

@@ -28,6 +28,7 @@ from mpchat.processes.child import SPARE, Child, Death
 from mpchat.processes.log import Log
 from mpchat.processes.wiring import Wiring
 from mpchat.settings import Settings
+from mpchat.store.directory import DataFolder
 
 _START_SECONDS = 30.0  # an interpreter and its imports may take so long: killed sooner, on a slow machine none arrives
 
@@ -44,7 +45,9 @@ class Crew:
         listeners: list[tuple[socket.socket, bool]],
         hear: Callable[[Child], object],
         bury: Callable[[Child], None],
+        data: DataFolder | None,
     ) -> None:
+        self.data = data  # goes to who writes there, and to nobody else: with it goes its lock
         self.settings, self.log, self.listeners = settings, log, listeners
         self.selector, self.signals = selector, signals
         self.hear, self.bury = hear, bury
@@ -124,7 +127,9 @@ class Crew:
         """
         args: tuple[Any, ...] = ()
         if role == "broker":
-            args = self.is_first, self.skip()
+            args = self.data, self.is_first, self.skip()
+        elif role == "recorder":
+            args = (self.data,)
         elif role == "acceptor":
             self.acceptors += 1
             args = self.listeners, self.acceptors

@@ -34,6 +34,7 @@ class Inquiry:
         self.recorder = link
         self._is_idle = False
         self._poller.watch(link)
+        self._post("grown")  # or it would not begin
         for _, question in self._open.values():
             self._post(*question)
 
@@ -80,8 +81,8 @@ class Inquiry:
             match message, fds:
                 case ("idle", int() as position), []:
                     self._is_idle, self._told = True, position
-                case ("rows", int() as connection, int() as end, list() as rows), []:
-                    check_rows(rows)
+                case ("rows", int() as connection, int() as end, (list() | None) as rows), []:
+                    check_rows(rows or [])
                     if self._open.pop((connection, end), None) is not None:
                         answers.append(("answer", connection, rows))
                 case _:

@@ -8,13 +8,15 @@ under the same numbers, whether they had been delivered or not.
 
 A record that kills the broker would kill each one that replays it. So the place of the record that is being replayed
 is told before it is applied, and a broker can be told to skip the one at which its predecessors died.
+
+The loop never waits for the disk for the sake of a snapshot: a thread does (snapshot_writer.py).
 """
 
 import math
 import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 from mpchat.core import BROKER, Core, Fact, Item, Record, connection_of
@@ -22,8 +24,11 @@ from mpchat.ipc.frame import load
 from mpchat.policy.outbox import Outbox
 from mpchat.processes.crash import crash_point, with_poison
 from mpchat.processes.heartbeat import BEAT_WITHIN_SECONDS, Heartbeat
-from mpchat.store import snapshot
-from mpchat.store.journal import FACTS, Damaged, Journal, Tail
+from mpchat.processes.log import Log
+from mpchat.processes.snapshot_writer import SnapshotWriter
+from mpchat.store import history, snapshot
+from mpchat.store.directory import DataFolder
+from mpchat.store.journal import FACTS, WITHOUT_THE_PAST, Damaged, Journal, Tail, full_name
 
 _SNAPSHOT_RECORDS = 2_000  # replayed in some 25 ms, which is what a broker's death should cost
 _SNAPSHOT_SHARE = 200  # but at most one part in so many of the time goes into snapshots, however large they are
@@ -31,17 +36,20 @@ _SNAPSHOT_SHARE = 200  # but at most one part in so many of the time goes into s
 # of work, and at least so many times what the last one took.
 _WORK_SECONDS = 2.0
 _WORK_SHARE = 50
-_WITHOUT = "move the file 'snapshot' and the folder 'journal' away to start without the past"
+_AGAIN_SECONDS = 5.0  # between two snapshots of which the first could not be written
+_SLOW_SECONDS = 60.0  # a disk that takes so long for one is told of
+_LOOK_SECONDS = 1.0  # so often we look whether the files are there, and which segments may go
 _SAID_SECONDS = 0.05  # so long facts may wait for more of them: in the meantime they follow from the records
 
 
 class Memory:
     """Of one broker. Without a folder nothing outlives the broker, and its death ends the server.
 
+    Raises Damaged, and OSError. While people chat, files that somebody moves away are made again from what we know.
     However long a block takes to be dealt with, the heartbeat does not stop.
     """
 
-    def __init__(self, folder: Path | None, workers: int, synced: bool, heartbeat: Heartbeat) -> None:
+    def __init__(self, folder: Path | None, workers: int, synced: bool, heartbeat: Heartbeat, log: Log) -> None:
         self.core = Core()
         self.begin_streams(workers)
         self.closed: list[int] = []  # connections that the core has closed since somebody last looked
@@ -49,26 +57,40 @@ class Memory:
         self.said_due = math.inf  # when the next one is, in monotonic seconds
         self._unsaid: list[Fact] = []  # what was said, and has not been journaled for the history
         self.applied_in = 0.0  # seconds that the last block has taken, but for the disk
-        self._heartbeat = heartbeat
+        self._heartbeat, self._log = heartbeat, log
         self._folder = folder
         self._synced = synced
         self.journal: Journal | None = None
-        self._snapshot_at = 0
-        self._since = 0  # records applied since the last snapshot
+        if folder is not None:
+            self.writer = SnapshotWriter(folder)
+        self._snapshot_at = 0  # position of the last one that the disk has
+        self._since = 0  # records applied since the last one that was begun
         self._work = 0.0  # seconds that they took
         self._enough_work = _WORK_SECONDS
-        self._not_before = 0.0
+        self._not_before = self._look_at = math.inf  # the next snapshot, and look, in monotonic seconds
+        self._has_complained = self._is_late = False
 
     def open(self) -> None:
         """Before all else: the journal, if there is a folder for one. Raises OSError: then it can be tried again."""
-        if self._folder is not None:
-            with self._heartbeat.waiting_for_the_disk:
-                self.journal = Journal(self._folder / "journal", self._synced)
+        if self._folder is None:
+            return
+        with self._heartbeat.waiting_for_the_disk:
+            # All before a snapshot was on the disk before that was; with fdatasync() at each batch, everything is.
+            certain = None if self._synced else snapshot.position(self._folder)
+            self.journal = Journal(self._folder / "journal", self._synced, certain)
+        self._not_before = self._look_at = 0.0
+        if self.journal.cut:
+            self._log.warning("the journal's end was torn off, and is cut", bytes=self.journal.cut)
 
     @property
     def position(self) -> int:
         """How far the journal goes."""
         return self.journal.position if self.journal else 0
+
+    @property
+    def has_a_past(self) -> bool:
+        """Whether there has been a run before this one, of which the journal or the history may know."""
+        return self._folder is not None and (self.position > 0 or (self._folder / history.FILE).exists())
 
     def append(self, block: list[Record]) -> list[Item]:
         """Journal a block, apply it, and return what the core asks. Raises OSError, with nothing done, on a full disk.
@@ -192,7 +214,7 @@ class Memory:
         try:
             self.core = Core.load(core)
         except ValueError as error:
-            raise Damaged(f"{folder}: the snapshot is another version's: {error}; {_WITHOUT}") from error
+            raise Damaged(f"{_snapshot(folder)} is another version's: {error}. {WITHOUT_THE_PAST}") from error
         self.outboxes = [Outbox.load(each) for each in outboxes]
         self.fresh = [[] for _ in self.outboxes]
 
@@ -200,40 +222,116 @@ class Memory:
         with closing(Tail(folder / "journal", self._snapshot_at)) as tail:
             start = tail.position
             if start != self._snapshot_at:
-                ends = f"the journal does not begin where the snapshot ends, at {self._snapshot_at}, but at {start}"
-                raise Damaged(f"{folder}: {ends}; {_WITHOUT}")
+                what = f"the snapshot ends at {self._snapshot_at}" if self._snapshot_at else "there is no snapshot"
+                begins = f"{what}, and the journal goes on at {start}"
+                raise Damaged(f"{full_name(folder)}: {begins}: something is missing. {WITHOUT_THE_PAST}")
             while some := tail.take():
                 for end, block in some:
                     yield start, block
                     start = end
 
-    @property
-    def snapshot_is_due(self) -> bool:
-        if self._work < self._enough_work and (self._since < _SNAPSHOT_RECORDS or time.monotonic() < self._not_before):
-            return False
-        return self.journal is not None
+    # Snapshots
 
-    def take_snapshot(self, history_at: int, most_bytes: int) -> None:
-        """Write one, and remove the segments that neither it nor the recorder needs, who has come to `history_at`.
+    def is_due(self, now: float) -> bool:
+        """Whether tend() has something to do, in monotonic seconds."""
+        if self._wants_snapshot(now):
+            return True
+        return now >= self._look_at or (self.journal is not None and self.writer.reported)
 
-        Beyond so many bytes the history loses what is not recorded: its recorder is dead, or too slow.
+    def _wants_snapshot(self, now: float) -> bool:
+        is_much = self._work >= self._enough_work or (self._since >= _SNAPSHOT_RECORDS and now >= self._not_before)
+        return is_much and self.journal is not None and not self.writer.is_busy
+
+    def tend(self, history_at: int, most_bytes: int) -> None:
+        """See to the files: a snapshot now and then, and no segment that neither it nor the recorder needs.
+
+        The disk has the history up to `history_at`. If the journal has grown beyond so many bytes the history loses
+        what is not recorded: its recorder is dead, or too slow.
         """
         assert self.journal is not None
-        started = time.monotonic()
-        if not self.tell_history():  # of the blocks before a snapshot nobody can say any more what was said in them
+        assert self._folder is not None
+        with self._heartbeat.waiting_for_the_disk:
+            now = time.monotonic()
+            if self.writer.reported:
+                self._take_outcome(now)
+            if now >= self._look_at:
+                self._look_at = now + _LOOK_SECONDS
+                self._look(now)
+            if self._wants_snapshot(now):
+                self._begin_snapshot(self.journal, now)
+            try:
+                is_long = self.journal.size > most_bytes
+                self.journal.trim(self._snapshot_at if is_long else min(history_at, self._snapshot_at))
+            except OSError as error:
+                self._complain("cannot remove what is no longer needed of the journal", error=str(error))
+        crash_point("broker: trimmed")
+
+    def _begin_snapshot(self, journal: Journal, now: float) -> None:
+        """The rest is the writer's. Of the blocks before a snapshot nobody can say any more what was said in them."""
+        self._not_before = now + _AGAIN_SECONDS  # no room for it, on the disk or for a thread: then all segments stay
+        self._work = 0.0
+        if not self.tell_history():
             return
         state = pickle.dumps((self.core.dump(), [outbox.dump() for outbox in self.outboxes]), pickle.HIGHEST_PROTOCOL)
-        assert self._folder is not None
-        with suppress(OSError), self._heartbeat.waiting_for_the_disk:
-            # No room for it: tried again later, and until then all segments stay.
-            snapshot.write(self._folder, self.journal.position, state, self._synced)
-            crash_point("broker: snapshot")
-            self.journal.roll()
-            self.journal.trim(history_at if self.journal.size <= most_bytes else self.journal.position)
-            self._since = 0
-        self._work, took = 0.0, time.monotonic() - started
-        self._not_before = time.monotonic() + _SNAPSHOT_SHARE * took
+        try:
+            if not self._has_complained:  # else there would be a segment for each time that it fails
+                journal.roll()
+                crash_point("broker: segment begun")
+            self.writer.begin(journal.position, state, journal.segments_from(self._snapshot_at))
+        except (OSError, RuntimeError) as error:
+            self._complain("cannot write a snapshot: the journal grows until it can", error=str(error))
+            return
+        took = time.monotonic() - now
+        self._since = 0
+        self._not_before = now + _SNAPSHOT_SHARE * took
         self._enough_work = max(_WORK_SECONDS, _WORK_SHARE * took)
+
+    def _take_outcome(self, now: float) -> None:
+        error = self.writer.outcome()
+        self._is_late = False
+        if error is None:
+            self._snapshot_at = self.writer.position
+            if self._has_complained:
+                self._log.info("a snapshot could be written again")
+            self._has_complained = False
+        else:
+            self._since += _SNAPSHOT_RECORDS
+            self._not_before = now + _AGAIN_SECONDS
+            self._complain("cannot write a snapshot: the journal grows until it can", error=error)
+
+    def _look(self, now: float) -> None:
+        """Is all there that a next broker would need? Else we, who know everything, make it again."""
+        assert self.journal is not None
+        assert self._folder is not None
+        if self.writer.is_busy:
+            if not self._is_late and now - self.writer.begun_at > _SLOW_SECONDS:
+                self._log.warning("the disk is slow: a snapshot is not written yet", seconds=int(_SLOW_SECONDS))
+                self._is_late = True
+            return
+        has_snapshot = self._snapshot_at == 0 or (self._folder / "snapshot").exists()
+        is_whole = self.journal.is_whole
+        if is_whole and has_snapshot:
+            return
+        if not self._has_complained:
+            folder = full_name(self._folder)
+            if DataFolder.is_removed():
+                self._log.error("the data directory was removed: nothing is kept, and a broker's death ends the server")
+                self._has_complained = True
+            else:
+                self._log.error("somebody removed files of the data directory: they are made again", folder=folder)
+        self._since, self._not_before = _SNAPSHOT_RECORDS, now
+        try:
+            if not is_whole:
+                self.journal.begin_again()
+        except OSError as error:
+            self._complain("cannot begin a segment of the journal", error=str(error))
+            self._not_before = now + _AGAIN_SECONDS
+
+    def _complain(self, what: str, error: str) -> None:
+        """Once, until a snapshot has been written."""
+        if not self._has_complained:
+            self._log.error(what, error=error)
+        self._has_complained = True
 
 
 def _careful(start: int, block: list[Record], skipped: set[int], replaying: Callable[[int], None]) -> Iterator[Record]:
@@ -242,3 +340,7 @@ def _careful(start: int, block: list[Record], skipped: set[int], replaying: Call
         if place not in skipped:
             replaying(place)
             yield record
+
+
+def _snapshot(folder: Path) -> str:
+    return f"{full_name(folder / 'snapshot')}: the snapshot"

@@ -5,6 +5,8 @@ the broker only says that they have grown, once each time that the recorder has 
 
 If it dies, the chat goes on and the journal waits: the next recorder goes on from the position that is stored in the
 same transaction as the last rows. Meanwhile questions about the past get no answer.
+The chat does not depend on the history: whatever is the matter with its files, the recorder says so once, and tries
+again until it can.
 """
 
 import math
@@ -28,11 +30,13 @@ from mpchat.processes.crash import crash_point
 from mpchat.processes.heartbeat import Heartbeat
 from mpchat.processes.log import Log
 from mpchat.settings import Settings
-from mpchat.store.history import History, HistoryDamaged, move_aside
-from mpchat.store.journal import FACTS, Tail
+from mpchat.store.directory import DataFolder
+from mpchat.store.history import FILE, History, HistoryDamaged, move_aside
+from mpchat.store.journal import FACTS, Damaged, Tail
 
-_HISTORY = "history.db"
+_UNUSABLE = (sqlite3.Error, OSError, Damaged)  # what files can answer with: another time it may be another answer
 _EXPIRE_SECONDS = 60.0
+_SYNC_SECONDS = 2.0  # so often at most it waits for the disk to have what it has stored
 _RETRY_SECONDS = 0.5  # after the disk has refused to take more
 _BEHIND_BYTES = 1 << 20  # of the journal, in which nobody said anything: then too it is stored that we have read them
 _NICENESS = 10  # the chat comes first
@@ -41,28 +45,32 @@ _REST_SECONDS = 3.0  # well under settings.stop_seconds
 _DAY_MS = 86_400_000
 
 
-def main(control: Link, log: Log, settings: Settings, board: Board) -> None:
-    Recorder(control, log, settings, board).run()
+def main(control: Link, log: Log, settings: Settings, board: Board, data: DataFolder) -> None:
+    """`data`: where journal and history are. To have it is to hold its lock."""
+    Recorder(control, log, settings, board, data).run()
 
 
 class Recorder:
-    def __init__(self, control: Link, log: Log, settings: Settings, board: Board) -> None:
-        self.control, self.log, self.settings, self.board = control, log, settings, board
+    def __init__(self, control: Link, log: Log, settings: Settings, board: Board, data: DataFolder) -> None:
+        self.control, self.log, self.settings, self.board, self.data = control, log, settings, board, data
         self.heartbeat = Heartbeat(board, RECORDER_ROW)
         self.poller = Poller()
         self.broker: Link | None = None
         self.asked: deque[tuple[Any, ...]] = deque()  # questions whose answer may not be in the history yet
-        self.read_at = 0.0  # when the journal is looked into again, in monotonic seconds
-        self.expire_at = 0.0
+        # When the journal is looked into again, in monotonic seconds. First when the broker says so: by then it has cut
+        # what was torn, and whether there is damage is its to say.
+        self.read_at = math.inf
+        self.expire_at = self.sync_at = 0.0
         self.look_at = 0.0  # monotonic: when we look at what has not come whole
         self.rows = self.turns = 0
         self.books: tuple[History, Tail] | None = None  # open while the disk lets us write
         self.has_complained = False
-        self.stored_to = 0  # position in the journal
+        self.synced_to = 0  # position in the journal up to which the disk has the history
         self.age = Age(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
 
     def run(self) -> None:
-        os.nice(_NICENESS)
+        with suppress(OSError):  # a sandbox may forbid it
+            os.nice(_NICENESS)
         self.poller.watch(self.control)
         self.control.post("ready")
         while True:
@@ -82,7 +90,7 @@ class Recorder:
             self.log.catch_up()
 
     def do_the_books(self) -> None:
-        """All that needs the history. On a full disk we close it, and begin later where it stands.
+        """All that needs the history. If it cannot be had we close it, and begin later where it stands.
 
         A damaged one is put aside, and a new one begun with what the journal still has.
         """
@@ -91,25 +99,50 @@ class Recorder:
             self.record(history, tail)
             self.answer(history, tail)
             self.expire(history, time.monotonic())
-        except sqlite3.OperationalError as error:
-            if not self.has_complained:
-                self.log.error("cannot write the history: it waits until it can", error=str(error))
-            self.close_the_books()
-            self.has_complained, self.read_at = True, time.monotonic() + _RETRY_SECONDS
+            self.sync(history, time.monotonic())
         except HistoryDamaged as error:
             self.close_the_books()
-            moved = move_aside(Path(self.settings.data) / _HISTORY)
-            self.log.error("the history was damaged; a new one is begun", error=str(error), old=str(moved))
+            self.put_aside(error)
+        except _UNUSABLE as error:
+            self.close_the_books()
+            self.do_without(error)
+        else:
+            if self.has_complained:
+                self.log.info("the history can be written again")
+            self.has_complained = False
+
+    def put_aside(self, damage: HistoryDamaged) -> None:
+        try:
+            moved = move_aside(Path(FILE))
+        except OSError as error:
+            self.do_without(error)
+        else:
+            self.log.error("the history was damaged; a new one is begun", error=str(damage), old=str(moved))
             self.read_at = 0.0
 
+    def do_without(self, error: Exception) -> None:
+        """For a while: nobody shall wait for it."""
+        if not self.has_complained:
+            self.log.error("cannot write the history: it waits until it can", error=str(error))
+        self.has_complained, self.read_at = True, time.monotonic() + _RETRY_SECONDS
+        while self.asked and self.broker is not None:
+            _, connection, end, *_ = self.asked.popleft()
+            self.broker.post("rows", connection, end, None)
+            self.poller.want_write(self.broker, self.broker.unsent)
+
     def opened(self) -> tuple[History, Tail]:
+        """All names are looked up in the data directory, whatever it is called by now."""
         if self.books is None:
-            folder = Path(self.settings.data)
-            history = History(folder / _HISTORY)
+            self.data.enter()
+            history = History(Path(FILE))
             if history.moved is not None:
                 self.log.error("the history was damaged; a new one is begun", old=str(history.moved))
-            self.books = history, Tail(folder / "journal", history.position, FACTS)
-            self.stored_to = history.position
+            self.synced_to = min(self.synced_to, history.position)  # it may be another one than before
+            try:
+                self.books = history, Tail(Path("journal"), history.position, FACTS)
+            except _UNUSABLE:
+                history.close()
+                raise
         return self.books
 
     def close_the_books(self) -> None:
@@ -134,7 +167,8 @@ class Recorder:
                     self.broker = Link(socket.socket(fileno=fd))
                     self.poller.watch(self.broker)
                     self.asked.clear()  # a new broker asks anew
-                    self.read_at = 0.0
+                    if self.books is not None:
+                        self.read_at = 0.0
                 case _:
                     raise unusable(self.control, message)
         if self.control.ended:
@@ -170,7 +204,8 @@ class Recorder:
     def hear_one(self, message: tuple[Any, ...], fds: list[int]) -> None:
         match message, fds:
             case ("grown",), []:
-                self.read_at = min(self.read_at, time.monotonic() + _GATHER_SECONDS)
+                pause = 0.0 if self.books is None else _GATHER_SECONDS
+                self.read_at = min(self.read_at, time.monotonic() + pause)
             case ("history", int(), int(), int(), str(), int(), int(), bool()), []:
                 self.asked.append(message[1:])
                 self.read_at = 0.0  # somebody waits
@@ -198,7 +233,6 @@ class Recorder:
             history.add(rows, tail.position)
             crash_point("recorder: written")
         self.rows += len(rows)
-        self.stored_to, self.has_complained = history.position, False
         if not blocks:
             self.read_at = math.inf
             if self.broker is not None:
@@ -208,14 +242,14 @@ class Recorder:
         """Before the end, for some seconds: what is more than that the journal keeps for the next time."""
         self.read_at = 0.0
         stop_at = time.monotonic() + _REST_SECONDS
-        with suppress(sqlite3.OperationalError):
+        with suppress(*_UNUSABLE):
             while self.read_at != math.inf and time.monotonic() < stop_at:
                 self.record(*self.opened())
                 self.show()
 
     def show(self) -> None:
         self.turns += 1
-        self.board.write(RECORDER_ROW, records=self.rows, turns=self.turns, position=self.stored_to)
+        self.board.write(RECORDER_ROW, records=self.rows, turns=self.turns, position=self.synced_to)
 
     def answer(self, history: History, tail: Tail) -> None:
         """Questions are answered once everything is recorded that had been said before them."""
@@ -233,3 +267,12 @@ class Recorder:
             removed = history.expire(now_ms, most_ms, self.settings.history_bytes)
             if not removed:  # else there may be more: again in the next turn
                 self.expire_at = now + _EXPIRE_SECONDS
+
+    def sync(self, history: History, now: float) -> None:
+        """Now and then wait until the disk has it: only then the journal may lose it."""
+        if history.position == self.synced_to or now < self.sync_at:
+            return
+        self.sync_at = now + _SYNC_SECONDS
+        if history.sync():
+            self.synced_to = history.position
+        crash_point("recorder: synced")

@@ -55,13 +55,14 @@ class Supervisor:
         if self.settings.plain_port is not None:
             self.listeners.append((listen(self.settings, self.settings.plain_port), True))
         self.ports = [sock.getsockname()[1] for sock, _ in self.listeners]
-        if self.settings.data:
-            self.lock = claim(Path(self.settings.data))  # held until the process ends
+        data = claim(Path(self.settings.data)) if self.settings.data else None  # ours until the process ends
         self.control = ControlSocket(self.runtime / f"{self.ports[0]}.sock")
         os.chdir("/")  # the folder that we were started in may be removed; and to spawn one needs one that is there
         self.signals = Signals(*child.STOP_SIGNALS)
         self.selector = selectors.DefaultSelector()
-        self.crew = Crew(self.settings, self.log, self.selector, self.signals, self.listeners, self.hear, self.bury)
+        self.crew = Crew(
+            self.settings, self.log, self.selector, self.signals, self.listeners, self.hear, self.bury, data
+        )
         try:
             child.take_name("mpchat:super")
             self.watch()

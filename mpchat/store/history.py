@@ -2,6 +2,8 @@
 
 Only the recorder has it open. The journal's position is stored in the transaction that stores the rows up to it, so a
 killed recorder goes on exactly where its last transaction ended, and a replay adds no row twice.
+A commit is in the page cache (PRAGMA synchronous = NORMAL): a power cut may take the last ones. sync() says up to which
+the disk has them; of the journal only what lies before that may be thrown away.
 """
 
 import os
@@ -12,11 +14,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from mpchat.store.journal import Damaged
+from mpchat.store.journal import Damaged, full_name
 
 # number (they grow), wall clock (ms), room, sender (nick!user@host), kind ("PRIVMSG", "NOTICE"), text, and how many
 # minutes local time was ahead of UTC when it was said (None: that was not stored then)
 Row = tuple[int, int, str, str, str, str, int | None]
+
+FILE = "history.db"  # its name in the data directory
 
 GAP = "GAP"  # the kind of a row that says: here something is missing; its number is that of the row before it
 EXPIRE_ROWS = 1000  # removed at once: some 30 ms, and then the recorder looks up again
@@ -58,7 +62,8 @@ class History:
 
     If it is too damaged to be opened it is renamed, `moved` says to what, and a new one is begun: the journal still
     holds the newest part, from position 0 on. Damage found later raises HistoryDamaged.
-    Other errors are sqlite3.OperationalError (a full disk): nothing of that call was stored, and it can be repeated.
+    Other errors are sqlite3.Error (a full disk) and OSError (no permission, a folder of that name): nothing of that
+    call was stored, and it can be repeated; if it was this one, nothing is left open.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,7 +73,6 @@ class History:
         try:
             self._open()
         except HistoryDamaged:
-            self._db.close()
             self.moved = move_aside(path)
             self._open()
 
@@ -138,12 +142,29 @@ class History:
             self._db.execute("DELETE FROM gaps WHERE after <= ?", (last,))
         return removed
 
+    def sync(self) -> bool:
+        """Have the disk hold all that was added. Returns whether it does: not while a backup reads the database.
+
+        A checkpoint (sqlite.org/wal.html) waits for the disk to have the log, copies it into the database, and waits
+        for that; nothing is done where nothing is new.
+        """
+        with self._looking():
+            ((busy, logged, copied),) = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        return not busy and logged == copied
+
     def close(self) -> None:
         self._db.close()
 
     def _open(self) -> None:
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's own would be 0644
         self._db = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            self._begin()
+        except (sqlite3.Error, HistoryDamaged):
+            self._db.close()
+            raise
+
+    def _begin(self) -> None:
         with self._looking():
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
@@ -154,7 +175,8 @@ class History:
                 self._db.executescript(_UPGRADES[version])
                 ((version,),) = self._db.execute("PRAGMA user_version")
             if version not in (0, _VERSION):
-                raise HistoryDamaged(f"{self._path}: it is of version {version}, and this server knows {_VERSION}")
+                name = full_name(self._path)
+                raise HistoryDamaged(f"{name}: it is of version {version}, and this server knows {_VERSION}")
             ((self.position,),) = self._db.execute("SELECT coalesce(max(position), 0) FROM journal")
             last = "SELECT max(n) FROM (SELECT max(number) AS n FROM messages UNION ALL SELECT number FROM expired)"
             ((self._last_number,),) = self._db.execute(last)
@@ -167,9 +189,8 @@ class History:
         except sqlite3.DatabaseError as error:
             if type(error) is not sqlite3.DatabaseError:  # its subclasses are a full disk, a lock, a wrong statement
                 raise
-            raise HistoryDamaged(
-                f"{self._path}: {error}. Bring it back from a backup, or move it away to begin with an empty one"
-            ) from error
+            advice = "Bring it back from a backup, or move it away to begin with an empty one"
+            raise HistoryDamaged(f"{full_name(self._path)}: {error}. {advice}") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -203,8 +224,12 @@ class History:
 
 
 def move_aside(path: Path) -> Path:
-    """Rename a damaged database (nobody has it open), so that a new one can be begun; returns its new name."""
-    aside = next(name for number in count(1) if not (name := path.with_name(f"{path.name}.damaged-{number}")).exists())
+    """Rename a damaged database (nobody has it open), so that a new one can be begun; returns its new name.
+
+    Raises OSError.
+    """
+    names = (path.with_name(f"{path.name}.damaged-{number}") for number in count(1))
+    aside = next(name for name in names if not (os.path.lexists(name) or os.path.lexists(f"{name}-wal")))
     with suppress(FileNotFoundError):  # first this, a part of the database: beside a new one it would damage that too
         Path(f"{path}-wal").replace(f"{aside}-wal")
     path.replace(aside)

@@ -8,8 +8,8 @@ A block holds records, or facts: what was said in the blocks since the last fact
 whoever replays leaves them out; but the history, which cannot apply records, needs nothing else.
 
 One write() a batch, before anything that depends on it leaves the broker: the page cache outlives a killed process,
-and fdatasync() a power cut too. An end that a crash tore off is cut, for nobody was ever told of it. Anything else that
-is not as it was written raises Damaged: nothing that may have been acknowledged is skipped in silence.
+and fdatasync() a power cut too. An end that a crash tore off is cut. Anything else that is not as it was written raises
+Damaged: nothing that may have been acknowledged is skipped in silence.
 """
 
 import os
@@ -37,6 +37,11 @@ _ZEROS = 16  # this many at the very end are no block's: a pickle ends in opcode
 _NAME = re.compile(r"\d{20}\.journal")
 _NO_FILE = -1
 
+WITHOUT_THE_PAST = (
+    "Bring the data directory back from a backup; or move the file 'snapshot' and the folder 'journal' in it away,"
+    " both, to start without the rooms there were"
+)
+
 _Block = tuple[int, int, bytes]  # offset behind it, kind, content
 
 
@@ -48,25 +53,31 @@ class Journal:
     """The one writer. It makes its folder, goes on after the last whole block, and closes its descriptor in close().
 
     `synced`: an append is on the disk before it returns. Raises Damaged and OSError.
+    `whole_to`: up to this position the disk is known to have had all, None: to the end. Behind it a power cut may have
+    torn a segment off, as the last one, and left a later one, for a disk does not write in order. Then all that comes
+    after the tear is cut; `cut` counts the bytes.
     """
 
-    def __init__(self, folder: Path, synced: bool = False) -> None:
+    def __init__(self, folder: Path, synced: bool = False, whole_to: int | None = None) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._synced = synced
         self._firsts = segments(folder) or [0]
-        for first, following in zip(self._firsts, self._firsts[1:], strict=False):
-            if first + segment(folder, first).stat().st_size != following:
-                raise _damaged(segment(folder, first), following - first, "is not where this file ends; the next one")
+        self.cut = self._cut_behind_a_tear(whole_to)
         self._fd = self._open(self._firsts[-1])
         try:
             end = _end(self._fd, self._path)
-        except Damaged:
+            self.cut += os.fstat(self._fd).st_size - end
+            os.ftruncate(self._fd, end)
+        except (Damaged, OSError):
             self.close()
             raise
-        os.ftruncate(self._fd, end)
         self.position = self._firsts[-1] + end
-        self._sync()  # what a killed writer had not synced is replayed, and then acknowledged
+        # What the disk refused to undo or to sync. Until that is done nothing is appended: what follows a torn block
+        # would be lost with it, and what is synced in a file whose name is not would be lost with the file.
+        self._is_torn = False
+        self._is_unnamed = True  # a killed writer's last segment may be; and what it had not synced is replayed now
+        self._settle()
         self.keep_reserve()
 
     @property
@@ -80,13 +91,17 @@ class Journal:
 
     def append(self, batch: list[Record], kind: int = RECORDS) -> None:
         """Write a batch; on OSError (a full disk, a broken one) the journal is as if it had not been tried."""
+        if self._is_torn or self._is_unnamed:
+            self._settle()
         payload = pickle.dumps(batch, 5)  # marshal: 1.6 us less for 28 lines, but its loads() trusts what it reads
         about = _ABOUT.pack(len(payload), kind, zlib.crc32(payload))
         block = b"".join((about, zlib.crc32(about).to_bytes(4, "big"), payload))
         try:
             self._write(block)
         except OSError:
-            os.ftruncate(self._fd, self.position - self._firsts[-1])
+            self._is_torn = True
+            with suppress(OSError):  # a broken disk, or one that has become read-only: before the next append, then
+                self._settle()
             raise
         self.position += len(block)
 
@@ -99,44 +114,78 @@ class Journal:
             self.append(batch)
 
     def roll(self) -> None:
-        """Begin a new segment, unless this one is empty."""
+        """Begin a new segment, unless this one is empty. Raises OSError; then that is done or not."""
         if self.position == self._firsts[-1]:
             return
-        fd = self._open(self.position)
+        if self._is_torn:
+            self._settle()  # a segment that has a successor must end where that begins
+        self._begin(self._firsts, 0)
+
+    def begin_again(self) -> None:
+        """In a new segment, and a new folder if need be, for one has been taken away; the others go. Raises OSError.
+
+        A reader that has not come so far counts what is gone. Behind a hole there must be no segment's end.
+        """
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        former, self._is_torn = self._firsts, False
+        self._begin([], os.O_EXCL)  # one of that name would not be ours
+        for first in former:
+            segment(self._folder, first).unlink(missing_ok=True)
+
+    def _begin(self, former: list[int], flags: int) -> None:
+        fd = self._open(self.position, flags)
         os.close(self._fd)
         self._fd = fd
-        self._firsts.append(self.position)
-        self._sync()
+        self._firsts = [*former, self.position]
+        self._is_unnamed = True
+        self._settle()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the segments still lie where they were put. (Somebody may move or remove files under us.)"""
+        try:
+            there = os.path.samestat(os.stat(self._path), os.fstat(self._fd))
+        except OSError:
+            return False
+        return there and set(self._firsts) <= set(segments(self._folder))
+
+    def segments_from(self, position: int) -> list[Path]:
+        """The segments, but the last, that hold something behind this position."""
+        pairs = zip(self._firsts, self._firsts[1:], strict=False)
+        return [segment(self._folder, first) for first, following in pairs if following > position]
 
     def trim(self, before: int) -> None:
-        """Remove the segments that end at or before this position; never the last one."""
+        """Remove the segments that end at or before this position; never the last one. Raises OSError."""
         while len(self._firsts) > 1 and self._firsts[1] <= before:
             segment(self._folder, self._firsts[0]).unlink(missing_ok=True)
             del self._firsts[0]
 
     def release_reserve(self) -> None:
         """Give back the space that was kept for a full disk."""
-        (self._folder / "reserve").unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that has become read-only has no use for it
+            (self._folder / "reserve").unlink(missing_ok=True)
 
     def keep_reserve(self) -> bool:
         """Set space aside for a full disk; whether it stands now."""
         path = self._folder / "reserve"
-        with suppress(FileNotFoundError):
+        try:
             if path.stat().st_size == RESERVE_BYTES:
                 return True
+        except OSError:
+            pass
         try:
             path.write_bytes(os.urandom(RESERVE_BYTES))  # zeros take no space where the file system compresses
         except OSError:
-            path.unlink(missing_ok=True)
+            self.release_reserve()
             return False
         return True
 
     def close(self) -> None:
         os.close(self._fd)
 
-    def _open(self, first: int) -> int:
+    def _open(self, first: int, flags: int = 0) -> int:
         path = segment(self._folder, first)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | flags, 0o600)
 
     def _write(self, block: bytes) -> None:
         rest = memoryview(block)
@@ -145,10 +194,38 @@ class Journal:
         if self._synced:
             sync_data(self._fd)
 
-    def _sync(self) -> None:
-        if self._synced:
+    def _settle(self) -> None:
+        """Undo what was appended in part, and have the disk know the segment by its name. Raises OSError."""
+        if self._is_torn:
+            os.ftruncate(self._fd, self.position - self._firsts[-1])
+            self._is_torn = False
+        if self._is_unnamed and self._synced:
             sync_data(self._fd)
             sync_folder(self._folder)
+            sync_folder(self._folder.parent)  # which may not know the folder yet
+        self._is_unnamed = False
+
+    def _cut_behind_a_tear(self, whole_to: int | None) -> int:
+        """Each segment must end where the next one begins. Returns how many bytes were removed."""
+        for number, (first, following) in enumerate(zip(self._firsts, self._firsts[1:], strict=False), 1):
+            path = segment(self._folder, first)
+            end = size = path.stat().st_size
+            if whole_to is not None and following > whole_to:
+                end = _end_of(path)
+            if first + end == first + size == following:
+                continue
+            # A segment that begins at a snapshot had its name on the disk: one that is missing was removed.
+            is_missing = first < first + end == whole_to
+            if first + size > following or whole_to is None or first + end < whole_to or is_missing:
+                raise _damaged(path, end, f"is where this file ends, and the next one begins at {following - first}")
+            later, self._firsts = self._firsts[number:], self._firsts[:number]
+            removed = [segment(self._folder, first) for first in later]
+            cut = sum(each.stat().st_size for each in removed)
+            for each in reversed(removed):  # who dies half way finds the same tear again
+                each.unlink()
+            sync_folder(self._folder)  # else a power cut could bring them back, behind what is written now
+            return cut
+        return 0
 
 
 class Tail:
@@ -253,6 +330,15 @@ def segment(folder: Path, first: int) -> Path:
     return folder / f"{first:020}.journal"
 
 
+def sync_file(path: Path) -> None:
+    """Wait until the disk has what was written to a file, by whomever."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        sync_data(fd)
+    finally:
+        os.close(fd)
+
+
 def sync_data(fd: int) -> None:
     """Wait until the disk has a file's content."""
     getattr(os, "fdatasync", os.fsync)(fd)  # macOS has no fdatasync
@@ -307,6 +393,14 @@ def _end(fd: int, path: Path) -> int:
     return end
 
 
+def _end_of(path: Path) -> int:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _end(fd, path)
+    finally:
+        os.close(fd)
+
+
 def _is_end(fd: int, path: Path, offset: int) -> bool:
     """Whether a block ends at this offset."""
     end = 0
@@ -322,8 +416,15 @@ def _records(payload: bytes, path: Path, end: int) -> list[Record]:
         raise _damaged(path, end - len(payload), f"begins what no server writes ({error})") from error
 
 
+def full_name(path: Path) -> str:
+    """For people: where a file lies now. (Processes work in the data directory, which may have been renamed.)"""
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError:  # the working directory is removed
+        return str(path)
+
+
 def _damaged(path: Path, offset: int, what: str) -> Damaged:
     return Damaged(
-        f"{path}: byte {offset} {what}. The disk, or somebody, changed this file. Bring its folder back from a backup,"
-        " or move it away to begin with an empty one"
+        f"{full_name(path)}: byte {offset} {what}. The disk, or somebody, changed this file. {WITHOUT_THE_PAST}"
     )

@@ -2,59 +2,83 @@
 
     magic (8 bytes)  position (8)  length of the state (8)  crc32 of all the rest (4)  the state
 
-It is written beside the old one and renamed over it: who is killed half way leaves the old one whole.
+It is written beside the old one, and renamed over it when the disk has it: who is killed half way leaves the old one
+whole, and so does a power cut. Without the fdatasync() the disk may have the new name before the content, and after a
+power cut an empty file is the only snapshot there is.
 """
 
 import os
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
-from mpchat.store.journal import Damaged, sync_data, sync_folder
+from mpchat.store.journal import WITHOUT_THE_PAST, Damaged, full_name, sync_data, sync_folder
 
 _MAGIC = b"mpchat-1"
 _HEAD = struct.Struct("!8sQQ")
 _CRC = struct.Struct("!I")
 
 
-def write(folder: Path, position: int, state: bytes, synced: bool = False) -> None:
-    """Put it in place of the old one; `synced`: on the disk before it returns. Raises OSError, and changes nothing."""
+def write(folder: Path, position: int, state: bytes) -> None:
+    """prepare() and install() in one."""
+    prepare(folder, position, state)
+    install(folder)
+
+
+def prepare(folder: Path, position: int, state: bytes) -> None:
+    """Write it beside the one that holds, and wait until the disk has it. Raises OSError, and then leaves nothing."""
     head = _HEAD.pack(_MAGIC, position, len(state))
     new = folder / "snapshot.new"
     try:
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
             file.writelines((head, _CRC.pack(zlib.crc32(state, zlib.crc32(head))), state))
             file.flush()
-            if synced:
-                sync_data(file.fileno())
+            sync_data(file.fileno())
     except OSError:
-        new.unlink(missing_ok=True)  # on a full disk it would only be in the way
+        with suppress(OSError):  # on a full disk it would only be in the way
+            new.unlink(missing_ok=True)
         raise
-    new.replace(folder / "snapshot")
-    if synced:
-        sync_folder(folder)
+
+
+def install(folder: Path) -> None:
+    """Put the prepared one in place of the old one, and wait until the disk knows that name. Raises OSError."""
+    (folder / "snapshot.new").replace(folder / "snapshot")
+    sync_folder(folder)
+
+
+def position(folder: Path) -> int:
+    """The journal position that the snapshot stands for, 0 if there is none. Raises Damaged and OSError."""
+    try:
+        with open(folder / "snapshot", "rb") as file:
+            return _head(folder / "snapshot", file.read(_HEAD.size))[0]
+    except FileNotFoundError:
+        return 0
 
 
 def read(folder: Path) -> tuple[int, bytes] | None:
-    """(journal position, state), or None if there is no snapshot. Raises Damaged."""
+    """(journal position, state), or None if there is no snapshot. Raises Damaged and OSError."""
     path = folder / "snapshot"
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return None
     head, crc, state = data[: _HEAD.size], data[_HEAD.size : _HEAD.size + _CRC.size], data[_HEAD.size + _CRC.size :]
-    if len(crc) < _CRC.size:
-        raise _damaged(path, len(data), "ends in its head")
-    magic, position, length = _HEAD.unpack(head)
-    if magic != _MAGIC:
-        raise _damaged(path, 0, "begins no snapshot of this version")
+    position, length = _head(path, head)
     if len(state) != length or _CRC.pack(zlib.crc32(state, zlib.crc32(head))) != crc:
         raise _damaged(path, _HEAD.size, f"and {length} bytes of state do not fit together")
     return position, state
 
 
+def _head(path: Path, head: bytes) -> tuple[int, int]:
+    """(position, length of the state)"""
+    if len(head) < _HEAD.size:
+        raise _damaged(path, len(head), "ends in its head")
+    magic, position, length = _HEAD.unpack(head)
+    if magic != _MAGIC:
+        raise _damaged(path, 0, "begins no snapshot of this version")
+    return position, length
+
+
 def _damaged(path: Path, offset: int, what: str) -> Damaged:
-    return Damaged(
-        f"{path}: byte {offset} {what}. Bring it back from a backup, or move it away: what the journal still holds is"
-        " then replayed from its beginning"
-    )
+    return Damaged(f"{full_name(path)}: byte {offset} {what}. {WITHOUT_THE_PAST}")

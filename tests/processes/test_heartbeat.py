@@ -14,9 +14,11 @@ from mpchat.core import Record
 from mpchat.ipc.board import BROKER_ROW, Board
 from mpchat.processes.attachment import Attachment
 from mpchat.processes.heartbeat import Heartbeat
+from mpchat.processes.log import Log
 from mpchat.processes.memory import Memory
 from mpchat.settings import Wording, pack
 
+LOG = Log("broker", "error", False)
 START: Record = ("start", pack(Wording()), 2, 0, 1, 1)
 
 
@@ -91,7 +93,7 @@ class Slow:
 
 
 def test_between_two_records_of_a_long_block(board: Board, heartbeat: Heartbeat) -> None:
-    memory = Memory(None, 1, False, heartbeat)
+    memory = Memory(None, 1, False, heartbeat, LOG)
     took: list[float] = []
     memory.core = Slow(took, board)  # type: ignore[assignment]
     memory.append([("line", 1, end, b"WHO *x*") for end in range(1, 9)])
@@ -101,7 +103,7 @@ def test_between_two_records_of_a_long_block(board: Board, heartbeat: Heartbeat)
 
 
 def test_what_may_wait_for_the_disk_says_so(board: Board, heartbeat: Heartbeat, tmp_path: Path) -> None:
-    memory = Memory(tmp_path, 2, True, heartbeat)
+    memory = Memory(tmp_path, 2, True, heartbeat, LOG)
     waits: list[bool] = []
 
     def watched(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,7 +119,8 @@ def test_what_may_wait_for_the_disk_says_so(board: Board, heartbeat: Heartbeat, 
     memory.journal.roll = watched(memory.journal.roll)  # type: ignore[method-assign]
     memory.recall(lambda place: None, 0)
     memory.append([START])
-    memory.take_snapshot(0, 1 << 20)
+    memory._since = 1 << 20
+    memory.tend(0, 1 << 20)
     assert waits == [True, True]
     assert not board.waits_for_the_disk(BROKER_ROW)
     memory.journal.close()

@@ -25,6 +25,7 @@ from mpchat.processes.log import Log
 from mpchat.processes.recorder import Recorder
 from mpchat.processes.worker import Worker
 from mpchat.settings import Settings
+from mpchat.store.directory import claim
 from tests.net.pairs import PATIENCE
 
 FEW_ROWS = FIRST_WORKER_ROW + 1
@@ -393,7 +394,7 @@ def test_a_broker_and_a_recorder_that_misbehaves(broker: BrokerTurns, message: t
     assert inquiry.recorder is None
     other = broker.supervisor.connect("link", 0)
     broker.turn()
-    assert [message[2] for message, _ in other.take()] == [CLIENT]
+    assert [message[2] for message, _ in other.take() if message[0] == "history"] == [CLIENT]
 
 
 def test_a_broker_and_frames_that_do_not_end(broker: BrokerTurns) -> None:
@@ -419,7 +420,8 @@ def test_a_broker_does_not_go_on_with_a_supervisor_that_misbehaves(broker: Broke
 @pytest.fixture
 def recorder(supervisor: Supervisor, tmp_path: Path) -> Iterator[Recorder]:
     settings = Settings(workers=1, data=str(tmp_path))
-    it = Recorder(supervisor.control, Log("recorder", "error", False), settings, Board.make(FEW_ROWS))
+    log, board = Log("recorder", "error", False), Board.make(FEW_ROWS)
+    it = Recorder(supervisor.control, log, settings, board, claim(tmp_path))
     yield it
     if it.broker is not None:
         it.leave(it.broker)

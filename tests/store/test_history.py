@@ -320,6 +320,68 @@ def test_damage_found_later_is_told_and_can_be_moved_aside(tmp_path: Path) -> No
     history.close()
 
 
+@pytest.mark.parametrize("name", ["history.db", "history.db-wal", "history.db-shm"])
+def test_where_a_folder_is_in_the_way_it_can_be_tried_again(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    for _ in range(2):
+        with pytest.raises((OSError, sqlite3.Error)):
+            History(tmp_path / "history.db")
+    (tmp_path / name).rmdir()
+    history = History(tmp_path / "history.db")
+    history.add([row(1)], 1)
+    history.close()
+
+
+def on_the_disk(path: Path, place: Path) -> History:
+    """What a power cut leaves at worst: the database as it is, without what only its log has."""
+    place.mkdir()
+    shutil.copy(path, place / path.name)
+    return History(place / path.name)
+
+
+def test_synced_it_needs_no_log(history: History, tmp_path: Path) -> None:
+    history.add([row(1)], 10)
+    history.add([row(2)], 20)
+    assert history.sync() is True
+    assert history.sync() is True
+    history.add([row(3)], 30)
+    copy = on_the_disk(tmp_path / "history.db", tmp_path / "cut")
+    assert (copy.position, numbers(copy.latest("#lobby", 9))) == (20, [1, 2])
+    copy.close()
+
+
+def test_while_a_backup_reads_it_is_not_said_to_be_synced(history: History, tmp_path: Path) -> None:
+    history.add([row(1)], 10)
+    backup = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
+    backup.execute("BEGIN")
+    backup.execute("SELECT * FROM messages").fetchall()
+    history.add([row(2)], 20)
+    assert history.sync() is False
+    backup.close()
+    assert history.sync() is True
+
+
+def test_renamed_with_its_folder_it_goes_on_and_touches_no_other(tmp_path: Path) -> None:
+    """SQLite knows its files by their names; it must not take another server's log for its own when it is closed."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    history = History(old / "history.db")
+    history.add([row(1)], 1)
+    old.rename(new)
+    old.mkdir()
+    other = History(old / "history.db")
+    other.add([row(5)], 5)
+    history.add([row(2)], 2)
+    assert numbers(history.latest("#lobby", 9)) == [1, 2]
+    history.close()
+    other.add([row(6)], 6)
+    other.close()
+    for place, wanted in ((new, [1, 2]), (old, [5, 6])):
+        again = History(place / "history.db")
+        assert numbers(again.latest("#lobby", 9)) == wanted
+        again.close()
+
+
 def test_who_asks_for_what_was_said_after_something_too_old_is_told_that_some_is_missing(tmp_path: Path) -> None:
     history = History(tmp_path / "history.db")
     history.add([(number, number * 1000, "#a", "ana!a@h", "PRIVMSG", f"line {number}") for number in range(1, 11)], 1)

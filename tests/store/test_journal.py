@@ -430,5 +430,195 @@ def test_a_batch_that_could_not_be_synced_leaves_no_trace(tmp_path: Path, monkey
     assert taken(tmp_path) == [[("a",)], [("c",)]]
 
 
+def half_then_full(fd: int, data: bytes) -> int:
+    """A write(2) on a disk that is full in the middle of it."""
+    if len(data) < 40:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return real_write(fd, data[: len(data) // 2])
+
+
+def refuse(*_: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+real_write = os.write
+
+
+@pytest.mark.parametrize("synced", [False, True])
+def test_what_could_not_be_undone_is_undone_before_anything_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: bool
+) -> None:
+    """Half a block in the middle would be damage, for all that is behind it."""
+    journal = Journal(tmp_path, synced)
+    journal.append([("a",)])
+    before = journal.position
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", refuse)
+        with monkeypatch.context() as full:
+            full.setattr(os, "write", half_then_full)
+            with pytest.raises(OSError, match="No space"):
+                journal.append([("lost", b"x" * 100)])
+        for _ in range(2):
+            with pytest.raises(OSError, match="Input/output"):
+                journal.append([("refused",)])
+            with pytest.raises(OSError, match="Input/output"):
+                journal.roll()
+            with pytest.raises(OSError, match="Input/output"):
+                journal.append_at_all_costs([("refused",)])
+        assert journal.position == before < segment(tmp_path, 0).stat().st_size
+        assert segments(tmp_path) == [0]
+        assert taken(tmp_path) == [[("a",)]]
+    journal.append([("b",)])
+    journal.roll()
+    journal.append([("c",)])
+    journal.close()
+
+    assert taken(tmp_path) == [[("a",)], [("b",)], [("c",)]]
+
+
+def append_only(path: Path, is_so: bool) -> None:
+    """chattr(1): what is in the file may not be cut. It is the one real way to have ftruncate(2) refused alone."""
+    chattr = shutil.which("chattr")
+    done = chattr and subprocess.run([chattr, "+a" if is_so else "-a", path], capture_output=True, timeout=PATIENCE)
+    if not done or done.returncode:
+        pytest.skip("this user or file system has no such attribute")
+
+
+def test_the_same_on_a_real_file_that_may_not_be_cut(tmp_path: Path) -> None:
+    Journal(tmp_path).close()
+    append_only(segment(tmp_path, 0), True)
+    try:
+        in_a_process(append_to_what_cannot_be_cut, tmp_path)
+    finally:
+        append_only(segment(tmp_path, 0), False)
+    size = segment(tmp_path, 0).stat().st_size
+    journal = Journal(tmp_path)
+    assert journal.cut > 0
+    assert journal.position + journal.cut == size
+    journal.close()
+    assert taken(tmp_path) == [[("before",)]]
+
+
+def append_to_what_cannot_be_cut(folder: Path) -> None:
+    """(Opened before; the attribute holds for what is open already, too.)"""
+    append_only(segment(folder, 0), False)
+    journal = Journal(folder)
+    append_only(segment(folder, 0), True)
+    journal.append([("before",)])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, resource.RLIM_INFINITY))
+    with pytest.raises(OSError, match="too large"):
+        journal.append([("large", b"x" * (128 << 10))])
+    for _ in range(3):
+        with pytest.raises(OSError, match="not permitted"):
+            journal.append([("refused",)])
+
+
+def test_a_new_segment_is_known_by_its_name_before_anything_in_it_is_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut would take the file, and with it what fdatasync(2) had promised."""
+    journal = Journal(tmp_path, synced=True)
+    journal.append([("a",)])
+    named: list[Path] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("mpchat.store.journal.sync_folder", refuse)
+        with pytest.raises(OSError, match="Input/output"):
+            journal.roll()
+        with pytest.raises(OSError, match="Input/output"):
+            journal.append([("b",)])
+        patch.setattr("mpchat.store.journal.sync_folder", named.append)
+        journal.append([("c",)])
+        journal.append([("d",)])
+        assert named == [tmp_path, tmp_path.parent]
+    journal.close()
+    assert taken(tmp_path) == [[("a",)], [("c",)], [("d",)]]
+
+
+@pytest.mark.parametrize("error", [errno.EROFS, errno.EIO, errno.EACCES])
+def test_a_reserve_that_cannot_be_had_nor_given_back_is_no_reason_to_die(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    """As on a file system that has become read-only, which is what Linux makes of one with errors."""
+    journal = Journal(tmp_path)
+    os.truncate(tmp_path / "reserve", 10)
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    with monkeypatch.context() as patch:
+        for method in ("unlink", "write_bytes", "stat"):
+            patch.setattr(Path, method, refused)
+        journal.release_reserve()
+        assert journal.keep_reserve() is False
+    assert journal.keep_reserve() is True
+    journal.close()
+
+
+# After a power cut, where nothing was synced behind some position
+
+
+@pytest.mark.parametrize("torn", ["nothing of it", "half a block", "zeros", "a block less"])
+@pytest.mark.parametrize("which", [0, 1, 2, 3])
+def test_what_is_behind_a_tear_is_cut(tmp_path: Path, torn: str, which: int) -> None:
+    firsts = rolled(tmp_path)
+    middle = segment(tmp_path, firsts[which])
+    data = middle.read_bytes()
+    middle.write_bytes(
+        {"nothing of it": b"", "half a block": data[:-1], "zeros": bytes(len(data)), "a block less": b""}[torn]
+    )
+    journal = Journal(tmp_path, whole_to=firsts[which])
+    assert journal.position == firsts[which]
+    assert journal.cut > 0
+    journal.append([("next",)])
+    journal.close()
+    assert taken(tmp_path) == [*BATCHES[:which], [("next",)]]
+
+
+@pytest.mark.parametrize("lost", ["a segment", "the end of a segment", "half a block of a segment"])
+def test_before_that_position_it_is_damage_still(tmp_path: Path, lost: str) -> None:
+    firsts = rolled(tmp_path)
+    middle = segment(tmp_path, firsts[1])
+    if lost == "a segment":
+        middle.unlink()
+    else:
+        os.truncate(middle, 0 if lost == "the end of a segment" else middle.stat().st_size - 1)
+    before = {path: path.read_bytes() for path in tmp_path.glob("*.journal")}
+    for whole_to in firsts[2:]:
+        with pytest.raises(Damaged, match=r"byte \d+ is where this file ends, and the next one begins at \d+"):
+            Journal(tmp_path, whole_to=whole_to)
+    if lost == "a segment":
+        with pytest.raises(Damaged):
+            Journal(tmp_path, whole_to=firsts[1])
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.journal")} == before
+
+
+# Under which the files are taken away
+
+
+def test_it_knows_when_its_files_are_taken_away_and_begins_again(tmp_path: Path) -> None:
+    firsts = rolled(tmp_path / "journal")
+    journal = Journal(tmp_path / "journal")
+    tail = Tail(tmp_path / "journal", firsts[-1])
+    assert journal.is_whole
+    segment(tmp_path / "journal", firsts[1]).unlink()
+    assert not journal.is_whole
+    shutil.rmtree(tmp_path / "journal")
+    assert not journal.is_whole
+    journal.append([("to nobody's file",)])
+    before = journal.position
+    journal.begin_again()
+    assert journal.is_whole
+    assert segments(tmp_path / "journal") == [before] == [journal.position]
+    journal.append([("after",)])
+    assert [batch for _, batch in tail.take()] == [BATCHES[-1], [("to nobody's file",)]]
+    assert [batch for _, batch in tail.take()] == [[("after",)]]
+    assert tail.gap == 0, "a reader has the file open, whatever its name"
+    tail.close()
+    journal.close()
+    journal = Journal(tmp_path / "journal")
+    assert journal.position > before
+    journal.close()
+
+
 if __name__ == "__main__":
     fill_the_disk(Path(sys.argv[1]))

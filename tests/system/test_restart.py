@@ -17,7 +17,7 @@ import pytest
 from mpchat.store import snapshot
 from tests.irc.people import msgid
 from tests.running import PATIENCE, IrcClient, Server, at_home, commands
-from tests.system.servers import MPCHAT, Unusual, Watched, needs_linux, until, unusual
+from tests.system.servers import MPCHAT, Unusual, Watched, needs_linux, pids, until, unusual
 
 pytestmark = needs_linux
 
@@ -113,7 +113,7 @@ def test_with_damage_in_the_middle_it_does_not_start(data: Path, segment: Path) 
     content[len(content) // 2] ^= 1
     segment.write_bytes(content)
     line = refused(data)
-    assert re.search(rf"{segment}: byte \d+ .*backup, or move it away", line), line
+    assert re.search(rf"{segment}: byte \d+ .*backup; or move the file 'snapshot' and", line), line
     assert segment.read_bytes() == content
     segment.parent.rename(data / "away")
     with serving(data) as server:
@@ -157,7 +157,7 @@ def test_a_snapshot_of_another_version_is_refused(data: Path) -> None:
     snapshot.write(data, 0, pickle.dumps((b"mpchat state 1\nwhat it had in mind", [])))
     line = refused(data)
     assert "the snapshot is another version's" in line
-    assert "'mpchat state 1'; move the file 'snapshot' and the folder 'journal' away" in line
+    assert "'mpchat state 1'. Bring the data directory back from a backup; or move the file 'snapshot' and" in line
     (data / "snapshot").unlink()
     with serving(data) as server:
         sign_of_life(server.irc("ana"))
@@ -165,5 +165,8 @@ def test_a_snapshot_of_another_version_is_refused(data: Path) -> None:
 
 def test_two_servers_on_the_same_data(data: Path) -> None:
     with serving(data) as server:
-        assert refused(data) == f"mpchat: another server uses this data directory: {data}\n"
+        names = {"supervisor": "mpchat:super", "broker": "mpchat:broker", "recorder": "mpchat:recorder"}
+        held = sorted((pid, names[role]) for role, pid in pids(server).items() if role in names)
+        by = "held by processes " + ", ".join(f"{pid} ({name})" for pid, name in held)
+        assert refused(data) == f"mpchat: another server uses this data directory, {by}: {data}\n"
         sign_of_life(server.irc("ana"))
