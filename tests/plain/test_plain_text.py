@@ -10,6 +10,7 @@ import pytest
 
 from tests.running import IrcClient, PlainClient, Server
 
+PUTTY = bytes.fromhex("fffb1f fffb20 fffb18 fffb27 fffd01 fffb03 fffd03")  # what it sends before anything is typed
 _TIME = re.compile(r"^\[(?:[01]\d|2[0-3]):[0-5]\d\] ")
 
 
@@ -473,6 +474,17 @@ def test_a_server_with_a_password_asks_for_it_first(locked: Server) -> None:
     assert ana.ask("/pass open sesame")[-1] == "! no password is needed"
 
 
+@pytest.mark.parametrize("at", [5, len(PUTTY), len(PUTTY) + 3, len(PUTTY) + 9])
+def test_a_password_behind_telnet_commands(locked: Server, at: int) -> None:
+    typed = PUTTY + b"/pass open\xff\xf1 sesame\r\n"
+    putty = locked.plain()
+    putty.expect("Welcome")
+    putty.expect("This server has a password")
+    putty.send_bytes(typed[:at])
+    putty.send_bytes(typed[at:])
+    assert putty.read() == "Type your nickname and press Enter."
+
+
 def test_password_and_all_the_rest_in_one_go(locked: Server) -> None:
     """Lines behind a password wait for the verdict and are then taken in order, and so is the end of the input."""
     carla = locked.irc()
@@ -635,9 +647,6 @@ def test_who_is_kicked_finds_themselves_in_the_lobby(
 
 
 # Through telnet's own programs
-
-
-PUTTY = bytes.fromhex("fffb1f fffb20 fffb18 fffb27 fffd01 fffb03 fffd03")  # what it sends before anything is typed
 
 
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\r\0", b"\n"])

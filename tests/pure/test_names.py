@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpchat.chat.names import fold, full_mask, matches, valid_channel, valid_nick, visible
+from tests.pure.driver import Driver
 
 
 @pytest.mark.parametrize(
@@ -270,3 +271,10 @@ def test_a_hostile_mask_is_soon_done_with() -> None:
     assert not matches("*a" * 100 + "*b", "a" * 200)
 
     assert time.process_time() - began < 1  # 100,000 steps; by backtracking it would be more than there are atoms
+
+
+def test_a_user_name_shows_all_of_itself_too() -> None:
+    ana, beto = Driver().connect(), Driver().connect()
+
+    assert ana.send("NICK ana", "USER ｒo\u3164ot\u2800 0 * :Ana")[0].endswith(" ana!~root@127.0.0.1")
+    assert beto.send("NICK beto", "USER \u3164 0 * :Beto")[0].split()[1] == "468"
