@@ -122,6 +122,21 @@ def test_touched_is_looked_at_though_nothing_was_said(people: list[Connection]) 
     assert groups.take_pending() == {}
 
 
+def test_who_is_settled_has_all_so_far_and_gets_the_rest_too(people: list[Connection]) -> None:
+    """In the middle of a run their outbox tells how much they were sent."""
+    groups = Groups()
+    for person in people[:2]:
+        groups.join(1, person)
+    groups.cast((1,), b"a", 0)
+    groups.cast((1,), b"b", 0)
+    for person in (people[0], people[2]):
+        groups.settle(person)
+    assert [b"".join(person.outbox) for person in people] == [b"ab", b"", b"", b""]
+    groups.cast((1,), b"c", 0)
+
+    assert turn(groups) == {1: b"abc", 2: b"abc"}
+
+
 def test_who_is_forgotten_is_not_sent_what_was_said(people: list[Connection]) -> None:
     groups = Groups()
     groups.send(people[0], b"1")

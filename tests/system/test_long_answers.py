@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mpchat.settings import Settings, Wording
+from mpchat.settings import Oper, Settings, Wording
 from tests.running import PATIENCE, IrcClient, LineClient, PlainClient, Server, running
 from tests.system.servers import kill, needs_linux, ready, replaced, until, unusual
 
@@ -41,8 +41,8 @@ def server(tmp_path: Path, orders: Path) -> Iterator[Server]:
     """With so many rooms that their list is much longer than what a client may be behind, and what the kernel holds."""
     settings = Settings(
         port=0, plain_port=0, unlimited=True, workers=1, data=str(tmp_path / "data"),
-        sendq_bytes=1 << 16, send_buffer_bytes=1 << 14,
-        wording=Wording(channels_per_client=ROOMS + 1, answer_bytes=1 << 14),
+        sendq_bytes=1 << 16, send_buffer_bytes=1 << 14, opers=(Oper("root", "secret"),),
+        wording=Wording(channels_per_client=ROOMS + 1, answer_bytes=1 << 14, opers_exist=True),
     )  # fmt: skip
     with unusual(settings=settings, environment={"MPCHAT_CRASH": str(orders)}) as it:
         host = it.irc("host")
@@ -113,6 +113,21 @@ def test_whoever_dies_in_the_middle(server: Server, ask: Callable[[Server], Line
         replaced(server, before, *roles)
 
     assert [name for name in listed(read_all(client, lines), ask is plain) if name != "#lobby"] == NAMES
+
+
+@needs_linux
+def test_a_password_behind_it_outlives_the_broker(server: Server) -> None:
+    """It is nowhere but in the kernel: the line is forwarded again."""
+    client = server.irc("ana")
+    narrow(client)
+    client.send("LIST", "OPER root secret", "PING behind")
+    lines = [client.read() for _ in range(100)]
+    before = until(lambda: ready(server))
+    kill(server, "broker")
+    replaced(server, before, "broker")
+    read_all(client, lines)
+
+    assert [sum(f" {numeric} ana " in line for line in lines) for numeric in ("323", "381", "464")] == [1, 1, 0]
 
 
 @needs_linux
