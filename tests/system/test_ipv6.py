@@ -44,12 +44,17 @@ def test_the_ready_line_can_be_read(server: Server) -> None:
     assert server.ready.startswith(("mpchat ready: irc [::1]:", "mpchat ready: irc [::]:"))
 
 
+def is_empty(server: Server) -> bool:
+    """All are at work, and who came for the last test has left: their nicknames are free."""
+    return bool(ready(server)) and status(server)["acceptor"]["clients"] == 0
+
+
 @pytest.mark.parametrize(
     "roles", [("worker0", "worker1"), ("acceptor",), ("broker",), ("recorder",), ("broker", "acceptor")]
 )
 def test_of_each_kind(server: Server, roles: tuple[str, ...]) -> None:
     """In the middle of a line, and with a newcomer afterwards."""
-    until(lambda: ready(server) and status(server)["acceptor"]["clients"] == 0)
+    until(lambda: is_empty(server))
     with server.irc("ana") as ana, server.irc("beto") as beto, server.plain("carla") as carla:
         for client in (ana, beto):
             client.join("#lobby")
@@ -71,6 +76,7 @@ def test_of_each_kind(server: Server, roles: tuple[str, ...]) -> None:
 
 def test_who_comes_by_ipv4_to_all_addresses(server: Server) -> None:
     """Theirs is an IPv6 socket too (ipv6(7)), with an address such as ::ffff:127.0.0.1, which counts as IPv4's."""
+    until(lambda: is_empty(server))
     try:
         client = socket.create_connection(("127.0.0.1", server.irc_port), PATIENCE)
     except ConnectionRefusedError:
