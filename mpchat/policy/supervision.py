@@ -26,16 +26,14 @@ class Rule:
     backoff_seconds: float  # between two starts at most: it grows with each crash
     loud_at: int = 0  # crashes in a row, of which one line tells more loudly than of the others; 0: none does
     hang_limit_grows: bool = False  # each kill for hanging that comes again doubles the limit; else it is a crash
-    most_failed_starts: int = (
-        0  # crashes in a row of processes that never got ready, at which the server ends; 0: never
-    )
+    # Crashes in a row of processes that never got ready, at which the server ends; 0: never.
+    most_failed_starts: int = 0
 
 
-# What cannot be started is tried for ever, whatever it is, with START's back-off: never long, because it may be the
-# broker, and what was lacking may be there again at any moment. What follows ends the server, after
+# What cannot be started is tried for ever, whatever it is, with START's back-off. What follows ends the server, after
 # the clients were told: damaged data, or a stream position that does not fit after a replay; the death of a broker that
 # keeps no journal; no listening socket left.
-START = Rule(backoff_seconds=1.0)
+START = Rule(backoff_seconds=30.0)
 RULES = {
     "spare": Rule(backoff_seconds=30.0),
     "recorder": Rule(backoff_seconds=30.0),  # meanwhile questions about the past are answered "not now"
@@ -90,6 +88,10 @@ class Failures:
     def could_not_start(self, now: float) -> None:
         """The system lacks something that every start needs: it will hardly be there at once."""
         self._wait(now, self._crashes.add(now, now))
+
+    def succeeded(self) -> None:
+        """One has started: what was lacking is there again."""
+        self._crashes, self.not_before = _Streak(), -math.inf
 
     def hung(self, now: float, seconds: float, was_ready: bool) -> int:
         """Killed for hanging for so many seconds. Returns which one in a row it is."""

@@ -22,7 +22,7 @@ from typing import Any
 
 from mpchat.ipc import mailing, standard
 from mpchat.ipc.board import SPARE_ROW, Board
-from mpchat.ipc.frame import BadFrame
+from mpchat.ipc.frame import UnknownMessage
 from mpchat.ipc.handoff import Link
 from mpchat.processes.log import Log
 from mpchat.settings import Settings
@@ -72,17 +72,17 @@ class Child:
     condemned: Death | None = None  # we have killed it, and its death counts as this
     hung_for: float = 0.0  # seconds, of one that was killed for hanging
 
-    def hear(self, word: str, *about: str) -> None:
-        """What it says of itself. Raises BadFrame at what none of ours says."""
-        match (word, *about):
+    def hear(self, message: tuple[Any, ...]) -> None:
+        """What it says of itself. Raises UnknownMessage at what none of ours says."""
+        match message:
             case ("here",):
                 self.here = True
             case ("ready",):
                 self.ready = True
-            case ("damaged", complaint):
+            case ("damaged", str() as complaint) if self.role in ("broker", "recorder", "acceptor"):
                 self.complaint = complaint
             case _:
-                raise BadFrame(f"an unknown word: {word!r}")
+                raise UnknownMessage(message)
 
     def be(self, role: str, *args: Any) -> None:
         """Let it do this work: main(link, log, settings, board, *args)."""

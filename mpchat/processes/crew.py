@@ -32,6 +32,14 @@ from mpchat.store.directory import DataFolder
 
 _START_SECONDS = 30.0  # an interpreter and its imports may take so long: killed sooner, on a slow machine none arrives
 
+_PEERS = (("worker", "broker"), ("worker", "acceptor"), ("recorder", "broker"))
+
+
+def works_with(one: str, other: str) -> bool:
+    """Whether there is a lane or a link between processes of these roles."""
+    kinds = tuple("worker" if role.startswith("worker") else role for role in (one, other))
+    return kinds in _PEERS or kinds[::-1] in _PEERS
+
 
 class Crew:
     """`hear` and `bury` are called with a child that has said something, or has ended."""
@@ -83,6 +91,8 @@ class Crew:
         """
         now = time.monotonic()
         due = [role for role in self.vacant if self.failures[role].not_before <= now]
+        if any(each.here for each in self.unassigned):
+            self.starts.succeeded()
         for role in list(due):
             here = [each for each in self.unassigned if each.here and not each.condemned]
             if not here:
@@ -221,7 +231,7 @@ class Crew:
             case Death.KILLED:
                 return ""
             case Death.COULD_NOT_START:
-                self.starts.could_not_start(now)
+                (self.starts if each.role == SPARE else failures).could_not_start(now)
                 return ""
             case Death.CRASHED:
                 count = failures.crashed(now, each.ready)

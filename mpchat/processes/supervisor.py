@@ -21,12 +21,13 @@ from typing import Any
 from mpchat.ipc import tracker
 from mpchat.ipc.control_socket import ControlSocket
 from mpchat.ipc.frame import BadFrame
+from mpchat.ipc.handoff import Message, close_all
 from mpchat.ipc.standard import output
 from mpchat.ipc.wakeup import Signals
 from mpchat.net.listening import listen
 from mpchat.processes import child
 from mpchat.processes.child import BEAT_SECONDS, SPARE, Child, Death
-from mpchat.processes.crew import Crew
+from mpchat.processes.crew import Crew, works_with
 from mpchat.processes.log import Log
 from mpchat.settings import Settings
 from mpchat.store.directory import claim
@@ -125,30 +126,32 @@ class Supervisor:
         """A child has opened a lane, or is ready, or has closed its end in dying. Whether there was something."""
         if each.link.ended:
             return False  # it was told of in the same breath as its death
-        messages = []
+        messages: list[Message] = []
         try:
             messages = each.link.take()
-            for (word, *about), _ in messages:
-                if word == "opened":
-                    self.crew.wiring.opened(each, *about)
-                elif word == "misbehaves":
-                    self.end_the_misbehaving(*about)
-                else:
-                    each.hear(word, *about)
-        except (BadFrame, TypeError, ValueError) as error:
-            self.end_the_misbehaving(each.role, repr(error))
+            for message, _ in messages:
+                match message:
+                    case ("opened", int() as serial):
+                        self.crew.wiring.opened(each, serial)
+                    case ("misbehaves", str() as role, str() as why) if works_with(each.role, role):
+                        for accused in [other for other in self.crew if other.role == role]:
+                            self.end_the_misbehaving(accused, why)
+                    case _:
+                        each.hear(message)
+        except BadFrame as error:
+            self.end_the_misbehaving(each, str(error))
             each.link.ended = True  # nothing more of it is read
+        close_all(messages)  # no child has a descriptor for us
         if each.link.ended:
             self.selector.unregister(each.link)
         elif self.crew.ready:
             self.all_at_work()
         return bool(messages)
 
-    def end_the_misbehaving(self, role: str, why: str) -> None:
+    def end_the_misbehaving(self, each: Child, why: str) -> None:
         """This one has sent what none of us would send: nothing that it says can be relied on any more."""
-        for each in [each for each in self.crew if each.role == role]:
-            self.log.error("process misbehaves", role=role, was=each.process.pid, why=why)
-            self.crew.end(each, Death.CRASHED)
+        self.log.error("process misbehaves", role=each.role, was=each.process.pid, why=why)
+        self.crew.end(each, Death.CRASHED)
 
     def all_at_work(self) -> None:
         """For the first time, or again after a death; what has to wait for it is done."""
