@@ -456,3 +456,25 @@ def test_started_by_a_shell_in_the_background() -> None:
         os.kill(pid, signal.SIGTERM)
         assert shell.wait(PATIENCE) == 0
         shell.stdout.close()
+
+
+def test_in_the_background_of_a_terminal_that_stops_who_writes() -> None:
+    """stty tostop: SIGTTOU would stop all of the server with its first line (termios(3))."""
+    with tempfile.TemporaryDirectory() as folder:
+        master, slave = os.openpty()
+        shell = subprocess.Popen(
+            ["sh", "-c", 'stty tostop; set -m; "$@" & wait $!', "sh", *MPCHAT, "server", "127.0.0.1", "0"],
+            env={**os.environ, **at_home(folder)},
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(slave)
+        ready_line = read_until(master, r"mpchat ready: .* pid \d+\r\n")
+        pid = int(ready_line.split()[-1])
+        assert os.getpgid(pid) != os.getpgid(shell.pid)
+        os.kill(pid, signal.SIGTERM)
+        assert shell.wait(PATIENCE) == 0
+        os.close(master)
