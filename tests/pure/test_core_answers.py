@@ -231,6 +231,55 @@ def test_whoever_is_kicked_into_the_lobby_amid_a_line_of_theirs_loses_nothing() 
     assert found[-1].startswith("! there is no /nonsense")
 
 
+def test_whoever_is_moved_while_they_are_told_who_is_there_is_told_no_more_of_it() -> None:
+    driver = crowded()
+    zoe = driver.people[0]
+    zoe.send("TOPIC #all :el tema")
+    for number in range(200):
+        driver.irc(f"n{number}").send("JOIN #all")
+    eva = asker(driver, plain=True)
+    driver.feed(*eva.records(["/join #all"]))
+    zoe.send("KICK #all eva")
+    found = [line for piece in pieces(driver, eva) for line in piece]
+
+    assert any(line.endswith("zoe kicked eva out (zoe)") for line in found)
+    assert found[-1].startswith("* in #lobby: ")
+
+
+def test_the_hidden_are_not_shown_a_hundred_at_a_time_either() -> None:
+    driver = crowded()
+    for number, person in enumerate(driver.people[1::2]):  # every second one has gone
+        person.send(f"MODE nick{number} +i")
+    eva = asker(driver, plain=True)
+
+    assert eva.send("/who #all") == ["* in #all: zoe"]
+
+
+def test_a_question_may_be_open_when_they_leave() -> None:
+    driver = crowded(opers_exist=True)
+    eva = asker(driver)
+    driver.feed(*eva.records(["LIST", "OPER root x", "LIST"]))
+    eva.gone("Connection closed")
+    assert not eva.closed
+    driver.answer(True)
+
+    assert eva.closed
+    assert sum(" 323 " in line for line in eva.heard()) == 2
+
+
+def test_who_left_long_ago_is_gone_when_who_asks_is_gone_too() -> None:
+    """The end came while a question was open, and then a long answer; and then it comes once more."""
+    driver = crowded(opers_exist=True)
+    eva = asker(driver)
+    driver.feed(*eva.records(["OPER root x", "LIST"]))
+    eva.gone("Connection closed")
+    driver.answer(True)
+    assert not eva.closed
+    eva.gone("SendQ exceeded")
+
+    assert eva.closed
+
+
 @given(
     cut=st.integers(1, 5000), lines=st.lists(st.sampled_from([*IRC, "PING x", "NICK eva2", "PART #all"]), max_size=6)
 )
