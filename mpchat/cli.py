@@ -552,8 +552,9 @@ def _run_client(options: argparse.Namespace) -> int:
     from mpchat.client.app import run
     from mpchat.client.options import Options
 
-    if standard.closed & {0, 1}:
-        raise Unusable("the client needs a standard input and output: one of them is closed")
+    for number, stream, what in ((0, "input", "say"), (1, "output", "show")):
+        if number in standard.closed:
+            raise Unusable(f"standard {stream} is closed (give it /dev/null if there is nothing to {what})")
     environment = os.environ
     state = _state_folder()
     return run(

@@ -21,10 +21,7 @@ ROOM_BYTES = 64
 
 
 def run(options: Options) -> int:
-    """One visit. 0: left normally; 1: no connection, or lost it; 2: a nick or a room that cannot be, or no streams."""
-    if sys.stdin is None or sys.stdout is None:  # started with <&- or >&-
-        stream, what = ("input", "say") if sys.stdin is None else ("output", "show")
-        return _complain(f"standard {stream} is closed (give it /dev/null if there is nothing to {what})", USAGE)
+    """One visit. 0: left normally; 1: no connection, or lost it; 2: a nick or a room that cannot be."""
     room = options.room if not options.room or is_room(options.room) else f"#{options.room}"
     problem = _problem(options, room)
     if problem:

@@ -153,11 +153,11 @@ def test_streams_that_cannot_be_used_are_named(args: list[str], env: dict[str, s
 # Where to, and as whom
 
 
-HOSTS = ["a" * 64 + ".example", "a..b", ".", "..", b"a\xffb", "a\nb", "x" * 3000, "ñ" * 64, ""]
+HOSTS = ["a" * 64 + ".example", "a..b", ".", "..", "a\nb", "x" * 3000, "ñ" * 64, ""]
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_host_that_cannot_be_is_one_clear_line(env: dict[str, str], host: str | bytes) -> None:
+def test_a_host_that_cannot_be_is_one_clear_line(env: dict[str, str], host: str) -> None:
     argv = [*CLIENT, host, "6667", "--nick", "ana"]
     done = subprocess.run(argv, input=b"hola\n", env=env, capture_output=True, timeout=PATIENCE, check=False)
     one_line(done, 1, b"cannot connect to ")
@@ -187,4 +187,4 @@ def test_a_nick_that_cannot_be_is_one_clear_line(env: dict[str, str], nick: str 
 def test_a_room_that_cannot_be_is_one_clear_line(env: dict[str, str], room: str | bytes) -> None:
     argv = [*CLIENT, "127.0.0.1", "1", "--nick", "ana", "--room", room]
     done = subprocess.run(argv, input=b"", env=env, capture_output=True, timeout=PATIENCE, check=False)
-    one_line(done, 2, b"bad room")
+    one_line(done, 2, b"not UTF-8" if room == b"\xff" else b"bad room")

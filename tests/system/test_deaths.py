@@ -244,19 +244,6 @@ def test_in_the_middle_of_a_line_that_is_too_long(server: Server, death: Callabl
         assert eva.sync() == []
 
 
-def test_in_the_middle_of_a_telnet_command(server: Server, death: Callable[[], None]) -> None:
-    """It holds two bytes that end lines elsewhere; and then in the middle of telnet's Return."""
-    with server.plain("eva") as eva, server.plain("fede") as fede:
-        eva.expect("fede joined")
-        heard_of(server, eva, b"ma\xff\xfa\x1f\x00\n\x00")
-        death()
-        heard_of(server, eva, b"\n\xff\xf0\xc3\xb1ana\r")
-        death()
-        eva.send_bytes(b"\x00")
-        assert fede.read().endswith(" <eva> mañana")
-        assert eva.ask() == []
-
-
 def test_in_the_middle_of_a_password(server: Server, death: Callable[[], None]) -> None:
     with server.irc("eva") as eva, server.irc("fede") as fede:
         heard_of(server, eva, b"OPER root sec")

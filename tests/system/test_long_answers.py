@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mpchat.settings import Oper, Settings, Wording
-from tests.running import PATIENCE, IrcClient, LineClient, PlainClient, Server, running
+from tests.running import PATIENCE, IrcClient, LineClient, PlainClient, Server
 from tests.system.servers import kill, needs_linux, ready, replaced, until, unusual
 
 ROOMS = 1000
@@ -162,16 +162,18 @@ def test_who_ends_their_input_reads_to_the_end(server: Server) -> None:
     assert any(line.endswith("PRIVMSG #room7 :adiós") for line in beto.until("QUIT"))
 
 
-def test_a_motd_of_a_megabyte_keeps_nobody_out(tmp_path: Path) -> None:
-    motd = tmp_path / "motd"
-    motd.write_text("".join(f"line {number} {'x' * 80}\n" for number in range(12_000)))
-    with running("--unlimited", "--motd", str(motd), "--sendq", "100000") as server:
+def test_a_long_motd_keeps_nobody_out() -> None:
+    """It is four times what a client may be behind."""
+    wording = Wording(motd=tuple(f"line {number} {'x' * 60}" for number in range(1000)), answer_bytes=10_000)
+    small = {"sendq_bytes": 20_000, "send_buffer_bytes": 8192}
+    settings = Settings(port=0, plain_port=0, unlimited=True, wording=wording, **small)
+    with unusual(settings=settings) as server:
         ana, beto = IrcClient(server.host, server.irc_port), PlainClient(server.host, server.plain_port)
         for client in (ana, beto):
             narrow(client)
         ana.send("NICK ana", "USER ana 0 * :Ana", "JOIN #a")
         lines = ana.until("366")
-        assert sum(" 372 " in line for line in lines) == 12_000
+        assert sum(" 372 " in line for line in lines) == 1000
         beto.send("beto")
         assert beto.expect("Type your nickname")
         assert beto.expect("* in #lobby: beto")
