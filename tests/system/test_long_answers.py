@@ -165,8 +165,9 @@ def test_who_ends_their_input_reads_to_the_end(server: Server) -> None:
 def test_a_long_motd_keeps_nobody_out() -> None:
     """It is four times what a client may be behind."""
     wording = Wording(motd=tuple(f"line {number} {'x' * 60}" for number in range(1000)), answer_bytes=10_000)
-    small = {"sendq_bytes": 20_000, "send_buffer_bytes": 8192}
-    settings = Settings(port=0, plain_port=0, unlimited=True, wording=wording, **small)
+    settings = Settings(
+        port=0, plain_port=0, unlimited=True, wording=wording, sendq_bytes=20_000, send_buffer_bytes=8192
+    )
     with unusual(settings=settings) as server:
         ana, beto = IrcClient(server.host, server.irc_port), PlainClient(server.host, server.plain_port)
         for client in (ana, beto):
