@@ -8,6 +8,8 @@ import pytest
 
 from tests.ipc.pythons import each_python, run_on
 
+pytestmark = pytest.mark.slow
+
 # What would break: the names _fd and _pid of multiprocessing.resource_tracker._resource_tracker.
 _BEGIN = "import os, signal; from mpchat.ipc import tracker; tracker.ensure_running(); pid = tracker.pid(); "
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from mpchat.settings import Wording
 from tests.pure.driver import Driver, Person
 
+pytestmark = pytest.mark.slow
+
 PIECE = 2000
 LONG_MOTD = tuple(f"line {number} of many " + "x" * 50 for number in range(200))
 ROOMS = [f"#room{number}" for number in range(250)]

@@ -16,7 +16,7 @@ from mpchat.settings import Oper, Settings, Wording
 from tests.running import PATIENCE, IrcClient, PlainClient, Server
 from tests.system.servers import kill, needs_linux, ready, replaced, status, until, unusual
 
-pytestmark = needs_linux
+pytestmark = [needs_linux, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from scripts.loads import Player, Room
 from tests.running import Server
 from tests.system.servers import needs_linux
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 FILLING = "." * 32
 

@@ -19,7 +19,7 @@ from tests.running import PATIENCE, IrcClient, PlainClient, Server, at_home
 from tests.system.conversation import Conversation
 from tests.system.servers import MPCHAT, Unusual, Watched, kill, needs_linux, pids, ready, replaced, until, unusual
 
-pytestmark = needs_linux
+pytestmark = [needs_linux, pytest.mark.slow]
 
 WAITS = 5.0  # seconds: a start, for the lock
 ENOUGH = 2500  # records for a snapshot

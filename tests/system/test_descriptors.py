@@ -17,7 +17,7 @@ from mpchat.settings import Settings
 from tests.running import IrcClient, Server, command
 from tests.system.servers import Unusual, built, kill, needs_linux, pids, ready, replaced, status, until, unusual
 
-pytestmark = needs_linux
+pytestmark = [needs_linux, pytest.mark.slow]
 
 FULL = "ERROR :Closing link: (Server is full)"
 

@@ -17,7 +17,7 @@ import pytest
 from tests.running import PATIENCE, IrcClient, Server
 from tests.system.servers import MPCHAT, Unusual, kill, needs_linux, pids, ready, replaced, status, until, unusual
 
-pytestmark = needs_linux
+pytestmark = [needs_linux, pytest.mark.slow]
 
 LINES = 150
 DISK_BYTES = 4 << 20

@@ -13,7 +13,7 @@ import pytest
 from tests.running import PATIENCE, Server
 from tests.system.servers import kill, needs_linux, pids, ready, replaced, until, unusual
 
-pytestmark = needs_linux
+pytestmark = [needs_linux, pytest.mark.slow]
 
 PEOPLE = 2000
 HANG_SECONDS = 1  # the shortest that can be asked for

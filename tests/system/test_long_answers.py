@@ -13,6 +13,8 @@ from mpchat.settings import Oper, Settings, Wording
 from tests.running import PATIENCE, IrcClient, LineClient, PlainClient, Server
 from tests.system.servers import kill, needs_linux, ready, replaced, until, unusual
 
+pytestmark = pytest.mark.slow
+
 ROOMS = 1000
 TOPIC = "tema" * 95
 NAMES = [f"#room{number}" for number in range(ROOMS)]

@@ -23,7 +23,7 @@ from tests.running import Server
 from tests.system.conversation import Conversation
 from tests.system.servers import needs_linux, pids, ready, replaced, until, unusual
 
-pytestmark = needs_linux
+pytestmark = [needs_linux, pytest.mark.slow]
 
 _PIDFD_GETFD = 438  # the number of the system call, the same on all of Linux's machines
 

@@ -169,6 +169,7 @@ def test_code_that_does_not_compile_is_tried_again_until_it_does(tmp_path: Path)
 # What crashes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["worker0", "acceptor", "recorder", "spare", "broker"])
 def test_one_that_crashes_again_and_again_is_replaced_again_and_again(role: str) -> None:
     with running("--workers", "2", "--unlimited") as server:
@@ -183,6 +184,7 @@ def test_one_that_crashes_again_and_again_is_replaced_again_and_again(role: str)
         people.close()
 
 
+@pytest.mark.slow
 def test_kills_from_outside_count_for_nothing() -> None:
     with running("--workers", "2", "--unlimited") as server:
         for _ in range(12):
@@ -195,6 +197,7 @@ def test_kills_from_outside_count_for_nothing() -> None:
 # What hangs
 
 
+@pytest.mark.slow
 def test_one_that_hangs_again_and_again_gets_more_time() -> None:
     with running("--workers", "2", "--unlimited", "--hang-limit", "1") as server:
         people = Conversation(server)
@@ -211,6 +214,7 @@ def test_one_that_hangs_again_and_again_gets_more_time() -> None:
 # What ends the server: its clients are told
 
 
+@pytest.mark.slow
 def test_a_broker_that_never_gets_ready_ends_it(tmp_path: Path) -> None:
     shutil.copytree(PACKAGE, tmp_path / "mpchat", ignore=shutil.ignore_patterns("__pycache__"))
     server = Elsewhere(tmp_path, tmp_path)

@@ -24,7 +24,7 @@ import pytest
 from tests.running import PATIENCE, Server, at_home, ended
 from tests.system.servers import MPCHAT, Watched, kill, needs_linux, pids, ready, replaced, until
 
-pytestmark = needs_linux
+pytestmark = [needs_linux, pytest.mark.slow]
 
 ROLES = ("broker", "worker0", "acceptor", "recorder", "spare")
 

@@ -22,6 +22,8 @@ import pytest
 from tests.running import PATIENCE, Server, at_home
 from tests.system.servers import MPCHAT, Unusual, unusual
 
+pytestmark = pytest.mark.slow
+
 OVER = b"x" * 251
 
 # A locale in which Python reads arguments as ASCII, and keeps the other bytes as surrogates.
