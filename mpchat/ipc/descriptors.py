@@ -5,6 +5,7 @@ to a new acceptor, and the death of one that it works with would be its own.
 """
 
 import errno
+import math
 import resource
 from typing import Any
 
@@ -12,13 +13,14 @@ from mpchat.ipc.frame import UnknownMessage
 from mpchat.ipc.handoff import Link
 
 
-def is_among_the_last(fd: int, reserved: int) -> bool:
-    """Whether this is one of the last `reserved` numbers that this process may use.
+def first_of_the_last(reserved: int) -> float:
+    """The first of the last `reserved` numbers that this process may use, infinity where there is no limit.
 
-    The kernel gives the lowest number that is free (open(2)): then all those below it are taken.
+    The kernel gives the lowest number that is free (open(2)): who gets this one finds all those below it taken. A limit
+    can be changed from outside while we run (prlimit(2)): so this is asked again now and then.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return limit != resource.RLIM_INFINITY and fd >= limit - reserved
+    return math.inf if limit == resource.RLIM_INFINITY else limit - reserved
 
 
 def unusable(link: Link, message: tuple[Any, ...]) -> Exception:

@@ -16,6 +16,7 @@ from mpchat.ipc.frame import BadFrame, Progress, UnknownMessage, missing, pack, 
 FDS_AT_ONCE = 253  # SCM_MAX_FD, the kernel's limit for one message
 _READ_BYTES = 1 << 16
 _LOST = -1  # no descriptor's number
+_CTRUNC = int(socket.MSG_CTRUNC)  # `flags & socket.MSG_CTRUNC` makes an enum's member each time, which takes 2 us
 
 Message = tuple[tuple[Any, ...], list[int]]  # and the descriptors that came with it
 
@@ -118,7 +119,7 @@ class Link:
         except ConnectionResetError:
             data, fds, flags = b"", [], 0
         self._fds.extend(fds)
-        if flags & socket.MSG_CTRUNC:
+        if flags & _CTRUNC:
             self._fds.append(_LOST)
         self.ended = not data
         self._stream += data

@@ -56,10 +56,11 @@ class Backlogs:
 
     def forget(self, connection: Connection) -> None:
         """It is closed, whatever was still held for it."""
-        self.leaves(connection)
-        self.held -= connection.unsent
+        size = connection.unsent
+        if self._leaving.pop(connection.id, None) is None:
+            self.staying -= size
+        self.held -= size
         connection.backlog = None
-        del self._leaving[connection.id]
 
     def inherited(self, now: float) -> None:
         """We have just taken over from a dead worker. While there was none, nobody could be sent anything."""

@@ -262,7 +262,8 @@ class Connection:
         size, self.backlog, self.excused, self.blocked = self.unsent, None, 0, False
         self.sent += size
         self.cut = True
-        self.limits.backlogs.change(self, -size)
+        if size:
+            self.limits.backlogs.change(self, -size)
         with suppress(OSError):  # the client was faster
             self.sock.shutdown(socket.SHUT_WR)
 

@@ -21,7 +21,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mpchat.ipc import mailing
-from mpchat.ipc.descriptors import is_among_the_last, unusable
+from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.frame import BadFrame, UnknownMessage
 from mpchat.ipc.handoff import Link, close_all
 from mpchat.ipc.lane import Lane, LaneEnd
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     from mpchat.processes.worker import Worker
 
 _BEAT_ITEMS = 64  # one may go to ten thousand connections, which takes a millisecond
+
+
+def wrapped(fd: int) -> socket.socket:
+    """A client's socket. Of what a number does not tell, Python asks the kernel only whether it is IPv4 or IPv6."""
+    return socket.socket(-1, socket.SOCK_STREAM, 0, fileno=fd)
 
 
 class Attachment:
@@ -153,11 +158,11 @@ class Attachment:
     def read_one(self, link: Link, message: tuple[object, ...], fds: list[int]) -> None:
         match message, fds:
             case ("client", int() as id, bool() as is_plain, str() as host), [fd]:
-                if is_among_the_last(fd, self.worker.reserved_fds):
+                if fd >= self.worker.reserved_from:
                     os.close(fd)
                     self.turn_away(link, id)
                 else:
-                    self.worker.take_client(id, is_plain, host, socket.socket(fileno=fd))  # IPv4 or IPv6: it finds out
+                    self.worker.take_client(id, is_plain, host, wrapped(fd))
             case ("client", int() as id, bool(), str()), [] if link.lacked_fds:
                 self.turn_away(link, id)
             case ("synced",), []:

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from mpchat.ipc.descriptors import is_among_the_last
+from mpchat.ipc.descriptors import first_of_the_last
 from mpchat.ipc.frame import BadFrame, UnknownMessage
 from mpchat.ipc.handoff import Link, close_all
 from mpchat.net.listening import turn_away
@@ -152,7 +152,7 @@ class Custody:
             except ValueError as error:
                 raise UnknownMessage(("mine", connection, is_plain, host)) from error
             self._kept[connection] = (None, is_plain, host)
-        if fd is not None and (self._kept[connection][0] is not None or is_among_the_last(fd, self._reserved_fds)):
+        if fd is not None and (self._kept[connection][0] is not None or fd >= first_of_the_last(self._reserved_fds)):
             os.close(fd)
         elif fd is not None:
             self._kept[connection] = (fd, is_plain, host)

@@ -17,6 +17,8 @@ def is_request(line: bytes) -> bool:
     A request line is METHOD TARGET HTTP/1.1 (RFC 9112 section 3); browsers leave no space in a target, others may. One
     that is longer than any line here is never seen, but then the Host header is: each request has it, before its body.
     """
+    if b"HTTP/" not in line and b"ost:" not in line.lower():
+        return False  # nearly all of them
     line = line.strip()
     if line[: len(_HOST)].lower() == _HOST:
         return True
