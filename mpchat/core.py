@@ -338,6 +338,9 @@ class Core:
                 self._gone(attachment.connection, held[1])
             else:
                 self._take(attachment, kind, *held)
+        if attachment.waits_for_client and (gone := [each for each in attachment.held if each[0] == "gone"]):
+            attachment.held.remove(gone[0])  # nobody waits for one who leaves
+            self._gone(attachment.connection, gone[0][2])
 
     def _drained(self, connection: int, number: int) -> None:
         attachment = self._attached.get(connection)

@@ -201,7 +201,7 @@ def _idle(subjects: Sequence[Subject], capabilities: str) -> str:
     empty = [subject.pss_bytes() for subject in subjects]
     clients = []
     for subject in subjects:
-        _tell(f"idle: {_IDLE_CLIENTS:,} clients come to {subject.name.strip(',')}")
+        _tell(f"idle: {_IDLE_CLIENTS:,} clients come to {subject.name}")
         clients += connect_many(subject, _IDLE_CLIENTS, "i", capabilities, at_once=_FEW)
         subject.settle()
     full = [subject.pss_bytes() for subject in subjects]

@@ -17,8 +17,7 @@ from typing import Any
 # it replays.
 COUNTERS = ("clients", "records", "items", "deliveries", "sends", "bytes_out", "turns", "position")
 ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, SPARE_ROW, FIRST_WORKER_ROW = range(5)
-# Of a row: since when its process has been waiting for the disk (0: it is not), when it last turned, and the counters.
-# Times in monotonic ns.
+# Of a row: whether its process waits for the disk (1), when it last turned (monotonic ns), and the counters.
 _DISK, _BEAT, _COUNTED = range(3)
 _CELLS = _COUNTED + len(COUNTERS)
 _CELL_BYTES = 8
@@ -91,7 +90,7 @@ class DiskWait:
         self._cells, self._disk_at, self._beat_at = cells, row_at + _DISK, row_at + _BEAT
 
     def __enter__(self) -> None:
-        self._cells[self._disk_at] = time.monotonic_ns()
+        self._cells[self._disk_at] = 1
 
     def __exit__(self, *_: object) -> None:
         self._cells[self._disk_at] = 0

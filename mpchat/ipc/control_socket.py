@@ -78,7 +78,8 @@ class ControlSocket:
 
     def close(self) -> None:
         self._sock.close()
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it, or its folder, has been removed or replaced
+            self.path.unlink()
 
 
 def peer_uid(sock: socket.socket) -> int | None:

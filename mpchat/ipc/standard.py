@@ -16,8 +16,9 @@ import sys
 import weakref
 from typing import Any, TextIO
 
-# A write of so much to a pipe is whole or not at all (pipe(7)): 4096 on Linux, 512 on macOS.
-LINE_BYTES = select.PIPE_BUF
+# A write of so much to a pipe is whole or not at all (pipe(7)): 4096 on Linux, 512 on macOS. Windows has no such thing,
+# and is told so in cli.py.
+LINE_BYTES: int = getattr(select, "PIPE_BUF", 512)
 
 closed: set[int] = set()  # those of the three that the program was started without
 

@@ -20,8 +20,25 @@ _END_SECONDS = 1.0  # it only has to remove a few names
 
 
 def ensure_running() -> None:
-    """Start it, or another where it has died. Raises OSError where nothing can be started."""
+    """Start it, or another where it has died. Raises OSError where nothing can be started.
+
+    To be called before each queue and child is made: multiprocessing writes to it without looking, a few hundred bytes
+    for a queue. A tracker that is stopped (SIGSTOP) does not read them, and in the end would stop us too: another takes
+    its place while there is room for them.
+    """
+    fd, child = resource_tracker._resource_tracker._fd, pid()  # type: ignore[attr-defined]
+    if fd is not None and child is not None and not _has_room(fd):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        _has_ended(child, _END_SECONDS)
     resource_tracker.ensure_running()
+
+
+def _has_room(fd: int) -> bool:
+    """Whether a pipe has room for PIPE_BUF bytes (pipe(7))."""
+    poller = select.poll()
+    poller.register(fd, select.POLLOUT)
+    return bool(poller.poll(0))
 
 
 def pid() -> int | None:

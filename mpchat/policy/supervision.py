@@ -30,7 +30,8 @@ class Rule:
     most_failed_starts: int = 0
 
 
-# What cannot be started is tried for ever, whatever it is, with START's back-off. What follows ends the server, after
+# What cannot be started is tried for ever, whatever it is, with START's back-off, which ends with the first start that
+# succeeds. What follows ends the server, after
 # the clients were told: damaged data, or a stream position that does not fit after a replay; the death of a broker that
 # keeps no journal; no listening socket left.
 START = Rule(backoff_seconds=30.0)
@@ -44,8 +45,13 @@ RULES = {
 }
 
 
+def kind_of(role: str) -> str:
+    """All workers are of one kind; of each other kind there is one process."""
+    return "worker" if role.startswith("worker") else role
+
+
 def rule_of(role: str) -> Rule:
-    return RULES["worker" if role.startswith("worker") else role]
+    return RULES[kind_of(role)]
 
 
 @dataclass

@@ -67,7 +67,7 @@ class Attachment:
             match message, fds:
                 case ("lane", serial, letter), [_, *_]:
                     self.take_lane(serial, letter, fds)
-                case ("acceptor", *_), [fd]:
+                case ("acceptor",), [fd]:
                     self.take_link(Link(socket.socket(fileno=fd)))
                 case ("farewell", reason), []:
                     self.worker.say_farewell(reason)
@@ -91,12 +91,12 @@ class Attachment:
                 self.distrust_acceptor(link, error)
 
     def distrust_broker(self, lane: LaneEnd, error: BadFrame) -> None:
-        """What it has sent is no message: there will be another."""
+        """What the broker has sent is no message: there will be another."""
         self.worker.control.post("misbehaves", "broker", str(error))
         self.leave(lane)
 
     def distrust_acceptor(self, link: Link, error: BadFrame) -> None:
-        """Like that."""
+        """What the acceptor has sent is no message: there will be another."""
         self.worker.control.post("misbehaves", "acceptor", str(error))
         self.leave_link(link)
 

@@ -59,7 +59,7 @@ def main(
         if data is not None:
             data.enter()
             if data.is_removed():
-                raise Damaged(f"{data.path}: this data directory was removed while the server ran")
+                raise Damaged(f"the data directory (at the start {data.path}) was removed while the server ran")
         broker = Broker(control, log, settings, board)
         broker.begin(is_first, skip)
     except OSError as error:
@@ -262,7 +262,7 @@ class Broker:
         self.streams.leave(worker)
 
     def distrust_recorder(self, error: BadFrame) -> None:
-        """Like that."""
+        """What the recorder has sent is no message: there will be another."""
         self.control.post("misbehaves", "recorder", str(error))
         self.inquiry.leave_recorder()
 

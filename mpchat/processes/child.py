@@ -84,9 +84,9 @@ class Child:
             case _:
                 raise UnknownMessage(message)
 
-    def be(self, role: str, *args: Any) -> None:
+    def be(self, role: str, settings: Settings, *args: Any) -> None:
         """Let it do this work: main(link, log, settings, board, *args)."""
-        letter, fds = mailing.letter(args)
+        letter, fds = mailing.letter((settings, args))
         self.role = role
         self.link.post(role, letter, fds=fds)
 
@@ -107,17 +107,22 @@ class Child:
 
 
 def spawn(context: SpawnContext, settings: Settings, board: Board) -> Child:
-    """Start a process that waits for work. Raises OSError and MemoryError where the system has none to give."""
+    """Start a process that waits for work. Raises OSError and MemoryError where the system has none to give.
+
+    It gets the settings with its work. Process.start() writes what it is given into a pipe before the other side reads:
+    a long message of the day would not fit, and then a child that is stopped there (SIGSTOP) would stop us.
+    """
     ours, theirs = socket.socketpair()
     with theirs, contextlib.ExitStack() as undo:
         undo.callback(ours.close)
-        process = context.Process(target=_run, name=SPARE, args=(theirs, settings, board), daemon=True)
+        args = theirs, settings.log_level, settings.log_json, board
+        process = context.Process(target=_run, name=SPARE, args=args, daemon=True)
         process.start()
         undo.pop_all()
     return Child(process, Link(ours))
 
 
-def _run(control: socket.socket, settings: Settings, board: Board) -> None:
+def _run(control: socket.socket, log_level: str, log_json: bool, board: Board) -> None:
     # Ctrl-C and a closing terminal reach the whole foreground group, and systemd's SIGTERM all of a service: only the
     # supervisor decides what they mean. Did they end us, nobody would be left to tell the clients.
     for number in STOP_SIGNALS:
@@ -125,7 +130,7 @@ def _run(control: socket.socket, settings: Settings, board: Board) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     standard.take_over()
     take_name(f"mpchat:{SPARE}")
-    log = Log(SPARE, settings.log_level, settings.log_json)
+    log = Log(SPARE, log_level, log_json)
     try:
         from mpchat.processes import acceptor, broker, recorder, worker  # here, not above: they know this file
     except Exception as error:  # the code on the disk is not what it was when the server started
@@ -136,9 +141,9 @@ def _run(control: socket.socket, settings: Settings, board: Board) -> None:
     gc.set_threshold(_GARBAGE)
     link = Link(control)
     link.post("here")
-    role, args = _wait_for_work(link, board)
+    role, settings, args = _wait_for_work(link, board)
     take_name(f"mpchat:{role}")
-    log = Log(role, settings.log_level, settings.log_json)
+    log = Log(role, log_level, log_json)
     status = 0
     try:
         mains.get(role, worker.main)(link, log, settings, board, *args)
@@ -160,7 +165,7 @@ def _log_error(log: Log, event: str, error: Exception) -> None:
     log.debug("traceback", text="".join(traceback.format_exception(error)))
 
 
-def _wait_for_work(link: Link, board: Board) -> tuple[str, tuple[Any, ...]]:
+def _wait_for_work(link: Link, board: Board) -> tuple[str, Settings, tuple[Any, ...]]:
     """What we are to be: the first message. What has come behind it is left for whoever we become."""
     while True:
         while not select.select([link], [], [], BEAT_SECONDS)[0]:
@@ -168,7 +173,8 @@ def _wait_for_work(link: Link, board: Board) -> tuple[str, tuple[Any, ...]]:
         first = link.take_one()
         if first is not None:
             (role, letter), fds = first
-            return role, mailing.opened(letter, fds)
+            settings, args = mailing.opened(letter, fds)
+            return role, settings, args
         if link.ended:
             os._exit(0)  # the supervisor is gone
 

@@ -22,7 +22,7 @@ from typing import Any
 from mpchat.ipc import tracker
 from mpchat.ipc.board import BROKER_ROW, FIRST_WORKER_ROW, Board, row_of
 from mpchat.ipc.wakeup import Signals
-from mpchat.policy.supervision import LONGEST_HANG_SECONDS, START, Failures, rule_of
+from mpchat.policy.supervision import LONGEST_HANG_SECONDS, START, Failures, kind_of, rule_of
 from mpchat.processes import child
 from mpchat.processes.child import SPARE, Child, Death
 from mpchat.processes.log import Log
@@ -37,7 +37,7 @@ _PEERS = (("worker", "broker"), ("worker", "acceptor"), ("recorder", "broker"))
 
 def works_with(one: str, other: str) -> bool:
     """Whether there is a lane or a link between processes of these roles."""
-    kinds = tuple("worker" if role.startswith("worker") else role for role in (one, other))
+    kinds = kind_of(one), kind_of(other)
     return kinds in _PEERS or kinds[::-1] in _PEERS
 
 
@@ -100,7 +100,10 @@ class Crew:
             self.assign(here[0], role)
             due.remove(role)
         needs_spare = with_spare and self.ready and self.failures[SPARE].not_before <= now
-        for _ in range(len(due) + needs_spare - len(self.unassigned)):
+        # One that has been on the way for longer than anybody may hang is stopped, perhaps: nobody waits for it alone.
+        latest = now - (self.settings.hang_limit or math.inf)
+        on_the_way = [each for each in self.unassigned if each.here or each.started > latest]
+        for _ in range(len(due) + needs_spare - len(on_the_way)):
             if self.starts.not_before > now or not self.start():
                 break
 
@@ -142,7 +145,8 @@ class Crew:
             args = (self.data,)
         elif role == "acceptor":
             self.acceptors += 1
-            args = self.listeners, self.acceptors
+            # In a stop they are closed already; the acceptor is needed all the same, to know who is in.
+            args = [(sock, is_plain) for sock, is_plain in self.listeners if sock.fileno() >= 0], self.acceptors
         elif role in self.workers:
             args = (self.workers.index(role),)
         self.board.begin(row_of(role))  # its first beat, and nothing of the last one's
@@ -150,7 +154,7 @@ class Crew:
         self.vacant.remove(role)
         self.by_role[role] = each
         try:
-            each.be(role, *args)
+            each.be(role, self.settings, *args)
             self.wire(role)
         except OSError as error:
             self.log.error("cannot connect a process: tried again", role=role, error=str(error))

@@ -1,7 +1,7 @@
 """A process's heartbeat: its row of the board says when it last turned. Who is silent for --hang-limit is killed.
 
 A turn that has much to do says so now and then in the middle; and before a call that may wait for the disk, which
-nobody's CPU makes faster, the process says that too: then it has a minute (supervisor.py).
+nobody's CPU makes faster, the process says that too: then it has a minute (crew.py).
 """
 
 from collections.abc import Iterable, Iterator

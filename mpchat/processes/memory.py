@@ -214,7 +214,8 @@ class Memory:
         try:
             self.core = Core.load(core)
         except ValueError as error:
-            raise Damaged(f"{_snapshot(folder)} is another version's: {error}. {WITHOUT_THE_PAST}") from error
+            name = full_name(folder / "snapshot")
+            raise Damaged(f"{name}: the snapshot is another version's: {error}. {WITHOUT_THE_PAST}") from error
         self.outboxes = [Outbox.load(each) for each in outboxes]
         self.fresh = [[] for _ in self.outboxes]
 
@@ -340,7 +341,3 @@ def _careful(start: int, block: list[Record], skipped: set[int], replaying: Call
         if place not in skipped:
             replaying(place)
             yield record
-
-
-def _snapshot(folder: Path) -> str:
-    return f"{full_name(folder / 'snapshot')}: the snapshot"

@@ -161,7 +161,7 @@ class Recorder:
                         self.record_the_rest()
                     self.close_the_books()
                     os._exit(0)
-                case ("broker", *_), [fd]:
+                case ("broker",), [fd]:
                     if self.broker is not None:
                         self.leave(self.broker)
                     self.broker = Link(socket.socket(fileno=fd))

@@ -1,4 +1,4 @@
-"""The snapshot writer: the broker's one thread beside its loop. It waits for the disk, so that the loop never does.
+"""The snapshot writer: a thread of the broker. It waits for the disk to have a snapshot, so that the loop need not.
 
 It is given bytes and touches nothing else of the broker's. Only when the disk has a snapshot may the segments that it
 replaces be removed: in a power cut right after it, the file's new name would be there and its content would not.

@@ -243,17 +243,23 @@ class Supervisor:
     def go_on_stopping(self, each: Child) -> None:
         """One has ended, as it was told or not: then those whom it served are told by the next."""
         is_needed = each.role not in (SPARE, "recorder")  # what these leave undone the journal keeps
-        if is_needed and each.process.exitcode != 0 and each.condemned is None:
+        if is_needed and each.process.exitcode != 0 and each.condemned is not Death.KILLED:
             self.log.warning("process died", how=each.how_it_ended)
             output(2).put(f"mpchat: {each.how_it_ended} while the server stopped\n".encode(errors="backslashreplace"))
             self.status = FAILED
         self.stop_the_next()
 
     def run_out_of_time(self) -> None:
-        if self.stopping:
-            self.kill_the_rest()
-        else:
+        """Whoever is waited for is stuck: it is ended, so that the next in line can tell the clients."""
+        stuck = [self.crew.by_role[role] for role in ("acceptor", "broker") if role in self.crew.by_role]
+        if not self.stopping:
             self.begin_stopping()  # with those that there are
+        elif stuck:
+            self.log.warning("process does not stop", role=stuck[0].role, was=stuck[0].process.pid)
+            self.crew.end(stuck[0], Death.HUNG)
+            self.deadline = time.monotonic() + self.settings.stop_seconds / 2
+        else:
+            self.kill_the_rest()
 
     def kill_the_rest(self) -> None:
         """What follows is our own doing: these deaths are no news."""
@@ -287,7 +293,10 @@ def reap_strangers(own: set[int | None]) -> None:
     with contextlib.suppress(ChildProcessError):
         while about := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             if about.si_pid == tracker.pid():
-                tracker.ensure_running()
+                try:
+                    tracker.ensure_running()
+                except OSError:
+                    return  # nothing can be started now: the next queue or child tries again
             elif about.si_pid in own:
                 return
             else:

@@ -7,9 +7,10 @@ No lane or link is used again after a death at either end: what was half written
 and a lock that the dead one held would never be free. Both get a new one, while they are running (ipc/mailing.py).
 """
 
+from contextlib import suppress
 from multiprocessing import get_context
 
-from mpchat.ipc import mailing
+from mpchat.ipc import mailing, tracker
 from mpchat.ipc.handoff import Link
 from mpchat.ipc.lane import Lane
 from mpchat.processes.child import Child
@@ -55,5 +56,8 @@ class Wiring:
 
     def clear(self) -> None:
         """All children are dead."""
+        if self._lanes:
+            with suppress(OSError):
+                tracker.ensure_running()  # it is told of each semaphore that goes
         while self._lanes:
             self._lanes.popitem()[1].let_go()

@@ -412,7 +412,7 @@ def _is_end(fd: int, path: Path, offset: int) -> bool:
 def _records(payload: bytes, path: Path, end: int) -> list[Record]:
     try:
         return load(payload)  # type: ignore[no-any-return]
-    except (BadFrame, pickle.UnpicklingError) as error:
+    except BadFrame as error:
         raise _damaged(path, end - len(payload), f"begins what no server writes ({error})") from error
 
 

@@ -66,3 +66,17 @@ def test_its_death_is_harmless(version: str) -> None:
     )
     done = run(version, program)
     assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+@each_python
+def test_one_that_is_stopped_is_replaced_before_it_stops_us(version: str) -> None:
+    """It reads no more, and multiprocessing would wait for room in its pipe."""
+    program = (
+        "from multiprocessing import resource_tracker, get_context; os.kill(pid, signal.SIGSTOP)\n"
+        "fd = resource_tracker._resource_tracker._fd; os.set_blocking(fd, False)\n"
+        "try:\n    while True: os.write(fd, b'PROBE:0:noop\\n' * 100)\n"
+        "except BlockingIOError: os.set_blocking(fd, True)\n"
+        "tracker.ensure_running(); q = get_context('spawn').Queue(); q.close(); del q\n"
+        "print(tracker.pid() != pid); tracker.stop()"
+    )
+    assert run(version, program).stdout == "True\n"

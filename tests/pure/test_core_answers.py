@@ -269,17 +269,18 @@ def test_a_question_may_be_open_when_they_leave() -> None:
     assert sum(" 323 " in line for line in eva.heard()) == 2
 
 
-def test_who_left_long_ago_is_gone_when_who_asks_is_gone_too() -> None:
-    """The end came while a question was open, and then a long answer; and then it comes once more."""
+def test_nobody_waits_for_one_who_left_while_a_question_was_open() -> None:
+    """Behind the question waits what asks for a long answer, and behind that the end."""
     driver = crowded(opers_exist=True)
     eva = asker(driver)
-    driver.feed(*eva.records(["OPER root x", "LIST"]))
+    driver.feed(*eva.records(["OPER root x", "LIST", "PRIVMSG #room7 :adiós"]))
     eva.gone("Connection closed")
-    driver.answer(True)
     assert not eva.closed
-    eva.gone("SendQ exceeded")
+    driver.answer(True)
 
     assert eva.closed
+    assert sum(" 323 " in line for line in eva.heard()) == 1
+    driver.feed(("gone", eva.id, "Connection closed"))
 
 
 @given(

@@ -152,7 +152,7 @@ def fds(server: Server) -> dict[str, int]:
 def ready(server: Server) -> dict[str, int] | None:
     """The process ids by role, if everybody is there and at work, and a spare too."""
     rows = status(server)
-    is_whole = "spare" in rows and all(row.get("ready", True) for row in rows.values())
+    is_whole = "spare" in rows and all(row.get("ready", True) and row["pid"] for row in rows.values())
     return {role: int(row["pid"]) for role, row in rows.items()} if is_whole else None
 
 

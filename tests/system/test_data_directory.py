@@ -243,7 +243,7 @@ def test_removed_it_is_told_of_and_nobody_is_lied_to(data: Path) -> None:
             kill(server, "broker")
             assert server.wait() == 1
         last = server.log_text().splitlines()[-2:]
-        why = f"mpchat: {data}: this data directory was removed while the server ran; the server ends"
+        why = f"mpchat: the data directory (at the start {data}) was removed while the server ran; the server ends"
         assert why in last
         assert not data.exists()
     finally:

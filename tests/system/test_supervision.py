@@ -17,12 +17,14 @@ from pathlib import Path
 import pytest
 
 import mpchat
+from mpchat.settings import Settings
 from tests.running import PATIENCE, Server, at_home, ended, running
 from tests.system.conversation import Conversation
 from tests.system.servers import (
     MPCHAT,
     Unusual,
     Watched,
+    built,
     kill,
     named_semaphores,
     needs_linux,
@@ -30,6 +32,7 @@ from tests.system.servers import (
     ready,
     replaced,
     semaphores,
+    socket_file,
     status,
     until,
 )
@@ -162,6 +165,21 @@ def test_code_that_does_not_compile_is_tried_again_until_it_does(tmp_path: Path)
         broken.write_text(right)
         until(lambda: ready(server))
         replaced(server, before, "worker0")
+        people.round()
+        people.close()
+
+
+def test_the_resource_tracker_dies_while_nothing_can_be_started(tmp_path: Path) -> None:
+    with running("--workers", "2", "--unlimited", data=tmp_path) as server:
+        people = Conversation(server)
+        before = until(lambda: ready(server))
+        limits = limit_descriptors(server.pid)
+        os.kill(before["resource_tracker"], signal.SIGKILL)
+        until(lambda: not Path(f"/proc/{before['resource_tracker']}").exists())
+        people.round()
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, limits)
+        kill(server, "worker0")
+        replaced(server, {**before, "resource_tracker": 0}, "worker0", "resource_tracker")
         people.round()
         people.close()
 
@@ -307,6 +325,46 @@ def test_a_broker_that_dies_while_the_server_stops_leaves_the_farewell_to_the_wo
         ana.close()
         carla.close()
         assert ended(server.process, PATIENCE) == 1
+
+
+def test_an_acceptor_that_is_stuck_while_the_server_stops_keeps_nobody_from_being_told() -> None:
+    """Nor does it where nothing that hangs is killed."""
+    settings = Settings(port=0, plain_port=0, workers=2, hang_limit=0, stop_seconds=1.0)
+    server = Unusual(built(settings))
+    try:
+        ana, carla = server.irc("ana"), server.plain("carla")
+        kill(server, "acceptor", by=signal.SIGSTOP)
+        os.kill(server.pid, signal.SIGTERM)
+        assert ana.rest() == ["ERROR :Closing link: 127.0.0.1 (Server shutting down)"]
+        assert carla.rest() == ["* goodbye (Server shutting down)"]
+        ana.close()
+        carla.close()
+        assert ended(server.process, PATIENCE) == 1
+    finally:
+        server.stop()
+
+
+def test_a_stop_while_there_is_no_acceptor() -> None:
+    """Its successor has no socket to listen on any more, and tells the workers all the same who is in."""
+    with running("--workers", "2") as server:
+        ana = server.irc("ana")
+        before = until(lambda: ready(server))
+        for role in ("spare", "acceptor"):
+            os.kill(before[role], signal.SIGKILL)
+        until(lambda: "the acceptor process" in server.log_text())
+        os.kill(server.pid, signal.SIGTERM)
+        assert ana.rest() == ["ERROR :Closing link: 127.0.0.1 (Server shutting down)"]
+        ana.close()
+        assert ended(server.process, PATIENCE) == 0
+        assert "cannot connect" not in server.log_text()
+
+
+def test_a_control_socket_whose_folder_is_gone_does_not_disturb_a_stop() -> None:
+    with running("--workers", "2") as server:
+        until(lambda: ready(server))
+        folder = socket_file(server).parent
+        shutil.rmtree(folder)
+        folder.write_text("in its place")
 
 
 def test_a_farewell_comes_behind_what_the_outbox_holds() -> None:
