@@ -299,7 +299,7 @@ class Core:
             attachment.part = part + what
         elif kind == "overlong":
             attachment.part = b""
-            self._send(attachment, _dialect(peer).overlong(self._desk, peer))
+            self._send(attachment, [_dialect(peer).overlong(self._desk, peer)])
         self._acks[attachment.connection] = end
 
     def _gone(self, connection: int, reason: str) -> None:
@@ -373,7 +373,7 @@ class Core:
             attachment = self._attached.get(connection)
             if attachment is not None:
                 peer = attachment.peer
-                self._send(attachment, _dialect(peer).notice(self._desk, peer, _FULL))
+                self._send(attachment, [_dialect(peer).notice(self._desk, peer, _FULL)])
 
     def _stop(self, reason: str) -> None:
         """Everybody is told, nobody is told about the others."""
@@ -405,7 +405,7 @@ class Core:
                 self._items.append((attachment.worker, ("probe", attachment.connection)))
             else:
                 attachment.pinged = True
-                self._send(attachment, irc.probe(self._desk, peer))
+                self._send(attachment, [irc.probe(self._desk, peer)])
             self._wait(attachment, words.ping_grace_seconds)
 
     # Outcomes
@@ -417,14 +417,19 @@ class Core:
         asks for much does not lag behind.
         """
         long, given, most = False, attachment.given, self._desk.wording.answer_bytes
+        lines: list[bytes] = []  # that follow one another: they are one item
         try:
             for outcome in outcomes:
                 if isinstance(outcome, bytes):
-                    self._send(attachment, outcome)
+                    lines.append(outcome)
                     given += len(outcome)
                     if given >= most:
                         long = not whole and attachment.leaving != _CLOSED
-                elif isinstance(outcome, Question):
+                    continue
+                if lines:
+                    self._send(attachment, lines)
+                    lines = []
+                if isinstance(outcome, Question):
                     if outcome.kind == DRAIN:
                         if long and attachment.asked is None:
                             self._drain(attachment, outcome)
@@ -439,7 +444,9 @@ class Core:
                     self._publish(outcome)
         except Refusal as refusal:
             peer = attachment.peer
-            self._send(attachment, _dialect(peer).refuse(self._desk, peer, refusal))
+            lines.append(_dialect(peer).refuse(self._desk, peer, refusal))
+        if lines:
+            self._send(attachment, lines)
         attachment.given = given
         if long and attachment.asked is None:
             self._drain(attachment, Question(DRAIN))
@@ -461,7 +468,7 @@ class Core:
         self._hang_up(attachment, farewell)
 
     def _hang_up(self, attachment: Attachment, reason: str) -> None:
-        self._send(attachment, _dialect(attachment.peer).farewell(attachment.peer, reason))
+        self._send(attachment, [_dialect(attachment.peer).farewell(attachment.peer, reason)])
         self._items.append((attachment.worker, ("close", attachment.connection)))
         del self._attached[attachment.connection]
 
@@ -580,10 +587,9 @@ class Core:
             return before_message(profile, desk.wall, desk.hub.born, event.number, event.tags) + lines[0]
         return self._tagged(lines, profile)
 
-    def _send(self, attachment: Attachment, line: bytes) -> None:
-        if attachment.profile > 0 and attachment.profile & SERVER_TIME and not line.startswith(b"@"):
-            line = time_tag(self._desk.wall) + line
-        self._items.append((attachment.worker, ("send", attachment.connection, line)))
+    def _send(self, attachment: Attachment, lines: list[bytes]) -> None:
+        data = self._tagged(lines, attachment.profile)
+        self._items.append((attachment.worker, ("send", attachment.connection, data)))
 
     def _tagged(self, lines: list[bytes], profile: int) -> bytes:
         """A line that has tags has its time among them."""
