@@ -17,7 +17,7 @@ def first_of_the_last(reserved: int) -> float:
     """The first of the last `reserved` numbers that this process may use, infinity where there is no limit.
 
     The kernel gives the lowest number that is free (open(2)): who gets this one finds all those below it taken. A limit
-    can be changed from outside while we run (prlimit(2)): so this is asked again now and then.
+    can be changed from outside while we run (prlimit(2)).
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return math.inf if limit == resource.RLIM_INFINITY else limit - reserved

@@ -63,7 +63,6 @@ class Acceptor:
         self.resting: list[socket.socket] = []  # listeners, for want of even that one
         self.rest_until = 0.0  # monotonic
         self.look_at = 0.0  # monotonic: when we look at what has not come whole
-        self.look_at_the_limit()
         self.poller = Poller()
         self.custodies = [  # of each worker
             Custody(f"worker{number}", control, self.poller, self.admission, self.complain, settings.reserved_fds)
@@ -84,7 +83,6 @@ class Acceptor:
                             custody.link_event(readable, writable)
             if time.monotonic() >= self.look_at:
                 self.look_at = time.monotonic() + LOOK_SECONDS
-                self.look_at_the_limit()
                 for custody in self.custodies:
                     custody.look(most_looks(self.settings.hang_limit))
             if self.resting and time.monotonic() >= self.rest_until:
@@ -131,10 +129,6 @@ class Acceptor:
             crash_point("acceptor: accepted")
             self.admit(sock, written(str(address[0])), self.listeners[listener])
 
-    def look_at_the_limit(self) -> None:
-        """Twice what we must keep ourselves: so a worker, which has about as many open besides, has room too."""
-        self.reserved_from = first_of_the_last(2 * self.settings.reserved_fds)
-
     def lose(self, listener: socket.socket, error: OSError) -> None:
         """Nobody will come in by this socket again. When it was the last one, the server is of no use to newcomers."""
         self.log.error("a listening socket is closed", was_plain=self.listeners.pop(listener), error=str(error))
@@ -143,7 +137,9 @@ class Acceptor:
             raise Damaged("no listening socket is left")
 
     def admit(self, sock: socket.socket, host: str, is_plain: bool) -> None:
-        refusal = FULL if sock.fileno() >= self.reserved_from else self.admission.refusal(host, time.monotonic())
+        # Twice what we must keep ourselves: so a worker, which has about as many open besides, has room for it too.
+        is_full = sock.fileno() >= first_of_the_last(2 * self.settings.reserved_fds)
+        refusal = FULL if is_full else self.admission.refusal(host, time.monotonic())
         if refusal:
             turn_away(sock, turned_away(refusal, is_plain))
             self.complain("refused", host=host, why=refusal)

@@ -21,7 +21,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mpchat.ipc import mailing
-from mpchat.ipc.descriptors import unusable
+from mpchat.ipc.descriptors import first_of_the_last, unusable
 from mpchat.ipc.frame import BadFrame, UnknownMessage
 from mpchat.ipc.handoff import Link, close_all
 from mpchat.ipc.lane import Lane, LaneEnd
@@ -158,7 +158,7 @@ class Attachment:
     def read_one(self, link: Link, message: tuple[object, ...], fds: list[int]) -> None:
         match message, fds:
             case ("client", int() as id, bool() as is_plain, str() as host), [fd]:
-                if fd >= self.worker.reserved_from:
+                if fd >= first_of_the_last(self.worker.reserved_fds):
                     os.close(fd)
                     self.turn_away(link, id)
                 else:

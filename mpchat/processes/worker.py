@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable
 
 from mpchat.ipc.board import FIRST_WORKER_ROW, Board
-from mpchat.ipc.descriptors import first_of_the_last
 from mpchat.ipc.frame import LOOK_SECONDS, most_looks
 from mpchat.ipc.handoff import Link
 from mpchat.ipc.lane import LaneEnd
@@ -57,7 +56,6 @@ class Worker:
         self.connections: dict[int, Connection] = {}
         self.checkpoints = Checkpoints(self.connections)
         self.reserved_fds = settings.reserved_fds
-        self.reserved_from = first_of_the_last(self.reserved_fds)  # descriptors from this one on are for no client
         self.most_looks = most_looks(settings.hang_limit)
         self.look_at = 0.0  # monotonic: when the attachment looks at what has not come whole
         self.attachment = Attachment(self)  # to the broker and the acceptor of the moment
@@ -101,7 +99,6 @@ class Worker:
             if now >= self.look_at:
                 self.look_at = now + LOOK_SECONDS
                 self.attachment.look(self.most_looks)
-                self.reserved_from = first_of_the_last(self.reserved_fds)
             self.show()
 
     def timeout(self) -> float:
