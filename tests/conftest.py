@@ -1,5 +1,6 @@
 """One server serves all tests that do not change it; its channels and nicknames are theirs by name."""
 
+import signal
 from collections.abc import Iterator
 from itertools import count
 
@@ -8,6 +9,12 @@ import pytest
 from tests.running import OPEN, Server, running
 
 _names = count(1)
+
+# A shell ignores Ctrl-C for what it starts in the background, and nohup a hang-up: then our servers would stay deaf to
+# them, as they should. The tests begin as in a terminal, wherever they are started.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 @pytest.fixture(scope="session")
