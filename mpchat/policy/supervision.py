@@ -31,9 +31,8 @@ class Rule:
 
 
 # What cannot be started is tried for ever, whatever it is, with START's back-off, which ends with the first start that
-# succeeds. What follows ends the server, after
-# the clients were told: damaged data, or a stream position that does not fit after a replay; the death of a broker that
-# keeps no journal; no listening socket left.
+# succeeds. What follows ends the server, after the clients were told: damaged data, or a stream position that does not
+# fit after a replay; the death of a broker that keeps no journal; no listening socket left.
 START = Rule(backoff_seconds=30.0)
 RULES = {
     "spare": Rule(backoff_seconds=30.0),
