@@ -4,7 +4,7 @@
     smallrooms    200 rooms of 8, 2 publishers in each with 2 messages in flight each
     pingpong      50 pairs of clients, in each pair one private message in flight
     registration  100 clients at once connect, register and leave, again and again
-    idle          what 2,000 clients that say nothing cost in memory
+    idle          what 2,000 clients that say nothing cost in memory: fresh servers in each of five rounds at most
 
 Both servers are up at once and are loaded in turns of half a second, each after the other in an order that alternates:
 a machine's speed changes within seconds, and must change for both. What one round is worth is the ratio of what one
@@ -29,7 +29,7 @@ from scripts.generator import Subject, connect_many, probe
 from scripts.loads import Load, Meter, Pairs, Registrations, Rooms
 
 _TURN_SECONDS = 0.5
-_IDLE_CLIENTS, _FIRST_CLIENTS, _FEW = 2_000, 200, 20
+_IDLE_CLIENTS, _FIRST_CLIENTS, _FEW, _IDLE_ROUNDS = 2_000, 200, 20, 5
 _OTHER_FILES = 100  # that the generator has open besides its clients
 
 
@@ -94,25 +94,30 @@ def against(
     _check_open_files(chosen)
     about = {"python": platform.python_version(), "system": platform.release(), "cores": os.cpu_count()}
     print(json.dumps(about))
-    head = _HEAD
+    asked = f", CAP REQ :{capabilities}" if capabilities else ""
+    head = f"rounds: {rounds}, of {seconds:g} s for each; --workers {workers}{asked}\n\n{_HEAD}"
     for name in chosen:
-        with ExitStack() as stack:
-            stack.callback(_tell, "")
-            subjects = _start((ours, theirs), workers, stack)
-            versions = [probe(subject, capabilities) for subject in subjects]
-            if head:
-                for side, version in zip((ours, theirs), versions, strict=True):
-                    print(f"{side.name + ':':<7} {version} in {side.root.resolve()}", *side.options)
-                asked = f", CAP REQ :{capabilities}" if capabilities else ""
-                print(f"rounds: {rounds}, of {seconds:g} s for each; --workers {workers}{asked}\n\n{head}", flush=True)
-                head = ""
-            if name == _IDLE:
-                line = _idle(subjects, capabilities)
-            else:
-                scenario = SCENARIOS[name]
-                loads = [stack.enter_context(closing(scenario.load(subject, capabilities))) for subject in subjects]
-                meters = [Meter(*pair) for pair in zip(subjects, loads, strict=True)]
-                line = _row(name, scenario.unit, _rounds(name, meters, rounds, seconds))
+        idle: list[tuple[float, float]] = []
+        starts = min(rounds, _IDLE_ROUNDS) if name == _IDLE else 1
+        for number in range(starts):
+            with ExitStack() as stack:
+                stack.callback(_tell, "")
+                subjects = _start((ours, theirs), workers, stack)
+                versions = [probe(subject, capabilities) for subject in subjects]
+                if head:
+                    for side, version in zip((ours, theirs), versions, strict=True):
+                        print(f"{side.name + ':':<7} {version} in {side.root.resolve()}", *side.options)
+                    print(head, flush=True)
+                    head = ""
+                if name == _IDLE:
+                    _tell(f"{_IDLE}: round {number + 1} of {starts}, {_IDLE_CLIENTS:,} clients come to each")
+                    idle.append(_memory(subjects, capabilities))
+                    line = _idle_row(idle)
+                else:
+                    scenario = SCENARIOS[name]
+                    loads = [stack.enter_context(closing(scenario.load(subject, capabilities))) for subject in subjects]
+                    meters = [Meter(*pair) for pair in zip(subjects, loads, strict=True)]
+                    line = _row(name, scenario.unit, _rounds(name, meters, rounds, seconds))
         print(line, flush=True)
     print(
         "\nEvery delivery was checked: none lost, doubled or reordered. The us and the rates are absolute, and those of"
@@ -191,9 +196,11 @@ def _spread(ratios: Sequence[float]) -> tuple[str, str]:
     return f"{middle:.3f}", f"({low:.3f} .. {high:.3f})"
 
 
-def _idle(subjects: Sequence[Subject], capabilities: str) -> str:
-    """Clients come a few at a time: what a crowd leaves behind in a heap is a matter of chance, and no client's. (In
-    one run after another of one server 3.8 to 6.4 KiB each with 200 at a time, 2.9 to 3.6 with 20.)"""
+def _memory(subjects: Sequence[Subject], capabilities: str) -> tuple[float, float]:
+    """KiB of PSS for each idle client, ours and theirs.
+
+    Clients come a few at a time: what a crowd leaves behind in a heap is a matter of chance, and no client's. (In one
+    run after another of one server 3.8 to 6.4 KiB each with 200 at a time, 2.9 to 3.6 with 20.)"""
     for subject in subjects:  # buffers grow with the first of them, for all
         for client in connect_many(subject, _FIRST_CLIENTS, "f", capabilities, at_once=_FEW):
             client.sock.close()
@@ -201,14 +208,19 @@ def _idle(subjects: Sequence[Subject], capabilities: str) -> str:
     empty = [subject.pss_bytes() for subject in subjects]
     clients = []
     for subject in subjects:
-        _tell(f"idle: {_IDLE_CLIENTS:,} clients come to {subject.name}")
         clients += connect_many(subject, _IDLE_CLIENTS, "i", capabilities, at_once=_FEW)
         subject.settle()
     full = [subject.pss_bytes() for subject in subjects]
     for client in clients:
         client.sock.close()
     ours, theirs = ((after - before) / _IDLE_CLIENTS / 1024 for before, after in zip(empty, full, strict=True))
+    return ours, theirs
+
+
+def _idle_row(rounds: Sequence[tuple[float, float]]) -> str:
+    ratio, ratios = _spread([ours / theirs for ours, theirs in rounds])
+    ours, theirs = (statistics.median(column) for column in zip(*rounds, strict=True))
     return (
         f"{_IDLE:<12}  memory (PSS, all processes) for each of {_IDLE_CLIENTS:,} idle clients: "
-        f"ours {ours:.2f} KiB, theirs {theirs:.2f} KiB, ours/theirs {ours / theirs:.3f} (measured once)"
+        f"ours {ours:.2f} KiB, theirs {theirs:.2f} KiB, ours/theirs {ratio} {ratios}, {len(rounds)} round(s)"
     )

@@ -63,7 +63,6 @@ def test_a_checkout_against_itself() -> None:
         "registration",
         "registration 1/1",
         "idle",
-        "idle",
     ]
     assert "none lost, doubled or reordered" in done.stdout
 
