@@ -1,9 +1,9 @@
 """python -m mpchat"""
 
-from mpchat.ipc import standard
+from mpchat.runtime import standard_streams
 
 if __name__ == "__main__":
-    standard.fill()  # before anything else is opened
+    standard_streams.fill()  # before anything else is opened
 
     from mpchat.cli import main
 

@@ -23,8 +23,8 @@ from typing import Any, NoReturn
 
 from mpchat import __version__
 from mpchat.chat.text import clean
-from mpchat.ipc import standard
-from mpchat.settings import Oper, Settings, Wording
+from mpchat.runtime import standard_streams
+from mpchat.settings import ChatSettings, Oper, Settings
 
 _HEADROOM_FDS = 64  # for what a process has open besides clients
 _FDS_PER_WORKER = 8  # in the supervisor: a process's two, its link, and two queues while they are handed over
@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
         status = _run(argv)
     except SystemExit as end:  # argparse has shown its help, or has complained
         status = int(end.code or 0)
-    failure = standard.settle()
+    failure = standard_streams.settle()
     if failure is None or isinstance(failure, BrokenPipeError):
         return status
     return _complain(f"cannot write to standard output: {failure.strerror}", status or 1)
@@ -102,7 +102,7 @@ def _complain(text: str, status: int, by: str = "mpchat") -> int:
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:
-        standard.settle()
+        standard_streams.settle()
     return status
 
 
@@ -414,20 +414,21 @@ def _add_server(commands: Any) -> None:
 def _run_server(options: argparse.Namespace) -> int:
     if not hasattr(os, "fork"):
         raise Unusable("Windows is not supported: the server passes sockets between processes as only Unix can")
+    from mpchat import roles
     from mpchat.ipc.control_socket import runtime_folder
-    from mpchat.ipc.wakeup import set_dispositions
-    from mpchat.net.listening import CannotListen
-    from mpchat.processes.supervisor import Supervisor
+    from mpchat.runtime.listening import CannotListen
+    from mpchat.runtime.signals import set_dispositions
+    from mpchat.supervisor.supervisor import Supervisor
 
     settings = _server_settings(options)
     runtime = runtime_folder(_xdg("XDG_RUNTIME_DIR"))
     set_dispositions()
-    standard.take_over()
+    standard_streams.take_over()
     try:
         if settings.data and (options.ephemeral or (options.port == 0 and not options.data)):
             with tempfile.TemporaryDirectory(prefix="mpchat-") as folder:  # nobody comes back to a port of chance
-                return Supervisor(replace(settings, data=folder), runtime).run()
-        return Supervisor(settings, runtime).run()
+                return Supervisor(replace(settings, data=folder), runtime, roles.load).run()
+        return Supervisor(settings, runtime, roles.load).run()
     except CannotListen as error:
         return _complain(str(error), 1)
 
@@ -451,8 +452,8 @@ def _server_settings(options: argparse.Namespace) -> Settings:
         port=options.port,
         plain_port=_default_plain_port(options.port) if options.plain_port == -1 else options.plain_port,
         workers=options.workers,
-        wording=Wording(
-            answer_bytes=min(Wording.answer_bytes, options.sendq // 2),  # a long answer is no lag
+        wording=ChatSettings(
+            answer_bytes=min(ChatSettings.answer_bytes, options.sendq // 2),  # a long answer is no lag
             name=options.name,
             network=options.network,
             description=options.description,
@@ -553,7 +554,7 @@ def _run_client(options: argparse.Namespace) -> int:
     from mpchat.client.options import Options
 
     for number, stream, what in ((0, "input", "say"), (1, "output", "show")):
-        if number in standard.closed:
+        if number in standard_streams.closed:
             raise Unusable(f"standard {stream} is closed (give it /dev/null if there is nothing to {what})")
     environment = os.environ
     state = _state_folder()

@@ -15,7 +15,7 @@ class Oper:
 
 
 @dataclass(frozen=True)
-class Wording:
+class ChatSettings:
     """What shapes the bytes clients see: the part of the settings that the broker's mind is given.
 
     It travels inside the first record of a run, so a replay needs no command line. It holds no secret.
@@ -59,7 +59,7 @@ class Settings:
     port: int = 6667
     plain_port: int | None = 6680
     workers: int = 1
-    wording: Wording = Wording()
+    wording: ChatSettings = ChatSettings()
     password: str = ""
     opers: tuple[Oper, ...] = ()
     max_clients: int = 10_000
@@ -93,11 +93,11 @@ class Settings:
     lag_bytes: int = 8 << 20  # how far a worker may fall behind its stream before the senders are slowed
 
 
-def pack(wording: Wording) -> tuple[tuple[str, object], ...]:
+def pack(wording: ChatSettings) -> tuple[tuple[str, object], ...]:
     """Wording as plain names and values, fit for a record."""
     return tuple((field.name, getattr(wording, field.name)) for field in fields(wording))
 
 
-def unpack(values: tuple[tuple[str, object], ...]) -> Wording:
+def unpack(values: tuple[tuple[str, object], ...]) -> ChatSettings:
     """The inverse of pack()."""
-    return Wording(**dict(values))  # type: ignore[arg-type]
+    return ChatSettings(**dict(values))  # type: ignore[arg-type]

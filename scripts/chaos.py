@@ -175,7 +175,7 @@ def _sizes(before: Footprint, after: Footprint) -> list[tuple[str, str]]:
     counts = (sum(each.descriptors.values()) for each in (before, after))
     return [
         ("descriptors", "{} before, {} after".format(*counts)),
-        ("memory", f"{before.memory:.0f} MiB before, {after.memory:.0f} after"),
+        ("memory", f"{before.recovery:.0f} MiB before, {after.recovery:.0f} after"),
         ("journal", f"{after.journal:.1f} MiB"),
     ]
 

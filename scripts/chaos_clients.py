@@ -197,8 +197,8 @@ class Talker(Client):
         stamped = not plain and load.random.random() < 0.25
         self.capabilities = " ".join(["echo-message"] * echo + ["server-time"] * stamped)
         user = "~" + load.random.choice(("u", "somebody"))
-        entered = [LOBBY, *rooms] if plain else list(rooms)
-        super().__init__(load, Log("", "~plain" if plain else user, plain, echo, lasting=True, rooms=entered), slow)
+        registered = [LOBBY, *rooms] if plain else list(rooms)
+        super().__init__(load, Log("", "~plain" if plain else user, plain, echo, lasting=True, rooms=registered), slow)
 
     def play(self) -> Script:
         name = self.load.random.choice(("ana", "José", "peña", "Zoë", "Müller", "x"))
@@ -313,9 +313,9 @@ class Visitor(Client):
         plain = load.random.random() < 0.3
         self.way_out = load.random.choices(("quit", "half", "reset", "close", "glance"), (35, 25, 15, 15, 10))[0]
         self.room = load.random.choice(load.rooms)
-        entered = [LOBBY, self.room] if plain else [self.room]
+        registered = [LOBBY, self.room] if plain else [self.room]
         echo = not plain and load.random.random() < 0.5
-        super().__init__(load, Log("", "~plain" if plain else "~v", plain, echo, rooms=entered))
+        super().__init__(load, Log("", "~plain" if plain else "~v", plain, echo, rooms=registered))
 
     def play(self) -> Script:
         if self.way_out == "glance":

@@ -38,7 +38,7 @@ class Footprint(NamedTuple):
     """What a server takes: descriptors by role, memory of all its processes (PSS) in MiB, its journal in MiB."""
 
     descriptors: dict[str, int]
-    memory: float
+    recovery: float
     journal: float
 
     def grown_to(self, after: Footprint) -> list[str]:
@@ -48,8 +48,8 @@ class Footprint(NamedTuple):
             for role, count in after.descriptors.items()
             if count > self.descriptors.get(role, 0) + _FEW
         ]
-        if after.memory > self.memory + _MOST_GROWTH:
-            complaints.append(f"memory has grown from {self.memory:.0f} to {after.memory:.0f} MiB")
+        if after.recovery > self.recovery + _MOST_GROWTH:
+            complaints.append(f"memory has grown from {self.recovery:.0f} to {after.recovery:.0f} MiB")
         if after.journal > _MOST_JOURNAL:
             complaints.append(f"the journal has grown to {after.journal:.0f} MiB")
         return complaints
@@ -110,14 +110,14 @@ class Server:
 
     def _footprint(self, rows: dict[str, dict[str, Any]]) -> Footprint:
         descriptors: Counter[str] = Counter()
-        memory = 0
+        recovery = 0
         for name, row in rows.items():
             with contextlib.suppress(OSError):  # it has died just now
                 descriptors[_role(name)] += len(os.listdir(f"/proc/{row['pid']}/fd"))
                 found = _PSS.search(Path(f"/proc/{row['pid']}/smaps_rollup").read_text())
-                memory += int(found[1]) if found else 0
+                recovery += int(found[1]) if found else 0
         journal = sum(file.stat().st_size for file in (self.data / "journal").glob("*.journal"))
-        return Footprint(dict(descriptors), memory / 1024, journal / 2**20)
+        return Footprint(dict(descriptors), recovery / 1024, journal / 2**20)
 
     def ask_to_stop(self) -> None:
         if self.running() and not self._asked:  # asked twice, it would stop at once

@@ -1,12 +1,34 @@
-"""One server serves all tests that do not change it; its channels and nicknames are theirs by name."""
+"""One server serves all tests that do not change it; its channels and nicknames are theirs by name.
 
+Tests of the pure packages get no socket and no sleep. Hypothesis tries the same examples every time, so that a run is
+worth as much as any other. MPCHAT_EXAMPLES=50 tries fifty times as many, and different ones every time.
+"""
+
+import os
 import signal
+import socket
+import time
 from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.running import OPEN, Server, running
+
+_PURE = ("chat", "core", "flow", "protocol")
+_TIMES = int(os.environ.get("MPCHAT_EXAMPLES", "0"))
+
+settings.register_profile(
+    "same every time",
+    max_examples=60 * max(1, _TIMES),
+    stateful_step_count=40,
+    derandomize=not _TIMES,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("same every time")
 
 _names = count(1)
 
@@ -56,3 +78,15 @@ def _hang_up() -> Iterator[None]:
     yield
     while OPEN:
         OPEN.pop().close()
+
+
+@pytest.fixture(autouse=True)
+def _neither_sockets_nor_sleep(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.path.parent.name not in _PURE:
+        return
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("a pure test reached for the world outside")
+
+    for module, name in ((socket, "socket"), (socket, "create_connection"), (socket, "socketpair"), (time, "sleep")):
+        monkeypatch.setattr(module, name, forbidden)

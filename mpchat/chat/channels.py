@@ -74,7 +74,7 @@ class Channel:
     def is_banned(self, session: Session) -> bool:
         return any(matches(mask, session.prefix) for mask in self.bans)
 
-    def hears(self, session: Session) -> bool:
+    def may_speak(self, session: Session) -> bool:
         """May `session` say something here?"""
         rights = self.members.get(session)
         if rights is None:

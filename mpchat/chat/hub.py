@@ -10,12 +10,12 @@ from collections import deque
 from collections.abc import Iterator
 
 from mpchat.chat.channels import FLAGS, OP, RIGHTS, Channel
+from mpchat.chat.deduplication import Deduplication
 from mpchat.chat.events import Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TagsSent, TopicSet
 from mpchat.chat.names import fold, full_mask, valid_channel, valid_nick
-from mpchat.chat.receipts import Receipts
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
-from mpchat.settings import Wording
+from mpchat.settings import ChatSettings
 
 LOBBY = "#lobby"
 _DORMANT_MS = 24 * 3600 * 1000  # long enough to come back the next morning; then the name is anybody's
@@ -27,7 +27,7 @@ Departed = tuple[str, str, str, str, int]
 class Hub:
     """All sessions, nicknames and channels."""
 
-    def __init__(self, wording: Wording, wall: int) -> None:
+    def __init__(self, wording: ChatSettings, wall: int) -> None:
         self.wording = wording
         self.sessions: dict[int, Session] = {}
         self.nicks: dict[str, Session] = {}  # folded; a nickname is claimed before registration has ended
@@ -38,8 +38,8 @@ class Hub:
         self.said = 0  # messages so far
         self.arrivals = 0  # sessions and channels so far: each has its number, and they stand here in that order
         self.departures = 0  # how many were remembered so far; the last of them is the last in `departed`
-        self.receipts = Receipts()
-        self.entered = self.invisible = self.operators = self.most = 0  # what LUSERS counts
+        self.deduplication = Deduplication()
+        self.registered = self.invisible = self.operators = self.most = 0  # what LUSERS counts
         lobby = self.channels[LOBBY] = Channel(LOBBY, wall)
         lobby.flags = "nt"
 
@@ -49,7 +49,7 @@ class Hub:
         The rooms that it kept itself are kept for the rest of theirs. Its monotonic clock was another one than that
         of this run (mono ms): what was to happen at some moment of it happens `shift` ms later, or earlier, on ours.
         """
-        self.born, self.said, self.receipts = former.born, former.said, former.receipts
+        self.born, self.said, self.deduplication = former.born, former.said, former.deduplication
         for session in former.people():
             former.remember(session, ended)
         self.departed.extend(former.departed)
@@ -74,7 +74,7 @@ class Hub:
     def session(self, nick: str) -> Session:
         """Who is called this and has entered."""
         found = self.nicks.get(fold(nick))
-        if found is None or not found.entered:
+        if found is None or not found.registered:
             raise Refusal(Reason.NO_SUCH_NICK, nick)
         return found
 
@@ -90,7 +90,7 @@ class Hub:
 
     def people(self) -> Iterator[Session]:
         """Everybody who has entered, in order of arrival."""
-        return (session for session in self.sessions.values() if session.entered)
+        return (session for session in self.sessions.values() if session.registered)
 
     # Coming and going
 
@@ -113,20 +113,20 @@ class Hub:
         before = session.prefix
         if session.nick:
             del self.nicks[fold(session.nick)]
-            if session.entered:
+            if session.registered:
                 self.remember(session, wall)
         self.nicks[fold(nick)] = session
         session.name(nick)
-        return Renamed(session, before, list(session.channels.values())) if session.entered else None
+        return Renamed(session, before, list(session.channels.values())) if session.registered else None
 
     def enter(self, session: Session, user: str, realname: str, wall: int, mono: int) -> None:
         """Registration is complete: from now on the session can be seen."""
         session.user, session.realname = user, realname
         session.name(session.nick)
-        session.entered = True
+        session.registered = True
         session.signed_on, session.spoke_at = wall, mono
-        self.entered += 1
-        self.most = max(self.most, self.entered)
+        self.registered += 1
+        self.most = max(self.most, self.registered)
 
     def leave(self, session: Session, reason: str, wall: int) -> Left:
         """The session is over; its nickname is free at once."""
@@ -136,12 +136,12 @@ class Hub:
             del self.nicks[fold(session.nick)]
         for channel in channels:
             self._remove(session, channel)
-        if session.entered:
+        if session.registered:
             self.remember(session, wall)
-            self.entered -= 1
+            self.registered -= 1
             self.invisible -= session.invisible
             self.operators -= session.operator
-        session.entered = False
+        session.registered = False
         return Left(session, channels, reason)
 
     def remember(self, session: Session, wall: int) -> None:
@@ -238,7 +238,7 @@ class Hub:
             self.said += 1
             return Said(session, person, person.nick, text, notice, self.said)
         channel = self.channel(target)
-        if not channel.hears(session):
+        if not channel.may_speak(session):
             raise Refusal(Reason.CANNOT_SAY, channel.name)
         self.said += 1
         return Said(session, channel, channel.name, text, notice, self.said)
@@ -248,7 +248,7 @@ class Hub:
         to: Channel | Session
         if target.startswith("#"):
             to = self.channel(target)
-            if not to.hears(session):
+            if not to.may_speak(session):
                 raise Refusal(Reason.CANNOT_SAY, to.name)
         else:
             to = self.session(target)

@@ -14,7 +14,6 @@ class Session:
     __slots__ = (
         "away",
         "channels",
-        "entered",
         "host",
         "id",
         "invisible",
@@ -24,6 +23,7 @@ class Session:
         "order",
         "prefix",
         "realname",
+        "registered",
         "signed_on",
         "spoke_at",
         "user",
@@ -39,7 +39,7 @@ class Session:
         self.realname = ""
         self.prefix = ""  # nick!user@host, kept because every message carries it
         self.away = ""
-        self.entered = False  # has finished registration: can be seen and spoken to
+        self.registered = False  # has finished registration: can be seen and spoken to
         self.invisible = self.wallops = self.operator = False
         self.channels: dict[str, Channel] = {}  # by folded name
         self.invitations: list[Channel] = []

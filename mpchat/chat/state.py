@@ -13,14 +13,21 @@ from mpchat.chat.channels import Channel
 from mpchat.chat.hub import Hub
 from mpchat.chat.names import fold
 from mpchat.chat.sessions import Session
-from mpchat.settings import Wording
+from mpchat.settings import ChatSettings
 
 Values = tuple[Any, ...]
 
-_LINKS = ("channels", "invitations", "members")  # what refers to others
-_SESSION = tuple(name for name in Session.__slots__ if name not in _LINKS)
-_CHANNEL = tuple(name for name in Channel.__slots__ if name not in _LINKS)
-_HUB = ("departed", "born", "said", "arrivals", "departures", "entered", "invisible", "operators", "most")
+# The layout of the values: whoever changes these lines raises core.machine.STATE_VERSION. What refers to other objects
+# (channels, invitations, members) is not among them.
+_SESSION = (
+    *("away", "registered", "host", "id", "invisible", "nick", "operator", "order", "prefix", "realname"),
+    *("signed_on", "spoke_at", "user", "wallops"),
+)
+_CHANNEL = (
+    *("bans", "created", "flags", "folded", "key", "limit", "name", "order", "since"),
+    *("topic", "topic_at", "topic_by"),
+)
+_HUB = ("departed", "born", "said", "arrivals", "departures", "registered", "invisible", "operators", "most")
 _of_session, _of_channel, _of_hub = attrgetter(*_SESSION), attrgetter(*_CHANNEL), attrgetter(*_HUB)
 
 
@@ -39,13 +46,13 @@ def hub_values(hub: Hub) -> Values:
         ],
         [_channel_values(channel) for channel in hub.channels.values()],
         [(until, _channel_values(channel)) for until, channel in hub.dormant.values()],
-        hub.receipts.values(),
+        hub.deduplication.values(),
     )
 
 
-def hub_of(wording: Wording, values: Values) -> Hub:
+def hub_of(wording: ChatSettings, values: Values) -> Hub:
     """The inverse of hub_values()."""
-    (departed, *counts), sessions, channels, dormant, receipts = values
+    (departed, *counts), sessions, channels, dormant, deduplication = values
     hub = Hub(wording, 0)
     _fill(hub, _HUB, (deque(departed, hub.departed.maxlen), *counts))
     for own, _, _ in sessions:
@@ -60,7 +67,7 @@ def hub_of(wording: Wording, values: Values) -> Hub:
         session.invitations = [hub.channels[name] for name in invitations]
     asleep = [(until, _channel_of(hub, kept)) for until, kept in dormant]
     hub.dormant = {channel.folded: (until, channel) for until, channel in asleep}
-    hub.receipts.load(receipts)
+    hub.deduplication.load(deduplication)
     return hub
 
 

@@ -9,8 +9,8 @@ import math
 import resource
 from typing import Any
 
-from mpchat.ipc.frame import UnknownMessage
-from mpchat.ipc.handoff import Link
+from mpchat.ipc.frames import UnknownMessage
+from mpchat.ipc.link import Link
 
 
 def first_of_the_last(reserved: int) -> float:

@@ -47,8 +47,8 @@ def _measured(row: dict[str, Any]) -> dict[str, Any]:
     try:
         process = psutil.Process(row["pid"])
         times = process.cpu_times()
-        memory = process.memory_full_info()
-        size = getattr(memory, "pss", memory.rss)
+        recovery = process.memory_full_info()
+        size = getattr(recovery, "pss", recovery.rss)
         return {
             "cpu_seconds": round(times.user + times.system, 2),
             "pss_mib": round(size / (1 << 20), 1),

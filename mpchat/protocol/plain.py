@@ -27,10 +27,10 @@ from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.text import CTCP, clean, without_formatting
 from mpchat.protocol.clock import hour, hour_of_day
-from mpchat.protocol.desk import DRAIN, Desk, Goodbye, Outcomes, Peer, Question
+from mpchat.protocol.context import DRAIN, Context, Goodbye, Outcomes, Peer, Question
+from mpchat.protocol.history import GAP, MISSING, MOST_ROWS, Row, latest, room_asked, told
+from mpchat.protocol.length_limit import ACTION, VERBS, action, fit
 from mpchat.protocol.message import cut
-from mpchat.protocol.past import GAP, MISSING, MOST_ROWS, Row, latest, room_asked, told
-from mpchat.protocol.saying import ACTION, VERBS, action, fit
 from mpchat.protocol.telnet import IAC, without_commands
 from mpchat.protocol.web import REFUSED, is_request
 
@@ -59,14 +59,14 @@ def line(text: str) -> bytes:
     return without_formatting(text).encode() + b"\n"
 
 
-def refuse(desk: Desk, peer: Peer, refusal: Refusal) -> bytes:
+def refuse(context: Context, peer: Peer, refusal: Refusal) -> bytes:
     return line("! " + _WORDS[refusal.reason].format(*refusal.about, *refusal.about))
 
 
-def handle(desk: Desk, peer: Peer, data: bytes) -> Outcomes:
+def handle(context: Context, peer: Peer, data: bytes) -> Outcomes:
     """Answer one line (without its line end)."""
-    is_newcomer = peer.registration is not None
-    if is_newcomer and is_request(data):
+    is_unregistered = peer.registration is not None
+    if is_unregistered and is_request(data):
         yield Goodbye(peer.session, REFUSED)
         return
     has_commands = IAC in data
@@ -76,66 +76,66 @@ def handle(desk: Desk, peer: Peer, data: bytes) -> Outcomes:
         yield line("! that was not UTF-8 text, nothing was sent")
         return
     if text.startswith("/") and not text.startswith("//"):
-        yield from _command(desk, peer, text)
-    elif is_newcomer:
+        yield from _command(context, peer, text)
+    elif is_unregistered:
         if text or not has_commands:  # telnet's program has spoken, and nobody has typed a name
-            yield from _name(desk, peer, text)
+            yield from _name(context, peer, text)
     elif text:
-        yield from _say(desk, peer, text.removeprefix("/"))
+        yield from _say(context, peer, text.removeprefix("/"))
 
 
-def greet(desk: Desk, peer: Peer) -> Outcomes:
-    yield line(f"Welcome to {desk.wording.network}.")
-    yield from _motd(desk, peer, 0)
+def greet(context: Context, peer: Peer) -> Outcomes:
+    yield line(f"Welcome to {context.wording.network}.")
+    yield from _motd(context, peer, 0)
 
 
-def _motd(desk: Desk, peer: Peer, start: int) -> Outcomes:
-    for place, text in enumerate(desk.wording.motd[start:], start + 1):
+def _motd(context: Context, peer: Peer, start: int) -> Outcomes:
+    for place, text in enumerate(context.wording.motd[start:], start + 1):
         yield line(text)
         yield Question(DRAIN, ("motd", place))
-    if desk.wording.password_needed:
+    if context.wording.password_needed:
         yield line("This server has a password: type /pass and the password.")
     else:
         yield line("Type your nickname and press Enter.")
 
 
-def answered(desk: Desk, peer: Peer, question: Question, answer: Any) -> Outcomes:
+def answered(context: Context, peer: Peer, question: Question, answer: Any) -> Outcomes:
     """The answer to a Question has come."""
     if question.kind == "history":
-        yield from _show_past(desk, peer, question, answer)
+        yield from _show_past(context, peer, question, answer)
     elif peer.registration is not None:
         peer.registration.password_right = answer
         yield line("Type your nickname and press Enter." if answer else "! that is not the password")
 
 
-def _name(desk: Desk, peer: Peer, nick: str) -> Outcomes:
+def _name(context: Context, peer: Peer, nick: str) -> Outcomes:
     """The first line of a newcomer."""
     entry, session = peer.registration, peer.session
-    if entry is not None and desk.wording.password_needed and not entry.password_right:
+    if entry is not None and context.wording.password_needed and not entry.password_right:
         yield line("! first the password: /pass and the password")
         return
-    desk.hub.claim(session, nick, desk.seconds)
-    desk.hub.enter(session, "~plain", session.nick, desk.seconds, desk.mono)
+    context.hub.claim(session, nick, context.seconds)
+    context.hub.enter(session, "~plain", session.nick, context.seconds, context.mono)
     peer.registration = None
     yield line(f"* you are {session.nick}; /help shows the commands, everything else you type is said")
-    yield from _enter(desk, peer, LOBBY, "")
+    yield from _enter(context, peer, LOBBY, "")
 
 
-def _enter(desk: Desk, peer: Peer, name: str, key: str) -> Outcomes:
+def _enter(context: Context, peer: Peer, name: str, key: str) -> Outcomes:
     """Move to a room: into the new one first, so that a refusal leaves people where they were."""
     session = peer.session
     left = list(session.channels)
-    joined = desk.hub.join(session, name, key, desk.seconds)
+    joined = context.hub.join(session, name, key, context.seconds)
     if joined is None:
         yield line(f"* you are in {_room(peer).name} already")
         return
     for old in left:
-        yield desk.hub.part(session, old, "")
+        yield context.hub.part(session, old, "")
     yield joined
-    yield from _entered(desk, peer, NOBODY, joined.channel.folded)
+    yield from _entered(context, peer, NOBODY, joined.channel.folded)
 
 
-def _entered(desk: Desk, peer: Peer, behind: int, name: str) -> Outcomes:
+def _entered(context: Context, peer: Peer, behind: int, name: str) -> Outcomes:
     """What somebody reads who has come into a room."""
     channel = peer.session.channels.get(name)
     if channel is not None:  # else they are elsewhere by now
@@ -144,9 +144,9 @@ def _entered(desk: Desk, peer: Peer, behind: int, name: str) -> Outcomes:
             yield line(f"* topic: {channel.topic}")
 
 
-def kicked(desk: Desk, peer: Peer) -> Outcomes:
+def kicked(context: Context, peer: Peer) -> Outcomes:
     """Nobody stands outside: whoever was kicked finds themselves in the lobby. From the lobby they come back."""
-    yield from _enter(desk, peer, LOBBY, "")
+    yield from _enter(context, peer, LOBBY, "")
 
 
 def _who_is_in(peer: Peer, channel: Channel, behind: int, cursor: tuple[str, ...]) -> Outcomes:
@@ -165,12 +165,12 @@ def _room(peer: Peer) -> Channel:
     return next(iter(peer.session.channels.values()))
 
 
-def _say(desk: Desk, peer: Peer, text: str) -> Outcomes:
-    yield from _speak(desk, peer, _room(peer).name, text)
+def _say(context: Context, peer: Peer, text: str) -> Outcomes:
+    yield from _speak(context, peer, _room(peer).name, text)
 
 
-def _speak(desk: Desk, peer: Peer, target: str, text: str) -> Outcomes:
-    said = fit(desk.hub.say(peer.session, target, text, False, desk.mono))
+def _speak(context: Context, peer: Peer, target: str, text: str) -> Outcomes:
+    said = fit(context.hub.say(peer.session, target, text, False, context.mono))
     yield said
     if said.text != text:
         yield line(f"! that was too long: only its first {len(said.text.encode())} bytes were sent")
@@ -181,7 +181,7 @@ def _speak(desk: Desk, peer: Peer, target: str, text: str) -> Outcomes:
 # The commands. Each gets what stands behind its name.
 
 
-def _command(desk: Desk, peer: Peer, text: str) -> Outcomes:
+def _command(context: Context, peer: Peer, text: str) -> Outcomes:
     name, _, rest = text[1:].partition(" ")
     command = _COMMANDS.get(name.lower())
     if command is None:
@@ -191,70 +191,70 @@ def _command(desk: Desk, peer: Peer, text: str) -> Outcomes:
     elif peer.registration is not None and not command.newcomers:
         yield line("! first a nickname: type it and press Enter")
     else:
-        yield from command.run(desk, peer, rest.strip())
+        yield from command.run(context, peer, rest.strip())
 
 
-def _nick(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+def _nick(context: Context, peer: Peer, rest: str) -> Outcomes:
     if peer.registration is not None:
-        yield from _name(desk, peer, rest)
+        yield from _name(context, peer, rest)
         return
-    renamed = desk.hub.claim(peer.session, rest, desk.seconds)
+    renamed = context.hub.claim(peer.session, rest, context.seconds)
     if renamed is not None:
         yield renamed
 
 
-def _join(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+def _join(context: Context, peer: Peer, rest: str) -> Outcomes:
     name, _, key = rest.partition(" ")
     if not name:
         yield line("! /join #ROOM [KEY]")
         return
-    yield from _enter(desk, peer, name if name.startswith("#") else "#" + name, key.strip())
+    yield from _enter(context, peer, name if name.startswith("#") else "#" + name, key.strip())
 
 
-def _part(desk: Desk, peer: Peer, rest: str) -> Outcomes:
-    yield from _enter(desk, peer, LOBBY, "")
+def _part(context: Context, peer: Peer, rest: str) -> Outcomes:
+    yield from _enter(context, peer, LOBBY, "")
 
 
-def _msg(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+def _msg(context: Context, peer: Peer, rest: str) -> Outcomes:
     target, _, text = rest.partition(" ")
     if not target:
         yield line("! /msg NICK TEXT")
         return
-    yield from _speak(desk, peer, target, text.strip())
+    yield from _speak(context, peer, target, text.strip())
 
 
-def _me(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+def _me(context: Context, peer: Peer, rest: str) -> Outcomes:
     if not rest:
         raise Refusal(Reason.NO_TEXT)
-    yield from _speak(desk, peer, _room(peer).name, ACTION + rest + CTCP)
+    yield from _speak(context, peer, _room(peer).name, ACTION + rest + CTCP)
 
 
-def _who(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+def _who(context: Context, peer: Peer, rest: str) -> Outcomes:
     name = rest if rest.startswith("#") else "#" + rest
-    yield from _who_in(desk, peer, NOBODY, name if rest else _room(peer).name)
+    yield from _who_in(context, peer, NOBODY, name if rest else _room(peer).name)
 
 
-def _who_in(desk: Desk, peer: Peer, behind: int, name: str) -> Outcomes:
-    channel = desk.hub.channel(name)
+def _who_in(context: Context, peer: Peer, behind: int, name: str) -> Outcomes:
+    channel = context.hub.channel(name)
     if not channel.shows_itself_to(peer.session):
         raise Refusal(Reason.NO_SUCH_CHANNEL, name)
     yield from _who_is_in(peer, channel, behind, ("who",))
 
 
-def _rooms(desk: Desk, peer: Peer, rest: str) -> Outcomes:
-    yield from _list(desk, peer, NOBODY)
+def _rooms(context: Context, peer: Peer, rest: str) -> Outcomes:
+    yield from _list(context, peer, NOBODY)
 
 
-def _list(desk: Desk, peer: Peer, behind: int) -> Outcomes:
+def _list(context: Context, peer: Peer, behind: int) -> Outcomes:
     """The rooms that stand behind this place in their order."""
-    for channel in desk.hub.channels.values():
+    for channel in context.hub.channels.values():
         if channel.order > behind and channel.members and channel.shows_itself_to(peer.session):
             topic = f"  {channel.topic}" if channel.topic else ""
             yield line(f"* {channel.name} ({len(channel.members)}){topic}")
             yield Question(DRAIN, ("rooms", channel.order))
 
 
-def _history(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+def _history(context: Context, peer: Peer, rest: str) -> Outcomes:
     count = int(rest or _PAST_LINES) if not rest or (rest.isascii() and rest.isdigit() and len(rest) < 10) else 0
     if not count:
         yield line(f"! /history [N]: how many of the room's last lines, at most {MOST_ROWS}")
@@ -262,7 +262,7 @@ def _history(desk: Desk, peer: Peer, rest: str) -> Outcomes:
     yield latest(_room(peer), min(count, MOST_ROWS))
 
 
-def _show_past(desk: Desk, peer: Peer, question: Question, rows: list[Row] | None) -> Outcomes:
+def _show_past(context: Context, peer: Peer, question: Question, rows: list[Row] | None) -> Outcomes:
     room = room_asked(peer, question)
     if room is None:
         yield line(f"! you are no longer in {question.about[0]}")
@@ -271,31 +271,31 @@ def _show_past(desk: Desk, peer: Peer, question: Question, rows: list[Row] | Non
     elif not (wanted := told(question, rows)):
         yield line(f"* the history has nothing of {room.name}")
     else:
-        yield b"".join([_past_line(desk, row) for row in wanted])
+        yield b"".join([_past_line(context, row) for row in wanted])
 
 
-def _past_line(desk: Desk, row: Row) -> bytes:
+def _past_line(context: Context, row: Row) -> bytes:
     _, wall, _, sender, kind, text, utc_offset = row
     if kind == GAP:
         return line(f"! {MISSING}")
     words = _spoken(sender.partition("!")[0], text, kind == VERBS[True])
-    then = desk.utc_offset if utc_offset is None else utc_offset
-    return line(f"[{hour_of_day(wall, then, desk.wall, desk.utc_offset)}] {words}")
+    then = context.utc_offset if utc_offset is None else utc_offset
+    return line(f"[{hour_of_day(wall, then, context.wall, context.utc_offset)}] {words}")
 
 
-def _help(desk: Desk, peer: Peer, rest: str) -> Outcomes:
+def _help(context: Context, peer: Peer, rest: str) -> Outcomes:
     for name, command in _COMMANDS.items():
         yield line(f"* {f'/{name} {command.takes}'.strip():<22} {command.help}")
     yield line(f"* {'//text':<22} say a line that begins with a slash")
 
 
-def _quit(desk: Desk, peer: Peer, rest: str) -> Outcomes:
-    text = cut(rest, desk.wording.reason_bytes)
+def _quit(context: Context, peer: Peer, rest: str) -> Outcomes:
+    text = cut(rest, context.wording.reason_bytes)
     yield Goodbye(peer.session, f"Quit: {text}" if text else "Client quit")
 
 
-def _pass(desk: Desk, peer: Peer, rest: str) -> Outcomes:
-    if peer.registration is not None and desk.wording.password_needed:
+def _pass(context: Context, peer: Peer, rest: str) -> Outcomes:
+    if peer.registration is not None and context.wording.password_needed:
         yield Question("password")
     else:
         yield line("! no password is needed")
@@ -303,7 +303,7 @@ def _pass(desk: Desk, peer: Peer, rest: str) -> Outcomes:
 
 @dataclass(frozen=True)
 class _Command:
-    run: Callable[[Desk, Peer, str], Outcomes]
+    run: Callable[[Context, Peer, str], Outcomes]
     takes: str
     help: str
     newcomers: bool = False
@@ -327,9 +327,9 @@ _COMMANDS = {
 _GO_ON: dict[str, Callable[..., Outcomes]] = {"entered": _entered, "motd": _motd, "rooms": _list, "who": _who_in}
 
 
-def go_on(desk: Desk, peer: Peer, name: str, *where: Any) -> Outcomes:
+def go_on(context: Context, peer: Peer, name: str, *where: Any) -> Outcomes:
     """The rest of an answer that has waited for the client: what the Question of kind DRAIN was about."""
-    return _GO_ON[name](desk, peer, *where)
+    return _GO_ON[name](context, peer, *where)
 
 
 def farewell(peer: Peer, reason: str) -> bytes:
@@ -337,12 +337,12 @@ def farewell(peer: Peer, reason: str) -> bytes:
     return line(f"* goodbye ({reason})")
 
 
-def notice(desk: Desk, peer: Peer, text: str) -> bytes:
+def notice(context: Context, peer: Peer, text: str) -> bytes:
     """A word from the server."""
     return line("! " + text)
 
 
-def overlong(desk: Desk, peer: Peer) -> bytes:
+def overlong(context: Context, peer: Peer) -> bytes:
     return line("! that line was too long, nothing was sent")
 
 

@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mpchat.ipc.frame import BadFrame, load
+from mpchat.ipc.frames import BadFrame, load
 
 Record = tuple[Any, ...]
 

@@ -51,12 +51,12 @@ class Voice:
         self._socket = socket.create_connection((server.host, server.irc_port), timeout=10)
         self._file = self._socket.makefile("r", encoding="utf-8", newline="\n")
         self.send(f"NICK {nick}", f"USER {nick} 0 * :{nick}", f"JOIN {room}")
-        self.hears(" 366 ")
+        self.may_speak(" 366 ")
 
     def send(self, *lines: str) -> None:
         self._socket.sendall("".join(f"{line}\r\n" for line in lines).encode())
 
-    def hears(self, part: str) -> str:
+    def may_speak(self, part: str) -> str:
         """Wait for a line with that in it."""
         for line in self._file:
             if line.startswith("PING"):

@@ -28,9 +28,9 @@ def test_what_is_piped_in_is_delivered_before_it_ends(args: list[str], env: dict
     beto = voice("beto")
     done = pipe([*args, "--nick", "ana"], "hola\n/me waves\nlast without a line end", env)
     assert done.returncode == 0, done.stderr
-    assert beto.hears("PRIVMSG").endswith(":hola")
-    assert beto.hears("PRIVMSG").endswith("\x01ACTION waves\x01")
-    assert beto.hears("PRIVMSG").endswith(":last without a line end")
+    assert beto.may_speak("PRIVMSG").endswith(":hola")
+    assert beto.may_speak("PRIVMSG").endswith("\x01ACTION waves\x01")
+    assert beto.may_speak("PRIVMSG").endswith(":last without a line end")
     assert "<ana> hola" in done.stdout
     assert "\x1b" not in done.stdout
     assert "connected to" in done.stderr
@@ -43,7 +43,7 @@ def test_a_file_is_said_in_order_and_whole(args: list[str], env: dict[str, str],
     (tmp_path / "lines.txt").write_text("\n".join(lines))
     done = read_file([*args, "--nick", "ana"], tmp_path / "lines.txt", env)
     assert done.returncode == 0, done.stderr
-    assert [beto.hears("PRIVMSG").rpartition(":")[2] for _ in lines] == lines
+    assert [beto.may_speak("PRIVMSG").rpartition(":")[2] for _ in lines] == lines
 
 
 def test_nothing_to_say_is_no_failure(args: list[str], env: dict[str, str]) -> None:
@@ -73,7 +73,7 @@ def test_a_room_that_does_not_let_us_in_is_a_failure(
 ) -> None:
     beto = voice("beto")
     beto.send(f"MODE {room} +i")
-    beto.hears("MODE")
+    beto.may_speak("MODE")
     done = pipe([*args, "--nick", "ana"], "hola\n", env)
     assert done.returncode == 1
     assert done.stderr.endswith(f"mpchat: not in {room}\n")
@@ -82,12 +82,12 @@ def test_a_room_that_does_not_let_us_in_is_a_failure(
 def test_plain_in_a_terminal_only_appends(join: Join, voice: Speak, room: str) -> None:
     ana, beto = join("ana", "--plain", "--color", "never"), voice("beto")
     ana.type("hola\r")
-    beto.hears(":hola")
+    beto.may_speak(":hola")
     ana.sees(r"^\d\d:\d\d <ana> hola$")
     ana.type("uno\rdos\r")
     ana.sees(r"send 2 lines\? \[y/N\]")
     ana.type("y\r")
-    beto.hears(":dos")
+    beto.may_speak(":dos")
     assert b"\x1b" not in ana.raw
     ana.type("\x04")
     assert ana.ends() == 0
@@ -122,7 +122,7 @@ def script(args: list[str], env: dict[str, str], voice: Speak) -> Iterator[Start
         where = [args[0], str(port or args[1]), *args[2:]]
         argv = [*CLIENT, *where, "--nick", "ana"]
         running.append(subprocess.Popen(argv, env=env, stdin=PIPE, stdout=PIPE, stderr=PIPE))
-        beto.hears("JOIN")
+        beto.may_speak("JOIN")
         return running[-1]
 
     yield start
@@ -154,8 +154,8 @@ def test_a_loss_loses_nothing_of_a_script(script: Start, wire: Wire, voice: Spea
     out, err = client.communicate(timeout=20)
     assert client.returncode == 0, err
     for number in range(3):
-        assert beto.hears("PRIVMSG").endswith(f":before {number}")
-        assert beto.hears("PRIVMSG").endswith(f":after {number}")
+        assert beto.may_speak("PRIVMSG").endswith(f":before {number}")
+        assert beto.may_speak("PRIVMSG").endswith(f":after {number}")
     assert out.decode().count("before") == out.decode().count("after") == 3
     assert b"trying again..." in err
 
@@ -182,4 +182,4 @@ def test_control_c_leaves_normally(script: Start, voice: Speak) -> None:
     beto = voice("beto")
     client.send_signal(signal.SIGINT)
     assert client.wait(10) == 0
-    beto.hears("QUIT")
+    beto.may_speak("QUIT")

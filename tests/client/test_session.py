@@ -23,7 +23,7 @@ def texts(step: Step) -> list[str]:
     return [line.plain("") for line in step.show]
 
 
-def entered(echo: bool = True, capabilities: str = CAPABILITIES) -> Session:
+def registered(echo: bool = True, capabilities: str = CAPABILITIES) -> Session:
     """Ana, in #lobby."""
     session = Session("ana", "#lobby", RUN)
     session.opened(0.0)
@@ -92,7 +92,7 @@ def test_a_refusal_at_the_door_is_final(line: str) -> None:
 
 
 def test_own_words_are_shown_when_they_come_back() -> None:
-    session = entered()
+    session = registered()
     step = session.typed("hola", 1.0)
     assert (step.send, texts(step)) == (["PRIVMSG #lobby :hola"], [])
     assert session.status(1.2) == ""
@@ -102,20 +102,20 @@ def test_own_words_are_shown_when_they_come_back() -> None:
 
 
 def test_without_echoes_own_words_are_shown_at_once() -> None:
-    session = entered(echo=False)
+    session = registered(echo=False)
     assert texts(session.typed("hola", 1.0)) == ["<ana> hola"]
     assert session.status(9.0) == ""
 
 
 def test_a_refused_line_does_not_wait_for_its_echo() -> None:
-    session = entered()
+    session = registered()
     session.typed("/msg nobody hola", 1.0)
     assert texts(hear(session, ":s 401 ana nobody :No such nick")) == ["! nobody: No such nick"]
     assert session.status(9.0) == ""
 
 
 def test_an_echo_that_never_comes_is_reported() -> None:
-    session = entered()
+    session = registered()
     session.typed("hola", 1.0)
     assert session.deadline() == 1.0 + DOUBTFUL_SECONDS
     assert session.ticked(31.0).send == ["PING :mpchat-doubt"]
@@ -124,7 +124,7 @@ def test_an_echo_that_never_comes_is_reported() -> None:
 
 
 def test_an_echo_behind_a_long_paste_is_waited_for() -> None:
-    session = entered()
+    session = registered()
     session.pasted(["one", "two"], 1.0)
     session.ticked(31.0)
     hear(session, ":ana!ana@host PRIVMSG #lobby :one", ":ana!ana@host PRIVMSG #lobby :two", now=32.0)
@@ -132,7 +132,7 @@ def test_an_echo_behind_a_long_paste_is_waited_for() -> None:
 
 
 def test_silence_about_an_echo_is_a_loss() -> None:
-    session = entered()
+    session = registered()
     session.typed("hola", 1.0)
     session.ticked(31.0)
     assert session.deadline() == 31.0 + GRACE_SECONDS
@@ -140,7 +140,7 @@ def test_silence_about_an_echo_is_a_loss() -> None:
 
 
 def test_a_long_line_goes_out_in_several_and_loses_nothing() -> None:
-    session = entered()
+    session = registered()
     text = "palabra " * 200
     step = session.typed(text, 1.0)
     assert len(step.send) > 3
@@ -149,12 +149,12 @@ def test_a_long_line_goes_out_in_several_and_loses_nothing() -> None:
 
 
 def test_a_paste_is_said_as_it_is() -> None:
-    step = entered().pasted(["/etc/passwd", "//x", "tres"], 1.0)
+    step = registered().pasted(["/etc/passwd", "//x", "tres"], 1.0)
     assert step.send == ["PRIVMSG #lobby :/etc/passwd", "PRIVMSG #lobby ://x", "PRIVMSG #lobby :tres"]
 
 
 def test_words_typed_without_a_connection_are_said_later_and_commands_are_not() -> None:
-    session = entered()
+    session = registered()
     session.closed()
     assert session.typed("hola", 1.0).send == []
     assert session.status(1.0) == "not connected, 1 waiting"
@@ -167,14 +167,14 @@ def test_words_typed_without_a_connection_are_said_later_and_commands_are_not() 
 
 
 def test_a_loss_tells_what_may_be_lost() -> None:
-    session = entered()
+    session = registered()
     session.typed("hola", 1.0)
     assert texts(session.closed()) == ["! not confirmed, so perhaps not delivered: hola"]
 
 
 def test_a_server_that_knows_lines_by_their_ids_is_sent_them_again() -> None:
     capabilities = "echo-message message-tags"
-    session = entered(capabilities=capabilities)
+    session = registered(capabilities=capabilities)
     lines = session.pasted(["one", "two"], 1.0).send
     assert lines == [f"@+mpchat.org/id={RUN}.{n} PRIVMSG #lobby :{word}" for n, word in ((1, "one"), (2, "two"))]
     hear(session, f"@+mpchat.org/id={RUN}.2 :ana!a@h PRIVMSG #lobby :two")
@@ -187,7 +187,7 @@ def test_a_server_that_knows_lines_by_their_ids_is_sent_them_again() -> None:
 
 
 def test_another_server_behind_the_same_address_is_not_trusted_with_them() -> None:
-    session = entered(capabilities="echo-message message-tags")
+    session = registered(capabilities="echo-message message-tags")
     session.typed("hola", 1.0)
     session.closed()
     session.opened(2.0)
@@ -197,7 +197,7 @@ def test_another_server_behind_the_same_address_is_not_trusted_with_them() -> No
 
 
 def test_a_mark_is_set_again_behind_the_repeated_lines() -> None:
-    session = entered()
+    session = registered()
     mark = session.mark().send[0]
     session.closed()
     session.opened(2.0)
@@ -207,7 +207,7 @@ def test_a_mark_is_set_again_behind_the_repeated_lines() -> None:
 
 
 def test_leaving_with_unsaid_words_tells_them() -> None:
-    session = entered()
+    session = registered()
     session.closed()
     session.typed("hola", 1.0)
     assert session.left("bye").send == []
@@ -215,7 +215,7 @@ def test_leaving_with_unsaid_words_tells_them() -> None:
 
 
 def test_all_rooms_are_entered_again_with_their_keys_and_the_current_one_stays() -> None:
-    session = entered()
+    session = registered()
     session.typed("/join #dev key", 1.0)
     hear(session, ":ana!ana@host JOIN #dev")
     session.typed("/join #lobby", 1.0)
@@ -235,7 +235,7 @@ def test_a_room_that_does_not_let_us_in_is_given_up() -> None:
 
 
 def test_a_new_nick_is_kept_across_a_loss() -> None:
-    session = entered()
+    session = registered()
     hear(session, ":ana!ana@host NICK anita")
     assert session.model.mask == "anita!ana@host"
     session.closed()
@@ -243,7 +243,7 @@ def test_a_new_nick_is_kept_across_a_loss() -> None:
 
 
 def test_a_silent_server_is_asked_and_then_given_up() -> None:
-    session = entered()
+    session = registered()
     assert session.deadline() == IDLE_SECONDS
     assert session.ticked(IDLE_SECONDS).send == ["PING :mpchat-alive"]
     assert session.deadline() == IDLE_SECONDS + GRACE_SECONDS
@@ -252,14 +252,14 @@ def test_a_silent_server_is_asked_and_then_given_up() -> None:
 
 
 def test_any_word_from_the_server_is_a_sign_of_life() -> None:
-    session = entered()
+    session = registered()
     session.ticked(IDLE_SECONDS)
     hear(session, ":beto!b@h PRIVMSG #lobby :hola", now=IDLE_SECONDS + 1)
     assert session.deadline() == IDLE_SECONDS * 2 + 1
 
 
 def test_marks_tell_when_all_was_dealt_with() -> None:
-    session = entered()
+    session = registered()
     token = session.mark().send[0].partition(":")[2]
     assert not session.settled()
     hear(session, f":s PONG s :{token}")
@@ -267,7 +267,7 @@ def test_marks_tell_when_all_was_dealt_with() -> None:
 
 
 def test_the_goodbye_is_not_shown_as_an_error() -> None:
-    session = entered()
+    session = registered()
     assert session.left("bye").send == ["QUIT :bye"]
     assert texts(hear(session, "ERROR :Closing link")) == []
 
@@ -279,7 +279,7 @@ def test_attempts_to_come_back_grow_apart_and_never_beyond_eight_seconds() -> No
 
 
 def test_so_many_words_and_no_more_wait_for_a_connection() -> None:
-    session = entered()
+    session = registered()
     session.closed()
     for number in range(WAITING):
         assert not session.typed(f"line {number}", 1.0).show
@@ -287,13 +287,13 @@ def test_so_many_words_and_no_more_wait_for_a_connection() -> None:
 
 
 def test_a_capability_can_be_taken_away() -> None:
-    session = entered()
+    session = registered()
     hear(session, ":s CAP ana DEL :echo-message")
     assert texts(session.typed("hola", 1.0)) == ["<ana> hola"]
 
 
 def test_echoes_are_counted_by_target() -> None:
-    session = entered()
+    session = registered()
     session.typed("/msg beto hola", 1.0)
     hear(session, ":ana!a@h PRIVMSG #lobby :from elsewhere")
     assert session.status(2.0) == "1 not back yet"

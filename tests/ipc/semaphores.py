@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mpchat.ipc.lane import Lane
+from mpchat.ipc.transport import QueuePair
 
 
-def names(lane: Lane) -> list[Path]:
+def names(transport: QueuePair) -> list[Path]:
     """Where Linux shows those it has now. Other processes have theirs there, too."""
-    semaphores = [each for queue in (lane.up, lane.down) for each in (queue._rlock, queue._wlock, queue._sem)]
+    semaphores = [each for queue in (transport.up, transport.down) for each in (queue._rlock, queue._wlock, queue._sem)]
     return [Path("/dev/shm") / ("sem." + each._semlock.name.removeprefix("/")) for each in semaphores]

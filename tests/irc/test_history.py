@@ -1,4 +1,4 @@
-"""CHATHISTORY over TCP: what the recorder has kept, as IRC clients ask for it (see tests/pure/test_core_history.py)."""
+"""CHATHISTORY over TCP: what the recorder has kept, as IRC clients ask for it (see tests/core/test_history.py)."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""IRCv3 over TCP: message-tags, msgid, TAGMSG, lines that are sent again (see also tests/pure/test_core_tags.py)."""
+"""IRCv3 over TCP: message-tags, msgid, TAGMSG, lines that are sent again (see also tests/core/test_tags.py)."""
 
 import re
 from collections.abc import Iterator

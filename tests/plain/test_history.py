@@ -1,4 +1,4 @@
-"""/history over TCP, as somebody sees it who has nothing but nc (see tests/pure/test_core_history.py)."""
+"""/history over TCP, as somebody sees it who has nothing but nc (see tests/core/test_history.py)."""
 
 import os
 import re

@@ -31,9 +31,10 @@ def built(settings: Settings) -> list[str]:
     return [
         sys.executable,
         "-c",
-        "import os, sys; from mpchat.settings import Oper, Settings, Wording\n"
-        "from mpchat.ipc.control_socket import runtime_folder; from mpchat.processes.supervisor import Supervisor\n"
-        f"sys.exit(Supervisor({settings!r}, runtime_folder(os.environ['XDG_RUNTIME_DIR'])).run())",
+        "import os, sys; from mpchat.settings import Oper, Settings, ChatSettings\n"
+        "from mpchat.ipc.control_socket import runtime_folder; from mpchat.supervisor.supervisor import Supervisor; "
+        "from mpchat.roles import load\n"
+        f"sys.exit(Supervisor({settings!r}, runtime_folder(os.environ['XDG_RUNTIME_DIR']), load).run())",
     ]
 
 

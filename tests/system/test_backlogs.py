@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from mpchat.settings import Oper, Settings, Wording
+from mpchat.settings import ChatSettings, Oper, Settings
 from tests.running import PATIENCE, IrcClient, PlainClient, Server
 from tests.system.servers import kill, needs_linux, ready, replaced, status, until, unusual
 
@@ -25,7 +25,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield it
 
 
-def entered(server: Server, nick: str) -> IrcClient:
+def registered(server: Server, nick: str) -> IrcClient:
     client = server.irc(nick)
     client.join("#lobby")
     return client
@@ -35,7 +35,7 @@ def test_what_is_sent_again_does_not_count_as_a_lag(tmp_path: Path) -> None:
     """Else the broker would wait for ever for a worker that is behind nobody."""
     settings = Settings(port=0, plain_port=0, unlimited=True, workers=1, data=str(tmp_path), lag_bytes=1 << 16)
     with unusual(settings=settings) as server:
-        ana, beto = entered(server, "ana"), entered(server, "beto")
+        ana, beto = registered(server, "ana"), registered(server, "beto")
         ana.sync()
         for round in range(3):
             before = until(lambda: ready(server))
@@ -53,7 +53,7 @@ def test_a_worker_dies_while_another_one_lags(tmp_path: Path) -> None:
     with unusual(settings=replace(settings, lag_bytes=1 << 19)) as server:
         ana = server.irc("ana", caps="echo-message")
         ana.join("#lobby")
-        beto = entered(server, "beto")
+        beto = registered(server, "beto")
         rows = status(server)
         assert [rows[role]["clients"] for role in ("worker0", "worker1")] == [1, 1]
         ana.sync()
@@ -88,7 +88,7 @@ def texts(witness: IrcClient, count: int) -> list[str]:
 
 
 def test_an_urgent_byte_is_one_of_the_stream(server: Server) -> None:
-    carla, witness = server.plain("carla"), entered(server, "witness")
+    carla, witness = server.plain("carla"), registered(server, "witness")
     witness.sync()
     urgently(carla)
     assert texts(witness, 3) == ["one", "!two", "three"]
@@ -96,7 +96,7 @@ def test_an_urgent_byte_is_one_of_the_stream(server: Server) -> None:
 
 @pytest.mark.parametrize("after", ["forwarding", "the broker has it"])
 def test_an_urgent_byte_in_the_kernel_when_a_worker_dies(server: Server, after: str) -> None:
-    carla, witness = server.plain("carla"), entered(server, "witness")
+    carla, witness = server.plain("carla"), registered(server, "witness")
     witness.sync()
     before = until(lambda: ready(server))
     seen = {role: status(server)[role]["records"] for role in ("worker0", "broker")}
@@ -124,7 +124,7 @@ def test_a_password_cut_in_two_does_not_close_the_window(tmp_path: Path) -> None
     """Its beginning stays in the kernel until the line is whole, and may lie in a segment that fills the buffer."""
     opers = (Oper("root", "a-long-secret"),)
     settings = Settings(port=0, plain_port=0, unlimited=True, workers=1, data=str(tmp_path), opers=opers)
-    with unusual(settings=replace(settings, wording=Wording(opers_exist=True))) as server:
+    with unusual(settings=replace(settings, wording=ChatSettings(opers_exist=True))) as server:
         ana = server.irc("ana")
         chance = Random(1)
         words = [

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import mpchat
-from mpchat.processes.crash import STEPS
+from mpchat.runtime.crash_points import STEPS
 from tests.running import PATIENCE, Server
 from tests.system.conversation import Conversation
 from tests.system.servers import kill, needs_linux, ready, until, unusual

@@ -360,9 +360,9 @@ def with_a_folder_for_a_log(path: Path) -> Callable[[], object]:
 
 
 def with_a_folder_for_its_memory(path: Path) -> Callable[[], object]:
-    memory = path.with_name(f"{path.name}-shm")
-    memory.mkdir()
-    return memory.rmdir
+    recovery = path.with_name(f"{path.name}-shm")
+    recovery.mkdir()
+    return recovery.rmdir
 
 
 def a_foreign_database(path: Path) -> Callable[[], object]:
@@ -425,7 +425,7 @@ def test_a_damaged_history_that_cannot_be_put_aside(data: Path) -> None:
 def test_a_journal_that_the_recorder_cannot_read(server: Server, data: Path) -> None:
     """It says so once, and goes on when it can; the broker has the file open and needs no name."""
     before = until(lambda: ready(server))
-    ana = entered(server)
+    ana = registered(server)
     ana.ask("PRIVMSG #lobby :one")
     (data / "history.db").rename(data / "old")
     os.mkdir(data / "history.db")
@@ -441,7 +441,7 @@ def test_a_journal_that_the_recorder_cannot_read(server: Server, data: Path) -> 
     ana.close()
 
 
-def entered(server: Server) -> IrcClient:
+def registered(server: Server) -> IrcClient:
     client = server.irc("ana", caps="echo-message")
     client.join("#lobby")
     return client

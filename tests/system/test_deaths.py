@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mpchat.settings import Oper, Settings, Wording
+from mpchat.settings import ChatSettings, Oper, Settings
 from tests.running import IrcClient, LineClient, Server, command, commands
 from tests.system.conversation import Conversation, raw
 from tests.system.servers import fds, kill, needs_linux, pids, ready, replaced, semaphores, status, until, unusual
@@ -40,7 +40,7 @@ def people(data: Path) -> Iterator[Conversation]:
         workers=2,
         hang_limit=1,
         opers=(Oper("root", "secret"),),
-        wording=Wording(opers_exist=True),
+        wording=ChatSettings(opers_exist=True),
         data=str(data / "data"),
         drain_seconds=0.5,
     )

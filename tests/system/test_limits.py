@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from mpchat.processes.child import BEAT_SECONDS
-from mpchat.settings import Settings, Wording
+from mpchat.runtime.first_minute import BEAT_SECONDS
+from mpchat.settings import ChatSettings, Settings
 from tests.running import IrcClient, LineClient, PlainClient, Server, command, commands, running
 from tests.system.servers import needs_linux, pids, status, until, unusual
 
@@ -123,8 +123,8 @@ def test_a_client_that_never_reads_is_closed_and_nobody_else_notices(
 ) -> None:
     talker, listener = strict.irc(next(nicks)), strict.irc(next(nicks))
     talker.join(channel)
-    deaf = [IrcClient(strict.host, strict.irc_port) for _ in range(3)]
-    for client in deaf:
+    sendq_reported = [IrcClient(strict.host, strict.irc_port) for _ in range(3)]
+    for client in sendq_reported:
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.register(next(nicks))
         client.join(channel)
@@ -132,7 +132,7 @@ def test_a_client_that_never_reads_is_closed_and_nobody_else_notices(
     heard: list[str] = []
     said = 0
     quits: set[str] = set()
-    while len(quits) < len(deaf):
+    while len(quits) < len(sendq_reported):
         assert said < 40_000, "they are not closed"
         talker.send(*(f"PRIVMSG {channel} :{number} {'x' * 400}" for number in range(said, said + 200)))
         said += 200
@@ -141,10 +141,12 @@ def test_a_client_that_never_reads_is_closed_and_nobody_else_notices(
         heard += [line.split(" ")[3][1:] for line in lines if command(line) == "PRIVMSG"]
         quits |= {line for line in lines if command(line) == "QUIT"}
     assert heard == [str(number) for number in range(said)]
-    assert sorted(quits) == sorted(f":{client.nick}!~{client.nick}@127.0.0.1 QUIT :SendQ exceeded" for client in deaf)
+    assert sorted(quits) == sorted(
+        f":{client.nick}!~{client.nick}@127.0.0.1 QUIT :SendQ exceeded" for client in sendq_reported
+    )
     for role, pid in pids(strict).items():
-        memory = resident(pid)
-        assert memory < 80 << 20, f"{role} has {memory} bytes"
+        recovery = resident(pid)
+        assert recovery < 80 << 20, f"{role} has {recovery} bytes"
 
 
 def resident(pid: int) -> int:
@@ -177,8 +179,8 @@ def test_all_that_never_read_together_have_a_limit_and_the_furthest_behind_goes_
     with running("--unlimited", "--sendq-total", str(TOTAL), "--workers", "1") as server:
         talker, listener = server.irc("talker"), server.irc("listener")
         talker.join("#lobby")
-        deaf = [IrcClient(server.host, server.irc_port) for _ in range(12)]
-        for number, client in enumerate(deaf):
+        sendq_reported = [IrcClient(server.host, server.irc_port) for _ in range(12)]
+        for number, client in enumerate(sendq_reported):
             client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
             client.register(f"deaf{number}")
             client.join("#lobby")
@@ -187,7 +189,7 @@ def test_all_that_never_read_together_have_a_limit_and_the_furthest_behind_goes_
         talker.ask(*(f"PRIVMSG deaf7 :{number} {'x' * 400}" for number in range(400)))
         heard, gone, said = 0, list[str](), 0
         while len(gone) < 4:
-            assert said < 3 * TOTAL // len(deaf) // 400, "they are not closed"
+            assert said < 3 * TOTAL // len(sendq_reported) // 400, "they are not closed"
             talker.ask(*(f"PRIVMSG #lobby :{number} {'x' * 400}" for number in range(said, said + 50)))
             said += 50
             lines = listener.sync()
@@ -200,7 +202,7 @@ def test_all_that_never_read_together_have_a_limit_and_the_furthest_behind_goes_
         assert len(gone) < 8, "and no more than must"
         assert said * 400 < 1 << 20, "not for its own sake was anybody closed"
         assert resident(pids(server)["worker0"]) < (40 << 20) + 3 * TOTAL
-        for client in deaf:  # who stays has lost nothing
+        for client in sendq_reported:  # who stays has lost nothing
             if client.nick not in gone:
                 lines = [line for line in client.sync() if command(line) == "PRIVMSG"]
                 assert [line.split(" ")[3] for line in lines] == [f":{number}" for number in range(said)]
@@ -211,7 +213,7 @@ QUICK = Settings(
     port=0,
     plain_port=0,
     workers=1,
-    wording=Wording(registration_seconds=1, ping_seconds=1, ping_grace_seconds=1),
+    wording=ChatSettings(registration_seconds=1, ping_seconds=1, ping_grace_seconds=1),
 )
 
 

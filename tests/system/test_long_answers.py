@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mpchat.settings import Oper, Settings, Wording
+from mpchat.settings import ChatSettings, Oper, Settings
 from tests.running import PATIENCE, IrcClient, LineClient, PlainClient, Server
 from tests.system.servers import kill, needs_linux, ready, replaced, until, unusual
 
@@ -44,7 +44,7 @@ def server(tmp_path: Path, orders: Path) -> Iterator[Server]:
     settings = Settings(
         port=0, plain_port=0, unlimited=True, workers=1, data=str(tmp_path / "data"),
         sendq_bytes=1 << 16, send_buffer_bytes=1 << 14, opers=(Oper("root", "secret"),),
-        wording=Wording(channels_per_client=ROOMS + 1, answer_bytes=1 << 14, opers_exist=True),
+        wording=ChatSettings(channels_per_client=ROOMS + 1, answer_bytes=1 << 14, opers_exist=True),
     )  # fmt: skip
     with unusual(settings=settings, environment={"MPCHAT_CRASH": str(orders)}) as it:
         host = it.irc("host")
@@ -166,7 +166,7 @@ def test_who_ends_their_input_reads_to_the_end(server: Server) -> None:
 
 def test_a_long_motd_keeps_nobody_out() -> None:
     """It is four times what a client may be behind."""
-    wording = Wording(motd=tuple(f"line {number} {'x' * 60}" for number in range(1000)), answer_bytes=10_000)
+    wording = ChatSettings(motd=tuple(f"line {number} {'x' * 60}" for number in range(1000)), answer_bytes=10_000)
     settings = Settings(
         port=0, plain_port=0, unlimited=True, wording=wording, sendq_bytes=20_000, send_buffer_bytes=8192
     )

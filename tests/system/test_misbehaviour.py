@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from mpchat.ipc.frame import pack
+from mpchat.ipc.frames import pack
 from mpchat.settings import Settings
 from tests.running import Server
 from tests.system.conversation import Conversation

@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 
-from mpchat.core import BROKER, Core, Fact
+from mpchat.core.machine import BROKER, Core, Fact
 from mpchat.store.journal import FACTS, RECORDS, Record, Tail, segment, segments
-from tests.pure.driver import Follower, Routed
+from tests.core.driver import Follower, Routed
 from tests.running import PATIENCE, IrcClient, PlainClient, Server, running
 from tests.system.servers import pids
 

@@ -132,15 +132,15 @@ def test_a_client_that_never_closes_does_not_hold_up_the_end() -> None:
 
 def flood(server: Server, room: str = "#flood") -> tuple[IrcClient, IrcClient]:
     """Somebody who never reads, and has more coming than the kernel takes; and somebody who talks and reads."""
-    deaf = IrcClient(server.host, server.irc_port)
-    deaf.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    deaf.register("deaf")
-    deaf.join(room)
+    sendq_reported = IrcClient(server.host, server.irc_port)
+    sendq_reported.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sendq_reported.register("deaf")
+    sendq_reported.join(room)
     talker = server.irc("talker")
     talker.join(room)
     for _ in range(25):  # a megabyte, of which the kernel takes a third
         talker.ask(*(f"PRIVMSG {room} :{'x' * 400}" for _ in range(100)))
-    return deaf, talker
+    return sendq_reported, talker
 
 
 def test_a_second_ctrl_c_hurries() -> None:

@@ -148,7 +148,7 @@ def test_a_signal_is_heard_while_nothing_can_be_started(tmp_path: Path) -> None:
 def test_code_that_does_not_compile_is_tried_again_until_it_does(tmp_path: Path) -> None:
     """Those that run go on; the clients of one that has died wait."""
     shutil.copytree(PACKAGE, tmp_path / "mpchat", ignore=shutil.ignore_patterns("__pycache__"))
-    broken = tmp_path / "mpchat" / "processes" / "worker.py"
+    broken = tmp_path / "mpchat" / "worker" / "worker.py"
     right = broken.read_text()
     with elsewhere(tmp_path, tmp_path) as server:
         people = Conversation(server)
@@ -239,7 +239,7 @@ def test_a_broker_that_never_gets_ready_ends_it(tmp_path: Path) -> None:
     try:
         ana, beto, carla = server.irc("ana"), server.irc("beto"), server.plain("carla")
         before = until(lambda: ready(server))
-        broker = tmp_path / "mpchat" / "processes" / "broker.py"
+        broker = tmp_path / "mpchat" / "broker" / "broker.py"
         broker.write_text(broker.read_text() + "\n\ndef main(*_: object) -> None:\n    raise ValueError('no')\n")
         kill(server, "spare")  # it has the old code
         until(lambda: (now := ready(server)) and now["spare"] != before["spare"])

@@ -5,7 +5,7 @@ from typing import Any
 
 from mpchat.chat.text import clean, spoiled
 from mpchat.protocol import numerics as n
-from mpchat.protocol.desk import Desk, Goodbye, Outcome, Outcomes, Peer, Question
+from mpchat.protocol.context import Context, Goodbye, Outcome, Outcomes, Peer, Question
 from mpchat.protocol.irc import channels, help, history, messages, modes, operators, people, registration, server
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.rendering import render, render_tags
@@ -27,13 +27,13 @@ COMMANDS = {
 GO_ON = {**channels.GO_ON, **people.GO_ON, **server.GO_ON}
 
 
-def handle(desk: Desk, peer: Peer, line: bytes) -> Iterable[Outcome]:
+def handle(context: Context, peer: Peer, line: bytes) -> Iterable[Outcome]:
     """Answer one line (without its line end). What the chat refuses comes as Refusal out of the iteration."""
-    is_newcomer = peer.registration is not None
-    if is_newcomer and is_request(line):
+    is_unregistered = peer.registration is not None
+    if is_unregistered and is_request(line):
         return [Goodbye(peer.session, REFUSED)]
     if too_long(line):
-        return [overlong(desk, peer)]
+        return [overlong(context, peer)]
     try:
         text, is_utf_8 = line.decode(), True
     except UnicodeDecodeError:
@@ -43,18 +43,18 @@ def handle(desk: Desk, peer: Peer, line: bytes) -> Iterable[Outcome]:
         return []
     command = COMMANDS.get(message.command)
     if not is_utf_8 and not (command is not None and command.any_bytes):
-        return [notice(desk, peer, "Refused: not UTF-8 text")]
-    if is_newcomer and not (command is not None and command.newcomers):
-        return [desk.reply(peer, n.NOTREGISTERED, "You have not registered")]
+        return [notice(context, peer, "Refused: not UTF-8 text")]
+    if is_unregistered and not (command is not None and command.newcomers):
+        return [context.reply(peer, n.NOTREGISTERED, "You have not registered")]
     if command is None:
-        return [desk.reply(peer, n.UNKNOWNCOMMAND, middle(clean(message.command)), "Unknown command")]
+        return [context.reply(peer, n.UNKNOWNCOMMAND, middle(clean(message.command)), "Unknown command")]
     if not text.isprintable():
         make_harmless(message, command.text)
     if command.least and (len(message.params) < command.least or not all(message.params[: command.least])):
-        return [desk.reply(peer, n.NEEDMOREPARAMS, message.command, "Not enough parameters")]
+        return [context.reply(peer, n.NEEDMOREPARAMS, message.command, "Not enough parameters")]
     if message.tags and command.tagged is not None:
-        return command.tagged(desk, peer, message.params, message.tags)
-    return command.run(desk, peer, message.params)
+        return command.tagged(context, peer, message.params, message.tags)
+    return command.run(context, peer, message.params)
 
 
 def make_harmless(message: Message, text: int | None) -> None:
@@ -72,32 +72,32 @@ def too_long(line: bytes) -> bool:
     return tags == 0 or tags > TAG_BYTES or len(line) - tags > BODY_BYTES
 
 
-def notice(desk: Desk, peer: Peer, text: str) -> bytes:
+def notice(context: Context, peer: Peer, text: str) -> bytes:
     """A word from the server, which no client answers."""
-    return desk.reply(peer, "NOTICE", text)
+    return context.reply(peer, "NOTICE", text)
 
 
-def overlong(desk: Desk, peer: Peer) -> bytes:
+def overlong(context: Context, peer: Peer) -> bytes:
     """The one answer to a line that nobody can take."""
-    return desk.reply(peer, n.INPUTTOOLONG, "Input line was too long")
+    return context.reply(peer, n.INPUTTOOLONG, "Input line was too long")
 
 
-def answered(desk: Desk, peer: Peer, question: Question, answer: Any) -> Outcomes:
+def answered(context: Context, peer: Peer, question: Question, answer: Any) -> Outcomes:
     """The answer to a Question has come."""
     if question.kind == "history":
-        yield from history.history_answer(desk, peer, question, answer)
+        yield from history.history_answer(context, peer, question, answer)
     elif question.kind == "oper":
-        yield from operators.oper_answer(desk, peer, answer)
+        yield from operators.oper_answer(context, peer, answer)
     else:
         yield from registration.password_answer(peer, answer)
 
 
-def go_on(desk: Desk, peer: Peer, name: str, *where: Any) -> Iterable[Outcome]:
+def go_on(context: Context, peer: Peer, name: str, *where: Any) -> Iterable[Outcome]:
     """The rest of an answer that has waited for the client: what the Question of kind DRAIN was about."""
-    return GO_ON[name](desk, peer, *where)
+    return GO_ON[name](context, peer, *where)
 
 
-def greet(desk: Desk, peer: Peer) -> Outcomes:
+def greet(context: Context, peer: Peer) -> Outcomes:
     """IRC's server speaks second."""
     yield from ()
 
@@ -107,9 +107,9 @@ def farewell(peer: Peer, reason: str) -> bytes:
     return encode(build("", "ERROR", f"Closing link: {peer.session.host} ({reason})"))
 
 
-def probe(desk: Desk, peer: Peer) -> bytes:
+def probe(context: Context, peer: Peer) -> bytes:
     """The question that a client which is alive answers."""
-    return encode(build("", "PING", desk.wording.name))
+    return encode(build("", "PING", context.wording.name))
 
 
 __all__ = [

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from mpchat.protocol.desk import Desk, Outcome, Peer
+from mpchat.protocol.context import Context, Outcome, Peer
 
-Handler = Callable[[Desk, Peer, list[str]], Iterable[Outcome]]
-TaggedHandler = Callable[[Desk, Peer, list[str], dict[str, str]], Iterable[Outcome]]
+Handler = Callable[[Context, Peer, list[str]], Iterable[Outcome]]
+TaggedHandler = Callable[[Context, Peer, list[str], dict[str, str]], Iterable[Outcome]]
 Continuation = Callable[..., Iterable[Outcome]]  # the rest of a long answer: desk, peer, and where that begins
 
 NO_TAGS: dict[str, str] = {}

@@ -1,7 +1,7 @@
 """HELP (numerics 704 to 706, and 524 for what nobody can help with)."""
 
 from mpchat.protocol import numerics as n
-from mpchat.protocol.desk import Desk, Outcomes, Peer
+from mpchat.protocol.context import Context, Outcomes, Peer
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import middle
 
@@ -60,16 +60,16 @@ _TOPICS = {
 }
 
 
-def help(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+def help(context: Context, peer: Peer, params: list[str]) -> Outcomes:
     subject = params[0].upper() if params else ""
     lines, shown = _TOPICS.get(subject), middle(subject)
     if lines is None:
-        yield desk.reply(peer, n.HELPNOTFOUND, shown, "No help available on this topic")
+        yield context.reply(peer, n.HELPNOTFOUND, shown, "No help available on this topic")
         return
-    yield desk.reply(peer, n.HELPSTART, shown, "Help")
+    yield context.reply(peer, n.HELPSTART, shown, "Help")
     for line in lines:
-        yield desk.reply(peer, n.HELPTXT, shown, line)
-    yield desk.reply(peer, n.ENDOFHELP, shown, "End of help")
+        yield context.reply(peer, n.HELPTXT, shown, line)
+    yield context.reply(peer, n.ENDOFHELP, shown, "End of help")
 
 
 COMMANDS = {"HELP": Command(help)}

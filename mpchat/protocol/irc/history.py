@@ -7,85 +7,85 @@ from mpchat.chat.channels import Channel
 from mpchat.chat.names import fold
 from mpchat.protocol import numerics as n
 from mpchat.protocol.capabilities import BATCH, CHATHISTORY
-from mpchat.protocol.desk import Desk, Outcomes, Peer, Question
+from mpchat.protocol.context import Context, Outcomes, Peer, Question
+from mpchat.protocol.history import GAP, MISSING, MOST_ROWS, Row, after, latest, room_asked, told
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import middle
 from mpchat.protocol.message import build, encode
-from mpchat.protocol.past import GAP, MISSING, MOST_ROWS, Row, after, latest, room_asked, told
 from mpchat.protocol.tags import before_line, id_tag, number_of, time_tag
 
 _BATCH = "history"  # one name does for all: a batch is over before anything else is said to its client
 _LOST = "Messages could not be retrieved"
 
 
-def chathistory(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+def chathistory(context: Context, peer: Peer, params: list[str]) -> Outcomes:
     """CHATHISTORY LATEST channel * | msgid=id limit, or AFTER channel msgid=id limit."""
     verb = params[0].upper()
     if not peer.capabilities & CHATHISTORY:
-        yield desk.reply(peer, n.UNKNOWNCOMMAND, "CHATHISTORY", "Unknown command")
+        yield context.reply(peer, n.UNKNOWNCOMMAND, "CHATHISTORY", "Unknown command")
     elif verb not in ("AFTER", "LATEST"):
-        yield _fail(desk, "INVALID_PARAMS", verb, "Unknown command")
+        yield _fail(context, "INVALID_PARAMS", verb, "Unknown command")
     elif len(params) != 4:
         yield _fail(
-            desk, "INVALID_PARAMS", verb, "Insufficient parameters" if len(params) < 4 else "Too many parameters"
+            context, "INVALID_PARAMS", verb, "Insufficient parameters" if len(params) < 4 else "Too many parameters"
         )
     else:
-        yield _question(desk, peer, verb, *params[1:])
+        yield _question(context, peer, verb, *params[1:])
 
 
-def _question(desk: Desk, peer: Peer, verb: str, target: str, start: str, limit: str) -> Question | bytes:
+def _question(context: Context, peer: Peer, verb: str, target: str, start: str, limit: str) -> Question | bytes:
     """What must be asked, or why that cannot be."""
     channel = peer.session.channels.get(fold(target))
     count = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 10 else 0
     kind, _, id = start.partition("=")
     if not count:
-        return _fail(desk, "INVALID_PARAMS", verb, limit, "Invalid limit")
+        return _fail(context, "INVALID_PARAMS", verb, limit, "Invalid limit")
     if channel is None:  # whether there is such a channel is no stranger's business
-        return _fail(desk, "INVALID_TARGET", verb, target, _LOST)
+        return _fail(context, "INVALID_TARGET", verb, target, _LOST)
     count = min(count, MOST_ROWS)
     if verb == "LATEST" and start == "*":
         return latest(channel, count)
     if kind != "msgid":
-        return _fail(desk, "INVALID_MSGREFTYPE", verb, target, start, "Messages are found by msgid only")
-    number = number_of(desk.hub.born, id)
-    if number is None or number > desk.hub.said:
-        return _fail(desk, "MESSAGE_ERROR", verb, target, start, "There is no such message")
+        return _fail(context, "INVALID_MSGREFTYPE", verb, target, start, "Messages are found by msgid only")
+    number = number_of(context.hub.born, id)
+    if number is None or number > context.hub.said:
+        return _fail(context, "MESSAGE_ERROR", verb, target, start, "There is no such message")
     return latest(channel, count, number) if verb == "LATEST" else after(channel, number, count)
 
 
-def history_answer(desk: Desk, peer: Peer, question: Question, rows: list[Row] | None) -> Outcomes:
+def history_answer(context: Context, peer: Peer, question: Question, rows: list[Row] | None) -> Outcomes:
     room, _, _, is_latest = question.about
     channel = room_asked(peer, question)
     if channel is None or rows is None:
         code = "INVALID_TARGET" if channel is None else "MESSAGE_ERROR"
-        yield _fail(desk, code, "LATEST" if is_latest else "AFTER", room, _LOST)
+        yield _fail(context, code, "LATEST" if is_latest else "AFTER", room, _LOST)
         return
-    lines = b"".join([_line(desk, peer, channel, row) for row in told(question, rows)])
+    lines = b"".join([_line(context, peer, channel, row) for row in told(question, rows)])
     if peer.capabilities & BATCH:
-        yield encode(f":{desk.wording.name} BATCH +{_BATCH} chathistory {channel.name}")
+        yield encode(f":{context.wording.name} BATCH +{_BATCH} chathistory {channel.name}")
     if lines:
         yield lines
     if peer.capabilities & BATCH:
-        yield encode(f":{desk.wording.name} BATCH -{_BATCH}")
+        yield encode(f":{context.wording.name} BATCH -{_BATCH}")
 
 
-def _line(desk: Desk, peer: Peer, channel: Channel, row: Row) -> bytes:
+def _line(context: Context, peer: Peer, channel: Channel, row: Row) -> bytes:
     """As it was said, and when; where something is missing the server says so."""
     number, wall, _, sender, kind, text, _ = row
     if kind == GAP:
-        number, sender, kind, text = 0, desk.wording.name, "NOTICE", MISSING
+        number, sender, kind, text = 0, context.wording.name, "NOTICE", MISSING
     tags = before_line(
         f"batch={_BATCH}" if peer.capabilities & BATCH else "",
         time_tag(peer.profile, wall),
-        id_tag(peer.profile, desk.hub.born, number),
+        id_tag(peer.profile, context.hub.born, number),
     )
     return tags + encode(build(sender, kind, channel.name, text))
 
 
-def _fail(desk: Desk, code: str, verb: str, *about: str) -> bytes:
+def _fail(context: Context, code: str, verb: str, *about: str) -> bytes:
     """`about`: what it is about, and last the reason for people."""
-    *context, text = about
-    return encode(build(desk.wording.name, "FAIL", "CHATHISTORY", code, *map(middle, (verb, *context)), text))
+    *words, text = about
+    return encode(build(context.wording.name, "FAIL", "CHATHISTORY", code, *map(middle, (verb, *words)), text))
 
 
 COMMANDS = {"CHATHISTORY": Command(chathistory, least=1)}

@@ -2,7 +2,7 @@
 
 from mpchat.chat.channels import RIGHTS, Channel
 from mpchat.protocol import numerics as n
-from mpchat.protocol.desk import Desk, Outcomes, Peer
+from mpchat.protocol.context import Context, Outcomes, Peer
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import refuse
 from mpchat.protocol.message import build_words, encode
@@ -10,35 +10,35 @@ from mpchat.protocol.message import build_words, encode
 Change = tuple[str, str, str]  # sign, letter, value
 
 
-def mode(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+def mode(context: Context, peer: Peer, params: list[str]) -> Outcomes:
     target, *rest = params
     if target.startswith("#"):
-        yield from _channel_mode(desk, peer, target, rest)
+        yield from _channel_mode(context, peer, target, rest)
     else:
-        yield from _own_mode(desk, peer, target, rest)
+        yield from _own_mode(context, peer, target, rest)
 
 
-def _channel_mode(desk: Desk, peer: Peer, name: str, params: list[str]) -> Outcomes:
-    channel = desk.hub.channel(name)
+def _channel_mode(context: Context, peer: Peer, name: str, params: list[str]) -> Outcomes:
+    channel = context.hub.channel(name)
     if not params:
         letters, values = channel.modes(with_key=peer.session in channel.members)
-        yield desk.reply_words(peer, n.CHANNELMODEIS, channel.name, letters, *values)
-        yield desk.reply_words(peer, n.CREATIONTIME, channel.name, str(channel.created))
+        yield context.reply_words(peer, n.CHANNELMODEIS, channel.name, letters, *values)
+        yield context.reply_words(peer, n.CREATIONTIME, channel.name, str(channel.created))
         return
     changes, asks_for_bans = parse_changes(params)
     if asks_for_bans:
-        yield from _bans(desk, peer, channel)
+        yield from _bans(context, peer, channel)
     whole = [change for change in changes if change[1] not in RIGHTS or change[2]]
     if len(whole) < len(changes):  # +o or +v, and nobody named
-        yield desk.reply(peer, n.NEEDMOREPARAMS, "MODE", "Not enough parameters")
+        yield context.reply(peer, n.NEEDMOREPARAMS, "MODE", "Not enough parameters")
     if whole:
-        most = desk.wording.mode_changes
-        made, refused = desk.hub.set_modes(peer.session, name, _first(most, whole), desk.seconds)
+        most = context.wording.mode_changes
+        made, refused = context.hub.set_modes(peer.session, name, _first(most, whole), context.seconds)
         if made is not None:
             yield made
         each_once = list({refusal.args: refusal for refusal in refused}.values())
         for refusal in each_once[:most]:
-            yield refuse(desk, peer, refusal)
+            yield refuse(context, peer, refusal)
 
 
 def _first(limit: int, changes: list[Change]) -> list[Change]:
@@ -66,23 +66,23 @@ def parse_changes(params: list[str]) -> tuple[list[Change], bool]:
     return changes, asks_for_bans
 
 
-def _bans(desk: Desk, peer: Peer, channel: Channel) -> Outcomes:
+def _bans(context: Context, peer: Peer, channel: Channel) -> Outcomes:
     if not channel.shows_itself_to(peer.session):
         channel.need_member(peer.session)
     for mask, (by, at) in channel.bans.items():
-        yield desk.reply_words(peer, n.BANLIST, channel.name, mask, by, str(at))
-    yield desk.reply(peer, n.ENDOFBANLIST, channel.name, "End of channel ban list")
+        yield context.reply_words(peer, n.BANLIST, channel.name, mask, by, str(at))
+    yield context.reply(peer, n.ENDOFBANLIST, channel.name, "End of channel ban list")
 
 
-def _own_mode(desk: Desk, peer: Peer, nick: str, params: list[str]) -> Outcomes:
+def _own_mode(context: Context, peer: Peer, nick: str, params: list[str]) -> Outcomes:
     session = peer.session
-    if desk.hub.session(nick) is not session:
-        yield desk.reply(peer, n.USERSDONTMATCH, "Can't change mode for other users")
+    if context.hub.session(nick) is not session:
+        yield context.reply(peer, n.USERSDONTMATCH, "Can't change mode for other users")
         return
     if not params:
         held = zip("iow", (session.invisible, session.operator, session.wallops), strict=True)
         letters = "".join(letter for letter, on in held if on)
-        yield desk.reply_words(peer, n.UMODEIS, "+" + letters)
+        yield context.reply_words(peer, n.UMODEIS, "+" + letters)
         return
     changes: list[tuple[str, str]] = []
     unknown = False
@@ -92,19 +92,19 @@ def _own_mode(desk: Desk, peer: Peer, nick: str, params: list[str]) -> Outcomes:
             sign = letter
         elif letter not in "iow":
             unknown = True
-        elif _set_own(desk, peer, letter, sign == "+"):
+        elif _set_own(context, peer, letter, sign == "+"):
             changes.append((sign, letter))
     if changes:
         yield own_modes(peer, changes)
     if unknown:
-        yield desk.reply(peer, n.UMODEUNKNOWNFLAG, "Unknown MODE flag")
+        yield context.reply(peer, n.UMODEUNKNOWNFLAG, "Unknown MODE flag")
 
 
-def _set_own(desk: Desk, peer: Peer, letter: str, on: bool) -> bool:
+def _set_own(context: Context, peer: Peer, letter: str, on: bool) -> bool:
     if letter == "i":
-        return desk.hub.set_invisible(peer.session, on)
+        return context.hub.set_invisible(peer.session, on)
     if letter == "o":  # only OPER gives it
-        return not on and desk.hub.set_operator(peer.session, False)
+        return not on and context.hub.set_operator(peer.session, False)
     changed = peer.session.wallops != on
     peer.session.wallops = on
     return changed

@@ -2,49 +2,49 @@
 
 from mpchat.chat.events import Wallops
 from mpchat.protocol import numerics as n
-from mpchat.protocol.desk import Desk, Goodbye, Outcomes, Peer, Question
+from mpchat.protocol.context import Context, Goodbye, Outcomes, Peer, Question
 from mpchat.protocol.irc.commands import Command, Handler
 from mpchat.protocol.irc.modes import own_modes
 from mpchat.protocol.message import cut
 
 
-def oper(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
-    if desk.wording.opers_exist:
+def oper(context: Context, peer: Peer, params: list[str]) -> Outcomes:
+    if context.wording.opers_exist:
         yield Question("oper", params[0])
     else:
-        yield desk.reply(peer, n.NOOPERHOST, "No operators are configured on this server")
+        yield context.reply(peer, n.NOOPERHOST, "No operators are configured on this server")
 
 
-def oper_answer(desk: Desk, peer: Peer, right: bool) -> Outcomes:
+def oper_answer(context: Context, peer: Peer, right: bool) -> Outcomes:
     if not right:
-        yield desk.reply(peer, n.PASSWDMISMATCH, "Password incorrect")
+        yield context.reply(peer, n.PASSWDMISMATCH, "Password incorrect")
         return
-    yield desk.reply(peer, n.YOUREOPER, "You are now an IRC operator")
-    if desk.hub.set_operator(peer.session, True):
+    yield context.reply(peer, n.YOUREOPER, "You are now an IRC operator")
+    if context.hub.set_operator(peer.session, True):
         yield own_modes(peer, [("+", "o")])
 
 
 def for_operators(run: Handler) -> Handler:
     """Everybody else hears 481."""
 
-    def checked(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+    def checked(context: Context, peer: Peer, params: list[str]) -> Outcomes:
         if peer.session.operator:
-            yield from run(desk, peer, params)
+            yield from run(context, peer, params)
         else:
-            yield desk.reply(peer, n.NOPRIVILEGES, "Permission Denied- You're not an IRC operator")
+            yield context.reply(peer, n.NOPRIVILEGES, "Permission Denied- You're not an IRC operator")
 
     return checked
 
 
-def kill(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+def kill(context: Context, peer: Peer, params: list[str]) -> Outcomes:
     if len(params) < 2 or not params[1]:
-        yield desk.reply(peer, n.NEEDMOREPARAMS, "KILL", "A comment is needed: why?")
+        yield context.reply(peer, n.NEEDMOREPARAMS, "KILL", "A comment is needed: why?")
         return
-    victim = desk.hub.session(params[0])
-    yield Goodbye(victim, f"Killed ({peer.session.nick} ({cut(params[1], desk.wording.reason_bytes)}))")
+    victim = context.hub.session(params[0])
+    yield Goodbye(victim, f"Killed ({peer.session.nick} ({cut(params[1], context.wording.reason_bytes)}))")
 
 
-def wallops(desk: Desk, peer: Peer, params: list[str]) -> Outcomes:
+def wallops(context: Context, peer: Peer, params: list[str]) -> Outcomes:
     yield Wallops(peer.session, params[0])
 
 

@@ -15,8 +15,8 @@ from mpchat.chat.events import (
     Wallops,
 )
 from mpchat.protocol.irc.modes import letters
+from mpchat.protocol.length_limit import VERBS
 from mpchat.protocol.message import BODY_BYTES, build, build_words, encode
-from mpchat.protocol.saying import VERBS
 
 
 def render(event: Event) -> list[bytes]:

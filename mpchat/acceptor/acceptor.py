@@ -1,0 +1,194 @@
+"""The acceptor: accept(), name the connection, pass its file descriptor to the least loaded worker (SCM_RIGHTS).
+
+It waits for its listening sockets, for its links to the workers, and for the control link to the supervisor. It reads
+nothing a client sends. Of every descriptor it passes on it keeps a copy: while the copy lives, the connection does,
+even if the worker dies. The next worker gets them all (custody.py).
+
+If it dies, the workers have what it had: the next acceptor gets a copy of each socket from them, and then the
+newcomers who have waited in the listening sockets' backlog.
+"""
+
+import errno
+import os
+import socket
+import time
+
+from mpchat.acceptor.fd_store import FdStore
+from mpchat.flow.admission import FULL, Admission
+from mpchat.flow.placement import least_loaded
+from mpchat.ipc.descriptors import first_of_the_last, unusable
+from mpchat.ipc.frames import LOOK_SECONDS, most_looks
+from mpchat.ipc.link import Link
+from mpchat.ipc.scoreboard import ACCEPTOR_ROW, Scoreboard
+from mpchat.protocol.rejection import turned_away, written
+from mpchat.runtime.crash_points import crash_point
+from mpchat.runtime.first_minute import BEAT_SECONDS
+from mpchat.runtime.listening import prepare, turn_away
+from mpchat.runtime.log import Log
+from mpchat.runtime.poller import Poller
+from mpchat.settings import Settings
+from mpchat.store.journal import Damaged
+
+_ACCEPTS = 64  # from one listener in one turn, so that a storm on one does not starve the other
+_OUT_OF_FDS = (errno.EMFILE, errno.ENFILE)
+_NOT_LISTENING = (errno.EINVAL, errno.EBADF)  # somebody has shut it down (ss -K): it stays readable, and never accepts
+_REST_SECONDS = 0.25  # before a listener is looked at again for which there was no descriptor at all
+
+
+Listener = tuple[socket.socket, bool]  # and whether plain text is spoken there
+
+
+def main(
+    control: Link, log: Log, settings: Settings, scoreboard: Scoreboard, listeners: list[Listener], term: int
+) -> None:
+    Acceptor(control, log, settings, scoreboard, dict(listeners), term).run()
+
+
+class Acceptor:
+    def __init__(
+        self,
+        control: Link,
+        log: Log,
+        settings: Settings,
+        scoreboard: Scoreboard,
+        listeners: dict[socket.socket, bool],
+        term: int,
+    ) -> None:
+        self.control, self.log, self.settings, self.scoreboard = control, log, settings, scoreboard
+        self.listeners = listeners
+        most, each, rate = settings.max_clients, settings.connections_per_address, settings.new_connections_per_minute
+        self.admission = Admission(most, most if settings.unlimited else each, most if settings.unlimited else rate)
+        self.last_number = term << 32  # of a connection; `term`: which acceptor this is, so that no two give the same
+        self.accepting = False
+        self.silent_until = 0.0
+        self.reserve = reserve()  # given up for a moment when there is no other fd left
+        self.resting: list[socket.socket] = []  # listeners, for want of even that one
+        self.rest_until = 0.0  # monotonic
+        self.look_at = 0.0  # monotonic: when we look at what has not come whole
+        self.poller = Poller()
+        self.fd_stores = [  # of each worker
+            FdStore(f"worker{number}", control, self.poller, self.admission, self.complain, settings.reserved_fds)
+            for number in range(settings.workers)
+        ]
+
+    def run(self) -> None:
+        self.poller.watch(self.control)
+        while True:
+            for source, readable, writable, _ in self.poller.wait(BEAT_SECONDS):
+                if isinstance(source, socket.socket):
+                    self.accept(source)
+                elif source is self.control:
+                    self.on_control()
+                else:
+                    for fd_store in self.fd_stores:
+                        if source is fd_store.link:
+                            fd_store.link_event(readable, writable)
+            if time.monotonic() >= self.look_at:
+                self.look_at = time.monotonic() + LOOK_SECONDS
+                for fd_store in self.fd_stores:
+                    fd_store.look(most_looks(self.settings.hang_limit))
+            if self.resting and time.monotonic() >= self.rest_until:
+                self.go_on_listening()
+            if not self.accepting and all(fd_store.synced for fd_store in self.fd_stores):
+                self.begin_accepting()
+            self.scoreboard.write(
+                ACCEPTOR_ROW, clients=sum(map(len, self.fd_stores)), records=self.last_number & 0xFFFFFFFF
+            )
+            self.log.catch_up()
+
+    def on_control(self) -> None:
+        """The supervisor gives us a link to a worker, or says stop. The end of the link says that it is dead."""
+        for message, fds in self.control.take():
+            match message, fds:
+                case ("stop",), []:
+                    os._exit(0)
+                case ("link", number), [fd]:
+                    self.fd_stores[number].take_link(Link(socket.socket(fileno=fd)))
+                case _:
+                    raise unusable(self.control, message)
+        if self.control.ended:
+            os._exit(0)
+
+    def begin_accepting(self) -> None:
+        """Not before we know of everybody who is in already: nobody may come in beyond the limits."""
+        self.accepting = True
+        for listener in self.listeners:
+            self.poller.watch(listener)
+        self.control.post("ready")
+
+    def accept(self, listener: socket.socket) -> None:
+        for _ in range(_ACCEPTS):
+            try:
+                sock, address = listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _OUT_OF_FDS:
+                    self.refuse_for_want_of_fds(listener)
+                    return
+                if error.errno in _NOT_LISTENING:
+                    self.lose(listener, error)
+                    return
+                continue  # the client has gone again (accept(2) passes on its errors)
+            crash_point("acceptor: accepted")
+            self.admit(sock, written(str(address[0])), self.listeners[listener])
+
+    def lose(self, listener: socket.socket, error: OSError) -> None:
+        """Nobody will come in by this socket again. When it was the last one, the server is of no use to newcomers."""
+        self.log.error("a listening socket is closed", was_plain=self.listeners.pop(listener), error=str(error))
+        self.poller.forget(listener)
+        if not self.listeners:
+            raise Damaged("no listening socket is left")
+
+    def admit(self, sock: socket.socket, host: str, is_plain: bool) -> None:
+        # Twice what we must keep ourselves: so a worker, which has about as many open besides, has room for it too.
+        is_full = sock.fileno() >= first_of_the_last(2 * self.settings.reserved_fds)
+        refusal = FULL if is_full else self.admission.refusal(host, time.monotonic())
+        if refusal:
+            turn_away(sock, turned_away(refusal, is_plain))
+            self.complain("refused", host=host, why=refusal)
+            return
+        prepare(sock, is_plain, self.settings)
+        self.last_number += 1
+        worker = least_loaded([len(fd_store) for fd_store in self.fd_stores])
+        self.fd_stores[worker].take_client(self.last_number, sock.detach(), is_plain, host)
+        crash_point("acceptor: passed on")
+
+    def complain(self, event: str, **facts: object) -> None:
+        """Once a second at most: a storm of newcomers must not become a storm of log lines."""
+        if time.monotonic() >= self.silent_until:
+            self.silent_until = time.monotonic() + 1.0
+            self.log.warning(event, **facts)
+
+    def refuse_for_want_of_fds(self, listener: socket.socket) -> None:
+        """The kernel has a client for us and no number to give it: without this, the loop would spin on it.
+
+        If even the reserve is of no use (the whole system has no file left, or our limit was lowered), they wait.
+        """
+        if self.reserve is not None:
+            os.close(self.reserve)
+        try:
+            sock, _ = listener.accept()
+        except OSError as error:
+            if error.errno in _OUT_OF_FDS:
+                self.poller.forget(listener)
+                self.resting.append(listener)
+                self.rest_until = time.monotonic() + _REST_SECONDS
+        else:
+            turn_away(sock, turned_away(FULL, self.listeners[listener]))
+        self.reserve = reserve()
+        self.complain("out of file descriptors", open=sum(map(len, self.fd_stores)))
+
+    def go_on_listening(self) -> None:
+        self.reserve = reserve() if self.reserve is None else self.reserve
+        for listener in self.resting:
+            self.poller.watch(listener)
+        self.resting.clear()
+
+
+def reserve() -> int | None:
+    """A file descriptor for nothing; None if there is none."""
+    try:
+        return os.open(os.devnull, os.O_RDONLY)
+    except OSError:
+        return None

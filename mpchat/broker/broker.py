@@ -1,0 +1,336 @@
+"""The broker: the single authority. What it decides is decided, in the order in which it decides it.
+
+It waits for the queues from the workers, for the recorder's link, and for the control link to the supervisor. A turn
+takes what has come by each queue; then, a block at a time, it writes to the journal, lets the core think, and puts to
+each worker what follows for it. The core (mpchat/core/machine.py) does the chatting: it has never heard of queues.
+
+It never waits for a worker: what a worker is slow to take is bounded by credits, which slow those who send.
+If it dies, all it knew follows again from snapshot and journal (memory.py), and the workers forward again, from the
+kernel, what it had not accepted (streams.py).
+"""
+
+import errno
+import math
+import os
+import socket
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mpchat.broker.disk_full import DiskFull
+from mpchat.broker.history_client import HistoryClient
+from mpchat.broker.passwords import right
+from mpchat.broker.pending import Pending
+from mpchat.broker.recovery import Recovery
+from mpchat.broker.streams import Streams
+from mpchat.core.machine import Record
+from mpchat.ipc import queue_passing
+from mpchat.ipc.descriptors import unusable
+from mpchat.ipc.frames import LOOK_SECONDS, BadFrame, UnknownMessage, most_looks
+from mpchat.ipc.link import Link
+from mpchat.ipc.scoreboard import BROKER_ROW, RECORDER_ROW, Scoreboard
+from mpchat.ipc.transport import QueuePair, Transport
+from mpchat.ipc.validation import check_checkpoint, check_records
+from mpchat.protocol.redaction import Redaction
+from mpchat.runtime.crash_points import crash_point
+from mpchat.runtime.first_minute import BEAT_SECONDS
+from mpchat.runtime.heartbeat import Heartbeat
+from mpchat.runtime.log import Log
+from mpchat.runtime.poller import Poller
+from mpchat.settings import Settings, pack
+from mpchat.store.data_directory import DataFolder
+from mpchat.store.journal import Damaged, full_name
+
+_TURN_SECONDS = 0.05  # spent on what has come, before there is a look at what else has
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+# With these an open() or a read() fails for the next broker too.
+_LASTING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
+
+
+def main(
+    control: Link,
+    log: Log,
+    settings: Settings,
+    scoreboard: Scoreboard,
+    data: DataFolder | None,
+    is_first: bool,
+    skip: int,
+) -> None:
+    """`data`: where to keep what is to outlive a broker. To have it is to hold its lock.
+
+    Raises Damaged if what the last broker knew cannot be had.
+    """
+    try:
+        if data is not None:
+            data.enter()
+            if data.is_removed():
+                raise Damaged(f"the data directory (at the start {data.path}) was removed while the server ran")
+        broker = Broker(control, log, settings, scoreboard)
+        broker.begin(is_first, skip)
+    except OSError as error:
+        if error.errno not in _LASTING:
+            raise
+        where = full_name(Path(error.filename)) if isinstance(error.filename, (str, os.PathLike)) else settings.data
+        raise Damaged(f"{where}: {error.strerror}: it cannot be read or written") from error
+    broker.run()
+
+
+class Broker:
+    def __init__(self, control: Link, log: Log, settings: Settings, scoreboard: Scoreboard) -> None:
+        self.control, self.log, self.settings, self.scoreboard = control, log, settings, scoreboard
+        self.poller = Poller()
+        self.heartbeat = Heartbeat(scoreboard, BROKER_ROW)
+        # Its files are looked up in the working directory, which is the data directory by now: see DataFolder.enter().
+        folder = Path() if settings.data else None
+        self.recovery = Recovery(folder, settings.workers, settings.power, self.heartbeat, log)
+        self.redaction = Redaction()
+        self.history_client = HistoryClient(settings, self.poller, self.recovery)
+        self.streams = Streams(self.poller, self.recovery, settings.workers, settings.lag_bytes)
+        self.ledger = self.streams.ledger
+        self.pending = Pending(self.ledger)
+        self.disk_full = DiskFull(self.recovery, log)
+        self.has_begun = self.stopping = False
+        self.records = self.turns = 0
+        self.look_at = 0.0  # monotonic: when we look at what has not come whole
+
+    def begin(self, is_first: bool, skip: int) -> None:
+        """Be where the last broker was, and deal with what must happen first, or wait for room on the disk to do so."""
+        self.poller.watch(self.control)
+        self.open_recovery()
+        self.remember(is_first, skip)
+
+    def run(self) -> None:
+        # After a stop each worker applies its last item, closes its last client, and ends; so does its queue.
+        while not (self.stopping and self.streams.ended):
+            self.listen(self.timeout())
+            self.pending.add(self.history_client.overdue())
+            self.work()
+            self.streams.deliver()  # credit, if nothing else
+            seconds = time.monotonic()
+            self.history_client.look(seconds)
+            if seconds >= self.look_at:
+                self.look_at = seconds + LOOK_SECONDS
+                self.look()
+            if self.recovery.is_due(seconds):
+                self.recovery.tend(self.scoreboard.read(RECORDER_ROW)["position"], self.settings.journal_bytes)
+            self.turns += 1
+            items = sum(outbox.last for outbox in self.recovery.outboxes)
+            self.scoreboard.write(BROKER_ROW, records=self.records, items=items, turns=self.turns)
+            if self.log.dropped:
+                self.log.catch_up()
+        self.history_client.close()
+
+    def listen(self, timeout: float) -> None:
+        """Wait for a while, and take what has come."""
+        for source, *_ in self.poller.wait(timeout):
+            if isinstance(source, Transport):
+                self.drain_transport(source)
+            elif source is self.control:
+                self.on_control()
+            elif source is self.history_client.recorder:
+                self.hear_recorder()
+
+    def open_recovery(self) -> None:
+        """Even the journal's folder and its first file take room on the disk; without any we wait for it."""
+        while True:
+            try:
+                self.recovery.open()
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+                self.disk_full.begin(str(error))
+            else:
+                break
+            while self.disk_full.wait:
+                self.listen(min(self.disk_full.wait, BEAT_SECONDS))
+                self.heartbeat.beat()
+        self.disk_full.look()
+
+    def remember(self, is_first: bool, skip: int) -> None:
+        """Be where the last broker was, in this run of the server or before it."""
+        if self.settings.data:
+            count = self.recovery.recall(lambda place: self.scoreboard.write(BROKER_ROW, position=place), skip)
+            if count:
+                self.log.info("replayed", records=count)
+            if not is_first and not self.recovery.position:
+                raise Damaged(f"{full_name(Path())}: what the last broker had written is gone: somebody removed it")
+        if is_first:
+            # Until the first record is journaled the core is the last run's still, of which no worker is left.
+            self.recovery.begin_streams(self.settings.workers)
+            self.streams.begin()
+            wall, mono = now()
+            wording = pack(self.settings.wording)
+            said = wall if self.recovery.has_a_past else 0  # nobody ever says a thousand things a second, all day long
+            offset = utc_offset(wall // 60_000)
+            self.pending.add_first([("start", wording, self.settings.workers, offset, wall, mono, said)])
+        elif len(self.recovery.outboxes) != self.settings.workers:
+            there = f"the journal of a server with {len(self.recovery.outboxes)} workers, not {self.settings.workers}"
+            raise Damaged(f"{full_name(Path())}: somebody has put something else in its place, {there}")
+        else:
+            for part in self.recovery.core.parts():
+                self.redaction.resume(*part)
+            # The answers died with the broker, and passwords too: the lines that asked come again from the kernel.
+            self.pending.add_first([("again", connection) for connection in self.recovery.core.questions()])
+        self.work()
+        self.streams.deliver()
+
+    def work(self) -> None:
+        """Deal with what waits, a block at a time. While a worker lags, it goes on waiting: credit bounds how much.
+
+        One short line can ask for a hundred kilobytes (LIST), so what comes out must be able to stop what goes in.
+        And what is expensive is left in the middle, to hear the supervisor, the workers and the recorder.
+        """
+        listen_at = time.monotonic() + _TURN_SECONDS
+        while (self.pending or self.disk_full or self.due_in() <= 0) and not self.ledger.lagging:
+            if not self.disk_full.permits(self.pending.begins_alone):
+                break
+            wall, mono = now()
+            if not self.commit(self.pending.block(("clock", wall, mono, utc_offset(wall // 60_000)))):
+                break
+            self.disk_full.end()
+            self.streams.deliver()
+            if time.monotonic() >= listen_at:
+                break
+        if self.disk_full and self.has_begun:
+            self.disk_full.tell(self.pending)
+        if not self.has_begun and not self.pending.begins_alone:
+            self.has_begun = True
+            self.control.post("ready")
+        while self.streams.arrivals and self.has_begun:
+            worker, position = self.streams.arrivals.popitem()
+            self.pending.discard_from(worker)
+            try:
+                self.streams.attach(worker, position)
+            except BadFrame as error:
+                self.distrust(worker, error)
+
+    def due_in(self) -> float:
+        """Seconds until the core wants to know the time."""
+        deadline = self.recovery.core.next_deadline
+        return math.inf if deadline is None else (deadline - now()[1]) / 1000
+
+    def timeout(self) -> float:
+        """Seconds until there is something to do that no file descriptor tells of."""
+        due = self.disk_full.wait if self.disk_full else 0.0 if self.pending else self.due_in()
+        if self.ledger.lagging:
+            due = math.inf  # whoever lags will tell us that it does no more
+        return max(0.0, min(BEAT_SECONDS, due, self.history_client.next_deadline - time.monotonic()))
+
+    def on_control(self) -> None:
+        """The supervisor gives us lanes and links, or says stop, and why. The end of the link says that it is dead."""
+        for message, fds in self.control.take():
+            match message, fds:
+                case ("stop", reason), []:
+                    self.stopping = True
+                    self.pending.add([("stop", reason)])
+                case ("transport", worker, serial, pickled), [_, *_]:
+                    transport: QueuePair = queue_passing.load(pickled, fds)
+                    self.streams.take_transport(worker, transport.at_broker())
+                    self.control.post("opened", serial)
+                case ("link", _), [fd]:
+                    self.history_client.take_recorder(Link(socket.socket(fileno=fd)))
+                case _:
+                    raise unusable(self.control, message)
+        if self.control.ended:
+            os._exit(0)
+
+    def drain_transport(self, transport: Transport) -> None:
+        worker = self.streams.worker_of(transport)
+        if worker is None:
+            return  # it was replaced in this very turn
+        try:
+            for message in transport.take():
+                match message:
+                    case ("batch", int() as applied, int() as size, list() as records) if applied >= 0 and size >= 0:
+                        check_records(worker, records)
+                        self.ledger.applied(worker, applied)
+                        self.pending.add_batch(worker, size, records)
+                        self.records += len(records)
+                    case ("checkpoint", int() as position, list() as entries, (list() | None) as forgotten):
+                        outbox = self.recovery.outboxes[worker]
+                        check_checkpoint(outbox.last, position, entries, forgotten)
+                        outbox.checkpoint(position, entries, forgotten)
+                    case ("attach", int() as position):
+                        self.streams.arrivals[worker] = position
+                    case _:
+                        raise UnknownMessage(message)
+        except BadFrame as error:
+            self.distrust(worker, error)
+            return
+        crash_point("broker: received")
+        if transport.ended:
+            self.streams.leave(worker)
+
+    def distrust(self, worker: int, error: BadFrame) -> None:
+        """What this worker has sent is no message: another takes its place. What was well-formed before that stands."""
+        self.control.post("misbehaves", f"worker{worker}", str(error))
+        self.streams.leave(worker)
+
+    def distrust_recorder(self, error: BadFrame) -> None:
+        """What the recorder has sent is no message: there will be another."""
+        self.control.post("misbehaves", "recorder", str(error))
+        self.history_client.leave_recorder()
+
+    def look(self) -> None:
+        """Does what has begun to come go on?"""
+        most = most_looks(self.settings.hang_limit)
+        for worker, transport in self.streams.transports():
+            try:
+                transport.look(most)
+            except BadFrame as error:
+                self.distrust(worker, error)
+        if self.history_client.recorder is not None:
+            try:
+                self.history_client.recorder.look(most)
+            except BadFrame as error:
+                self.distrust_recorder(error)
+
+    def hear_recorder(self) -> None:
+        answers: list[Record] = []
+        try:
+            self.history_client.hear(answers)
+        except BadFrame as error:
+            self.distrust_recorder(error)
+        self.pending.add(answers)
+
+    def commit(self, block: list[Record]) -> bool:
+        """Let a block happen: returns whether the disk has taken it; if not, nothing has happened.
+
+        Passwords are taken out first, so neither journal nor core sees one. When the core must know whether one was
+        right it asks, and the answer is a record too, in a block of its own behind the one that asked.
+        """
+        try:
+            asked = self.recovery.append(self.redaction.take_block(block))
+        except OSError as error:
+            self.redaction.undo()
+            self.disk_full.begin(str(error))
+            return False
+        self.pending.settle(self.recovery.applied_in)
+        self.pending.add_first([answer for question in asked for answer in self.answer(*question)])
+        self.redaction.settle(self.recovery.core.dealt_with)
+        for connection in self.recovery.closed:
+            self.redaction.closed(connection)
+        self.recovery.closed.clear()
+        return True
+
+    def answer(self, _: str, connection: int, end: int, kind: str, about: Any) -> list[Record]:
+        """The answer to a question of the core's, if we know it; about the past, the recorder is asked."""
+        if kind == "history":
+            self.history_client.ask(connection, end, *about)
+            return []
+        is_right = right(self.settings, kind, about, self.redaction.secret(connection, end))
+        if not is_right:
+            self.log.warning("wrong password", kind=kind, name=about, connection=connection)
+        return [("answer", connection, is_right)]
+
+
+@lru_cache(maxsize=1)
+def utc_offset(minute: int) -> int:
+    """By how many minutes local time is ahead of UTC in this minute since the epoch: summer time begins at one."""
+    return time.localtime(minute * 60).tm_gmtoff // 60
+
+
+def now() -> tuple[int, int]:
+    """Wall clock and monotonic ms."""
+    return time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000

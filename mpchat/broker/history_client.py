@@ -1,0 +1,112 @@
+"""The broker's questions about the past. The recorder answers them, when it has recorded what was said before each.
+
+The broker does not wait for it: only the line that asked does, and those behind it. A recorder that is dead or slow
+gives no answer in time, and then "no answer" is the answer: None.
+"""
+
+import time
+from typing import Any
+
+from mpchat.broker.recovery import Recovery
+from mpchat.core.machine import Record
+from mpchat.ipc.frames import UnknownMessage
+from mpchat.ipc.link import Link, close_all
+from mpchat.ipc.validation import check_rows
+from mpchat.runtime.poller import AnyPoller
+from mpchat.settings import Settings
+
+
+class HistoryClient:
+    """Of one broker, with the recorder of the moment."""
+
+    def __init__(self, settings: Settings, poller: AnyPoller, recovery: Recovery) -> None:
+        self.recorder: Link | None = None
+        self._memory = recovery
+        self._seconds = settings.question_seconds
+        self._poller = poller
+        # Questions by connection and end of the line: the deadline, and what is to be asked of the next recorder too.
+        self._open: dict[tuple[int, int], tuple[float, tuple[Any, ...]]] = {}
+        self._is_idle = False  # the recorder waits to be told that there is more
+        self._told = 0
+
+    def take_recorder(self, link: Link) -> None:
+        self.leave_recorder()
+        self.recorder = link
+        self._is_idle = False
+        self._poller.watch(link)
+        self._post("grown")  # or it would not begin
+        for _, question in self._open.values():
+            self._post(*question)
+
+    def leave_recorder(self) -> None:
+        """It is dead, or misbehaves. What it was asked, the next one is asked too."""
+        if self.recorder is not None:
+            self._poller.forget(self.recorder)
+            self.recorder.close()
+        self.recorder = None
+
+    def look(self, now: float) -> None:
+        """If the journal has something new for the recorder, and the recorder waits, it is told."""
+        if now >= self._memory.said_due:
+            self._memory.tell_history()
+        said_at = self._memory.said_at
+        if self.recorder is not None and self._is_idle and said_at > self._told:
+            self._told, self._is_idle = said_at, False
+            self._post("grown")
+
+    def ask(self, connection: int, end: int, room: str, number: int, limit: int, is_latest: bool) -> None:
+        """Up to `limit` messages of a room behind this number, the first or the last; including all said by now.
+
+        If the disk has no room for those to be told, there is no answer: better than a part of it.
+        """
+        is_all_told = self._memory.tell_history()
+        question = ("history", self._memory.position, connection, end, room, number, limit, is_latest)
+        self._open[connection, end] = time.monotonic() + (self._seconds if is_all_told else 0), question
+        if self.recorder is not None and is_all_told:
+            self._post(*question)
+            if self._is_idle:
+                self._is_idle = False
+                self._post("grown")
+
+    def _post(self, *message: object) -> None:
+        assert self.recorder is not None
+        self.recorder.post(*message)
+        self._poller.want_write(self.recorder, self.recorder.unsent)
+
+    def hear(self, answers: list[Record]) -> None:
+        """Answers that have come are put behind these. Raises BadFrame at what no recorder of ours says."""
+        assert self.recorder is not None
+        self.recorder.flush()
+        for message, fds in self.recorder.take():
+            match message, fds:
+                case ("idle", int() as position), []:
+                    self._is_idle, self._told = True, position
+                case ("rows", int() as connection, int() as end, (list() | None) as rows), []:
+                    check_rows(rows or [])
+                    if self._open.pop((connection, end), None) is not None:
+                        answers.append(("answer", connection, rows))
+                case _:
+                    close_all([(message, fds)])
+                    raise UnknownMessage(message)
+        if self.recorder.ended:
+            self.leave_recorder()
+        else:
+            self._poller.want_write(self.recorder, self.recorder.unsent)
+
+    def overdue(self) -> list[Record]:
+        """No answer has come in time: that is the answer."""
+        now = time.monotonic()
+        late = [place for place, (deadline, _) in self._open.items() if deadline <= now]
+        for place in late:
+            del self._open[place]
+        return [("answer", connection, None) for connection, _ in late]
+
+    @property
+    def next_deadline(self) -> float:
+        """Monotonic seconds."""
+        return min([self._memory.said_due, *(deadline for deadline, _ in self._open.values())])
+
+    def close(self) -> None:
+        """The last is said."""
+        self._memory.tell_history()
+        self.leave_recorder()

@@ -1,0 +1,343 @@
+"""What the broker knows, and how it outlives the broker: the core and the workers' outboxes, journal and snapshot.
+
+    a block of records -> journal -> core -> items for the workers, questions to the world, lines for the history
+
+The core is a function of its records, and an outbox is one of items and checkpoints. So a new broker loads the last
+snapshot of both, applies what the journal has behind it, and is where its dead predecessor was: with the same items
+under the same numbers, whether they had been delivered or not.
+
+A record that kills the broker would kill each one that replays it. So the place of the record that is being replayed
+is told before it is applied, and a broker can be told to skip the one at which its predecessors died.
+
+The loop never waits for the disk for the sake of a snapshot: a thread does (snapshot_writer.py).
+"""
+
+import math
+import pickle
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from mpchat.broker.snapshot_writer import SnapshotWriter
+from mpchat.core.machine import BROKER, Core, Fact, Item, Record, connection_of
+from mpchat.flow.outbox import Outbox
+from mpchat.ipc.frames import load
+from mpchat.runtime.crash_points import crash_point, with_poison
+from mpchat.runtime.heartbeat import BEAT_WITHIN_SECONDS, Heartbeat
+from mpchat.runtime.log import Log
+from mpchat.store import history, snapshot
+from mpchat.store.data_directory import DataFolder
+from mpchat.store.journal import FACTS, WITHOUT_THE_PAST, Damaged, Journal, Tail, full_name
+
+_SNAPSHOT_RECORDS = 2_000  # replayed in some 25 ms, which is what a broker's death should cost
+_SNAPSHOT_SHARE = 200  # but at most one part in so many of the time goes into snapshots, however large they are
+# Some records take a thousand times longer than others, now and in a replay. So there is one too after so many seconds
+# of work, and at least so many times what the last one took.
+_WORK_SECONDS = 2.0
+_WORK_SHARE = 50
+_AGAIN_SECONDS = 5.0  # between two snapshots of which the first could not be written
+_SLOW_SECONDS = 60.0  # a disk that takes so long for one is told of
+_LOOK_SECONDS = 1.0  # so often we look whether the files are there, and which segments may go
+_SAID_SECONDS = 0.05  # so long facts may wait for more of them: in the meantime they follow from the records
+
+
+class Recovery:
+    """Of one broker. Without a folder nothing outlives the broker, and its death ends the server.
+
+    Raises Damaged, and OSError. While people chat, files that somebody moves away are made again from what we know.
+    However long a block takes to be dealt with, the heartbeat does not stop.
+    """
+
+    def __init__(self, folder: Path | None, workers: int, synced: bool, heartbeat: Heartbeat, log: Log) -> None:
+        self.core = Core()
+        self.begin_streams(workers)
+        self.closed: list[int] = []  # connections that the core has closed since somebody last looked
+        self.said_at = 0  # position behind the last block for the history
+        self.said_due = math.inf  # when the next one is, in monotonic seconds
+        self._unsaid: list[Fact] = []  # what was said, and has not been journaled for the history
+        self.applied_in = 0.0  # seconds that the last block has taken, but for the disk
+        self._heartbeat, self._log = heartbeat, log
+        self._folder = folder
+        self._synced = synced
+        self.journal: Journal | None = None
+        if folder is not None:
+            self.writer = SnapshotWriter(folder)
+        self._snapshot_at = 0  # position of the last one that the disk has
+        self._since = 0  # records applied since the last one that was begun
+        self._work = 0.0  # seconds that they took
+        self._enough_work = _WORK_SECONDS
+        self._not_before = self._look_at = math.inf  # the next snapshot, and look, in monotonic seconds
+        self._has_complained = self._is_late = False
+
+    def open(self) -> None:
+        """Before all else: the journal, if there is a folder for one. Raises OSError: then it can be tried again."""
+        if self._folder is None:
+            return
+        with self._heartbeat.waiting_for_the_disk:
+            # All before a snapshot was on the disk before that was; with fdatasync() at each batch, everything is.
+            certain = None if self._synced else snapshot.position(self._folder)
+            self.journal = Journal(self._folder / "journal", self._synced, certain)
+        self._not_before = self._look_at = 0.0
+        if self.journal.cut:
+            self._log.warning("the journal's end was torn off, and is cut", bytes=self.journal.cut)
+
+    @property
+    def position(self) -> int:
+        """How far the journal goes."""
+        return self.journal.position if self.journal else 0
+
+    @property
+    def has_a_past(self) -> bool:
+        """Whether there has been a run before this one, of which the journal or the history may know."""
+        return self._folder is not None and (self.position > 0 or (self._folder / history.FILE).exists())
+
+    def append(self, block: list[Record]) -> list[Item]:
+        """Journal a block, apply it, and return what the core asks. Raises OSError, with nothing done, on a full disk.
+
+        This is the one way in which anything ever happens.
+        """
+        if self.journal is not None:
+            with self._heartbeat.waiting_for_the_disk:
+                self.journal.append(block)
+            crash_point("broker: journaled")
+        else:
+            self._heartbeat.beat()
+        began = time.monotonic()
+        self._begin_run(block[0])
+        asked = self._apply(block, began)
+        self._since += len(block)
+        self.applied_in = time.monotonic() - began
+        self._work += self.applied_in
+        crash_point("broker: applied")
+        facts = self.core.facts()
+        if facts and self.journal is not None:
+            self._unsaid += facts
+            self.said_due = min(self.said_due, time.monotonic() + _SAID_SECONDS)
+        return asked
+
+    def tell_history(self) -> bool:
+        """Journal for the recorder what was said since the last time; returns whether there is nothing left to tell."""
+        self.said_due = math.inf
+        if self._unsaid:
+            assert self.journal is not None
+            try:
+                with self._heartbeat.waiting_for_the_disk:
+                    self.journal.append(self._unsaid, FACTS)
+            except OSError:  # no room for it: the next block will not find any either
+                self.said_due = time.monotonic() + _SAID_SECONDS
+            else:
+                self._unsaid = []
+                self.said_at = self.journal.position
+        return not self._unsaid
+
+    def _apply(self, block: Iterable[Record], now: float) -> list[Item]:
+        asked: list[Item] = []
+        apply, fresh = with_poison(self.core.apply), self.fresh
+        clock, beat_at = time.monotonic, now + BEAT_WITHIN_SECONDS
+        for record in block:
+            if clock() >= beat_at:  # 0.04 us; most records take a hundred times that, and some take 60 ms
+                self._heartbeat.beat()
+                beat_at = clock() + BEAT_WITHIN_SECONDS
+            for worker, item in apply(record):
+                if worker == BROKER:
+                    asked.append(item)
+                else:
+                    fresh[worker].append(item)
+                    if item[0] == "close":
+                        self.closed.append(item[1])
+        for worker, item in self.core.acknowledge():
+            fresh[worker].append(item)
+        return asked
+
+    def _begin_run(self, record: Record) -> None:
+        if record[0] == "start":
+            self.begin_streams(record[2])
+
+    def begin_streams(self, workers: int) -> None:
+        """The server has just started, with so many workers: perhaps more or fewer than there were in the last run."""
+        self.outboxes = [Outbox() for _ in range(workers)]
+        self.fresh: list[list[Item]] = [[] for _ in range(workers)]  # items that are in no outbox yet
+
+    def take_fresh(self, worker: int) -> list[Item]:
+        """The items for a worker since the last call; from now on they are in its outbox."""
+        items, self.fresh[worker] = self.fresh[worker], []
+        if items:
+            self.outboxes[worker].add(items)
+        return items
+
+    # Recovery
+
+    def recall(self, replaying: Callable[[int], None], skip: int) -> int:
+        """Be where the last broker was; returns how many records were replayed.
+
+        `replaying` is told the place of each record before it is applied, from 1 on, and 0 at the end. The record at
+        the place `skip` (0: none) is left out, by us and by all who come after us.
+        """
+        assert self._folder is not None
+        assert self.journal is not None
+        with self._heartbeat.waiting_for_the_disk:
+            self._load(self._folder)
+            blocks = list(self._blocks(self._folder))
+        skipped = {record[1] for _, block in blocks for record in block if record[0] == "skip"}
+        culprit = [block[skip - start - 1] for start, block in blocks if start < skip <= start + len(block)]
+        if culprit and skip not in skipped:  # journaled before anything is replayed: another record may be deadly too
+            note: list[Record] = [("skip", skip, connection_of(culprit[0]))]
+            blocks.append((self.journal.position, note))
+            self.journal.append_at_all_costs(note)
+            skipped.add(skip)
+        began = time.monotonic()
+        for start, block in blocks:
+            if not block:  # here a block of facts stands
+                self._unsaid = []
+                continue
+            self._begin_run(block[0])
+            self._apply(_careful(start, block, skipped, replaying), time.monotonic())
+            self._since += len(block)
+            self._unsaid += self.core.facts()
+        replaying(0)
+        self._work = time.monotonic() - began
+        self.tell_history()  # what the last block's broker did not live to write
+        for worker in range(len(self.outboxes)):
+            self.take_fresh(worker)
+        self.closed.clear()
+        crash_point("broker: replayed")
+        return sum(len(block) for _, block in blocks)
+
+    def _load(self, folder: Path) -> None:
+        """Be where the last snapshot was taken, if there is one."""
+        found = snapshot.read(folder)
+        if found is None:
+            return
+        self._snapshot_at, state = found
+        core, outboxes = load(state)
+        try:
+            self.core = Core.load(core)
+        except ValueError as error:
+            name = full_name(folder / "snapshot")
+            raise Damaged(f"{name}: the snapshot is another version's: {error}. {WITHOUT_THE_PAST}") from error
+        self.outboxes = [Outbox.load(each) for each in outboxes]
+        self.fresh = [[] for _ in self.outboxes]
+
+    def _blocks(self, folder: Path) -> Iterator[tuple[int, list[Record]]]:
+        with closing(Tail(folder / "journal", self._snapshot_at)) as tail:
+            start = tail.position
+            if start != self._snapshot_at:
+                what = f"the snapshot ends at {self._snapshot_at}" if self._snapshot_at else "there is no snapshot"
+                begins = f"{what}, and the journal goes on at {start}"
+                raise Damaged(f"{full_name(folder)}: {begins}: something is missing. {WITHOUT_THE_PAST}")
+            while some := tail.take():
+                for end, block in some:
+                    yield start, block
+                    start = end
+
+    # Snapshots
+
+    def is_due(self, now: float) -> bool:
+        """Whether tend() has something to do, in monotonic seconds."""
+        if self._wants_snapshot(now):
+            return True
+        return now >= self._look_at or (self.journal is not None and self.writer.reported)
+
+    def _wants_snapshot(self, now: float) -> bool:
+        is_much = self._work >= self._enough_work or (self._since >= _SNAPSHOT_RECORDS and now >= self._not_before)
+        return is_much and self.journal is not None and not self.writer.is_busy
+
+    def tend(self, history_at: int, most_bytes: int) -> None:
+        """See to the files: a snapshot now and then, and no segment that neither it nor the recorder needs.
+
+        The disk has the history up to `history_at`. If the journal has grown beyond so many bytes the history loses
+        what is not recorded: its recorder is dead, or too slow.
+        """
+        assert self.journal is not None
+        assert self._folder is not None
+        with self._heartbeat.waiting_for_the_disk:
+            now = time.monotonic()
+            if self.writer.reported:
+                self._take_outcome(now)
+            if now >= self._look_at:
+                self._look_at = now + _LOOK_SECONDS
+                self._look(now)
+            if self._wants_snapshot(now):
+                self._begin_snapshot(self.journal, now)
+            try:
+                is_long = self.journal.size > most_bytes
+                self.journal.trim(self._snapshot_at if is_long else min(history_at, self._snapshot_at))
+            except OSError as error:
+                self._complain("cannot remove what is no longer needed of the journal", error=str(error))
+        crash_point("broker: trimmed")
+
+    def _begin_snapshot(self, journal: Journal, now: float) -> None:
+        """The rest is the writer's. Of the blocks before a snapshot nobody can say any more what was said in them."""
+        self._not_before = now + _AGAIN_SECONDS  # no room for it, on the disk or for a thread: then all segments stay
+        self._work = 0.0
+        if not self.tell_history():
+            return
+        state = pickle.dumps((self.core.dump(), [outbox.dump() for outbox in self.outboxes]), pickle.HIGHEST_PROTOCOL)
+        try:
+            if not self._has_complained:  # else there would be a segment for each time that it fails
+                journal.roll()
+                crash_point("broker: segment begun")
+            self.writer.begin(journal.position, state, journal.segments_from(self._snapshot_at))
+        except (OSError, RuntimeError) as error:
+            self._complain("cannot write a snapshot: the journal grows until it can", error=str(error))
+            return
+        took = time.monotonic() - now
+        self._since = 0
+        self._not_before = now + _SNAPSHOT_SHARE * took
+        self._enough_work = max(_WORK_SECONDS, _WORK_SHARE * took)
+
+    def _take_outcome(self, now: float) -> None:
+        error = self.writer.outcome()
+        self._is_late = False
+        if error is None:
+            self._snapshot_at = self.writer.position
+            if self._has_complained:
+                self._log.info("a snapshot could be written again")
+            self._has_complained = False
+        else:
+            self._since += _SNAPSHOT_RECORDS
+            self._not_before = now + _AGAIN_SECONDS
+            self._complain("cannot write a snapshot: the journal grows until it can", error=error)
+
+    def _look(self, now: float) -> None:
+        """Is all there that a next broker would need? Else we, who know everything, make it again."""
+        assert self.journal is not None
+        assert self._folder is not None
+        if self.writer.is_busy:
+            if not self._is_late and now - self.writer.begun_at > _SLOW_SECONDS:
+                self._log.warning("the disk is slow: a snapshot is not written yet", seconds=int(_SLOW_SECONDS))
+                self._is_late = True
+            return
+        has_snapshot = self._snapshot_at == 0 or (self._folder / "snapshot").exists()
+        is_whole = self.journal.is_whole
+        if is_whole and has_snapshot:
+            return
+        if not self._has_complained:
+            folder = full_name(self._folder)
+            if DataFolder.is_removed():
+                self._log.error("the data directory was removed: nothing is kept, and a broker's death ends the server")
+                self._has_complained = True
+            else:
+                self._log.error("somebody removed files of the data directory: they are made again", folder=folder)
+        self._since, self._not_before = _SNAPSHOT_RECORDS, now
+        try:
+            if not is_whole:
+                self.journal.begin_again()
+        except OSError as error:
+            self._complain("cannot begin a segment of the journal", error=str(error))
+            self._not_before = now + _AGAIN_SECONDS
+
+    def _complain(self, what: str, error: str) -> None:
+        """Once, until a snapshot has been written."""
+        if not self._has_complained:
+            self._log.error(what, error=error)
+        self._has_complained = True
+
+
+def _careful(start: int, block: list[Record], skipped: set[int], replaying: Callable[[int], None]) -> Iterator[Record]:
+    """A block's records, each named before it is used. No other has the same place: records are longer than a byte."""
+    for place, record in enumerate(block, start + 1):
+        if place not in skipped:
+            replaying(place)
+            yield record

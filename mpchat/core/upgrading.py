@@ -1,0 +1,65 @@
+"""A state that an older version of this program dumped, made into one of this version's: a function for each step.
+
+Each step is tested with what a program of its version wrote (tests/data). A state holds what a run of the server had in
+it; the next run inherits that, so a step must keep what outlives a run, and be able to apply the records behind it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+Values = tuple[Any, ...]
+
+_DORMANT_MS = 24 * 3600 * 1000
+
+
+def upgraded(version: int, values: Values) -> Values:
+    """The values of a dump of this version as this program's own dump() would have them."""
+    while version in UPGRADES:
+        values = UPGRADES[version](values)
+        version += 1
+    return values
+
+
+def _to_4(values: Values) -> Values:
+    """Channels know when they began, and facts their UTC offset; kept rooms have a deadline by the monotonic clock.
+
+    All have their place in the order in which they came; a long answer can wait for its client.
+
+    When a channel of that time began is not known: it keeps all the past of its name.
+    """
+    (started, utc_offset, wall, mono), wording, hub, attached, groups, rest = values
+    (departed, born, said, *counts), sessions, channels, dormant, deduplication = hub
+    hub = (
+        (departed, born, said, len(channels) + len(sessions), len(departed), *counts),
+        [((*own[:7], order, *own[7:]), *others) for order, (own, *others) in enumerate(sessions, len(channels) + 1)],
+        [_channel_4(channel, order) for order, channel in enumerate(channels)],
+        [(mono + min(max(0, until * 1000 - wall), _DORMANT_MS), _channel_4(channel, 0)) for until, channel in dormant],
+        deduplication,
+    )
+    attached = [
+        (_attachment_4(*own), *others, None if asked is None else _question_4(*asked))
+        for own, *others, asked in attached
+    ]
+    *others, facts = rest
+    rest = (*others, [(*fact, utc_offset) for fact in facts])
+    return (started, utc_offset, wall, mono), wording, hub, attached, groups, rest
+
+
+def _attachment_4(*own: Any) -> Values:
+    """It has neither waited for its client yet nor been given much; and is not leaving."""
+    return *own[:5], 0, 0, *own[5:7], "", *own[7:]
+
+
+def _channel_4(channel: Values, order: int) -> Values:
+    (bans, created, flags, folded, key, limit, name, *topic), members = channel
+    return (bans, created, flags, folded, key, limit, name, order, 0, *topic), members
+
+
+def _question_4(kind: str, about: Any, since: int) -> Values:
+    if kind != "history":
+        return kind, about
+    room, number, limit = about
+    return kind, (room, max(number, since, 0), limit, number < 0)
+
+
+UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4}

@@ -1,0 +1,188 @@
+"""Everything that one process says to another, and what the broker writes to its journal. Pure.
+
+A message is a tuple: a word that names it, and fields of the types below. Tuples, because the reader of a frame refuses
+every class (ipc/frames.py). What comes from a peer has no type before it has been checked: a receiver matches the word
+and the fields, and its last case raises UnknownMessage, so an unknown word is a fault of that peer (ipc/validation.py).
+
+The messages stand in the order of a line's way: in by a worker's record, out by the broker's item.
+"""
+
+from typing import Literal, NewType, TypeAlias
+
+ConnectionId = NewType("ConnectionId", int)  # of a client's connection; the acceptor counts them, none is used twice
+WorkerNumber = NewType("WorkerNumber", int)  # from 0
+StreamPosition = NewType("StreamPosition", int)  # items of a worker's stream so far, 0: none
+JournalPosition = NewType("JournalPosition", int)  # bytes of the journal so far, of all its segments
+GroupId = NewType("GroupId", int)  # a channel's members on one worker who want the same bytes
+
+# An offset counts the bytes of one client's input, or of one client's output, from the connection's first byte.
+Offset: TypeAlias = int
+# Times: wall is the system's clock, mono the monotonic one, both in ms; an offset from UTC is in minutes.
+Ms: TypeAlias = int
+
+
+class BadFrame(Exception):
+    """What came was not written by a process of ours: nothing that its writer says can be relied on any more."""
+
+
+_SHOWN = 20  # characters of an unknown message's word, and values, in a line of the log
+
+
+class UnknownMessage(BadFrame):
+    """A whole frame, but none that its receiver knows: an unknown word, or not the values that go with it.
+
+    Its text names the word and the types of the values, not the values: a client's password may be among them.
+    """
+
+    def __init__(self, message: object) -> None:
+        word, values = "", message if isinstance(message, tuple) else (message,)
+        if isinstance(message, tuple) and message and isinstance(message[0], str):
+            word, values = message[0][:_SHOWN], message[1:]
+        shown = [*([ascii(word)] if word else []), *(type(each).__name__ for each in values[:_SHOWN])]
+        super().__init__(f"an unknown message: ({', '.join(shown)})")
+
+
+# Records: what has happened. A worker forwards those of its clients; the broker adds its own. The core is a function of
+# them, and the journal keeps them: a word that has been written is never given another meaning.
+
+# a connection was handed to this worker: its dialect (true or false in an old journal: plain text or IRC), its address
+Open: TypeAlias = tuple[Literal["open"], WorkerNumber, ConnectionId, str, str]
+# a line, or what follows its parts, without its LF: the offset behind it
+Line: TypeAlias = tuple[Literal["line"], ConnectionId, Offset, bytes]
+# the beginning of a line, or more of it
+Part: TypeAlias = tuple[Literal["part"], ConnectionId, Offset, bytes]
+# a line was longer than anybody can take: the offset of what has come of it, and whether that is its end
+Overlong: TypeAlias = tuple[Literal["overlong"], ConnectionId, Offset, bool]
+# more of the same line
+Rest: TypeAlias = tuple[Literal["rest"], ConnectionId, Offset, bool]
+# the client left, or does not read: why
+Gone: TypeAlias = tuple[Literal["gone"], ConnectionId, str]
+# answers "probe": nothing of it lies unread
+Silent: TypeAlias = tuple[Literal["silent"], ConnectionId]
+# answers "drain", by its number: the client's kernel has taken all
+Drained: TypeAlias = tuple[Literal["drained"], ConnectionId, int]
+
+InputRecord: TypeAlias = Line | Part | Overlong | Rest
+WorkerRecord: TypeAlias = Open | InputRecord | Gone | Silent | Drained
+
+# the first of a run: the chat's settings by name, how many workers, offset from UTC, wall, mono; messages get numbers
+# above the last field, which an old journal does not have
+ChatValues: TypeAlias = tuple[tuple[str, object], ...]
+Start: TypeAlias = (
+    tuple[Literal["start"], ChatValues, int, int, Ms, Ms] | tuple[Literal["start"], ChatValues, int, int, Ms, Ms, int]
+)
+# before each block: wall, mono, offset from UTC (not in an old journal); due deadlines happen here
+Clock: TypeAlias = tuple[Literal["clock"], Ms, Ms] | tuple[Literal["clock"], Ms, Ms, int]
+# answers a question of the core's: was the password right; or rows of the past, the oldest first, None: no answer
+Answer: TypeAlias = tuple[Literal["answer"], ConnectionId, "bool | list[Row] | None"]
+# the answer died with a broker: the line that asked, and those after it, will be forwarded again
+Again: TypeAlias = tuple[Literal["again"], ConnectionId]
+# a record of this connection cannot be dealt with, and is left out; where it stood is the broker's affair
+Skip: TypeAlias = tuple[Literal["skip"], int, ConnectionId]
+# the disk is full: what these have sent waits unaccepted
+Full: TypeAlias = tuple[Literal["full"], tuple[ConnectionId, ...]]
+# the server ends: why
+Stop: TypeAlias = tuple[Literal["stop"], str]
+
+Record: TypeAlias = WorkerRecord | Start | Clock | Answer | Again | Skip | Full | Stop
+
+# Facts and rows: what was said in channels, for the history.
+
+# number, wall, channel (casefolded), nick!user@host, "PRIVMSG" or "NOTICE", text, offset from UTC
+Fact: TypeAlias = tuple[int, Ms, str, str, str, str, int]
+# the same as the history has it: the offset may be unknown; "GAP" instead of the verb: something is missing behind it
+Row: TypeAlias = tuple[int, Ms, str, str, str, str, int | None]
+
+# Items: what a worker must do, in the broker's numbered stream to it.
+
+OpenItem: TypeAlias = tuple[Literal["open"], ConnectionId]  # it has a session: everything of it follows this
+Send: TypeAlias = tuple[Literal["send"], ConnectionId, bytes]  # append to this connection's output
+# the same for each member of these groups, but for one connection (0: for none)
+Cast: TypeAlias = tuple[Literal["cast"], tuple[GroupId, ...], bytes, ConnectionId]
+Join: TypeAlias = tuple[Literal["join"], GroupId, ConnectionId]
+Leave: TypeAlias = tuple[Literal["leave"], GroupId, ConnectionId]
+Ack: TypeAlias = tuple[Literal["ack"], ConnectionId, Offset]  # take the input up to there from the kernel
+Probe: TypeAlias = tuple[Literal["probe"], ConnectionId]  # is anything of it unread? then say nothing, else "silent"
+# say when all that was sent to it before this is out, by this number; the last number counts
+Drain: TypeAlias = tuple[Literal["drain"], ConnectionId, int]
+Close: TypeAlias = tuple[Literal["close"], ConnectionId]  # flush and close
+End: TypeAlias = tuple[Literal["end"]]  # the last item of all
+
+Item: TypeAlias = OpenItem | Send | Cast | Join | Leave | Ack | Probe | Drain | Close | End
+
+# A worker to the broker, by their transport.
+
+# how far it is in its stream, in bytes; what these records cost its send window, in bytes
+Batch: TypeAlias = tuple[Literal["batch"], int, int, list[WorkerRecord]]
+# of a connection: offset of its output's end; what is new and unsent of it; how many bytes are unsent in all
+Entry: TypeAlias = tuple[ConnectionId, Offset, bytes, int]
+# all up to this item has been applied, and this is what that left; position 0: more of the same checkpoint follows.
+# Last, the connections forgotten since the one before; None: all but those of the entries
+Checkpoint: TypeAlias = tuple[Literal["checkpoint"], StreamPosition, list[Entry], list[ConnectionId] | None]
+# it is new, or has a new transport: where it is in its stream, -1: nowhere
+Attach: TypeAlias = tuple[Literal["attach"], int]
+
+WorkerToBroker: TypeAlias = Batch | Checkpoint | Attach
+
+# The broker to a worker.
+
+# the number of the first item, the credit that comes back, what the items weigh, the items
+Items: TypeAlias = tuple[Literal["items"], int, int, int, list[Item]]
+# for a new worker, of what its predecessor was: a connection, offset of its output's end, what is unsent, is it closing
+Resumed: TypeAlias = tuple[ConnectionId, Offset, bytes, bool]
+Group: TypeAlias = tuple[GroupId, tuple[ConnectionId, ...]]
+State: TypeAlias = tuple[Literal["state"], StreamPosition, list[Resumed], list[Group]]
+# of a connection: how far its input is accepted; how many bytes up to there begin a line; is the rest of it discarded
+Input: TypeAlias = tuple[ConnectionId, Offset, int, bool]
+# they are in step: from here on items are delivered. Besides, the connections of which "drained" is still awaited
+Go: TypeAlias = tuple[Literal["go"], list[Input], list[tuple[ConnectionId, int]]]
+
+BrokerToWorker: TypeAlias = Items | State | Go
+
+# The acceptor and a worker, by their link. Those marked * carry the client's file descriptor.
+
+Client: TypeAlias = tuple[Literal["client"], ConnectionId, str, str]  # *a client for this worker: its dialect, address
+Synced: TypeAlias = tuple[Literal["synced"]]  # that was all that the worker lacked
+AcceptorToWorker: TypeAlias = Client | Synced
+
+Mine: TypeAlias = tuple[Literal["mine"], ConnectionId, str, str]  # *one that the worker has: a copy for the acceptor
+All: TypeAlias = tuple[Literal["all"]]  # those were all
+Closed: TypeAlias = tuple[Literal["gone"], ConnectionId]  # the worker has closed it
+NoRoom: TypeAlias = tuple[Literal["full"], ConnectionId]  # the worker has no descriptor for it
+WorkerToAcceptor: TypeAlias = Mine | All | Closed | NoRoom
+
+# The broker and the recorder, by their link.
+
+Grown: TypeAlias = tuple[Literal["grown"]]  # the journal has more for the history
+# what was said in a channel behind a message: the journal's position at which it was asked, who asks and by which line,
+# channel, number, at most how many, the last of them or the first
+HistoryAsked: TypeAlias = tuple[Literal["history"], JournalPosition, ConnectionId, Offset, str, int, int, bool]
+BrokerToRecorder: TypeAlias = Grown | HistoryAsked
+
+Idle: TypeAlias = tuple[Literal["idle"], JournalPosition]  # it is at the journal's end, and waits for "grown"
+Rows: TypeAlias = tuple[Literal["rows"], ConnectionId, Offset, list[Row] | None]
+RecorderToBroker: TypeAlias = Idle | Rows
+
+# The supervisor to its children, by their control links. Those marked * carry file descriptors.
+
+AssignRole: TypeAlias = tuple[str, bytes]  # *the first: a role, and settings and arguments (ipc/queue_passing.py)
+# *a new transport, by its serial number; to the broker first of all which worker is at the other end
+WorkerTransport: TypeAlias = tuple[Literal["transport"], int, bytes]
+BrokerTransport: TypeAlias = tuple[Literal["transport"], WorkerNumber, int, bytes]
+NewLink: TypeAlias = tuple[Literal["link"], int]  # *to the acceptor: to this worker; to the broker: to the recorder
+NewPeer: TypeAlias = tuple[Literal["acceptor", "broker"]]  # *a link to it: to a worker, to the recorder
+StopNow: TypeAlias = tuple[Literal["stop"]]  # to the acceptor, to the recorder
+StopAll: TypeAlias = tuple[Literal["stop"], str]  # to the broker, which tells everybody why
+Farewell: TypeAlias = tuple[Literal["farewell"], str]  # to a worker: there is no broker to tell the clients why
+SupervisorToChild: TypeAlias = (
+    AssignRole | WorkerTransport | BrokerTransport | NewLink | NewPeer | StopNow | StopAll | Farewell
+)
+
+# The children to the supervisor.
+
+Here: TypeAlias = tuple[Literal["here"]]  # it has all its imports behind it
+Ready: TypeAlias = tuple[Literal["ready"]]  # it is at work
+Loaded: TypeAlias = tuple[Literal["opened"], int]  # it has loaded the transport of this number
+Misbehaves: TypeAlias = tuple[Literal["misbehaves"], str, str]  # a process that it works with, by its role; how
+DamagedData: TypeAlias = tuple[Literal["damaged"], str]  # what no successor could do better with
+ChildToSupervisor: TypeAlias = Here | Ready | Loaded | Misbehaves | DamagedData

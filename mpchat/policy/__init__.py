@@ -1,1 +1,0 @@
-"""Decisions about processes and load, as pure functions of what is known."""

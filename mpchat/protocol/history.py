@@ -1,0 +1,38 @@
+"""A room's past, which is kept outside: what both dialects ask about it, and how they read the answer.
+
+It begins with the room: what was said in an earlier one of the same name, perhaps behind a key, is nobody's to read.
+"""
+
+from typing import Any
+
+from mpchat.chat.channels import Channel
+from mpchat.protocol.context import Peer, Question
+
+# number, wall ms, room (casefolded), nick!user@host, "PRIVMSG", "NOTICE" or GAP, text, and the minutes by which local
+# time was ahead of UTC when it was said (None: nobody knows any more)
+Row = tuple[int, int, str, str, str, str, int | None]
+
+GAP = "GAP"  # a row that is none: here messages have been lost; its number is that of the row before it
+MOST_ROWS = 100  # in one answer: some 50 kB
+MISSING = "some messages are missing here"
+
+
+def latest(channel: Channel, limit: int, number: int = 0) -> Question:
+    """What was said last, but only behind the message with this number."""
+    return Question("history", (channel.folded, max(number, channel.since), limit, True))
+
+
+def after(channel: Channel, number: int, limit: int) -> Question:
+    """What was said first behind the message with this number."""
+    return Question("history", (channel.folded, max(number, channel.since), limit, False))
+
+
+def room_asked(peer: Peer, question: Question) -> Channel | None:
+    """The channel a question was about; None if the one who asked has had to leave it meanwhile."""
+    return peer.session.channels.get(question.about[0])
+
+
+def told(question: Question, rows: list[tuple[Any, ...]]) -> list[Row]:
+    """The rows that answer it, whatever else came. In an old journal they do not have their last value."""
+    number = question.about[1]
+    return [(*row, None)[:7] for row in rows if row[0] > number or (row[0] == number and row[4] == GAP)]

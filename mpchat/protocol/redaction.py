@@ -1,0 +1,171 @@
+"""Secrets never reach the core, its records, the journal or a log: a password is replaced before anybody sees it.
+
+Withheld keeps it until the core asks whether it was the right one. Should it die with its broker, the line that had the
+password is still in the kernel, and comes again. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from mpchat.chat.text import clean, spoiled
+from mpchat.protocol.message import LINE_BYTES, TAG_BYTES
+from mpchat.protocol.telnet import goes_on, without_commands
+
+Record = tuple[Any, ...]
+
+# Tags, a prefix and spaces may stand before an IRC command; the secret is what follows PASS, or OPER's second word; an
+# empty one is none, and answered with 461.
+_IRC = re.compile("( *(?:@[^ ]* +)?(?::[^ ]* +)?(?:PASS +|OPER +[^ ]+ +)(?::|(?![: ])))(.+)", re.IGNORECASE | re.ASCII)
+_PLAIN = re.compile("(/pass +)(.+)", re.IGNORECASE | re.ASCII)
+# No line that begins otherwise can hold one: what clean() and strip() take away may stand before it.
+_FIRST = frozenset(b"pPoO/@:") | frozenset(range(0x21)) | frozenset(range(0x7F, 0x100))
+_REPLACED = b"*"
+_WAITING_BYTES = TAG_BYTES + LINE_BYTES  # a longer line is nobody's password; and it is within a worker's window
+
+
+class Begun(NamedTuple):
+    """A line that has not ended: where in the input, what came of it, and what was shown."""
+
+    end: int
+    came: bytes
+    shown: bytes
+
+    @property
+    def start(self) -> int:
+        return self.end - len(self.came)
+
+
+class Redaction:
+    """Between a batch of records and the core."""
+
+    def __init__(self) -> None:
+        self._is_plain: dict[int, bool] = {}  # of each open connection
+        self._secrets: dict[tuple[int, int], str] = {}
+        self._begun: dict[int, Begun] = {}
+        self._before: tuple[dict[int, Begun], list[int]] = {}, []  # what begun was before the last block; who is new
+
+    def resume(self, connection: int, is_plain: bool, end: int, part: bytes) -> None:
+        """A connection from before we began: `part`, which ends there, begins a line of which more will come."""
+        self._is_plain[connection] = is_plain
+        if part:
+            self._begun[connection] = Begun(end, part, part)
+
+    def take_block(self, block: list[Record]) -> list[Record]:
+        """Records as everybody may see them."""
+        self._before = self._begun.copy(), []
+        return [self.take(record) for record in block]
+
+    def undo(self) -> None:
+        """The last block has not happened: it comes again, perhaps otherwise divided."""
+        self._begun, strangers = self._before
+        for connection in strangers:
+            self.closed(connection)
+
+    def take(self, record: Record) -> Record:
+        """The record as everybody may see it."""
+        kind = record[0]
+        if kind == "line" or kind == "part":
+            if record[3][:2] == b"PR" and not self._begun:  # PRIVMSG is most of what comes
+                if kind == "part":
+                    self._begin(record[1], Begun(record[2], record[3], record[3]))
+                return record
+            return self._take_input(*record)
+        if kind == "open":
+            if record[2] not in self._is_plain:
+                self._before[1].append(record[2])
+            self._is_plain[record[2]] = record[3]
+        elif kind == "overlong":
+            self._begun.pop(record[1], None)
+        return record
+
+    def _take_input(self, kind: str, connection: int, end: int, data: bytes) -> Record:
+        start = end - len(data) - (kind == "line")  # a line's LF was not forwarded
+        begun = self._begun.pop(connection, None) or Begun(start, b"", b"")
+        if end <= begun.end:  # it comes twice: the core drops it by its offset
+            self._begin(connection, begun)
+            return (kind, connection, begun.start + len(begun.shown), b"")
+        # What waits in the kernel is forwarded again if a worker dies, together with what has come since.
+        whole, shown = begun.came[: max(0, start - begun.start)] + data, begun.shown
+        is_over, line_end = kind == "line", b""
+        if is_over and self._is_plain.get(connection, False) and goes_on(whole):
+            is_over, line_end = False, b"\n"  # a byte of a telnet command: the dialect goes on reading this line
+        text = whole.removesuffix(b"\r") if is_over else whole  # its line end is no secret
+        found = self._find(connection, text, shown) if text and text[0] in _FIRST else None
+        if found is not None:
+            visible = found[0]
+            if is_over:
+                if connection in self._is_plain:
+                    self._secrets[connection, end] = found[1].strip()
+            elif len(whole) <= _WAITING_BYTES:
+                # Only what stands before the secret is taken; the rest waits in the kernel until the line is whole.
+                before = max(len(shown), len(visible) if whole.startswith(visible) else 0)
+                self._begin(connection, Begun(end, whole + line_end, whole[:before]))
+                return ("part", connection, begun.start + before, whole[len(shown) : before])
+            visible += _REPLACED
+            # A secret may come in pieces: what was shown of it stands, and no more of it is.
+            data = visible[len(shown) :] if visible.startswith(shown) else b""
+        elif begun.came:  # what waited was the beginning of something else
+            data = whole[len(shown) :] if whole.startswith(shown) else b""
+        if not is_over:
+            self._begin(connection, Begun(end, whole + line_end, shown + data + line_end))
+        elif found is not None and begun.came:
+            self._begin(connection, Begun(end, b"", b""))  # should the end of it come twice
+        return (kind, connection, end, data)
+
+    def _begin(self, connection: int, begun: Begun) -> None:
+        if connection in self._is_plain:  # one that has closed would never be forgotten
+            self._begun[connection] = begun
+
+    def _find(self, connection: int, line: bytes, shown: bytes) -> tuple[bytes, str] | None:
+        """What stands before a secret, and the secret; the former begins with what has been shown of the line."""
+        found = _in_plain_text(line)  # in either dialect: a plain one's last lines come after closed()
+        if found is not None:
+            visible = found[1].encode()
+            is_enough = (visible + _REPLACED).startswith(shown)
+            return visible if is_enough else line[: _before_secret(line, shown)], found[2]
+        if self._is_plain.get(connection, False):
+            return None
+        text = line.decode(errors="replace")
+        found = _IRC.fullmatch(spoiled(text))  # as the dialect divides it: a tab or a control character is no space
+        if found is not None:
+            return text[: found.end(1)].encode(), clean(text[found.end(1) :])
+        found = _IRC.fullmatch(clean(text))  # as somebody may have meant it
+        return (found[1].encode(), found[2]) if found is not None else None
+
+    def secret(self, connection: int, end: int) -> str:
+        """What stood in the line that ended there."""
+        return self._secrets.get((connection, end), "")
+
+    def closed(self, connection: int) -> None:
+        """Whatever comes of it now comes too late to be asked about."""
+        self._is_plain.pop(connection, None)
+        self._begun.pop(connection, None)
+        self._secrets = {place: secret for place, secret in self._secrets.items() if place[0] != connection}
+
+    def settle(self, dealt_with: Callable[[int], int]) -> None:
+        """Drop the secrets of lines that end before dealt_with(connection), or there: nobody will ask for them."""
+        waiting = {place: secret for place, secret in self._secrets.items() if place[1] > dealt_with(place[0])}
+        self._secrets = waiting
+
+
+def _in_plain_text(line: bytes) -> re.Match[str] | None:
+    """As the plain dialect reads a line."""
+    return _PLAIN.fullmatch(clean(without_commands(line).decode(errors="replace")).strip())
+
+
+def _before_secret(line: bytes, shown: bytes) -> int:
+    """How long the beginning of a line is that holds nothing of its secret, though one byte more does.
+
+    Bytes that mean nothing may stand anywhere, so it is looked for by halves.
+    """
+    without, within = len(shown) if line.startswith(shown) and _in_plain_text(shown) is None else 0, len(line)
+    while within - without > 1:
+        middle = (without + within) // 2
+        if _in_plain_text(line[:middle]) is None:
+            without = middle
+        else:
+            within = middle
+    return without

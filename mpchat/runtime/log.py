@@ -1,0 +1,106 @@
+"""The log: one event a line on standard error, in one write(), so that lines of several processes never mix.
+
+To log never waits and never fails: what standard error does not take is dropped and counted, and when it takes lines
+again one of them says how many are missing. A line ends with its line feed, and has at most PIPE_BUF bytes (pipe(7)).
+"""
+
+import bisect
+import json
+import math
+import os
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from mpchat.runtime.standard_streams import LINE_BYTES, Output, output
+
+LEVELS = ("debug", "info", "warning", "error")
+_CUT = "..."
+
+Facts = dict[str, Any]
+
+
+class Log:
+    """Of one process. `role` is its name in the tree; `out` is standard error, except in tests."""
+
+    def __init__(self, role: str, level: str, as_json: bool, out: Output | None = None) -> None:
+        self._role = role
+        self._from = LEVELS.index(level)
+        self._write_line = _json if as_json else _text
+        self._out = out or output(2)
+        self.dropped = 0  # lines, since the last one that was written
+
+    def debug(self, event: str, **facts: Any) -> None:
+        self._log("debug", event, facts)
+
+    def info(self, event: str, **facts: Any) -> None:
+        self._log("info", event, facts)
+
+    def warning(self, event: str, **facts: Any) -> None:
+        self._log("warning", event, facts)
+
+    def error(self, event: str, **facts: Any) -> None:
+        self._log("error", event, facts)
+
+    def catch_up(self) -> None:
+        """Say how many lines were dropped, if standard error takes lines again. For a loop to call where `dropped`."""
+        if self.dropped and self._put("warning", f"{self.dropped} log lines dropped", {}):
+            self.dropped = 0
+
+    def _log(self, level: str, event: str, facts: Facts) -> None:
+        if LEVELS.index(level) < self._from:
+            return
+        self.catch_up()
+        if self.dropped or not self._put(level, event, facts):
+            self.dropped += 1
+
+    def _put(self, level: str, event: str, facts: Facts) -> bool:
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        head = {"time": now, "level": level, "role": self._role, "pid": os.getpid(), "event": event}
+        return self._out.put(_fitted(self._write_line, head, {name: _plain(value) for name, value in facts.items()}))
+
+
+def _plain(value: Any) -> Any:
+    """What both forms can show, and a reader can read again: JSON has no NaN, and UTF-8 no surrogates."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if value.bit_length() < 64 else hex(value)  # str() refuses those of more than 4300 digits
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return str(value).encode(errors="backslashreplace").decode()
+
+
+def _fitted(write_line: Callable[[Facts, Facts], bytes], head: Facts, facts: Facts) -> bytes:
+    """The line; if it would be too long, with its longest values cut, all to the same number of characters."""
+    line = write_line(head, facts)
+    if len(line) <= LINE_BYTES:
+        return line
+
+    def excess(length: int) -> int:
+        return len(write_line(head, _cut(facts, length))) - LINE_BYTES
+
+    # The greatest length that fits: they all fit up to some length, and none does beyond it.
+    length = bisect.bisect_right(range(LINE_BYTES), 0, key=excess) - 1
+    if length >= 0:
+        return write_line(head, _cut(facts, length))
+    return write_line({**head, "event": head["event"][: LINE_BYTES // 16]}, {})  # a character takes 12 bytes at most
+
+
+def _cut(facts: Facts, length: int) -> Facts:
+    return {
+        name: value[:length] + _CUT if isinstance(value, str) and len(value) > length else value
+        for name, value in facts.items()
+    }
+
+
+def _json(head: Facts, facts: Facts) -> bytes:
+    # A fact may have the name of something in the head: the role of one that has died is not that of who says so.
+    named = {f"its_{name}" if name in head else name: value for name, value in facts.items()}
+    return json.dumps({**head, **named}).encode() + b"\n"
+
+
+def _text(head: Facts, facts: Facts) -> bytes:
+    # What users sent is quoted: a nickname must not be able to forge a line or to move a cursor.
+    words = [f"{name}={ascii(value) if isinstance(value, str) else value}" for name, value in facts.items()]
+    return " ".join([*(str(value) for value in head.values()), *words]).encode() + b"\n"

@@ -1,0 +1,65 @@
+"""Checkpoints: what a worker tells the broker of its clients' output, so that another could go on in its place.
+
+For each connection whose output has grown: how many bytes were ever put into it, how many of them the kernel has not
+taken yet, and those of the unsent ones that no checkpoint before has told. So a slow reader's backlog travels once.
+"""
+
+from typing import Any
+
+from mpchat.worker.connection import Connection
+
+_SECONDS = 0.25  # between two: the broker keeps the items of so long
+_PART_BYTES = 1 << 18  # a checkpoint comes in messages of about this size, so that lines go between them
+
+
+class Checkpoints:
+    """Of one worker. Times in monotonic seconds."""
+
+    def __init__(self, connections: dict[int, Connection]) -> None:
+        self._all = connections
+        self.changed: dict[int, Connection] = {}
+        self._forgotten: list[int] = []
+        self._from_scratch = True  # the next one tells of all connections: there are no others
+        self._told = 0  # the position of the last one
+        self._due = 0.0
+
+    def forget(self, connection: Connection) -> None:
+        """It is closed, and nobody will ask for its output again."""
+        self.changed.pop(connection.id, None)
+        self._forgotten.append(connection.id)
+
+    def deadline(self, position: int) -> float | None:
+        """When the next one is due, if there is anything to tell."""
+        return self._due if position != self._told or self._forgotten else None
+
+    def take(self, position: int, now: float) -> list[tuple[Any, ...]]:
+        """The messages of a checkpoint at this item of the stream, if it is time; the outboxes must be empty."""
+        due = self.deadline(position)
+        if due is None or now < due:
+            return []
+        messages: list[tuple[Any, ...]] = []
+        entries: list[tuple[int, int, bytes, int]] = []
+        size = 0
+        for connection in (self._all if self._from_scratch else self.changed).values():
+            unsent = connection.unsent
+            total = connection.sent + unsent
+            new = min(total - connection.reported, unsent)
+            fresh = bytes(memoryview(connection.backlog)[unsent - new :]) if connection.backlog and new else b""
+            entries.append((connection.id, total, fresh, unsent))
+            connection.reported = total
+            size += len(fresh) + 32
+            if size >= _PART_BYTES:
+                messages.append(("checkpoint", 0, entries, []))
+                entries, size = [], 0
+        messages.append(("checkpoint", position, entries, None if self._from_scratch else self._forgotten))
+        # Who still has something unsent changes without a word from us: the kernel takes it.
+        self.changed = {id: connection for id, connection in self.changed.items() if connection.backlog}
+        self._forgotten, self._from_scratch = [], False
+        self._told, self._due = position, now + _SECONDS
+        return messages
+
+    def start_over(self) -> None:
+        """The broker or we are new: it may know an older checkpoint than the last, so the next one tells all."""
+        for connection in self._all.values():
+            connection.reported = 0
+        self._told, self._from_scratch = 0, True

@@ -1,0 +1,308 @@
+"""One client's socket. Input stays in the kernel until the broker has it; output waits in an outbox.
+
+    input:   ....consumed....|....forwarded....|....new....      offsets count from the connection's first byte
+                             |-- still in the kernel, until acknowledged --
+
+read() looks (MSG_PEEK) and cuts lines, or parts of them; acknowledge() takes what the broker has accepted. Should this
+process die, the bytes that nobody has accepted are still in the kernel, where the next worker finds them, and the
+kernel also knows how much of the output it has taken: resume_input() and resume_output() go on to the byte.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+from contextlib import suppress
+from typing import Any
+
+from mpchat.settings import Settings
+from mpchat.worker import stream_position
+from mpchat.worker.backlogs import Backlogs
+
+_BLANK_LINES = re.compile(rb"(?:\r?\n)+")
+_CR, _LF = 13, 10
+_TELNET_RETURN = b"\r\0"  # as good a line end as CR LF, says RFC 1123 section 3.3.1; PuTTY sends it, if told to
+
+_ROOMY_BYTES = 65_536  # a receive buffer with room besides the largest segment, of 64 KiB with what loopback joins
+
+Record = tuple[Any, ...]  # what the core takes; its docstring lists them
+
+
+class Limits:
+    """What all of a worker's connections share: their limits, one buffer to look through, the sum of their backlogs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.line = settings.line_bytes
+        self.window = settings.window_bytes
+        self.sendq = settings.sendq_bytes
+        self.receive_buffer = settings.receive_buffer_bytes
+        self.view = bytearray(settings.peek_bytes)
+        self.backlogs = Backlogs(settings)
+
+
+class Connection:
+    """Made when the acceptor passes a socket; closed by the worker, which also tells the acceptor."""
+
+    __slots__ = (
+        "again",
+        "backlog",
+        "begun",
+        "blocked",
+        "closing",
+        "consumed",
+        "cut",
+        "discarding",
+        "finished",
+        "forwarded",
+        "host",
+        "hung_up",
+        "id",
+        "inherited_backlog",
+        "is_plain",
+        "large_receive_buffer",
+        "limits",
+        "outbox",
+        "reported",
+        "returned",
+        "seen",
+        "sendq_reported",
+        "sent",
+        "sock",
+    )
+
+    def __init__(self, id: int, sock: socket.socket, is_plain: bool, host: str, limits: Limits) -> None:
+        self.id = id
+        self.sock = sock
+        self.is_plain = is_plain
+        self.host = host
+        self.limits = limits
+        self.consumed = 0  # taken from the kernel
+        self.forwarded = 0  # given to the broker
+        self.seen = 0  # known to have arrived, by the last look
+        self.again = False  # there is more to read than could be taken
+        self.begun = 0  # bytes of an unfinished line that were forwarded as parts
+        self.discarding = False  # inside a line that was too long
+        self.returned = False  # what was forwarded last is a CR, or may be one
+        self.large_receive_buffer = False  # its receive buffer is the larger one
+        self.hung_up = False  # the client has closed its side, or everything
+        self.finished = False  # the end of input was reported, or nobody wants more
+        self.outbox: list[bytes] = []  # this turn's output
+        self.sent = 0  # bytes of output that the kernel has taken, or nobody waits for
+        self.reported = 0  # bytes of output that the last checkpoint told of
+        self.backlog: bytearray | None = None  # what the kernel did not take yet
+        self.blocked = False  # its send buffer is full
+        self.sendq_reported = False  # it reads too slowly, and the broker has been told
+        self.cut = False  # our side is shut: nothing more can be sent, and what was kept for it has been dropped
+        self.inherited_backlog = 0  # bytes of the backlog that are our own doing
+        self.closing = False
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    def read(self, allowed: int) -> list[Record]:
+        """Look at the input and cut up to `allowed` lines off it, as records.
+
+        Sets `again` where there is more to look at than could be taken now: after an acknowledgement, or a pause.
+        """
+        self.again = False
+        if self.finished:
+            return []
+        start = self.forwarded - self.consumed
+        if start >= self.limits.window:
+            self.again = True
+            return []
+        view = self.limits.view
+        try:
+            size = self.sock.recv_into(view, len(view), socket.MSG_PEEK)
+        except BlockingIOError:
+            return []
+        except OSError as error:
+            gone = error.errno == errno.EBADF or not error.strerror  # EBADF: a stand-in for one that was lost
+            return [self.end("Connection lost" if gone else str(error.strerror))]
+        if size == 0:
+            return [self.end("Connection closed")]
+        if self.is_plain and start < size:
+            self._end_lines_at_returns(view, start, size)
+        records, at = self._cut(view, start, size, allowed)
+        if self.is_plain and at:
+            self.returned = view[at - 1] == _CR
+        self.forwarded = self.consumed + at
+        # A look ends at an urgent byte, though there is more (tcp(7)): once what is before it is taken, look again.
+        is_cut_short = size == len(view) or stream_position.unread(self.sock) > size
+        self.again = at >= self.limits.window or len(records) >= allowed or is_cut_short
+        if self.hung_up and not self.again:  # whole lines before the end count, a piece of one does not
+            records.append(self.end("Connection closed"))
+        self.seen = self.consumed + size
+        return records
+
+    def _end_lines_at_returns(self, view: bytearray, at: int, size: int) -> None:
+        """In our copy each NUL behind a CR becomes the LF that it stands for."""
+        if not view[at] and (view[at - 1] == _CR if at else self.returned):
+            view[at] = _LF
+        if view.find(_TELNET_RETURN, at, size) >= 0:
+            view[at:size] = view[at:size].replace(_TELNET_RETURN, b"\r\n")
+
+    def _cut(self, view: bytearray, at: int, size: int, allowed: int) -> tuple[list[Record], int]:
+        """Records of what lies in view[at:size], and how far they go."""
+        records: list[Record] = []
+        base, id, longest = self.consumed, self.id, self.limits.line
+        while at < size and at < self.limits.window and len(records) < allowed:
+            blank = _BLANK_LINES.match(view, at, size) if not (self.begun or self.discarding) else None
+            newline = view.find(b"\n", at, size)
+            end = size if newline < 0 else newline + 1
+            if blank is not None:  # they mean nothing, and all together cost as much as one
+                end = blank.end()
+                records.append(("line", id, base + end, b""))
+            elif self.discarding:
+                records.append(("rest", id, base + end, newline >= 0))
+                self.discarding = newline < 0
+            elif self.begun + end - at > longest + (newline >= 0):  # the LF does not count
+                records.append(("overlong", id, base + end, newline >= 0))
+                self.begun, self.discarding = 0, newline < 0
+            elif newline >= 0:
+                records.append(("line", id, base + end, bytes(view[at:newline])))
+                self.begun = 0
+            else:
+                # A piece of a line must not stay in the kernel, small as it is: the kernel goes on charging us for
+                # all of the segment it came in, until there is no window left for the line's end (Linux 6.18).
+                records.append(("part", id, base + end, bytes(view[at:size])))
+                self.begun += size - at
+            at = end
+        return records, at
+
+    def end(self, reason: str) -> Record:
+        """No more input will come: what the core should know."""
+        self.finished = True
+        return ("gone", self.id, reason)
+
+    def acknowledge(self, end: int) -> None:
+        """The broker has everything up to `end`: take it from the kernel.
+
+        Of a line with a password it has only the beginning, until the line is whole. What it leaves lies in the kernel,
+        which charges us for all of the segment that it came in: then there must be a window besides, for the line's end
+        (see _cut).
+        """
+        if self.large_receive_buffer != (self.forwarded - self.begun < end < self.forwarded):
+            self.large_receive_buffer = not self.large_receive_buffer
+            with suppress(OSError):  # it may have been reset
+                size = _ROOMY_BYTES if self.large_receive_buffer else self.limits.receive_buffer
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        while self.consumed < end:
+            try:
+                taken = self.sock.recv_into(self.limits.view, min(end - self.consumed, len(self.limits.view)))
+            except OSError:
+                taken = 0
+            if not taken:  # a reset has thrown the bytes away: there is nothing left to take
+                self.consumed = end
+                return
+            self.consumed += taken
+
+    def unread(self) -> bool:
+        """Does anything of it lie in the kernel that the broker has not heard of?"""
+        try:
+            return self.sock.recv_into(self.limits.view, len(self.limits.view), socket.MSG_PEEK) > (
+                self.forwarded - self.consumed
+            )
+        except OSError:
+            return False
+
+    def flush(self) -> int:
+        """Send what there is, in one call; returns how many bytes the kernel took."""
+        outbox = self.outbox
+        if self.backlog is not None:
+            return self._flush_backlog(self.backlog)
+        if not outbox:
+            return 0
+        data = outbox[0] if len(outbox) == 1 else b"".join(outbox)
+        outbox.clear()
+        try:
+            sent = self.sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            sent = len(data)  # nobody is there any more; reading tells the rest
+        self.sent += sent
+        if sent < len(data):
+            self.blocked = True
+            self._keep(bytearray(memoryview(data)[sent:]))
+        return sent
+
+    def _flush_backlog(self, backlog: bytearray) -> int:
+        """The client reads more slowly than others write: keep the order, and wait for room."""
+        before = len(backlog)
+        for piece in self.outbox:
+            backlog += piece
+        self.outbox.clear()
+        sent = 0
+        if not self.blocked:
+            try:
+                sent = self.sock.send(backlog)
+            except BlockingIOError:
+                pass
+            except OSError:
+                sent = len(backlog)
+            del backlog[:sent]
+            self.sent += sent
+            self.blocked = bool(backlog)
+        if not backlog:
+            self.backlog, self.inherited_backlog = None, 0
+        self.limits.backlogs.change(self, len(backlog) - before)
+        return sent
+
+    def _keep(self, backlog: bytearray) -> None:
+        self.backlog = backlog
+        self.limits.backlogs.change(self, len(backlog))
+
+    def drop_output(self) -> None:
+        """Nobody waits any longer for this client to read: it finds the end of the stream behind what it has got.
+
+        What is dropped counts as sent, as it does where nobody is there any more.
+        """
+        size, self.backlog, self.inherited_backlog, self.blocked = self.unsent, None, 0, False
+        self.sent += size
+        self.cut = True
+        if size:
+            self.limits.backlogs.change(self, -size)
+        with suppress(OSError):  # the client was faster
+            self.sock.shutdown(socket.SHUT_WR)
+
+    def resume_input(self, accepted: int, begun: int, discarding: bool) -> None:
+        """Go on behind what the broker has accepted, whatever was forwarded to one that is dead."""
+        self.forwarded, self.begun, self.discarding = max(accepted, self.consumed), begun, discarding
+        self.finished = self.sendq_reported = False
+        self.returned = begun > 0 or discarding  # nobody knows; a NUL just here, and not behind a CR, is rarer
+        self.limits.backlogs.stays(self)
+
+    def resume_output(self, total: int, unsent: bytes) -> None:
+        """Go on where a dead worker stopped, in the middle of a message or not.
+
+        When `total` bytes had been put into its output, these were `unsent`; the outbox holds what came after that.
+        Raises ValueError if the kernel has taken more than there was.
+        """
+        data = unsent + b"".join(self.outbox)
+        self.outbox.clear()
+        self.sent = total - len(unsent)
+        taken = len(data)  # all had been sent or dropped, or nobody is there any more
+        if self.fileno() < 0:
+            pass  # a stand-in for a socket that is lost
+        elif stream_position.has_finished(self.sock):
+            self.cut = not stream_position.is_over(self.sock)
+        else:
+            taken = stream_position.written(self.sock) - self.sent
+        if not 0 <= taken <= len(data):
+            raise ValueError(f"connection {self.id}: the kernel has taken {taken} bytes of {len(data)}")
+        self.sent += taken
+        if taken < len(data):
+            self._keep(bytearray(data[taken:]))
+        self.inherited_backlog = self.unsent  # nobody could send it while there was no worker
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the kernel has not taken yet, as of the last flush()."""
+        return len(self.backlog) if self.backlog is not None else 0
+
+    @property
+    def overdue(self) -> bool:
+        """Is it further behind than anybody may be?"""
+        return self.unsent > self.limits.sendq + self.inherited_backlog and not (self.sendq_reported or self.closing)

@@ -1,0 +1,114 @@
+"""Groups: the local members of a channel who want the same bytes. One item reaches each member's outbox.
+
+What is there is sent later, by one send() for each connection and turn, however many messages there were.
+
+A busy room's messages come in runs, and most members get exactly the same. So a run is joined once, not once for each
+member, and put into their outboxes when it ends. Whoever gets something else meanwhile (the sender of a message, who is
+left out and reads an echo) is an exception: they have their bytes at once, one by one. Everybody's order is the same as
+if each item had been appended to each outbox.
+"""
+
+from mpchat.worker.connection import Connection
+
+
+class Groups:
+    """All groups of a worker, and who has something to send this turn."""
+
+    def __init__(self) -> None:
+        self._members: dict[int, dict[int, Connection]] = {}  # group: connection: itself
+        self._pending: dict[int, Connection] = {}  # who has something to send
+        self._run: list[bytes] = []  # messages to the group below that most members have not got yet
+        self._run_group = 0
+        self._exceptions: dict[int, Connection] = {}  # members of it who have
+        self.deliveries = 0
+
+    def join(self, group: int, connection: Connection) -> None:
+        self._end_run()
+        self._members.setdefault(group, {})[connection.id] = connection
+
+    def leave(self, group: int, connection: Connection) -> None:
+        self._end_run()
+        del self._members[group][connection.id]
+        if not self._members[group]:
+            del self._members[group]
+
+    def cast(self, groups: tuple[int, ...], data: bytes, but: int) -> None:
+        """To every member of any of these groups once, except the connection `but`."""
+        if len(groups) == 1:
+            group = groups[0]
+            if group != self._run_group:
+                self._end_run()
+                self._run_group = group
+            self._add_to_run(self._members[group], data, but)
+            return
+        self._end_run()
+        members: dict[int, Connection] = {}
+        for group in groups:
+            members.update(self._members[group])
+        members.pop(but, None)
+        for connection in members.values():
+            connection.outbox.append(data)
+        self._pending.update(members)
+        self.deliveries += len(members)
+
+    def _add_to_run(self, members: dict[int, Connection], data: bytes, but: int) -> None:
+        self.deliveries += len(members)
+        if but in members:
+            self.deliveries -= 1
+            self._except(members[but])
+        self._run.append(data)
+        for id, connection in self._exceptions.items():
+            if id != but:
+                connection.outbox.append(data)
+
+    def send(self, connection: Connection, data: bytes) -> None:
+        if self._run and connection.id in self._members[self._run_group]:
+            self._except(connection)
+        connection.outbox.append(data)
+        self._pending[connection.id] = connection
+
+    def settle(self, connection: Connection) -> None:
+        """All that it has been sent so far lies in its outbox, and it is looked at in this turn."""
+        if self._run and connection.id in self._members[self._run_group]:
+            self._except(connection)
+        self._pending[connection.id] = connection
+
+    def clear(self) -> None:
+        """No groups, nobody to send to; whoever calls this empties the outboxes."""
+        self._members.clear()
+        self._pending.clear()
+        self._run = []
+        self._run_group = 0
+        self._exceptions = {}
+
+    def touch(self, connection: Connection) -> None:
+        """It has room again for what it could not take before, or its end has come."""
+        self._pending[connection.id] = connection
+
+    def forget(self, connection: Connection) -> None:
+        """It is closed, whatever was still to be sent."""
+        self._pending.pop(connection.id, None)
+
+    def take_pending(self) -> dict[int, Connection]:
+        """Those that may have something to send; the next turn begins."""
+        self._end_run()
+        pending, self._pending = self._pending, {}
+        return pending
+
+    def _except(self, connection: Connection) -> None:
+        """From here on this member's part of the run differs: what it has of it so far goes first."""
+        if connection.id not in self._exceptions:
+            self._exceptions[connection.id] = connection
+            connection.outbox += self._run
+
+    def _end_run(self) -> None:
+        if self._run:
+            members = self._members[self._run_group]
+            data = self._run[0] if len(self._run) == 1 else b"".join(self._run)
+            for id, connection in members.items():
+                if id not in self._exceptions:
+                    connection.outbox.append(data)
+            self._pending.update(members)
+        self._run = []
+        self._run_group = 0
+        self._exceptions = {}

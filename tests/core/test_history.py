@@ -1,0 +1,426 @@
+"""core: asking for a room's past, in both dialects, and what the answer becomes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mpchat.protocol.history import Row
+from mpchat.protocol.tags import message_id
+from tests.core.driver import UTC_OFFSET, WALL, Driver, Person
+
+S = ":mpchat.local "
+ALL = "batch draft/chathistory message-tags server-time"
+ANA = "ana!~ana@127.0.0.1"
+DAY = 24 * 3600
+
+
+@pytest.fixture
+def driver() -> Driver:
+    return Driver()
+
+
+def member(driver: Driver, caps: str = ALL) -> Person:
+    """beto, in #Ñandú, where six messages have been said; he has read everything."""
+    beto = driver.irc("beto", caps=caps)
+    beto.send("JOIN #Ñandú", *[f"NOTICE #Ñandú :{number}" for number in range(6)])
+    return beto
+
+
+def msgid(number: int) -> str:
+    return f"msgid={message_id(WALL, number)}"
+
+
+def row(number: int, text: str, kind: str = "PRIVMSG", after: int = 0) -> Row:
+    return number, WALL + after, "#ñandú", ANA, kind, text, UTC_OFFSET
+
+
+def gap(number: int) -> Row:
+    return number, WALL, "", "", "GAP", "", None
+
+
+ROWS = [row(3, "hola"), row(4, "aviso", "NOTICE", 1000), gap(4), row(5, "\x01ACTION saluda\x01", after=2000)]
+
+
+@pytest.mark.parametrize(
+    ("line", "about"),
+    [
+        ("CHATHISTORY LATEST #ñandú * 50", ("#ñandú", 0, 50, True)),
+        ("chathistory latest #ÑANDÚ * 1", ("#ñandú", 0, 1, True)),
+        ("CHATHISTORY LATEST #ñandú * 101", ("#ñandú", 0, 100, True)),
+        (f"CHATHISTORY LATEST #ñandú {msgid(3)} 50", ("#ñandú", 3, 50, True)),
+        (f"CHATHISTORY AFTER #ñandú {msgid(3)} 50", ("#ñandú", 3, 50, False)),
+        (f"CHATHISTORY AFTER #ñandú {msgid(0)} 999999999", ("#ñandú", 0, 100, False)),
+    ],
+)
+def test_what_is_asked(driver: Driver, line: str, about: tuple[str, int, int, bool]) -> None:
+    beto = member(driver)
+
+    assert beto.send(line, "PING x") == []
+
+    assert driver.asked == [("ask", beto.id, beto.sent - len("PING x\r\n"), "history", about)]
+    driver.answer([])
+    assert beto.heard()[-1].endswith("PONG mpchat.local :x"), "what came behind it has waited"
+
+
+LOST, BY_ID, NONE = "Messages could not be retrieved", "Messages are found by msgid only", "There is no such message"
+
+
+@pytest.mark.parametrize(
+    ("asked", "failure"),
+    [
+        ("LATEST", "INVALID_PARAMS LATEST :Insufficient parameters"),
+        ("LATEST #ñandú *", "INVALID_PARAMS LATEST :Insufficient parameters"),
+        ("LATEST #ñandú * 9 9", "INVALID_PARAMS LATEST :Too many parameters"),
+        ("LATEST #ñandú * 0", "INVALID_PARAMS LATEST 0 :Invalid limit"),
+        ("LATEST #ñandú * -1", "INVALID_PARAMS LATEST -1 :Invalid limit"),
+        ("LATEST #ñandú * ٣", "INVALID_PARAMS LATEST ٣ :Invalid limit"),
+        ("LATEST #ñandú * :", "INVALID_PARAMS LATEST * :Invalid limit"),
+        ("LATEST #lobby * 9", f"INVALID_TARGET LATEST #lobby :{LOST}"),
+        ("LATEST beto * 9", f"INVALID_TARGET LATEST beto :{LOST}"),
+        ("AFTER #x * 9", f"INVALID_TARGET AFTER #x :{LOST}"),
+        ("AFTER #ñandú * 9", f"INVALID_MSGREFTYPE AFTER #ñandú * :{BY_ID}"),
+        ("LATEST #ñandú timestamp=2023 9", f"INVALID_MSGREFTYPE LATEST #ñandú timestamp=2023 :{BY_ID}"),
+        ("AFTER #ñandú msgid=x 9", f"MESSAGE_ERROR AFTER #ñandú msgid=x :{NONE}"),
+        (f"AFTER #ñandú {msgid(7)} 9", f"MESSAGE_ERROR AFTER #ñandú {msgid(7)} :{NONE}"),
+        *[
+            (f"{verb} #ñandú * 9", f"INVALID_PARAMS {verb} :Unknown command")
+            for verb in ("BEFORE", "AROUND", "BETWEEN", "TARGETS", "NONSENSE")
+        ],
+    ],
+)
+def test_what_cannot_be_asked(driver: Driver, asked: str, failure: str) -> None:
+    beto = member(driver, "draft/chathistory")
+
+    assert beto.send(f"CHATHISTORY {asked}") == [S + "FAIL CHATHISTORY " + failure]
+    assert driver.asked == []
+
+
+def test_the_command_comes_with_its_capability(driver: Driver) -> None:
+    beto = member(driver, "batch")
+
+    assert beto.send("CHATHISTORY LATEST #ñandú * 9") == [S + "421 beto CHATHISTORY :Unknown command"]
+    assert beto.send("CHATHISTORY") == [S + "461 beto CHATHISTORY :Not enough parameters"]
+
+
+def test_the_answer_is_a_batch(driver: Driver) -> None:
+    beto = member(driver)
+    beto.send("CHATHISTORY LATEST #ñandú * 50")
+    driver.pass_time(5)
+    driver.answer(ROWS)
+
+    now = "@time=2023-11-14T22:13:25.123Z "
+    assert beto.heard() == [
+        now + S + "BATCH +history chathistory #Ñandú",
+        f"@batch=history;time=2023-11-14T22:13:20.123Z;{msgid(3)} :{ANA} PRIVMSG #Ñandú :hola",
+        f"@batch=history;time=2023-11-14T22:13:21.123Z;{msgid(4)} :{ANA} NOTICE #Ñandú :aviso",
+        "@batch=history;time=2023-11-14T22:13:20.123Z " + S + "NOTICE #Ñandú :some messages are missing here",
+        f"@batch=history;time=2023-11-14T22:13:22.123Z;{msgid(5)} :{ANA} PRIVMSG #Ñandú :\x01ACTION saluda\x01",
+        now + S + "BATCH -history",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("caps", "lines"),
+    [
+        ("", [f":{ANA} PRIVMSG #Ñandú :hola"]),
+        ("server-time", [f"@time=2023-11-14T22:13:20.123Z :{ANA} PRIVMSG #Ñandú :hola"]),
+        ("message-tags", [f"@{msgid(3)} :{ANA} PRIVMSG #Ñandú :hola"]),
+        ("batch", [
+            S + "BATCH +history chathistory #Ñandú",
+            f"@batch=history :{ANA} PRIVMSG #Ñandú :hola",
+            S + "BATCH -history",
+        ]),
+    ],
+)  # fmt: skip
+def test_each_is_told_what_they_can_read(driver: Driver, caps: str, lines: list[str]) -> None:
+    beto = member(driver, f"draft/chathistory {caps}")
+    beto.send("CHATHISTORY LATEST #ñandú * 50")
+    driver.answer([row(3, "hola")])
+
+    assert beto.heard() == lines
+
+
+def test_an_empty_answer_is_an_answer(driver: Driver) -> None:
+    beto = member(driver, "batch draft/chathistory")
+    beto.send("CHATHISTORY LATEST #ñandú * 50")
+    driver.answer([])
+
+    assert beto.heard() == [S + "BATCH +history chathistory #Ñandú", S + "BATCH -history"]
+
+
+@pytest.mark.parametrize(
+    ("since", "texts"),
+    [
+        (2, ["hola", "aviso", "some messages are missing here", "\x01ACTION saluda\x01"]),
+        (3, ["aviso", "some messages are missing here", "\x01ACTION saluda\x01"]),
+        (4, ["some messages are missing here", "\x01ACTION saluda\x01"]),
+        (5, []),
+    ],
+)
+def test_the_last_behind_a_message(driver: Driver, since: int, texts: list[str]) -> None:
+    """The gap behind the message that was read last is news too."""
+    beto = member(driver, "draft/chathistory")
+    beto.send(f"CHATHISTORY LATEST #ñandú {msgid(since)} 50")
+    driver.replace_broker()
+    driver.answer(ROWS)
+
+    assert [line.split(" :", 1)[1] for line in beto.heard()] == texts
+
+
+@pytest.mark.parametrize(
+    ("line", "verb"),
+    [("CHATHISTORY LATEST #ñandú * 9", "LATEST"), (f"CHATHISTORY AFTER #ñandú {msgid(3)} 9", "AFTER")],
+)
+def test_when_nobody_can_say(driver: Driver, line: str, verb: str) -> None:
+    beto = member(driver, "batch draft/chathistory")
+    beto.send(line)
+    driver.answer(None)
+
+    assert beto.heard() == [S + f"FAIL CHATHISTORY MESSAGE_ERROR {verb} #ñandú :Messages could not be retrieved"]
+
+
+def test_whoever_has_had_to_leave_meanwhile_reads_nothing(driver: Driver) -> None:
+    beto, ana = member(driver), driver.irc("ana")
+    ana.send("JOIN #ñandú")
+    beto.send("MODE #ñandú +o ana")
+    beto.heard()
+    beto.send("CHATHISTORY LATEST #ñandú * 9")
+    ana.send("KICK #ñandú beto")
+    driver.answer(ROWS)
+
+    assert beto.heard()[-1].endswith("FAIL CHATHISTORY INVALID_TARGET LATEST #ñandú :Messages could not be retrieved")
+
+
+# A room's past begins with the room
+
+
+def rows_of_two_rooms() -> list[Row]:
+    """What was said in the first #ñandú, and one line of the second: numbers count what is said anywhere."""
+    return [gap(6), row(6, "el viejo secreto"), gap(7), row(8, "nuevo")]
+
+
+def second_room(driver: Driver) -> Person:
+    """carla, in a room of a name that beto's keyed one had; seven messages have been said before it, one since."""
+    beto = member(driver)
+    beto.send("MODE #ñandú +sk llave", "PRIVMSG #ñandú :el viejo secreto", "PART #ñandú")
+    carla = driver.irc("carla", caps="draft/chathistory")
+    carla.send("JOIN #ÑANDÚ", "PRIVMSG #ñandú :nuevo")
+    return carla
+
+
+@pytest.mark.parametrize("line", ["LATEST #ñandú * 50", f"LATEST #ñandú {msgid(2)} 50", f"AFTER #ñandú {msgid(0)} 50"])
+def test_the_past_of_an_earlier_room_of_the_name_is_not_told(driver: Driver, line: str) -> None:
+    """It is neither asked for nor, whatever is answered, passed on; nor is what of it was lost."""
+    carla = second_room(driver)
+    driver.replace_broker()
+    carla.send(f"CHATHISTORY {line}")
+
+    assert driver.asked[-1][4][1] == 7
+    driver.answer(rows_of_two_rooms())
+    assert [line.split(" :")[1] for line in carla.heard()] == ["some messages are missing here", "nuevo"]
+
+
+def test_nor_in_plain_text(driver: Driver) -> None:
+    second_room(driver)
+    eva = reader(driver)
+    eva.send("/history")
+    driver.answer(rows_of_two_rooms()[:2])
+
+    assert eva.heard() == ["* the history has nothing of #ÑANDÚ"]
+
+
+def test_a_later_message_is_asked_for_by_its_number(driver: Driver) -> None:
+    carla = second_room(driver)
+    carla.send(f"CHATHISTORY AFTER #ñandú {msgid(8)} 50")
+
+    assert driver.asked[-1][4] == ("#ñandú", 8, 50, False)
+
+
+def test_a_room_that_outlives_a_restart_keeps_its_past(driver: Driver) -> None:
+    second_room(driver)
+    driver.start()
+    eva = reader(driver)
+    eva.send("/history")
+
+    assert driver.asked[-1][4] == ("#ñandú", 7, 20, True)
+
+
+def test_after_its_day_it_does_not(driver: Driver) -> None:
+    second_room(driver)
+    driver.start()
+    driver.pass_time(DAY)
+    eva = reader(driver)
+    eva.send("/history")
+
+    assert driver.asked[-1][4] == ("#ñandú", 8, 20, True)
+
+
+def test_the_lobby_was_always_there(driver: Driver) -> None:
+    driver.plain("ana").send("hola", "/quit")
+    driver.start()
+    eva = driver.plain("eva")
+    eva.send("/history")
+
+    assert driver.asked[-1][4] == ("#lobby", 0, 20, True)
+
+
+# Plain text
+
+
+def reader(driver: Driver) -> Person:
+    eva = driver.plain("eva")
+    eva.send("/join #Ñandú")
+    return eva
+
+
+@pytest.mark.parametrize(
+    ("line", "limit"),
+    [("/history", 20), ("/history 5", 5), ("/history  100 ", 100), ("/history 5000", 100)],
+)
+def test_plain_asks_for_the_last_lines(driver: Driver, line: str, limit: int) -> None:
+    eva = reader(driver)
+
+    assert eva.send(line) == []
+    assert driver.asked[-1][3:] == ("history", ("#ñandú", 0, limit, True))
+
+
+@pytest.mark.parametrize("line", ["/history 0", "/history -1", "/history x", "/history ٣", "/history 1 2"])
+def test_plain_explains_itself(driver: Driver, line: str) -> None:
+    assert reader(driver).send(line) == ["! /history [N]: how many of the room's last lines, at most 100"]
+
+
+def test_plain_reads_the_past_as_it_reads_the_present(driver: Driver) -> None:
+    eva = reader(driver)
+    eva.send("/history")
+    driver.answer([row(1, "ayer", after=-DAY * 1000), *ROWS])
+
+    assert eva.heard() == [
+        "[2023-11-13 23:13] <ana> ayer",
+        "[23:13] <ana> hola",
+        "[23:13] -ana- aviso",
+        "! some messages are missing here",
+        "[23:13] <*ana> saluda",
+    ]
+
+
+def test_a_line_keeps_the_hour_at_which_it_was_said(driver: Driver) -> None:
+    """Summer time begins: what is told carries the offset of its moment. Of an old row the present one must do."""
+    eva = reader(driver)
+    eva.send("en invierno")
+    driver.pass_time(60)
+    driver.utc_offset = 120
+    driver.pass_time(60)
+    eva.send("en verano")
+    facts = driver.core.facts()
+    assert eva.heard() == []
+    eva.send("/history")
+    driver.replace_broker()
+    driver.answer([*facts, row(3, "sin offset")[:6], (*row(4, "tampoco")[:6], None)])
+
+    assert [fact[6] for fact in facts] == [60, 120]
+    assert eva.heard() == [
+        "[2023-11-14 23:13] <eva> en invierno",
+        "[00:15] <eva> en verano",
+        "[00:13] <ana> sin offset",
+        "[00:13] <ana> tampoco",
+    ]
+
+
+def test_the_hour_goes_back_with_the_clock_on_the_wall(driver: Driver) -> None:
+    eva = reader(driver)
+    ana = driver.irc("ana")
+    ana.send("JOIN #ñandú")
+    eva.heard()
+    driver.wall -= 3 * 3600 * 1000
+    driver.pass_time(0)
+    ana.send("PRIVMSG #ñandú :hola")
+
+    assert eva.heard() == ["[20:13] <ana> hola"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        (None, "! the history does not answer, try again later"),
+        ([], "* the history has nothing of #Ñandú"),
+    ],
+)
+def test_plain_is_told_when_there_is_nothing(driver: Driver, answer: Any, line: str) -> None:
+    eva = reader(driver)
+    eva.send("/history")
+    driver.answer(answer)
+
+    assert eva.heard() == [line]
+
+
+def test_plain_reads_nothing_of_a_room_it_was_kicked_out_of(driver: Driver) -> None:
+    ana = driver.irc("ana")
+    ana.send("JOIN #Ñandú")
+    eva = reader(driver)
+    eva.send("/history")
+    ana.send("KICK #Ñandú eva")
+    eva.heard()
+    driver.answer(ROWS)
+
+    assert eva.heard() == ["! you are no longer in #ñandú"]
+
+
+# Rooms of an earlier run
+
+
+@pytest.mark.parametrize("jump", [-500 * DAY, 500 * DAY])
+def test_a_clock_that_is_set_neither_drops_nor_keeps_rooms(driver: Driver, jump: int) -> None:
+    """Within a run their day is one of the monotonic clock."""
+    driver.irc("ana").send("JOIN #secreto", "MODE #secreto +k llave")
+    driver.start()
+    driver.pass_time(60)
+    driver.wall += jump * 1000
+    driver.pass_time(DAY - 61)
+    assert b"#secreto" in driver.core.dump()
+    driver.pass_time(1)
+    assert b"#secreto" not in driver.core.dump()
+
+
+@pytest.mark.parametrize(
+    ("between", "left"),
+    [(0, DAY / 2), (DAY / 4, DAY / 4), (DAY / 2 - 1, 1), (DAY / 2, 0), (-500 * DAY, DAY / 2), (500 * DAY, 0)],
+)
+def test_between_two_runs_there_is_but_the_wall_clock(driver: Driver, between: float, left: float) -> None:
+    """The monotonic one may have begun anew. A clock that was set back says that no time has passed."""
+    driver.irc("ana").send("JOIN #secreto")
+    driver.start()
+    driver.pass_time(DAY / 2)
+    driver.wall += int(between * 1000)
+    driver.mono = 5
+    driver.start()
+    assert (b"#secreto" in driver.core.dump()) == (left > 0)
+    driver.pass_time(max(0, left - 1))
+    assert (b"#secreto" in driver.core.dump()) == (left > 0)
+    driver.pass_time(1)
+    assert b"#secreto" not in driver.core.dump()
+
+
+def test_kept_rooms_go_when_their_day_is_over(driver: Driver) -> None:
+    def kept() -> int:
+        return driver.core.dump().count(b"#secreto")
+
+    driver.irc("ana").send("JOIN #secreto")
+    driver.start()
+    driver.pass_time(DAY - 1)
+    assert kept()
+    driver.pass_time(1)
+    assert not kept()
+
+
+def test_a_room_kept_later_stays_longer(driver: Driver) -> None:
+    driver.irc("ana").send("JOIN #one")
+    driver.start()
+    driver.wall += DAY * 500
+    driver.irc("ana").send("JOIN #two")
+    driver.start()
+    driver.pass_time(DAY / 2)
+
+    assert b"#one" not in driver.core.dump()
+    assert b"#two" in driver.core.dump()

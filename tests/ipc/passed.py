@@ -1,0 +1,123 @@
+"""A program: it gives a lane to a process that is already running, and looks what is left of it in the end.
+
+test_mailing.py runs it on every Python there is. It needs nothing but Python and Linux.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import socket
+import threading
+from multiprocessing import get_context
+from typing import Any
+
+from mpchat.ipc import queue_passing
+from mpchat.ipc.link import Link
+from mpchat.ipc.transport import QueuePair, Transport
+from tests.ipc.semaphores import names
+
+PATIENCE = 10
+ROUNDS = 3
+BATCHES = 500
+
+
+def main() -> None:
+    context = get_context("spawn")
+    one, other = Link.pair()
+    child = context.Process(target=echo, args=(other,), daemon=True)
+    child.start()
+    other.close()
+    link = Link(one)
+    before = open_files()
+    for number in range(ROUNDS):
+        use(link, number)
+        gc.collect()
+        assert open_files() == before, (before, open_files())
+    link.post("end")
+    child.join(PATIENCE)
+    assert child.exitcode == 0, child.exitcode
+    link.close()
+
+
+def use(link: Link, number: int) -> None:
+    """One lane from its making to its end, with the child at the other end."""
+    transport = QueuePair.make(get_context("spawn"))
+    semaphores = names(transport)
+    pickled, fds = queue_passing.dump((number, transport, "and more"))
+    assert len(fds) == 4
+    link.post("transport", pickled, fds=fds)
+    assert next_message(link) == ("opened", number, "and more")
+    end = transport.at_broker()
+    assert all(name.exists() for name in semaphores)
+    sent = [(batch, os.urandom(batch * 10)) for batch in range(BATCHES)]
+    for each in sent:
+        end.put(each)
+    received: list[Any] = []
+    while len(received) < BATCHES:
+        wait_for(end)
+        received += end.take()
+    assert received == sent
+    finish(end, transport.down)
+    assert next_message(link) == ("closed", 0)
+    del transport, end
+    gc.collect()
+    assert not any(name.exists() for name in semaphores)
+
+
+def echo(sock: socket.socket) -> None:
+    """The child: gives back what comes by each lane, and says how many descriptors more it has open afterwards."""
+    link = Link(sock)
+    wait_for(link)
+    before = open_files()
+    while (message := next_message_with_fds(link))[0] != ("end",):
+        (_, pickled), fds = message
+        number, transport, more = queue_passing.load(pickled, fds)
+        end = transport.at_worker()
+        link.post("opened", number, more)
+        while not end.ended:
+            wait_for(end)
+            for batch in end.take():
+                end.put(batch)
+        finish(end, transport.up)
+        del transport, end
+        gc.collect()
+        link.post("closed", len(open_files()) - len(before))
+    link.close()
+
+
+def finish(end: Transport, sink: Any) -> None:
+    """Close it, and wait until its feeder thread has closed the pipe."""
+    end.close()
+    for thread in threading.enumerate():
+        if thread.name == "QueueFeederThread":
+            thread.join(PATIENCE)
+    assert sink._writer.closed
+
+
+def open_files() -> list[str]:
+    return os.listdir("/proc/self/fd")
+
+
+def wait_for(source: Any) -> None:
+    assert select.select([source], [], [], PATIENCE)[0], "nothing came"
+
+
+def next_message_with_fds(link: Link) -> tuple[tuple[Any, ...], list[int]]:
+    messages: list[tuple[tuple[Any, ...], list[int]]] = []
+    while not messages:
+        wait_for(link)
+        messages = link.take()
+        assert not link.ended
+    [message] = messages
+    return message
+
+
+def next_message(link: Link) -> tuple[Any, ...]:
+    return next_message_with_fds(link)[0]
+
+
+if __name__ == "__main__":
+    main()
+    print("all is well")  # noqa: T201  what test_mailing.py waits for

@@ -1,0 +1,478 @@
+"""What a process does with messages that no process of ours sends: it reports the sender, drops the link, and goes on.
+
+Worker, broker and recorder are real, and so are their links and lanes; the test is the supervisor, and all others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mpchat.broker.broker import Broker
+from mpchat.ipc import queue_passing
+from mpchat.ipc.frames import UnknownMessage, most_looks
+from mpchat.ipc.link import Link
+from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
+from mpchat.ipc.transport import QueuePair, Transport
+from mpchat.recorder.recorder import Recorder
+from mpchat.runtime.log import Log
+from mpchat.settings import Settings
+from mpchat.store.data_directory import claim
+from mpchat.worker.worker import Worker
+from tests.worker.pairs import PATIENCE
+
+FEW_ROWS = FIRST_WORKER_ROW + 1
+CLIENT = 1 << 32 | 1
+HOST = "192.0.2.7"
+
+
+class Supervisor:
+    """The other end of a process's control link; it makes what connects the process to others, as wiring.py does."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        ours, theirs = Link.pair()
+        self.link, self.control = Link(ours), Link(theirs)
+        self.heard: list[tuple[Any, ...]] = []
+        stack.callback(self.link.close)
+        stack.callback(self.control.close)
+
+    def connect(self, *message: Any) -> Link:
+        """Give the process a link; returns the other end."""
+        ours, theirs = Link.pair()
+        with theirs:
+            self.link.post(*message, fds=(theirs.fileno(),))
+        other = Link(ours)
+        self._stack.callback(other.close)
+        return other
+
+    def transport(self, *about: Any, to: str) -> Transport:
+        """Give the process, a worker or a broker, a lane; returns the other end."""
+        transport = QueuePair.make(get_context("spawn"))
+        data, fds = queue_passing.dump(transport)
+        self.link.post("transport", *about, data, fds=fds)
+        opened: QueuePair = queue_passing.load(data, [os.dup(fd) for fd in fds])
+        self._stack.callback(transport.let_go)  # not before the process has opened it too
+        end = opened.at_broker() if to == "worker" else opened.at_worker()
+        self._stack.callback(end.close)
+        return end
+
+    def accused(self) -> list[str]:
+        """Of whom the process has said that they misbehave, since the last time."""
+        self.heard += [message for message, _ in self.link.take()]
+        found = [message for message in self.heard if message[0] == "misbehaves"]
+        self.heard = [message for message in self.heard if message[0] != "misbehaves"]
+        assert all(isinstance(why, str) and why for _, _, why in found)
+        return [role for _, role, _ in found]
+
+
+@pytest.fixture
+def stack() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as it:
+        yield it
+
+
+@pytest.fixture
+def supervisor(stack: contextlib.ExitStack) -> Supervisor:
+    return Supervisor(stack)
+
+
+SETTINGS = Settings(workers=1)
+
+
+# A worker
+
+
+class WorkerTurns:
+    """A worker, a turn at a time."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self.supervisor = supervisor
+        self.worker = Worker(supervisor.control, SETTINGS, Scoreboard.make(FEW_ROWS), 0)
+        self.worker.poller.watch(supervisor.control)
+        self.acceptor = supervisor.connect("acceptor")
+        self.broker = supervisor.transport(1, to="worker")
+        self.turn()
+        assert [message for message, _ in self.acceptor.take()] == [("all",)]
+
+    def turn(self) -> None:
+        """Deal with what has come, and with what comes by that."""
+        patience = PATIENCE
+        while events := self.worker.poller.wait(patience):
+            patience = 0
+            for source, readable, writable, _ in events:
+                if isinstance(source, Transport):
+                    self.worker.attachment.drain_transport(source)
+                elif source is self.supervisor.control:
+                    self.worker.attachment.on_control(self.supervisor.control)
+                elif isinstance(source, Link):
+                    self.worker.attachment.link_event(source, readable, writable)
+
+    def close(self) -> None:
+        attachment = self.worker.attachment
+        if attachment.transport is not None:
+            attachment.leave(attachment.transport)
+        if attachment.link is not None:
+            attachment.leave_link(attachment.link)
+        for connection in self.worker.connections.values():
+            connection.sock.close()
+
+
+@pytest.fixture
+def worker(supervisor: Supervisor) -> Iterator[WorkerTurns]:
+    it = WorkerTurns(supervisor)
+    yield it
+    it.close()
+
+
+@pytest.mark.parametrize(
+    ("message", "descriptors"),
+    [
+        (("nonsense",), 0),
+        ((), 0),
+        (("synced", 1), 0),
+        (("synced",), 1),
+        (("client", CLIENT, False, HOST), 0),
+        (("client", CLIENT, False, HOST), 2),
+        (("client", "1", False, HOST), 1),
+        (("client", CLIENT, HOST), 1),
+    ],
+)
+def test_a_worker_and_an_acceptor_that_misbehaves(
+    worker: WorkerTurns, stack: contextlib.ExitStack, message: tuple[Any, ...], descriptors: int
+) -> None:
+    sock = stack.enter_context(socket.socket())
+    worker.acceptor.post("synced")
+    worker.acceptor.post(*message, fds=(sock.fileno(),) * descriptors)
+    worker.turn()
+    assert worker.supervisor.accused() == ["acceptor"]
+    assert worker.worker.attachment.link is None
+    assert worker.worker.attachment.synced, "what it had said before counts"
+    worker.acceptor = worker.supervisor.connect("acceptor")
+    worker.turn()
+    worker.acceptor.post("client", CLIENT, False, HOST, fds=(sock.fileno(),))
+    worker.turn()
+    assert list(worker.worker.connections) == [CLIENT]
+    assert worker.supervisor.accused() == []
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_a_workers_socket_is_of_the_family_that_it_is_of(
+    worker: WorkerTurns, stack: contextlib.ExitStack, family: int
+) -> None:
+    try:
+        sock = stack.enter_context(socket.socket(family))
+    except OSError as error:
+        pytest.skip(f"this system has no such sockets: {error}")
+    worker.acceptor.post("client", CLIENT, False, HOST, fds=(sock.fileno(),))
+    worker.turn()
+    assert worker.worker.connections[CLIENT].sock.family == family
+
+
+def test_a_dead_acceptors_link_need_not_end(worker: WorkerTurns, stack: contextlib.ExitStack) -> None:
+    """Its descriptor may still be on its way to somebody: what it had said counts, and its successor is heard."""
+    copy = stack.enter_context(socket.socket(fileno=os.dup(worker.acceptor.fileno())))
+    worker.acceptor.post("synced")
+    worker.acceptor.close()
+    worker.acceptor = worker.supervisor.connect("acceptor")
+    worker.worker.attachment.on_control(worker.supervisor.control)  # before it has looked at the old one
+    assert worker.worker.attachment.synced
+    assert worker.worker.attachment.link is not None
+    copy.close()
+    assert [message for message, _ in worker.acceptor.take()] == [("all",)]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "nonsense",
+        ("nonsense",),
+        (),
+        7,
+        None,
+        ("items", 1, 0, 0),
+        ("items", "1", 0, 0, []),
+        ("items", 1, 0, 0, None),
+        ("items", 2, 0, 0, []),  # a gap
+        ("items", 1, 0, 0, [("nonsense", 1)]),
+        ("items", 1, 0, 0, [("end",), ("end", 1)]),
+        ("items", 1, 0, 0, [7]),
+        ("items", 1, 0, 0, [()]),
+        ("items", 1, 0, 0, [("cast", 1, b"hola", 0)]),
+        ("items", 1, 0, 0, [(["open"], 1)]),
+        ("state", 0, [(CLIENT, 0, "", False)], []),
+        ("state", 0, [], [(1, 2)]),
+        ("state", 0, [], [(1, ("x",))]),
+        ("state", 0, []),
+        ("go", [(CLIENT, 0, 0)]),
+        ("go", 7),
+    ],
+)
+def test_a_worker_and_a_broker_that_misbehaves(worker: WorkerTurns, message: Any) -> None:
+    """It keeps its place in the stream, and says it to the next one."""
+    worker.broker.put(message)
+    worker.turn()
+    attachment = worker.worker.attachment
+    assert worker.supervisor.accused() == ["broker"]
+    assert attachment.transport is None
+    is_good_before = message == ("items", 1, 0, 0, [("end",), ("end", 1)])
+    assert attachment.position == is_good_before
+    broker = worker.supervisor.transport(2, to="worker")
+    worker.turn()
+    broker.put(("items", 1 + is_good_before, 0, 0, [("open", CLIENT)]))
+    worker.turn()
+    assert attachment.position == 1 + is_good_before
+    assert worker.supervisor.accused() == []
+
+
+def test_a_worker_and_frames_that_do_not_end(worker: WorkerTurns) -> None:
+    """Nonsense may look like the beginning of a large frame: what comes behind it must not be swallowed for ever."""
+    os.write(worker.broker._sink._writer.fileno(), b"\0\0\x40\0nonsense")
+    os.write(worker.acceptor.fileno(), b"\0\0\x40\0nonsense")
+    worker.turn()
+    for _ in range(2):
+        worker.worker.attachment.look(most=3)
+    assert worker.supervisor.accused() == []
+    worker.worker.attachment.look(most=3)
+    assert worker.supervisor.accused() == ["broker", "acceptor"]
+    assert (worker.worker.attachment.transport, worker.worker.attachment.link) == (None, None)
+
+
+def test_what_a_worker_cannot_do_with_a_right_item_is_its_own_fault(worker: WorkerTurns) -> None:
+    """Another broker would send it once more, and be called a liar too."""
+    worker.broker.put(("items", 1, 0, 0, [("leave", 1, CLIENT)]))
+    with pytest.raises(KeyError):
+        worker.turn()
+    assert worker.supervisor.accused() == []
+
+
+def test_a_worker_does_not_go_on_with_a_supervisor_that_misbehaves(worker: WorkerTurns) -> None:
+    worker.supervisor.link.post("nonsense")
+    with pytest.raises(UnknownMessage, match="nonsense"):
+        worker.turn()
+
+
+# A broker
+
+
+class BrokerTurns:
+    """A broker, a turn at a time; what nobody has sent yet is not waited for."""
+
+    def __init__(self, supervisor: Supervisor, folder: Path) -> None:
+        self.supervisor = supervisor
+        settings = Settings(workers=1, data=str(folder))
+        log = Log("broker", "error", False)
+        self.broker = Broker(supervisor.control, log, settings, Scoreboard.make(FEW_ROWS))
+        self.broker.poller.watch(supervisor.control)
+        self.broker.open_recovery()
+        self.broker.remember(is_first=True, skip=0)
+        self.worker = supervisor.transport(0, 1, to="broker")
+        self.turn()
+        self.recorder = supervisor.connect("link", 0)
+        self.turn()
+
+    def turn(self) -> None:
+        """What came first may be a message that has descriptors with it; such a one is read alone."""
+        for timeout in (PATIENCE, 0, 0):
+            self.broker.listen(timeout)
+            self.broker.work()
+
+    def close(self) -> None:
+        self.broker.streams.leave(0)
+        self.broker.history_client.close()
+
+
+@pytest.fixture
+def broker(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BrokerTurns]:
+    monkeypatch.chdir(tmp_path)  # a broker works in its data directory
+    it = BrokerTurns(supervisor, tmp_path)
+    yield it
+    it.close()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "nonsense",
+        ("nonsense",),
+        (),
+        7,
+        None,
+        ("batch", 0, 0),
+        ("batch", 0, 0, None),
+        ("batch", None, 0, []),
+        ("batch", -1, 0, []),
+        ("batch", 0, -1, []),
+        ("checkpoint", 0, [], 7),
+        ("checkpoint", 0, [(CLIENT, 0, b"")], []),
+        ("checkpoint", 0, [(CLIENT, 0, "", 0)], []),
+        ("checkpoint", 0, [], ["1"]),
+        ("checkpoint", 1 << 40, [], []),
+        ("checkpoint", -1, [], []),
+        ("attach", 1 << 40),
+        ("attach", None),
+        *(
+            ("batch", 0, 0, [("line", CLIENT, 5, b"hola"), record])
+            for record in (
+                ("nonsense", CLIENT),
+                ("nonsense", CLIENT, 5, b"hola"),
+                ("line", CLIENT, 5, "hola"),
+                ("line", CLIENT, "5", b"hola"),
+                ("line", None, 5, b"hola"),
+                ("line", CLIENT, True, b"hola"),
+                ("line", CLIENT, 5),
+                ("part", CLIENT, 5, True),
+                ("overlong", CLIENT, 5, b""),
+                (["line"], CLIENT, 5, b"hola"),
+                {"line": 1, 2: 2, 3: 3, b"": b""},
+                "line",
+                7,
+                (),
+                ("open", 1, CLIENT, False, HOST),  # another worker's
+                ("open", 0, CLIENT, False, None),
+                ("gone", CLIENT, b"bye"),
+                ("silent", CLIENT, 1),
+                ("stop", "because"),  # a broker's own records
+                ("start", (), 1, 0, 0, 0),
+                ("clock", 0, 0),
+                ("answer", CLIENT, True),
+                ("again", CLIENT),
+                ("skip", 1, CLIENT),
+                ("full", (CLIENT,)),
+            )
+        ),
+    ],
+)
+def test_a_broker_and_a_worker_that_misbehaves(broker: BrokerTurns, message: Any) -> None:
+    """Nothing of the batch has happened, nor is it in the journal: the core could not have dealt with it."""
+    journal = broker.broker.recovery.position
+    broker.worker.put(message)
+    broker.turn()
+    assert broker.supervisor.accused() == ["worker0"]
+    assert broker.broker.streams.ended
+    assert not broker.broker.pending
+    assert broker.broker.recovery.position == journal
+    other = broker.supervisor.transport(0, 2, to="broker")
+    broker.turn()
+    other.put(("attach", -1))
+    broker.turn()
+    other.put(("batch", 0, 0, [("open", 0, CLIENT, False, HOST), ("line", CLIENT, 5, b"PING hola")]))
+    broker.turn()
+    assert broker.broker.recovery.core.dealt_with(CLIENT) == 5
+    assert broker.supervisor.accused() == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ("nonsense",),
+        (),
+        ("idle",),
+        ("idle", "0"),
+        ("rows", CLIENT, 5),
+        ("rows", CLIENT, 5, [(1, 2, "#lobby", "ana", "PRIVMSG")]),
+        ("rows", CLIENT, 5, [(1, 2, "#lobby", "ana", "PRIVMSG", b"hola")]),
+    ],
+)
+def test_a_broker_and_a_recorder_that_misbehaves(broker: BrokerTurns, message: tuple[Any, ...]) -> None:
+    """What had been asked is asked of the next one; an answer that came before that is one."""
+    history_client = broker.broker.history_client
+    history_client.ask(CLIENT, 5, "#lobby", -1, 10, True)
+    history_client.ask(CLIENT + 1, 5, "#lobby", -1, 10, True)
+    broker.recorder.post("rows", CLIENT + 1, 5, [])
+    broker.recorder.post(*message)
+    broker.turn()
+    assert list(history_client._open) == [(CLIENT, 5)], "the other one is answered"
+    assert broker.supervisor.accused() == ["recorder"]
+    assert history_client.recorder is None
+    other = broker.supervisor.connect("link", 0)
+    broker.turn()
+    assert [message[2] for message, _ in other.take() if message[0] == "history"] == [CLIENT]
+
+
+def test_a_broker_and_frames_that_do_not_end(broker: BrokerTurns) -> None:
+    os.write(broker.worker._sink._writer.fileno(), b"\0\0\x40\0nonsense")
+    os.write(broker.recorder.fileno(), b"\0\0\x40\0nonsense")
+    broker.turn()
+    for _ in range(most_looks(SETTINGS.hang_limit)):
+        assert broker.supervisor.accused() == []
+        broker.broker.look()
+    assert broker.supervisor.accused() == ["worker0", "recorder"]
+    assert (broker.broker.streams.ended, broker.broker.history_client.recorder) == (True, None)
+
+
+def test_a_broker_does_not_go_on_with_a_supervisor_that_misbehaves(broker: BrokerTurns) -> None:
+    broker.supervisor.link.post("link", 0)
+    with pytest.raises(UnknownMessage, match="link"):
+        broker.turn()
+
+
+# A recorder
+
+
+@pytest.fixture
+def recorder(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(workers=1, data=str(tmp_path))
+    log, scoreboard = Log("recorder", "error", False), Scoreboard.make(FEW_ROWS)
+    it = Recorder(supervisor.control, log, settings, scoreboard, claim(tmp_path))
+    yield it
+    if it.broker is not None:
+        it.leave(it.broker)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ("nonsense",),
+        (),
+        ("grown", 1),
+        ("history", 0, CLIENT, 5, "#lobby", -1),
+        ("history", 0, CLIENT, 5, b"#lobby", -1, 10),
+    ],
+)
+def test_a_recorder_and_a_broker_that_misbehaves(
+    supervisor: Supervisor, recorder: Recorder, message: tuple[Any, ...]
+) -> None:
+    broker = supervisor.connect("broker")
+    recorder.on_control()
+    assert recorder.broker is not None
+    broker.post("history", 0, CLIENT, 5, "#lobby", -1, 10)
+    broker.post(*message)
+    recorder.hear(recorder.broker, writable=False)
+    assert supervisor.accused() == ["broker"]
+    assert recorder.broker is None
+    broker = supervisor.connect("broker")
+    recorder.on_control()
+    assert recorder.broker is not None
+    broker.post("grown")
+    recorder.hear(recorder.broker, writable=False)
+    assert supervisor.accused() == []
+
+
+def test_a_recorder_and_a_frame_that_does_not_end(supervisor: Supervisor, recorder: Recorder) -> None:
+    broker = supervisor.connect("broker")
+    recorder.on_control()
+    assert recorder.broker is not None
+    os.write(broker.fileno(), b"\0\0\x40\0nonsense")
+    recorder.hear(recorder.broker, writable=False)
+    for _ in range(most_looks(SETTINGS.hang_limit)):
+        assert supervisor.accused() == []
+        recorder.look()
+    assert supervisor.accused() == ["broker"]
+    assert recorder.broker is None
+
+
+def test_a_recorder_does_not_go_on_with_a_supervisor_that_misbehaves(
+    supervisor: Supervisor, recorder: Recorder
+) -> None:
+    supervisor.link.post("nonsense")
+    with pytest.raises(UnknownMessage, match="nonsense"):
+        recorder.on_control()

@@ -1,0 +1,453 @@
+"""protocol/secrets: no password is in a record, however its line was written."""
+
+import time
+from itertools import accumulate, pairwise
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mpchat.protocol.message import parse
+from mpchat.protocol.redaction import Redaction
+from mpchat.settings import ChatSettings
+from tests.core.driver import Driver
+
+SECRET = "5up3r-ſecret"
+
+hidden = st.text(st.sampled_from("\x00\x07\x0b\x1b\x7f\x85\u202e\u202e"), max_size=2)  # what clean() takes away
+spaces = st.text(st.sampled_from(" \t"), min_size=1, max_size=3)
+word = st.text(st.characters(codec="utf-8", exclude_characters=" \t\r\n", exclude_categories=["Cc"]), max_size=8)
+
+
+def spelled(command: str) -> st.SearchStrategy[str]:
+    """A command in any case, with bytes that nobody sees between its letters."""
+    letters = [st.tuples(hidden, st.sampled_from([letter, letter.lower()])) for letter in command]
+    return st.tuples(*letters).map(lambda pairs: "".join(before + letter for before, letter in pairs))
+
+
+before = st.tuples(
+    st.one_of(st.just(""), st.tuples(st.just("@"), word, spaces).map("".join)),
+    st.one_of(st.just(""), st.tuples(st.just(":"), word, spaces).map("".join)),
+).map("".join)
+irc_command = st.one_of(
+    spelled("PASS"), st.tuples(spelled("OPER"), spaces, word.filter(str.isalnum)).map("".join)
+).flatmap(lambda head: st.tuples(st.just(head), spaces, st.sampled_from(["", ":"])).map("".join))
+
+
+odd = st.text(st.sampled_from("\t\x1b\x00\x9b\u202e\x02\ufffd  :@é\u00a0\u3000\x0b\r;=a"), max_size=3)
+anything = st.tuples(
+    odd,
+    st.one_of(st.just(""), st.tuples(st.just("@"), odd, st.just(" ")).map("".join)),
+    st.one_of(st.just(""), st.tuples(st.just(":"), odd, st.just(" ")).map("".join)),
+    st.sampled_from(["PASS", "pass", "OPER", "oPeR"]),
+    st.one_of(st.sampled_from([" ", "  ", "\t"]), st.tuples(odd, st.just(" ")).map("".join)),
+    st.one_of(st.sampled_from(["", "root ", "root  :", ":"]), st.tuples(odd, st.just(" ")).map("".join)),
+    st.just(SECRET),
+    odd,
+).map("".join)
+
+
+@settings(max_examples=1000)
+@given(text=anything, cuts=st.lists(st.integers(1, 30), max_size=4))
+@example(text=f"@a\tb PASS {SECRET}", cuts=[])
+@example(text=f"OPER \x1b {SECRET}", cuts=[6, 7])
+def test_whatever_the_dialect_takes_for_a_secret_is_withheld(text: str, cuts: list[int]) -> None:
+    """In one piece, and in several."""
+    message = parse(text.removesuffix("\r"))
+    secrets = message.params[{"PASS": 0, "OPER": 1}.get(message.command, len(message.params)) :]
+    if not any(SECRET in secret for secret in secrets) or not all(message.params[:2]):
+        return
+    data = text.encode()
+    for places in ([0, len(data)], [0, *sorted({cut for cut in cuts if cut < len(data)}), len(data)]):
+        redaction = Redaction()
+        redaction.take(("open", 0, 7, False, "127.0.0.1"))
+        shown = b""
+        for start, end in pairwise(places):
+            is_last = end == len(data)
+            shown += redaction.take(("line" if is_last else "part", 7, end + is_last, data[start:end]))[3]
+        assert SECRET[:4].encode() not in shown
+        assert shown.endswith(b"*")
+        assert SECRET in redaction.secret(7, len(data) + 1)
+        assert parse(shown.decode()).command == message.command, "and it is still what it was"
+
+
+@given(lead=st.one_of(st.just(""), spaces, hidden), before=before, command=irc_command)
+def test_no_secret_survives_whatever_stands_before_it(lead: str, before: str, command: str) -> None:
+    redaction = Redaction()
+    redaction.take(("open", 0, 7, False, "127.0.0.1"))
+
+    record = redaction.take(("line", 7, 99, (lead + before + command + SECRET).encode()))
+
+    assert SECRET.encode() not in record[3]
+    assert record[:3] == ("line", 7, 99)
+    assert record[3].endswith(b"*")
+    assert SECRET in redaction.secret(7, 99)  # a tab in front of its colon belongs to it
+
+
+@given(lead=st.text(st.sampled_from(" \t\u00a0\u3000\x1f\x1b\u202e"), max_size=3), command=spelled("/PASS"), gap=spaces)
+def test_nor_in_plain_text(lead: str, command: str, gap: str) -> None:
+    redaction = Redaction()
+    redaction.take(("open", 0, 7, True, "127.0.0.1"))
+
+    record = redaction.take(("line", 7, 99, (lead + command + gap + SECRET).encode()))
+
+    assert record == ("line", 7, 99, record[3].rpartition(b" ")[0] + b" *")
+    assert SECRET.encode() not in record[3]
+    assert redaction.secret(7, 99) == SECRET
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "PASS me the salt",
+        "pass me the salt",
+        "oper ana secret",
+        ":x PASS me the salt",
+        "//pass me the salt",
+        "say /pass me the salt",
+        "hello",
+        "",
+    ],
+)
+def test_what_a_plain_user_says_is_not_touched(line: str) -> None:
+    redaction = Redaction()
+    redaction.take(("open", 0, 7, True, "127.0.0.1"))
+
+    assert redaction.take(("line", 7, 20, line.encode())) == ("line", 7, 20, line.encode())
+    assert redaction.secret(7, 20) == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["PRIVMSG #a :PASS word", "PASSWORD x", "PASS", "PASS ", "OPER ana", "OPER ana ", "OPERA ana x", "NICK pass", ""],
+)
+def test_nor_what_holds_no_secret_in_irc(line: str) -> None:
+    redaction = Redaction()
+    redaction.take(("open", 0, 7, False, "127.0.0.1"))
+
+    assert redaction.take(("line", 7, 20, line.encode())) == ("line", 7, 20, line.encode())
+
+
+@pytest.mark.parametrize(
+    ("line", "seen", "secret"),
+    [
+        ("PASS secret", "PASS *", "secret"),
+        ("PASS :two words ", "PASS :*", "two words"),
+        ("OPER root secret", "OPER root *", "secret"),
+        ("oper root :secret", "oper root :*", "secret"),
+        ("@t=1;u=2 :ana  PASS secret", "@t=1;u=2 :ana  PASS *", "secret"),
+        ("/pass secret", "/pass *", "secret"),  # typed into the wrong dialect
+    ],
+)
+def test_the_rest_of_the_line_stays(line: str, seen: str, secret: str) -> None:
+    redaction = Redaction()
+    redaction.take(("open", 0, 7, False, "127.0.0.1"))
+
+    assert redaction.take(("line", 7, 20, line.encode())) == ("line", 7, 20, seen.encode())
+    assert redaction.secret(7, 20) == secret
+
+
+@given(
+    line=st.sampled_from([f"PASS {SECRET}", f"@a=b :me  oper  root  :{SECRET}", f"/pass {SECRET}"]),
+    cuts=st.lists(st.integers(1, 40), max_size=5),
+    plain=st.booleans(),
+)
+def test_a_secret_that_comes_in_pieces_is_withheld_too(line: str, cuts: list[int], plain: bool) -> None:
+    """A line's beginning is forwarded before its end has come: nothing that is shown may be part of the secret."""
+    plain = plain and line.startswith("/")
+    redaction = Redaction()
+    redaction.take(("open", 0, 7, plain, "127.0.0.1"))
+    data = line.encode()
+    places = [0, *sorted({cut for cut in cuts if cut < len(data)}), len(data)]
+
+    shown = b""
+    for start, end in pairwise(places):
+        is_last = end == len(data)
+        record = redaction.take(("line" if is_last else "part", 7, end + is_last, data[start:end]))
+        shown += record[3]
+
+    assert shown == data.removesuffix(SECRET.encode()) + b"*"
+    assert redaction.secret(7, len(data) + 1) == SECRET
+    assert redaction.take(("line", 7, 99, b"NICK ana")) == ("line", 7, 99, b"NICK ana"), "the next line is another"
+
+
+@given(
+    line=st.sampled_from([f"PASS {SECRET}", f"oper root {SECRET}", "NICK ana"]),
+    cut=st.integers(1, 14),
+    first=st.integers(1, 14),
+)
+def test_a_block_that_has_not_happened_leaves_no_trace(line: str, cut: int, first: int) -> None:
+    """The worker died while it waited, and its successor divides the same bytes otherwise."""
+    data = line.encode()
+    whole = [("open", 0, 7, False, "127.0.0.1"), ("line", 7, len(data) + 1, data)]
+    divided = [whole[0], ("part", 7, first, data[:first]), ("line", 7, len(data) + 1, data[first:])]
+    redaction = Redaction()
+    redaction.take_block([whole[0], ("part", 7, cut, data[:cut])])
+    redaction.undo()
+
+    assert redaction.take_block(divided) == Redaction().take_block(divided)
+    redaction.undo()
+    assert redaction.take_block(whole) == Redaction().take_block(whole)
+    assert redaction.secret(7, len(data) + 1) == (SECRET if SECRET in line else "")
+
+
+def test_a_block_that_has_not_happened_forgets_none_of_those_before_it() -> None:
+    redaction = Redaction()
+    redaction.take_block([("open", 0, 7, False, "127.0.0.1"), ("part", 7, 5, b"PASS ")])
+    again = [("open", 0, 7, False, "127.0.0.1"), ("line", 7, 12, b"secret")]
+    redaction.take_block(again)
+    redaction.undo()
+
+    assert redaction.take_block(again) == [again[0], ("line", 7, 12, b"*")]
+    assert redaction.secret(7, 12) == "secret"
+
+
+def test_the_pieces_of_a_line_too_long_are_forgotten() -> None:
+    redaction = Redaction()
+    redaction.take(("open", 0, 7, False, "127.0.0.1"))
+    assert redaction.take(("part", 7, 10, b"PASS secre")) == ("part", 7, 5, b"PASS ")
+    assert redaction.take(("overlong", 7, 9000, True)) == ("overlong", 7, 9000, True)
+
+    assert redaction.take(("line", 7, 9010, b"t is out")) == ("line", 7, 9010, b"t is out")
+
+
+def test_the_pieces_of_others_are_others() -> None:
+    redaction = Redaction()
+    for connection in (7, 8):
+        redaction.take(("open", 0, connection, False, "127.0.0.1"))
+        redaction.take(("part", connection, 10, b"PASS "))
+    redaction.closed(7)
+
+    assert redaction.take(("line", 7, 20, b"hello")) == ("line", 7, 20, b"hello")
+    assert redaction.take(("line", 8, 20, b"hello")) == ("line", 8, 20, b"*")
+
+
+def test_a_secret_that_is_not_text_is_withheld_too() -> None:
+    assert Redaction().take(("line", 7, 20, b"PASS \xff\xfe")) == ("line", 7, 20, b"PASS *")
+
+
+def test_a_line_of_a_plain_connection_that_was_just_closed_is_withheld_too() -> None:
+    redaction = Redaction()
+    redaction.take(("open", 0, 7, True, "127.0.0.1"))
+    redaction.closed(7)
+
+    assert redaction.take(("line", 7, 20, b"/pass secret")) == ("line", 7, 20, b"/pass *")
+
+
+def test_a_secret_is_kept_until_its_line_has_been_dealt_with() -> None:
+    redaction = Redaction()
+    places = [(7, 20), (7, 30), (8, 30)]
+    for connection in (7, 8):
+        redaction.take(("open", 0, connection, False, "127.0.0.1"))
+    for (connection, end), word in zip(places, (b"one", b"two", b"three"), strict=True):
+        redaction.take(("line", connection, end, b"PASS " + word))
+
+    redaction.settle({7: 20, 8: 0}.__getitem__)
+    assert [redaction.secret(*place) for place in places] == ["", "two", "three"]
+    redaction.closed(7)
+    assert [redaction.secret(*place) for place in places] == ["", "", "three"]
+    redaction.settle({8: 30}.__getitem__)
+    assert redaction.secret(8, 30) == ""
+    redaction.take(("line", 7, 40, b"PASS four"))
+    assert redaction.secret(7, 40) == "", "of a connection that has closed none is kept"
+
+
+def test_other_records_pass_as_they_are() -> None:
+    redaction = Redaction()
+
+    for record in (("clock", 1, 2), ("open", 0, 7, False, "PASS secret"), ("gone", 7, "PASS secret")):
+        assert redaction.take(record) == record
+
+
+def test_a_message_in_pieces_passes_as_it_is() -> None:
+    redaction = Redaction()
+    redaction.take(("open", 0, 7, False, "127.0.0.1"))
+    pieces: list[tuple[str, int, int, bytes]] = [("part", 7, 4, b"PRIV"), ("line", 7, 30, b"MSG #a :/pass me the salt")]
+    assert [redaction.take(piece) for piece in pieces] == pieces
+
+
+def test_nothing_is_kept_of_a_connection_that_has_closed() -> None:
+    redaction = Redaction()
+    assert redaction.take(("part", 7, 5, b"PASS ")) == ("part", 7, 5, b"PASS ")
+    assert redaction.take(("line", 7, 11, b"hello")) == ("line", 7, 11, b"hello")
+
+
+# A broker dies, and another one goes on
+
+
+def begun(*pieces: bytes, plain: bool = False) -> tuple[Redaction, int, bytes]:
+    """A line's beginning came in pieces: who withholds it, and how much of it everybody has seen."""
+    redaction, end, seen = Redaction(), 0, b""
+    redaction.take(("open", 0, 7, plain, "127.0.0.1"))
+    accepted = 0
+    for piece in pieces:
+        end += len(piece)
+        record = redaction.take(("part", 7, end, piece))
+        if record[2] > accepted:
+            accepted, seen = record[2], seen + record[3]
+    return redaction, accepted, seen
+
+
+@pytest.mark.parametrize("pieces", [[b"PASS se"], [b"PA", b"SS ", b"s", b"e"], [b"PASS s", b"ec", b"r"]])
+def test_a_secret_that_was_cut_by_a_death_is_known_whole(pieces: list[bytes]) -> None:
+    """Its beginning was not accepted, so it comes again."""
+    _, accepted, seen = begun(*pieces)
+    assert seen == b"PASS "
+    assert accepted == 5
+    another = Redaction()
+    another.resume(7, False, accepted, seen)
+
+    assert another.take(("line", 7, 12, b"secret"[accepted - 5 :])) == ("line", 7, 12, b"*")
+    assert another.secret(7, 12) == "secret"
+
+
+def test_what_is_too_long_for_a_password_does_not_wait_but_is_withheld() -> None:
+    _, accepted, seen = begun(b"/pass " + b"x" * 3000, b"x" * 3000, plain=True)
+    assert seen == b"/pass *"
+    assert accepted == 6006
+    another = Redaction()
+    another.resume(7, True, accepted, seen)
+
+    assert another.take(("part", 7, 6010, b"xxxx"))[3] == b""
+    assert another.take(("line", 7, 6014, b"xxx"))[3] == b""
+
+
+def test_another_one_knows_who_speaks_plain_text() -> None:
+    another = Redaction()
+    another.resume(7, True, 0, b"")
+    another.resume(8, False, 0, b"")
+
+    assert another.take(("line", 7, 20, b"PASS me the salt"))[3] == b"PASS me the salt"
+    assert another.take(("line", 8, 20, b"PASS me the salt"))[3] == b"PASS *"
+
+
+def test_what_comes_twice_shows_nothing_more() -> None:
+    redaction = Redaction()
+    redaction.take(("open", 0, 7, False, "127.0.0.1"))
+    pieces = [("part", 7, 2, b"PA"), ("part", 7, 8, b"SS sec"), ("part", 7, 10, b"re"), ("line", 7, 12, b"t")]
+    seen = [redaction.take(piece) for piece in pieces for _ in range(2)]
+
+    accepted, shown = 0, b""
+    for _, _, end, data in seen:
+        if end > accepted:
+            accepted, shown = end, shown + data
+    assert shown == b"PASS *"
+    assert b"".join(data for *_, data in seen) == shown, "nor in what nobody accepts"
+    assert redaction.secret(7, 12) == "secret"
+
+
+def test_what_waits_may_come_again_with_more() -> None:
+    """As it does if a worker dies: the next one begins at what was accepted."""
+    redaction, accepted, seen = begun(b"PAS", b"S se")
+    assert (accepted, seen) == (5, b"PASS ")
+    assert redaction.take(("part", 7, 9, b"secr")) == ("part", 7, 5, b"")
+
+    assert redaction.take(("line", 7, 12, b"secret")) == ("line", 7, 12, b"*")
+    assert redaction.secret(7, 12) == "secret"
+
+
+# In plain text among telnet's commands: the dialect and the filter must read the same lines
+
+telnet = st.sampled_from(
+    [
+        b"\xff\xfb\x1f",
+        b"\xff\xf1",
+        b"\xff\xfa\x18\x00xterm\xff\xf0",
+        b"\xff\xfa\x1f\x00\n\x00\n\xff\xf0",
+        b"\xff\xfd\n",
+        b"\xff\xfa\x27/pass x\xff\xff\xff\xf0",
+        b"\xff\xff",
+        b"\xff",
+        b"\xff\xfa",
+        b"\xff\xf0",
+        b"\x1b",
+        b"\xc2\x85",
+        b" ",
+        b"\r",
+        b"\xc2",
+    ]
+)
+noise = st.lists(telnet, max_size=3).map(b"".join)
+passed = st.tuples(noise, st.sampled_from([b"/pass", b"/PA\xff\xf1SS", b"pass"]), noise, st.just(b" "), noise).map(
+    b"".join
+)
+lines_said = st.lists(
+    st.tuples(passed, noise).map(lambda parts: parts[0] + SECRET.encode() + parts[1]) | noise | st.just(b"ana"),
+    min_size=1,
+    max_size=3,
+)
+
+
+def records_of(stream: bytes, cuts: list[int]) -> list[tuple[Any, ...]]:
+    """As a worker would forward them, where so many bytes came at a time."""
+    records: list[tuple[Any, ...]] = []
+    start = 0
+    places = {place for place in accumulate(cuts) if place < len(stream)}
+    for at, byte in enumerate(stream, 1):
+        if byte == ord("\n"):
+            records.append(("line", 1, at, stream[start : at - 1]))
+            start = at
+        elif at in places or at == len(stream):
+            records.append(("part", 1, at, stream[start:at]))
+            start = at
+    return records
+
+
+def asked_for(records: list[tuple[Any, ...]], redaction: Redaction | None) -> tuple[list[int], bytes]:
+    """Where the core asked for a password, and all that it was given to read."""
+    driver = Driver(ChatSettings(password_needed=True))
+    driver.connect(plain=True)
+    if redaction is not None:
+        redaction.take(("open", 0, 1, True, "127.0.0.1"))
+    places, read = [], b""
+    for record in records:
+        if redaction is not None:
+            record = redaction.take(record)
+        read += record[3]
+        for _, item in driver.feed(record):
+            if item[0] == "ask":
+                places.append(item[2])
+                driver.feed(("answer", 1, False))
+    return places, read
+
+
+@settings(max_examples=500)
+@given(said=lines_said, cuts=st.lists(st.integers(1, 12), max_size=8))
+@example(said=[b"\xff\xfb\x1f/pass " + SECRET.encode()], cuts=[3])
+@example(said=[b"\xff\xfb\x1f\xff\xfb\x20/pass " + SECRET.encode()], cuts=[3, 3, 4, 6])
+@example(said=[b"\xff\xfa\x1f\x00", b"\x00\xff\xf0/pass " + SECRET.encode()], cuts=[])
+@example(said=[b"\xff\xfa\x1f\x00", b"\x00", b"\xff\xf0/pa", b"ss " + SECRET.encode()], cuts=[5, 1])
+@example(said=[b"/pass " + SECRET.encode()[:4] + b"\xff\xfa\x1f\x00", b"\xff\xf0" + SECRET.encode()[4:]], cuts=[8])
+def test_among_telnet_commands_the_filter_reads_as_the_dialect_does(said: list[bytes], cuts: list[int]) -> None:
+    """It asks at the same places, and what it reads there has no password in it; whole lines or pieces of them."""
+    records = records_of(b"".join(line + b"\n" for line in said), cuts)
+    places, _ = asked_for(records, None)
+    redaction = Redaction()
+
+    found, read = asked_for(records, redaction)
+
+    assert set(found) >= set(places), "a password that is no text is asked about too, and is wrong"
+    if len(places) == b"".join(said).count(SECRET.encode()):
+        assert SECRET.encode() not in read.replace(b"\n", b"")
+        assert SECRET[:4].encode() not in read
+
+
+def test_a_long_line_of_nothing_before_a_secret_is_soon_read() -> None:
+    began = time.process_time()
+    redaction = Redaction()
+    redaction.take(("open", 0, 7, True, "127.0.0.1"))
+    redaction.take(("part", 7, 3000, b"\xff\xf1" * 1500))
+
+    assert redaction.take(("line", 7, 8013, b"\0" * 5000 + b"/pass secret"))[3].endswith(b"/pass *")
+
+    assert time.process_time() - began < 0.5
+
+
+def test_another_one_reads_on_in_a_telnet_command() -> None:
+    _, accepted, seen = begun(b"\xff\xfa\x1f\x00", plain=True)
+    another = Redaction()
+    another.resume(7, True, accepted + 1, seen + b"\n")
+
+    assert another.take(("line", 7, 21, b"\x00\xff\xf0/pass secret")) == ("line", 7, 21, b"\x00\xff\xf0/pass *")
+    assert another.secret(7, 21) == "secret"

@@ -1,0 +1,128 @@
+"""In the middle of whatever takes long a process says that it turns; and it says when it waits for the disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mpchat.broker.recovery import Recovery
+from mpchat.core.machine import Record
+from mpchat.ipc.scoreboard import BROKER_ROW, Scoreboard
+from mpchat.runtime.heartbeat import Heartbeat
+from mpchat.runtime.log import Log
+from mpchat.settings import ChatSettings, pack
+from mpchat.worker.attachment import Attachment
+
+LOG = Log("broker", "error", False)
+START: Record = ("start", pack(ChatSettings()), 2, 0, 1, 1)
+
+
+@pytest.fixture
+def scoreboard() -> Scoreboard:
+    return Scoreboard.make(BROKER_ROW + 1)
+
+
+@pytest.fixture
+def heartbeat(scoreboard: Scoreboard) -> Heartbeat:
+    return Heartbeat(scoreboard, BROKER_ROW)
+
+
+def beats(scoreboard: Scoreboard) -> Callable[[], bool]:
+    """A function that says whether there was one since it was last asked."""
+    last = [scoreboard.last_beat(BROKER_ROW)]
+
+    def beaten() -> bool:
+        before, last[0] = last[0], scoreboard.last_beat(BROKER_ROW)
+        return last[0] != before
+
+    return beaten
+
+
+def test_among_many_things(scoreboard: Scoreboard, heartbeat: Heartbeat) -> None:
+    beaten = beats(scoreboard)
+    seen = []
+    longest = 0
+    for thing in heartbeat.among(range(1000)):
+        seen.append(thing)
+        longest = 0 if beaten() else longest + 1
+    assert seen == list(range(1000))
+    assert longest < 100
+
+
+def test_among_the_items_for_a_worker(scoreboard: Scoreboard, heartbeat: Heartbeat) -> None:
+    beaten = beats(scoreboard)
+    longest, silent = 0, 0
+
+    def do(_: int) -> None:
+        nonlocal longest, silent
+        silent = 0 if beaten() else silent + 1
+        longest = max(longest, silent)
+
+    send_window = SimpleNamespace(earn=lambda credit: None)
+    worker: Any = SimpleNamespace(
+        heartbeat=heartbeat, do={"x": do}, applied=0, reader=SimpleNamespace(send_window=send_window)
+    )
+    attachment = Attachment(worker)
+    attachment.apply(1, 0, 5, [("x", number) for number in range(8000)])
+    assert attachment.position == 8000
+    assert longest < 100
+
+
+class Slow:
+    """In place of the core: each record takes a while."""
+
+    def __init__(self, took: list[float], scoreboard: Scoreboard) -> None:
+        self.took, self.scoreboard = took, scoreboard
+        self.next_deadline = None
+
+    def apply(self, _: Record) -> list[Any]:
+        self.took.append(time.monotonic() - self.scoreboard.last_beat(BROKER_ROW))
+        until = time.monotonic() + 0.06  # of work, not of waiting: that is what is tried here
+        while time.monotonic() < until:
+            pass
+        return []
+
+    def acknowledge(self) -> list[Any]:
+        return []
+
+    def facts(self) -> list[Any]:
+        return []
+
+
+def test_between_two_records_of_a_long_block(scoreboard: Scoreboard, heartbeat: Heartbeat) -> None:
+    recovery = Recovery(None, 1, False, heartbeat, LOG)
+    took: list[float] = []
+    recovery.core = Slow(took, scoreboard)  # type: ignore[assignment]
+    recovery.append([("line", 1, end, b"WHO *x*") for end in range(1, 9)])
+    assert len(took) == 8
+    assert max(took) < 0.3, "a beat is 0.16 s old at most, on a machine that does nothing else"
+    assert recovery.applied_in >= 8 * 0.06
+
+
+def test_what_may_wait_for_the_disk_says_so(scoreboard: Scoreboard, heartbeat: Heartbeat, tmp_path: Path) -> None:
+    recovery = Recovery(tmp_path, 2, True, heartbeat, LOG)
+    waits: list[bool] = []
+
+    def watched(call: Callable[..., Any]) -> Callable[..., Any]:
+        def watching(*args: Any) -> Any:
+            waits.append(scoreboard.waits_for_the_disk(BROKER_ROW))
+            return call(*args)
+
+        return watching
+
+    recovery.open()
+    assert recovery.journal is not None
+    recovery.journal.append = watched(recovery.journal.append)  # type: ignore[method-assign]
+    recovery.journal.roll = watched(recovery.journal.roll)  # type: ignore[method-assign]
+    recovery.recall(lambda place: None, 0)
+    recovery.append([START])
+    recovery._since = 1 << 20
+    recovery.tend(0, 1 << 20)
+    assert waits == [True, True]
+    assert not scoreboard.waits_for_the_disk(BROKER_ROW)
+    recovery.journal.close()
