@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "mpchat"
 SYSTEM = {"os", "io", "socket", "selectors", "signal", "time", "random", "threading", "multiprocessing"}
 SYSTEM |= {"subprocess", "logging", "asyncio"}
-PURE = ("chat", "protocol", "flow", "core", "settings")
+PURE = ("chat", "protocol", "flow", "core", "settings", "messages")
 PROCESSES = ("supervisor", "acceptor", "worker", "broker", "recorder")
 PACKAGES = {
     "chat",
@@ -26,10 +26,11 @@ PACKAGES = {
     "cli",
     "roles",
 }
-# What a package may import of the others; settings is everybody's, and so is the version in __init__.
+# What a package may import of the others; settings and messages are everybody's, and so is the version in __init__.
 SHARED = {"chat", "protocol", "core", "flow", "ipc", "store", "runtime"}
 LAYERS = {
     "settings": set[str](),
+    "messages": set[str](),
     "chat": {"chat"},
     "protocol": {"protocol", "chat"},
     "core": {"core", "protocol", "chat"},

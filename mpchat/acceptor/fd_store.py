@@ -17,8 +17,8 @@ from contextlib import suppress
 
 from mpchat.flow.admission import FULL, Admission
 from mpchat.ipc.descriptors import first_of_the_last
-from mpchat.ipc.frames import BadFrame, UnknownMessage
 from mpchat.ipc.link import Link, close_all
+from mpchat.messages import BadFrame, UnknownMessage
 from mpchat.protocol.rejection import turned_away
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.listening import turn_away

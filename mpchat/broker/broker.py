@@ -27,11 +27,12 @@ from mpchat.broker.streams import Streams
 from mpchat.core.machine import Record
 from mpchat.ipc import queue_passing
 from mpchat.ipc.descriptors import unusable
-from mpchat.ipc.frames import LOOK_SECONDS, BadFrame, UnknownMessage, most_looks
+from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import BROKER_ROW, RECORDER_ROW, Scoreboard
 from mpchat.ipc.transport import QueuePair, Transport
 from mpchat.ipc.validation import check_checkpoint, check_records
+from mpchat.messages import BadFrame, UnknownMessage
 from mpchat.protocol.redaction import Redaction
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS

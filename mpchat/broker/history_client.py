@@ -9,9 +9,9 @@ from typing import Any
 
 from mpchat.broker.recovery import Recovery
 from mpchat.core.machine import Record
-from mpchat.ipc.frames import UnknownMessage
 from mpchat.ipc.link import Link, close_all
 from mpchat.ipc.validation import check_rows
+from mpchat.messages import UnknownMessage
 from mpchat.runtime.poller import AnyPoller
 from mpchat.settings import Settings
 

@@ -11,8 +11,8 @@ from mpchat.broker.recovery import Recovery
 from mpchat.core.machine import Item
 from mpchat.flow.credit import CreditLedger
 from mpchat.flow.outbox import ITEM_BYTES, Place, weight
-from mpchat.ipc.frames import BadFrame
 from mpchat.ipc.transport import Transport
+from mpchat.messages import BadFrame
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.poller import AnyPoller
 from mpchat.store.journal import Damaged

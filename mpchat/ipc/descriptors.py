@@ -9,8 +9,8 @@ import math
 import resource
 from typing import Any
 
-from mpchat.ipc.frames import UnknownMessage
 from mpchat.ipc.link import Link
+from mpchat.messages import UnknownMessage
 
 
 def first_of_the_last(reserved: int) -> float:

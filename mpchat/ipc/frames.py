@@ -9,12 +9,13 @@ import pickle
 import struct
 from typing import Any
 
+from mpchat.messages import BadFrame
+
 FRAME_BYTES = 64 << 20  # far above any batch (credits end at a few MiB); a length beyond it is nonsense
 
 LOOK_SECONDS = 0.5  # between two looks at what has not come whole
 
 _LENGTH = struct.Struct("!I")
-_SHOWN = 20  # characters of an unknown message's word, and values, in a line of the log
 
 # What unpickling raises at bytes that no pickler wrote: whatever the opcode at hand stumbles over (pickle.Unpickler
 # promises no list). Fuzzed in tests/ipc/test_frames.py.
@@ -32,24 +33,6 @@ _NO_PICKLE = (
     BufferError,
     AssertionError,
 )
-
-
-class BadFrame(Exception):
-    """What came was not written by a process of ours: nothing that its writer says can be relied on any more."""
-
-
-class UnknownMessage(BadFrame):
-    """A whole frame, but none that its receiver knows: an unknown word, or not the values that go with it.
-
-    Its text names the word and the types of the values, not the values: a client's password may be among them.
-    """
-
-    def __init__(self, message: object) -> None:
-        word, values = "", message if isinstance(message, tuple) else (message,)
-        if isinstance(message, tuple) and message and isinstance(message[0], str):
-            word, values = message[0][:_SHOWN], message[1:]
-        shown = [*([ascii(word)] if word else []), *(type(each).__name__ for each in values[:_SHOWN])]
-        super().__init__(f"an unknown message: ({', '.join(shown)})")
 
 
 class Progress:

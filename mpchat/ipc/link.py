@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from mpchat.ipc.frames import BadFrame, Progress, UnknownMessage, missing, pack, unpack
+from mpchat.ipc.frames import Progress, missing, pack, unpack
+from mpchat.messages import BadFrame, UnknownMessage
 
 FDS_AT_ONCE = 253  # SCM_MAX_FD, the kernel's limit for one message
 _READ_BYTES = 1 << 16

@@ -16,7 +16,8 @@ from multiprocessing.context import SpawnContext
 from typing import Any
 
 from mpchat.ipc import resource_tracker
-from mpchat.ipc.frames import FRAME_BYTES, BadFrame, Progress, load
+from mpchat.ipc.frames import FRAME_BYTES, Progress, load
+from mpchat.messages import BadFrame
 
 _READ_BYTES = 1 << 16  # a pipe full (pipe(7))
 _LENGTH = struct.Struct("!i")  # how multiprocessing.connection frames: 4 bytes, or -1 and then 8 for 2 GiB and more

@@ -7,9 +7,7 @@ record takes 50 ns, half a percent of what a line costs it.
 
 from typing import Any
 
-from mpchat.core.machine import Item, Record
-from mpchat.flow.outbox import Entry
-from mpchat.ipc.frames import UnknownMessage
+from mpchat.messages import Entry, Item, Record, UnknownMessage
 
 Types = tuple[type, ...]
 

@@ -21,9 +21,10 @@ from typing import Any
 
 from mpchat.flow.age import Age
 from mpchat.ipc.descriptors import unusable
-from mpchat.ipc.frames import LOOK_SECONDS, BadFrame, UnknownMessage, most_looks
+from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link, close_all
 from mpchat.ipc.scoreboard import RECORDER_ROW, Scoreboard
+from mpchat.messages import BadFrame, UnknownMessage
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS
 from mpchat.runtime.heartbeat import Heartbeat

@@ -21,7 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mpchat.ipc.frames import BadFrame, load
+from mpchat.ipc.frames import load
+from mpchat.messages import BadFrame
 
 Record = tuple[Any, ...]
 

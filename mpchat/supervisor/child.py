@@ -10,9 +10,9 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
 from mpchat.ipc import queue_passing
-from mpchat.ipc.frames import UnknownMessage
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import Scoreboard
+from mpchat.messages import UnknownMessage
 from mpchat.runtime import first_minute
 from mpchat.runtime.first_minute import LACKING, SPARE, LoadMains
 from mpchat.settings import Settings

@@ -20,8 +20,8 @@ from typing import Any
 
 from mpchat.ipc import resource_tracker
 from mpchat.ipc.control_socket import ControlSocket
-from mpchat.ipc.frames import BadFrame
 from mpchat.ipc.link import Message, close_all
+from mpchat.messages import BadFrame
 from mpchat.runtime.first_minute import BEAT_SECONDS, SPARE, STOP_SIGNALS, LoadMains, take_name
 from mpchat.runtime.listening import listen
 from mpchat.runtime.log import Log

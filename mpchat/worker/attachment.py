@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 from mpchat.ipc import queue_passing
 from mpchat.ipc.descriptors import first_of_the_last, unusable
-from mpchat.ipc.frames import BadFrame, UnknownMessage
 from mpchat.ipc.link import Link, close_all
 from mpchat.ipc.transport import QueuePair, Transport
 from mpchat.ipc.validation import are_items, check_inputs, check_state
+from mpchat.messages import BadFrame, UnknownMessage
 from mpchat.runtime.crash_points import crash_point
 from mpchat.worker.connection import Connection
 from mpchat.worker.takeover import Takeover

@@ -1,6 +1,6 @@
 """A program: it looks for every part of multiprocessing's that is used here and that no documentation promises.
 
-test_mailing.py runs it on every Python there is: where one is gone, it says who needs it, and what for.
+test_queue_passing.py runs it on every Python there is: where one is gone, it says who needs it, and what for.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ def missing() -> list[str]:
     tracker: Any = resource_tracker._resource_tracker
     resource_tracker.ensure_running()
     needed = [
-        (queue, "_reader", "lane.py reads frames from it without waiting for the end of one"),
-        (queue, "_writer", "lane.py closes the end that a process does not use"),
-        (queue, "_sem", "lane.py gives back what put() has taken, as get() does"),
-        (queue, "_ignore_epipe", "lane.py: the feeder thread says nothing of a peer that has died"),
-        (context, "set_spawning_popen", "mailing.py pickles a queue as for a process that is being spawned"),
+        (queue, "_reader", "transport.py reads frames from it without waiting for the end of one"),
+        (queue, "_writer", "transport.py closes the end that a process does not use"),
+        (queue, "_sem", "transport.py gives back what put() has taken, as get() does"),
+        (queue, "_ignore_epipe", "transport.py: the feeder thread says nothing of a peer that has died"),
+        (context, "set_spawning_popen", "queue_passing.py pickles a queue as for a process that is being spawned"),
         (context, "get_spawning_popen", "board.py's DupFd asks who is being spawned"),
-        (reduction, "ForkingPickler", "mailing.py"),
+        (reduction, "ForkingPickler", "queue_passing.py"),
         (reduction, "DupFd", "board.py, and each Connection that is pickled: they ask the one who is being spawned"),
-        (tracker, "_fd", "tracker.py closes it, so that the tracker ends"),
-        (tracker, "_pid", "tracker.py: ps names it, and the supervisor waits for it"),
+        (tracker, "_fd", "resource_tracker.py closes it, so that the tracker ends"),
+        (tracker, "_pid", "resource_tracker.py: ps names it, and the supervisor waits for it"),
     ]
     found = [
         f"{part} is no part of {whole!r} any more: {why}" for whole, part, why in needed if not hasattr(whole, part)
@@ -41,4 +41,4 @@ def missing() -> list[str]:
 if __name__ == "__main__":
     if found := missing():
         sys.exit("\n".join(found))
-    print("all is there")  # noqa: T201  what test_mailing.py waits for
+    print("all is there")  # noqa: T201  what test_queue_passing.py waits for

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpchat.ipc.frames import FRAME_BYTES, BadFrame, Progress, UnknownMessage, load, missing, most_looks, pack, unpack
+from mpchat.ipc.frames import FRAME_BYTES, Progress, load, missing, most_looks, pack, unpack
+from mpchat.messages import BadFrame, UnknownMessage
 
 _PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.binary() | st.text(),

@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from mpchat.ipc.frames import FRAME_BYTES, BadFrame, pack
+from mpchat.ipc.frames import FRAME_BYTES, pack
 from mpchat.ipc.link import FDS_AT_ONCE, Link
+from mpchat.messages import BadFrame
 
 Links = tuple[Link, Link]
 

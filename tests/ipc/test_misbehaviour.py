@@ -17,10 +17,11 @@ import pytest
 
 from mpchat.broker.broker import Broker
 from mpchat.ipc import queue_passing
-from mpchat.ipc.frames import UnknownMessage, most_looks
+from mpchat.ipc.frames import most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
 from mpchat.ipc.transport import QueuePair, Transport
+from mpchat.messages import UnknownMessage
 from mpchat.recorder.recorder import Recorder
 from mpchat.runtime.log import Log
 from mpchat.settings import Settings

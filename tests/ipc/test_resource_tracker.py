@@ -11,7 +11,7 @@ from tests.ipc.pythons import each_python, run_on
 pytestmark = pytest.mark.slow
 
 # What would break: the names _fd and _pid of multiprocessing.resource_tracker._resource_tracker.
-_BEGIN = "import os, signal; from mpchat.ipc import tracker; tracker.ensure_running(); pid = tracker.pid(); "
+_BEGIN = "import os, signal; from mpchat.ipc import resource_tracker as tracker; tracker.ensure_running(); pid = tracker.pid(); "
 
 
 def run(version: str, program: str) -> subprocess.CompletedProcess[str]:

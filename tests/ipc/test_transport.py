@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from mpchat.ipc.frames import FRAME_BYTES, BadFrame
+from mpchat.ipc.frames import FRAME_BYTES
 from mpchat.ipc.transport import QueuePair, Transport
+from mpchat.messages import BadFrame
 from tests.ipc.semaphores import names
 
 _SPAWN = get_context("spawn")
