@@ -11,7 +11,10 @@ from tests.ipc.pythons import each_python, run_on
 pytestmark = pytest.mark.slow
 
 # What would break: the names _fd and _pid of multiprocessing.resource_tracker._resource_tracker.
-_BEGIN = "import os, signal; from mpchat.ipc import resource_tracker as tracker; tracker.ensure_running(); pid = tracker.pid(); "
+_BEGIN = (
+    "import os, signal; from mpchat.ipc import resource_tracker as tracker; "
+    "tracker.ensure_running(); pid = tracker.pid(); "
+)
 
 
 def run(version: str, program: str) -> subprocess.CompletedProcess[str]:
@@ -55,13 +58,13 @@ def test_it_ends_when_a_queue_is_let_go_first(version: str) -> None:
 
 @each_python
 def test_its_death_is_harmless(version: str) -> None:
-    """A lane is made, and let go, as if nothing had happened, and nothing is said of it: no warning, which may be an
+    """A pair is made, and let go, as if nothing had happened, and nothing is said of it: no warning, which may be an
     error, and no traceback of its successor, which is told to forget semaphores that it has never heard of."""
     program = (
-        "from multiprocessing import get_context; from mpchat.ipc.lane import Lane\n"
+        "from multiprocessing import get_context; from mpchat.ipc.transport import QueuePair\n"
         "for _ in range(2):\n"
         "    os.kill(tracker.pid(), signal.SIGKILL); os.waitid(os.P_PID, tracker.pid(), os.WEXITED | os.WNOWAIT)\n"
-        "    lane = Lane.make(get_context('spawn')); lane.let_go(); del lane\n"
+        "    pair = QueuePair.make(get_context('spawn')); pair.let_go(); del pair\n"
         "print(tracker.pid() != pid); tracker.stop()"
     )
     done = run(version, program)
