@@ -13,7 +13,7 @@ ConnectionId = NewType("ConnectionId", int)  # of a client's connection; the acc
 WorkerNumber = NewType("WorkerNumber", int)  # from 0
 StreamPosition = NewType("StreamPosition", int)  # items of a worker's stream so far, 0: none
 JournalPosition = NewType("JournalPosition", int)  # bytes of the journal so far, of all its segments
-GroupId = NewType("GroupId", int)  # a channel's members on one worker who want the same bytes
+GroupId: TypeAlias = int  # a channel's members on one worker who want the same bytes
 
 # An offset counts the bytes of one client's input, or of one client's output, from the connection's first byte.
 Offset: TypeAlias = int
@@ -46,7 +46,7 @@ class UnknownMessage(BadFrame):
 # them, and the journal keeps them: a word that has been written is never given another meaning.
 
 # a connection was handed to this worker: its dialect (true or false in an old journal: plain text or IRC), its address
-Open: TypeAlias = tuple[Literal["open"], WorkerNumber, ConnectionId, str, str]
+Open: TypeAlias = tuple[Literal["open"], WorkerNumber, ConnectionId, str | bool, str]
 # a line, or what follows its parts, without its LF: the offset behind it
 Line: TypeAlias = tuple[Literal["line"], ConnectionId, Offset, bytes]
 # the beginning of a line, or more of it

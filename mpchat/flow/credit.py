@@ -6,21 +6,16 @@ numbers in the messages: the broker grants, the worker spends, and a new process
 
 
 class SendWindow:
-    """A worker's: what it may still send to the broker. At or below nothing it stops reading sockets."""
+    """A worker's: what it may still send to the broker. At or below 0 it stops reading sockets.
+
+    It takes what it sends from `left`, which may go below 0 by one read.
+    """
 
     def __init__(self, credit: int) -> None:
-        self._left = credit
-
-    @property
-    def empty(self) -> bool:
-        return self._left <= 0
-
-    def spend(self, size: int) -> None:
-        """May go below zero by one read: the next ones wait."""
-        self._left -= size
+        self.left = credit
 
     def earn(self, size: int) -> None:
-        self._left += size
+        self.left += size
 
 
 class CreditLedger:

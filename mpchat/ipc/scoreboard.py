@@ -21,7 +21,6 @@ ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, SPARE_ROW, FIRST_WORKER_ROW = range(5)
 _DISK, _BEAT, _COUNTED = range(3)
 _CELLS = _COUNTED + len(COUNTERS)
 _CELL_BYTES = 8
-_ZEROS = dict.fromkeys(COUNTERS, 0)
 
 
 def row_of(role: str) -> int:
@@ -59,10 +58,22 @@ class Scoreboard:
         self._cells[row * _CELLS + _DISK] = 0
         self.write(row)
 
-    def write(self, row: int, **counters: int) -> None:
-        """All counters of a row by name; those left out are 0. The time goes with them: so its process is alive."""
-        values = {**_ZEROS, **counters}.values()  # in the order of COUNTERS
-        self._cells[row * _CELLS + _BEAT : (row + 1) * _CELLS] = array("q", (time.monotonic_ns(), *values))
+    def write(
+        self,
+        row: int,
+        clients: int = 0,
+        records: int = 0,
+        items: int = 0,
+        deliveries: int = 0,
+        sends: int = 0,
+        bytes_out: int = 0,
+        turns: int = 0,
+        position: int = 0,
+    ) -> None:
+        """All counters of a row, in the order of COUNTERS. The time goes with them: so its process is alive."""
+        now = time.monotonic_ns()
+        values = array("q", (now, clients, records, items, deliveries, sends, bytes_out, turns, position))
+        self._cells[row * _CELLS + _BEAT : (row + 1) * _CELLS] = values
 
     def read(self, row: int) -> dict[str, int]:
         return dict(zip(COUNTERS, self._cells[row * _CELLS + _COUNTED : (row + 1) * _CELLS], strict=True))

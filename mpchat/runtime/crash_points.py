@@ -7,8 +7,8 @@ text that kills each broker which is about to apply a line that has it: a stand-
 
 import os
 import signal
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 STEPS = (
     "acceptor: accepted",  # a client that nobody else has heard of: the one known hole
@@ -41,6 +41,8 @@ STEPS = (
     "recorder: synced",
 )
 
+Thing = TypeVar("Thing")
+
 _orders = os.environ.get("MPCHAT_CRASH", "")
 _poison = os.environ.get("MPCHAT_POISON", "").encode()
 _reached: dict[str, int] = {}  # how often, by order
@@ -49,10 +51,21 @@ _reached: dict[str, int] = {}  # how often, by order
 def crash_point(step: str) -> None:
     """Here the process may be killed."""
     if _orders:
-        _obey(step)
+        _follow_order(step)
 
 
-def _obey(step: str) -> None:
+def between(things: Iterable[Thing], step: str) -> Iterable[Thing]:
+    """The same things, with a crash point behind each; without a test that orders deaths, the iterable itself."""
+    return _with_crash_points(things, step) if _orders else things
+
+
+def _with_crash_points(things: Iterable[Thing], step: str) -> Iterator[Thing]:
+    for thing in things:
+        yield thing
+        _follow_order(step)
+
+
+def _follow_order(step: str) -> None:
     try:
         with open(_orders) as file:
             order = file.read()

@@ -10,13 +10,19 @@ import select
 import selectors
 import socket
 import sys
-from typing import Protocol
+from typing import Literal, Protocol, cast
 
 
 class Source(Protocol):
     """Anything with a file descriptor."""
 
     def fileno(self) -> int: ...
+
+
+class Stream(Source, Protocol):
+    """A client's socket. The poller sets `urgent` when the kernel has told of urgent data; it stays set."""
+
+    urgent: bool
 
 
 Event = tuple[Source, bool, bool, bool]  # what, readable (or at its end), writable, the other side has hung up
@@ -34,25 +40,21 @@ _HUNG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR if hasattr(sele
 class EdgePoller:
     """epoll. A stream is told of once for each change; everything else for as long as it is readable."""
 
+    one_shot: Literal[False] = False  # an edge is told of each time: there is nothing to rearm
+
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._sources: dict[int, Source] = {}
 
     def watch(self, source: Source, stream: bool = False) -> None:
         """Wait for `source` to be readable. A stream is edge-triggered, and waited for both ways."""
-        edge = select.EPOLLET | select.EPOLLOUT | select.EPOLLRDHUP if stream else 0
+        edge = select.EPOLLET | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLPRI if stream else 0
         self._sources[source.fileno()] = source
         self._epoll.register(source.fileno(), select.EPOLLIN | edge)
 
     def want_write(self, source: Source, wanted: bool) -> None:
         """For what is not a stream: tell also when it is writable."""
         self._epoll.modify(source.fileno(), select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
-
-    def rearm(self, sock: socket.socket, write: bool, unread: int) -> None:
-        """Tell again: of input beyond the `unread` bytes that lie there, and of room for output if `write`.
-
-        Nothing is to be done for it here, since an edge is told of each time. OneShotPoller has work with it.
-        """
 
     def forget(self, source: Source) -> None:
         """Before it is closed: epoll goes on firing for a closed number while another process has the file open."""
@@ -65,6 +67,8 @@ class EdgePoller:
         for fd, mask in self._epoll.poll(-1 if timeout is None else max(0.0, timeout)):
             source = self._sources.get(fd)
             if source is not None:
+                if mask & select.EPOLLPRI:  # only streams are watched for it
+                    cast(Stream, source).urgent = True
                 readable, writable = bool(mask & ~select.EPOLLOUT), bool(mask & select.EPOLLOUT)
                 events.append((source, readable, writable, bool(mask & _HUNG_UP)))
         return events
@@ -75,6 +79,8 @@ class OneShotPoller:
 
     After an event a stream is left alone until rearm(). SO_RCVLOWAT then hides the bytes that are known already.
     """
+
+    one_shot: Literal[True] = True
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()

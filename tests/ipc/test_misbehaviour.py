@@ -109,19 +109,18 @@ class WorkerTurns:
         while events := self.worker.poller.wait(patience):
             patience = 0
             for source, readable, writable, _ in events:
-                if isinstance(source, Transport):
-                    self.worker.attachment.drain_transport(source)
+                if source is self.worker.broker.transport:
+                    self.worker.broker.drain(self.worker.broker.transport)
                 elif source is self.supervisor.control:
-                    self.worker.attachment.on_control(self.supervisor.control)
-                elif isinstance(source, Link):
-                    self.worker.attachment.link_event(source, readable, writable)
+                    self.worker.on_control()
+                elif source is self.worker.acceptor.link:
+                    self.worker.acceptor.on_event(self.worker.acceptor.link, readable, writable)
 
     def close(self) -> None:
-        attachment = self.worker.attachment
-        if attachment.transport is not None:
-            attachment.leave(attachment.transport)
-        if attachment.link is not None:
-            attachment.leave_link(attachment.link)
+        if self.worker.broker.transport is not None:
+            self.worker.broker.leave(self.worker.broker.transport)
+        if self.worker.acceptor.link is not None:
+            self.worker.acceptor.leave(self.worker.acceptor.link)
         for connection in self.worker.connections.values():
             connection.sock.close()
 
@@ -154,8 +153,8 @@ def test_a_worker_and_an_acceptor_that_misbehaves(
     worker.acceptor.post(*message, fds=(sock.fileno(),) * descriptors)
     worker.turn()
     assert worker.supervisor.accused() == ["acceptor"]
-    assert worker.worker.attachment.link is None
-    assert worker.worker.attachment.synced, "what it had said before counts"
+    assert worker.worker.acceptor.link is None
+    assert worker.worker.acceptor.synced, "what it had said before counts"
     worker.acceptor = worker.supervisor.connect("acceptor")
     worker.turn()
     worker.acceptor.post("client", CLIENT, False, HOST, fds=(sock.fileno(),))
@@ -183,9 +182,9 @@ def test_a_dead_acceptors_link_need_not_end(worker: WorkerTurns, stack: contextl
     worker.acceptor.post("synced")
     worker.acceptor.close()
     worker.acceptor = worker.supervisor.connect("acceptor")
-    worker.worker.attachment.on_control(worker.supervisor.control)  # before it has looked at the old one
-    assert worker.worker.attachment.synced
-    assert worker.worker.attachment.link is not None
+    worker.worker.on_control()  # before it has looked at the old one
+    assert worker.worker.acceptor.synced
+    assert worker.worker.acceptor.link is not None
     copy.close()
     assert [message for message, _ in worker.acceptor.take()] == [("all",)]
 
@@ -220,17 +219,22 @@ def test_a_worker_and_a_broker_that_misbehaves(worker: WorkerTurns, message: Any
     """It keeps its place in the stream, and says it to the next one."""
     worker.broker.put(message)
     worker.turn()
-    attachment = worker.worker.attachment
+    stream = worker.worker.broker
     assert worker.supervisor.accused() == ["broker"]
-    assert attachment.transport is None
+    assert stream.transport is None
     is_good_before = message == ("items", 1, 0, 0, [("end",), ("end", 1)])
-    assert attachment.position == is_good_before
+    assert stream.position == is_good_before
     broker = worker.supervisor.transport(2, to="worker")
     worker.turn()
     broker.put(("items", 1 + is_good_before, 0, 0, [("open", CLIENT)]))
     worker.turn()
-    assert attachment.position == 1 + is_good_before
+    assert stream.position == 1 + is_good_before
     assert worker.supervisor.accused() == []
+
+
+def look(worker: WorkerTurns) -> None:
+    worker.worker.broker.look(most=3)
+    worker.worker.acceptor.look(most=3)
 
 
 def test_a_worker_and_frames_that_do_not_end(worker: WorkerTurns) -> None:
@@ -239,11 +243,11 @@ def test_a_worker_and_frames_that_do_not_end(worker: WorkerTurns) -> None:
     os.write(worker.acceptor.fileno(), b"\0\0\x40\0nonsense")
     worker.turn()
     for _ in range(2):
-        worker.worker.attachment.look(most=3)
+        look(worker)
     assert worker.supervisor.accused() == []
-    worker.worker.attachment.look(most=3)
+    look(worker)
     assert worker.supervisor.accused() == ["broker", "acceptor"]
-    assert (worker.worker.attachment.transport, worker.worker.attachment.link) == (None, None)
+    assert (worker.worker.broker.transport, worker.worker.acceptor.link) == (None, None)
 
 
 def test_what_a_worker_cannot_do_with_a_right_item_is_its_own_fault(worker: WorkerTurns) -> None:

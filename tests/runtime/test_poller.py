@@ -39,8 +39,12 @@ class Stream:
     def rest(self, write: bool = False) -> None:
         """Deal with what there was, and wait for what is new."""
         while self.poller.wait(0):
+            self.rearm(write)
+        self.rearm(write)
+
+    def rearm(self, write: bool) -> None:
+        if self.poller.one_shot:
             self.poller.rearm(self.ours, write, unread(self.ours))
-        self.poller.rearm(self.ours, write, unread(self.ours))
 
     def event(self) -> tuple[bool, bool, bool]:
         """Readable, writable, hung up: of the one event that must come now."""
@@ -106,7 +110,7 @@ def test_an_end_together_with_the_last_bytes_is_seen(stream: Stream) -> None:
     hung_up = False
     while not hung_up:
         hung_up = stream.event()[2]
-        stream.poller.rearm(stream.ours, False, unread(stream.ours))
+        stream.rearm(False)
 
 
 def test_an_end_of_nothing_is_seen(stream: Stream) -> None:
@@ -146,7 +150,7 @@ def test_room_after_a_full_buffer_is_told_of(stream: Stream) -> None:
     while got < sent:
         got += len(stream.client.recv(1 << 20))
     while not stream.event()[1]:
-        stream.poller.rearm(stream.ours, True, unread(stream.ours))
+        stream.rearm(True)
     assert stream.ours.send(b"z") == 1
 
 

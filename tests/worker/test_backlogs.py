@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 
+from mpchat.messages import ConnectionId
 from mpchat.settings import Settings
 from mpchat.worker import stream_position
 from mpchat.worker.connection import Connection, Limits
@@ -26,7 +27,7 @@ class Worker:
     def __init__(self, stack: contextlib.ExitStack, people: int) -> None:
         self.limits = Limits(SETTINGS)
         self.backlogs = self.limits.backlogs
-        self.connections: dict[int, Connection] = {}
+        self.connections: dict[ConnectionId, Connection] = {}
         self.clients: dict[int, socket.socket] = {}
         self.told: list[int] = []
         self.now = 100.0
@@ -195,7 +196,7 @@ def test_ten_thousand_that_must_go_are_found_in_order_without_looking_at_all_for
             return super().unsent
 
     with socket.socket() as sock:
-        connections: dict[int, Connection] = {}
+        connections: dict[ConnectionId, Connection] = {}
         for id in range(1, 10_001):
             each = connections[id] = Counted(id, sock, False, "", limits)
             each.backlog = bytearray(id % 100 + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ def test_the_first_tells_of_everybody_and_the_next_of_those_that_have_changed(tw
 
 
 def test_one_is_due_a_while_after_the_last_and_only_if_anything_has_happened(two: Two) -> None:
-    assert two.checkpoints.deadline(1) is None
+    assert two.checkpoints.deadline(1) == math.inf
     assert two.checkpoints.take(1, 9.0) == []
     assert two.checkpoints.deadline(2) == 0.25
     assert two.checkpoints.take(2, 0.24) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import socket
@@ -84,7 +85,7 @@ def test_a_client_that_never_closes_is_given_up_after_a_while(story: Story) -> N
     assert story.closing.overdue(102.1) == [story.connection]
     story.closing.forget(story.connection)
     assert story.closing.overdue(200.0) == []
-    assert story.closing.next_deadline is None
+    assert story.closing.next_deadline == math.inf
 
 
 def test_a_client_that_never_reads_is_given_up_after_both_whiles(story: Story) -> None:
@@ -114,7 +115,7 @@ def test_deadlines_at_the_same_instant(story: Story) -> None:
     story.closing.advance(story.connection, 103.0)
     assert story.closing.next_deadline == 105.0
     assert story.closing.overdue(105.0) == [story.connection]
-    assert story.closing.next_deadline is None
+    assert story.closing.next_deadline == math.inf
 
 
 def test_nothing_is_due_of_one_that_is_closed(story: Story) -> None:
