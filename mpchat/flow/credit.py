@@ -19,7 +19,7 @@ class SendWindow:
 
 
 class CreditLedger:
-    """The broker's, about all workers: what to give back, and whether to.
+    """The broker's, about all workers: what to give back, and whether to. Sizes in bytes.
 
     Credit comes back only while every worker keeps up with its stream. So a worker that lags slows those who send,
     all the way back to their own TCP windows, instead of filling the memory with what it has not delivered.
@@ -27,35 +27,45 @@ class CreditLedger:
 
     def __init__(self, workers: int, lag_limit: int) -> None:
         self._limit = lag_limit
-        self._owed = [0] * workers
+        self._owed: dict[int, int] = {}  # by worker, what is not 0
         self._sent = [0] * workers
         self._applied = [0] * workers
+        self._late: dict[int, None] = {}  # the workers that lag
+
+    @property
+    def lagging(self) -> bool:
+        """Does any worker lag behind its stream by more than the limit?"""
+        return bool(self._late)
 
     def received(self, worker: int, size: int) -> None:
         """Input from this worker has been applied: its credit is owed."""
-        self._owed[worker] += size
+        if size:
+            self._owed[worker] = self._owed.get(worker, 0) + size
 
     def sent(self, worker: int, size: int) -> None:
         self._sent[worker] += size
+        self._judge(worker)
 
     def applied(self, worker: int, total: int) -> None:
         """The worker has said how many bytes of its stream it has dealt with in all."""
         self._applied[worker] = total
+        self._judge(worker)
 
     def reset(self, worker: int) -> None:
-        """It has ended, or begins anew with a full purse: nobody needs to wait for what it was sent before."""
+        """It has ended, or begins anew with an open window: what it was sent before holds up no one."""
         self._applied[worker] = self._sent[worker] = 0
-        self._owed[worker] = 0
+        self._owed.pop(worker, None)
+        self._judge(worker)
 
-    @property
-    def lagging(self) -> bool:
-        return any(sent - applied > self._limit for sent, applied in zip(self._sent, self._applied, strict=True))
+    def _judge(self, worker: int) -> None:
+        if self._sent[worker] - self._applied[worker] > self._limit:
+            self._late[worker] = None
+        else:
+            self._late.pop(worker, None)
 
     def pay(self) -> dict[int, int]:
-        """What each worker gets back now: everything owed, or nothing while somebody lags."""
-        if self.lagging:
+        """What each worker gets back now: all that is owed, or nothing while one lags."""
+        if self._late or not self._owed:
             return {}
-        due = {worker: owed for worker, owed in enumerate(self._owed) if owed}
-        for worker in due:
-            self._owed[worker] = 0
+        due, self._owed = self._owed, {}
         return due
