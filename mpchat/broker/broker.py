@@ -33,6 +33,7 @@ from mpchat.ipc.scoreboard import BROKER_ROW, RECORDER_ROW, Scoreboard
 from mpchat.ipc.transport import QueuePair, Transport
 from mpchat.ipc.validation import check_checkpoint, check_records
 from mpchat.messages import BadFrame, UnknownMessage
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.redaction import Redaction
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS
@@ -244,7 +245,7 @@ class Broker:
             for message in transport.take():
                 match message:
                     case ("batch", int() as applied, int() as size, list() as records) if applied >= 0 and size >= 0:
-                        check_records(worker, records)
+                        check_records(worker, DIALECTS, records)
                         self.ledger.applied(worker, applied)
                         self.pending.add_batch(worker, size, records)
                         self.records += len(records)

@@ -9,7 +9,7 @@ group of connections gets them. It has never heard of sockets, queues or process
                                                                 gives it; messages get numbers above `said`
     ("clock", wall, mono, utc_offset)                   broker  before each batch: ms, and minutes; due deadlines fire
                                                                 here (an old journal has none with an offset)
-    ("open", worker, connection, is_plain, host)        worker  a connection was handed to this worker
+    ("open", worker, connection, dialect, host)         worker  a connection was handed to this worker
     ("line", connection, end, bytes)                    worker  a line, or what follows its parts, without the LF;
                                                                 end: its end as an offset in the input stream
     ("part", connection, end, bytes)                    worker  the beginning of a line, or more of it
@@ -65,15 +65,14 @@ from mpchat.chat.refusals import Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.state import hub_of, hub_values
 from mpchat.core import encoding
-from mpchat.core.connections import Attachment, attachment_of, attachment_values
-from mpchat.core.upgrading import UPGRADES, upgraded
-from mpchat.protocol import irc, plain
-from mpchat.protocol.capabilities import ECHO_MESSAGE, MESSAGE_TAGS, PLAIN, SERVER_TIME, knows_tags
-from mpchat.protocol.clock import time_tag
-from mpchat.protocol.context import DRAIN, Context, Goodbye, Outcome, Peer, Question
+from mpchat.core.state import dump_connection, load_connection
+from mpchat.core.upgrading import UPGRADES, dialect_name, upgraded
+from mpchat.protocol.capabilities import ECHO_MESSAGE
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
+from mpchat.protocol.dialect import DIALECTS, OF_PROFILE
 from mpchat.protocol.length_limit import VERBS
-from mpchat.protocol.tags import before_message
-from mpchat.protocol.telnet import IAC, goes_on
+from mpchat.protocol.outcomes import DRAIN, Goodbye, Outcome, Question, Regroup
 from mpchat.settings import ChatSettings, pack, unpack
 
 Record = tuple[Any, ...]
@@ -81,7 +80,7 @@ Item = tuple[Any, ...]
 Fact = tuple[int, int, str, str, str, str, int]
 
 BROKER = -1  # stands where a worker's number would: the item is for the broker itself
-STATE_VERSION = 4  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
+STATE_VERSION = 5  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
 _FULL = "The server's disk is full: what you send waits, and is dealt with when there is room"
 _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
 _CLOSED = "Connection closed"  # why somebody is gone who has ended their input, and may still read (RFC 9293 3.6)
@@ -95,7 +94,7 @@ class Core:
         self._context = Context(Hub(ChatSettings(), 0), ChatSettings(), 0, 0)  # until the first "start"
         self._workers = 0
         self._stopped = False
-        self._attached: dict[int, Attachment] = {}
+        self._connections: dict[int, Connection] = {}
         self._groups: dict[Channel, dict[tuple[int, int], list[int]]] = {}  # (worker, profile): [group, members]
         self._last_group = 0
         self._deadlines: list[tuple[int, int]] = []  # heap of (mono ms, connection)
@@ -128,9 +127,9 @@ class Core:
     def acknowledge(self) -> list[tuple[int, Item]]:
         """To be called after each batch: one acknowledgement for each connection whose input it dealt with."""
         items = [
-            (self._attached[connection].worker, ("ack", connection, end))
-            for connection, end in self._acks.items()
-            if connection in self._attached
+            (self._connections[id].worker, ("ack", id, end))
+            for id, end in self._acks.items()
+            if id in self._connections
         ]
         self._acks.clear()
         return items
@@ -147,45 +146,45 @@ class Core:
         was too long and what is still to come of it is discarded.
         """
         return [
-            (attachment.connection, attachment.accepted, attachment.begun, attachment.discarding)
-            for attachment in self._attached.values()
-            if attachment.worker == worker
+            (connection.id, connection.accepted, connection.begun, connection.discarding)
+            for connection in self._connections.values()
+            if connection.worker == worker
         ]
 
     def drains(self, worker: int) -> list[tuple[int, int]]:
         """This worker's connections of which it must say when their output is out, each with the question's number."""
         return [
-            (attachment.connection, attachment.drains)
-            for attachment in self._attached.values()
-            if attachment.worker == worker and attachment.waits_for_client
+            (connection.id, connection.drains)
+            for connection in self._connections.values()
+            if connection.worker == worker and connection.waits_for_client
         ]
 
-    def parts(self) -> list[tuple[int, bool, int, bytes]]:
-        """Each connection, is_plain, how far its input has been taken, and the beginning of a line that ends there.
+    def parts(self) -> list[tuple[int, str, int, bytes]]:
+        """Each connection, its dialect, how far its input has been taken, and the beginning of a line that ends there.
 
         For a new broker, which tells whoever withholds secrets.
         """
         parts = []
-        for attachment in self._attached.values():
-            taken, part = attachment.taken, attachment.part
-            if attachment.asked is not None:
-                taken, _, part = attachment.before  # the line that asked will come again
-            parts.append((attachment.connection, attachment.peer.is_plain, taken, part))
+        for connection in self._connections.values():
+            taken, part = connection.taken, connection.part
+            if connection.asked is not None:
+                taken, _, part = connection.before  # the line that asked will come again
+            parts.append((connection.id, connection.dialect.name, taken, part))
         return parts
 
-    def dealt_with(self, connection: int) -> int:
+    def dealt_with(self, id: int) -> int:
         """Up to where its input has been dealt with, and every question in it answered; 0 for one that is not here."""
-        attachment = self._attached.get(connection)
-        if attachment is None:
+        connection = self._connections.get(id)
+        if connection is None:
             return 0
-        return attachment.taken if attachment.asked is None else attachment.before[0]
+        return connection.taken if connection.asked is None else connection.before[0]
 
     def questions(self) -> list[int]:
         """The connections with an open question. If the broker has died, nobody is looking for the answers.
 
         What is held behind it may lack its secrets: it is forwarded again, even where the client still has to answer.
         """
-        return [attachment.connection for attachment in self._attached.values() if attachment.asked is not None]
+        return [connection.id for connection in self._connections.values() if connection.asked is not None]
 
     def dump(self) -> bytes:
         """The whole state: whoever loads it, and applies the records that come later, gets the same items."""
@@ -194,7 +193,7 @@ class Core:
             (context.started, context.utc_offset, context.wall, context.mono),
             pack(context.wording),
             hub_values(context.hub),
-            [attachment_values(attachment) for attachment in self._attached.values()],
+            [dump_connection(connection) for connection in self._connections.values()],
             {channel.folded: ports for channel, ports in self._groups.items()},
             (self._workers, self._stopped, self._last_group, self._deadlines, self._acks, self._facts),
         )
@@ -205,11 +204,11 @@ class Core:
         """The core that dump() was asked of, perhaps in an older program. Raises ValueError if that is another's."""
         core = cls()
         version, values = encoding.from_bytes((STATE_VERSION, *UPGRADES), data)
-        times, wording, hub, attached, groups, rest = upgraded(version, values)
+        times, wording, hub, connections, groups, rest = upgraded(version, values)
         words = unpack(wording)
         core._context = Context(hub_of(words, hub), words, *times)
-        attachments = [attachment_of(core._context.hub.sessions, values) for values in attached]
-        core._attached = {attachment.connection: attachment for attachment in attachments}
+        loaded = [load_connection(core._context.hub.sessions, values) for values in connections]
+        core._connections = {connection.id: connection for connection in loaded}
         core._groups = {core._context.hub.channels[name]: ports for name, ports in groups.items()}
         core._workers, core._stopped, core._last_group, core._deadlines, core._acks, core._facts = rest
         return core
@@ -231,7 +230,7 @@ class Core:
         hub.born = hub.born or wall
         hub.said = max(hub.said, said)  # the history may have messages of which a power cut has taken the records
         self._context = Context(hub, words, wall // 1000, utc_offset, wall, mono)
-        self._attached, self._groups, self._deadlines, self._acks = {}, {}, [], {}
+        self._connections, self._groups, self._deadlines, self._acks = {}, {}, [], {}
         self._last_group = 0
         self._workers, self._stopped = workers, False
 
@@ -241,183 +240,178 @@ class Core:
         if utc_offset is not None:
             context.utc_offset = utc_offset
         while self._deadlines and self._deadlines[0][0] <= context.mono:
-            due, connection = heappop(self._deadlines)
-            attachment = self._attached.get(connection)
-            if attachment is not None and context.mono - due > _LATE_MS:
-                self._wait(attachment, _ANSWER_SECONDS)
-            elif attachment is not None:
-                self._due(attachment)
+            due, id = heappop(self._deadlines)
+            connection = self._connections.get(id)
+            if connection is not None and context.mono - due > _LATE_MS:
+                self._wait(connection, _ANSWER_SECONDS)
+            elif connection is not None:
+                self._due(connection)
         context.hub.expire(context.mono)
 
-    def _open(self, worker: int, connection: int, is_plain: bool, host: str) -> None:
-        if connection in self._attached:
+    def _open(self, worker: int, id: int, dialect: str | bool, host: str) -> None:
+        if id in self._connections:
             return  # announced twice
-        peer = Peer(self._context.hub.connect(connection, host), is_plain)
-        attachment = self._attached[connection] = Attachment(connection, worker, peer, self._context.mono)
-        self._items.append((worker, ("open", connection)))
-        self._wait(attachment, self._context.wording.registration_seconds)
-        self._run(attachment, _dialect(peer).greet(self._context, peer))
+        speaks = DIALECTS[dialect_name(dialect)]
+        connection = Connection(self._context.hub.connect(id, host), speaks, worker, self._context.mono)
+        self._connections[id] = connection
+        self._items.append((worker, ("open", id)))
+        self._wait(connection, self._context.wording.registration_seconds)
+        self._run(connection, speaks.greet(self._context, connection))
 
-    def _input(self, kind: str, connection: int, end: int, what: Any) -> None:
+    def _input(self, kind: str, id: int, end: int, what: Any) -> None:
         """Accept input once: a repeat is known by its offset. While a question is open it waits.
 
         `what` is the bytes of a line, or of a part of one; of a line too long, whether its end has come.
         """
-        attachment = self._attached.get(connection)
-        if attachment is None or end <= attachment.accepted:
+        connection = self._connections.get(id)
+        if connection is None or end <= connection.accepted:
             return  # closed meanwhile, or forwarded twice
-        line_start = attachment.line_start
-        attachment.accepted = end
+        line_start = connection.line_start
+        connection.accepted = end
         if kind != "part":
-            attachment.line_start = end
-            attachment.discarding = what is False
-        if attachment.asked is None:
-            self._take(attachment, kind, end, what, line_start)
+            connection.line_start = end
+            connection.discarding = what is False
+        if connection.asked is None:
+            self._take(connection, kind, end, what, line_start)
         else:
-            attachment.heard_at, attachment.pinged = self._context.mono, False  # a slow reader is not silent
-            attachment.held.append((kind, end, what, line_start))
+            connection.heard_at, connection.pinged = self._context.mono, False  # a slow reader is not silent
+            connection.held.append((kind, end, what, line_start))
 
-    def _take(self, attachment: Attachment, kind: str, end: int, what: Any, line_start: int) -> None:
-        taken, part = attachment.taken, attachment.part
-        attachment.taken = end
-        attachment.heard_at = self._context.mono
-        attachment.pinged = False
-        peer = attachment.peer
+    def _take(self, connection: Connection, kind: str, end: int, what: Any, line_start: int) -> None:
+        taken, part = connection.taken, connection.part
+        connection.taken = end
+        connection.heard_at = self._context.mono
+        connection.pinged = False
         if kind == "line":
             if part:
-                what, attachment.part = part + what, b""
+                what, connection.part = part + what, b""
             line = what[:-1] if what.endswith(b"\r") else what  # CR LF, or LF alone
-            if not peer.is_plain:
-                self._run(attachment, irc.handle(self._context, peer, line))
-            elif IAC in what and goes_on(what):
-                attachment.part = what + b"\n"  # a byte of a telnet command
+            if connection.dialect.is_unfinished(what):
+                connection.part = what + b"\n"
             else:
-                self._run(attachment, plain.handle(self._context, peer, line))
-            if attachment.asked is not None and attachment.asked.kind != DRAIN:  # it is acknowledged with its answer
-                attachment.before = taken, line_start, part
+                self._run(connection, connection.dialect.handle(self._context, connection, line))
+            if connection.asked is not None and connection.asked.kind != DRAIN:  # it is acknowledged with its answer
+                connection.before = taken, line_start, part
                 return
         elif kind == "part":
-            attachment.part = part + what
+            connection.part = part + what
         elif kind == "overlong":
-            attachment.part = b""
-            self._send(attachment, [_dialect(peer).overlong(self._context, peer)])
-        self._acks[attachment.connection] = end
+            connection.part = b""
+            self._send(connection, [connection.dialect.too_long(self._context, connection)])
+        self._acks[connection.id] = end
 
-    def _gone(self, connection: int, reason: str) -> None:
-        attachment = self._attached.get(connection)
-        if attachment is None:
+    def _gone(self, id: int, reason: str) -> None:
+        connection = self._connections.get(id)
+        if connection is None:
             return
-        if attachment.waits_for_client:  # nobody waits for one who leaves: who ends in order gets all at once
-            attachment.leaving = reason
-            self._go_on(attachment)
-        if attachment.asked is not None:  # lines that came before the end still wait
-            attachment.held.append(("gone", attachment.accepted, reason, attachment.line_start))
-        elif connection in self._attached:
-            self._quit(attachment, reason, reason)
+        if connection.waits_for_client:  # nobody waits for one who leaves: who ends in order gets all at once
+            connection.leaving = reason
+            self._go_on(connection)
+        if connection.asked is not None:  # lines that came before the end still wait
+            connection.held.append(("gone", connection.accepted, reason, connection.line_start))
+        elif id in self._connections:
+            self._quit(connection, reason, reason)
 
-    def _silent(self, connection: int) -> None:
-        attachment = self._attached.get(connection)
-        if attachment is not None and attachment.pinged:  # else a line overtook the question
-            seconds = (self._context.mono - attachment.heard_at) // 1000
-            self._gone(connection, f"Ping timeout: {seconds} seconds")
+    def _silent(self, id: int) -> None:
+        connection = self._connections.get(id)
+        if connection is not None and connection.pinged:  # else a line overtook the question
+            seconds = (self._context.mono - connection.heard_at) // 1000
+            self._gone(id, f"Ping timeout: {seconds} seconds")
 
-    def _answer(self, connection: int, answer: Any) -> None:
-        attachment = self._attached.get(connection)
-        if attachment is None or attachment.asked is None or attachment.asked.kind == DRAIN:
+    def _answer(self, id: int, answer: Any) -> None:
+        connection = self._connections.get(id)
+        if connection is None or connection.asked is None or connection.asked.kind == DRAIN:
             return
-        question, attachment.asked = attachment.asked, None
-        peer = attachment.peer
-        self._run(attachment, _dialect(peer).answered(self._context, peer, question, answer))
-        self._acks[connection] = attachment.taken
-        self._take_held(attachment)
+        question, connection.asked = connection.asked, None
+        self._run(connection, connection.dialect.answered(self._context, connection, question, answer))
+        self._acks[id] = connection.taken
+        self._take_held(connection)
 
-    def _take_held(self, attachment: Attachment) -> None:
+    def _take_held(self, connection: Connection) -> None:
         """What has waited for an answer, up to the next question."""
-        while attachment.held and attachment.asked is None and attachment.connection in self._attached:
-            kind, *held = attachment.held.pop(0)
+        while connection.held and connection.asked is None and connection.id in self._connections:
+            kind, *held = connection.held.pop(0)
             if kind == "gone":
-                self._gone(attachment.connection, held[1])
+                self._gone(connection.id, held[1])
             else:
-                self._take(attachment, kind, *held)
-        if attachment.waits_for_client and (gone := [each for each in attachment.held if each[0] == "gone"]):
-            attachment.held.remove(gone[0])  # nobody waits for one who leaves
-            self._gone(attachment.connection, gone[0][2])
+                self._take(connection, kind, *held)
+        if connection.waits_for_client and (gone := [each for each in connection.held if each[0] == "gone"]):
+            connection.held.remove(gone[0])  # nobody waits for one who leaves
+            self._gone(connection.id, gone[0][2])
 
-    def _drained(self, connection: int, number: int) -> None:
-        attachment = self._attached.get(connection)
-        if attachment is not None and attachment.waits_for_client and attachment.drains == number:
-            self._go_on(attachment)
+    def _drained(self, id: int, number: int) -> None:
+        connection = self._connections.get(id)
+        if connection is not None and connection.waits_for_client and connection.drains == number:
+            self._go_on(connection)
 
-    def _go_on(self, attachment: Attachment) -> None:
+    def _go_on(self, connection: Connection) -> None:
         """The client has taken what it was told, or has left: now the rest of the answer, and what came behind it."""
-        assert attachment.asked is not None
-        cursor, attachment.asked, attachment.given = attachment.asked.about, None, 0
-        if cursor and attachment.leaving in ("", _CLOSED):
-            peer = attachment.peer
-            self._run(attachment, _dialect(peer).go_on(self._context, peer, *cursor))
-        self._take_held(attachment)
+        assert connection.asked is not None
+        cursor, connection.asked, connection.given = connection.asked.about, None, 0
+        if cursor and connection.leaving in ("", _CLOSED):
+            self._run(connection, connection.dialect.go_on(self._context, connection, *cursor))
+        self._take_held(connection)
 
-    def _again(self, connection: int) -> None:
-        attachment = self._attached.get(connection)
-        if attachment is not None and attachment.asked is not None:
-            attachment.ask_again()
+    def _again(self, id: int) -> None:
+        connection = self._connections.get(id)
+        if connection is not None and connection.asked is not None:
+            connection.ask_again()
 
-    def _skip(self, place: int, connection: int) -> None:
-        attachment = self._attached.get(connection)
-        if attachment is not None:
+    def _skip(self, place: int, id: int) -> None:
+        connection = self._connections.get(id)
+        if connection is not None:
             self._quit(
-                attachment, "Server error", "The server failed at something you sent, and has left it out. Sorry"
+                connection, "Server error", "The server failed at something you sent, and has left it out. Sorry"
             )
 
     def _full(self, connections: tuple[int, ...]) -> None:
-        for connection in connections:
-            attachment = self._attached.get(connection)
-            if attachment is not None:
-                peer = attachment.peer
-                self._send(attachment, [_dialect(peer).notice(self._context, peer, _FULL)])
+        for id in connections:
+            connection = self._connections.get(id)
+            if connection is not None:
+                self._send(connection, [connection.dialect.notice(self._context, connection, _FULL)])
 
     def _stop(self, reason: str) -> None:
         """Everybody is told, nobody is told about the others."""
-        for attachment in list(self._attached.values()):
-            self._hang_up(attachment, reason)
+        for connection in list(self._connections.values()):
+            self._hang_up(connection, reason)
         for worker in range(self._workers):
             self._items.append((worker, ("end",)))
         self._stopped = True
 
     # Deadlines
 
-    def _wait(self, attachment: Attachment, seconds: int, since: int | None = None) -> None:
+    def _wait(self, connection: Connection, seconds: int, since: int | None = None) -> None:
         start = self._context.mono if since is None else since
-        heappush(self._deadlines, (start + seconds * 1000, attachment.connection))
+        heappush(self._deadlines, (start + seconds * 1000, connection.id))
 
-    def _due(self, attachment: Attachment) -> None:
-        peer, words = attachment.peer, self._context.wording
-        if peer.registration is not None:
-            if attachment.asked is not None and attachment.asked.kind != DRAIN:
-                self._wait(attachment, _ANSWER_SECONDS)
+    def _due(self, connection: Connection) -> None:
+        words = self._context.wording
+        if connection.registration is not None:
+            if connection.asked is not None and connection.asked.kind != DRAIN:
+                self._wait(connection, _ANSWER_SECONDS)
             else:
-                self._gone(attachment.connection, "Registration timed out")
-        elif peer.is_plain:
-            return  # nc answers no question; TCP itself looks after these
-        elif self._context.mono - attachment.heard_at < words.ping_seconds * 1000:
-            self._wait(attachment, words.ping_seconds, attachment.heard_at)
+                self._gone(connection.id, "Registration timed out")
+        elif connection.dialect.probe is None:
+            return  # TCP itself looks after these
+        elif self._context.mono - connection.heard_at < words.ping_seconds * 1000:
+            self._wait(connection, words.ping_seconds, connection.heard_at)
         else:
-            if attachment.pinged:
-                self._items.append((attachment.worker, ("probe", attachment.connection)))
+            if connection.pinged:
+                self._items.append((connection.worker, ("probe", connection.id)))
             else:
-                attachment.pinged = True
-                self._send(attachment, [irc.probe(self._context, peer)])
-            self._wait(attachment, words.ping_grace_seconds)
+                connection.pinged = True
+                self._send(connection, [connection.dialect.probe(self._context, connection)])
+            self._wait(connection, words.ping_grace_seconds)
 
     # Outcomes
 
-    def _run(self, attachment: Attachment, outcomes: Iterable[Outcome], whole: bool = False) -> None:
+    def _run(self, connection: Connection, outcomes: Iterable[Outcome], whole: bool = False) -> None:
         """Let a dialect answer, and do what it yields in the order in which it yields it.
 
         A long answer waits now and then until the client has taken what there is of it, unless it must be `whole`: who
         asks for much does not lag behind.
         """
-        long, given, most = False, attachment.given, self._context.wording.answer_bytes
+        long, given, most = False, connection.given, self._context.wording.answer_bytes
         lines: list[bytes] = []  # that follow one another: they are one item
         try:
             for outcome in outcomes:
@@ -425,53 +419,52 @@ class Core:
                     lines.append(outcome)
                     given += len(outcome)
                     if given >= most:
-                        long = not whole and attachment.leaving != _CLOSED
+                        long = not whole and connection.leaving != _CLOSED
                     continue
                 if lines:
-                    self._send(attachment, lines)
+                    self._send(connection, lines)
                     lines = []
                 if isinstance(outcome, Question):
                     if outcome.kind == DRAIN:
-                        if long and attachment.asked is None:
-                            self._drain(attachment, outcome)
+                        if long and connection.asked is None:
+                            self._drain(connection, outcome)
                             break
                         continue
-                    attachment.asked = outcome
-                    question = ("ask", attachment.connection, attachment.taken, outcome.kind, outcome.about)
+                    connection.asked = outcome
+                    question = ("ask", connection.id, connection.taken, outcome.kind, outcome.about)
                     self._items.append((BROKER, question))
                 elif isinstance(outcome, Goodbye):
-                    self._quit(self._attached[outcome.session.id], outcome.reason, outcome.reason)
+                    self._quit(self._connections[outcome.session.id], outcome.reason, outcome.reason)
+                elif isinstance(outcome, Regroup):
+                    self._regroup(connection)
                 else:
                     self._publish(outcome)
         except Refusal as refusal:
-            peer = attachment.peer
-            lines.append(_dialect(peer).refuse(self._context, peer, refusal))
+            lines.append(connection.dialect.refuse(self._context, connection, refusal))
         if lines:
-            self._send(attachment, lines)
-        attachment.given = given
-        if long and attachment.asked is None:
-            self._drain(attachment, Question(DRAIN))
-        if attachment.peer.capabilities != attachment.capabilities:
-            self._regroup(attachment)
+            self._send(connection, lines)
+        connection.given = given
+        if long and connection.asked is None:
+            self._drain(connection, Question(DRAIN))
 
-    def _drain(self, attachment: Attachment, question: Question) -> None:
+    def _drain(self, connection: Connection, question: Question) -> None:
         """The client must take what it was told; only then the rest of the answer follows, if `question` has one."""
-        if attachment.leaving or attachment.connection not in self._attached:
+        if connection.leaving or connection.id not in self._connections:
             return
-        attachment.asked = question
-        attachment.before = attachment.taken, attachment.taken, b""
-        attachment.drains += 1
-        self._items.append((attachment.worker, (DRAIN, attachment.connection, attachment.drains)))
+        connection.asked = question
+        connection.before = connection.taken, connection.taken, b""
+        connection.drains += 1
+        self._items.append((connection.worker, (DRAIN, connection.id, connection.drains)))
 
-    def _quit(self, attachment: Attachment, reason: str, farewell: str) -> None:
+    def _quit(self, connection: Connection, reason: str, farewell: str) -> None:
         """Others are told the reason, the one who leaves the farewell."""
-        self._publish(self._context.hub.leave(attachment.peer.session, reason, self._context.seconds))
-        self._hang_up(attachment, farewell)
+        self._publish(self._context.hub.leave(connection.session, reason, self._context.seconds))
+        self._hang_up(connection, farewell)
 
-    def _hang_up(self, attachment: Attachment, reason: str) -> None:
-        self._send(attachment, [_dialect(attachment.peer).farewell(attachment.peer, reason)])
-        self._items.append((attachment.worker, ("close", attachment.connection)))
-        del self._attached[attachment.connection]
+    def _hang_up(self, connection: Connection, reason: str) -> None:
+        self._send(connection, [connection.dialect.farewell(connection, reason)])
+        self._items.append((connection.worker, ("close", connection.id)))
+        del self._connections[connection.id]
 
     # Events
 
@@ -483,17 +476,16 @@ class Core:
             case TagsSent():
                 self._publish_tags(event)
             case Joined():
-                self._join(self._attached[event.by.id], event.channel)
+                self._join(self._connections[event.by.id], event.channel)
                 self._cast([event.channel], event)
             case Parted():
                 self._cast([event.channel], event)
-                self._leave(self._attached[event.by.id], event.channel)
+                self._leave(self._connections[event.by.id], event.channel)
             case Kicked():
-                whom = self._attached[event.whom.id]
+                whom = self._connections[event.whom.id]
                 self._cast([event.channel], event)
                 self._leave(whom, event.channel)
-                if whom.peer.is_plain:
-                    self._run(whom, plain.kicked(self._context, whom.peer), whole=True)  # perhaps amid a line of theirs
+                self._run(whom, whom.dialect.removed(self._context, whom), whole=True)  # perhaps amid a line of theirs
             case Renamed():
                 if event.channels:
                     self._cast(event.channels, event)
@@ -502,7 +494,7 @@ class Core:
             case Left():
                 self._cast(event.channels, event, event.by)
                 for channel in event.channels:
-                    self._leave(self._attached[event.by.id], channel)
+                    self._leave(self._connections[event.by.id], channel)
             case Invited():
                 self._tell(event.whom, event, {})
             case Wallops():
@@ -524,30 +516,25 @@ class Core:
                 (event.number, context.wall, channel.folded, sender.prefix, verb, event.text, context.utc_offset)
             )
             self._cast_one(channel, event, sender.id, rendered)
-        if self._attached[event.by.id].capabilities & ECHO_MESSAGE:
+        if self._connections[event.by.id].capabilities & ECHO_MESSAGE:
             if event.id:  # which nobody else gets
                 event, rendered = replace(event, tags=f"{event.tags};{event.id}".lstrip(";")), {}
             self._tell(event.by, event, rendered)
 
     def _publish_tags(self, event: TagsSent) -> None:
         """To whoever would hear a message, if their client knows tags."""
-        told = [event.by] if self._attached[event.by.id].capabilities & ECHO_MESSAGE else []
+        rendered: dict[int, bytes] = {}
+        told = [event.by] if self._connections[event.by.id].capabilities & ECHO_MESSAGE else []
         if isinstance(event.to, Session):
             told.insert(0, event.to)
         else:
             for (worker, profile), (group, _) in self._groups.get(event.to, {}).items():
-                if knows_tags(profile):
-                    self._items.append((worker, ("cast", (group,), self._only_tags(event, profile), event.by.id)))
+                if data := self._once(event, profile, rendered):
+                    self._items.append((worker, ("cast", (group,), data, event.by.id)))
         for session in told:
-            to = self._attached[session.id]
-            if knows_tags(to.profile):
-                self._items.append((to.worker, ("send", to.connection, self._only_tags(event, to.profile))))
-
-    def _only_tags(self, event: TagsSent, profile: int) -> bytes:
-        context = self._context
-        return before_message(profile, context.wall, context.hub.born, event.number, event.tags) + irc.render_tags(
-            event
-        )
+            to = self._connections[session.id]
+            if data := self._once(event, to.profile, rendered):
+                self._items.append((to.worker, ("send", to.id, data)))
 
     def _cast(self, channels: list[Channel], event: Event, but: Session | None = None) -> None:
         """To everybody on any of these channels once: one item for each worker and wire profile."""
@@ -570,73 +557,53 @@ class Core:
                 self._items.append((worker, ("cast", (group,), self._once(event, profile, rendered), except_id)))
 
     def _tell(self, session: Session, event: Event, rendered: dict[int, bytes]) -> None:
-        attachment = self._attached[session.id]
-        data = self._once(event, attachment.profile, rendered)
-        self._items.append((attachment.worker, ("send", attachment.connection, data)))
+        connection = self._connections[session.id]
+        data = self._once(event, connection.profile, rendered)
+        self._items.append((connection.worker, ("send", connection.id, data)))
 
-    def _once(self, event: Event, profile: int, rendered: dict[int, bytes]) -> bytes:
+    def _once(self, event: Event | TagsSent, profile: int, rendered: dict[int, bytes]) -> bytes:
         """An event's bytes for a wire profile: made for the first who wants them, and kept for the others."""
         data = rendered.get(profile)
         if data is None:
-            data = rendered[profile] = self._render(event, profile)
+            data = rendered[profile] = OF_PROFILE[profile].render(self._context, event, profile)
         return data
 
-    def _render(self, event: Event, profile: int) -> bytes:
-        if profile == PLAIN:
-            return b"".join(plain.render(event, self._context.wall, self._context.utc_offset))
-        lines = irc.render(event)
-        if profile & MESSAGE_TAGS and isinstance(event, Said):
-            context = self._context
-            return before_message(profile, context.wall, context.hub.born, event.number, event.tags) + lines[0]
-        return self._tagged(lines, profile)
-
-    def _send(self, attachment: Attachment, lines: list[bytes]) -> None:
-        data = self._tagged(lines, attachment.profile)
-        self._items.append((attachment.worker, ("send", attachment.connection, data)))
-
-    def _tagged(self, lines: list[bytes], profile: int) -> bytes:
-        """A line that has tags has its time among them."""
-        if profile > 0 and profile & SERVER_TIME:
-            tag = time_tag(self._context.wall)
-            lines = [line if line.startswith(b"@") else tag + line for line in lines]
-        return lines[0] if len(lines) == 1 else b"".join(lines)
+    def _send(self, connection: Connection, lines: list[bytes]) -> None:
+        data = connection.dialect.stamp(self._context, connection.profile, lines)
+        self._items.append((connection.worker, ("send", connection.id, data)))
 
     # Groups: a channel's members on one worker who want the same bytes
 
-    def _join(self, attachment: Attachment, channel: Channel) -> None:
+    def _join(self, connection: Connection, channel: Channel) -> None:
         ports = self._groups.setdefault(channel, {})
-        port = ports.get((attachment.worker, attachment.profile))
+        port = ports.get((connection.worker, connection.profile))
         if port is None:
             self._last_group += 1
-            port = ports[attachment.worker, attachment.profile] = [self._last_group, 0]
+            port = ports[connection.worker, connection.profile] = [self._last_group, 0]
         port[1] += 1
-        self._items.append((attachment.worker, ("join", port[0], attachment.connection)))
+        self._items.append((connection.worker, ("join", port[0], connection.id)))
 
-    def _leave(self, attachment: Attachment, channel: Channel) -> None:
+    def _leave(self, connection: Connection, channel: Channel) -> None:
         ports = self._groups[channel]
-        port = ports[attachment.worker, attachment.profile]
+        port = ports[connection.worker, connection.profile]
         port[1] -= 1
-        self._items.append((attachment.worker, ("leave", port[0], attachment.connection)))
+        self._items.append((connection.worker, ("leave", port[0], connection.id)))
         if not port[1]:
-            del ports[attachment.worker, attachment.profile]
+            del ports[connection.worker, connection.profile]
             if not ports:
                 del self._groups[channel]
 
-    def _regroup(self, attachment: Attachment) -> None:
+    def _regroup(self, connection: Connection) -> None:
         """CAP REQ changed what the connection wants: it moves between groups, in the stream like everything else."""
-        attachment.capabilities = attachment.peer.capabilities
-        if attachment.peer.profile == attachment.profile:
+        profile = connection.dialect.profile(connection.capabilities)
+        if profile == connection.profile:
             return
-        channels = list(attachment.peer.session.channels.values())
+        channels = list(connection.session.channels.values())
         for channel in channels:
-            self._leave(attachment, channel)
-        attachment.profile = attachment.peer.profile
+            self._leave(connection, channel)
+        connection.profile = profile
         for channel in channels:
-            self._join(attachment, channel)
-
-
-def _dialect(peer: Peer) -> Any:
-    return plain if peer.is_plain else irc
+            self._join(connection, channel)
 
 
 def connection_of(record: Record) -> int:

@@ -26,6 +26,7 @@ from mpchat.ipc.link import Link, close_all
 from mpchat.ipc.transport import QueuePair, Transport
 from mpchat.ipc.validation import are_items, check_inputs, check_state
 from mpchat.messages import BadFrame, UnknownMessage
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.runtime.crash_points import crash_point
 from mpchat.worker.connection import Connection
 from mpchat.worker.takeover import Takeover
@@ -127,7 +128,7 @@ class Attachment:
             if connection is None:
                 link.post("all")
             elif connection.fileno() >= 0 and connection.host:  # neither closed since nor a stand-in
-                about = (connection.id, connection.is_plain, connection.host)
+                about = (connection.id, connection.dialect.name, connection.host)
                 link.post("mine", *about, fds=(connection.fileno(),))
         self.worker.poller.want_write(link, link.unsent)
 
@@ -157,13 +158,13 @@ class Attachment:
 
     def read_one(self, link: Link, message: tuple[object, ...], fds: list[int]) -> None:
         match message, fds:
-            case ("client", int() as id, bool() as is_plain, str() as host), [fd]:
+            case ("client", int() as id, str() as dialect, str() as host), [fd] if dialect in DIALECTS:
                 if fd >= first_of_the_last(self.worker.reserved_fds):
                     os.close(fd)
                     self.turn_away(link, id)
                 else:
-                    self.worker.take_client(id, is_plain, host, wrapped(fd))
-            case ("client", int() as id, bool(), str()), [] if link.lacked_fds:
+                    self.worker.take_client(id, dialect, host, wrapped(fd))
+            case ("client", int() as id, str() as dialect, str()), [] if link.lacked_fds and dialect in DIALECTS:
                 self.turn_away(link, id)
             case ("synced",), []:
                 if not self.synced:

@@ -16,6 +16,7 @@ import socket
 from contextlib import suppress
 from typing import Any
 
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.settings import Settings
 from mpchat.worker import stream_position
 from mpchat.worker.backlogs import Backlogs
@@ -52,6 +53,7 @@ class Connection:
         "closing",
         "consumed",
         "cut",
+        "dialect",
         "discarding",
         "finished",
         "forwarded",
@@ -59,7 +61,6 @@ class Connection:
         "hung_up",
         "id",
         "inherited_backlog",
-        "is_plain",
         "large_receive_buffer",
         "limits",
         "outbox",
@@ -71,10 +72,10 @@ class Connection:
         "sock",
     )
 
-    def __init__(self, id: int, sock: socket.socket, is_plain: bool, host: str, limits: Limits) -> None:
+    def __init__(self, id: int, sock: socket.socket, dialect: str, host: str, limits: Limits) -> None:
         self.id = id
         self.sock = sock
-        self.is_plain = is_plain
+        self.dialect = DIALECTS[dialect]
         self.host = host
         self.limits = limits
         self.consumed = 0  # taken from the kernel
@@ -122,10 +123,10 @@ class Connection:
             return [self.end("Connection lost" if gone else str(error.strerror))]
         if size == 0:
             return [self.end("Connection closed")]
-        if self.is_plain and start < size:
+        if self.dialect.ends_lines_at_returns and start < size:
             self._end_lines_at_returns(view, start, size)
         records, at = self._cut(view, start, size, allowed)
-        if self.is_plain and at:
+        if self.dialect.ends_lines_at_returns and at:
             self.returned = view[at - 1] == _CR
         self.forwarded = self.consumed + at
         # A look ends at an urgent byte, though there is more (tcp(7)): once what is before it is taken, look again.

@@ -49,7 +49,7 @@ class Takeover:
             worker.forget(worker.connections[id])  # we cannot know where to go on: better no more than wrong bytes
         if id not in worker.connections:
             # Nobody has its socket any more: one that leads nowhere stands in, and reading it says so.
-            worker.take_client(id, False, "", self._nowhere)
+            worker.take_client(id, "irc", "", self._nowhere)
         elif worker.connections[id].fileno() >= 0:
             connection = worker.connections[id]
             connection.consumed = stream_position.consumed(connection.sock)

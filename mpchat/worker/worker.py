@@ -21,7 +21,6 @@ from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
 from mpchat.ipc.transport import Transport
-from mpchat.protocol.rejection import turned_away
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS
 from mpchat.runtime.heartbeat import Heartbeat
@@ -111,8 +110,8 @@ class Worker:
 
     # Up: bytes in, records out
 
-    def take_client(self, id: int, is_plain: bool, host: str, sock: socket.socket) -> None:
-        connection = self.connections[id] = Connection(id, sock, is_plain, host, self.limits)
+    def take_client(self, id: int, dialect: str, host: str, sock: socket.socket) -> None:
+        connection = self.connections[id] = Connection(id, sock, dialect, host, self.limits)
         if connection.fileno() >= 0:  # else it is a stand-in
             self.poller.watch(connection, stream=True)
         if self.ending:  # the broker has had its last word
@@ -124,7 +123,7 @@ class Worker:
     def announce(self, connection: Connection) -> None:
         """The broker has not heard of it yet. Without a broker nobody is told: the next one is, of all it lacks."""
         if self.attachment.complete:
-            self.reader.records.append(("open", self.number, connection.id, connection.is_plain, connection.host))
+            self.reader.records.append(("open", self.number, connection.id, connection.dialect.name, connection.host))
 
     def client_event(self, connection: Connection, readable: bool, writable: bool, hung_up: bool) -> None:
         if writable and connection.blocked:
@@ -254,7 +253,7 @@ class Worker:
             if not self.attachment.may_send:
                 connection.outbox.clear()
             elif not connection.closing:
-                self.groups.send(connection, turned_away(reason, connection.is_plain))
+                self.groups.send(connection, connection.dialect.turned_away(reason))
         self.attachment.may_send = True
         self.end()
 

@@ -161,7 +161,7 @@ class Driver:
         where = (id - 1) % len(self.workers) if worker is None else worker
         person = Person(self, id, where, plain)
         self.people.append(person)
-        self.feed(("open", where, id, plain, host))
+        self.feed(("open", where, id, "plain" if plain else "irc", host))
         return person
 
     def irc(self, nick: str, *, caps: str = "", worker: int | None = None) -> Person:

@@ -430,7 +430,7 @@ def test_nothing_is_heard_of_unknown_connections(driver: Driver, record: tuple[A
 def test_a_record_is_somebodys_or_nobodys() -> None:
     of_nobody = [("clock", 5, 6), ("start", (), 1, 0, 5, 6), ("stop", "bye"), ("full", (7, 8))]
     assert [connection_of(record) for record in of_nobody] == [0] * len(of_nobody)
-    assert connection_of(("open", 3, 7, False, "127.0.0.1")) == 7
+    assert connection_of(("open", 3, 7, "irc", "127.0.0.1")) == 7
     assert connection_of(("line", 7, 10, b"PING x")) == 7
 
 
@@ -476,7 +476,7 @@ def test_a_stop_tells_everybody_and_about_nobody(driver: Driver) -> None:
     assert items[-2:] == [(0, ("end",)), (1, ("end",))]
     assert all(worker.ended for worker in driver.workers)
     assert driver.feed(*ana.records(["PING x"]), ("gone", beto.id, "x"), ("clock", driver.wall, 10**9)) == []
-    assert driver.feed(("open", 0, 99, True, "127.0.0.1")) == [], "whoever comes now comes too late"
+    assert driver.feed(("open", 0, 99, "plain", "127.0.0.1")) == [], "whoever comes now comes too late"
 
 
 # Groups and the amount of work

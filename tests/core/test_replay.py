@@ -82,13 +82,13 @@ def test_a_piece_counts_for_what_came_whatever_was_shown_of_it(driver: Driver) -
     driver.feed(("part", ana.id, 5000, b"PASS *"))
 
     assert driver.core.inputs(0) == [(ana.id, 5000, 5000, False)]
-    assert driver.core.parts() == [(ana.id, False, 5000, b"PASS *")]
+    assert driver.core.parts() == [(ana.id, "irc", 5000, b"PASS *")]
 
 
 def test_unfinished_lines_are_told(guarded: Driver) -> None:
     ana, beto = guarded.connect(), guarded.connect(plain=True)
     guarded.feed(ana.piece("PA"), beto.piece("/pa"))
-    assert guarded.core.parts() == [(ana.id, False, 2, b"PA"), (beto.id, True, 3, b"/pa")]
+    assert guarded.core.parts() == [(ana.id, "irc", 2, b"PA"), (beto.id, "plain", 3, b"/pa")]
 
     ana.send("SS *")
     beto.send("ss *")
@@ -96,7 +96,7 @@ def test_unfinished_lines_are_told(guarded: Driver) -> None:
 
     assert guarded.core.questions() == [ana.id, beto.id]
     # Both lines will come again, from where they had not been accepted.
-    assert guarded.core.parts() == [(ana.id, False, 2, b"PA"), (beto.id, True, 3, b"/pa")]
+    assert guarded.core.parts() == [(ana.id, "irc", 2, b"PA"), (beto.id, "plain", 3, b"/pa")]
 
 
 def test_a_connection_may_be_announced_twice(driver: Driver) -> None:
@@ -104,7 +104,7 @@ def test_a_connection_may_be_announced_twice(driver: Driver) -> None:
     ana.send("JOIN #a")
     ana.heard()
 
-    assert driver.feed(("open", ana.worker, ana.id, False, "127.0.0.1")) == []
+    assert driver.feed(("open", ana.worker, ana.id, "irc", "127.0.0.1")) == []
     assert ana.send("PING x") == [":mpchat.local PONG mpchat.local :x"]
 
 

@@ -22,9 +22,9 @@ ALL = 1 << 30  # no flood control
 class Pair:
     """The client's socket, and the worker's connection with small limits."""
 
-    def __init__(self, client: socket.socket, ours: socket.socket, limits: Limits, is_plain: bool = False) -> None:
+    def __init__(self, client: socket.socket, ours: socket.socket, limits: Limits, dialect: str = "irc") -> None:
         self.client, self.ours = client, ours
-        self.connection = Connection(1, ours, is_plain, "127.0.0.1", limits)
+        self.connection = Connection(1, ours, dialect, "127.0.0.1", limits)
         self.sent = 0
 
     def send(self, data: bytes) -> None:
@@ -129,7 +129,7 @@ def test_flood_control_leaves_the_rest_and_asks_to_come_again(pair: Pair) -> Non
 
 def test_telnets_return_ends_a_line_of_plain_text() -> None:
     with tcp_pair() as (client, ours):
-        pair = Pair(client, ours, Limits(Settings()), is_plain=True)
+        pair = Pair(client, ours, Limits(Settings()), dialect="plain")
         pair.send(b"ana\r\0ho\0la\r")
         assert pair.connection.read(ALL) == [("line", 1, 5, b"ana\r"), ("part", 1, 11, b"ho\0la\r")]
         pair.connection.acknowledge(11)
@@ -139,10 +139,10 @@ def test_telnets_return_ends_a_line_of_plain_text() -> None:
 
 def test_a_return_that_was_cut_by_a_death_ends_its_line_too() -> None:
     with tcp_pair() as (client, ours):
-        pair = Pair(client, ours, Limits(Settings()), is_plain=True)
+        pair = Pair(client, ours, Limits(Settings()), dialect="plain")
         pair.send(b"ana\r")
         pair.connection.acknowledge(pair.connection.read(ALL)[0][2])
-        successor = Connection(1, ours, True, "127.0.0.1", pair.connection.limits)
+        successor = Connection(1, ours, "plain", "127.0.0.1", pair.connection.limits)
         successor.consumed = 4
         successor.resume_input(4, 4, False)
         pair.connection = successor
@@ -231,7 +231,7 @@ def test_a_stand_in_for_a_socket_that_was_lost_is_at_its_end(small: Pair) -> Non
     """A closed one: it costs no descriptor, of which there may be too few."""
     stand_in = socket.socket()
     stand_in.close()
-    connection = Connection(1, stand_in, False, "", small.connection.limits)
+    connection = Connection(1, stand_in, "irc", "", small.connection.limits)
     connection.outbox.append(b"hello?")
     connection.resume_output(100, b"unsent")
     assert connection.read(ALL) == [("gone", 1, "Connection lost")]
@@ -265,18 +265,22 @@ _PIECES = st.lists(
 
 
 @settings(max_examples=60, deadline=None)
-@example([b"1234567", b"\r", b"\n"], [(ALL, 0)], False)
-@example([b"12345678\r", b"\n"], [(ALL, 0)], False)
-@example([b"1234567\r", b"\r\n"], [(ALL, 1)], False)
-@example([b"123\r", b"\0"], [(ALL, 1)], True)
-@example([b"123\r", b"\0", b"\0a\r\0\0"], [(ALL, 0)], True)
-@given(_PIECES, st.lists(st.tuples(st.sampled_from([1, 2, 3, ALL]), st.integers(0, 3)), min_size=1), st.booleans())
+@example([b"1234567", b"\r", b"\n"], [(ALL, 0)], "irc")
+@example([b"12345678\r", b"\n"], [(ALL, 0)], "irc")
+@example([b"1234567\r", b"\r\n"], [(ALL, 1)], "irc")
+@example([b"123\r", b"\0"], [(ALL, 1)], "plain")
+@example([b"123\r", b"\0", b"\0a\r\0\0"], [(ALL, 0)], "plain")
+@given(
+    _PIECES,
+    st.lists(st.tuples(st.sampled_from([1, 2, 3, ALL]), st.integers(0, 3)), min_size=1),
+    st.sampled_from(["irc", "plain"]),
+)
 def test_any_bytes_in_any_pieces_with_any_acknowledgements(
-    pieces: list[bytes], turns: list[tuple[int, int]], is_plain: bool
+    pieces: list[bytes], turns: list[tuple[int, int]], dialect: str
 ) -> None:
     """Whatever the timing, the broker hears the same lines with the same offsets, each once."""
     with tcp_pair() as (client, ours):
-        pair = Pair(client, ours, Limits(SMALL), is_plain)
+        pair = Pair(client, ours, Limits(SMALL), dialect)
         connection = pair.connection
         heard: list[Record] = []
         acknowledged = 0
@@ -297,7 +301,9 @@ def test_any_bytes_in_any_pieces_with_any_acknowledgements(
             if connection.again:
                 heard += connection.read(ALL)
         data = b"".join(pieces)
-        lines = data.replace(b"\r\0", b"\r\n") if is_plain else data  # telnet's Return, where telnet may speak
+        lines = (
+            data.replace(b"\r\0", b"\r\n") if dialect == "plain" else data
+        )  # telnet's Return, where telnet may speak
         assert not_blank(told(heard)) == not_blank(plain_split(lines, SMALL.line_bytes))
         ends = [record[2] for record in heard]
         assert ends == sorted(set(ends))

@@ -29,7 +29,7 @@ class make_people:
         self.count = count
 
     def __enter__(self) -> list[Connection]:
-        return [Connection(id, self.sock, False, "127.0.0.1", self.limits) for id in range(1, self.count + 1)]
+        return [Connection(id, self.sock, "irc", "127.0.0.1", self.limits) for id in range(1, self.count + 1)]
 
     def __exit__(self, *_: object) -> None:
         self.sock.close()

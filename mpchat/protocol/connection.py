@@ -1,4 +1,4 @@
-"""A connection as the core sees it: where it hangs, and how much of its input has been accepted and dealt with.
+"""A connection: its dialect's side of it, where it hangs, and how much of its input has been accepted and dealt with.
 
     input:   ....taken....|....held....|                       offsets count from the connection's first byte
              ........accepted..........|
@@ -8,45 +8,67 @@ While a question is open, what is accepted is held. Without one, all that is acc
 answer is so long that the client must take some of it first; one that asks the world outside is taken with its answer.
 """
 
-from operator import attrgetter
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from mpchat.chat.sessions import Session
-from mpchat.protocol.context import DRAIN, Peer, Question, Registration
+from mpchat.protocol.outcomes import DRAIN, Question
+
+if TYPE_CHECKING:
+    from mpchat.protocol.dialect import Dialect
 
 Held = tuple[str, int, Any, int]  # kind of the record, end, its bytes (or what else it has), where its line began
 
 
-class Attachment:
-    """Times in mono ms."""
+class Registration:
+    """How far an unregistered client has come. Dropped when it is registered."""
+
+    __slots__ = ("negotiating", "password_right", "realname", "user")
+
+    def __init__(self) -> None:
+        self.user = self.realname = ""
+        self.negotiating = False  # between CAP LS or REQ and CAP END
+        self.password_right = False
+
+
+class Connection:
+    """Dialects read and write `registration` and `capabilities`, and read `session` and `profile`; the core, all.
+
+    Who changes `capabilities` must yield Regroup. Times in mono ms.
+    """
 
     __slots__ = (
         "accepted",
         "asked",
         "before",
         "capabilities",
-        "connection",
+        "dialect",
         "discarding",
         "drains",
         "given",
         "heard_at",
         "held",
+        "id",
         "leaving",
         "line_start",
         "part",
-        "peer",
         "pinged",
         "profile",
+        "registration",
+        "session",
         "taken",
         "worker",
     )
 
-    def __init__(self, connection: int, worker: int, peer: Peer, mono: int) -> None:
-        self.connection = connection
+    def __init__(self, session: Session, dialect: Dialect, worker: int, mono: int) -> None:
+        self.id = session.id
         self.worker = worker
-        self.peer = peer
+        self.session = session
+        self.dialect = dialect
+        self.registration: Registration | None = Registration()
         self.capabilities = 0
-        self.profile = peer.profile
+        self.profile = dialect.profile(0)  # the wire profile by which it is in its groups
         self.accepted = 0  # what was forwarded before this offset is a repeat
         self.line_start = 0  # where the line begins that is coming in
         self.discarding = False  # it is one that was too long
@@ -78,36 +100,3 @@ class Attachment:
         self.held = []
         self.taken, self.line_start, self.part = self.before
         self.accepted, self.discarding = self.taken, False
-
-
-_PLAIN = tuple(name for name in Attachment.__slots__ if name not in ("asked", "peer"))
-_of_attachment = attrgetter(*_PLAIN)
-_of_registration = attrgetter(*Registration.__slots__)
-
-
-def attachment_values(attachment: Attachment) -> tuple[Any, ...]:
-    """It as plain values, but its session."""
-    peer, asked = attachment.peer, attachment.asked
-    return (
-        _of_attachment(attachment),
-        (peer.is_plain, peer.capabilities),
-        None if peer.registration is None else _of_registration(peer.registration),
-        None if asked is None else (asked.kind, asked.about),
-    )
-
-
-def attachment_of(sessions: dict[int, Session], values: tuple[Any, ...]) -> Attachment:
-    """The inverse of attachment_values()."""
-    own, (is_plain, capabilities), registration, asked = values
-    attachment: Attachment = Attachment.__new__(Attachment)
-    for name, value in zip(_PLAIN, own, strict=True):
-        setattr(attachment, name, value)
-    attachment.asked = None if asked is None else Question(*asked)
-    peer = attachment.peer = Peer(sessions[attachment.connection], is_plain)
-    peer.capabilities = capabilities
-    if registration is None:
-        peer.registration = None
-    else:
-        for name, value in zip(Registration.__slots__, registration, strict=True):
-            setattr(peer.registration, name, value)
-    return attachment
