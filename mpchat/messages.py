@@ -46,7 +46,7 @@ class UnknownMessage(BadFrame):
 # them, and the journal keeps them: a word that has been written is never given another meaning.
 
 # a connection was handed to this worker: its dialect (true or false in an old journal: plain text or IRC), its address
-Open: TypeAlias = tuple[Literal["open"], WorkerNumber, ConnectionId, str | bool, str]
+Open: TypeAlias = tuple[Literal["open"], WorkerNumber, ConnectionId, str, str]
 # a line, or what follows its parts, without its LF: the offset behind it
 Line: TypeAlias = tuple[Literal["line"], ConnectionId, Offset, bytes]
 # the beginning of a line, or more of it

@@ -19,7 +19,7 @@ from mpchat.flow.admission import FULL, Admission
 from mpchat.ipc.descriptors import first_of_the_last
 from mpchat.ipc.link import Link, close_all
 from mpchat.messages import BadFrame, UnknownMessage
-from mpchat.protocol.rejection import turned_away
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.listening import turn_away
 from mpchat.runtime.poller import AnyPoller
@@ -51,7 +51,7 @@ class FdStore:
         self._reserved_fds = reserved_fds
         self.link: Link | None = None
         self.synced = False  # each has all the sockets that the other has
-        self._kept: dict[int, tuple[int | None, bool, str]] = {}  # our copy of an fd if any, is it plain, its address
+        self._kept: dict[int, tuple[int | None, str, str]] = {}  # our copy of an fd if any, dialect, address
         self._theirs: set[int] = set()  # of those that the worker has said it has, until we are in step
         self._lacks: deque[int] = deque()  # to be passed on when the link has room
 
@@ -101,9 +101,9 @@ class FdStore:
         self._control.post("misbehaves", self._role, str(error))
         self._leave(link)
 
-    def take_client(self, connection: int, fd: int, is_plain: bool, host: str) -> None:
+    def take_client(self, connection: int, fd: int, dialect: str, host: str) -> None:
         """A newcomer for this worker; the descriptor is ours from now on."""
-        self._kept[connection] = (fd, is_plain, host)
+        self._kept[connection] = (fd, dialect, host)
         if self.synced and self.link is not None:  # else it gets this one with the others
             self._lacks.append(connection)
             self._pass_on(self.link)
@@ -124,12 +124,14 @@ class FdStore:
         match message, fds:
             case ("gone", int() as connection), []:
                 self._drop(connection)
-            case ("mine", int() as connection, bool() as is_plain, str() as host), [fd] if (
-                connection > _THATS_ALL and stat.S_ISSOCK(os.fstat(fd).st_mode)
+            case ("mine", int() as connection, str() as dialect, str() as host), [fd] if (
+                connection > _THATS_ALL and dialect in DIALECTS and stat.S_ISSOCK(os.fstat(fd).st_mode)
             ):
-                self._keep(connection, fd, is_plain, host)
-            case ("mine", int() as connection, bool() as is_plain, str() as host), [] if link.lacked_fds:
-                self._keep(connection, None, is_plain, host)
+                self._keep(connection, fd, dialect, host)
+            case ("mine", int() as connection, str() as dialect, str() as host), [] if (
+                link.lacked_fds and dialect in DIALECTS
+            ):
+                self._keep(connection, None, dialect, host)
             case ("full", int() as connection), []:
                 self._turn_away(connection)
             case ("all",), []:
@@ -143,19 +145,19 @@ class FdStore:
         self.link, self.synced = None, False
         self._theirs.clear()  # the next worker has said nothing yet
 
-    def _keep(self, connection: int, fd: int | None, is_plain: bool, host: str) -> None:
+    def _keep(self, connection: int, fd: int | None, dialect: str, host: str) -> None:
         """A copy of a socket that the worker has; the descriptor is ours from now on, unless this raises BadFrame."""
         self._theirs.add(connection)
         if connection not in self._kept:
             try:
                 self._admission.registered(host)
             except ValueError as error:
-                raise UnknownMessage(("mine", connection, is_plain, host)) from error
-            self._kept[connection] = (None, is_plain, host)
+                raise UnknownMessage(("mine", connection, dialect, host)) from error
+            self._kept[connection] = (None, dialect, host)
         if fd is not None and (self._kept[connection][0] is not None or fd >= first_of_the_last(self._reserved_fds)):
             os.close(fd)
         elif fd is not None:
-            self._kept[connection] = (fd, is_plain, host)
+            self._kept[connection] = (fd, dialect, host)
         if self._kept[connection][0] is None:
             self._complain("no file descriptor for a copy", connection=connection, of=self._role)
 
@@ -173,11 +175,11 @@ class FdStore:
             if connection == _THATS_ALL:
                 link.post("synced")
             elif connection in self._kept:
-                fd, is_plain, host = self._kept[connection]
+                fd, dialect, host = self._kept[connection]
                 if fd is None:
                     self._drop(connection)  # nobody has its socket any more
                 else:
-                    link.post("client", connection, is_plain, host, fds=(fd,))
+                    link.post("client", connection, dialect, host, fds=(fd,))
         self._poller.want_write(link, link.unsent)
 
     def _drop(self, connection: int) -> None:
@@ -190,8 +192,8 @@ class FdStore:
     def _turn_away(self, connection: int) -> None:
         """The worker cannot have it, so nobody will serve it: it is told so, and ends."""
         if connection in self._kept:
-            fd, is_plain, host = self._kept.pop(connection)
+            fd, dialect, host = self._kept.pop(connection)
             if fd is not None:
-                turn_away(socket.socket(fileno=fd), turned_away(FULL, is_plain))
+                turn_away(socket.socket(fileno=fd), DIALECTS[dialect].turned_away(FULL))
             self._admission.left(host)
             self._complain("refused", host=host, why=f"the {self._role} process has no file descriptor for it")

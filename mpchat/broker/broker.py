@@ -16,7 +16,6 @@ import socket
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from mpchat.broker.disk_full import DiskFull
 from mpchat.broker.history_client import HistoryClient
@@ -24,7 +23,7 @@ from mpchat.broker.passwords import right
 from mpchat.broker.pending import Pending
 from mpchat.broker.recovery import Recovery
 from mpchat.broker.streams import Streams
-from mpchat.core.machine import Record
+from mpchat.core.machine import Asked
 from mpchat.ipc import queue_passing
 from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
@@ -32,7 +31,8 @@ from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import BROKER_ROW, RECORDER_ROW, Scoreboard
 from mpchat.ipc.transport import QueuePair, Transport
 from mpchat.ipc.validation import check_checkpoint, check_records
-from mpchat.messages import BadFrame, UnknownMessage
+from mpchat.messages import Answer, BadFrame, Record, StreamPosition, UnknownMessage, WorkerNumber
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.redaction import Redaction
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS
@@ -116,7 +116,7 @@ class Broker:
             if self.recovery.is_due(seconds):
                 self.recovery.tend(self.scoreboard.read(RECORDER_ROW)["position"], self.settings.journal_bytes)
             self.turns += 1
-            items = sum(outbox.last for outbox in self.recovery.outboxes)
+            items = sum([outbox.last for outbox in self.recovery.outboxes])
             self.scoreboard.write(BROKER_ROW, records=self.records, items=items, turns=self.turns)
             if self.log.dropped:
                 self.log.catch_up()
@@ -222,12 +222,12 @@ class Broker:
         """The supervisor gives us lanes and links, or says stop, and why. The end of the link says that it is dead."""
         for message, fds in self.control.take():
             match message, fds:
-                case ("stop", reason), []:
+                case ("stop", str() as reason), []:
                     self.stopping = True
                     self.pending.add([("stop", reason)])
-                case ("transport", worker, serial, pickled), [_, *_]:
+                case ("transport", int() as worker, int() as serial, bytes() as pickled), [_, *_]:
                     transport: QueuePair = queue_passing.load(pickled, fds)
-                    self.streams.take_transport(worker, transport.at_broker())
+                    self.streams.take_transport(WorkerNumber(worker), transport.at_broker())
                     self.control.post("opened", serial)
                 case ("link", _), [fd]:
                     self.history_client.take_recorder(Link(socket.socket(fileno=fd)))
@@ -244,14 +244,14 @@ class Broker:
             for message in transport.take():
                 match message:
                     case ("batch", int() as applied, int() as size, list() as records) if applied >= 0 and size >= 0:
-                        check_records(worker, records)
+                        check_records(worker, DIALECTS, records)
                         self.ledger.applied(worker, applied)
                         self.pending.add_batch(worker, size, records)
                         self.records += len(records)
                     case ("checkpoint", int() as position, list() as entries, (list() | None) as forgotten):
                         outbox = self.recovery.outboxes[worker]
                         check_checkpoint(outbox.last, position, entries, forgotten)
-                        outbox.checkpoint(position, entries, forgotten)
+                        outbox.checkpoint(StreamPosition(position), entries, forgotten)
                     case ("attach", int() as position):
                         self.streams.arrivals[worker] = position
                     case _:
@@ -263,7 +263,7 @@ class Broker:
         if transport.ended:
             self.streams.leave(worker)
 
-    def distrust(self, worker: int, error: BadFrame) -> None:
+    def distrust(self, worker: WorkerNumber, error: BadFrame) -> None:
         """What this worker has sent is no message: another takes its place. What was well-formed before that stands."""
         self.control.post("misbehaves", f"worker{worker}", str(error))
         self.streams.leave(worker)
@@ -290,7 +290,7 @@ class Broker:
     def hear_recorder(self) -> None:
         answers: list[Record] = []
         try:
-            self.history_client.hear(answers)
+            self.history_client.on_messages(answers)
         except BadFrame as error:
             self.distrust_recorder(error)
         self.pending.add(answers)
@@ -302,27 +302,29 @@ class Broker:
         right it asks, and the answer is a record too, in a block of its own behind the one that asked.
         """
         try:
-            asked = self.recovery.append(self.redaction.take_block(block))
+            asked = self.recovery.propose(self.redaction.take_block(block))
         except OSError as error:
             self.redaction.undo()
             self.disk_full.begin(str(error))
             return False
-        self.pending.settle(self.recovery.applied_in)
-        self.pending.add_first([answer for question in asked for answer in self.answer(*question)])
-        self.redaction.settle(self.recovery.core.dealt_with)
+        self.pending.commit(self.recovery.applied_in)
+        if asked:
+            self.pending.add_first([answer for each in asked for answer in self.answer(each)])
+        self.redaction.commit(self.recovery.core.dealt_with)
         for connection in self.recovery.closed:
             self.redaction.closed(connection)
         self.recovery.closed.clear()
         return True
 
-    def answer(self, _: str, connection: int, end: int, kind: str, about: Any) -> list[Record]:
-        """The answer to a question of the core's, if we know it; about the past, the recorder is asked."""
-        if kind == "history":
-            self.history_client.ask(connection, end, *about)
+    def answer(self, asked: Asked) -> list[Answer]:
+        """The answer to a question of the core's, if it is known; about the past, the recorder is asked."""
+        connection, end, question = asked
+        if question.kind == "history":
+            self.history_client.ask(connection, end, *question.about)
             return []
-        is_right = right(self.settings, kind, about, self.redaction.secret(connection, end))
+        is_right = right(self.settings, question.kind, question.about, self.redaction.secret(connection, end))
         if not is_right:
-            self.log.warning("wrong password", kind=kind, name=about, connection=connection)
+            self.log.warning("wrong password", kind=question.kind, name=question.about, connection=connection)
         return [("answer", connection, is_right)]
 
 

@@ -90,6 +90,6 @@ class DiskFull:
             assert self._recovery.journal is not None
             self._recovery.journal.release_reserve()
             with suppress(OSError):  # not even that has room: tried again
-                self._recovery.append(urgent)
+                self._recovery.propose(urgent)
                 self._told.update(senders)
                 self._has_stopped |= urgent[-1][0] == "stop"

@@ -79,7 +79,7 @@ class HistoryClient:
         self._poller.want_write(self.recorder, self.recorder.unsent)
 
     def on_messages(self, answers: list[Record]) -> None:
-        """Take what the recorder says; answers are put behind these. Raises BadFrame at what no recorder of ours says."""
+        """Take what the recorder says, and put its answers behind these. Raises BadFrame at what no recorder says."""
         assert self.recorder is not None
         self.recorder.flush()
         for message, fds in self.recorder.take():

@@ -1,7 +1,7 @@
 """The broker's streams: to each worker its numbered items, by the transport of the moment, and credit for its records.
 
-Items go into the worker's outbox first. A worker that is attached gets them at once. One that is not, because the worker
-or the broker has just been started, says where it is ("attach") and gets what comes after that.
+Items go into the worker's outbox first. A worker that is attached gets them at once. One that is not, because the
+worker or the broker has just been started, says where it is ("attach") and gets what comes after that.
 """
 
 from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ class Streams:
         return [(WorkerNumber(n), transport) for n, transport in enumerate(self._transports) if transport is not None]
 
     def take_transport(self, worker: WorkerNumber, transport: Transport) -> None:
-        """The worker or the broker is new. What came by the old transport may still be dealt with; the rest comes again."""
+        """The worker or the broker is new. What had come by the old transport stays; the rest comes again."""
         self.leave(worker)
         self._transports[worker] = transport
         self._poller.watch(transport)
@@ -97,7 +97,7 @@ class Streams:
         crash_point("broker: attached a worker")
 
     def deliver(self) -> None:
-        """A batch for each worker that has items coming, or credit. One that is not attached finds them in its outbox."""
+        """To each worker its new items, or credit. One that is not attached finds them in its outbox."""
         credit = self.ledger.pay()
         for worker, items in enumerate(self._recovery.fresh):
             if items or worker in credit:

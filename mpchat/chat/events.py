@@ -12,6 +12,7 @@ class Said:
 
     `number` counts the server's messages, across all its runs. `tags` are for those whose clients understand them,
     and `id` is the tag by which the sender's client knows it again: it is for nobody else. Both as they are sent.
+    `line` is the IRC line that says it, whose limit has cut `text`: protocol/length_limit.py makes it.
     """
 
     by: Session
@@ -22,6 +23,7 @@ class Said:
     number: int
     tags: str = ""
     id: str = ""
+    line: bytes = b""
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ whoever has read the message goes on. The checks of what comes with each line ar
 record takes 50 ns, half a percent of what a line costs it.
 """
 
+from collections.abc import Container
 from typing import Any
 
 from mpchat.messages import Entry, Item, Record, UnknownMessage
@@ -13,7 +14,7 @@ Types = tuple[type, ...]
 
 _INPUT = {"line": bytes, "part": bytes, "overlong": bool, "rest": bool}  # a record's last value; all are of 4
 _RECORDS: dict[str, Types] = {  # those that a worker sends besides
-    "open": (str, int, int, bool, str),
+    "open": (str, int, int, str, str),
     "gone": (str, int, str),
     "silent": (str, int),
     "drained": (str, int, int),
@@ -37,8 +38,8 @@ _DRAIN: Types = (int, int)
 _ROW: Types = (int, int, str, str, str, str)  # and the offset from UTC, or None
 
 
-def check_records(worker: int, records: list[Record]) -> None:
-    """Records that this worker may send."""
+def check_records(worker: int, dialects: Container[str], records: list[Record]) -> None:
+    """Records that this worker may send, of connections that speak one of these dialects."""
     types = _INPUT
     try:
         for record in records:
@@ -46,7 +47,9 @@ def check_records(worker: int, records: list[Record]) -> None:
                 kind, connection, end, what = record
                 if types[kind] is what.__class__ and connection.__class__ is int and end.__class__ is int:
                     continue
-            elif _has_types(record, _RECORDS) and (record[0] != "open" or record[1] == worker):
+            elif _has_types(record, _RECORDS) and (
+                record[0] != "open" or (record[1] == worker and record[3] in dialects)
+            ):
                 continue
             raise UnknownMessage(record)
     except (KeyError, TypeError) as error:  # of a kind that nothing has, or that is no text

@@ -7,8 +7,10 @@ text that kills each broker which is about to apply a line that has it: a stand-
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from mpchat.messages import Record
 
 STEPS = (
     "acceptor: accepted",  # a client that nobody else has heard of: the one known hole
@@ -83,15 +85,13 @@ def _follow_order(step: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def with_poison(apply: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The same function, or in a test one that some record does not survive."""
-    return _deadly(apply) if _poison else apply
+def with_poison(records: Iterable[Record]) -> Iterable[Record]:
+    """The same records, or in a test some of which one is not survived."""
+    return _deadly(records) if _poison else records
 
 
-def _deadly(apply: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def apply_or_die(record: Any) -> Any:
+def _deadly(records: Iterable[Record]) -> Iterator[Record]:
+    for record in records:
         if any(isinstance(value, bytes) and _poison in value for value in record):
             os.kill(os.getpid(), signal.SIGKILL)
-        return apply(record)
-
-    return apply_or_die
+        yield record

@@ -44,13 +44,16 @@ def _listen(settings: Settings, port: int) -> socket.socket:
     return sock
 
 
-def prepare(sock: socket.socket, is_plain: bool, settings: Settings) -> None:
-    """Set up an accepted socket. Non-blocking is the open file's property: whoever gets the descriptor has it too."""
+def prepare(sock: socket.socket, keepalive: bool, settings: Settings) -> None:
+    """Set up an accepted socket. Non-blocking is the open file's property: whoever gets the descriptor has it too.
+
+    `keepalive`: TCP itself must find out that a peer is gone, because nothing else will.
+    """
     sock.setblocking(False)
     # Nagle would hold a line back until the one before is acknowledged: eight times slower under load.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.send_buffer_bytes)
-    if is_plain:  # nc answers no PING, so TCP itself must find out that a peer is gone
+    if keepalive:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVE.items():
             with contextlib.suppress(AttributeError, OSError):  # not every system has each of them

@@ -50,7 +50,7 @@ class Children:
         log: Log,
         selector: selectors.BaseSelector,
         signals: Signals,
-        listeners: list[tuple[socket.socket, bool]],
+        listeners: list[tuple[socket.socket, str]],
         load_mains: LoadMains,
         on_message: Callable[[Child], object],
         reap: Callable[[Child], None],
@@ -147,7 +147,7 @@ class Children:
         elif role == "acceptor":
             self.acceptors += 1
             # In a stop they are closed already; the acceptor is needed all the same, to know who is in.
-            args = [(sock, is_plain) for sock, is_plain in self.listeners if sock.fileno() >= 0], self.acceptors
+            args = [(sock, dialect) for sock, dialect in self.listeners if sock.fileno() >= 0], self.acceptors
         elif role in self.workers:
             args = (self.workers.index(role),)
         self.scoreboard.begin(row_of(role))  # its first beat, and nothing of the last one's

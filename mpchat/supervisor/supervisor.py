@@ -53,9 +53,9 @@ class Supervisor:
 
     def run(self) -> int:
         self.log = Log("supervisor", self.settings.log_level, self.settings.log_json)
-        self.listeners = [(listen(self.settings, self.settings.port), False)]
+        self.listeners = [(listen(self.settings, self.settings.port), "irc")]
         if self.settings.plain_port is not None:
-            self.listeners.append((listen(self.settings, self.settings.plain_port), True))
+            self.listeners.append((listen(self.settings, self.settings.plain_port), "plain"))
         self.ports = [sock.getsockname()[1] for sock, _ in self.listeners]
         data = claim(Path(self.settings.data)) if self.settings.data else None  # ours until the process ends
         self.control = ControlSocket(self.runtime / f"{self.ports[0]}.sock")

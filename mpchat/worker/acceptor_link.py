@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from mpchat.ipc.descriptors import first_of_the_last
 from mpchat.ipc.link import Link, close_all
 from mpchat.messages import BadFrame, ConnectionId, UnknownMessage
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.worker.connection import Connection
 
 if TYPE_CHECKING:
@@ -92,13 +93,13 @@ class AcceptorLink:
     def _on_message(self, link: Link, message: tuple[object, ...], fds: list[int]) -> None:
         worker = self._worker
         match message, fds:
-            case ("client", int() as id, bool() as is_plain, str() as host), [fd]:
+            case ("client", int() as id, str() as dialect, str() as host), [fd] if dialect in DIALECTS:
                 if fd >= first_of_the_last(worker.reserved_fds):
                     os.close(fd)
                     self._refuse(link, ConnectionId(id))
                 else:
-                    worker.take_client(ConnectionId(id), is_plain, host, client_socket(fd))
-            case ("client", int() as id, bool(), str()), [] if link.lacked_fds:
+                    worker.take_client(ConnectionId(id), DIALECTS[dialect], host, client_socket(fd))
+            case ("client", int() as id, str() as dialect, str()), [] if link.lacked_fds and dialect in DIALECTS:
                 self._refuse(link, ConnectionId(id))
             case ("synced",), []:
                 if not self.synced:
@@ -119,7 +120,7 @@ class AcceptorLink:
             if connection is None:
                 link.post("all")
             elif connection.fileno() >= 0 and connection.host:  # neither closed since nor a stand-in
-                about = (connection.id, connection.is_plain, connection.host)
+                about = (connection.id, connection.dialect.name, connection.host)
                 link.post("mine", *about, fds=(connection.fileno(),))
         self._worker.poller.want_write(link, link.unsent)
 

@@ -18,6 +18,7 @@ from contextlib import suppress
 
 from mpchat.flow.token_bucket import TokenBucket
 from mpchat.messages import ConnectionId, Gone, WorkerRecord
+from mpchat.protocol.dialect import Dialect
 from mpchat.settings import Settings
 from mpchat.worker import stream_position
 from mpchat.worker.backlogs import Backlogs
@@ -53,6 +54,7 @@ class Connection:
         "closing",
         "consumed",
         "cut",
+        "dialect",
         "discarding",
         "finished",
         "forwarded",
@@ -60,7 +62,6 @@ class Connection:
         "hung_up",
         "id",
         "inherited_backlog",
-        "is_plain",
         "large_receive_buffer",
         "limits",
         "outbox",
@@ -75,10 +76,10 @@ class Connection:
 
     bucket: TokenBucket  # set where a flood is throttled
 
-    def __init__(self, id: ConnectionId, sock: socket.socket, is_plain: bool, host: str, limits: Limits) -> None:
+    def __init__(self, id: ConnectionId, sock: socket.socket, dialect: Dialect, host: str, limits: Limits) -> None:
         self.id = id
         self.sock = sock
-        self.is_plain = is_plain
+        self.dialect = dialect
         self.host = host
         self.limits = limits
         self.consumed = 0  # taken from the kernel
@@ -127,10 +128,11 @@ class Connection:
             return [self.end("Connection lost" if gone else str(error.strerror))]
         if size == 0:
             return [self.end("Connection closed")]
-        if self.is_plain and start < size:
+        ends_at_returns = self.dialect.ends_lines_at_returns
+        if ends_at_returns and start < size:
             self._end_lines_at_returns(view, start, size)
         records, at = self._cut(view, start, size, allowed)
-        if self.is_plain and at:
+        if ends_at_returns and at:
             self.returned = view[at - 1] == _CR
         self.forwarded = self.consumed + at
         # A look ends at an urgent byte, though there is more (tcp(7)): once what is before it is taken, look again.

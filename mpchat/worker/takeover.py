@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mpchat.messages import ConnectionId, Group, Resumed
+from mpchat.protocol import irc
 from mpchat.runtime.crash_points import crash_point
 from mpchat.worker import stream_position
 
@@ -49,7 +50,7 @@ class Takeover:
             worker.forget(worker.connections[id])  # we cannot know where to go on: better no more than wrong bytes
         if id not in worker.connections:
             # No process has its socket any more: one that leads nowhere stands in, and reading it says so.
-            worker.take_client(id, False, "", self._nowhere)
+            worker.take_client(id, irc, "", self._nowhere)
         elif worker.connections[id].fileno() >= 0:
             connection = worker.connections[id]
             connection.consumed = stream_position.consumed(connection.sock)

@@ -23,7 +23,7 @@ from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
 from mpchat.messages import ConnectionId, Item, UnknownMessage, WorkerNumber
-from mpchat.protocol.rejection import turned_away
+from mpchat.protocol.dialect import Dialect
 from mpchat.runtime.crash_points import between, crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS
 from mpchat.runtime.heartbeat import Heartbeat
@@ -122,9 +122,9 @@ class Worker:
 
     # Up: bytes in, records out
 
-    def take_client(self, id: ConnectionId, is_plain: bool, host: str, sock: socket.socket) -> None:
+    def take_client(self, id: ConnectionId, dialect: Dialect, host: str, sock: socket.socket) -> None:
         """A connection is this worker's from now on, which closes `sock`."""
-        connection = self.connections[id] = Connection(id, sock, is_plain, host, self.limits)
+        connection = self.connections[id] = Connection(id, sock, dialect, host, self.limits)
         self.reader.begin(connection)
         if connection.fileno() >= 0:  # else it is a stand-in
             self.poller.watch(connection, stream=True)
@@ -137,7 +137,8 @@ class Worker:
     def announce(self, connection: Connection) -> None:
         """The broker has not heard of it. Without a broker no one is told: the next one is, of all that it lacks."""
         if self.broker.in_step:
-            self.reader.records.append(("open", self.number, connection.id, connection.is_plain, connection.host))
+            dialect = connection.dialect.name
+            self.reader.records.append(("open", self.number, connection.id, dialect, connection.host))
 
     def on_client(self, connection: Connection, readable: bool, writable: bool, hung_up: bool) -> None:
         if writable and connection.blocked:
@@ -294,7 +295,7 @@ class Worker:
             if not self.broker.output_known:
                 connection.outbox.clear()
             elif not connection.closing:
-                self.groups.send(connection, turned_away(reason, connection.is_plain))
+                self.groups.send(connection, connection.dialect.turned_away(reason))
         self.broker.output_known = True
         self.end()
 

@@ -159,7 +159,7 @@ def test_what_was_forwarded_behind_it_is_not_acknowledged_until_it_is_dealt_with
 
     worker = driver.workers[eva.worker]
     assert worker.taken[eva.id] == driver.core.dealt_with(eva.id) == asked
-    assert (eva.id, False, asked, b"") in driver.core.parts()
+    assert (eva.id, "irc", asked, b"") in driver.core.parts()
     driver.replace_broker()
     assert worker.taken[eva.id] == asked
     pieces(driver, eva)

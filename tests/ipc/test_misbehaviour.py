@@ -139,9 +139,11 @@ def worker(supervisor: Supervisor) -> Iterator[WorkerTurns]:
         ((), 0),
         (("synced", 1), 0),
         (("synced",), 1),
-        (("client", CLIENT, False, HOST), 0),
-        (("client", CLIENT, False, HOST), 2),
-        (("client", "1", False, HOST), 1),
+        (("client", CLIENT, "irc", HOST), 0),
+        (("client", CLIENT, "irc", HOST), 2),
+        (("client", "1", "irc", HOST), 1),
+        (("client", CLIENT, True, HOST), 1),
+        (("client", CLIENT, "gopher", HOST), 1),
         (("client", CLIENT, HOST), 1),
     ],
 )
@@ -157,7 +159,7 @@ def test_a_worker_and_an_acceptor_that_misbehaves(
     assert worker.worker.acceptor.synced, "what it had said before counts"
     worker.acceptor = worker.supervisor.connect("acceptor")
     worker.turn()
-    worker.acceptor.post("client", CLIENT, False, HOST, fds=(sock.fileno(),))
+    worker.acceptor.post("client", CLIENT, "irc", HOST, fds=(sock.fileno(),))
     worker.turn()
     assert list(worker.worker.connections) == [CLIENT]
     assert worker.supervisor.accused() == []
@@ -171,7 +173,7 @@ def test_a_workers_socket_is_of_the_family_that_it_is_of(
         sock = stack.enter_context(socket.socket(family))
     except OSError as error:
         pytest.skip(f"this system has no such sockets: {error}")
-    worker.acceptor.post("client", CLIENT, False, HOST, fds=(sock.fileno(),))
+    worker.acceptor.post("client", CLIENT, "irc", HOST, fds=(sock.fileno(),))
     worker.turn()
     assert worker.worker.connections[CLIENT].sock.family == family
 
@@ -340,8 +342,10 @@ def broker(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPat
                 "line",
                 7,
                 (),
-                ("open", 1, CLIENT, False, HOST),  # another worker's
-                ("open", 0, CLIENT, False, None),
+                ("open", 1, CLIENT, "irc", HOST),  # another worker's
+                ("open", 0, CLIENT, "irc", None),
+                ("open", 0, CLIENT, False, HOST),
+                ("open", 0, CLIENT, "gopher", HOST),
                 ("gone", CLIENT, b"bye"),
                 ("silent", CLIENT, 1),
                 ("stop", "because"),  # a broker's own records
@@ -368,7 +372,7 @@ def test_a_broker_and_a_worker_that_misbehaves(broker: BrokerTurns, message: Any
     broker.turn()
     other.put(("attach", -1))
     broker.turn()
-    other.put(("batch", 0, 0, [("open", 0, CLIENT, False, HOST), ("line", CLIENT, 5, b"PING hola")]))
+    other.put(("batch", 0, 0, [("open", 0, CLIENT, "irc", HOST), ("line", CLIENT, 5, b"PING hola")]))
     broker.turn()
     assert broker.broker.recovery.core.dealt_with(CLIENT) == 5
     assert broker.supervisor.accused() == []

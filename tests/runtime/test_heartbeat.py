@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from mpchat.broker.recovery import Recovery
-from mpchat.core.machine import Record
+from mpchat.core.machine import Applied
 from mpchat.ipc.scoreboard import BROKER_ROW, Scoreboard
+from mpchat.messages import Record
 from mpchat.runtime.heartbeat import Heartbeat
 from mpchat.runtime.log import Log
 from mpchat.settings import ChatSettings, pack
@@ -82,25 +83,20 @@ class Slow:
         self.took, self.scoreboard = took, scoreboard
         self.next_deadline = None
 
-    def apply(self, _: Record) -> list[Any]:
-        self.took.append(time.monotonic() - self.scoreboard.last_beat(BROKER_ROW))
-        until = time.monotonic() + 0.06  # of work, not of waiting: that is what is tried here
-        while time.monotonic() < until:
-            pass
-        return []
-
-    def acknowledge(self) -> list[Any]:
-        return []
-
-    def facts(self) -> list[Any]:
-        return []
+    def apply(self, block: Iterable[Record]) -> Applied:
+        for _ in block:
+            self.took.append(time.monotonic() - self.scoreboard.last_beat(BROKER_ROW))
+            until = time.monotonic() + 0.06  # of work, not of waiting: that is what is tried here
+            while time.monotonic() < until:
+                pass
+        return Applied([[]], [], [], [])
 
 
 def test_between_two_records_of_a_long_block(scoreboard: Scoreboard, heartbeat: Heartbeat) -> None:
     recovery = Recovery(None, 1, False, heartbeat, LOG)
     took: list[float] = []
     recovery.core = Slow(took, scoreboard)
-    recovery.append([("line", 1, end, b"WHO *x*") for end in range(1, 9)])
+    recovery.propose([("line", 1, end, b"WHO *x*") for end in range(1, 9)])
     assert len(took) == 8
     assert max(took) < 0.3, "a beat is 0.16 s old at most, on a machine that does nothing else"
     assert recovery.applied_in >= 8 * 0.06
@@ -122,7 +118,7 @@ def test_what_may_wait_for_the_disk_says_so(scoreboard: Scoreboard, heartbeat: H
     recovery.journal.append = watched(recovery.journal.append)
     recovery.journal.roll = watched(recovery.journal.roll)
     recovery.recall(lambda place: None, 0)
-    recovery.append([START])
+    recovery.propose([START])
     recovery._since = 1 << 20
     recovery.tend(0, 1 << 20)
     assert waits == [True, True]

@@ -20,9 +20,10 @@ from typing import Any
 
 import pytest
 
-from mpchat.core.machine import BROKER, Core, Fact
-from mpchat.store.journal import FACTS, RECORDS, Record, Tail, segment, segments
-from tests.core.driver import Follower, Routed
+from mpchat.core.machine import Core
+from mpchat.messages import Fact, Record
+from mpchat.store.journal import FACTS, RECORDS, Tail, segment, segments
+from tests.core.driver import Follower, Routed, routed
 from tests.running import PATIENCE, IrcClient, PlainClient, Server, running
 from tests.system.servers import pids
 
@@ -224,7 +225,7 @@ def ask(ana: Irc, beto: Irc) -> None:
 # The replay
 
 
-def blocks(journal: Path, kind: int = RECORDS) -> list[list[Record]]:
+def blocks(journal: Path, kind: int = RECORDS) -> list[list[Any]]:
     """All that is in it of this kind."""
     with contextlib.closing(Tail(journal, 0, kind)) as tail:
         return [block for taken in iter(tail.take, []) for _, block in taken if block]
@@ -236,10 +237,9 @@ def replay(journal: Path, with_snapshots: bool) -> tuple[list[Routed], list[Fact
     items: list[Routed] = []
     facts: list[Fact] = []
     for block in blocks(journal):
-        for record in block:
-            items += core.apply(record)
-        items += core.acknowledge()
-        facts += core.facts()
+        applied = core.apply(block)
+        items += routed(applied)
+        facts += applied.facts
         if with_snapshots:
             core = Core.load(core.dump())
     return items, facts
@@ -269,8 +269,7 @@ def followed(items: list[Routed]) -> dict[int, bytes]:
     """What workers that obey these items would have sent to each connection."""
     workers = [Follower() for _ in range(WORKERS)]
     for worker, item in items:
-        if worker != BROKER:
-            workers[worker].apply(item)
+        workers[worker].apply(item)
     assert all(worker.ended for worker in workers)
     return {connection: bytes(data) for worker in workers for connection, data in worker.output.items()}
 

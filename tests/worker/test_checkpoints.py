@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.settings import Settings
 from mpchat.worker.checkpoints import Checkpoints
 from mpchat.worker.connection import Connection, Limits
@@ -23,7 +24,9 @@ class Two:
 
     def __init__(self, socks: tuple[socket.socket, socket.socket]) -> None:
         limits = Limits(Settings())
-        self.ana, self.beto = (Connection(id, sock, False, "127.0.0.1", limits) for id, sock in enumerate(socks, 1))
+        self.ana, self.beto = (
+            Connection(id, sock, DIALECTS["irc"], "127.0.0.1", limits) for id, sock in enumerate(socks, 1)
+        )
         self.checkpoints = Checkpoints({1: self.ana, 2: self.beto})
 
     def say(self, connection: Connection, data: bytes) -> None:
@@ -92,7 +95,7 @@ def test_a_long_backlog_does_not_hold_up_the_lines_between(two: Two) -> None:
 def test_many_small_ones_come_in_several_messages_too() -> None:
     limits = Limits(Settings())
     with socket.socket() as sock:
-        many = {id: Connection(id, sock, False, "", limits) for id in range(1, 20_001)}
+        many = {id: Connection(id, sock, DIALECTS["irc"], "", limits) for id in range(1, 20_001)}
         messages = Checkpoints(many).take(1, 0.0)
     assert [message[1] for message in messages] == [0] * (len(messages) - 1) + [1]
     assert max(len(message[2]) for message in messages) * 32 <= PART

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.settings import Settings
 from mpchat.worker.connection import Connection, Limits
 from mpchat.worker.lingering_close import LingeringClose
@@ -21,7 +22,7 @@ SETTINGS = Settings(flush_seconds=5.0, drain_seconds=2.0)
 class Story:
     def __init__(self, client: socket.socket, ours: socket.socket) -> None:
         self.client = client
-        self.connection = Connection(1, ours, False, "127.0.0.1", Limits(SETTINGS))
+        self.connection = Connection(1, ours, DIALECTS["irc"], "127.0.0.1", Limits(SETTINGS))
         self.closing = LingeringClose(SETTINGS)
 
     def begin(self, farewell: bytes, now: float = 0.0) -> None:
