@@ -5,7 +5,7 @@ records told it. It puts the chat's events into each dialect's words, once for e
 group of connections gets them. It has never heard of sockets, queues or processes.
 
     record                                              from
-    ("start", wording, workers, utc_offset, wall, mono[, said]) broker  the first of a run; wording as settings.pack()
+    ("start", chat, workers, utc_offset, wall, mono[, said])  broker  the first of a run; chat as settings.pack()
                                                                 gives it; messages get numbers above `said`
     ("clock", wall, mono, utc_offset)                   broker  before each batch: ms, and minutes; due deadlines fire
                                                                 here (an old journal has none with an offset)
@@ -191,7 +191,7 @@ class Core:
         context = self._context
         values = (
             (context.started, context.utc_offset, context.wall, context.mono),
-            pack(context.wording),
+            pack(context.settings),
             hub_values(context.hub),
             [dump_connection(connection) for connection in self._connections.values()],
             {channel.folded: ports for channel, ports in self._groups.items()},
@@ -204,9 +204,9 @@ class Core:
         """The core that dump() was asked of, perhaps in an older program. Raises ValueError if that is another's."""
         core = cls()
         version, values = encoding.from_bytes((STATE_VERSION, *UPGRADES), data)
-        times, wording, hub, connections, groups, rest = upgraded(version, values)
-        words = unpack(wording)
-        core._context = Context(hub_of(words, hub), words, *times)
+        times, packed, hub, connections, groups, rest = upgraded(version, values)
+        settings = unpack(packed)
+        core._context = Context(hub_of(settings, hub), settings, *times)
         loaded = [load_connection(core._context.hub.sessions, values) for values in connections]
         core._connections = {connection.id: connection for connection in loaded}
         core._groups = {core._context.hub.channels[name]: ports for name, ports in groups.items()}
@@ -220,16 +220,16 @@ class Core:
 
     # Records
 
-    def _start(self, wording: Any, workers: int, utc_offset: int, wall: int, mono: int, said: int = 0) -> None:
+    def _start(self, packed: Any, workers: int, utc_offset: int, wall: int, mono: int, said: int = 0) -> None:
         """Whoever was here is not any more, and there is no worker left to be told."""
-        words, former = unpack(wording), self._context
-        hub = Hub(words, wall // 1000)
+        settings, former = unpack(packed), self._context
+        hub = Hub(settings, wall // 1000)
         # Between two runs there is but the wall clock. If it has been set back meanwhile, no time has passed.
         shift = mono - former.mono - max(0, wall - former.wall)
         hub.inherit(former.hub, former.seconds, shift, mono)
         hub.born = hub.born or wall
         hub.said = max(hub.said, said)  # the history may have messages of which a power cut has taken the records
-        self._context = Context(hub, words, wall // 1000, utc_offset, wall, mono)
+        self._context = Context(hub, settings, wall // 1000, utc_offset, wall, mono)
         self._connections, self._groups, self._deadlines, self._acks = {}, {}, [], {}
         self._last_group = 0
         self._workers, self._stopped = workers, False
@@ -255,7 +255,7 @@ class Core:
         connection = Connection(self._context.hub.connect(id, host), speaks, worker, self._context.mono)
         self._connections[id] = connection
         self._items.append((worker, ("open", id)))
-        self._wait(connection, self._context.wording.registration_seconds)
+        self._wait(connection, self._context.settings.registration_seconds)
         self._run(connection, speaks.greet(self._context, connection))
 
     def _input(self, kind: str, id: int, end: int, what: Any) -> None:
@@ -385,7 +385,7 @@ class Core:
         heappush(self._deadlines, (start + seconds * 1000, connection.id))
 
     def _due(self, connection: Connection) -> None:
-        words = self._context.wording
+        settings = self._context.settings
         if connection.registration is not None:
             if connection.asked is not None and connection.asked.kind != DRAIN:
                 self._wait(connection, _ANSWER_SECONDS)
@@ -393,15 +393,15 @@ class Core:
                 self._gone(connection.id, "Registration timed out")
         elif connection.dialect.probe is None:
             return  # TCP itself looks after these
-        elif self._context.mono - connection.heard_at < words.ping_seconds * 1000:
-            self._wait(connection, words.ping_seconds, connection.heard_at)
+        elif self._context.mono - connection.heard_at < settings.ping_seconds * 1000:
+            self._wait(connection, settings.ping_seconds, connection.heard_at)
         else:
             if connection.pinged:
                 self._items.append((connection.worker, ("probe", connection.id)))
             else:
                 connection.pinged = True
                 self._send(connection, [connection.dialect.probe(self._context, connection)])
-            self._wait(connection, words.ping_grace_seconds)
+            self._wait(connection, settings.ping_grace_seconds)
 
     # Outcomes
 
@@ -411,7 +411,7 @@ class Core:
         A long answer waits now and then until the client has taken what there is of it, unless it must be `whole`: who
         asks for much does not lag behind.
         """
-        long, given, most = False, connection.given, self._context.wording.answer_bytes
+        long, given, most = False, connection.given, self._context.settings.answer_bytes
         lines: list[bytes] = []  # that follow one another: they are one item
         try:
             for outcome in outcomes:

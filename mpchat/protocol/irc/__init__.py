@@ -133,7 +133,7 @@ def turned_away(reason: str) -> bytes:
 
 def probe(context: Context, connection: Connection) -> bytes:
     """The question that a client which is alive answers."""
-    return encode(build("", "PING", context.wording.name))
+    return encode(build("", "PING", context.settings.name))
 
 
 __all__ = [
