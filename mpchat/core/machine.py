@@ -67,6 +67,7 @@ from mpchat.chat.state import hub_of, hub_values
 from mpchat.core import encoding
 from mpchat.core.state import dump_connection, load_connection
 from mpchat.core.upgrading import UPGRADES, dialect_name, upgraded
+from mpchat.messages import UnknownMessage
 from mpchat.protocol.capabilities import ECHO_MESSAGE
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
@@ -249,14 +250,17 @@ class Core:
         context.hub.expire(context.mono)
 
     def _open(self, worker: int, id: int, dialect: str | bool, host: str) -> None:
+        """Raises UnknownMessage if this program does not know the dialect."""
         if id in self._connections:
             return  # announced twice
-        speaks = DIALECTS[dialect_name(dialect)]
-        connection = Connection(self._context.hub.connect(id, host), speaks, worker, self._context.mono)
+        name, context = dialect_name(dialect), self._context
+        if name not in DIALECTS:
+            raise UnknownMessage(("open", worker, id, dialect, host))
+        connection = Connection(context.hub.connect(id, host), DIALECTS[name], worker, context.mono)
         self._connections[id] = connection
         self._items.append((worker, ("open", id)))
-        self._wait(connection, self._context.settings.registration_seconds)
-        self._run(connection, speaks.greet(self._context, connection))
+        self._wait(connection, context.settings.registration_seconds)
+        self._run(connection, connection.dialect.greet(context, connection))
 
     def _input(self, kind: str, id: int, end: int, what: Any) -> None:
         """Accept input once: a repeat is known by its offset. While a question is open it waits.
