@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 from mpchat import __version__
 from mpchat.chat.text import clean
 from mpchat.runtime import standard_streams
-from mpchat.settings import ChatSettings, Oper, Settings
+from mpchat.settings import ChatSettings, Oper, Secrets, Settings
 
 _HEADROOM_FDS = 64  # for what a process has open besides clients
 _FDS_PER_WORKER = 8  # in the supervisor: a process's two, its link, and two queues while they are handed over
@@ -420,50 +420,48 @@ def _run_server(options: argparse.Namespace) -> int:
     from mpchat.runtime.signals import set_dispositions
     from mpchat.supervisor.supervisor import Supervisor
 
-    settings = _server_settings(options)
+    settings, secrets = _server_settings(options)
     runtime = runtime_folder(_xdg("XDG_RUNTIME_DIR"))
     set_dispositions()
     standard_streams.take_over()
     try:
         if settings.data and (options.ephemeral or (options.port == 0 and not options.data)):
             with tempfile.TemporaryDirectory(prefix="mpchat-") as folder:  # nobody comes back to a port of chance
-                return Supervisor(replace(settings, data=folder), runtime, roles.load).run()
-        return Supervisor(settings, runtime, roles.load).run()
+                return Supervisor(replace(settings, data=folder), secrets, runtime, roles.load).run()
+        return Supervisor(settings, secrets, runtime, roles.load).run()
     except CannotListen as error:
         return _complain(str(error), 1)
 
 
-def _server_settings(options: argparse.Namespace) -> Settings:
+def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
     if options.unlimited and not _is_loopback(options.host):
         raise Unusable("--unlimited takes all limits away: it is refused unless the server listens on loopback")
     if options.data and options.durability == "none":
         raise Unusable("--durability none keeps nothing, so there is nothing for --data to say")
     if options.plain_port == options.port != 0:
         raise Unusable(f"--plain-port {options.port} is the port for IRC")
-    password = options.password or _password(options.password_file)
+    secrets = Secrets(options.password or _password(options.password_file), tuple(options.oper))
     fitting = _clients_that_fit(options.workers)
     if (options.max_clients or 0) > fitting:
         raise Unusable(
             f"--max-clients {options.max_clients} is more than the limit of open files allows: "
             f"{fitting} with --workers {options.workers} (ulimit -Hn shows the limit)"
         )
-    return Settings(
+    settings = Settings(
         host=options.host,
         port=options.port,
         plain_port=_default_plain_port(options.port) if options.plain_port == -1 else options.plain_port,
         workers=options.workers,
-        wording=ChatSettings(
+        chat=ChatSettings(
             answer_bytes=min(ChatSettings.answer_bytes, options.sendq // 2),  # a long answer is no lag
             name=options.name,
             network=options.network,
             description=options.description,
             version=f"mpchat {__version__}",
             motd=_motd(options.motd),
-            password_needed=bool(password),
-            opers_exist=bool(options.oper),
+            password_needed=bool(secrets.password),
+            opers_exist=bool(secrets.opers),
         ),
-        password=password,
-        opers=tuple(options.oper),
         max_clients=options.max_clients or min(fitting, _MOST_CLIENTS),
         data=_data_folder(options),
         power=options.durability == "power",
@@ -474,6 +472,7 @@ def _server_settings(options: argparse.Namespace) -> Settings:
         log_level=options.log_level,
         log_json=options.log_json,
     )
+    return settings, secrets
 
 
 def _sendq_total(options: argparse.Namespace) -> int:

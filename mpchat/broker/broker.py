@@ -39,7 +39,7 @@ from mpchat.runtime.first_minute import BEAT_SECONDS
 from mpchat.runtime.heartbeat import Heartbeat
 from mpchat.runtime.log import Log
 from mpchat.runtime.poller import Poller
-from mpchat.settings import Settings, pack
+from mpchat.settings import Secrets, Settings, pack
 from mpchat.store.data_directory import DataFolder
 from mpchat.store.journal import Damaged, full_name
 
@@ -57,6 +57,7 @@ def main(
     data: DataFolder | None,
     is_first: bool,
     skip: int,
+    secrets: Secrets,
 ) -> None:
     """`data`: where to keep what is to outlive a broker. To have it is to hold its lock.
 
@@ -67,7 +68,7 @@ def main(
             data.enter()
             if data.is_removed():
                 raise Damaged(f"the data directory (at the start {data.path}) was removed while the server ran")
-        broker = Broker(control, log, settings, scoreboard)
+        broker = Broker(control, log, settings, scoreboard, secrets)
         broker.begin(is_first, skip)
     except OSError as error:
         if error.errno not in _LASTING:
@@ -78,7 +79,8 @@ def main(
 
 
 class Broker:
-    def __init__(self, control: Link, log: Log, settings: Settings, scoreboard: Scoreboard) -> None:
+    def __init__(self, control: Link, log: Log, settings: Settings, scoreboard: Scoreboard, secrets: Secrets) -> None:
+        self.secrets = secrets
         self.control, self.log, self.settings, self.scoreboard = control, log, settings, scoreboard
         self.poller = Poller()
         self.heartbeat = Heartbeat(scoreboard, BROKER_ROW)
@@ -161,10 +163,10 @@ class Broker:
             self.recovery.begin_streams(self.settings.workers)
             self.streams.begin()
             wall, mono = now()
-            wording = pack(self.settings.wording)
+            chat = pack(self.settings.chat)
             said = wall if self.recovery.has_a_past else 0  # nobody ever says a thousand things a second, all day long
             offset = utc_offset(wall // 60_000)
-            self.pending.add_first([("start", wording, self.settings.workers, offset, wall, mono, said)])
+            self.pending.add_first([("start", chat, self.settings.workers, offset, wall, mono, said)])
         elif len(self.recovery.outboxes) != self.settings.workers:
             there = f"the journal of a server with {len(self.recovery.outboxes)} workers, not {self.settings.workers}"
             raise Damaged(f"{full_name(Path())}: somebody has put something else in its place, {there}")
@@ -322,7 +324,7 @@ class Broker:
         if question.kind == "history":
             self.history_client.ask(connection, end, *question.about)
             return []
-        is_right = right(self.settings, question.kind, question.about, self.redaction.secret(connection, end))
+        is_right = right(self.secrets, question.kind, question.about, self.redaction.secret(connection, end))
         if not is_right:
             self.log.warning("wrong password", kind=question.kind, name=question.about, connection=connection)
         return [("answer", connection, is_right)]

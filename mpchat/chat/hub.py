@@ -28,12 +28,12 @@ Departed = tuple[str, str, str, str, int]
 class Hub:
     """All sessions, nicknames and channels."""
 
-    def __init__(self, wording: ChatSettings, wall: int) -> None:
-        self.wording = wording
+    def __init__(self, settings: ChatSettings, wall: int) -> None:
+        self.settings = settings
         self.sessions: dict[ConnectionId, Session] = {}
         self.nicks: dict[str, Session] = {}  # folded; a nickname is claimed before registration has ended
         self.channels: dict[str, Channel] = {}
-        self.departed: deque[Departed] = deque(maxlen=wording.departed_names)
+        self.departed: deque[Departed] = deque(maxlen=settings.departed_names)
         self.dormant: dict[str, tuple[int, Channel]] = {}  # by folded name: until when (mono ms), and what it was
         self.born = 0  # wall ms: when the numbers began, in the first run of all
         self.said = 0  # messages so far
@@ -104,7 +104,7 @@ class Hub:
         """Take a nickname; None where nobody needs to hear of it."""
         if not nick:
             raise Refusal(Reason.NO_NICK)
-        if not valid_nick(nick, self.wording.nick_bytes):
+        if not valid_nick(nick, self.settings.nick_bytes):
             raise Refusal(Reason.BAD_NICK, nick)
         holder = self.nicks.get(fold(nick))
         if holder is not None and holder is not session:
@@ -156,12 +156,12 @@ class Hub:
         """None where the session is there already."""
         if not name.startswith("#"):
             raise Refusal(Reason.NO_SUCH_CHANNEL, name)
-        if not valid_channel(name, self.wording.channel_bytes):
+        if not valid_channel(name, self.settings.channel_bytes):
             raise Refusal(Reason.BAD_CHANNEL_NAME, name)
         channel = self.channels.get(fold(name))
         if channel is not None and session in channel.members:
             return None
-        if len(session.channels) >= self.wording.channels_per_client:
+        if len(session.channels) >= self.settings.channels_per_client:
             raise Refusal(Reason.TOO_MANY_CHANNELS, name)
         if channel is None:
             channel = self._wake(session, name, key) or Channel(name, wall, self.said)
@@ -225,7 +225,7 @@ class Hub:
         # An operator's opens the door; anybody else's is a kind word, or its guest would get past a later +i or +l.
         if channel.members[session] & OP and channel not in whom.invitations:
             whom.invitations = [room for room in whom.invitations if self.exists(room)] + [channel]
-            del whom.invitations[: -self.wording.channels_per_client]  # the oldest go: nobody may fill a stranger's
+            del whom.invitations[: -self.settings.channels_per_client]  # the oldest go: nobody may fill a stranger's
         return Invited(session, whom, channel)
 
     # Speech
@@ -301,10 +301,10 @@ class Hub:
             return same
         if same is not None:
             return None
-        too_long = len(mask.encode()) > self.wording.mask_bytes
+        too_long = len(mask.encode()) > self.settings.mask_bytes
         if too_long or " " in mask or mask.startswith(":"):  # a space would be read as several parameters
             raise Refusal(Reason.BAD_MODE_VALUE, channel.name, "b", "*", "Not a usable mask")
-        if len(channel.bans) >= self.wording.bans_per_channel:
+        if len(channel.bans) >= self.settings.bans_per_channel:
             raise Refusal(Reason.BAN_LIST_FULL, channel.name, mask)
         channel.bans[mask] = (session.prefix, wall)
         return mask
@@ -313,7 +313,7 @@ class Hub:
         if not on:
             had, channel.key = channel.key, ""
             return "*" if had else None
-        bad = not value or len(value.encode()) > self.wording.key_bytes or not value.isprintable()
+        bad = not value or len(value.encode()) > self.settings.key_bytes or not value.isprintable()
         if bad or any(letter in " ,:" for letter in value):
             raise Refusal(Reason.BAD_MODE_VALUE, channel.name, "k", "*", "Not a usable channel key")
         changed, channel.key = channel.key != value, value

@@ -32,7 +32,7 @@ _of_session, _of_channel, _of_hub = attrgetter(*_SESSION), attrgetter(*_CHANNEL)
 
 
 def hub_values(hub: Hub) -> Values:
-    """Everything in it but its wording, in its order."""
+    """Everything in it but its settings, in its order."""
     departed, *counts = _of_hub(hub)
     return (
         (list(departed), *counts),
@@ -50,10 +50,10 @@ def hub_values(hub: Hub) -> Values:
     )
 
 
-def hub_of(wording: ChatSettings, values: Values) -> Hub:
+def hub_of(settings: ChatSettings, values: Values) -> Hub:
     """The inverse of hub_values()."""
     (departed, *counts), sessions, channels, dormant, deduplication = values
-    hub = Hub(wording, 0)
+    hub = Hub(settings, 0)
     _fill(hub, _HUB, (deque(departed, hub.departed.maxlen), *counts))
     for own, _, _ in sessions:
         session = _fill(Session.__new__(Session), _SESSION, own)

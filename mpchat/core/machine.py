@@ -188,7 +188,7 @@ class Core:
         context, routing = self._context, self._routing
         values = (
             (context.started, context.utc_offset, context.wall, context.mono),
-            pack(context.wording),
+            pack(context.settings),
             hub_values(context.hub),
             [dump_connection(connection) for connection in self._connections.values()],
             {channel.folded: groups for channel, groups in routing.groups.items()},
@@ -250,13 +250,16 @@ class Core:
         context.hub.expire(context.mono)
 
     def _open(self, worker: WorkerNumber, id: ConnectionId, dialect: str, host: str) -> None:
+        """Raises UnknownMessage if this program does not know the dialect."""
         if id in self._connections:
             return  # announced twice
+        if dialect not in DIALECTS:
+            raise UnknownMessage(("open", worker, id, dialect, host))
         speaks = DIALECTS[dialect]
         connection = Connection(self._context.hub.connect(id, host), speaks, worker, self._context.mono)
         self._connections[id] = connection
         self._routing.items[worker].append(("open", id))
-        self._wait(connection, self._context.wording.registration_seconds)
+        self._wait(connection, self._context.settings.registration_seconds)
         self._run(connection, speaks.greet(self._context, connection))
 
     def _take_line(self, connection: Connection, end: int, data: bytes, line_start: int) -> None:
@@ -377,7 +380,7 @@ class Core:
         self._deadlines.add(start + seconds * 1000, connection.id)
 
     def _due(self, connection: Connection) -> None:
-        chat = self._context.wording
+        chat = self._context.settings
         if connection.registration is not None:
             if connection.asked is not None and connection.asked.kind != DRAIN:
                 self._wait(connection, _ANSWER_SECONDS)
@@ -438,7 +441,7 @@ class Core:
         A long answer waits now and then until the client has taken what there is of it, unless it must be `whole`: a
         client that asks for much does not lag behind.
         """
-        long, given, most = False, connection.given, self._context.wording.answer_bytes
+        long, given, most = False, connection.given, self._context.settings.answer_bytes
         lines: list[bytes] = []  # that follow one another: they are one item
         try:
             for outcome in outcomes:

@@ -27,7 +27,7 @@ def _to_4(values: Values) -> Values:
 
     When a channel of that time began is not known: it keeps all the past of its name.
     """
-    (started, utc_offset, wall, mono), wording, hub, connections, groups, rest = values
+    (started, utc_offset, wall, mono), settings, hub, connections, groups, rest = values
     (departed, born, said, *counts), sessions, channels, dormant, deduplication = hub
     hub = (
         (departed, born, said, len(channels) + len(sessions), len(departed), *counts),
@@ -42,7 +42,7 @@ def _to_4(values: Values) -> Values:
     ]
     *others, facts = rest
     rest = (*others, [(*fact, utc_offset) for fact in facts])
-    return (started, utc_offset, wall, mono), wording, hub, connections, groups, rest
+    return (started, utc_offset, wall, mono), settings, hub, connections, groups, rest
 
 
 def _connection_4(*own: Any) -> Values:

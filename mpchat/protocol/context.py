@@ -16,7 +16,7 @@ class Context:
     """
 
     hub: Hub
-    wording: ChatSettings
+    settings: ChatSettings
     started: int
     utc_offset: int
     wall: int = 0
@@ -29,8 +29,8 @@ class Context:
 
     def reply(self, connection: Connection, numeric: str, *params: str) -> bytes:
         """A numeric to this connection: its first parameter is always its nickname, "*" before it has one."""
-        return encode(build(self.wording.name, numeric, connection.session.nick or "*", *params))
+        return encode(build(self.settings.name, numeric, connection.session.nick or "*", *params))
 
     def reply_words(self, connection: Connection, numeric: str, *words: str) -> bytes:
         """The same for a numeric that ends in a word, and not in text for people."""
-        return encode(build_words(self.wording.name, numeric, connection.session.nick or "*", *words))
+        return encode(build_words(self.settings.name, numeric, connection.session.nick or "*", *words))

@@ -25,7 +25,7 @@ from mpchat.ipc.scoreboard import BROKER_ROW, FIRST_WORKER_ROW, Scoreboard, row_
 from mpchat.runtime.first_minute import SPARE, LoadMains
 from mpchat.runtime.log import Log
 from mpchat.runtime.signals import Signals
-from mpchat.settings import Settings
+from mpchat.settings import Secrets, Settings
 from mpchat.store.data_directory import DataFolder
 from mpchat.supervisor.child import Child, Death, spawn
 from mpchat.supervisor.wiring import Wiring
@@ -47,6 +47,7 @@ class Children:
     def __init__(
         self,
         settings: Settings,
+        secrets: Secrets,
         log: Log,
         selector: selectors.BaseSelector,
         signals: Signals,
@@ -58,6 +59,7 @@ class Children:
     ) -> None:
         self.data = data  # goes to who writes there, and to nobody else: with it goes its lock
         self.settings, self.log, self.listeners = settings, log, listeners
+        self.secrets = secrets  # for the broker, and nobody else
         self.selector, self.signals = selector, signals
         self.load_mains, self.on_message, self.reap = load_mains, on_message, reap
         self.workers = [f"worker{number}" for number in range(settings.workers)]
@@ -141,7 +143,7 @@ class Children:
         """
         args: tuple[Any, ...] = ()
         if role == "broker":
-            args = self.data, self.is_first, self.skip()
+            args = self.data, self.is_first, self.skip(), self.secrets
         elif role == "recorder":
             args = (self.data,)
         elif role == "acceptor":

@@ -27,7 +27,7 @@ from mpchat.runtime.listening import listen
 from mpchat.runtime.log import Log
 from mpchat.runtime.signals import Signals
 from mpchat.runtime.standard_streams import output
-from mpchat.settings import Settings
+from mpchat.settings import Secrets, Settings
 from mpchat.store.data_directory import claim
 from mpchat.supervisor.child import Child, Death
 from mpchat.supervisor.children import Children, works_with
@@ -41,6 +41,7 @@ class Supervisor:
     """One server. run() returns its exit status. The data folder's path, and `runtime`, are absolute."""
 
     settings: Settings
+    secrets: Secrets
     runtime: Path  # folder of the control socket
     load_mains: LoadMains
     announced: bool = False
@@ -64,6 +65,7 @@ class Supervisor:
         self.selector = selectors.DefaultSelector()
         self.children = Children(
             self.settings,
+            self.secrets,
             self.log,
             self.selector,
             self.signals,

@@ -90,9 +90,9 @@ class Follower:
 class Driver:
     """The rest of the server. Each feed() is one batch; time stands still until pass_time()."""
 
-    def __init__(self, wording: ChatSettings = Settings.wording, workers: int = 2) -> None:
+    def __init__(self, chat: ChatSettings = Settings.chat, workers: int = 2) -> None:
         self.core = Core()
-        self.wording = wording
+        self.chat = chat
         self.journal: list[tuple[Record, ...]] = []
         self.everybody_reads = True  # else what was sent to somebody is on its way until drained() says that it is out
         self.wall, self.mono, self.utc_offset = WALL, 0, UTC_OFFSET
@@ -104,7 +104,7 @@ class Driver:
         self.people: list[Person] = []
         self.asked: list[Asked] = []
         self._facts: list[Fact] = []
-        self.feed(("start", pack(self.wording), workers, self.utc_offset, self.wall, self.mono))
+        self.feed(("start", pack(self.chat), workers, self.utc_offset, self.wall, self.mono))
 
     def replace_broker(self) -> None:
         """Another one has the same state, but not the answers; the workers forward again what it has not accepted."""

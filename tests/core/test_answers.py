@@ -18,9 +18,9 @@ LONG_MOTD = tuple(f"line {number} of many " + "x" * 50 for number in range(200))
 ROOMS = [f"#room{number}" for number in range(250)]
 
 
-def crowded(answer_bytes: int = PIECE, **wording: Any) -> Driver:
+def crowded(answer_bytes: int = PIECE, **chat: Any) -> Driver:
     """Two hundred and fifty people in #all; as many rooms with topics; and as many who were called "gone"."""
-    driver = Driver(ChatSettings(answer_bytes=answer_bytes, channels_per_client=1000, **wording))
+    driver = Driver(ChatSettings(answer_bytes=answer_bytes, channels_per_client=1000, **chat))
     zoe = driver.irc("zoe")
     zoe.send("JOIN #all", *[f"JOIN {room}" for room in ROOMS], *[f"TOPIC {room} :tema {room}" for room in ROOMS])
     for number in range(249):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mpchat.core.machine import connection_of
+from mpchat.messages import UnknownMessage
 from mpchat.protocol import irc, plain
 from mpchat.settings import ChatSettings
 from tests.core.driver import Driver, Person, Routed
@@ -425,6 +426,15 @@ def test_nothing_is_heard_of_unknown_connections(driver: Driver, record: tuple[A
     driver.irc("ana")
 
     assert driver.feed(record) == []
+
+
+@pytest.mark.parametrize("dialect", ["gopher", "", 1, None])
+def test_a_dialect_that_nobody_here_speaks(dialect: object) -> None:
+    """A broker lets no such record in; a journal may have been written by a later program."""
+    driver = Driver()
+    with pytest.raises(UnknownMessage, match="'open'"):
+        driver.feed(("open", 0, 99, dialect, "127.0.0.1"))
+    assert driver.irc("ana").send("PING x") == [":mpchat.local PONG mpchat.local :x"]
 
 
 def test_a_record_is_somebodys_or_nobodys() -> None:

@@ -24,7 +24,7 @@ from mpchat.ipc.transport import QueuePair, Transport
 from mpchat.messages import UnknownMessage
 from mpchat.recorder.recorder import Recorder
 from mpchat.runtime.log import Log
-from mpchat.settings import Settings
+from mpchat.settings import Secrets, Settings
 from mpchat.store.data_directory import claim
 from mpchat.worker.worker import Worker
 from tests.worker.pairs import PATIENCE
@@ -276,7 +276,7 @@ class BrokerTurns:
         self.supervisor = supervisor
         settings = Settings(workers=1, data=str(folder))
         log = Log("broker", "error", False)
-        self.broker = Broker(supervisor.control, log, settings, Scoreboard.make(FEW_ROWS))
+        self.broker = Broker(supervisor.control, log, settings, Scoreboard.make(FEW_ROWS), Secrets())
         self.broker.poller.watch(supervisor.control)
         self.broker.open_recovery()
         self.broker.remember(is_first=True, skip=0)

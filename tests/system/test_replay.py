@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from mpchat.core.machine import Core
-from mpchat.messages import Fact, Record
+from mpchat.messages import Fact
 from mpchat.store.journal import FACTS, RECORDS, Tail, segment, segments
 from tests.core.driver import Follower, Routed, routed
 from tests.running import PATIENCE, IrcClient, PlainClient, Server, running

@@ -1,4 +1,7 @@
-"""The IRC dialect: one line in, its outcomes out. A file for each family of commands; this one only dispatches."""
+"""The IRC dialect: one line in, its outcomes out. A file for each family of commands; here they are looked up.
+
+What else a dialect has to have is here too, or named in __all__: dialect.py says what each is.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -134,7 +137,7 @@ def turned_away(reason: str) -> bytes:
 
 def probe(context: Context, connection: Connection) -> bytes:
     """The question that a client which is alive answers."""
-    return encode(build("", "PING", context.wording.name))
+    return encode(build("", "PING", context.settings.name))
 
 
 __all__ = [

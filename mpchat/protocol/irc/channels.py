@@ -56,7 +56,7 @@ def _joined(context: Context, connection: Connection, name: str, behind: int, wa
 
 
 def part(context: Context, connection: Connection, params: list[str]) -> Outcomes:
-    reason = cut(params[1], context.wording.reason_bytes) if len(params) > 1 else ""
+    reason = cut(params[1], context.settings.reason_bytes) if len(params) > 1 else ""
     for name in listed(params[0]):
         try:
             yield context.hub.part(connection.session, name, reason)
@@ -68,7 +68,7 @@ def topic(context: Context, connection: Connection, params: list[str]) -> Outcom
     if len(params) > 1:
         # Cut once, to what one line shows whoever reads it: the echo has the setter's prefix in front of it.
         frame = len(build(connection.session.prefix, "TOPIC", params[0], "").encode())
-        text = cut(params[1], min(context.wording.topic_bytes, BODY_BYTES - frame))
+        text = cut(params[1], min(context.settings.topic_bytes, BODY_BYTES - frame))
         yield context.hub.set_topic(connection.session, params[0], text, context.seconds)
         return
     channel = context.hub.channel(params[0])
@@ -109,7 +109,7 @@ def _names(context: Context, connection: Connection, name: str, behind: int, cur
     if channel.shows_itself_to(connection.session):
         inside = connection.session in channel.members
         symbol = "@" if "s" in channel.flags else "="
-        head = len(build(context.wording.name, n.NAMREPLY, connection.session.nick, symbol, channel.name, "").encode())
+        head = len(build(context.settings.name, n.NAMREPLY, connection.session.nick, symbol, channel.name, "").encode())
         roll = channel.roll(behind)
         for start in range(0, len(roll), FEW):
             some = roll[start : start + FEW]
@@ -173,7 +173,7 @@ def kick(context: Context, connection: Connection, params: list[str]) -> Outcome
     """One channel and many victims, or as many of each (RFC 2812 section 3.2.8). Each goes out by itself."""
     channels = [name for name in params[0].split(",") if name]
     victims = [name for name in params[1].split(",") if name]
-    reason = cut(params[2], context.wording.reason_bytes) if len(params) > 2 else ""
+    reason = cut(params[2], context.settings.reason_bytes) if len(params) > 2 else ""
     if len(channels) == 1:
         channels *= len(victims)
     if len(channels) != len(victims):

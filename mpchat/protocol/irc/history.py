@@ -66,18 +66,18 @@ def history_answer(context: Context, connection: Connection, question: Question,
         return
     lines = b"".join([_line(context, connection, channel, row) for row in told(question, rows)])
     if connection.capabilities & BATCH:
-        yield encode(f":{context.wording.name} BATCH +{_BATCH} chathistory {channel.name}")
+        yield encode(f":{context.settings.name} BATCH +{_BATCH} chathistory {channel.name}")
     if lines:
         yield lines
     if connection.capabilities & BATCH:
-        yield encode(f":{context.wording.name} BATCH -{_BATCH}")
+        yield encode(f":{context.settings.name} BATCH -{_BATCH}")
 
 
 def _line(context: Context, connection: Connection, channel: Channel, row: Row) -> bytes:
     """As it was said, and when; where something is missing the server says so."""
     number, wall, _, sender, kind, text, _ = row
     if kind == GAP:
-        number, sender, kind, text = 0, context.wording.name, "NOTICE", MISSING
+        number, sender, kind, text = 0, context.settings.name, "NOTICE", MISSING
     tags = before_line(
         f"batch={_BATCH}" if connection.capabilities & BATCH else "",
         time_tag(connection.profile, wall),
@@ -89,7 +89,7 @@ def _line(context: Context, connection: Connection, channel: Channel, row: Row) 
 def _fail(context: Context, code: str, verb: str, *about: str) -> bytes:
     """`about`: what it is about, and last the reason for people."""
     *words, text = about
-    return encode(build(context.wording.name, "FAIL", "CHATHISTORY", code, *map(middle, (verb, *words)), text))
+    return encode(build(context.settings.name, "FAIL", "CHATHISTORY", code, *map(middle, (verb, *words)), text))
 
 
 COMMANDS = {"CHATHISTORY": Command(chathistory, least=1)}

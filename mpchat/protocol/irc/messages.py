@@ -28,7 +28,7 @@ def privmsg(
     targets = _targets(params[0]) if params else []
     if not targets:
         return [context.reply(connection, n.NORECIPIENT, "No recipient given (PRIVMSG)")]
-    if len(targets) > context.wording.targets:
+    if len(targets) > context.settings.targets:
         return [context.reply(connection, n.TOOMANYTARGETS, middle(targets[-1]), "Too many recipients")]
     return _speak(context, connection, targets, params[1] if len(params) > 1 else "", False, tags)
 
@@ -39,7 +39,7 @@ def notice(
     """Like PRIVMSG, but nothing is ever answered: neither errors nor that somebody is away."""
     if len(params) < 2 or not params[1]:
         return []
-    return _speak(context, connection, _targets(params[0])[: context.wording.targets], params[1], True, tags)
+    return _speak(context, connection, _targets(params[0])[: context.settings.targets], params[1], True, tags)
 
 
 def _speak(
@@ -114,7 +114,7 @@ def tagmsg(context: Context, connection: Connection, params: list[str], tags: di
     if not targets:
         yield context.reply(connection, n.NORECIPIENT, "No recipient given (TAGMSG)")
         return
-    if len(targets) > context.wording.targets:
+    if len(targets) > context.settings.targets:
         yield context.reply(connection, n.TOOMANYTARGETS, middle(targets[-1]), "Too many recipients")
         return
     relayed = client_tags(tags).relayed
@@ -141,7 +141,7 @@ def _own(connection: Connection, tags: dict[str, str], targets: list[str]) -> Cl
 
 
 def away(context: Context, connection: Connection, params: list[str]) -> Outcomes:
-    connection.session.away = cut(params[0], context.wording.reason_bytes) if params else ""
+    connection.session.away = cut(params[0], context.settings.reason_bytes) if params else ""
     if connection.session.away:
         yield context.reply(connection, n.NOWAWAY, "You have been marked as being away")
     else:

@@ -34,7 +34,7 @@ def _channel_mode(context: Context, connection: Connection, name: str, params: l
     if len(whole) < len(changes):  # +o or +v, and nobody named
         yield context.reply(connection, n.NEEDMOREPARAMS, "MODE", "Not enough parameters")
     if whole:
-        most = context.wording.mode_changes
+        most = context.settings.mode_changes
         made, refused = context.hub.set_modes(connection.session, name, _first(most, whole), context.seconds)
         if made is not None:
             yield made

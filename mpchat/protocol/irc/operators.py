@@ -11,7 +11,7 @@ from mpchat.protocol.outcomes import Goodbye, Outcomes, Question
 
 
 def oper(context: Context, connection: Connection, params: list[str]) -> Outcomes:
-    if context.wording.opers_exist:
+    if context.settings.opers_exist:
         yield Question("oper", params[0])
     else:
         yield context.reply(connection, n.NOOPERHOST, "No operators are configured on this server")
@@ -43,7 +43,7 @@ def kill(context: Context, connection: Connection, params: list[str]) -> Outcome
         yield context.reply(connection, n.NEEDMOREPARAMS, "KILL", "A comment is needed: why?")
         return
     victim = context.hub.session(params[0])
-    yield Goodbye(victim, f"Killed ({connection.session.nick} ({cut(params[1], context.wording.reason_bytes)}))")
+    yield Goodbye(victim, f"Killed ({connection.session.nick} ({cut(params[1], context.settings.reason_bytes)}))")
 
 
 def wallops(context: Context, connection: Connection, params: list[str]) -> Outcomes:

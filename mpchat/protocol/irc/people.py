@@ -73,7 +73,7 @@ def _who_line(context: Context, connection: Connection, session: Session, channe
     return context.reply(
         connection,
         n.WHOREPLY,
-        *(place, session.user, session.host, context.wording.name, session.nick, flags),
+        *(place, session.user, session.host, context.settings.name, session.nick, flags),
         f"0 {session.realname}",
     )
 
@@ -97,7 +97,7 @@ def whois(context: Context, connection: Connection, params: list[str]) -> Outcom
 
 
 def _whois(context: Context, connection: Connection, session: Session) -> Outcomes:
-    nick, w = session.nick, context.wording
+    nick, w = session.nick, context.settings
     yield context.reply(connection, n.WHOISUSER, nick, session.user, session.host, "*", session.realname)
     channels = [
         sigil(channel.members[session]) + channel.name
@@ -136,7 +136,7 @@ def _whowas(context: Context, connection: Connection, before: int, name: str, co
         place = hub.departures - back
         if place < before and fold(nick) == fold(name):
             yield context.reply(connection, n.WHOWASUSER, nick, user, host, "*", realname)
-            yield context.reply(connection, n.WHOISSERVER, nick, context.wording.name, date(at * 1000))
+            yield context.reply(connection, n.WHOISSERVER, nick, context.settings.name, date(at * 1000))
             has_told = True
             if count == 1:
                 break
@@ -157,7 +157,7 @@ def userhost(context: Context, connection: Connection, params: list[str]) -> Out
 
 def ison(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     asked = [nick for param in params for nick in param.split()]
-    head = len(build(context.wording.name, n.ISON, connection.session.nick, "").encode())
+    head = len(build(context.settings.name, n.ISON, connection.session.nick, "").encode())
     here = pack([session.nick for session in _present(context, asked)], BODY_BYTES - head)
     yield context.reply(connection, n.ISON, here[0] if here else "")  # one line is all the answer may be
 

@@ -18,7 +18,7 @@ _USER_LETTERS = frozenset("-._")
 def password(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     if connection.registration is None:
         yield context.reply(connection, n.ALREADYREGISTERED, "You may not reregister")
-    elif context.wording.password_needed:
+    elif context.settings.password_needed:
         yield Question("password")
 
 
@@ -45,8 +45,8 @@ def user(context: Context, connection: Connection, params: list[str]) -> Outcome
         yield context.reply(connection, n.INVALIDUSERNAME, "Your username is not valid")
         return
     # No ident protocol is asked (RFC 1413): the tilde says that the name is the user's own word.
-    connection.registration.user = cut("~" + name, context.wording.user_bytes)
-    connection.registration.realname = cut(params[3], context.wording.realname_bytes)
+    connection.registration.user = cut("~" + name, context.settings.user_bytes)
+    connection.registration.realname = cut(params[3], context.settings.realname_bytes)
     yield from enter_if_complete(context, connection)
 
 
@@ -55,7 +55,7 @@ def enter_if_complete(context: Context, connection: Connection) -> Outcomes:
     entry, session = connection.registration, connection.session
     if entry is None or not session.nick or not entry.user or entry.negotiating:
         return
-    if context.wording.password_needed and not entry.password_right:
+    if context.settings.password_needed and not entry.password_right:
         yield context.reply(connection, n.PASSWDMISMATCH, "Password incorrect")
         yield Goodbye(session, "Bad password")
         return
@@ -65,7 +65,7 @@ def enter_if_complete(context: Context, connection: Connection) -> Outcomes:
 
 
 def _welcome(context: Context, connection: Connection) -> Outcomes:
-    w = context.wording
+    w = context.settings
     yield context.reply(connection, n.WELCOME, f"Welcome to the {w.network} network, {connection.session.prefix}")
     yield context.reply(connection, n.YOURHOST, f"Your host is {w.name}, running {w.version}")
     yield context.reply(connection, n.CREATED, f"This server started at {date(context.started * 1000)}")
@@ -108,7 +108,7 @@ def ping(context: Context, connection: Connection, params: list[str]) -> Outcome
     if not params:
         yield context.reply(connection, n.NEEDMOREPARAMS, "PING", "Not enough parameters")
     elif params[0]:
-        yield encode(build(context.wording.name, "PONG", context.wording.name, params[0]))
+        yield encode(build(context.settings.name, "PONG", context.settings.name, params[0]))
     else:
         yield context.reply(connection, n.NOORIGIN, "No origin specified")
 
@@ -119,7 +119,7 @@ def pong(context: Context, connection: Connection, params: list[str]) -> Outcome
 
 
 def quit(context: Context, connection: Connection, params: list[str]) -> Outcomes:
-    text = cut(params[0], context.wording.reason_bytes) if params and params[0] else ""
+    text = cut(params[0], context.settings.reason_bytes) if params and params[0] else ""
     yield Goodbye(connection.session, f"Quit: {text}" if text else "Client quit")
 
 

@@ -15,7 +15,7 @@ _TOKENS_A_LINE = 13  # with the nickname and the text, RFC 2812's fifteen parame
 
 
 def isupport(context: Context, connection: Connection) -> Outcomes:
-    w = context.wording
+    w = context.settings
     tokens = [
         "CASEMAPPING=ascii",
         "CHANTYPES=#",
@@ -49,7 +49,7 @@ def _value(text: str) -> str:
 def is_this_server(context: Context, target: str) -> bool:
     """A server may be named by a mask, or by somebody who is on it (RFC 2812 section 3.4)."""
     there = context.hub.nicks.get(fold(target))
-    return matches(target, context.wording.name) or (there is not None and there.registered)
+    return matches(target, context.settings.name) or (there is not None and there.registered)
 
 
 def for_this_server(run: Handler) -> Handler:
@@ -65,15 +65,15 @@ def for_this_server(run: Handler) -> Handler:
 
 
 def motd(context: Context, connection: Connection, params: list[str]) -> Outcomes:
-    if not context.wording.motd:
+    if not context.settings.motd:
         yield context.reply(connection, n.NOMOTD, "MOTD File is missing")
         return
-    yield context.reply(connection, n.MOTDSTART, f"- {context.wording.name} Message of the day -")
+    yield context.reply(connection, n.MOTDSTART, f"- {context.settings.name} Message of the day -")
     yield from _motd(context, connection, 0)
 
 
 def _motd(context: Context, connection: Connection, start: int) -> Outcomes:
-    for place, line in enumerate(context.wording.motd[start:], start + 1):
+    for place, line in enumerate(context.settings.motd[start:], start + 1):
         yield context.reply(connection, n.MOTD, f"- {line}")
         yield Question(DRAIN, ("motd", place))
     yield context.reply(connection, n.ENDOFMOTD, "End of /MOTD command")
@@ -94,17 +94,17 @@ def lusers(context: Context, connection: Connection, params: list[str]) -> Outco
 
 
 def version(context: Context, connection: Connection, params: list[str]) -> Outcomes:
-    w = context.wording
+    w = context.settings
     yield context.reply(connection, n.VERSION, w.version.replace(" ", "-") + ".", w.name, w.description)
     yield from isupport(context, connection)
 
 
 def time(context: Context, connection: Connection, params: list[str]) -> Outcomes:
-    yield context.reply(connection, n.TIME, context.wording.name, date(context.wall, context.utc_offset))
+    yield context.reply(connection, n.TIME, context.settings.name, date(context.wall, context.utc_offset))
 
 
 def admin(context: Context, connection: Connection, params: list[str]) -> Outcomes:
-    w = context.wording
+    w = context.settings
     yield context.reply(connection, n.ADMINME, w.name, "Administrative info")
     yield context.reply(connection, n.ADMINLOC1, w.network)
     yield context.reply(connection, n.ADMINLOC2, w.description)
@@ -112,7 +112,7 @@ def admin(context: Context, connection: Connection, params: list[str]) -> Outcom
 
 
 def info(context: Context, connection: Connection, params: list[str]) -> Outcomes:
-    w = context.wording
+    w = context.settings
     for line in (
         f"{w.version}: {w.description}",
         "An acceptor hands each connection to a worker; a broker decides; queues join them.",
@@ -124,7 +124,7 @@ def info(context: Context, connection: Connection, params: list[str]) -> Outcome
 
 def links(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     """LINKS [[server] mask]: a mask that fits no server is no error, its list is empty (RFC 2812 section 3.4.5)."""
-    w = context.wording
+    w = context.settings
     if len(params) > 1 and not is_this_server(context, params[0]):
         yield context.reply(connection, n.NOSUCHSERVER, middle(params[0]), "No such server")
         return

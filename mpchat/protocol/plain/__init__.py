@@ -58,7 +58,7 @@ def handle(context: Context, connection: Connection, data: bytes) -> Outcomes:
 
 def greet(context: Context, connection: Connection) -> Outcomes:
     """The server speaks first, or nobody would know what to type."""
-    yield line(f"Welcome to {context.wording.network}.")
+    yield line(f"Welcome to {context.settings.network}.")
     yield from motd(context, connection, 0)
 
 

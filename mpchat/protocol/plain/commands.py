@@ -23,10 +23,10 @@ _PAST_LINES = 20  # fits a terminal's screen
 
 def motd(context: Context, connection: Connection, start: int) -> Outcomes:
     """The message of the day from this line on, and what is to be typed first."""
-    for place, text in enumerate(context.wording.motd[start:], start + 1):
+    for place, text in enumerate(context.settings.motd[start:], start + 1):
         yield line(text)
         yield Question(DRAIN, ("motd", place))
-    if context.wording.password_needed:
+    if context.settings.password_needed:
         yield line("This server has a password: type /pass and the password.")
     else:
         yield line("Type your nickname and press Enter.")
@@ -35,7 +35,7 @@ def motd(context: Context, connection: Connection, start: int) -> Outcomes:
 def take_name(context: Context, connection: Connection, nick: str) -> Outcomes:
     """Register a client under this name, and lead it into the lobby."""
     entry, session = connection.registration, connection.session
-    if entry is not None and context.wording.password_needed and not entry.password_right:
+    if entry is not None and context.settings.password_needed and not entry.password_right:
         yield line("! first the password: /pass and the password")
         return
     context.hub.claim(session, nick, context.seconds)
@@ -217,12 +217,12 @@ def _help(context: Context, connection: Connection, rest: str) -> Outcomes:
 
 
 def _quit(context: Context, connection: Connection, rest: str) -> Outcomes:
-    text = cut(rest, context.wording.reason_bytes)
+    text = cut(rest, context.settings.reason_bytes)
     yield Goodbye(connection.session, f"Quit: {text}" if text else "Client quit")
 
 
 def _pass(context: Context, connection: Connection, rest: str) -> Outcomes:
-    if connection.registration is not None and context.wording.password_needed:
+    if connection.registration is not None and context.settings.password_needed:
         yield Question("password")
     else:
         yield line("! no password is needed")
