@@ -1,4 +1,4 @@
-"""protocol/upgrading: a state that a program of an earlier version dumped, and the records that it journaled.
+"""core/upgrading: a state that a program of an earlier version dumped, and the records that it journaled.
 
 The states in tests/data were dumped by those programs; there it says what had happened in them.
 """
@@ -17,13 +17,13 @@ from tests.core.driver import UTC_OFFSET, WALL
 
 DATA = Path(__file__).parent.parent / "data"
 HOUR, DAY = 3_600_000, 24 * 3_600_000
-NOW = WALL + HOUR + 5000  # when the state of version 3 was dumped
+NOW = WALL + HOUR + 5000  # when the states were dumped
 ANA, BETO, EVA, HALF, OPER, NEW = 1, 2, 3, 5, 6, 7
 
 
-@pytest.fixture
-def core() -> Core:
-    return Core.load((DATA / "state-3" / "core").read_bytes())
+@pytest.fixture(params=sorted(DATA.glob("state-*")), ids=lambda folder: folder.name)
+def core(request: pytest.FixtureRequest) -> Core:
+    return Core.load((request.param / "core").read_bytes())
 
 
 def said(core: Core, *records: tuple[object, ...]) -> str:
