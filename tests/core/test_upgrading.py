@@ -1,4 +1,4 @@
-"""protocol/upgrading: a state that a program of an earlier version dumped, and the records that it journaled.
+"""core/upgrading: a state that a program of an earlier version dumped, and the records that it journaled.
 
 The states in tests/data were dumped by those programs; there it says what had happened in them.
 """
@@ -17,13 +17,13 @@ from tests.core.driver import UTC_OFFSET, WALL
 
 DATA = Path(__file__).parent.parent / "data"
 HOUR, DAY = 3_600_000, 24 * 3_600_000
-NOW = WALL + HOUR + 5000  # when the state of version 3 was dumped
+NOW = WALL + HOUR + 5000  # when the states were dumped
 ANA, BETO, EVA, LUIS, HALF, OPER, NEW = 1, 2, 3, 4, 5, 6, 7
 
 
-@pytest.fixture
-def core() -> Core:
-    return Core.load((DATA / "state-3" / "core").read_bytes())
+@pytest.fixture(params=sorted(DATA.glob("state-*")), ids=lambda folder: folder.name)
+def core(request: pytest.FixtureRequest) -> Core:
+    return Core.load((request.param / "core").read_bytes())
 
 
 def said(core: Core, *records: tuple[object, ...]) -> str:
@@ -84,11 +84,11 @@ def test_everybody_speaks_what_they_spoke(version: int) -> None:
     core = Core.load((DATA / f"state-{version}" / "core").read_bytes())
     dialects = {id: dialect for id, dialect, *_ in core.parts()}
     assert set(dialects.values()) == {"irc", "plain"}
-    assert [id for id, dialect in dialects.items() if dialect == "plain"] == ([EVA] if version == 3 else [EVA, LUIS])
+    assert [id for id, dialect in dialects.items() if dialect == "plain"] == [EVA]
 
 
 def test_a_connection_of_version_4_goes_on() -> None:
-    core = Core.load((DATA / "state-4" / "core").read_bytes())
+    core = Core.load((DATA / "state-4" / "core-dialects").read_bytes())
     assert core.questions() == [ANA, OPER]
     assert "ana!~ana@127.0.0.1 JOIN" not in said(core, ("answer", OPER, True))
     told = said(core, ("answer", ANA, []))
@@ -100,13 +100,13 @@ def test_a_connection_of_version_4_goes_on() -> None:
 
 @pytest.mark.parametrize(("is_plain", "told"), [(True, "Welcome to"), (False, "")])
 def test_a_connection_as_a_journal_of_that_time_opens_it(is_plain: bool, told: str) -> None:
-    core = Core.load((DATA / "state-4" / "core").read_bytes())
+    core = Core.load((DATA / "state-4" / "core-dialects").read_bytes())
     assert told in said(core, ("open", 0, 70, is_plain, "127.0.0.1"))
     assert core.parts()[-1][:2] == (70, "plain" if is_plain else "irc")
 
 
 def test_a_dialect_that_this_program_does_not_know() -> None:
-    version, values = encoding.from_bytes([4], (DATA / "state-4" / "core").read_bytes())
+    version, values = encoding.from_bytes([4], (DATA / "state-4" / "core-dialects").read_bytes())
     *others, connections, groups, rest = upgraded(version, values)
     strange = encoding.to_bytes(
         STATE_VERSION, (*others, [(own, "gopher", *more) for own, _, *more in connections], groups, rest)
