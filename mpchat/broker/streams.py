@@ -14,7 +14,7 @@ from mpchat.flow.outbox import ITEM_BYTES, Place, weight
 from mpchat.ipc.transport import Transport
 from mpchat.messages import BadFrame
 from mpchat.runtime.crash_points import crash_point
-from mpchat.runtime.poller import AnyPoller
+from mpchat.runtime.poller import AnyPoller, Source
 from mpchat.store.journal import Damaged
 
 Thing = TypeVar("Thing")
@@ -43,9 +43,15 @@ class Streams:
         """There is nobody left at any other end."""
         return not any(self._lanes)
 
-    def worker_of(self, transport: Transport) -> int | None:
-        """Whose lane it is, None: nobody's any more."""
-        return self._lanes.index(transport) if transport in self._lanes else None
+    def worker_of(self, source: Source) -> int | None:
+        """The worker at the other end of this transport, None: it is none that is in use."""
+        return self._lanes.index(source) if source in self._lanes else None
+
+    def transport(self, worker: int) -> Transport:
+        """To a worker that has one."""
+        transport = self._lanes[worker]
+        assert transport is not None
+        return transport
 
     def transports(self) -> list[tuple[int, Transport]]:
         """Those that there are, with their workers."""
@@ -56,6 +62,18 @@ class Streams:
         self.leave(worker)
         self._lanes[worker] = transport
         self._poller.watch(transport)
+
+    def wait_for_room(self) -> None:
+        """Before the broker waits: what a transport could not send goes on as soon as there is room."""
+        for transport in self._lanes:
+            if transport is not None and transport.unsent:
+                self._poller.want_write(transport, True, transport.write_fileno())
+
+    def flush(self, worker: int) -> None:
+        """There is room."""
+        transport = self.transport(worker)
+        transport.flush()
+        self._poller.want_write(transport, transport.unsent, transport.write_fileno())
 
     def leave(self, worker: int) -> None:
         """Nobody is at the other end any more."""
@@ -75,8 +93,7 @@ class Streams:
         BadFrame if it has been attached already, or is new and yet somewhere; and Damaged if it is where the stream
         that we have replayed is not.
         """
-        transport, outbox = self._lanes[worker], self._memory.outboxes[worker]
-        assert transport is not None
+        transport, outbox = self.transport(worker), self._memory.outboxes[worker]
         if self._attached[worker]:
             raise BadFrame("it is attached already")
         if position >= 0 and self._is_new[worker]:

@@ -20,10 +20,9 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from mpchat.ipc import queue_passing
 from mpchat.ipc.descriptors import first_of_the_last, unusable
 from mpchat.ipc.link import Link, close_all
-from mpchat.ipc.transport import QueuePair, Transport
+from mpchat.ipc.transport import Transport, load_pair
 from mpchat.ipc.validation import are_items, check_inputs, check_state
 from mpchat.messages import BadFrame, UnknownMessage
 from mpchat.runtime.crash_points import crash_point
@@ -194,8 +193,7 @@ class Attachment:
         worker = self.worker
         if self.transport is not None:
             self.leave(self.transport)
-        transport: QueuePair = queue_passing.load(pickled, fds)
-        self.transport = transport.at_worker()
+        self.transport = load_pair(pickled, fds).at_worker()
         worker.poller.watch(self.transport)
         worker.control.post("opened", serial)
         self.hello()
@@ -215,9 +213,23 @@ class Attachment:
             self.worker.applied = self.worker.reported = 0  # the broker counts from here too: what we lack counts
             self.transport.put(("attach", -1 if self.is_new else self.position))
 
+    def wait_for_room(self) -> None:
+        """Before the loop waits: what the transport could not send goes on as soon as there is room."""
+        transport = self.transport
+        if transport is not None and transport.unsent:
+            self.worker.poller.want_write(transport, True, transport.write_fileno())
+
+    def transport_event(self, readable: bool, writable: bool) -> None:
+        """To be called while there is a transport."""
+        transport = self.transport
+        assert transport is not None
+        if writable:
+            transport.flush()
+            self.worker.poller.want_write(transport, transport.unsent, transport.write_fileno())
+        if readable:
+            self.drain_transport(transport)
+
     def drain_transport(self, transport: Transport) -> None:
-        if transport is not self.transport:
-            return  # it was replaced in this very turn
         try:
             for message in transport.take():
                 match message:

@@ -20,7 +20,6 @@ from collections.abc import Callable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
-from mpchat.ipc.transport import Transport
 from mpchat.protocol.rejection import turned_away
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS
@@ -82,8 +81,8 @@ class Worker:
             for source, readable, writable, hung_up in self.poller.wait(self.timeout()):  # the only wait; see poller.py
                 if isinstance(source, Connection):
                     self.client_event(source, readable, writable, hung_up)
-                elif isinstance(source, Transport):
-                    self.attachment.drain_transport(source)
+                elif source is self.attachment.transport:
+                    self.attachment.transport_event(readable, writable)
                 elif source is self.control:
                     self.attachment.on_control(self.control)
                 elif isinstance(source, Link):
@@ -99,6 +98,7 @@ class Worker:
             if now >= self.look_at:
                 self.look_at = now + LOOK_SECONDS
                 self.attachment.look(self.most_looks)
+            self.attachment.wait_for_room()
             self.show()
 
     def timeout(self) -> float:

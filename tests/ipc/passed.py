@@ -15,7 +15,7 @@ from typing import Any
 
 from mpchat.ipc import queue_passing
 from mpchat.ipc.link import Link
-from mpchat.ipc.transport import QueuePair, Transport
+from mpchat.ipc.queue_transport import End, Pair
 from tests.ipc.semaphores import names
 
 PATIENCE = 10
@@ -43,7 +43,7 @@ def main() -> None:
 
 def use(link: Link, number: int) -> None:
     """One lane from its making to its end, with the child at the other end."""
-    transport = QueuePair.make(get_context("spawn"))
+    transport = Pair.make()
     semaphores = names(transport)
     pickled, fds = queue_passing.dump((number, transport, "and more"))
     assert len(fds) == 4
@@ -87,7 +87,7 @@ def echo(sock: socket.socket) -> None:
     link.close()
 
 
-def finish(end: Transport, sink: Any) -> None:
+def finish(end: End, sink: Any) -> None:
     """Close it, and wait until its feeder thread has closed the pipe."""
     end.close()
     for thread in threading.enumerate():

@@ -11,7 +11,7 @@ import pytest
 
 from mpchat.ipc import queue_passing
 from mpchat.ipc.link import Link
-from mpchat.ipc.transport import QueuePair
+from mpchat.ipc.queue_transport import Pair
 from tests.ipc.pythons import each_python, run_on
 
 
@@ -33,7 +33,7 @@ def test_what_is_used_of_multiprocessing_is_there(version: str) -> None:
 
 def test_a_letter_can_be_opened_as_often_as_its_descriptors_are_sent() -> None:
     """The sender's own stay open, so that two processes can be given one lane."""
-    transport = QueuePair.make(get_context("spawn"))
+    transport = Pair.make()
     data, fds = queue_passing.dump(transport)
     left, right = map(Link, Link.pair())
     left.post(data, fds=fds)
