@@ -17,9 +17,10 @@ from tests.ipc.pythons import each_python, run_on
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/shm and /proc show what is left on Linux only")
 @each_python
-def test_a_lane_for_a_running_process(version: str) -> None:
+@pytest.mark.parametrize("ipc", ["queue", "pipe"])
+def test_a_transport_for_a_running_process(ipc: str, version: str) -> None:
     """It works to its end, and neither a descriptor nor a semaphore's name stays behind on either side."""
-    done = run_on(version, "-m", "tests.ipc.passed")
+    done = run_on(version, "-m", "tests.ipc.passed", ipc)
     assert not done.stderr, done.stderr
     assert (done.returncode, done.stdout) == (0, "all is well\n")
 
