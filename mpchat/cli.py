@@ -249,6 +249,17 @@ def _path(argument: str) -> str:
     return argument
 
 
+def _ipc(argument: str) -> str:
+    """A type of argument: a transport (ipc/transport.py). A path is made absolute, as the server leaves its folder."""
+    from mpchat.ipc.transport import BUILT_IN
+
+    if argument in BUILT_IN:
+        return argument
+    if not argument.endswith(".py"):
+        raise argparse.ArgumentTypeError(f"{', '.join(BUILT_IN)} or the path of a file FILE.py, not {_shown(argument)}")
+    return os.path.abspath(argument)
+
+
 def _oper(argument: str) -> Oper:
     name, colon, password = _hidden(argument).partition(":")
     if not (name and colon and password) or " " in name + password:
@@ -375,6 +386,13 @@ def _add_server(commands: Any) -> None:
         metavar="S",
         help="a process that hangs is killed after S seconds (default: %(default)s; 0: never)",
     )
+    add(
+        "--ipc",
+        type=_ipc,
+        default="queue",
+        metavar="T",
+        help="between workers and broker: queue, pipe, or your own FILE.py (default: %(default)s)",
+    )
     add("--name", type=_name, default="mpchat.local", help="the server's name (default: %(default)s)")
     add("--network", type=_name, default="mpchat", help="the network's name (default: %(default)s)")
     about = "a chat server made of processes"
@@ -416,11 +434,16 @@ def _run_server(options: argparse.Namespace) -> int:
         raise Unusable("Windows is not supported: the server passes sockets between processes as only Unix can")
     from mpchat import roles
     from mpchat.ipc.control_socket import runtime_folder
+    from mpchat.ipc.transport import NoTransport, find
     from mpchat.runtime.listening import CannotListen
     from mpchat.runtime.signals import set_dispositions
     from mpchat.supervisor.supervisor import Supervisor
 
     settings, secrets = _server_settings(options)
+    try:
+        find(settings.ipc)
+    except NoTransport as error:
+        raise Unusable(f"--ipc: {error}") from None
     runtime = runtime_folder(_xdg("XDG_RUNTIME_DIR"))
     set_dispositions()
     standard_streams.take_over()
@@ -465,6 +488,7 @@ def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
         max_clients=options.max_clients or min(fitting, _MOST_CLIENTS),
         data=_data_folder(options),
         power=options.durability == "power",
+        ipc=options.ipc,
         hang_limit=options.hang_limit,
         sendq_bytes=options.sendq,
         sendq_total_bytes=_sendq_total(options),

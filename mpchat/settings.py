@@ -73,6 +73,7 @@ class Settings:
     reserved_fds: int = 8  # of each process: the lane to a new broker comes with 4, two old ones are still open, a link
     data: str = ""  # directory of journal and history; "" keeps none, and the broker's death ends the server
     power: bool = False  # whether the disk has a batch before anybody is told of it: then a power cut loses nothing
+    ipc: str = "queue"  # the transport between workers and broker: queue, pipe, or a Python file's absolute path
     hang_limit: float = 3.0  # a process whose loop does not turn for so long is killed; 0: never
     history_days: int = 30
     history_bytes: int = 1 << 30

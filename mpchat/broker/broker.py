@@ -24,12 +24,11 @@ from mpchat.broker.pending import Pending
 from mpchat.broker.recovery import Recovery
 from mpchat.broker.streams import Streams
 from mpchat.core.machine import Asked
-from mpchat.ipc import queue_passing
 from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import BROKER_ROW, RECORDER_ROW, Scoreboard
-from mpchat.ipc.transport import QueuePair, Transport
+from mpchat.ipc.transport import load_pair
 from mpchat.ipc.validation import check_checkpoint, check_records
 from mpchat.messages import Answer, BadFrame, Record, StreamPosition, UnknownMessage, WorkerNumber
 from mpchat.protocol.dialect import DIALECTS
@@ -126,13 +125,17 @@ class Broker:
 
     def listen(self, timeout: float) -> None:
         """Wait for a while, and take what has come."""
-        for source, *_ in self.poller.wait(timeout):
-            if isinstance(source, Transport):
-                self.drain_transport(source)
-            elif source is self.control:
+        self.streams.wait_for_room()
+        for source, readable, writable, _ in self.poller.wait(timeout):
+            if source is self.control:
                 self.on_control()
             elif source is self.history_client.recorder:
                 self.hear_recorder()
+            elif (worker := self.streams.worker_of(source)) is not None:  # else it was replaced in this very turn
+                if writable:
+                    self.streams.flush(worker)
+                if readable:
+                    self.drain_transport(worker)
 
     def open_recovery(self) -> None:
         """Even the journal's folder and its first file take room on the disk; without any we wait for it."""
@@ -228,8 +231,7 @@ class Broker:
                     self.stopping = True
                     self.pending.add([("stop", reason)])
                 case ("transport", int() as worker, int() as serial, bytes() as pickled), [_, *_]:
-                    transport: QueuePair = queue_passing.load(pickled, fds)
-                    self.streams.take_transport(WorkerNumber(worker), transport.at_broker())
+                    self.streams.take_transport(WorkerNumber(worker), load_pair(pickled, fds).at_broker())
                     self.control.post("opened", serial)
                 case ("link", _), [fd]:
                     self.history_client.take_recorder(Link(socket.socket(fileno=fd)))
@@ -238,10 +240,8 @@ class Broker:
         if self.control.ended:
             os._exit(0)
 
-    def drain_transport(self, transport: Transport) -> None:
-        worker = self.streams.worker_of(transport)
-        if worker is None:
-            return  # it was replaced in this very turn
+    def drain_transport(self, worker: WorkerNumber) -> None:
+        transport = self.streams.transport(worker)
         try:
             for message in transport.take():
                 match message:

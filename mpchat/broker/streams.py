@@ -13,7 +13,7 @@ from mpchat.flow.outbox import ITEM_BYTES, weight
 from mpchat.ipc.transport import Transport
 from mpchat.messages import BadFrame, Item, Resumed, StreamPosition, WorkerNumber
 from mpchat.runtime.crash_points import crash_point
-from mpchat.runtime.poller import AnyPoller
+from mpchat.runtime.poller import AnyPoller, Source
 from mpchat.store.journal import Damaged
 
 Thing = TypeVar("Thing")
@@ -43,9 +43,18 @@ class Streams:
         """Every worker has closed its end."""
         return not any(self._transports)
 
-    def worker_of(self, transport: object) -> WorkerNumber | None:
-        """Whose transport it is, None: it has been replaced, or is something else."""
-        return WorkerNumber(self._transports.index(transport)) if transport in self._transports else None
+    def worker_of(self, source: Source) -> WorkerNumber | None:
+        """The worker at the other end of this transport, None: it is none that is in use."""
+        for worker, transport in enumerate(self._transports):
+            if transport is source:
+                return WorkerNumber(worker)
+        return None
+
+    def transport(self, worker: WorkerNumber) -> Transport:
+        """To a worker that has one."""
+        transport = self._transports[worker]
+        assert transport is not None
+        return transport
 
     def transports(self) -> list[tuple[WorkerNumber, Transport]]:
         """Those that there are, with their workers."""
@@ -56,6 +65,18 @@ class Streams:
         self.leave(worker)
         self._transports[worker] = transport
         self._poller.watch(transport)
+
+    def wait_for_room(self) -> None:
+        """Before the broker waits: what a transport could not send goes on as soon as there is room."""
+        for transport in self._transports:
+            if transport is not None and transport.unsent:
+                self._poller.want_write(transport, True, transport.write_fileno())
+
+    def flush(self, worker: WorkerNumber) -> None:
+        """There is room."""
+        transport = self.transport(worker)
+        transport.flush()
+        self._poller.want_write(transport, transport.unsent, transport.write_fileno())
 
     def leave(self, worker: WorkerNumber) -> None:
         """The worker is dead, or misbehaves."""
@@ -75,8 +96,7 @@ class Streams:
         BadFrame if it has been attached already, or is new and yet somewhere; and Damaged if it is where the stream
         that was replayed is not.
         """
-        transport, outbox = self._transports[worker], self._recovery.outboxes[worker]
-        assert transport is not None
+        transport, outbox = self.transport(worker), self._recovery.outboxes[worker]
         if self._attached[worker]:
             raise BadFrame("it is attached already")
         if position >= 0 and self._is_new[worker]:

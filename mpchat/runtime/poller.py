@@ -45,6 +45,7 @@ class EdgePoller:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._sources: dict[int, Source] = {}
+        self._outputs: dict[int, int] = {}  # by a source's descriptor: another one, of its output, that is waited for
 
     def watch(self, source: Source, stream: bool = False) -> None:
         """Wait for `source` to be readable. A stream is edge-triggered, and waited for both ways."""
@@ -52,14 +53,29 @@ class EdgePoller:
         self._sources[source.fileno()] = source
         self._epoll.register(source.fileno(), select.EPOLLIN | edge)
 
-    def want_write(self, source: Source, wanted: bool) -> None:
-        """For what is not a stream: tell also when it is writable."""
-        self._epoll.modify(source.fileno(), select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+    def want_write(self, source: Source, wanted: bool, output: int | None = None) -> None:
+        """For what is not a stream: tell also when it is writable, or `output`, a descriptor that it writes to."""
+        fd = source.fileno()
+        if output is None or output == fd:
+            self._epoll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+        elif wanted and fd not in self._outputs:
+            self._epoll.register(output, select.EPOLLOUT)
+            self._outputs[fd], self._sources[output] = output, source
+        elif not wanted:
+            self._forget_output(fd)
+
+    def _forget_output(self, fd: int) -> None:
+        output = self._outputs.pop(fd, None)
+        if output is not None:
+            self._epoll.unregister(output)
+            del self._sources[output]
 
     def forget(self, source: Source) -> None:
         """Before it is closed: epoll goes on firing for a closed number while another process has the file open."""
-        self._epoll.unregister(source.fileno())
-        del self._sources[source.fileno()]
+        fd = source.fileno()
+        self._epoll.unregister(fd)
+        del self._sources[fd]
+        self._forget_output(fd)
 
     def wait(self, timeout: float | None) -> list[Event]:
         """Block for `timeout` seconds at most, None: until something happens."""
@@ -86,15 +102,27 @@ class OneShotPoller:
         self._selector = selectors.DefaultSelector()
         self._streams: set[int] = set()
         self._resting: dict[int, Source] = {}
+        self._outputs: dict[int, int] = {}
 
     def watch(self, source: Source, stream: bool = False) -> None:
         if stream:
             self._streams.add(source.fileno())
         self._selector.register(source.fileno(), selectors.EVENT_READ, source)
 
-    def want_write(self, source: Source, wanted: bool) -> None:
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if wanted else 0)
-        self._selector.modify(source.fileno(), events, source)
+    def want_write(self, source: Source, wanted: bool, output: int | None = None) -> None:
+        fd = source.fileno()
+        if output is None or output == fd:
+            self._selector.modify(fd, selectors.EVENT_READ | (selectors.EVENT_WRITE if wanted else 0), source)
+        elif wanted and fd not in self._outputs:
+            self._selector.register(output, selectors.EVENT_WRITE, source)
+            self._outputs[fd] = output
+        elif not wanted:
+            self._forget_output(fd)
+
+    def _forget_output(self, fd: int) -> None:
+        output = self._outputs.pop(fd, None)
+        if output is not None:
+            self._selector.unregister(output)
 
     def rearm(self, sock: socket.socket, write: bool, unread: int) -> None:
         fd = sock.fileno()
@@ -117,6 +145,7 @@ class OneShotPoller:
         if self._resting.pop(fd, None) is None:
             self._selector.unregister(fd)
         self._streams.discard(fd)
+        self._forget_output(fd)
 
     def wait(self, timeout: float | None) -> list[Event]:
         events: list[Event] = []

@@ -1,6 +1,6 @@
 """The children: the supervisor's children by role, how each is started, and who is connected to whom.
 
-    worker -- lane (two queues) -- broker         worker -- link (a Unix socket) -- acceptor -- listening sockets
+    worker -- transport -- broker         worker -- link (a Unix socket) -- acceptor -- listening sockets
     recorder -- link -- broker
 
 To spawn a process takes a tenth of a second: an interpreter, and all its imports. So every process begins without a
@@ -71,7 +71,7 @@ class Children:
         self.vacated: set[str] = set()  # roles that somebody has had before
         self.failures = {role: Failures(rule_of(role)) for role in (*roles, SPARE)}
         self.starts = Failures(START)
-        self.wiring = Wiring()
+        self.wiring = Wiring(settings.ipc)
         self.scoreboard = Scoreboard.make(FIRST_WORKER_ROW + settings.workers)
         self.is_first = True  # no broker has begun this run yet
         self.acceptors = 0  # there have been

@@ -1,41 +1,43 @@
 """Who is connected to whom. The supervisor makes what two processes share, hands each its end, and keeps none of it.
 
-    worker -- transport (two queues) -- broker         worker -- link (a Unix socket) -- acceptor
+    worker -- transport (--ipc) -- broker         worker -- link (a Unix socket) -- acceptor
     recorder -- link -- broker
 
 No transport or link is used again after a death at either end: what was half written in it would be read by the
 successor, and a lock that the dead process held would never be free. Both ends get a new one, while they are running
-(ipc/queue_passing.py).
+(ipc/transport.py).
 """
 
-from contextlib import suppress
-from multiprocessing import get_context
-
-from mpchat.ipc import queue_passing, resource_tracker
 from mpchat.ipc.link import Link
-from mpchat.ipc.transport import QueuePair
+from mpchat.ipc.transport import TransportPair, dump_pair, find
 from mpchat.supervisor.child import Child
 
 
 class Wiring:
     """The supervisor's."""
 
-    def __init__(self) -> None:
+    def __init__(self, ipc: str) -> None:
+        """`ipc`: which transport to make, as transport.find() takes it."""
+        self._pair_class = find(ipc)
         self._last = 0
-        self._lanes: dict[int, QueuePair] = {}  # by serial number, until both ends have opened them
+        self._lanes: dict[int, TransportPair] = {}  # by serial number, until both ends have opened them
         self._unopened: dict[int, list[Child]] = {}  # who has not opened it yet
 
     def transport(self, worker: Child, broker: Child, number: int) -> None:
-        """Raises OSError where there is no descriptor, or no room for a semaphore: then one end is to be replaced."""
-        transport = QueuePair.make(get_context("spawn"))
-        pickled, fds = queue_passing.dump(transport)
-        self._last += 1
-        worker.link.post("transport", self._last, pickled, fds=fds)
-        broker.link.post("transport", number, self._last, pickled, fds=fds)
-        self._lanes[self._last], self._unopened[self._last] = transport, [worker, broker]
+        """Raises OSError where the system has no room for another: then one end is to be replaced."""
+        pair = self._pair_class.make()
+        try:
+            pickled, fds = dump_pair(pair)
+            self._last += 1
+            worker.link.post("transport", self._last, pickled, fds=fds)
+            broker.link.post("transport", number, self._last, pickled, fds=fds)
+        except OSError:
+            pair.let_go()
+            raise
+        self._lanes[self._last], self._unopened[self._last] = pair, [worker, broker]
 
     def link(self, one: Child, other: Child, number: int = 0) -> None:
-        """Each is told what the other is; the other, which number the one has. Raises OSError like lane()."""
+        """Each is told what the other is; the other, which number the one has. Raises OSError like transport()."""
         ours, theirs = Link.pair()
         with ours, theirs:
             one.link.post(other.role, fds=(ours.fileno(),))
@@ -57,8 +59,5 @@ class Wiring:
 
     def clear(self) -> None:
         """All children are dead."""
-        if self._lanes:
-            with suppress(OSError):
-                resource_tracker.ensure_running()  # it is told of each semaphore that goes
         while self._lanes:
             self._lanes.popitem()[1].let_go()

@@ -14,8 +14,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mpchat.ipc import queue_passing
-from mpchat.ipc.transport import QueuePair, Transport
+from mpchat.ipc.transport import Transport, load_pair
 from mpchat.ipc.validation import are_items, check_inputs, check_state
 from mpchat.messages import BadFrame, ConnectionId, Group, Input, Item, Resumed, StreamPosition, UnknownMessage
 from mpchat.runtime.crash_points import crash_point
@@ -51,8 +50,7 @@ class BrokerStream:
         worker = self._worker
         if self.transport is not None:
             self.leave(self.transport)
-        pair: QueuePair = queue_passing.load(pickled, fds)
-        self.transport = pair.at_worker()
+        self.transport = load_pair(pickled, fds).at_worker()
         worker.poller.watch(self.transport)
         worker.control.post("opened", serial)
         self.attach()
@@ -100,9 +98,22 @@ class BrokerStream:
                 transport.put(message)
                 crash_point("worker: checkpoint")
 
+    def wait_for_room(self) -> None:
+        """Before the worker waits: what the transport could not send goes on as soon as there is room."""
+        transport = self.transport
+        if transport is not None and transport.unsent:
+            self._worker.poller.want_write(transport, True, transport.write_fileno())
+
     # Down
 
-    def drain(self, transport: Transport) -> None:
+    def on_event(self, transport: Transport, readable: bool, writable: bool) -> None:
+        if writable:
+            transport.flush()
+            self._worker.poller.want_write(transport, transport.unsent, transport.write_fileno())
+        if readable:
+            self._drain(transport)
+
+    def _drain(self, transport: Transport) -> None:
         """Take what has come by the transport, and apply it."""
         try:
             for message in transport.take():

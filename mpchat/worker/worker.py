@@ -75,7 +75,7 @@ class Worker:
                 if isinstance(source, Connection):
                     self.on_client(source, readable, writable, hung_up)
                 elif source is self.broker.transport:
-                    self.broker.drain(self.broker.transport)
+                    self.broker.on_event(self.broker.transport, readable, writable)
                 elif source is self.acceptor.link:
                     self.acceptor.on_event(self.acceptor.link, readable, writable)
                 elif source is self.control:
@@ -93,6 +93,7 @@ class Worker:
                 self.look_at = now + LOOK_SECONDS
                 self.broker.look(self.most_looks)
                 self.acceptor.look(self.most_looks)
+            self.broker.wait_for_room()
             self.show()
 
     def timeout(self) -> float:

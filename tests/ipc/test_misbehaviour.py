@@ -9,18 +9,17 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mpchat.broker.broker import Broker
-from mpchat.ipc import queue_passing
 from mpchat.ipc.frames import most_looks
 from mpchat.ipc.link import Link
+from mpchat.ipc.queue_transport import End, Pair
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
-from mpchat.ipc.transport import QueuePair, Transport
+from mpchat.ipc.transport import dump_pair, load_pair
 from mpchat.messages import UnknownMessage
 from mpchat.recorder.recorder import Recorder
 from mpchat.runtime.log import Log
@@ -54,12 +53,13 @@ class Supervisor:
         self._stack.callback(other.close)
         return other
 
-    def transport(self, *about: Any, to: str) -> Transport:
+    def transport(self, *about: Any, to: str) -> End:
         """Give the process, a worker or a broker, a lane; returns the other end."""
-        transport = QueuePair.make(get_context("spawn"))
-        data, fds = queue_passing.dump(transport)
+        transport = Pair.make()
+        data, fds = dump_pair(transport)
         self.link.post("transport", *about, data, fds=fds)
-        opened: QueuePair = queue_passing.load(data, [os.dup(fd) for fd in fds])
+        opened = load_pair(data, [os.dup(fd) for fd in fds])
+        assert isinstance(opened, Pair)
         self._stack.callback(transport.let_go)  # not before the process has opened it too
         end = opened.at_broker() if to == "worker" else opened.at_worker()
         self._stack.callback(end.close)
@@ -110,7 +110,7 @@ class WorkerTurns:
             patience = 0
             for source, readable, writable, _ in events:
                 if source is self.worker.broker.transport:
-                    self.worker.broker.drain(self.worker.broker.transport)
+                    self.worker.broker.on_event(self.worker.broker.transport, readable, writable)
                 elif source is self.supervisor.control:
                     self.worker.on_control()
                 elif source is self.worker.acceptor.link:

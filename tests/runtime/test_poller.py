@@ -225,3 +225,29 @@ def test_the_end_of_what_is_no_stream(poller: Any) -> None:
 @pytest.mark.skipif(not hasattr(select, "epoll"), reason="no epoll here")
 def test_epoll_is_preferred() -> None:
     assert Poller.__name__ == "EdgePoller"
+
+
+def test_an_output_with_a_descriptor_of_its_own(poller: Any) -> None:
+    """Told of while it is wanted, as of the source; forgotten with the source."""
+    near, far = socket.socketpair()
+    reader, writer = os.pipe()
+    with near, far:
+        poller.watch(near)
+        assert poller.wait(0) == []
+        for _ in range(2):
+            poller.want_write(near, True, writer)
+            poller.want_write(near, True, writer)
+            assert poller.wait(5) == [(near, False, True, False)]
+            poller.want_write(near, False, writer)
+            poller.want_write(near, False, writer)
+            assert poller.wait(0) == []
+        poller.want_write(near, True, near.fileno())
+        assert poller.wait(5) == [(near, False, True, False)]
+        poller.want_write(near, False, near.fileno())
+        far.send(b"x")
+        assert poller.wait(5) == [(near, True, False, False)]
+        poller.want_write(near, True, writer)
+        poller.forget(near)
+        assert poller.wait(0) == []
+    os.close(reader)
+    os.close(writer)
