@@ -29,7 +29,7 @@ class InputReader:
         self._awaiting_credit: dict[ConnectionId, Connection] = {}  # would be read, had the worker credit
         self.records: list[WorkerRecord] = []  # this turn's batch
         self._cost = 0  # and what it takes from the send window, in bytes
-        self.taken = 0  # records so far
+        self.taken = 0  # records read so far
 
     def begin(self, connection: Connection) -> None:
         """The connection is new in this process."""
@@ -60,6 +60,7 @@ class InputReader:
             records = connection.read(allowed)
             if records:
                 self.records += records
+                self.taken += len(records)
                 size = connection.forwarded - before
                 self._cost += size
                 self.send_window.left -= size  # below zero by one read: the next ones wait
@@ -95,7 +96,6 @@ class InputReader:
     def take(self) -> tuple[int, list[WorkerRecord]]:
         """This turn's batch, its cost first; the next one begins."""
         taken = self._cost, self.records
-        self.taken += len(self.records)
         self._cost, self.records = 0, []
         return taken
 

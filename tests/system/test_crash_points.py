@@ -31,6 +31,7 @@ AFTER_A_DEATH_OF = {
     "broker: replayed": "broker",
     "broker: attached a worker": "broker",
 }
+CRASHING = {"crash_point": 0, "between": 1}  # functions, and which argument names the step
 THE_KNOWN_HOLE = "acceptor: accepted"
 
 
@@ -38,9 +39,10 @@ def test_the_steps_are_those_in_the_source() -> None:
     found = []
     for path in Path(mpchat.__path__[0]).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "crash_point":
-                assert isinstance(node.args[0], ast.Constant)
-                found.append(str(node.args[0].value))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CRASHING:
+                step = node.args[CRASHING[node.func.id]]
+                assert isinstance(step, ast.Constant)
+                found.append(str(step.value))
     assert sorted(found) == sorted(STEPS)
 
 
