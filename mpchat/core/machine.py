@@ -24,7 +24,7 @@ from mpchat.core.routing import Routing
 from mpchat.core.state import dump_connection, load_connection
 from mpchat.core.upgrading import UPGRADES, dialect_name, upgraded
 from mpchat.messages import ConnectionId, Drain, Fact, Input, Item, Ms, Record, UnknownMessage, WorkerNumber
-from mpchat.protocol.capabilities import ECHO_MESSAGE
+from mpchat.protocol.capabilities import BARE, ECHO_MESSAGE
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.dialect import DIALECTS
@@ -81,19 +81,23 @@ class Core:
                 continue  # everybody has been told; what was still on its way comes too late
             match record:
                 case ("line", id, end, data):
-                    accepted = accept(self._connections.get(id), "line", end, data, self._context.mono)
-                    if accepted is not None:
-                        self._take_line(*accepted)
+                    connection = self._connections.get(id)
+                    if connection is not None and end > connection.accepted:
+                        line_start = accept(connection, end, True, False, self._context.mono)
+                        if connection.asked is None:
+                            self._take_line(connection, end, data, line_start)
+                        else:
+                            connection.held.append(("line", end, data, line_start))
                 case ("clock", wall, mono, *utc_offset):
                     self._clock(wall, mono, *utc_offset)
-                case ("part", id, end, data):
-                    accepted = accept(self._connections.get(id), "part", end, data, self._context.mono)
-                    if accepted is not None:
-                        self._take_piece("part", *accepted)
-                case ("overlong" | "rest" as kind, id, end, is_over):
-                    discarded = accept(self._connections.get(id), kind, end, is_over, self._context.mono)
-                    if discarded is not None:
-                        self._take_piece(kind, *discarded)
+                case ("part" | "overlong" | "rest" as kind, id, end, what):
+                    connection = self._connections.get(id)
+                    if connection is not None and end > connection.accepted:
+                        line_start = accept(connection, end, kind != "part", what is False, self._context.mono)
+                        if connection.asked is None:
+                            self._take_piece(connection, kind, end, what)
+                        else:
+                            connection.held.append((kind, end, what, line_start))
                 case ("open", worker, id, dialect, host):
                     self._open(worker, id, dialect_name(dialect), host)
                 case ("gone", id, reason):
@@ -280,7 +284,7 @@ class Core:
                 return
         self._acks[connection.id] = end
 
-    def _take_piece(self, kind: str, connection: Connection, end: int, what: Any, _: int) -> None:
+    def _take_piece(self, connection: Connection, kind: str, end: int, what: Any) -> None:
         """Part of a line, or of one that was longer than any may be."""
         connection.taken = end
         if kind == "part":
@@ -330,7 +334,7 @@ class Core:
             if kind == "line":
                 self._take_line(connection, end, what, line_start)
             else:
-                self._take_piece(kind, connection, end, what, line_start)
+                self._take_piece(connection, kind, end, what)
         if connection.waits_for_client and (gone := [each for each in connection.held if each[0] == "gone"]):
             connection.held.remove(gone[0])  # a client that leaves is not waited for
             self._gone(connection.id, gone[0][2])
@@ -419,7 +423,7 @@ class Core:
     def _deliver(self, said: Said) -> None:
         """The sender is not in its own message's delivery: one that asked for an echo gets it as an item of its own."""
         routing, to = self._routing, said.to
-        rendered: dict[int, bytes] = {}
+        rendered = {BARE: said.line}
         sender = self._connections[said.by.id]
         if isinstance(to, Session):
             routing.tell(to, said, rendered)
@@ -430,7 +434,7 @@ class Core:
             routing.cast_one(to, said, sender.id, rendered)
         if sender.capabilities & ECHO_MESSAGE:
             if said.id:  # which is for the sender alone
-                said, rendered = replace(said, tags=f"{said.tags};{said.id}".lstrip(";")), {}
+                said, rendered = replace(said, tags=f"{said.tags};{said.id}".lstrip(";")), {BARE: said.line}
             routing.tell(said.by, said, rendered)
 
     # Outcomes

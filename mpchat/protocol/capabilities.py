@@ -17,6 +17,7 @@ NAMES = {
     "message-tags": MESSAGE_TAGS,
     "server-time": SERVER_TIME,
 }
+BARE = 0  # the wire profile of an IRC client that has asked for nothing
 _RELAYED = SERVER_TIME | MESSAGE_TAGS
 PROFILES: tuple[int, ...] = (0, SERVER_TIME, MESSAGE_TAGS, SERVER_TIME | MESSAGE_TAGS)
 
