@@ -32,7 +32,7 @@ from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import BROKER_ROW, RECORDER_ROW, Scoreboard
 from mpchat.ipc.transport import QueuePair, Transport
 from mpchat.ipc.validation import check_checkpoint, check_records
-from mpchat.messages import BadFrame, UnknownMessage
+from mpchat.messages import BadFrame, ChildToSupervisor, UnknownMessage
 from mpchat.protocol.redaction import Redaction
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS
@@ -40,7 +40,7 @@ from mpchat.runtime.heartbeat import Heartbeat
 from mpchat.runtime.log import Log
 from mpchat.runtime.poller import Poller
 from mpchat.settings import Settings, pack
-from mpchat.store.data_directory import DataFolder
+from mpchat.store.data_directory import DataDirectory
 from mpchat.store.journal import Damaged, full_name
 
 _TURN_SECONDS = 0.05  # spent on what has come, before there is a look at what else has
@@ -50,11 +50,11 @@ _LASTING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EACCES
 
 
 def main(
-    control: Link,
+    control: Link[ChildToSupervisor],
     log: Log,
     settings: Settings,
     scoreboard: Scoreboard,
-    data: DataFolder | None,
+    data: DataDirectory | None,
     is_first: bool,
     skip: int,
 ) -> None:
@@ -78,11 +78,11 @@ def main(
 
 
 class Broker:
-    def __init__(self, control: Link, log: Log, settings: Settings, scoreboard: Scoreboard) -> None:
+    def __init__(self, control: Link[ChildToSupervisor], log: Log, settings: Settings, scoreboard: Scoreboard) -> None:
         self.control, self.log, self.settings, self.scoreboard = control, log, settings, scoreboard
         self.poller = Poller()
         self.heartbeat = Heartbeat(scoreboard, BROKER_ROW)
-        # Its files are looked up in the working directory, which is the data directory by now: see DataFolder.enter().
+        # Its files are looked up in the working directory, which is the data directory by now: DataDirectory.enter().
         folder = Path() if settings.data else None
         self.recovery = Recovery(folder, settings.workers, settings.power, self.heartbeat, log)
         self.redaction = Redaction()
@@ -197,7 +197,7 @@ class Broker:
             self.disk_full.tell(self.pending)
         if not self.has_begun and not self.pending.begins_alone:
             self.has_begun = True
-            self.control.post("ready")
+            self.control.post(("ready",))
         while self.streams.arrivals and self.has_begun:
             worker, position = self.streams.arrivals.popitem()
             self.pending.discard_from(worker)
@@ -222,14 +222,14 @@ class Broker:
         """The supervisor gives us lanes and links, or says stop, and why. The end of the link says that it is dead."""
         for message, fds in self.control.take():
             match message, fds:
-                case ("stop", reason), []:
+                case ("stop", str() as reason), []:
                     self.stopping = True
                     self.pending.add([("stop", reason)])
-                case ("transport", worker, serial, pickled), [_, *_]:
+                case ("transport", int() as worker, int() as serial, bytes() as pickled), [_, *_]:
                     transport: QueuePair = queue_passing.load(pickled, fds)
                     self.streams.take_transport(worker, transport.at_broker())
-                    self.control.post("opened", serial)
-                case ("link", _), [fd]:
+                    self.control.post(("opened", serial))
+                case ("link", int()), [fd]:
                     self.history_client.take_recorder(Link(socket.socket(fileno=fd)))
                 case _:
                     raise unusable(self.control, message)
@@ -265,12 +265,12 @@ class Broker:
 
     def distrust(self, worker: int, error: BadFrame) -> None:
         """What this worker has sent is no message: another takes its place. What was well-formed before that stands."""
-        self.control.post("misbehaves", f"worker{worker}", str(error))
+        self.control.post(("misbehaves", f"worker{worker}", str(error)))
         self.streams.leave(worker)
 
     def distrust_recorder(self, error: BadFrame) -> None:
         """What the recorder has sent is no message: there will be another."""
-        self.control.post("misbehaves", "recorder", str(error))
+        self.control.post(("misbehaves", "recorder", str(error)))
         self.history_client.leave_recorder()
 
     def look(self) -> None:

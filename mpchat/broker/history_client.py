@@ -5,13 +5,12 @@ gives no answer in time, and then "no answer" is the answer: None.
 """
 
 import time
-from typing import Any
 
 from mpchat.broker.recovery import Recovery
 from mpchat.core.machine import Record
 from mpchat.ipc.link import Link, close_all
 from mpchat.ipc.validation import check_rows
-from mpchat.messages import UnknownMessage
+from mpchat.messages import BrokerToRecorder, ConnectionId, HistoryAsked, JournalPosition, UnknownMessage
 from mpchat.runtime.poller import AnyPoller
 from mpchat.settings import Settings
 
@@ -20,23 +19,23 @@ class HistoryClient:
     """Of one broker, with the recorder of the moment."""
 
     def __init__(self, settings: Settings, poller: AnyPoller, recovery: Recovery) -> None:
-        self.recorder: Link | None = None
+        self.recorder: Link[BrokerToRecorder] | None = None
         self._memory = recovery
         self._seconds = settings.question_seconds
         self._poller = poller
         # Questions by connection and end of the line: the deadline, and what is to be asked of the next recorder too.
-        self._open: dict[tuple[int, int], tuple[float, tuple[Any, ...]]] = {}
+        self._open: dict[tuple[int, int], tuple[float, HistoryAsked]] = {}
         self._is_idle = False  # the recorder waits to be told that there is more
         self._told = 0
 
-    def take_recorder(self, link: Link) -> None:
+    def take_recorder(self, link: Link[BrokerToRecorder]) -> None:
         self.leave_recorder()
         self.recorder = link
         self._is_idle = False
         self._poller.watch(link)
-        self._post("grown")  # or it would not begin
+        self._post(("grown",))  # or it would not begin
         for _, question in self._open.values():
-            self._post(*question)
+            self._post(question)
 
     def leave_recorder(self) -> None:
         """It is dead, or misbehaves. What it was asked, the next one is asked too."""
@@ -52,7 +51,7 @@ class HistoryClient:
         said_at = self._memory.said_at
         if self.recorder is not None and self._is_idle and said_at > self._told:
             self._told, self._is_idle = said_at, False
-            self._post("grown")
+            self._post(("grown",))
 
     def ask(self, connection: int, end: int, room: str, number: int, limit: int, is_latest: bool) -> None:
         """Up to `limit` messages of a room behind this number, the first or the last; including all said by now.
@@ -60,17 +59,18 @@ class HistoryClient:
         If the disk has no room for those to be told, there is no answer: better than a part of it.
         """
         is_all_told = self._memory.tell_history()
-        question = ("history", self._memory.position, connection, end, room, number, limit, is_latest)
+        position, id = JournalPosition(self._memory.position), ConnectionId(connection)
+        question: HistoryAsked = ("history", position, id, end, room, number, limit, is_latest)
         self._open[connection, end] = time.monotonic() + (self._seconds if is_all_told else 0), question
         if self.recorder is not None and is_all_told:
-            self._post(*question)
+            self._post(question)
             if self._is_idle:
                 self._is_idle = False
-                self._post("grown")
+                self._post(("grown",))
 
-    def _post(self, *message: object) -> None:
+    def _post(self, message: BrokerToRecorder) -> None:
         assert self.recorder is not None
-        self.recorder.post(*message)
+        self.recorder.post(message)
         self._poller.want_write(self.recorder, self.recorder.unsent)
 
     def hear(self, answers: list[Record]) -> None:

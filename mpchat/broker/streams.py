@@ -10,9 +10,9 @@ from typing import TypeVar
 from mpchat.broker.recovery import Recovery
 from mpchat.core.machine import Item
 from mpchat.flow.credit import CreditLedger
-from mpchat.flow.outbox import ITEM_BYTES, Place, weight
+from mpchat.flow.outbox import ITEM_BYTES, weight
 from mpchat.ipc.transport import Transport
-from mpchat.messages import BadFrame
+from mpchat.messages import BadFrame, Resumed
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.poller import AnyPoller
 from mpchat.store.journal import Damaged
@@ -143,6 +143,6 @@ def batches(things: list[Thing], weigh: Callable[[Thing], int]) -> Iterator[tupl
         yield size, batch
 
 
-def weight_of(place: Place) -> int:
+def weight_of(place: Resumed) -> int:
     """Its unsent bytes, up to a megabyte of them: a thousand of these would not fit into a frame."""
     return ITEM_BYTES + len(place[2])

@@ -1,12 +1,12 @@
-"""Credits: how much may be under way in a queue that has no maxsize. Pure arithmetic, in bytes.
+"""Credit-based flow control: how many bytes may be in flight in a queue that has no maxsize. Pure arithmetic, in bytes.
 
 A Queue(maxsize) counts with a semaphore, and a producer that is killed takes its tokens with it for ever. Credits are
-numbers in the messages: the broker grants, the worker spends, and a new process starts with a full purse.
+numbers in the messages: the broker grants, the worker spends, and a new process starts with a full send window.
 """
 
 
 class SendWindow:
-    """A worker's: what it may still send to the broker. At or below nothing it stops reading sockets."""
+    """What a worker may still send to the broker. While the window is empty, the worker reads no client's socket."""
 
     def __init__(self, credit: int) -> None:
         self._left = credit
@@ -16,7 +16,7 @@ class SendWindow:
         return self._left <= 0
 
     def spend(self, size: int) -> None:
-        """May go below zero by one read: the next ones wait."""
+        """May go below zero by the size of one read."""
         self._left -= size
 
     def earn(self, size: int) -> None:
@@ -24,10 +24,10 @@ class SendWindow:
 
 
 class CreditLedger:
-    """The broker's, about all workers: what to give back, and whether to.
+    """The broker's account of all workers' credit: how much to give back to each, and whether to.
 
-    Credit comes back only while every worker keeps up with its stream. So a worker that lags slows those who send,
-    all the way back to their own TCP windows, instead of filling the memory with what it has not delivered.
+    Credit goes back only while every worker keeps up with its stream. So a worker that lags slows the clients that
+    send, down to their own TCP windows, instead of filling the memory with undelivered items.
     """
 
     def __init__(self, workers: int, lag_limit: int) -> None:
@@ -37,18 +37,19 @@ class CreditLedger:
         self._applied = [0] * workers
 
     def received(self, worker: int, size: int) -> None:
-        """Input from this worker has been applied: its credit is owed."""
+        """Input of this size from this worker has been applied: its credit is owed."""
         self._owed[worker] += size
 
     def sent(self, worker: int, size: int) -> None:
+        """Items of this size were put to this worker."""
         self._sent[worker] += size
 
     def applied(self, worker: int, total: int) -> None:
-        """The worker has said how many bytes of its stream it has dealt with in all."""
+        """The worker has applied so many bytes of its stream in all."""
         self._applied[worker] = total
 
     def reset(self, worker: int) -> None:
-        """It has ended, or begins anew with a full purse: nobody needs to wait for what it was sent before."""
+        """The worker has ended, or begins with a full send window: what was sent to it before counts no more."""
         self._applied[worker] = self._sent[worker] = 0
         self._owed[worker] = 0
 
@@ -57,7 +58,7 @@ class CreditLedger:
         return any(sent - applied > self._limit for sent, applied in zip(self._sent, self._applied, strict=True))
 
     def pay(self) -> dict[int, int]:
-        """What each worker gets back now: everything owed, or nothing while somebody lags."""
+        """What each worker gets back now: all that is owed, or nothing while a worker lags."""
         if self.lagging:
             return {}
         due = {worker: owed for worker, owed in enumerate(self._owed) if owed}

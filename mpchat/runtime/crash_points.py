@@ -1,17 +1,20 @@
 """Crash points: named steps between two system calls, at which a test has the process kill itself.
 
-MPCHAT_CRASH names a file for orders, "STEP|COUNT": the process that reaches STEP for its COUNT-th time removes the file
-and is gone, as if by kill -9; without a file nobody dies of it (tests/system/test_crash_points.py). MPCHAT_POISON is a
-text that kills each broker which is about to apply a line that has it: a stand-in for a bug (test_poison.py).
+MPCHAT_CRASH names a file with an order, "STEP|COUNT": the first process that reaches STEP for its COUNT-th time removes
+the file and kills itself (SIGKILL); without the file nothing happens (tests/system/test_crash_points.py). MPCHAT_POISON
+is a text that kills each broker that is about to apply a record with it, as a bug would (test_poison.py).
 """
 
 import os
 import signal
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
+
+Record = TypeVar("Record", bound=tuple[object, ...])
+Result = TypeVar("Result")
 
 STEPS = (
-    "acceptor: accepted",  # a client that nobody else has heard of: the one known hole
+    "acceptor: accepted",  # a client of which no other process knows: the one known hole
     "acceptor: passed on",
     "acceptor: synced",
     "worker: took a client",
@@ -43,16 +46,16 @@ STEPS = (
 
 _orders = os.environ.get("MPCHAT_CRASH", "")
 _poison = os.environ.get("MPCHAT_POISON", "").encode()
-_reached: dict[str, int] = {}  # how often, by order
+_reached: dict[str, int] = {}  # by order: how often this process has reached its step
 
 
 def crash_point(step: str) -> None:
-    """Here the process may be killed."""
+    """Kill this process if that is ordered for this step, which is one of STEPS."""
     if _orders:
-        _obey(step)
+        _kill_if_ordered(step)
 
 
-def _obey(step: str) -> None:
+def _kill_if_ordered(step: str) -> None:
     try:
         with open(_orders) as file:
             order = file.read()
@@ -66,17 +69,17 @@ def _obey(step: str) -> None:
         try:
             os.unlink(_orders)
         except FileNotFoundError:
-            return  # another process was faster: one dies of an order
+            return  # another process was faster: one order kills one process
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def with_poison(apply: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The same function, or in a test one that some record does not survive."""
+def with_poison(apply: Callable[[Record], Result]) -> Callable[[Record], Result]:
+    """The same function; in a test of poison, one that kills the process at some record."""
     return _deadly(apply) if _poison else apply
 
 
-def _deadly(apply: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def apply_or_die(record: Any) -> Any:
+def _deadly(apply: Callable[[Record], Result]) -> Callable[[Record], Result]:
+    def apply_or_die(record: Record) -> Result:
         if any(isinstance(value, bytes) and _poison in value for value in record):
             os.kill(os.getpid(), signal.SIGKILL)
         return apply(record)

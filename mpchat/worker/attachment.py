@@ -25,13 +25,13 @@ from mpchat.ipc.descriptors import first_of_the_last, unusable
 from mpchat.ipc.link import Link, close_all
 from mpchat.ipc.transport import QueuePair, Transport
 from mpchat.ipc.validation import are_items, check_inputs, check_state
-from mpchat.messages import BadFrame, UnknownMessage
+from mpchat.messages import BadFrame, ChildToSupervisor, ConnectionId, UnknownMessage, WorkerToAcceptor
 from mpchat.runtime.crash_points import crash_point
 from mpchat.worker.connection import Connection
 from mpchat.worker.takeover import Takeover
 
 if TYPE_CHECKING:
-    from mpchat.flow.outbox import Group, Place
+    from mpchat.messages import Group, Resumed
     from mpchat.worker.worker import Worker
 
 _BEAT_ITEMS = 64  # one may go to ten thousand connections, which takes a millisecond
@@ -51,25 +51,25 @@ class Attachment:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.transport: Transport | None = None
-        self.link: Link | None = None
+        self.link: Link[WorkerToAcceptor] | None = None
         self.position = 0  # items applied: our place in the broker's numbered stream
         self.is_new = True  # we have never been in it
         self.may_send = self.complete = self.synced = False
         self.giving: deque[Connection | None] = deque()  # to be given to a new acceptor; None: that is all
         self.takeover = Takeover(worker)
 
-    def on_control(self, control: Link) -> None:
+    def on_control(self, control: Link[ChildToSupervisor]) -> None:
         """The supervisor gives us a broker or an acceptor to work with, or says that there will be no broker any more.
 
         The end of the link says that it is dead.
         """
         for message, fds in control.take():
             match message, fds:
-                case ("transport", serial, pickled), [_, *_]:
+                case ("transport", int() as serial, bytes() as pickled), [_, *_]:
                     self.take_transport(serial, pickled, fds)
                 case ("acceptor",), [fd]:
                     self.take_link(Link(socket.socket(fileno=fd)))
-                case ("farewell", reason), []:
+                case ("farewell", str() as reason), []:
                     self.worker.say_farewell(reason)
                 case _:
                     raise unusable(control, message)
@@ -92,17 +92,17 @@ class Attachment:
 
     def distrust_broker(self, transport: Transport, error: BadFrame) -> None:
         """What the broker has sent is no message: there will be another."""
-        self.worker.control.post("misbehaves", "broker", str(error))
+        self.worker.control.post(("misbehaves", "broker", str(error)))
         self.leave(transport)
 
-    def distrust_acceptor(self, link: Link, error: BadFrame) -> None:
+    def distrust_acceptor(self, link: Link[WorkerToAcceptor], error: BadFrame) -> None:
         """What the acceptor has sent is no message: there will be another."""
-        self.worker.control.post("misbehaves", "acceptor", str(error))
+        self.worker.control.post(("misbehaves", "acceptor", str(error)))
         self.leave_link(link)
 
     # The acceptor
 
-    def take_link(self, link: Link) -> None:
+    def take_link(self, link: Link[WorkerToAcceptor]) -> None:
         worker = self.worker
         if self.link is not None:
             self.hear_out(self.link)
@@ -110,7 +110,7 @@ class Attachment:
         worker.poller.watch(link)
         self.give(link)
 
-    def hear_out(self, link: Link) -> None:
+    def hear_out(self, link: Link[WorkerToAcceptor]) -> None:
         """Its acceptor is dead, and may have said something before. Then it need not end: another may hold that end."""
         with suppress(BadFrame):
             while self.link is link:
@@ -120,18 +120,19 @@ class Attachment:
         if self.link is link:
             self.leave_link(link)
 
-    def give(self, link: Link) -> None:
+    def give(self, link: Link[WorkerToAcceptor]) -> None:
         """To a new acceptor a copy of each of our sockets, as far as the link takes it."""
         while self.giving and not link.unsent:
             connection = self.giving.popleft()
             if connection is None:
-                link.post("all")
+                link.post(("all",))
             elif connection.fileno() >= 0 and connection.host:  # neither closed since nor a stand-in
-                about = (connection.id, connection.is_plain, connection.host)
-                link.post("mine", *about, fds=(connection.fileno(),))
+                id = ConnectionId(connection.id)
+                fds = (connection.fileno(),)
+                link.post(("mine", id, connection.is_plain, connection.host), fds)  # type: ignore[arg-type]  # a bool yet
         self.worker.poller.want_write(link, link.unsent)
 
-    def link_event(self, link: Link, readable: bool, writable: bool) -> None:
+    def link_event(self, link: Link[WorkerToAcceptor], readable: bool, writable: bool) -> None:
         if link is not self.link:
             return  # it was replaced in this very turn
         if writable:
@@ -143,7 +144,7 @@ class Attachment:
             except BadFrame as error:
                 self.distrust_acceptor(link, error)
 
-    def read_link(self, link: Link) -> None:
+    def read_link(self, link: Link[WorkerToAcceptor]) -> None:
         """Raises BadFrame at what no acceptor of ours says."""
         messages = deque(link.take())
         try:
@@ -155,7 +156,7 @@ class Attachment:
         if link.ended:
             self.leave_link(link)
 
-    def read_one(self, link: Link, message: tuple[object, ...], fds: list[int]) -> None:
+    def read_one(self, link: Link[WorkerToAcceptor], message: tuple[object, ...], fds: list[int]) -> None:
         match message, fds:
             case ("client", int() as id, bool() as is_plain, str() as host), [fd]:
                 if fd >= first_of_the_last(self.worker.reserved_fds):
@@ -172,12 +173,12 @@ class Attachment:
             case _:
                 raise UnknownMessage(message)
 
-    def turn_away(self, link: Link, id: int) -> None:
+    def turn_away(self, link: Link[WorkerToAcceptor], id: int) -> None:
         """We have no descriptor for this client: the acceptor, which has one, tells it so."""
-        link.post("full", id)
+        link.post(("full", ConnectionId(id)))
         self.worker.poller.want_write(link, link.unsent)
 
-    def leave_link(self, link: Link) -> None:
+    def leave_link(self, link: Link[WorkerToAcceptor]) -> None:
         self.worker.poller.forget(link)
         link.close()
         self.link = None
@@ -185,7 +186,7 @@ class Attachment:
     def gone(self, connection: Connection) -> None:
         """It is closed here; with the acceptor's copy the kernel's connection ends."""
         if self.link is not None:
-            self.link.post("gone", connection.id)
+            self.link.post(("gone", ConnectionId(connection.id)))
             self.worker.poller.want_write(self.link, self.link.unsent)
 
     # The broker
@@ -197,7 +198,7 @@ class Attachment:
         transport: QueuePair = queue_passing.load(pickled, fds)
         self.transport = transport.at_worker()
         worker.poller.watch(self.transport)
-        worker.control.post("opened", serial)
+        worker.control.post(("opened", serial))
         self.hello()
 
     def leave(self, transport: Transport) -> None:
@@ -257,7 +258,7 @@ class Attachment:
         self.worker.reader.send_window.earn(credit)
         crash_point("worker: applied")
 
-    def take_state(self, position: int, places: list[Place], groups: list[Group]) -> None:
+    def take_state(self, position: int, places: list[Resumed], groups: list[Group]) -> None:
         self.position = position
         self.takeover.take_state(places, groups)
 
@@ -287,5 +288,5 @@ class Attachment:
         worker.drains.clear()  # what we were to say may have been lost, or the broker knows it
         for id, number in drains:
             worker.drain(worker.connections[id], number)
-        worker.control.post("ready")
+        worker.control.post(("ready",))
         crash_point("worker: attached")

@@ -16,7 +16,7 @@ from mpchat.runtime.crash_points import crash_point
 from mpchat.worker import stream_position
 
 if TYPE_CHECKING:
-    from mpchat.flow.outbox import Group, Place
+    from mpchat.messages import Group, Resumed
     from mpchat.worker.worker import Worker
 
 
@@ -27,9 +27,9 @@ class Takeover:
         self._worker = worker
         self._nowhere = socket.socket()  # closed: a stand-in must not need a descriptor, of which there may be too few
         self._nowhere.close()
-        self._places: dict[int, Place] = {}  # of each client, until its output goes on
+        self._places: dict[int, tuple[int, int, bytes, bool]] = {}  # of each client, until its output goes on
 
-    def take_state(self, places: list[Place], groups: list[Group]) -> None:
+    def take_state(self, places: list[Resumed], groups: list[Group]) -> None:
         """Part of what the predecessor was."""
         worker = self._worker
         for place in worker.heartbeat.among(places):

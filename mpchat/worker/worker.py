@@ -21,6 +21,7 @@ from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
 from mpchat.ipc.transport import Transport
+from mpchat.messages import ChildToSupervisor
 from mpchat.protocol.rejection import turned_away
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS
@@ -39,12 +40,14 @@ _BEAT_SENDS = 64  # of some 10 us each
 _REPORT_BYTES = 1 << 18  # of the stream: how often the broker hears how far we are, if there is nothing else to say
 
 
-def main(control: Link, log: Log, settings: Settings, scoreboard: Scoreboard, number: int) -> None:
+def main(control: Link[ChildToSupervisor], log: Log, settings: Settings, scoreboard: Scoreboard, number: int) -> None:
     Worker(control, settings, scoreboard, number).run()
 
 
 class Worker:
-    def __init__(self, control: Link, settings: Settings, scoreboard: Scoreboard, number: int) -> None:
+    def __init__(
+        self, control: Link[ChildToSupervisor], settings: Settings, scoreboard: Scoreboard, number: int
+    ) -> None:
         self.control, self.scoreboard, self.number = control, scoreboard, number
         self.heartbeat = Heartbeat(scoreboard, FIRST_WORKER_ROW + number)
         self.poller = Poller()

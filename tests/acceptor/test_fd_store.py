@@ -16,6 +16,7 @@ import pytest
 from mpchat.acceptor.fd_store import FdStore
 from mpchat.flow.admission import Admission
 from mpchat.ipc.link import Link
+from mpchat.messages import ChildToSupervisor, ConnectionId
 from mpchat.runtime.poller import Poller
 
 PATIENCE = 5.0
@@ -31,12 +32,12 @@ class Worker:
     """The other end of the link: what it was given, and whether it has been told that this is all."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self.link = Link(sock)
-        self.has: dict[int, tuple[int, bool, str]] = {}
+        self.link = Link[Any](sock)
+        self.has: dict[Any, tuple[int, Any, Any]] = {}
         self.synced = False
 
     def say(self, *message: Any, fds: tuple[int, ...] = ()) -> None:
-        self.link.post(*message, fds=fds)
+        self.link.post(message, fds=fds)
 
     def read(self) -> bool:
         """All that has come; whether there was anything."""
@@ -60,13 +61,13 @@ class Worker:
 
 
 class Acceptor:
-    """As much of it as custody needs: a loop, a worker, and clients whose other end is kept here."""
+    """As much of it as the fd store needs: a loop, a worker, and clients whose other end is kept here."""
 
     def __init__(self) -> None:
         self.poller = Poller()
         self.admission = Admission(most=1000, most_each=1000, new_each_minute=1000)
         ours, theirs = Link.pair()
-        self.supervisor, self.control = Link(ours), Link(theirs)
+        self.supervisor, self.control = Link[Any](ours), Link[ChildToSupervisor](theirs)
         self.complaints: list[str] = []
         self.fd_store = FdStore("worker0", self.control, self.poller, self.admission, self.complain, reserved_fds=0)
         self.clients: dict[int, socket.socket] = {}
@@ -85,7 +86,7 @@ class Acceptor:
         client, ours = socket.socketpair()
         self.clients[connection] = client
         assert self.admission.refusal(HOST, 0.0) == ""
-        self.fd_store.take_client(connection, ours.detach(), connection % 2 == 0, HOST)
+        self.fd_store.take_client(ConnectionId(connection), ours.detach(), connection % 2 == 0, HOST)
 
     def turn(self, timeout: float = 0.0) -> None:
         for source, readable, writable, _ in self.poller.wait(timeout):
@@ -196,7 +197,7 @@ def test_each_gets_what_it_lacks_and_no_socket_is_kept_twice(acceptor: Acceptor)
     acceptor.new_client(1)
     acceptor.new_client(2)
     worker = acceptor.new_worker()
-    kept = acceptor.fd_store._kept[1][0]
+    kept = acceptor.fd_store._kept[ConnectionId(1)][0]
     assert kept is not None
     with socket.socket() as theirs:
         before = open_fds()
@@ -347,7 +348,7 @@ def test_a_worker_that_says_what_none_of_ours_says_is_reported_and_dropped(
     ours.close()
     [((word, role, why), _)] = acceptor.supervisor.take()
     assert (word, role) == ("misbehaves", "worker0")
-    assert "unknown message" in why
+    assert "unknown message" in str(why)
     assert acceptor.fd_store.link is None
     assert open_fds() == before - 1, "the link's"
     worker.die()

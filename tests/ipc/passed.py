@@ -1,4 +1,4 @@
-"""A program: it gives a lane to a process that is already running, and looks what is left of it in the end.
+"""A program: it gives a transport to a process that is already running, and looks what is left of it in the end.
 
 test_mailing.py runs it on every Python there is. It needs nothing but Python and Linux.
 """
@@ -29,25 +29,25 @@ def main() -> None:
     child = context.Process(target=echo, args=(other,), daemon=True)
     child.start()
     other.close()
-    link = Link(one)
+    link = Link[Any](one)
     before = open_files()
     for number in range(ROUNDS):
         use(link, number)
         gc.collect()
         assert open_files() == before, (before, open_files())
-    link.post("end")
+    link.post(("end",))
     child.join(PATIENCE)
     assert child.exitcode == 0, child.exitcode
     link.close()
 
 
-def use(link: Link, number: int) -> None:
-    """One lane from its making to its end, with the child at the other end."""
+def use(link: Link[Any], number: int) -> None:
+    """One transport from its making to its end, with the child at the other end."""
     transport = QueuePair.make(get_context("spawn"))
     semaphores = names(transport)
     pickled, fds = queue_passing.dump((number, transport, "and more"))
     assert len(fds) == 4
-    link.post("transport", pickled, fds=fds)
+    link.post(("transport", pickled), fds=fds)
     assert next_message(link) == ("opened", number, "and more")
     end = transport.at_broker()
     assert all(name.exists() for name in semaphores)
@@ -67,15 +67,15 @@ def use(link: Link, number: int) -> None:
 
 
 def echo(sock: socket.socket) -> None:
-    """The child: gives back what comes by each lane, and says how many descriptors more it has open afterwards."""
-    link = Link(sock)
+    """The child: gives back what comes by each transport, and says how many descriptors more it has open afterwards."""
+    link = Link[Any](sock)
     wait_for(link)
     before = open_files()
     while (message := next_message_with_fds(link))[0] != ("end",):
         (_, pickled), fds = message
         number, transport, more = queue_passing.load(pickled, fds)
         end = transport.at_worker()
-        link.post("opened", number, more)
+        link.post(("opened", number, more))
         while not end.ended:
             wait_for(end)
             for batch in end.take():
@@ -83,7 +83,7 @@ def echo(sock: socket.socket) -> None:
         finish(end, transport.up)
         del transport, end
         gc.collect()
-        link.post("closed", len(open_files()) - len(before))
+        link.post(("closed", len(open_files()) - len(before)))
     link.close()
 
 
@@ -104,7 +104,7 @@ def wait_for(source: Any) -> None:
     assert select.select([source], [], [], PATIENCE)[0], "nothing came"
 
 
-def next_message_with_fds(link: Link) -> tuple[tuple[Any, ...], list[int]]:
+def next_message_with_fds(link: Link[Any]) -> tuple[tuple[Any, ...], list[int]]:
     messages: list[tuple[tuple[Any, ...], list[int]]] = []
     while not messages:
         wait_for(link)
@@ -114,7 +114,7 @@ def next_message_with_fds(link: Link) -> tuple[tuple[Any, ...], list[int]]:
     return message
 
 
-def next_message(link: Link) -> tuple[Any, ...]:
+def next_message(link: Link[Any]) -> tuple[Any, ...]:
     return next_message_with_fds(link)[0]
 
 

@@ -16,12 +16,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from mpchat.core.machine import BROKER, Core, Fact
-from mpchat.store.journal import FACTS, RECORDS, Record, Tail, segment, segments
+from mpchat.store.journal import FACTS, RECORDS, Tail, segment, segments
 from tests.core.driver import Follower, Routed
 from tests.running import PATIENCE, IrcClient, PlainClient, Server, running
 from tests.system.servers import pids
@@ -224,9 +224,10 @@ def ask(ana: Irc, beto: Irc) -> None:
 # The replay
 
 
-def blocks(journal: Path, kind: int = RECORDS) -> list[list[Record]]:
-    """All that is in it of this kind."""
-    with contextlib.closing(Tail(journal, 0, kind)) as tail:
+def blocks(journal: Path, kind: Literal[0, 1] = RECORDS) -> list[list[Any]]:
+    """All blocks of this kind."""
+    tail: Any = Tail(journal, 0, kind)
+    with contextlib.closing(tail):
         return [block for taken in iter(tail.take, []) for _, block in taken if block]
 
 

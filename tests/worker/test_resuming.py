@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpchat.flow.outbox import Item, Outbox
+from mpchat.flow.outbox import Outbox
 from mpchat.settings import Settings
 from mpchat.worker import stream_position
 from mpchat.worker.checkpoints import Checkpoints
@@ -30,6 +30,8 @@ from tests.worker.pairs import PATIENCE, arrived, tcp_pair
 from tests.worker.records import Record, not_blank, plain_split, told
 
 pytestmark = pytest.mark.skipif(not stream_position.SUPPORTED, reason="this system does not count")
+
+Item = tuple[Any, ...]
 
 SETTINGS = Settings()
 SMALL = Settings(line_bytes=7, window_bytes=8, peek_bytes=16)  # in the proportions of the real ones
