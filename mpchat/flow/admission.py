@@ -1,7 +1,7 @@
 """Admission control: which connections are accepted. Pure; times in seconds.
 
-Connections are counted by household: an IPv4 address, or the /64 of an IPv6 address, which is what one site or one home
-gets (RFC 6177) and may choose addresses in. Loopback is never limited by household.
+Connections are counted by household: an IPv4 address, or the /64 of an IPv6 address, in which one host may choose any
+address (RFC 4862). Loopback is never limited by household.
 """
 
 from collections import deque

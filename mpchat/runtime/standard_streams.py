@@ -65,7 +65,7 @@ def _open_anew(number: int) -> None:
     To open /proc/self/fd/N makes a new description (proc_pid_fd(5)). Regular files are left as they are: a write to one
     does not block in this sense, and processes that share its description share its offset, without which they would
     overwrite each other. Sockets cannot be opened (ENXIO), nor a pipe without a reader, nor a terminal of another user
-    (EACCES, after su): there Output waits for nothing by other means.
+    (EACCES, after su): Output has other means for those.
     """
     mode = os.fstat(number).st_mode
     if not (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)):

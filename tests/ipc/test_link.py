@@ -361,7 +361,7 @@ def test_too_many_descriptors_under_way_wait_for_the_receiver(tmp_path: Path) ->
 
 
 def test_what_a_dead_process_had_sent_is_drained_though_its_end_stays_open(links: Links) -> None:
-    """A child of the dead process may hold its end. A message that is refused ends it, and its descriptors are closed."""
+    """A child of the dead process may hold its end. A refused message ends it, and its descriptors are closed."""
     left, right = links
     before = open_fds()
     for word in ("one", "two", "three"):
