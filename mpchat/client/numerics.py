@@ -1,6 +1,6 @@
 """The server's numeric replies in words. Pure.
 
-A numeric it does not know is shown as it came, so no answer is lost; only what the user did not ask for is left out.
+A numeric it does not know is shown as it came, so no answer is lost; only answers to no question are left out.
 """
 
 from collections.abc import Callable

@@ -130,7 +130,7 @@ def acceptor() -> Iterator[Acceptor]:
             os.close(fd)
 
 
-def test_a_newcomer_goes_to_a_worker_that_is_in_step(acceptor: Acceptor) -> None:
+def test_a_new_client_goes_to_a_synced_worker(acceptor: Acceptor) -> None:
     worker = acceptor.new_worker()
     worker.say("all")
     acceptor.until(lambda: worker.synced)
@@ -143,7 +143,7 @@ def test_a_newcomer_goes_to_a_worker_that_is_in_step(acceptor: Acceptor) -> None
     assert os.read(fd, 10) == b"hola"
 
 
-def test_before_they_are_in_step_newcomers_wait_and_are_given_once(acceptor: Acceptor) -> None:
+def test_before_the_sync_new_clients_wait_and_are_passed_once(acceptor: Acceptor) -> None:
     acceptor.new_client(1)  # there is not even a link
     worker = acceptor.new_worker()
     acceptor.new_client(2)
@@ -210,7 +210,7 @@ def test_each_gets_what_it_lacks_and_no_socket_is_kept_twice(acceptor: Acceptor)
         assert open_fds() == before + 2, "2 at the worker, 3 here, and no other copy of 1"
 
 
-def test_who_is_gone_is_let_go(acceptor: Acceptor) -> None:
+def test_the_duplicate_of_an_ended_connection_is_closed(acceptor: Acceptor) -> None:
     worker = acceptor.new_worker()
     worker.say("all")
     acceptor.new_client(1)
@@ -227,7 +227,7 @@ def test_who_is_gone_is_let_go(acceptor: Acceptor) -> None:
     acceptor.new_client(3)  # there is room again
 
 
-def test_a_dead_workers_last_words_are_heard_before_the_next_ones(acceptor: Acceptor) -> None:
+def test_a_dead_workers_last_messages_are_read_before_its_successors(acceptor: Acceptor) -> None:
     first = acceptor.new_worker()
     first.say("all")
     acceptor.new_client(1)
@@ -256,7 +256,7 @@ def test_hundreds_go_through_a_full_link_and_cost_no_descriptor_more(acceptor: A
     assert list(worker.has) == list(range(1, 602))
 
 
-def test_who_is_gone_while_it_waits_for_room_is_not_given(acceptor: Acceptor) -> None:
+def test_a_connection_that_ends_while_it_waits_for_room_is_not_passed(acceptor: Acceptor) -> None:
     """A worker says "gone" of one that it has never had only if another has had it; but then it must not come again."""
     for connection in range(1, 601):
         acceptor.new_client(connection)

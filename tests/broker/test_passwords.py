@@ -1,4 +1,4 @@
-"""policy/passwords: is a secret the right one?"""
+"""broker/passwords: is a secret the right one?"""
 
 import pytest
 

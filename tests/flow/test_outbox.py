@@ -1,4 +1,4 @@
-"""policy/outbox: whoever dies, a new worker that is told what the outbox remembers is where the dead one was."""
+"""flow/outbox: a new worker that gets what the outbox has is where its dead predecessor was."""
 
 from __future__ import annotations
 

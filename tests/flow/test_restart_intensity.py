@@ -66,7 +66,7 @@ def test_a_start_that_succeeds_ends_the_back_off() -> None:
     assert failures.not_before == pytest.approx(2.1)
 
 
-def test_everybody_waits_for_the_broker_so_it_never_waits_for_long() -> None:
+def test_the_back_off_of_the_broker_is_short() -> None:
     assert max(waits(Failures(BROKER), 30, was_ready=True)) == 1.0
 
 
@@ -94,7 +94,7 @@ def test_a_broker_that_gets_ready_in_between_begins_a_new_count() -> None:
 
 
 @pytest.mark.parametrize("role", ["spare", "recorder", "worker", "acceptor"])
-def test_the_server_never_gives_up_for_anybody_else(role: str) -> None:
+def test_no_other_role_ends_the_server(role: str) -> None:
     failures = Failures(POLICIES[role])
     for _ in range(1000):
         failures.crashed(0.0, False)

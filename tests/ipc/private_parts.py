@@ -20,9 +20,13 @@ def missing() -> list[str]:
         (queue, "_sem", "transport.py gives back what put() has taken, as get() does"),
         (queue, "_ignore_epipe", "transport.py: the feeder thread says nothing of a peer that has died"),
         (context, "set_spawning_popen", "queue_passing.py pickles a queue as for a process that is being spawned"),
-        (context, "get_spawning_popen", "board.py's DupFd asks who is being spawned"),
+        (context, "get_spawning_popen", "scoreboard.py's DupFd asks who is being spawned"),
         (reduction, "ForkingPickler", "queue_passing.py"),
-        (reduction, "DupFd", "board.py, and each Connection that is pickled: they ask the one who is being spawned"),
+        (
+            reduction,
+            "DupFd",
+            "scoreboard.py, and each Connection that is pickled: they ask the one who is being spawned",
+        ),
         (tracker, "_fd", "resource_tracker.py closes it, so that the tracker ends"),
         (tracker, "_pid", "resource_tracker.py: ps names it, and the supervisor waits for it"),
     ]

@@ -112,7 +112,7 @@ def test_what_waits_costs_a_descriptor_until_it_is_sent_or_the_link_is_closed() 
     assert open_fds() == before
 
 
-def test_who_posts_the_next_when_nothing_waits_needs_no_copies(links: Links) -> None:
+def test_a_sender_that_waits_for_unsent_needs_no_copies(links: Links) -> None:
     left, right = links
     most, before = 0, open_fds()
     numbers = deque(range(500))
@@ -207,7 +207,7 @@ def test_what_is_no_message_ends_the_link_and_leaves_no_descriptor(data: bytes, 
     assert open_fds() == before
 
 
-def test_whoever_sends_descriptors_that_belong_to_nothing_cannot_fill_our_table(links: Links) -> None:
+def test_a_peer_cannot_fill_our_table_with_descriptors_of_no_message(links: Links) -> None:
     left, right = links
     head = pack((FDS_AT_ONCE, (b"x" * 1000,)))
     for at in range(2):

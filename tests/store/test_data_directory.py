@@ -1,4 +1,4 @@
-"""The data directory is locked by whoever has its descriptor, and is found by it, wherever it has been moved to."""
+"""The data directory is locked by the processes that have its descriptor, which find it wherever it has been moved to."""
 
 from __future__ import annotations
 
