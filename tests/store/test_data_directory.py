@@ -1,4 +1,4 @@
-"""The data directory is locked by the processes that have its descriptor, which find it wherever it has been moved to."""
+"""The data directory is locked by the processes that have its descriptor, and found by it when it has been moved."""
 
 from __future__ import annotations
 
