@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 from mpchat import __version__
 from mpchat.chat.text import clean
 from mpchat.runtime import standard_streams
-from mpchat.settings import ChatSettings, Oper, Settings
+from mpchat.settings import ChatSettings, Oper, Secrets, Settings
 
 _HEADROOM_FDS = 64  # for what a process has open besides clients
 _FDS_PER_WORKER = 8  # in the supervisor: a process's two, its link, and two queues while they are handed over
@@ -249,6 +249,17 @@ def _path(argument: str) -> str:
     return argument
 
 
+def _ipc(argument: str) -> str:
+    """A type of argument: a transport (ipc/transport.py). A path is made absolute, as the server leaves its folder."""
+    from mpchat.ipc.transport import BUILT_IN
+
+    if argument in BUILT_IN:
+        return argument
+    if not argument.endswith(".py"):
+        raise argparse.ArgumentTypeError(f"{', '.join(BUILT_IN)} or the path of a file FILE.py, not {_shown(argument)}")
+    return os.path.abspath(argument)
+
+
 def _oper(argument: str) -> Oper:
     name, colon, password = _hidden(argument).partition(":")
     if not (name and colon and password) or " " in name + password:
@@ -375,6 +386,13 @@ def _add_server(commands: Any) -> None:
         metavar="S",
         help="a process that hangs is killed after S seconds (default: %(default)s; 0: never)",
     )
+    add(
+        "--ipc",
+        type=_ipc,
+        default="queue",
+        metavar="T",
+        help="between workers and broker: queue, pipe, or your own FILE.py (default: %(default)s)",
+    )
     add("--name", type=_name, default="mpchat.local", help="the server's name (default: %(default)s)")
     add("--network", type=_name, default="mpchat", help="the network's name (default: %(default)s)")
     about = "a chat server made of processes"
@@ -416,57 +434,61 @@ def _run_server(options: argparse.Namespace) -> int:
         raise Unusable("Windows is not supported: the server passes sockets between processes as only Unix can")
     from mpchat import roles
     from mpchat.ipc.control_socket import runtime_folder
+    from mpchat.ipc.transport import NoTransport, find
     from mpchat.runtime.listening import CannotListen
     from mpchat.runtime.signals import set_dispositions
     from mpchat.supervisor.supervisor import Supervisor
 
-    settings = _server_settings(options)
+    settings, secrets = _server_settings(options)
+    try:
+        find(settings.ipc)
+    except NoTransport as error:
+        raise Unusable(f"--ipc: {error}") from None
     runtime = runtime_folder(_xdg("XDG_RUNTIME_DIR"))
     set_dispositions()
     standard_streams.take_over()
     try:
         if settings.data and (options.ephemeral or (options.port == 0 and not options.data)):
             with tempfile.TemporaryDirectory(prefix="mpchat-") as folder:  # nobody comes back to a port of chance
-                return Supervisor(replace(settings, data=folder), runtime, roles.load).run()
-        return Supervisor(settings, runtime, roles.load).run()
+                return Supervisor(replace(settings, data=folder), secrets, runtime, roles.load).run()
+        return Supervisor(settings, secrets, runtime, roles.load).run()
     except CannotListen as error:
         return _complain(str(error), 1)
 
 
-def _server_settings(options: argparse.Namespace) -> Settings:
+def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
     if options.unlimited and not _is_loopback(options.host):
         raise Unusable("--unlimited takes all limits away: it is refused unless the server listens on loopback")
     if options.data and options.durability == "none":
         raise Unusable("--durability none keeps nothing, so there is nothing for --data to say")
     if options.plain_port == options.port != 0:
         raise Unusable(f"--plain-port {options.port} is the port for IRC")
-    password = options.password or _password(options.password_file)
+    secrets = Secrets(options.password or _password(options.password_file), tuple(options.oper))
     fitting = _clients_that_fit(options.workers)
     if (options.max_clients or 0) > fitting:
         raise Unusable(
             f"--max-clients {options.max_clients} is more than the limit of open files allows: "
             f"{fitting} with --workers {options.workers} (ulimit -Hn shows the limit)"
         )
-    return Settings(
+    settings = Settings(
         host=options.host,
         port=options.port,
         plain_port=_default_plain_port(options.port) if options.plain_port == -1 else options.plain_port,
         workers=options.workers,
-        wording=ChatSettings(
+        chat=ChatSettings(
             answer_bytes=min(ChatSettings.answer_bytes, options.sendq // 2),  # a long answer is no lag
             name=options.name,
             network=options.network,
             description=options.description,
             version=f"mpchat {__version__}",
             motd=_motd(options.motd),
-            password_needed=bool(password),
-            opers_exist=bool(options.oper),
+            password_needed=bool(secrets.password),
+            opers_exist=bool(secrets.opers),
         ),
-        password=password,
-        opers=tuple(options.oper),
         max_clients=options.max_clients or min(fitting, _MOST_CLIENTS),
         data=_data_folder(options),
         power=options.durability == "power",
+        ipc=options.ipc,
         hang_limit=options.hang_limit,
         sendq_bytes=options.sendq,
         sendq_total_bytes=_sendq_total(options),
@@ -474,6 +496,7 @@ def _server_settings(options: argparse.Namespace) -> Settings:
         log_level=options.log_level,
         log_json=options.log_json,
     )
+    return settings, secrets
 
 
 def _sendq_total(options: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ ConnectionId = NewType("ConnectionId", int)  # of a client's connection; the acc
 WorkerNumber = NewType("WorkerNumber", int)  # from 0
 StreamPosition = NewType("StreamPosition", int)  # items of a worker's stream so far, 0: none
 JournalPosition = NewType("JournalPosition", int)  # bytes of the journal so far, of all its segments
-GroupId = NewType("GroupId", int)  # a channel's members on one worker who want the same bytes
+GroupId: TypeAlias = int  # a channel's members on one worker who want the same bytes
 
 # An offset counts the bytes of one client's input, or of one client's output, from the connection's first byte.
 Offset: TypeAlias = int

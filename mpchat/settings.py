@@ -1,9 +1,10 @@
 """Every setting and every limit of the server, each with its unit and why it is what it is.
 
-Pure data: cli.py fills it in, everybody reads it, nobody changes it. A new server starts from a new Settings.
+Pure data: cli.py fills it in, and nobody changes it. Settings go to every process, and hold the ChatSettings, which the
+core is given; Secrets go to the broker alone. A new server starts from new ones.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True)
@@ -11,12 +12,20 @@ class Oper:
     """An operator's name and password, as OPER takes them."""
 
     name: str
-    password: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What only the broker may know. No repr() shows it, so no log does."""
+
+    password: str = field(default="", repr=False)  # the server's; "": it needs none
+    opers: tuple[Oper, ...] = ()
 
 
 @dataclass(frozen=True)
 class ChatSettings:
-    """What shapes the bytes clients see: the part of the settings that the broker's mind is given.
+    """What shapes the chat, limits included: the part of the settings that the core is given.
 
     It travels inside the first record of a run, so a replay needs no command line. It holds no secret.
     """
@@ -53,19 +62,18 @@ class ChatSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """All of a server's settings. Sizes in bytes, times in seconds unless the name says otherwise."""
+    """What the processes of a server need. Sizes in bytes, times in seconds unless the name says otherwise."""
 
     host: str = "127.0.0.1"
     port: int = 6667
     plain_port: int | None = 6680
     workers: int = 1
-    wording: ChatSettings = ChatSettings()
-    password: str = ""
-    opers: tuple[Oper, ...] = ()
+    chat: ChatSettings = ChatSettings()
     max_clients: int = 10_000
-    reserved_fds: int = 8  # of each process: the lane to a new broker comes with 4, two old ones are still open, a link
+    reserved_fds: int = 8  # of each process: the transport to a new broker has 4, two old ones are still open, a link
     data: str = ""  # directory of journal and history; "" keeps none, and the broker's death ends the server
     power: bool = False  # whether the disk has a batch before anybody is told of it: then a power cut loses nothing
+    ipc: str = "queue"  # the transport between workers and broker: queue, pipe, or a Python file's absolute path
     hang_limit: float = 3.0  # a process whose loop does not turn for so long is killed; 0: never
     history_days: int = 30
     history_bytes: int = 1 << 30
@@ -93,9 +101,9 @@ class Settings:
     lag_bytes: int = 8 << 20  # how far a worker may fall behind its stream before the senders are slowed
 
 
-def pack(wording: ChatSettings) -> tuple[tuple[str, object], ...]:
-    """Wording as plain names and values, fit for a record."""
-    return tuple((field.name, getattr(wording, field.name)) for field in fields(wording))
+def pack(chat: ChatSettings) -> tuple[tuple[str, object], ...]:
+    """Chat settings as plain names and values, fit for a record."""
+    return tuple((each.name, getattr(chat, each.name)) for each in fields(chat))
 
 
 def unpack(values: tuple[tuple[str, object], ...]) -> ChatSettings:

@@ -42,6 +42,7 @@ def main() -> int:
     parser.add_argument("--period", type=float, default=0.5, help="seconds between kills (default: %(default)s)")
     parser.add_argument("--clients", type=int, default=40, help="that stay and talk (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--ipc", type=_ipc, default="queue", help="queue, pipe or FILE.py (default: %(default)s)")
     parser.add_argument(
         "--surroundings",
         type=_surroundings,
@@ -57,7 +58,7 @@ def main() -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    server = Server(options.workers, options.surroundings, options.seed)
+    server = Server(options.workers, options.ipc, options.surroundings, options.seed)
     load = Load(server.irc, server.plain, options.clients, options.seed)
     killer = Killer(server, options.kill, options.period, options.seed)
     complaints: list[str] = []
@@ -207,6 +208,11 @@ def _shown(waits: list[float], of: str) -> str:
 
 def _roles(text: str) -> list[str]:
     return _of(ROLES, [] if text == "none" else text.split(","), ", none")
+
+
+def _ipc(text: str) -> str:
+    """For the server, which is started in another folder."""
+    return str(Path(text).resolve()) if text.endswith(".py") else text
 
 
 def _surroundings(text: str) -> list[str]:

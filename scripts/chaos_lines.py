@@ -99,10 +99,8 @@ class Lexicon:
         self.private: dict[str, list[Event]] = defaultdict(list)  # by nickname: what must come to it, or be echoed
         self._known: dict[bool, dict[bytes, Event]] = {False: {}, True: {}}  # by dialect: is it plain text?
         self._forms = {
-            is_plain: [
-                (kind, re.compile(f"(?:{form})" + ("\n" if is_plain else "\r\n"))) for kind, form in forms.items()
-            ]
-            for is_plain, forms in ((False, _IRC), (True, _PLAIN))
+            plain: [(kind, re.compile(f"(?:{form})" + ("\n" if plain else "\r\n"))) for kind, form in forms.items()]
+            for plain, forms in ((False, _IRC), (True, _PLAIN))
         }
         for log in logs:
             self._learn(log)
@@ -125,21 +123,21 @@ class Lexicon:
             self.private[event.where].append(event)
             self.private[event.nick].append(event)
 
-    def look_up(self, line: bytes, is_plain: bool) -> Event | None:
+    def look_up(self, line: bytes, plain: bool) -> Event | None:
         """None where the line is none that may be. Events in plain text do not say in which room."""
         stamp = _STAMP.match(line)
         body = line[stamp.end() :] if stamp is not None else line
-        event = self._known[is_plain].get(body)
-        return event if event is not None else self._match(body, is_plain)
+        event = self._known[plain].get(body)
+        return event if event is not None else self._match(body, plain)
 
-    def _match(self, body: bytes, is_plain: bool) -> Event | None:
+    def _match(self, body: bytes, plain: bool) -> Event | None:
         try:
             text = body.decode()
         except UnicodeDecodeError:
             return None
-        if not text.rstrip("\r\n").isprintable() or (not is_plain and len(body) > BODY_BYTES + 2):
+        if not text.rstrip("\r\n").isprintable() or (not plain and len(body) > BODY_BYTES + 2):
             return None
-        for kind, form in self._forms[is_plain]:
+        for kind, form in self._forms[plain]:
             found = form.fullmatch(text)
             if found is not None:
                 return Event(kind, **found.groupdict())

@@ -61,12 +61,13 @@ class Server:
     `surroundings` are those of chaos_surroundings.py that shall go wrong once begin() is called on `around`.
     """
 
-    def __init__(self, workers: int, surroundings: Sequence[str] = (), seed: int = 0) -> None:
+    def __init__(self, workers: int, ipc: str, surroundings: Sequence[str] = (), seed: int = 0) -> None:
         self.workers = workers
         self._asked = False
         self.folder = Path(tempfile.mkdtemp(prefix="mpchat-chaos-"))
         self.data = self.folder / "data"
         arguments = ["127.0.0.1", "0", "--workers", str(workers), "--unlimited", "--data", str(self.data)]
+        arguments += ["--ipc", ipc]
         self.around = Surroundings(surroundings, self.folder, _ROOT, seed)
         self._process = subprocess.Popen(
             [*self.around.command, sys.executable, "-m", "mpchat", "server", *arguments],

@@ -107,7 +107,7 @@ def test_every_package_has_a_layer() -> None:
         ("chat/hub.py", "from mpchat.protocol import plain"),
         ("chat/hub.py", "from mpchat import core"),
         ("chat/hub.py", "from ..protocol import plain"),
-        ("protocol/plain.py", "from mpchat.core.machine import Core"),
+        ("protocol/plain/commands.py", "from mpchat.core.machine import Core"),
         ("core/machine.py", "import mpchat.worker.connection"),
         ("runtime/poller.py", "from mpchat.chat.hub import Hub"),
         ("store/journal.py", "from mpchat.ipc import transport"),

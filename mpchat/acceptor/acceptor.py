@@ -20,7 +20,8 @@ from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import ACCEPTOR_ROW, Scoreboard
 from mpchat.messages import ChildToSupervisor, ConnectionId
-from mpchat.protocol.rejection import turned_away, written
+from mpchat.protocol.address import written
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS
 from mpchat.runtime.listening import prepare, turn_away
@@ -35,7 +36,7 @@ _NOT_LISTENING = (errno.EINVAL, errno.EBADF)  # shut down from outside (ss -K): 
 _REST_SECONDS = 0.25  # before a listener is watched again after even the reserve was of no use
 
 
-Listener = tuple[socket.socket, bool]  # and whether plain text is spoken there
+Listener = tuple[socket.socket, str]  # and the dialect that is spoken there
 
 
 def main(
@@ -57,7 +58,7 @@ class Acceptor:
         log: Log,
         settings: Settings,
         scoreboard: Scoreboard,
-        listeners: dict[socket.socket, bool],
+        listeners: dict[socket.socket, str],
         term: int,
     ) -> None:
         self.control, self.log, self.settings, self.scoreboard = control, log, settings, scoreboard
@@ -141,23 +142,23 @@ class Acceptor:
 
     def lose(self, listener: socket.socket, error: OSError) -> None:
         """A listening socket accepts no more. Raises Damaged if it was the last one: no new client can connect."""
-        self.log.error("a listening socket is closed", was_plain=self.listeners.pop(listener), error=str(error))
+        self.log.error("a listening socket is closed", dialect=self.listeners.pop(listener), error=str(error))
         self.poller.forget(listener)
         if not self.listeners:
             raise Damaged("no listening socket is left")
 
-    def admit(self, sock: socket.socket, host: str, is_plain: bool) -> None:
+    def admit(self, sock: socket.socket, host: str, dialect: str) -> None:
         # Twice the acceptor's own reserve, so that a worker, which needs about as many besides, has room for it too.
         is_full = sock.fileno() >= first_of_the_last(2 * self.settings.reserved_fds)
         refusal = FULL if is_full else self.admission.refusal(host, time.monotonic())
         if refusal:
-            turn_away(sock, turned_away(refusal, is_plain))
+            turn_away(sock, DIALECTS[dialect].turned_away(refusal))
             self.complain("refused", host=host, why=refusal)
             return
-        prepare(sock, is_plain, self.settings)
+        prepare(sock, DIALECTS[dialect].keepalive, self.settings)
         self.last_number += 1
         worker = least_loaded([len(fd_store) for fd_store in self.fd_stores])
-        self.fd_stores[worker].take_client(ConnectionId(self.last_number), sock.detach(), is_plain, host)
+        self.fd_stores[worker].take_client(ConnectionId(self.last_number), sock.detach(), dialect, host)
         crash_point("acceptor: passed on")
 
     def complain(self, event: str, **facts: object) -> None:
@@ -181,7 +182,7 @@ class Acceptor:
                 self.resting.append(listener)
                 self.rest_until = time.monotonic() + _REST_SECONDS
         else:
-            turn_away(sock, turned_away(FULL, self.listeners[listener]))
+            turn_away(sock, DIALECTS[self.listeners[listener]].turned_away(FULL))
         self.reserve = reserve()
         self.complain("out of file descriptors", open=sum(map(len, self.fd_stores)))
 

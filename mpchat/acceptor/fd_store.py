@@ -19,7 +19,7 @@ from mpchat.flow.admission import FULL, Admission
 from mpchat.ipc.descriptors import first_of_the_last
 from mpchat.ipc.link import Link
 from mpchat.messages import AcceptorToWorker, BadFrame, ChildToSupervisor, ConnectionId, UnknownMessage
-from mpchat.protocol.rejection import turned_away
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.listening import turn_away
 from mpchat.runtime.poller import AnyPoller
@@ -51,8 +51,8 @@ class FdStore:
         self._reserved_fds = reserved_fds
         self.link: Link[AcceptorToWorker] | None = None
         self.synced = False  # each side has all the sockets of the other
-        # By connection: the duplicate if there is one, whether it speaks plain text, its address.
-        self._kept: dict[ConnectionId, tuple[int | None, bool, str]] = {}
+        # By connection: the duplicate if there is one, its dialect, its address.
+        self._kept: dict[ConnectionId, tuple[int | None, str, str]] = {}
         self._theirs: set[ConnectionId] = set()  # those that the worker has, as far as it has said before "all"
         self._lacks: deque[ConnectionId] = deque()  # to be passed to the worker when the link has room
 
@@ -97,9 +97,9 @@ class FdStore:
         self._control.post(("misbehaves", self._role, str(error)))
         self._leave(link)
 
-    def take_client(self, connection: ConnectionId, fd: int, is_plain: bool, host: str) -> None:
+    def take_client(self, connection: ConnectionId, fd: int, dialect: str, host: str) -> None:
         """A new client for this worker; the store owns the descriptor from now on."""
-        self._kept[connection] = (fd, is_plain, host)
+        self._kept[connection] = (fd, dialect, host)
         if self.synced and self.link is not None:  # else the worker gets it with the others
             self._lacks.append(connection)
             self._pass_on(self.link)
@@ -109,12 +109,14 @@ class FdStore:
         match message, fds:
             case ("gone", int() as number), []:
                 self._drop(ConnectionId(number))
-            case ("mine", int() as number, bool() as is_plain, str() as host), [fd] if number > _END and stat.S_ISSOCK(
-                os.fstat(fd).st_mode
+            case ("mine", int() as number, str() as dialect, str() as host), [fd] if (
+                number > _END and dialect in DIALECTS and stat.S_ISSOCK(os.fstat(fd).st_mode)
             ):
-                self._keep(ConnectionId(number), fd, is_plain, host)
-            case ("mine", int() as number, bool() as is_plain, str() as host), [] if link.lacked_fds:
-                self._keep(ConnectionId(number), None, is_plain, host)
+                self._keep(ConnectionId(number), fd, dialect, host)
+            case ("mine", int() as number, str() as dialect, str() as host), [] if (
+                link.lacked_fds and dialect in DIALECTS
+            ):
+                self._keep(ConnectionId(number), None, dialect, host)
             case ("full", int() as number), []:
                 self._turn_away(ConnectionId(number))
             case ("all",), []:
@@ -128,19 +130,19 @@ class FdStore:
         self.link, self.synced = None, False
         self._theirs.clear()  # the next worker has said nothing yet
 
-    def _keep(self, connection: ConnectionId, fd: int | None, is_plain: bool, host: str) -> None:
+    def _keep(self, connection: ConnectionId, fd: int | None, dialect: str, host: str) -> None:
         """A duplicate of a socket that the worker has; the store owns `fd` unless this raises UnknownMessage."""
         self._theirs.add(connection)
         if connection not in self._kept:
             try:
                 self._admission.registered(host)
             except ValueError as error:
-                raise UnknownMessage(("mine", connection, is_plain, host)) from error
-            self._kept[connection] = (None, is_plain, host)
+                raise UnknownMessage(("mine", connection, dialect, host)) from error
+            self._kept[connection] = (None, dialect, host)
         if fd is not None and (self._kept[connection][0] is not None or fd >= first_of_the_last(self._reserved_fds)):
             os.close(fd)
         elif fd is not None:
-            self._kept[connection] = (fd, is_plain, host)
+            self._kept[connection] = (fd, dialect, host)
         if self._kept[connection][0] is None:
             self._complain("no file descriptor for a copy", connection=connection, of=self._role)
 
@@ -159,11 +161,11 @@ class FdStore:
             if connection == _END:
                 link.post(("synced",))
             elif connection in self._kept:
-                fd, is_plain, host = self._kept[connection]
+                fd, dialect, host = self._kept[connection]
                 if fd is None:
                     self._drop(connection)  # no process has its socket any more
                 else:
-                    link.post(("client", connection, is_plain, host), fds=(fd,))  # type: ignore[arg-type]  # a bool until workers know dialects
+                    link.post(("client", connection, dialect, host), fds=(fd,))
         self._poller.want_write(link, link.unsent)
 
     def _drop(self, connection: ConnectionId) -> None:
@@ -177,8 +179,8 @@ class FdStore:
     def _turn_away(self, connection: ConnectionId) -> None:
         """The worker has no descriptor for this client: it is told that the server is full, and closed."""
         if connection in self._kept:
-            fd, is_plain, host = self._kept.pop(connection)
+            fd, dialect, host = self._kept.pop(connection)
             if fd is not None:
-                turn_away(socket.socket(fileno=fd), turned_away(FULL, is_plain))
+                turn_away(socket.socket(fileno=fd), DIALECTS[dialect].turned_away(FULL))
             self._admission.left(host)
             self._complain("refused", host=host, why=f"the {self._role} process has no file descriptor for it")

@@ -5,7 +5,7 @@ takes what has come by each queue; then, a block at a time, it writes to the jou
 each worker what follows for it. The core (mpchat/core/machine.py) does the chatting: it has never heard of queues.
 
 It never waits for a worker: what a worker is slow to take is bounded by credits, which slow those who send.
-If it dies, all it knew follows again from snapshot and journal (memory.py), and the workers forward again, from the
+If it dies, all it knew follows again from snapshot and journal (recovery.py), and the workers forward again, from the
 kernel, what it had not accepted (streams.py).
 """
 
@@ -16,7 +16,6 @@ import socket
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from mpchat.broker.disk_full import DiskFull
 from mpchat.broker.history_client import HistoryClient
@@ -24,22 +23,22 @@ from mpchat.broker.passwords import right
 from mpchat.broker.pending import Pending
 from mpchat.broker.recovery import Recovery
 from mpchat.broker.streams import Streams
-from mpchat.core.machine import Record
-from mpchat.ipc import queue_passing
+from mpchat.core.machine import Asked
 from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import BROKER_ROW, RECORDER_ROW, Scoreboard
-from mpchat.ipc.transport import QueuePair, Transport
+from mpchat.ipc.transport import load_pair
 from mpchat.ipc.validation import check_checkpoint, check_records
-from mpchat.messages import BadFrame, ChildToSupervisor, UnknownMessage
+from mpchat.messages import Answer, BadFrame, ChildToSupervisor, Record, StreamPosition, UnknownMessage, WorkerNumber
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.redaction import Redaction
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS
 from mpchat.runtime.heartbeat import Heartbeat
 from mpchat.runtime.log import Log
 from mpchat.runtime.poller import Poller
-from mpchat.settings import Settings, pack
+from mpchat.settings import Secrets, Settings, pack
 from mpchat.store.data_directory import DataDirectory
 from mpchat.store.journal import Damaged, full_name
 
@@ -57,6 +56,7 @@ def main(
     data: DataDirectory | None,
     is_first: bool,
     skip: int,
+    secrets: Secrets,
 ) -> None:
     """`data`: where to keep what is to outlive a broker. To have it is to hold its lock.
 
@@ -67,7 +67,7 @@ def main(
             data.enter()
             if data.is_removed():
                 raise Damaged(f"the data directory (at the start {data.path}) was removed while the server ran")
-        broker = Broker(control, log, settings, scoreboard)
+        broker = Broker(control, log, settings, scoreboard, secrets)
         broker.begin(is_first, skip)
     except OSError as error:
         if error.errno not in _LASTING:
@@ -78,7 +78,10 @@ def main(
 
 
 class Broker:
-    def __init__(self, control: Link[ChildToSupervisor], log: Log, settings: Settings, scoreboard: Scoreboard) -> None:
+    def __init__(
+        self, control: Link[ChildToSupervisor], log: Log, settings: Settings, scoreboard: Scoreboard, secrets: Secrets
+    ) -> None:
+        self.secrets = secrets
         self.control, self.log, self.settings, self.scoreboard = control, log, settings, scoreboard
         self.poller = Poller()
         self.heartbeat = Heartbeat(scoreboard, BROKER_ROW)
@@ -116,7 +119,7 @@ class Broker:
             if self.recovery.is_due(seconds):
                 self.recovery.tend(self.scoreboard.read(RECORDER_ROW)["position"], self.settings.journal_bytes)
             self.turns += 1
-            items = sum(outbox.last for outbox in self.recovery.outboxes)
+            items = sum([outbox.last for outbox in self.recovery.outboxes])
             self.scoreboard.write(BROKER_ROW, records=self.records, items=items, turns=self.turns)
             if self.log.dropped:
                 self.log.catch_up()
@@ -124,13 +127,17 @@ class Broker:
 
     def listen(self, timeout: float) -> None:
         """Wait for a while, and take what has come."""
-        for source, *_ in self.poller.wait(timeout):
-            if isinstance(source, Transport):
-                self.drain_transport(source)
-            elif source is self.control:
+        self.streams.wait_for_room()
+        for source, readable, writable, _ in self.poller.wait(timeout):
+            if source is self.control:
                 self.on_control()
             elif source is self.history_client.recorder:
                 self.hear_recorder()
+            elif (worker := self.streams.worker_of(source)) is not None:  # else it was replaced in this very turn
+                if writable:
+                    self.streams.flush(worker)
+                if readable:
+                    self.drain_transport(worker)
 
     def open_recovery(self) -> None:
         """Even the journal's folder and its first file take room on the disk; without any we wait for it."""
@@ -161,10 +168,10 @@ class Broker:
             self.recovery.begin_streams(self.settings.workers)
             self.streams.begin()
             wall, mono = now()
-            wording = pack(self.settings.wording)
+            chat = pack(self.settings.chat)
             said = wall if self.recovery.has_a_past else 0  # nobody ever says a thousand things a second, all day long
             offset = utc_offset(wall // 60_000)
-            self.pending.add_first([("start", wording, self.settings.workers, offset, wall, mono, said)])
+            self.pending.add_first([("start", chat, self.settings.workers, offset, wall, mono, said)])
         elif len(self.recovery.outboxes) != self.settings.workers:
             there = f"the journal of a server with {len(self.recovery.outboxes)} workers, not {self.settings.workers}"
             raise Damaged(f"{full_name(Path())}: somebody has put something else in its place, {there}")
@@ -219,15 +226,14 @@ class Broker:
         return max(0.0, min(BEAT_SECONDS, due, self.history_client.next_deadline - time.monotonic()))
 
     def on_control(self) -> None:
-        """The supervisor gives us lanes and links, or says stop, and why. The end of the link says that it is dead."""
+        """The supervisor hands over transports and links, or says stop, and why. Its end of file: it is dead."""
         for message, fds in self.control.take():
             match message, fds:
                 case ("stop", str() as reason), []:
                     self.stopping = True
                     self.pending.add([("stop", reason)])
                 case ("transport", int() as worker, int() as serial, bytes() as pickled), [_, *_]:
-                    transport: QueuePair = queue_passing.load(pickled, fds)
-                    self.streams.take_transport(worker, transport.at_broker())
+                    self.streams.take_transport(WorkerNumber(worker), load_pair(pickled, fds).at_broker())
                     self.control.post(("opened", serial))
                 case ("link", int()), [fd]:
                     self.history_client.take_recorder(Link(socket.socket(fileno=fd)))
@@ -236,22 +242,20 @@ class Broker:
         if self.control.ended:
             os._exit(0)
 
-    def drain_transport(self, transport: Transport) -> None:
-        worker = self.streams.worker_of(transport)
-        if worker is None:
-            return  # it was replaced in this very turn
+    def drain_transport(self, worker: WorkerNumber) -> None:
+        transport = self.streams.transport(worker)
         try:
             for message in transport.take():
                 match message:
                     case ("batch", int() as applied, int() as size, list() as records) if applied >= 0 and size >= 0:
-                        check_records(worker, records)
+                        check_records(worker, DIALECTS, records)
                         self.ledger.applied(worker, applied)
                         self.pending.add_batch(worker, size, records)
                         self.records += len(records)
                     case ("checkpoint", int() as position, list() as entries, (list() | None) as forgotten):
                         outbox = self.recovery.outboxes[worker]
                         check_checkpoint(outbox.last, position, entries, forgotten)
-                        outbox.checkpoint(position, entries, forgotten)
+                        outbox.checkpoint(StreamPosition(position), entries, forgotten)
                     case ("attach", int() as position):
                         self.streams.arrivals[worker] = position
                     case _:
@@ -263,7 +267,7 @@ class Broker:
         if transport.ended:
             self.streams.leave(worker)
 
-    def distrust(self, worker: int, error: BadFrame) -> None:
+    def distrust(self, worker: WorkerNumber, error: BadFrame) -> None:
         """What this worker has sent is no message: another takes its place. What was well-formed before that stands."""
         self.control.post(("misbehaves", f"worker{worker}", str(error)))
         self.streams.leave(worker)
@@ -290,7 +294,7 @@ class Broker:
     def hear_recorder(self) -> None:
         answers: list[Record] = []
         try:
-            self.history_client.hear(answers)
+            self.history_client.on_messages(answers)
         except BadFrame as error:
             self.distrust_recorder(error)
         self.pending.add(answers)
@@ -302,27 +306,29 @@ class Broker:
         right it asks, and the answer is a record too, in a block of its own behind the one that asked.
         """
         try:
-            asked = self.recovery.append(self.redaction.take_block(block))
+            asked = self.recovery.propose(self.redaction.take_block(block))
         except OSError as error:
             self.redaction.undo()
             self.disk_full.begin(str(error))
             return False
-        self.pending.settle(self.recovery.applied_in)
-        self.pending.add_first([answer for question in asked for answer in self.answer(*question)])
-        self.redaction.settle(self.recovery.core.dealt_with)
+        self.pending.commit(self.recovery.applied_in)
+        if asked:
+            self.pending.add_first([answer for each in asked for answer in self.answer(each)])
+        self.redaction.commit(self.recovery.core.dealt_with)
         for connection in self.recovery.closed:
             self.redaction.closed(connection)
         self.recovery.closed.clear()
         return True
 
-    def answer(self, _: str, connection: int, end: int, kind: str, about: Any) -> list[Record]:
-        """The answer to a question of the core's, if we know it; about the past, the recorder is asked."""
-        if kind == "history":
-            self.history_client.ask(connection, end, *about)
+    def answer(self, asked: Asked) -> list[Answer]:
+        """The answer to a question of the core's, if it is known; about the past, the recorder is asked."""
+        connection, end, question = asked
+        if question.kind == "history":
+            self.history_client.ask(connection, end, *question.about)
             return []
-        is_right = right(self.settings, kind, about, self.redaction.secret(connection, end))
+        is_right = right(self.secrets, question.kind, question.about, self.redaction.secret(connection, end))
         if not is_right:
-            self.log.warning("wrong password", kind=kind, name=about, connection=connection)
+            self.log.warning("wrong password", kind=question.kind, name=question.about, connection=connection)
         return [("answer", connection, is_right)]
 
 

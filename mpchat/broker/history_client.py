@@ -7,24 +7,23 @@ gives no answer in time, and then "no answer" is the answer: None.
 import time
 
 from mpchat.broker.recovery import Recovery
-from mpchat.core.machine import Record
 from mpchat.ipc.link import Link, close_all
 from mpchat.ipc.validation import check_rows
-from mpchat.messages import BrokerToRecorder, ConnectionId, HistoryAsked, JournalPosition, UnknownMessage
+from mpchat.messages import BrokerToRecorder, ConnectionId, HistoryAsked, JournalPosition, Record, UnknownMessage
 from mpchat.runtime.poller import AnyPoller
 from mpchat.settings import Settings
 
 
 class HistoryClient:
-    """Of one broker, with the recorder of the moment."""
+    """Of one broker, with the recorder of the moment. Times in monotonic seconds."""
 
     def __init__(self, settings: Settings, poller: AnyPoller, recovery: Recovery) -> None:
         self.recorder: Link[BrokerToRecorder] | None = None
-        self._memory = recovery
+        self._recovery = recovery
         self._seconds = settings.question_seconds
         self._poller = poller
         # Questions by connection and end of the line: the deadline, and what is to be asked of the next recorder too.
-        self._open: dict[tuple[int, int], tuple[float, HistoryAsked]] = {}
+        self._open: dict[tuple[ConnectionId, int], tuple[float, HistoryAsked]] = {}
         self._is_idle = False  # the recorder waits to be told that there is more
         self._told = 0
 
@@ -46,21 +45,21 @@ class HistoryClient:
 
     def look(self, now: float) -> None:
         """If the journal has something new for the recorder, and the recorder waits, it is told."""
-        if now >= self._memory.said_due:
-            self._memory.tell_history()
-        said_at = self._memory.said_at
-        if self.recorder is not None and self._is_idle and said_at > self._told:
+        if now >= self._recovery.said_due:
+            self._recovery.tell_history()
+        said_at = self._recovery.said_at
+        if said_at > self._told and self._is_idle and self.recorder is not None:
             self._told, self._is_idle = said_at, False
             self._post(("grown",))
 
-    def ask(self, connection: int, end: int, room: str, number: int, limit: int, is_latest: bool) -> None:
+    def ask(self, connection: ConnectionId, end: int, room: str, number: int, limit: int, is_latest: bool) -> None:
         """Up to `limit` messages of a room behind this number, the first or the last; including all said by now.
 
         If the disk has no room for those to be told, there is no answer: better than a part of it.
         """
-        is_all_told = self._memory.tell_history()
-        position, id = JournalPosition(self._memory.position), ConnectionId(connection)
-        question: HistoryAsked = ("history", position, id, end, room, number, limit, is_latest)
+        is_all_told = self._recovery.tell_history()
+        position = JournalPosition(self._recovery.position)
+        question: HistoryAsked = ("history", position, connection, end, room, number, limit, is_latest)
         self._open[connection, end] = time.monotonic() + (self._seconds if is_all_told else 0), question
         if self.recorder is not None and is_all_told:
             self._post(question)
@@ -73,18 +72,18 @@ class HistoryClient:
         self.recorder.post(message)
         self._poller.want_write(self.recorder, self.recorder.unsent)
 
-    def hear(self, answers: list[Record]) -> None:
-        """Answers that have come are put behind these. Raises BadFrame at what no recorder of ours says."""
+    def on_messages(self, answers: list[Record]) -> None:
+        """Take what the recorder says, and put its answers behind these. Raises BadFrame at what no recorder says."""
         assert self.recorder is not None
         self.recorder.flush()
         for message, fds in self.recorder.take():
             match message, fds:
                 case ("idle", int() as position), []:
                     self._is_idle, self._told = True, position
-                case ("rows", int() as connection, int() as end, (list() | None) as rows), []:
+                case ("rows", int() as connection, int() as end, None | list() as rows), []:
                     check_rows(rows or [])
-                    if self._open.pop((connection, end), None) is not None:
-                        answers.append(("answer", connection, rows))
+                    if self._open.pop((ConnectionId(connection), end), None) is not None:
+                        answers.append(("answer", ConnectionId(connection), rows))
                 case _:
                     close_all([(message, fds)])
                     raise UnknownMessage(message)
@@ -95,6 +94,8 @@ class HistoryClient:
 
     def overdue(self) -> list[Record]:
         """No answer has come in time: that is the answer."""
+        if not self._open:
+            return []
         now = time.monotonic()
         late = [place for place, (deadline, _) in self._open.items() if deadline <= now]
         for place in late:
@@ -103,10 +104,10 @@ class HistoryClient:
 
     @property
     def next_deadline(self) -> float:
-        """Monotonic seconds."""
-        return min([self._memory.said_due, *(deadline for deadline, _ in self._open.values())])
+        due = self._recovery.said_due
+        return min([due, *(deadline for deadline, _ in self._open.values())]) if self._open else due
 
     def close(self) -> None:
         """The last is said."""
-        self._memory.tell_history()
+        self._recovery.tell_history()
         self.leave_recorder()

@@ -2,14 +2,14 @@
 
 import hmac
 
-from mpchat.settings import Settings
+from mpchat.settings import Secrets
 
 
-def right(settings: Settings, kind: str, name: str, secret: str) -> bool:
+def right(secrets: Secrets, kind: str, name: str, secret: str) -> bool:
     """kind "password": the server's; "oper": that of the operator called `name`."""
     if kind == "password":
-        return _same(settings.password, secret)
-    return any([oper.name == name and _same(oper.password, secret) for oper in settings.opers])  # noqa: C419
+        return _same(secrets.password, secret)
+    return any([oper.name == name and _same(oper.password, secret) for oper in secrets.opers])  # noqa: C419
 
 
 def _same(known: str, given: str) -> bool:

@@ -1,19 +1,21 @@
-"""The broker's docket: what has come and has not been dealt with yet, in the order in which it came.
+"""Pending records: what has come and has not been dealt with yet, in the order in which it came.
 
-What is on it has not happened: it stays until it has been journaled. When the successor of a dead worker arrives, what
-that one had forwarded, and is still here, is struck off: it comes again, from the kernel.
+A pending record has not happened: it stays until it has been journaled. When the successor of a dead worker arrives,
+the records that the dead one had forwarded, and that are still pending, are discarded: the successor forwards them
+again, from the kernel.
 
-It goes off in blocks. A block can be ended only before it is journaled, and is then dealt with whole, while everybody
-waits. What it will cost nobody knows: a line takes 30 us, or with ten thousand people in a WHO 60 ms. So the length of
-the next one follows from how long the last one took: a record more if that was quick, in proportion fewer if not.
+Records leave in blocks. A block can be ended only before it is journaled, and is then dealt with whole, while everybody
+waits. What it will cost is not known before: a line takes 30 us, or with ten thousand people in a WHO 60 ms. So the
+length of the next one follows from how long the last one took: a record more if that was quick, in proportion fewer if
+not.
 """
 
 from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mpchat.core.machine import Record
 from mpchat.flow.credit import CreditLedger
+from mpchat.messages import Clock, Record, WorkerRecord
 
 _MOST_RECORDS = 128  # dealt with between two looks at who lags, if they are quick
 _BLOCK_SECONDS = 0.05  # what a block should take at most: so long may it hold up the others' lines
@@ -21,13 +23,13 @@ _BLOCK_SECONDS = 0.05  # what a block should take at most: so long may it hold u
 
 class _Entry(NamedTuple):
     records: list[Record]
-    worker: int | None = None  # who has sent them; None: nobody, they are the broker's own
+    worker: int | None = None  # whose records they are; None: the broker's own
     price: int = 0  # bytes of credit, owed to the worker once this has been dealt with
     alone: bool = False  # it is a block by itself, without even the time
 
 
 class Pending:
-    """Of one broker. True while there is something on it."""
+    """Of one broker. True while there is any."""
 
     def __init__(self, ledger: CreditLedger) -> None:
         self._ledger = ledger
@@ -57,20 +59,22 @@ class Pending:
         if block:
             self._waiting.appendleft(_Entry(block, alone=True))
 
-    def add_batch(self, worker: int, price: int, records: list[Record]) -> None:
-        """What a worker has sent, and what that has cost it."""
+    def add_batch(self, worker: int, price: int, records: list[WorkerRecord]) -> None:
+        """What a worker has sent, and what that has cost its send window, in bytes."""
         if not records:
             self._ledger.received(worker, price)
         for start in range(0, len(records), _MOST_RECORDS):
             is_last = start + _MOST_RECORDS >= len(records)
-            self._waiting.append(_Entry(records[start : start + _MOST_RECORDS], worker, price if is_last else 0))
+            some: list[Record] = [*records[start : start + _MOST_RECORDS]]
+            self._waiting.append(_Entry(some, worker, price if is_last else 0))
 
-    def block(self, clock: Record) -> list[Record]:
-        """What is to happen next, if only that time goes by. It stays on the docket until it is settled."""
+    def block(self, clock: Clock) -> list[Record]:
+        """What is to happen next, if only that time goes by. It stays pending until commit()."""
         if self.begins_alone:
             self._length, self._taken = 0, 1
             return self._waiting[0].records
-        block, self._taken = [clock], 0
+        block: list[Record] = [clock]
+        self._taken = 0
         while self._taken < len(self._waiting) and (room := self._most - len(block) + 1):
             entry = self._waiting[self._taken]
             if len(entry.records) > room:
@@ -88,7 +92,7 @@ class Pending:
         self._waiting.insert(place, first)
         return first
 
-    def settle(self, seconds: float) -> None:
+    def commit(self, seconds: float) -> None:
         """The last block has happened, and to deal with it took so long."""
         for _ in range(self._taken):
             entry = self._waiting.popleft()
@@ -101,5 +105,5 @@ class Pending:
         self._taken = self._length = 0
 
     def discard_from(self, worker: int) -> None:
-        """There is another one now, who will send all of this again."""
+        """The worker has a successor, which will forward all of this again."""
         self._waiting = deque(entry for entry in self._waiting if entry.worker != worker)

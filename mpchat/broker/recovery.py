@@ -1,4 +1,4 @@
-"""What the broker knows, and how it outlives the broker: the core and the workers' outboxes, journal and snapshot.
+"""Recovery: how what the broker knows outlives the broker. The core and the workers' outboxes, journal and snapshot.
 
     a block of records -> journal -> core -> items for the workers, questions to the world, lines for the history
 
@@ -20,9 +20,10 @@ from contextlib import closing
 from pathlib import Path
 
 from mpchat.broker.snapshot_writer import SnapshotWriter
-from mpchat.core.machine import BROKER, Core, Fact, Item, Record, connection_of
+from mpchat.core.machine import Asked, Core, connection_of
 from mpchat.flow.outbox import Outbox
 from mpchat.ipc.frames import load
+from mpchat.messages import ConnectionId, Fact, Item, Record
 from mpchat.runtime.crash_points import crash_point, with_poison
 from mpchat.runtime.heartbeat import BEAT_WITHIN_SECONDS, Heartbeat
 from mpchat.runtime.log import Log
@@ -52,7 +53,7 @@ class Recovery:
     def __init__(self, folder: Path | None, workers: int, synced: bool, heartbeat: Heartbeat, log: Log) -> None:
         self.core = Core()
         self.begin_streams(workers)
-        self.closed: list[int] = []  # connections that the core has closed since somebody last looked
+        self.closed: list[ConnectionId] = []  # connections that the core has closed since somebody last looked
         self.said_at = 0  # position behind the last block for the history
         self.said_due = math.inf  # when the next one is, in monotonic seconds
         self._unsaid: list[Fact] = []  # what was said, and has not been journaled for the history
@@ -92,10 +93,11 @@ class Recovery:
         """Whether there has been a run before this one, of which the journal or the history may know."""
         return self._folder is not None and (self.position > 0 or (self._folder / history.FILE).exists())
 
-    def append(self, block: list[Record]) -> list[Item]:
-        """Journal a block, apply it, and return what the core asks. Raises OSError, with nothing done, on a full disk.
+    def propose(self, block: list[Record]) -> list[Asked]:
+        """Let a block happen, and return what the core asks. Raises OSError, with nothing done, on a full disk.
 
-        This is the one way in which anything ever happens.
+        This is the one way in which anything ever happens, and the one place where blocks get their order: here, where
+        one journal decides, that of the calls, and each block is applied before the call returns.
         """
         if self.journal is not None:
             with self._heartbeat.waiting_for_the_disk:
@@ -104,16 +106,14 @@ class Recovery:
         else:
             self._heartbeat.beat()
         began = time.monotonic()
-        self._begin_run(block[0])
-        asked = self._apply(block, began)
+        asked = self._apply(self._beating(block, began), block[0])
         self._since += len(block)
-        self.applied_in = time.monotonic() - began
+        ended = time.monotonic()
+        self.applied_in = ended - began
         self._work += self.applied_in
         crash_point("broker: applied")
-        facts = self.core.facts()
-        if facts and self.journal is not None:
-            self._unsaid += facts
-            self.said_due = min(self.said_due, time.monotonic() + _SAID_SECONDS)
+        if self._unsaid and self.said_due == math.inf:
+            self.said_due = ended + _SAID_SECONDS
         return asked
 
     def tell_history(self) -> bool:
@@ -131,40 +131,36 @@ class Recovery:
                 self.said_at = self.journal.position
         return not self._unsaid
 
-    def _apply(self, block: Iterable[Record], now: float) -> list[Item]:
-        asked: list[Item] = []
-        apply, fresh = with_poison(self.core.apply), self.fresh
-        clock, beat_at = time.monotonic, now + BEAT_WITHIN_SECONDS
+    def _apply(self, records: Iterable[Record], first: Record) -> list[Asked]:
+        if first[0] == "start":
+            self.begin_streams(first[2])
+        applied = self.core.apply(with_poison(records))
+        for fresh, items in zip(self.fresh, applied.items, strict=True):
+            fresh += items
+        self.closed += applied.closed
+        if self.journal is not None:
+            self._unsaid += applied.facts
+        return applied.asked
+
+    def _beating(self, block: Iterable[Record], began: float) -> Iterator[Record]:
+        """The same records; the heartbeat goes on between them, however long one takes."""
+        clock, beat_at = time.monotonic, began + BEAT_WITHIN_SECONDS
         for record in block:
             if clock() >= beat_at:  # 0.04 us; most records take a hundred times that, and some take 60 ms
                 self._heartbeat.beat()
                 beat_at = clock() + BEAT_WITHIN_SECONDS
-            for worker, item in apply(record):
-                if worker == BROKER:
-                    asked.append(item)
-                else:
-                    fresh[worker].append(item)
-                    if item[0] == "close":
-                        self.closed.append(item[1])
-        for worker, item in self.core.acknowledge():
-            fresh[worker].append(item)
-        return asked
-
-    def _begin_run(self, record: Record) -> None:
-        if record[0] == "start":
-            self.begin_streams(record[2])
+            yield record
 
     def begin_streams(self, workers: int) -> None:
         """The server has just started, with so many workers: perhaps more or fewer than there were in the last run."""
         self.outboxes = [Outbox() for _ in range(workers)]
         self.fresh: list[list[Item]] = [[] for _ in range(workers)]  # items that are in no outbox yet
 
-    def take_fresh(self, worker: int) -> list[Item]:
-        """The items for a worker since the last call; from now on they are in its outbox."""
-        items, self.fresh[worker] = self.fresh[worker], []
-        if items:
-            self.outboxes[worker].add(items)
-        return items
+    def add_to_outbox(self, worker: int) -> None:
+        """The fresh items for a worker are in its outbox from now on; their list is the outbox's."""
+        if self.fresh[worker]:
+            self.outboxes[worker].add(self.fresh[worker])
+            self.fresh[worker] = []
 
     # Recovery
 
@@ -191,15 +187,14 @@ class Recovery:
             if not block:  # here a block of facts stands
                 self._unsaid = []
                 continue
-            self._begin_run(block[0])
-            self._apply(_careful(start, block, skipped, replaying), time.monotonic())
+            replayed = _careful(start, block, skipped, replaying)
+            self._apply(self._beating(replayed, time.monotonic()), block[0])
             self._since += len(block)
-            self._unsaid += self.core.facts()
         replaying(0)
         self._work = time.monotonic() - began
         self.tell_history()  # what the last block's broker did not live to write
         for worker in range(len(self.outboxes)):
-            self.take_fresh(worker)
+            self.add_to_outbox(worker)
         self.closed.clear()
         crash_point("broker: replayed")
         return sum(len(block) for _, block in blocks)

@@ -12,6 +12,7 @@ class Said:
 
     `number` counts the server's messages, across all its runs. `tags` are for clients that have message-tags, `id` is
     the tag by which the sender's client recognises its message, and for that client alone. Both as they are sent.
+    `line` is the IRC line that says it, whose limit has cut `text`: protocol/length_limit.py makes it.
     """
 
     by: Session
@@ -22,6 +23,7 @@ class Said:
     number: int
     tags: str = ""
     id: str = ""
+    line: bytes = b""
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from mpchat.chat.events import Invited, Joined, Kicked, Left, ModesSet, Parted, 
 from mpchat.chat.names import fold, full_mask, valid_channel, valid_nick
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
+from mpchat.messages import ConnectionId
 from mpchat.settings import ChatSettings
 
 LOBBY = "#lobby"
@@ -29,7 +30,7 @@ class Hub:
 
     def __init__(self, settings: ChatSettings, wall: int) -> None:
         self.settings = settings
-        self.sessions: dict[int, Session] = {}
+        self.sessions: dict[ConnectionId, Session] = {}
         self.nicks: dict[str, Session] = {}  # folded; a nickname is claimed before registration has ended
         self.channels: dict[str, Channel] = {}
         self.departed: deque[Departed] = deque(maxlen=settings.departed_names)
@@ -95,7 +96,7 @@ class Hub:
 
     # Coming and going
 
-    def connect(self, id: int, host: str) -> Session:
+    def connect(self, id: ConnectionId, host: str) -> Session:
         self.arrivals += 1
         session = self.sessions[id] = Session(id, host, self.arrivals)
         return session

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mpchat.messages import ConnectionId
+
 if TYPE_CHECKING:
     from mpchat.chat.channels import Channel
 
@@ -30,7 +32,7 @@ class Session:
         "wallops",
     )
 
-    def __init__(self, id: int, host: str, order: int = 0) -> None:
+    def __init__(self, id: ConnectionId, host: str, order: int = 0) -> None:
         self.id = id
         self.order = order  # of arrival: see Hub.arrivals
         self.host = host

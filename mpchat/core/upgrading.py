@@ -27,7 +27,7 @@ def _to_4(values: Values) -> Values:
 
     When a channel of that time began is not known: it keeps all the past of its name.
     """
-    (started, utc_offset, wall, mono), wording, hub, attached, groups, rest = values
+    (started, utc_offset, wall, mono), settings, hub, connections, groups, rest = values
     (departed, born, said, *counts), sessions, channels, dormant, deduplication = hub
     hub = (
         (departed, born, said, len(channels) + len(sessions), len(departed), *counts),
@@ -36,16 +36,16 @@ def _to_4(values: Values) -> Values:
         [(mono + min(max(0, until * 1000 - wall), _DORMANT_MS), _channel_4(channel, 0)) for until, channel in dormant],
         deduplication,
     )
-    attached = [
-        (_attachment_4(*own), *others, None if asked is None else _question_4(*asked))
-        for own, *others, asked in attached
+    connections = [
+        (_connection_4(*own), *others, None if asked is None else _question_4(*asked))
+        for own, *others, asked in connections
     ]
     *others, facts = rest
     rest = (*others, [(*fact, utc_offset) for fact in facts])
-    return (started, utc_offset, wall, mono), wording, hub, attached, groups, rest
+    return (started, utc_offset, wall, mono), settings, hub, connections, groups, rest
 
 
-def _attachment_4(*own: Any) -> Values:
+def _connection_4(*own: Any) -> Values:
     """It has neither waited for its client yet nor been given much; and is not leaving."""
     return *own[:5], 0, 0, *own[5:7], "", *own[7:]
 
@@ -62,4 +62,18 @@ def _question_4(kind: str, about: Any, since: int) -> Values:
     return kind, (room, max(number, since, 0), limit, number < 0)
 
 
-UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4}
+def _to_5(values: Values) -> Values:
+    """A connection has its dialect's name, and its capabilities once."""
+    times, settings, hub, connections, groups, rest = values
+    connections = [(own, dialect_name(is_plain), *others) for own, (is_plain, _), *others in connections]
+    return times, settings, hub, connections, groups, rest
+
+
+def dialect_name(value: str | bool) -> str:
+    """A dialect's name, as messages have it. In states before version 5, and in their journals: is it plain text?"""
+    if isinstance(value, bool):
+        return "plain" if value else "irc"
+    return value
+
+
+UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5}

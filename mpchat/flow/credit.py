@@ -6,25 +6,20 @@ numbers in the messages: the broker grants, the worker spends, and a new process
 
 
 class SendWindow:
-    """What a worker may still send to the broker. While the window is empty, the worker reads no client's socket."""
+    """What a worker may still send to the broker. At or below 0 the worker reads no client's socket.
+
+    It takes what it sends from `left`, which may go below 0 by one read.
+    """
 
     def __init__(self, credit: int) -> None:
-        self._left = credit
-
-    @property
-    def empty(self) -> bool:
-        return self._left <= 0
-
-    def spend(self, size: int) -> None:
-        """May go below zero by the size of one read."""
-        self._left -= size
+        self.left = credit
 
     def earn(self, size: int) -> None:
-        self._left += size
+        self.left += size
 
 
 class CreditLedger:
-    """The broker's account of all workers' credit: how much to give back to each, and whether to.
+    """The broker's account of all workers' credit: how much to give back to each, and whether to. Sizes in bytes.
 
     Credit goes back only while every worker keeps up with its stream. So a worker that lags slows the clients that
     send, down to their own TCP windows, instead of filling the memory with undelivered items.
@@ -32,36 +27,46 @@ class CreditLedger:
 
     def __init__(self, workers: int, lag_limit: int) -> None:
         self._limit = lag_limit
-        self._owed = [0] * workers
+        self._owed: dict[int, int] = {}  # by worker, what is not 0
         self._sent = [0] * workers
         self._applied = [0] * workers
+        self._late: dict[int, None] = {}  # the workers that lag
+
+    @property
+    def lagging(self) -> bool:
+        """Does any worker lag behind its stream by more than the limit?"""
+        return bool(self._late)
 
     def received(self, worker: int, size: int) -> None:
         """Input of this size from this worker has been applied: its credit is owed."""
-        self._owed[worker] += size
+        if size:
+            self._owed[worker] = self._owed.get(worker, 0) + size
 
     def sent(self, worker: int, size: int) -> None:
         """Items of this size were put to this worker."""
         self._sent[worker] += size
+        self._judge(worker)
 
     def applied(self, worker: int, total: int) -> None:
         """The worker has applied so many bytes of its stream in all."""
         self._applied[worker] = total
+        self._judge(worker)
 
     def reset(self, worker: int) -> None:
         """The worker has ended, or begins with a full send window: what was sent to it before counts no more."""
         self._applied[worker] = self._sent[worker] = 0
-        self._owed[worker] = 0
+        self._owed.pop(worker, None)
+        self._judge(worker)
 
-    @property
-    def lagging(self) -> bool:
-        return any(sent - applied > self._limit for sent, applied in zip(self._sent, self._applied, strict=True))
+    def _judge(self, worker: int) -> None:
+        if self._sent[worker] - self._applied[worker] > self._limit:
+            self._late[worker] = None
+        else:
+            self._late.pop(worker, None)
 
     def pay(self) -> dict[int, int]:
         """What each worker gets back now: all that is owed, or nothing while a worker lags."""
-        if self.lagging:
+        if self._late or not self._owed:
             return {}
-        due = {worker: owed for worker, owed in enumerate(self._owed) if owed}
-        for worker in due:
-            self._owed[worker] = 0
+        due, self._owed = self._owed, {}
         return due

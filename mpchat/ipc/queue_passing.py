@@ -6,7 +6,7 @@ it gathers the descriptors, which then travel over a link (SCM_RIGHTS), and the 
 semaphores travel by name, so the maker of the queue must keep it until the receiver has loaded it.
 
 This leans on how multiprocessing pickles a queue: tests/ipc/test_queue_passing.py holds for each CPython from 3.10 to
-3.14 that the machine has. (transport.py uses a queue's own pipe and semaphore; resource_tracker.py the process of
+3.14 that the machine has. (queue_transport.py uses a queue's own pipe and semaphore; resource_tracker.py the process of
 multiprocessing's that comes with them. tests/ipc/private_parts.py names all of it.)
 """
 

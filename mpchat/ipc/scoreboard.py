@@ -21,7 +21,6 @@ ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, SPARE_ROW, FIRST_WORKER_ROW = range(5)
 _DISK, _BEAT, _COUNTED = range(3)
 _CELLS = _COUNTED + len(COUNTERS)
 _CELL_BYTES = 8
-_ZEROS = dict.fromkeys(COUNTERS, 0)
 
 
 def row_of(role: str) -> int:
@@ -64,10 +63,22 @@ class Scoreboard:
         self._cells[row * _CELLS + _DISK] = 0
         self.write(row)
 
-    def write(self, row: int, **counters: int) -> None:
-        """Set all counters of a row by name, those left out to 0, and the beat."""
-        values = {**_ZEROS, **counters}.values()  # in the order of COUNTERS
-        self._cells[row * _CELLS + _BEAT : (row + 1) * _CELLS] = array("q", (time.monotonic_ns(), *values))
+    def write(
+        self,
+        row: int,
+        clients: int = 0,
+        records: int = 0,
+        items: int = 0,
+        deliveries: int = 0,
+        sends: int = 0,
+        bytes_out: int = 0,
+        turns: int = 0,
+        position: int = 0,
+    ) -> None:
+        """Set all counters of a row, in the order of COUNTERS, and the beat."""
+        now = time.monotonic_ns()
+        values = array("q", (now, clients, records, items, deliveries, sends, bytes_out, turns, position))
+        self._cells[row * _CELLS + _BEAT : (row + 1) * _CELLS] = values
 
     def read(self, row: int) -> dict[str, int]:
         return dict(zip(COUNTERS, self._cells[row * _CELLS + _COUNTED : (row + 1) * _CELLS], strict=True))

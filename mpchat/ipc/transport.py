@@ -1,136 +1,169 @@
-"""A lane: the two queues between one worker and the broker. One writer and one reader each, ever.
+"""A transport: how a worker and the broker send each other messages, in order, both ways. This file is the contract.
 
-    worker  -- up: multiprocessing.Queue -->  broker
-    worker  <-- down: multiprocessing.Queue --  broker
+    worker  -- put() -- pair: one pipe, queue or socket for each direction, or one for both -- take() -->  broker
 
-put() hands the batch to the queue's feeder thread and never blocks: credits, not maxsize, bound what is under way.
-Reading goes past Queue.get(): that would block in the middle of a frame whose writer was stopped, and would unpickle
-anything. Each process closes the ends it does not use, so the death of one is an end of file for the other.
+Which one a server has is said by `--ipc`: `queue` (queue_transport.py), `pipe` (pipe_transport.py), or the path of a
+Python file. Such a file, and each of these two, defines one class with the name Pair, which does what TransportPair
+says. A message is made of tuples, lists, numbers, text and bytes. It is to be read by ipc/frames.load(), which refuses
+every class, so that a worker that was taken over by hostile bytes cannot take over the broker.
+
+The supervisor makes a pair and sends it to one worker and to the broker, which are running already: a pair is pickled
+as for a process that is being spawned (queue_passing.py), so sockets and what multiprocessing makes may be parts of it.
+No pair is used again after a death at either end: whatever was under way is lost with it, and sent anew by the new one.
 """
 
-import errno
-import os
-import struct
-from dataclasses import dataclass
-from multiprocessing.context import SpawnContext
-from typing import Any
+import importlib
+import sys
+import traceback
+from types import ModuleType
+from typing import Any, Protocol, cast
 
-from mpchat.ipc import resource_tracker
-from mpchat.ipc.frames import FRAME_BYTES, Progress, load
-from mpchat.messages import BadFrame
+from mpchat.ipc import queue_passing
 
-_READ_BYTES = 1 << 16  # a pipe full (pipe(7))
-_LENGTH = struct.Struct("!i")  # how multiprocessing.connection frames: 4 bytes, or -1 and then 8 for 2 GiB and more
+BUILT_IN = ("queue", "pipe")
 
 
-@dataclass
-class QueuePair:
-    """Both queues. Made by the supervisor, given to one worker and to the broker."""
+class Transport(Protocol):
+    """One end, of one process. Its owner waits with a poller, and nothing here ever waits."""
 
-    up: Any
-    down: Any
+    ended: bool  # the other side is gone, and all that it had sent has been taken; or it has sent what is no message
 
-    @classmethod
-    def make(cls, context: SpawnContext) -> "QueuePair":
-        """Raises OSError where the kernel has no descriptor, no room for a semaphore, or no process for the tracker."""
-        # Not left to the queue: what it says first to a tracker that has died is lost (CPython 3.14), and the next one
-        # complains by a traceback when a semaphore goes that it has never heard of.
-        resource_tracker.ensure_running()
-        return cls(context.Queue(), context.Queue())
+    def put(self, message: Any, /) -> None:
+        """Send a message. Never blocks: what the system does not take at once is kept, and credits bound how much.
 
-    def at_worker(self) -> "Transport":
-        return Transport(source=self.down, sink=self.up)
-
-    def at_broker(self) -> "Transport":
-        return Transport(source=self.up, sink=self.down)
-
-    def let_go(self) -> None:
-        """The supervisor's part is over once both sides have opened the queues: it keeps no end of the pipes.
-
-        The caller then drops the objects, and with them go the semaphores' names: from then on nothing is left in
-        /dev/shm, however the server ends.
+        A message to a side that is gone is dropped without a word: take() tells of its end.
         """
-        for queue in (self.up, self.down):
-            queue._reader.close()
-            queue._writer.close()
-
-
-class Transport:
-    """One side of a lane: batches go out by put(), come in by take()."""
-
-    def __init__(self, source: Any, sink: Any) -> None:
-        self._source = source
-        self._sink = sink
-        source._writer.close()
-        sink._reader.close()
-        os.set_blocking(source._reader.fileno(), False)
-        sink._ignore_epipe = True  # a dead peer is noticed as end of file here, not by the feeder thread
-        sink.cancel_join_thread()  # and never keeps this process from ending
-        try:
-            sink._start_thread()  # now, so that no put() can fail where there is none to be had
-        except RuntimeError as error:
-            raise OSError(errno.EAGAIN, str(error)) from error
-        self._fd = int(source._reader.fileno())
-        self._buffer = bytearray(_READ_BYTES)
-        self._stream = bytearray()
-        self._taken = 0  # batches
-        self._progress = Progress()
-        self.ended = False
-
-    def fileno(self) -> int:
-        """Readable when take() has something to do."""
-        return self._fd
-
-    def close(self) -> None:
-        """The other side has died. A lane is not used again: whatever is under way in it is lost, and sent anew."""
-        self._source._reader.close()
-        self._sink.close()
-
-    def put(self, batch: Any) -> None:
-        """Send a batch: tuples, numbers, text and bytes only."""
-        self._sink.put(batch)
 
     def take(self) -> list[Any]:
-        """The batches that have arrived whole. `ended` is set when the other side is gone and all is read.
+        """The messages that have arrived whole, in the order in which they were put; [] if there is none yet.
 
-        Raises BadFrame if what came is no batch; the lane has ended then, and what had come with it is lost.
+        Sets `ended` when the other side is gone and nothing is left. Raises BadFrame if what came is no message;
+        `ended` is true then.
         """
-        try:
-            size = os.readv(self._fd, [self._buffer])  # os.read() would map and unmap a buffer of that size each time
-        except BlockingIOError:
-            return []
-        if not size:
-            self.ended = True
-            return []
-        self._stream += memoryview(self._buffer)[:size]
-        try:
-            batches = self._frames()
-            for _ in batches:
-                # What Queue.get() would do: each put() took one of the 2^31 tokens of the semaphore.
-                self._source._sem.release()
-        except BadFrame:
-            self.ended = True
-            raise
-        except ValueError as error:
-            self.ended = True
-            raise BadFrame("a batch that was not put into the queue") from error
-        self._taken += len(batches)
-        return batches
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when take() has something to do, the end included."""
+
+    @property
+    def unsent(self) -> bool:
+        """Is something waiting for room? False always where another thread does the sending."""
+
+    def write_fileno(self) -> int | None:
+        """A descriptor that is writable when flush() has something to do; it may be fileno()'s. None: never unsent."""
+
+    def flush(self) -> None:
+        """Send what waits, as far as there is room. Does not block."""
 
     def look(self, most: int) -> None:
-        """To be called every LOOK_SECONDS; raises BadFrame if so many looks found the same batch unfinished."""
-        self._progress.look(self._taken, bool(self._stream), most)
+        """To be called every LOOK_SECONDS; raises BadFrame if so many looks found one message unfinished, 0: never.
 
-    def _frames(self) -> list[Any]:
-        batches, at, stream = [], 0, self._stream
-        while len(stream) - at >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(stream, at)
-            if not 0 <= length <= FRAME_BYTES:
-                raise BadFrame(f"a batch of {length} bytes")
-            end = at + _LENGTH.size + length
-            if len(stream) < end:
-                break
-            batches.append(load(bytes(stream[at + _LENGTH.size : end])))
-            at = end
-        del stream[:at]
-        return batches
+        What has begun like a large message may be nonsense, of which no rest ever comes: frames.Progress counts that.
+        """
+
+    def close(self) -> None:
+        """Close this end; its owner has told the poller to forget it. What is unsent is lost."""
+
+
+class TransportPair(Protocol):
+    """Both ends, in the supervisor and on their way from it."""
+
+    @classmethod
+    def make(cls) -> "TransportPair":
+        """A new one. Raises OSError where the system has no room for it; whatever it has opened is closed then."""
+
+    def at_worker(self) -> Transport:
+        """The worker's end, in the worker. To be called once; the other end is closed in this process."""
+
+    def at_broker(self) -> Transport:
+        """The broker's end, in the broker. The same."""
+
+    def let_go(self) -> None:
+        """Close all of it in the supervisor, which calls this once both processes have loaded the pair, or one is dead.
+
+        As long as an end is open here, neither side would notice the death of the other.
+        """
+
+
+_METHODS = ("make", "at_worker", "at_broker", "let_go")
+_SOURCE = "__source__"  # of a module that was made from a file: the text it was made from
+
+
+class NoTransport(Exception):
+    """What `--ipc` names is none: says why, in one line."""
+
+
+def find(ipc: str) -> type[TransportPair]:
+    """The pair's class, by what `--ipc` says; a file's path is absolute. Raises NoTransport.
+
+    Of a file, one pair is made for a trial: what is wrong with it in the supervisor is found before the server starts.
+    """
+    if ipc in BUILT_IN:
+        module = importlib.import_module(f"mpchat.ipc.{ipc}_transport")
+        return cast("type[TransportPair]", module.Pair)
+    try:
+        with open(ipc, "rb") as file:
+            source = file.read()
+    except OSError as error:
+        raise NoTransport(f"{ipc}: {error.strerror}") from error
+    try:
+        pair_class = getattr(_module_of(ipc, source), "Pair", None)
+        if not isinstance(pair_class, type):
+            raise NoTransport(f"{ipc} defines no class with the name Pair")
+        if lacking := [name for name in _METHODS if not callable(getattr(pair_class, name, None))]:
+            raise NoTransport(f"{ipc}: its Pair has no {lacking[0]}()")
+        found = cast("type[TransportPair]", pair_class)
+        pair = found.make()
+        try:
+            dump_pair(pair)
+        finally:
+            pair.let_go()
+    except NoTransport:
+        raise
+    except (Exception, SystemExit) as error:  # it is the user's code, which may fail in any way
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == ipc]
+        where = f"{ipc}, line {lines[-1]}" if lines else ipc
+        raise NoTransport(f"{where}: {type(error).__name__}: {error}") from error
+    return found
+
+
+def dump_pair(pair: TransportPair) -> tuple[bytes, tuple[int, ...]]:
+    """The pickle of a pair, and the descriptors to send along; they stay the caller's."""
+    return queue_passing.dump((_Module(sys.modules[type(pair).__module__]), pair))
+
+
+def load_pair(data: bytes, fds: list[int]) -> TransportPair:
+    """The inverse of dump_pair(), in another process: `fds` are the descriptors that came with it, in their order."""
+    _, pair = queue_passing.load(data, fds)
+    return cast("TransportPair", pair)
+
+
+class _Module:
+    """In front of a pair in its pickle: where it was defined in a file, loading this makes that file's module.
+
+    The module's text travels along: all processes of a server run what it was started with, whatever has become of the
+    file since.
+    """
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        source = getattr(self._module, _SOURCE, None)
+        return (str, ()) if source is None else (_module_of, (self._module.__file__, source))
+
+
+def _module_of(path: str, source: bytes) -> ModuleType:
+    """The module of a file with this text; made once in each process, under a name that a pickle can say."""
+    name = "ipc:" + path.replace(".", "_")  # a dot would stand for a package
+    if name in sys.modules:
+        return sys.modules[name]
+    module = ModuleType(name)
+    module.__file__ = path
+    setattr(module, _SOURCE, source)
+    sys.modules[name] = module  # before it runs: a dataclass looks itself up there
+    try:
+        exec(compile(source, path, "exec"), vars(module))
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

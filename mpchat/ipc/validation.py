@@ -5,7 +5,7 @@ it; the reader goes on. The checks of what comes with each line are written for 
 takes 50 ns, half a percent of what a line costs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from mpchat.messages import Entry, Item, Record, UnknownMessage
 
@@ -13,7 +13,7 @@ Types = tuple[type, ...]
 
 _INPUT = {"line": bytes, "part": bytes, "overlong": bool, "rest": bool}  # the last value of these records, all of 4
 _RECORDS: dict[str, Types] = {  # the other records of a worker
-    "open": (str, int, int, bool, str),
+    "open": (str, int, int, str, str),
     "gone": (str, int, str),
     "silent": (str, int),
     "drained": (str, int, int),
@@ -37,8 +37,8 @@ _DRAIN: Types = (int, int)
 _ROW: Types = (int, int, str, str, str, str)  # and the offset from UTC, or None
 
 
-def check_records(worker: int, records: list[Record]) -> None:
-    """Raises UnknownMessage at a record that this worker may not send."""
+def check_records(worker: int, dialects: Container[str], records: list[Record]) -> None:
+    """Raises UnknownMessage at a record that this worker may not send, or of a dialect that is none of these."""
     types = _INPUT
     try:
         for record in records:
@@ -46,7 +46,9 @@ def check_records(worker: int, records: list[Record]) -> None:
                 kind, connection, end, what = record
                 if types[kind] is what.__class__ and connection.__class__ is int and end.__class__ is int:
                     continue
-            elif _has_types(record, _RECORDS) and (record[0] != "open" or record[1] == worker):
+            elif _has_types(record, _RECORDS) and (
+                record[0] != "open" or (record[1] == worker and record[3] in dialects)
+            ):
                 continue
             raise UnknownMessage(record)
     except (KeyError, TypeError) as error:  # an unknown word, or one that is no text

@@ -18,18 +18,12 @@ NAMES = {
     "server-time": SERVER_TIME,
 }
 _RELAYED = SERVER_TIME | MESSAGE_TAGS
-
-PLAIN = -1  # the profile of the plain text dialect; IRC's profiles are the relayed bits
+PROFILES: tuple[int, ...] = (0, SERVER_TIME, MESSAGE_TAGS, SERVER_TIME | MESSAGE_TAGS)
 
 
 def profile(capabilities: int) -> int:
     """The wire profile of an IRC client with these capabilities."""
     return capabilities & _RELAYED
-
-
-def knows_tags(profile: int) -> bool:
-    """May its clients be sent any tag?"""
-    return profile != PLAIN and bool(profile & MESSAGE_TAGS)
 
 
 def listed(capabilities: int) -> str:

@@ -6,7 +6,8 @@ It begins with the room: what was said in an earlier one of the same name, perha
 from typing import Any
 
 from mpchat.chat.channels import Channel
-from mpchat.protocol.context import Peer, Question
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.outcomes import Question
 
 # number, wall ms, room (casefolded), nick!user@host, "PRIVMSG", "NOTICE" or GAP, text, and the minutes by which local
 # time was ahead of UTC when it was said (None: nobody knows any more)
@@ -27,9 +28,9 @@ def after(channel: Channel, number: int, limit: int) -> Question:
     return Question("history", (channel.folded, max(number, channel.since), limit, False))
 
 
-def room_asked(peer: Peer, question: Question) -> Channel | None:
+def room_asked(connection: Connection, question: Question) -> Channel | None:
     """The channel a question was about; None if the one who asked has had to leave it meanwhile."""
-    return peer.session.channels.get(question.about[0])
+    return connection.session.channels.get(question.about[0])
 
 
 def told(question: Question, rows: list[tuple[Any, ...]]) -> list[Row]:

@@ -1,28 +1,33 @@
-"""How long a message may be: what one IRC line still holds behind its sender's prefix, whatever dialect said it.
+"""How long a message may be: what one IRC line holds behind its sender's prefix, whatever dialect said it.
 
-It is cut once, here, and that text goes to everybody; a message that fits one reader's line fits every reader's.
+The IRC line is made first, and where it is too long its text is cut, once: the cut text goes to every client, so a
+message that fits one reader's line fits every reader's.
 """
 
 from mpchat.chat.events import Said
 from mpchat.chat.text import CTCP
-from mpchat.protocol.message import BODY_BYTES, cut
+from mpchat.protocol.message import LINE_BYTES, cut
 
 ACTION = CTCP + "ACTION "  # how IRC says /me
 VERBS = {False: "PRIVMSG", True: "NOTICE"}  # IRC's command for what is a notice, and what is not
-_FRAME = len(":" + " " + " " + " :")
 
 
 def fit(said: Said) -> Said:
-    """The same, its text cut so that `:prefix VERB target :text` is one line."""
-    names = said.by.prefix + said.target
+    """The same with its line, `:prefix VERB target :text` CR LF, of at most 512 bytes (RFC 2812 section 2.3)."""
     text = said.text
-    if (len(names) + len(text)) * 4 + 16 <= BODY_BYTES:  # surely short enough: no need to count bytes
-        return said
-    room = BODY_BYTES - _FRAME - len(VERBS[said.notice]) - len(names.encode())
-    said.text = cut(text, room)
-    if said.text != text and text.startswith(CTCP) and text.endswith(CTCP):
-        said.text = cut(text, room - 1) + CTCP  # a cut action stays an action
+    said.line = _line(said)
+    excess = len(said.line) - LINE_BYTES
+    if excess > 0:
+        room = len(text.encode()) - excess
+        said.text = cut(text, room)
+        if text.startswith(CTCP) and text.endswith(CTCP):
+            said.text = cut(text, room - 1) + CTCP  # a cut action stays an action
+        said.line = _line(said)
     return said
+
+
+def _line(said: Said) -> bytes:
+    return f":{said.by.prefix} {VERBS[said.notice]} {said.target} :{said.text}\r\n".encode()
 
 
 def action(text: str) -> str | None:

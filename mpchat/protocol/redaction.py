@@ -1,27 +1,20 @@
 """Secrets never reach the core, its records, the journal or a log: a password is replaced before anybody sees it.
 
-Withheld keeps it until the core asks whether it was the right one. Should it die with its broker, the line that had the
-password is still in the kernel, and comes again. Pure.
+Redaction keeps it until the core asks whether it was the right one. Should it die with its broker, the line that had
+the password is still in the kernel, and comes again. Pure.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
-from mpchat.chat.text import clean, spoiled
+from mpchat.messages import ConnectionId, Line, Part, Record
+from mpchat.protocol.dialect import DIALECTS, Dialect
 from mpchat.protocol.message import LINE_BYTES, TAG_BYTES
-from mpchat.protocol.telnet import goes_on, without_commands
 
-Record = tuple[Any, ...]
+Kind = Literal["line", "part"]
 
-# Tags, a prefix and spaces may stand before an IRC command; the secret is what follows PASS, or OPER's second word; an
-# empty one is none, and answered with 461.
-_IRC = re.compile("( *(?:@[^ ]* +)?(?::[^ ]* +)?(?:PASS +|OPER +[^ ]+ +)(?::|(?![: ])))(.+)", re.IGNORECASE | re.ASCII)
-_PLAIN = re.compile("(/pass +)(.+)", re.IGNORECASE | re.ASCII)
-# No line that begins otherwise can hold one: what clean() and strip() take away may stand before it.
-_FIRST = frozenset(b"pPoO/@:") | frozenset(range(0x21)) | frozenset(range(0x7F, 0x100))
 _REPLACED = b"*"
 _WAITING_BYTES = TAG_BYTES + LINE_BYTES  # a longer line is nobody's password; and it is within a worker's window
 
@@ -42,21 +35,28 @@ class Redaction:
     """Between a batch of records and the core."""
 
     def __init__(self) -> None:
-        self._is_plain: dict[int, bool] = {}  # of each open connection
-        self._secrets: dict[tuple[int, int], str] = {}
-        self._begun: dict[int, Begun] = {}
-        self._before: tuple[dict[int, Begun], list[int]] = {}, []  # what begun was before the last block; who is new
+        self._dialects: dict[ConnectionId, Dialect] = {}  # of each open connection
+        self._secrets: dict[tuple[ConnectionId, int], str] = {}
+        self._begun: dict[ConnectionId, Begun] = {}
+        self._before: tuple[dict[ConnectionId, Begun], list[ConnectionId]] = (
+            {},
+            [],
+        )  # what begun was before the last block; who is new
 
-    def resume(self, connection: int, is_plain: bool, end: int, part: bytes) -> None:
+    def resume(self, connection: ConnectionId, dialect: str, end: int, part: bytes) -> None:
         """A connection from before we began: `part`, which ends there, begins a line of which more will come."""
-        self._is_plain[connection] = is_plain
+        self._dialects[connection] = DIALECTS[dialect]
         if part:
             self._begun[connection] = Begun(end, part, part)
 
     def take_block(self, block: list[Record]) -> list[Record]:
         """Records as everybody may see them."""
-        self._before = self._begun.copy(), []
-        return [self.take(record) for record in block]
+        begun = self._begun
+        self._before = begun.copy(), []
+        return [  # PRIVMSG is most of what comes, and holds none
+            record if record[0] == "line" and record[3][:2] == b"PR" and not begun else self.take(record)
+            for record in block
+        ]
 
     def undo(self) -> None:
         """The last block has not happened: it comes again, perhaps otherwise divided."""
@@ -66,38 +66,39 @@ class Redaction:
 
     def take(self, record: Record) -> Record:
         """The record as everybody may see it."""
-        kind = record[0]
-        if kind == "line" or kind == "part":
-            if record[3][:2] == b"PR" and not self._begun:  # PRIVMSG is most of what comes
-                if kind == "part":
-                    self._begin(record[1], Begun(record[2], record[3], record[3]))
-                return record
-            return self._take_input(*record)
-        if kind == "open":
-            if record[2] not in self._is_plain:
-                self._before[1].append(record[2])
-            self._is_plain[record[2]] = record[3]
-        elif kind == "overlong":
-            self._begun.pop(record[1], None)
+        match record:
+            case ("line" | "part" as kind, connection, end, data):
+                return self._take_input(kind, connection, end, data)
+            case ("open", _, connection, dialect, _):
+                if connection not in self._dialects:
+                    self._before[1].append(connection)
+                self._dialects[connection] = DIALECTS[dialect]
+            case ("overlong", connection, *_):
+                self._begun.pop(connection, None)
+            case _:
+                pass  # no other record holds what a client has typed
         return record
 
-    def _take_input(self, kind: str, connection: int, end: int, data: bytes) -> Record:
+    def _take_input(
+        self, kind: Literal["line", "part"], connection: ConnectionId, end: int, data: bytes
+    ) -> Line | Part:
         start = end - len(data) - (kind == "line")  # a line's LF was not forwarded
         begun = self._begun.pop(connection, None) or Begun(start, b"", b"")
         if end <= begun.end:  # it comes twice: the core drops it by its offset
             self._begin(connection, begun)
-            return (kind, connection, begun.start + len(begun.shown), b"")
+            return _input(kind, connection, begun.start + len(begun.shown), b"")
         # What waits in the kernel is forwarded again if a worker dies, together with what has come since.
         whole, shown = begun.came[: max(0, start - begun.start)] + data, begun.shown
         is_over, line_end = kind == "line", b""
-        if is_over and self._is_plain.get(connection, False) and goes_on(whole):
-            is_over, line_end = False, b"\n"  # a byte of a telnet command: the dialect goes on reading this line
+        dialect = self._dialects.get(connection)
+        if is_over and dialect is not None and dialect.is_unfinished(whole):
+            is_over, line_end = False, b"\n"  # a byte of the line: the dialect goes on reading it
         text = whole.removesuffix(b"\r") if is_over else whole  # its line end is no secret
-        found = self._find(connection, text, shown) if text and text[0] in _FIRST else None
+        found = _find(dialect, text, shown)
         if found is not None:
             visible = found[0]
             if is_over:
-                if connection in self._is_plain:
+                if connection in self._dialects:
                     self._secrets[connection, end] = found[1].strip()
             elif len(whole) <= _WAITING_BYTES:
                 # Only what stands before the secret is taken; the rest waits in the kernel until the line is whole.
@@ -113,58 +114,58 @@ class Redaction:
             self._begin(connection, Begun(end, whole + line_end, shown + data + line_end))
         elif found is not None and begun.came:
             self._begin(connection, Begun(end, b"", b""))  # should the end of it come twice
-        return (kind, connection, end, data)
+        return _input(kind, connection, end, data)
 
-    def _begin(self, connection: int, begun: Begun) -> None:
-        if connection in self._is_plain:  # one that has closed would never be forgotten
+    def _begin(self, connection: ConnectionId, begun: Begun) -> None:
+        if connection in self._dialects:  # one that has closed would never be forgotten
             self._begun[connection] = begun
 
-    def _find(self, connection: int, line: bytes, shown: bytes) -> tuple[bytes, str] | None:
-        """What stands before a secret, and the secret; the former begins with what has been shown of the line."""
-        found = _in_plain_text(line)  # in either dialect: a plain one's last lines come after closed()
-        if found is not None:
-            visible = found[1].encode()
-            is_enough = (visible + _REPLACED).startswith(shown)
-            return visible if is_enough else line[: _before_secret(line, shown)], found[2]
-        if self._is_plain.get(connection, False):
-            return None
-        text = line.decode(errors="replace")
-        found = _IRC.fullmatch(spoiled(text))  # as the dialect divides it: a tab or a control character is no space
-        if found is not None:
-            return text[: found.end(1)].encode(), clean(text[found.end(1) :])
-        found = _IRC.fullmatch(clean(text))  # as somebody may have meant it
-        return (found[1].encode(), found[2]) if found is not None else None
-
-    def secret(self, connection: int, end: int) -> str:
+    def secret(self, connection: ConnectionId, end: int) -> str:
         """What stood in the line that ended there."""
         return self._secrets.get((connection, end), "")
 
-    def closed(self, connection: int) -> None:
+    def closed(self, connection: ConnectionId) -> None:
         """Whatever comes of it now comes too late to be asked about."""
-        self._is_plain.pop(connection, None)
+        self._dialects.pop(connection, None)
         self._begun.pop(connection, None)
         self._secrets = {place: secret for place, secret in self._secrets.items() if place[0] != connection}
 
-    def settle(self, dealt_with: Callable[[int], int]) -> None:
+    def commit(self, dealt_with: Callable[[ConnectionId], int]) -> None:
         """Drop the secrets of lines that end before dealt_with(connection), or there: nobody will ask for them."""
-        waiting = {place: secret for place, secret in self._secrets.items() if place[1] > dealt_with(place[0])}
-        self._secrets = waiting
+        if self._secrets:
+            secrets = self._secrets.items()
+            self._secrets = {place: secret for place, secret in secrets if place[1] > dealt_with(place[0])}
 
 
-def _in_plain_text(line: bytes) -> re.Match[str] | None:
-    """As the plain dialect reads a line."""
-    return _PLAIN.fullmatch(clean(without_commands(line).decode(errors="replace")).strip())
+def _input(kind: Kind, connection: ConnectionId, end: int, data: bytes) -> Line | Part:
+    return ("line", connection, end, data) if kind == "line" else ("part", connection, end, data)
 
 
-def _before_secret(line: bytes, shown: bytes) -> int:
+def _find(dialect: Dialect | None, line: bytes, shown: bytes) -> tuple[bytes, str] | None:
+    """What stands before a secret, and the secret; the former begins with what has been shown of the line.
+
+    A connection's last lines may come after closed(): then its dialect is any.
+    """
+    for each in DIALECTS.values() if dialect is None else (dialect,):
+        found = each.secret_in(line)
+        if found is not None:
+            visible, secret = found
+            if not (visible + _REPLACED).startswith(shown):
+                visible = line[: _before_secret(each, line, shown)]
+            return visible, secret
+    return None
+
+
+def _before_secret(dialect: Dialect, line: bytes, shown: bytes) -> int:
     """How long the beginning of a line is that holds nothing of its secret, though one byte more does.
 
     Bytes that mean nothing may stand anywhere, so it is looked for by halves.
     """
-    without, within = len(shown) if line.startswith(shown) and _in_plain_text(shown) is None else 0, len(line)
+    is_clear = line.startswith(shown) and dialect.secret_in(shown) is None
+    without, within = len(shown) if is_clear else 0, len(line)
     while within - without > 1:
         middle = (without + within) // 2
-        if _in_plain_text(line[:middle]) is None:
+        if dialect.secret_in(line[:middle]) is None:
             without = middle
         else:
             within = middle

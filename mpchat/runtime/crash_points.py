@@ -7,11 +7,10 @@ is a text that kills each broker that is about to apply a record with it, as a b
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-Record = TypeVar("Record", bound=tuple[object, ...])
-Result = TypeVar("Result")
+from mpchat.messages import Record
 
 STEPS = (
     "acceptor: accepted",  # a client of which no other process knows: the one known hole
@@ -44,6 +43,8 @@ STEPS = (
     "recorder: synced",
 )
 
+Thing = TypeVar("Thing")
+
 _orders = os.environ.get("MPCHAT_CRASH", "")
 _poison = os.environ.get("MPCHAT_POISON", "").encode()
 _reached: dict[str, int] = {}  # by order: how often this process has reached its step
@@ -52,6 +53,17 @@ _reached: dict[str, int] = {}  # by order: how often this process has reached it
 def crash_point(step: str) -> None:
     """Kill this process if that is ordered for this step, which is one of STEPS."""
     if _orders:
+        _kill_if_ordered(step)
+
+
+def between(things: Iterable[Thing], step: str) -> Iterable[Thing]:
+    """The same things, with a crash point behind each; without a test that orders deaths, the iterable itself."""
+    return _with_crash_points(things, step) if _orders else things
+
+
+def _with_crash_points(things: Iterable[Thing], step: str) -> Iterator[Thing]:
+    for thing in things:
+        yield thing
         _kill_if_ordered(step)
 
 
@@ -73,15 +85,13 @@ def _kill_if_ordered(step: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def with_poison(apply: Callable[[Record], Result]) -> Callable[[Record], Result]:
-    """The same function; in a test of poison, one that kills the process at some record."""
-    return _deadly(apply) if _poison else apply
+def with_poison(records: Iterable[Record]) -> Iterable[Record]:
+    """The same records; in a test of poison, the process is killed at one of them."""
+    return _deadly(records) if _poison else records
 
 
-def _deadly(apply: Callable[[Record], Result]) -> Callable[[Record], Result]:
-    def apply_or_die(record: Record) -> Result:
+def _deadly(records: Iterable[Record]) -> Iterator[Record]:
+    for record in records:
         if any(isinstance(value, bytes) and _poison in value for value in record):
             os.kill(os.getpid(), signal.SIGKILL)
-        return apply(record)
-
-    return apply_or_die
+        yield record

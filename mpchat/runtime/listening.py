@@ -44,13 +44,16 @@ def _listen(settings: Settings, port: int) -> socket.socket:
     return sock
 
 
-def prepare(sock: socket.socket, is_plain: bool, settings: Settings) -> None:
-    """Set up an accepted socket. O_NONBLOCK belongs to the open file description: a passed descriptor keeps it."""
+def prepare(sock: socket.socket, keepalive: bool, settings: Settings) -> None:
+    """Set up an accepted socket. O_NONBLOCK belongs to the open file description: a passed descriptor keeps it.
+
+    `keepalive`: TCP itself must find out that the client is unreachable, because nothing else will.
+    """
     sock.setblocking(False)
     # Nagle would hold a line back until the one before is acknowledged: eight times slower under load.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.send_buffer_bytes)
-    if is_plain:  # nc answers no PING, so TCP itself must find out that the client is unreachable
+    if keepalive:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVE.items():
             with contextlib.suppress(AttributeError, OSError):  # not every system has each of them

@@ -10,13 +10,19 @@ import select
 import selectors
 import socket
 import sys
-from typing import Protocol
+from typing import Literal, Protocol, cast
 
 
 class Source(Protocol):
     """Anything with a file descriptor."""
 
     def fileno(self) -> int: ...
+
+
+class Stream(Source, Protocol):
+    """A client's socket. The poller sets `urgent` when the kernel reports urgent data; it stays set."""
+
+    urgent: bool
 
 
 Event = tuple[Source, bool, bool, bool]  # the source, readable (or at its end), writable, the peer has closed
@@ -34,30 +40,42 @@ _HUNG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR if hasattr(sele
 class EdgePoller:
     """epoll(7): edge-triggered for streams (client sockets), level-triggered for everything else."""
 
+    one_shot: Literal[False] = False  # an edge is told of each time: there is nothing to rearm
+
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._sources: dict[int, Source] = {}
+        self._outputs: dict[int, int] = {}  # by a source's descriptor: another one, of its output, that is waited for
 
     def watch(self, source: Source, stream: bool = False) -> None:
         """Wait for `source` to be readable. A stream is edge-triggered, and waited for both ways."""
-        edge = select.EPOLLET | select.EPOLLOUT | select.EPOLLRDHUP if stream else 0
+        edge = select.EPOLLET | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLPRI if stream else 0
         self._sources[source.fileno()] = source
         self._epoll.register(source.fileno(), select.EPOLLIN | edge)
 
-    def want_write(self, source: Source, wanted: bool) -> None:
-        """For a source that is not a stream: report also that it is writable."""
-        self._epoll.modify(source.fileno(), select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+    def want_write(self, source: Source, wanted: bool, output: int | None = None) -> None:
+        """For a source that is not a stream: report also that it, or `output`, to which it writes, is writable."""
+        fd = source.fileno()
+        if output is None or output == fd:
+            self._epoll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+        elif wanted and fd not in self._outputs:
+            self._epoll.register(output, select.EPOLLOUT)
+            self._outputs[fd], self._sources[output] = output, source
+        elif not wanted:
+            self._forget_output(fd)
 
-    def rearm(self, sock: socket.socket, write: bool, unread: int) -> None:
-        """Report again: input beyond the `unread` bytes that lie there, and room for output if `write`.
-
-        Edge-triggered epoll does so by itself; OneShotPoller needs the call after each event of a stream.
-        """
+    def _forget_output(self, fd: int) -> None:
+        output = self._outputs.pop(fd, None)
+        if output is not None:
+            self._epoll.unregister(output)
+            del self._sources[output]
 
     def forget(self, source: Source) -> None:
         """To be called before the source is closed: epoll reports a closed one while another process has the file."""
-        self._epoll.unregister(source.fileno())
-        del self._sources[source.fileno()]
+        fd = source.fileno()
+        self._epoll.unregister(fd)
+        del self._sources[fd]
+        self._forget_output(fd)
 
     def wait(self, timeout: float | None) -> list[Event]:
         """Block for `timeout` seconds at most, None: until something happens."""
@@ -65,6 +83,8 @@ class EdgePoller:
         for fd, mask in self._epoll.poll(-1 if timeout is None else max(0.0, timeout)):
             source = self._sources.get(fd)
             if source is not None:
+                if mask & select.EPOLLPRI:  # only streams are watched for it
+                    cast(Stream, source).urgent = True
                 readable, writable = bool(mask & ~select.EPOLLOUT), bool(mask & select.EPOLLOUT)
                 events.append((source, readable, writable, bool(mask & _HUNG_UP)))
         return events
@@ -76,19 +96,33 @@ class OneShotPoller:
     After an event a stream is not watched until rearm(). SO_RCVLOWAT then hides the bytes that were reported already.
     """
 
+    one_shot: Literal[True] = True
+
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._streams: set[int] = set()
         self._resting: dict[int, Source] = {}
+        self._outputs: dict[int, int] = {}
 
     def watch(self, source: Source, stream: bool = False) -> None:
         if stream:
             self._streams.add(source.fileno())
         self._selector.register(source.fileno(), selectors.EVENT_READ, source)
 
-    def want_write(self, source: Source, wanted: bool) -> None:
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if wanted else 0)
-        self._selector.modify(source.fileno(), events, source)
+    def want_write(self, source: Source, wanted: bool, output: int | None = None) -> None:
+        fd = source.fileno()
+        if output is None or output == fd:
+            self._selector.modify(fd, selectors.EVENT_READ | (selectors.EVENT_WRITE if wanted else 0), source)
+        elif wanted and fd not in self._outputs:
+            self._selector.register(output, selectors.EVENT_WRITE, source)
+            self._outputs[fd] = output
+        elif not wanted:
+            self._forget_output(fd)
+
+    def _forget_output(self, fd: int) -> None:
+        output = self._outputs.pop(fd, None)
+        if output is not None:
+            self._selector.unregister(output)
 
     def rearm(self, sock: socket.socket, write: bool, unread: int) -> None:
         fd = sock.fileno()
@@ -111,6 +145,7 @@ class OneShotPoller:
         if self._resting.pop(fd, None) is None:
             self._selector.unregister(fd)
         self._streams.discard(fd)
+        self._forget_output(fd)
 
     def wait(self, timeout: float | None) -> list[Event]:
         events: list[Event] = []

@@ -1,6 +1,6 @@
 """The supervisor's children by role: how each is started, given a role, judged, and replaced.
 
-    worker -- transport (two queues) -- broker         worker -- link (a Unix socket) -- acceptor -- listening sockets
+    worker -- transport -- broker         worker -- link (a Unix socket) -- acceptor -- listening sockets
     recorder -- link -- broker
 
 To spawn a process takes a tenth of a second: an interpreter, and all its imports. So every process begins without a
@@ -25,7 +25,7 @@ from mpchat.messages import Farewell, StopAll, StopNow, WorkerNumber
 from mpchat.runtime.first_minute import SPARE, LoadMains
 from mpchat.runtime.log import Log
 from mpchat.runtime.signals import Signals
-from mpchat.settings import Settings
+from mpchat.settings import Secrets, Settings
 from mpchat.store.data_directory import DataDirectory
 from mpchat.supervisor.child import Child, Death, spawn
 from mpchat.supervisor.wiring import Wiring
@@ -47,10 +47,11 @@ class Children:
     def __init__(
         self,
         settings: Settings,
+        secrets: Secrets,
         log: Log,
         selector: selectors.BaseSelector,
         signals: Signals,
-        listeners: list[tuple[socket.socket, bool]],
+        listeners: list[tuple[socket.socket, str]],
         load_mains: LoadMains,
         on_message: Callable[[Child], object],
         reap: Callable[[Child], None],
@@ -58,6 +59,7 @@ class Children:
     ) -> None:
         self.data = data  # passed to broker and recorder only: its lock lives as long as their descriptors
         self.settings, self.log, self.listeners = settings, log, listeners
+        self.secrets = secrets  # for the broker, and nobody else
         self.selector, self.signals = selector, signals
         self.load_mains, self.on_message, self.reap = load_mains, on_message, reap
         self.workers = [f"worker{number}" for number in range(settings.workers)]
@@ -69,7 +71,7 @@ class Children:
         self.vacated: set[str] = set()  # roles that an earlier process has had
         self.failures = {role: Failures(policy_of(role)) for role in (*roles, SPARE)}
         self.starts = Failures(START)
-        self.wiring = Wiring()
+        self.wiring = Wiring(settings.ipc)
         self.scoreboard = Scoreboard.make(FIRST_WORKER_ROW + settings.workers)
         self.is_first = True  # no broker has been ready in this run yet
         self.acceptors = 0  # so many have been started
@@ -141,13 +143,13 @@ class Children:
         """
         args: tuple[object, ...] = ()
         if role == "broker":
-            args = self.data, self.is_first, self.skip()
+            args = self.data, self.is_first, self.skip(), self.secrets
         elif role == "recorder":
             args = (self.data,)
         elif role == "acceptor":
             self.acceptors += 1
             # In a stop they are closed; an acceptor is needed all the same, by workers that wait for "synced".
-            args = [(sock, is_plain) for sock, is_plain in self.listeners if sock.fileno() >= 0], self.acceptors
+            args = [(sock, dialect) for sock, dialect in self.listeners if sock.fileno() >= 0], self.acceptors
         elif role in self.workers:
             args = (self.workers.index(role),)
         self.scoreboard.begin(row_of(role))  # its first beat, and none of its predecessor's counters

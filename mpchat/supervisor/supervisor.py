@@ -26,7 +26,7 @@ from mpchat.runtime.listening import listen
 from mpchat.runtime.log import Log
 from mpchat.runtime.signals import Signals
 from mpchat.runtime.standard_streams import output
-from mpchat.settings import Settings
+from mpchat.settings import Secrets, Settings
 from mpchat.store.data_directory import claim
 from mpchat.supervisor.child import Child, Death
 from mpchat.supervisor.children import Children, works_with
@@ -40,6 +40,7 @@ class Supervisor:
     """One server. run() returns its exit status. `settings.data` and `runtime` must be absolute paths."""
 
     settings: Settings
+    secrets: Secrets
     runtime: Path  # folder of the control socket
     load_mains: LoadMains
     announced: bool = False
@@ -52,9 +53,9 @@ class Supervisor:
 
     def run(self) -> int:
         self.log = Log("supervisor", self.settings.log_level, self.settings.log_json)
-        self.listeners = [(listen(self.settings, self.settings.port), False)]
+        self.listeners = [(listen(self.settings, self.settings.port), "irc")]
         if self.settings.plain_port is not None:
-            self.listeners.append((listen(self.settings, self.settings.plain_port), True))
+            self.listeners.append((listen(self.settings, self.settings.plain_port), "plain"))
         self.ports = [sock.getsockname()[1] for sock, _ in self.listeners]
         data = (
             claim(Path(self.settings.data)) if self.settings.data else None
@@ -65,6 +66,7 @@ class Supervisor:
         self.selector = selectors.DefaultSelector()
         self.children = Children(
             self.settings,
+            self.secrets,
             self.log,
             self.selector,
             self.signals,

@@ -1,19 +1,15 @@
 """The wiring: the supervisor makes what two children share, passes each its end, and keeps none.
 
-    worker -- transport (two queues) -- broker         worker -- link (a Unix socket) -- acceptor
+    worker -- transport (--ipc) -- broker         worker -- link (a Unix socket) -- acceptor
     recorder -- link -- broker
 
 No transport or link is used again after a death at either end: its successor would read a half-written frame, and a
 lock that the dead process held would never be released. Both ends get a new one, while they are running
-(ipc/queue_passing.py).
+(ipc/transport.py).
 """
 
-from contextlib import suppress
-from multiprocessing import get_context
-
-from mpchat.ipc import queue_passing, resource_tracker
 from mpchat.ipc.link import Link
-from mpchat.ipc.transport import QueuePair
+from mpchat.ipc.transport import TransportPair, dump_pair, find
 from mpchat.messages import NewPeer, WorkerNumber
 from mpchat.supervisor.child import Child
 
@@ -23,19 +19,25 @@ class Wiring:
     and with it the names, until both ends have opened it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ipc: str) -> None:
+        """`ipc`: which transport to make, as transport.find() takes it."""
+        self._pair_class = find(ipc)
         self._last = 0  # serial number
-        self._transports: dict[int, QueuePair] = {}  # by serial number
+        self._transports: dict[int, TransportPair] = {}  # by serial number
         self._unopened: dict[int, list[Child]] = {}  # by serial number: the ends that have not opened it yet
 
     def transport(self, worker: Child, broker: Child, number: WorkerNumber) -> None:
-        """Raises OSError without a free descriptor or room for a semaphore; one end must then be replaced."""
-        transport = QueuePair.make(get_context("spawn"))
-        pickled, fds = queue_passing.dump(transport)
-        self._last += 1
-        worker.link.post(("transport", self._last, pickled), fds=fds)
-        broker.link.post(("transport", number, self._last, pickled), fds=fds)
-        self._transports[self._last], self._unopened[self._last] = transport, [worker, broker]
+        """Raises OSError if the system has no room for another; one end must then be replaced."""
+        pair = self._pair_class.make()
+        try:
+            pickled, fds = dump_pair(pair)
+            self._last += 1
+            worker.link.post(("transport", self._last, pickled), fds=fds)
+            broker.link.post(("transport", number, self._last, pickled), fds=fds)
+        except OSError:
+            pair.let_go()
+            raise
+        self._transports[self._last], self._unopened[self._last] = pair, [worker, broker]
 
     def link(self, one: Child, other: Child, peer: NewPeer, number: int = 0) -> None:
         """Connect a worker to the acceptor, or the recorder to the broker: `peer` tells the one what the other is,
@@ -62,8 +64,5 @@ class Wiring:
 
     def clear(self) -> None:
         """All children are dead."""
-        if self._transports:
-            with suppress(OSError):
-                resource_tracker.ensure_running()  # it is told of each semaphore that is removed
         while self._transports:
             self._transports.popitem()[1].let_go()

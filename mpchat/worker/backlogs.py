@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
+from mpchat.messages import ConnectionId
 from mpchat.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ class Backlogs:
         self._share = settings.sendq_total_bytes // settings.workers
         self._inherited = 0  # what was there already when we began
         self._excused_until = 0.0
-        self._leaving: dict[int, Connection] = {}
-        self._largest: list[tuple[int, int]] | None = None  # heap of (-size, connection), while anybody must go
+        self._leaving: dict[ConnectionId, Connection] = {}
+        self._largest: list[tuple[int, ConnectionId]] | None = None  # heap of (-size, id), while one must go
 
     def change(self, connection: Connection, by: int) -> None:
         """Its backlog has grown or shrunk by so much."""
@@ -69,7 +70,7 @@ class Backlogs:
     def limit(self, now: float) -> int:
         return self._share + (self._inherited if now < self._excused_until else 0)
 
-    def too_large(self, connections: dict[int, Connection], now: float) -> Iterator[Connection]:
+    def too_large(self, connections: dict[ConnectionId, Connection], now: float) -> Iterator[Connection]:
         """Those who must be told to go, the largest first. Each must be told before the next is asked for."""
         while self.staying > self._share and self.staying > self.limit(now):
             yield self._pop_largest(connections)
@@ -88,7 +89,7 @@ class Backlogs:
         """What is in order now need not be kept so: in most turns nobody asks."""
         self._largest = None
 
-    def _pop_largest(self, connections: dict[int, Connection]) -> Connection:
+    def _pop_largest(self, connections: dict[ConnectionId, Connection]) -> Connection:
         if self._largest is None:  # sorted once in a turn, in which change() then adds to it
             self._largest = [
                 (-connection.unsent, id)

@@ -4,8 +4,9 @@ For each connection whose output has grown: how many bytes were ever put into it
 taken yet, and those of the unsent ones that no checkpoint before has told. So a slow reader's backlog travels once.
 """
 
-from typing import Any
+import math
 
+from mpchat.messages import Checkpoint, ConnectionId, Entry, StreamPosition
 from mpchat.worker.connection import Connection
 
 _SECONDS = 0.25  # between two: the broker keeps the items of so long
@@ -15,10 +16,10 @@ _PART_BYTES = 1 << 18  # a checkpoint comes in messages of about this size, so t
 class Checkpoints:
     """Of one worker. Times in monotonic seconds."""
 
-    def __init__(self, connections: dict[int, Connection]) -> None:
+    def __init__(self, connections: dict[ConnectionId, Connection]) -> None:
         self._all = connections
-        self.changed: dict[int, Connection] = {}
-        self._forgotten: list[int] = []
+        self.changed: dict[ConnectionId, Connection] = {}
+        self._forgotten: list[ConnectionId] = []
         self._from_scratch = True  # the next one tells of all connections: there are no others
         self._told = 0  # the position of the last one
         self._due = 0.0
@@ -28,17 +29,16 @@ class Checkpoints:
         self.changed.pop(connection.id, None)
         self._forgotten.append(connection.id)
 
-    def deadline(self, position: int) -> float | None:
-        """When the next one is due, if there is anything to tell."""
-        return self._due if position != self._told or self._forgotten else None
+    def deadline(self, position: StreamPosition) -> float:
+        """When the next one is due; infinity: there is nothing to tell."""
+        return self._due if position != self._told or self._forgotten else math.inf
 
-    def take(self, position: int, now: float) -> list[tuple[Any, ...]]:
+    def take(self, position: StreamPosition, now: float) -> list[Checkpoint]:
         """The messages of a checkpoint at this item of the stream, if it is time; the outboxes must be empty."""
-        due = self.deadline(position)
-        if due is None or now < due:
+        if now < self.deadline(position):
             return []
-        messages: list[tuple[Any, ...]] = []
-        entries: list[tuple[int, int, bytes, int]] = []
+        messages: list[Checkpoint] = []
+        entries: list[Entry] = []
         size = 0
         for connection in (self._all if self._from_scratch else self.changed).values():
             unsent = connection.unsent
@@ -49,7 +49,7 @@ class Checkpoints:
             connection.reported = total
             size += len(fresh) + 32
             if size >= _PART_BYTES:
-                messages.append(("checkpoint", 0, entries, []))
+                messages.append(("checkpoint", StreamPosition(0), entries, []))
                 entries, size = [], 0
         messages.append(("checkpoint", position, entries, None if self._from_scratch else self._forgotten))
         # Who still has something unsent changes without a word from us: the kernel takes it.

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import errno
 import re
+import select
 import socket
 from contextlib import suppress
-from typing import Any
 
+from mpchat.flow.token_bucket import TokenBucket
+from mpchat.messages import ConnectionId, Gone, WorkerRecord
+from mpchat.protocol.dialect import Dialect
 from mpchat.settings import Settings
 from mpchat.worker import stream_position
 from mpchat.worker.backlogs import Backlogs
@@ -25,8 +28,6 @@ _CR, _LF = 13, 10
 _TELNET_RETURN = b"\r\0"  # as good a line end as CR LF, says RFC 1123 section 3.3.1; PuTTY sends it, if told to
 
 _ROOMY_BYTES = 65_536  # a receive buffer with room besides the largest segment, of 64 KiB with what loopback joins
-
-Record = tuple[Any, ...]  # what the core takes; its docstring lists them
 
 
 class Limits:
@@ -49,9 +50,11 @@ class Connection:
         "backlog",
         "begun",
         "blocked",
+        "bucket",
         "closing",
         "consumed",
         "cut",
+        "dialect",
         "discarding",
         "finished",
         "forwarded",
@@ -59,7 +62,6 @@ class Connection:
         "hung_up",
         "id",
         "inherited_backlog",
-        "is_plain",
         "large_receive_buffer",
         "limits",
         "outbox",
@@ -69,17 +71,21 @@ class Connection:
         "sendq_reported",
         "sent",
         "sock",
+        "urgent",
     )
 
-    def __init__(self, id: int, sock: socket.socket, is_plain: bool, host: str, limits: Limits) -> None:
+    bucket: TokenBucket  # set where a flood is throttled
+
+    def __init__(self, id: ConnectionId, sock: socket.socket, dialect: Dialect, host: str, limits: Limits) -> None:
         self.id = id
         self.sock = sock
-        self.is_plain = is_plain
+        self.dialect = dialect
         self.host = host
         self.limits = limits
         self.consumed = 0  # taken from the kernel
         self.forwarded = 0  # given to the broker
         self.seen = 0  # known to have arrived, by the last look
+        self.urgent = not hasattr(select, "epoll")  # it may have had urgent data: a look may end before all (tcp(7))
         self.again = False  # there is more to read than could be taken
         self.begun = 0  # bytes of an unfinished line that were forwarded as parts
         self.discarding = False  # inside a line that was too long
@@ -100,7 +106,7 @@ class Connection:
     def fileno(self) -> int:
         return self.sock.fileno()
 
-    def read(self, allowed: int) -> list[Record]:
+    def read(self, allowed: int) -> list[WorkerRecord]:
         """Look at the input and cut up to `allowed` lines off it, as records.
 
         Sets `again` where there is more to look at than could be taken now: after an acknowledgement, or a pause.
@@ -122,14 +128,15 @@ class Connection:
             return [self.end("Connection lost" if gone else str(error.strerror))]
         if size == 0:
             return [self.end("Connection closed")]
-        if self.is_plain and start < size:
+        ends_at_returns = self.dialect.ends_lines_at_returns
+        if ends_at_returns and start < size:
             self._end_lines_at_returns(view, start, size)
         records, at = self._cut(view, start, size, allowed)
-        if self.is_plain and at:
+        if ends_at_returns and at:
             self.returned = view[at - 1] == _CR
         self.forwarded = self.consumed + at
         # A look ends at an urgent byte, though there is more (tcp(7)): once what is before it is taken, look again.
-        is_cut_short = size == len(view) or stream_position.unread(self.sock) > size
+        is_cut_short = size == len(view) or (self.urgent and stream_position.unread(self.sock) > size)
         self.again = at >= self.limits.window or len(records) >= allowed or is_cut_short
         if self.hung_up and not self.again:  # whole lines before the end count, a piece of one does not
             records.append(self.end("Connection closed"))
@@ -143,12 +150,13 @@ class Connection:
         if view.find(_TELNET_RETURN, at, size) >= 0:
             view[at:size] = view[at:size].replace(_TELNET_RETURN, b"\r\n")
 
-    def _cut(self, view: bytearray, at: int, size: int, allowed: int) -> tuple[list[Record], int]:
+    def _cut(self, view: bytearray, at: int, size: int, allowed: int) -> tuple[list[WorkerRecord], int]:
         """Records of what lies in view[at:size], and how far they go."""
-        records: list[Record] = []
+        records: list[WorkerRecord] = []
         base, id, longest = self.consumed, self.id, self.limits.line
         while at < size and at < self.limits.window and len(records) < allowed:
-            blank = _BLANK_LINES.match(view, at, size) if not (self.begun or self.discarding) else None
+            is_start = not (self.begun or self.discarding)
+            blank = _BLANK_LINES.match(view, at, size) if is_start and view[at] <= _CR else None
             newline = view.find(b"\n", at, size)
             end = size if newline < 0 else newline + 1
             if blank is not None:  # they mean nothing, and all together cost as much as one
@@ -171,7 +179,7 @@ class Connection:
             at = end
         return records, at
 
-    def end(self, reason: str) -> Record:
+    def end(self, reason: str) -> Gone:
         """No more input will come: what the core should know."""
         self.finished = True
         return ("gone", self.id, reason)

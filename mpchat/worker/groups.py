@@ -8,57 +8,60 @@ left out and reads an echo) is an exception: they have their bytes at once, one 
 if each item had been appended to each outbox.
 """
 
+from mpchat.messages import ConnectionId, GroupId
 from mpchat.worker.connection import Connection
+
+NO_GROUP: GroupId = 0
 
 
 class Groups:
     """All groups of a worker, and who has something to send this turn."""
 
     def __init__(self) -> None:
-        self._members: dict[int, dict[int, Connection]] = {}  # group: connection: itself
-        self._pending: dict[int, Connection] = {}  # who has something to send
+        self._members: dict[GroupId, dict[ConnectionId, Connection]] = {}  # group: connection: itself
+        self._pending: dict[ConnectionId, Connection] = {}  # who has something to send
         self._run: list[bytes] = []  # messages to the group below that most members have not got yet
-        self._run_group = 0
-        self._exceptions: dict[int, Connection] = {}  # members of it who have
+        self._run_group = NO_GROUP
+        self._exceptions: dict[ConnectionId, Connection] = {}  # members of it who have
         self.deliveries = 0
 
-    def join(self, group: int, connection: Connection) -> None:
+    def join(self, group: GroupId, connection: Connection) -> None:
         self._end_run()
         self._members.setdefault(group, {})[connection.id] = connection
 
-    def leave(self, group: int, connection: Connection) -> None:
+    def leave(self, group: GroupId, connection: Connection) -> None:
         self._end_run()
         del self._members[group][connection.id]
         if not self._members[group]:
             del self._members[group]
 
-    def cast(self, groups: tuple[int, ...], data: bytes, but: int) -> None:
-        """To every member of any of these groups once, except the connection `but`."""
+    def cast(self, groups: tuple[GroupId, ...], data: bytes, exclude: ConnectionId) -> None:
+        """To every member of any of these groups once, except the connection `exclude`."""
         if len(groups) == 1:
             group = groups[0]
             if group != self._run_group:
                 self._end_run()
                 self._run_group = group
-            self._add_to_run(self._members[group], data, but)
+            self._add_to_run(self._members[group], data, exclude)
             return
         self._end_run()
-        members: dict[int, Connection] = {}
+        members: dict[ConnectionId, Connection] = {}
         for group in groups:
             members.update(self._members[group])
-        members.pop(but, None)
+        members.pop(exclude, None)
         for connection in members.values():
             connection.outbox.append(data)
         self._pending.update(members)
         self.deliveries += len(members)
 
-    def _add_to_run(self, members: dict[int, Connection], data: bytes, but: int) -> None:
+    def _add_to_run(self, members: dict[ConnectionId, Connection], data: bytes, exclude: ConnectionId) -> None:
         self.deliveries += len(members)
-        if but in members:
+        if exclude in members:
             self.deliveries -= 1
-            self._except(members[but])
+            self._except(members[exclude])
         self._run.append(data)
         for id, connection in self._exceptions.items():
-            if id != but:
+            if id != exclude:
                 connection.outbox.append(data)
 
     def send(self, connection: Connection, data: bytes) -> None:
@@ -78,7 +81,7 @@ class Groups:
         self._members.clear()
         self._pending.clear()
         self._run = []
-        self._run_group = 0
+        self._run_group = NO_GROUP
         self._exceptions = {}
 
     def touch(self, connection: Connection) -> None:
@@ -89,7 +92,7 @@ class Groups:
         """It is closed, whatever was still to be sent."""
         self._pending.pop(connection.id, None)
 
-    def take_pending(self) -> dict[int, Connection]:
+    def take_pending(self) -> dict[ConnectionId, Connection]:
         """Those that may have something to send; the next turn begins."""
         self._end_run()
         pending, self._pending = self._pending, {}
@@ -110,5 +113,5 @@ class Groups:
                     connection.outbox.append(data)
             self._pending.update(members)
         self._run = []
-        self._run_group = 0
+        self._run_group = NO_GROUP
         self._exceptions = {}

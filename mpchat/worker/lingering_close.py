@@ -5,10 +5,14 @@ and a socket that is closed with unread input sends a RST, which destroys what t
 (tests/worker/test_lingering_close.py).
 """
 
+import math
 from heapq import heappop, heappush
 
+from mpchat.messages import ConnectionId
 from mpchat.settings import Settings
 from mpchat.worker.connection import Connection
+
+Step = dict[ConnectionId, tuple[float, Connection]]  # deadline, and the connection
 
 _DRAIN_READS = 16  # a client that never stops sending must not hold up the others
 
@@ -19,9 +23,9 @@ class LingeringClose:
     def __init__(self, settings: Settings) -> None:
         self._flush_seconds = settings.flush_seconds
         self._drain_seconds = settings.drain_seconds
-        self._flushing: dict[int, tuple[float, Connection]] = {}  # by number: deadline, and itself
-        self._draining: dict[int, tuple[float, Connection]] = {}
-        self._deadlines: list[tuple[float, int]] = []  # heap; those of a step that is over are stale
+        self._flushing: Step = {}  # by number: deadline, and itself
+        self._draining: Step = {}
+        self._deadlines: list[tuple[float, ConnectionId]] = []  # heap; those of a step that is over are stale
 
     def begin(self, connection: Connection, now: float) -> None:
         connection.closing = connection.finished = True
@@ -58,15 +62,16 @@ class LingeringClose:
         self._deadlines.clear()
 
     @property
-    def next_deadline(self) -> float | None:
-        return self._deadlines[0][0] if self._deadlines else None
+    def next_deadline(self) -> float:
+        """Infinity: there is none."""
+        return self._deadlines[0][0] if self._deadlines else math.inf
 
     def _shut(self, connection: Connection, now: float) -> None:
         del self._flushing[connection.id]
         connection.drop_output()
         self._enter(self._draining, connection, now + self._drain_seconds)
 
-    def _enter(self, step: dict[int, tuple[float, Connection]], connection: Connection, deadline: float) -> None:
+    def _enter(self, step: Step, connection: Connection, deadline: float) -> None:
         step[connection.id] = deadline, connection
         heappush(self._deadlines, (deadline, connection.id))
 

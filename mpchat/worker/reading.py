@@ -1,89 +1,110 @@
-"""The intake: what is read from clients, and when it is not. One batch of records for the broker grows here each turn.
+"""Flow control of the input: what is read from clients, and when it is not. One batch of records grows here each turn.
 
-A client is left unread while its bucket is empty (it floods), and all are while the purse is (the broker is behind).
-Nobody is told: their bytes wait in the kernel, the window closes, and TCP slows whoever sends.
+A client is left unread while its token bucket is empty (it floods), and all are while the send window is (the broker is
+behind). The client is not told: its bytes wait in the kernel, the window closes, and TCP slows the sender.
 """
 
+import math
 import time
 
 from mpchat.flow.credit import SendWindow
+from mpchat.messages import ConnectionId, WorkerRecord
 from mpchat.runtime.poller import AnyPoller
 from mpchat.settings import Settings
-from mpchat.worker.connection import Connection, Record
+from mpchat.worker.connection import Connection
 from mpchat.worker.throttle import Throttle
+
+_UNLIMITED = 1 << 30  # lines
 
 
 class InputReader:
-    """Of one worker."""
+    """Of one worker. Times in monotonic seconds."""
 
     def __init__(self, settings: Settings, poller: AnyPoller) -> None:
-        self.poller = poller
-        self.throttle = Throttle(settings)
-        self.credit = settings.credit_bytes
+        self._poller = poller
+        self._throttle = None if settings.unlimited else Throttle(settings)
+        self._credit = settings.credit_bytes
         self.send_window = SendWindow(0)
         self.paused = True  # while there is no broker to send to
-        self.awaiting_credit: dict[int, Connection] = {}  # would be read, had we credit
-        self.records: list[Record] = []  # this turn's batch
-        self.cost = 0  # and what it takes from the purse, in bytes
-        self.taken = 0
+        self._awaiting_credit: dict[ConnectionId, Connection] = {}  # would be read, had the worker credit
+        self.records: list[WorkerRecord] = []  # this turn's batch
+        self._cost = 0  # and what it takes from the send window, in bytes
+        self.taken = 0  # records so far
+
+    def begin(self, connection: Connection) -> None:
+        """The connection is new in this process."""
+        if self._throttle is not None:
+            self._throttle.begin(connection, time.monotonic())
 
     def pause(self) -> None:
         """The broker is gone, and what was on its way to it: it is all still in the kernel."""
         self.paused = True
-        self.records, self.cost = [], 0
-        self.awaiting_credit.clear()
+        self.records, self._cost = [], 0
+        self._awaiting_credit.clear()
 
     def resume(self) -> None:
-        """There is a broker, who owes us nothing: a full purse."""
+        """There is a broker, which owes the worker nothing: the window is open."""
         self.paused = False
-        self.send_window = SendWindow(self.credit)
+        self.send_window = SendWindow(self._credit)
 
     def read(self, connection: Connection) -> None:
         if self.paused:
             return  # all are read anew once there is a broker
-        if self.send_window.empty:
-            self.awaiting_credit[connection.id] = connection
+        if self.send_window.left <= 0:
+            self._awaiting_credit[connection.id] = connection
             return
-        now = time.monotonic()
-        allowed = self.throttle.allowance(connection, now)
+        throttle = self._throttle
+        allowed = _UNLIMITED if throttle is None else throttle.allowance(connection, time.monotonic())
         if allowed or connection.hung_up:  # a reset must be noticed, however little may be said
             before = connection.forwarded
             records = connection.read(allowed)
-            self.records += records
-            self.taken += len(records)
-            self.throttle.spend(connection, len(records))
-            self.send_window.spend(connection.forwarded - before)
-            self.cost += connection.forwarded - before
-            if len(records) == allowed:
-                self.throttle.allowance(connection, now)  # none is left: due() brings it back when there is
-        self.rearm(connection)
+            if records:
+                self.records += records
+                size = connection.forwarded - before
+                self._cost += size
+                self.send_window.left -= size  # below zero by one read: the next ones wait
+                if throttle is not None:
+                    throttle.spend(connection, len(records))
+                    if len(records) == allowed:
+                        throttle.allowance(connection, time.monotonic())  # none: due() brings it back in time
+        if self._poller.one_shot:
+            self.rearm(connection)
 
-    def read_the_waiting(self) -> None:
+    def read_the_waiting(self, now: float) -> None:
         """Those that were left unread, and need not be any more."""
-        if self.awaiting_credit and not self.send_window.empty:
-            awaiting_credit, self.awaiting_credit = self.awaiting_credit, {}
-            for connection in awaiting_credit.values():
+        if self._awaiting_credit and self.send_window.left > 0:
+            waiting, self._awaiting_credit = self._awaiting_credit, {}
+            for connection in waiting.values():
                 self.read(connection)
-        for connection in self.throttle.due(time.monotonic()):
-            self.read(connection)
+        if now >= self.next_deadline and self._throttle is not None:
+            for connection in self._throttle.due(now):
+                self.read(connection)
 
     def acknowledge(self, connection: Connection, end: int) -> None:
-        """The broker has it: take it from the kernel, and look whether there is more."""
+        """The broker has the input up to `end`: take it from the kernel, and look whether there is more."""
         connection.acknowledge(end)
         if connection.again:
             self.read(connection)
-        else:
+        elif self._poller.one_shot:
             self.rearm(connection)
 
     def rearm(self, connection: Connection) -> None:
-        self.poller.rearm(connection.sock, connection.blocked, connection.seen - connection.consumed)
+        if self._poller.one_shot:
+            self._poller.rearm(connection.sock, connection.blocked, connection.seen - connection.consumed)
 
-    def take(self) -> tuple[int, list[Record]]:
-        """This turn's batch and its cost; the next one begins."""
-        taken = self.cost, self.records
-        self.cost, self.records = 0, []
+    def take(self) -> tuple[int, list[WorkerRecord]]:
+        """This turn's batch, its cost first; the next one begins."""
+        taken = self._cost, self.records
+        self.taken += len(self.records)
+        self._cost, self.records = 0, []
         return taken
 
+    @property
+    def next_deadline(self) -> float:
+        """When a client may be read again that has flooded; infinity: none has."""
+        return math.inf if self._throttle is None else self._throttle.next_deadline
+
     def forget(self, connection: Connection) -> None:
-        self.throttle.forget(connection)
-        self.awaiting_credit.pop(connection.id, None)
+        if self._throttle is not None:
+            self._throttle.forget(connection)
+        self._awaiting_credit.pop(connection.id, None)

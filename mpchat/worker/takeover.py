@@ -1,4 +1,4 @@
-"""How a worker that has just been started becomes the one that has died.
+"""Takeover: how a worker that has just been started becomes the one that has died.
 
 It has no sockets and is nowhere in the broker's stream. It gets the sockets from the acceptor, and from the broker the
 state that its predecessor's last checkpoint left (flow/outbox.py). It lets the items that came later do their work,
@@ -12,67 +12,68 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from mpchat.messages import ConnectionId, Group, Resumed
+from mpchat.protocol import irc
 from mpchat.runtime.crash_points import crash_point
 from mpchat.worker import stream_position
 
 if TYPE_CHECKING:
-    from mpchat.messages import Group, Resumed
     from mpchat.worker.worker import Worker
 
 
 class Takeover:
-    """Of one worker, until it is in step. Connections are named by their numbers."""
+    """Of one worker, until it is in step."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._nowhere = socket.socket()  # closed: a stand-in must not need a descriptor, of which there may be too few
         self._nowhere.close()
-        self._places: dict[int, tuple[int, int, bytes, bool]] = {}  # of each client, until its output goes on
+        self._resumed: dict[ConnectionId, Resumed] = {}  # of each client, until its output goes on
 
-    def take_state(self, places: list[Resumed], groups: list[Group]) -> None:
+    def take_state(self, resumed: list[Resumed], groups: list[Group]) -> None:
         """Part of what the predecessor was."""
         worker = self._worker
-        for place in worker.heartbeat.among(places):
-            id, _, _, is_closing = place
+        for each in worker.heartbeat.among(resumed):
+            id, _, _, is_closing = each
             self.opened(id)
-            self._places[id] = place
+            self._resumed[id] = each
             if is_closing:
                 worker.close(worker.connections[id])
         for group, members in worker.heartbeat.among(groups):
             for id in members:
                 worker.groups.join(group, worker.connections[id])
 
-    def opened(self, id: int) -> None:
+    def opened(self, id: ConnectionId) -> None:
         """The broker has a session for this connection, whose output began with nothing."""
         worker = self._worker
         if not stream_position.SUPPORTED and id in worker.connections:
             worker.forget(worker.connections[id])  # we cannot know where to go on: better no more than wrong bytes
         if id not in worker.connections:
-            # Nobody has its socket any more: one that leads nowhere stands in, and reading it says so.
-            worker.take_client(id, False, "", self._nowhere)
+            # No process has its socket any more: one that leads nowhere stands in, and reading it says so.
+            worker.take_client(id, irc, "", self._nowhere)
         elif worker.connections[id].fileno() >= 0:
             connection = worker.connections[id]
             connection.consumed = stream_position.consumed(connection.sock)
-        self._places[id] = (id, 0, b"", False)
+        self._resumed[id] = (id, 0, b"", False)
 
     def resume_output(self) -> None:
         """All has been applied that was: from here on each client gets what it lacks."""
         worker = self._worker
         worker.groups.take_pending()
-        for id, total, unsent, _ in worker.heartbeat.among(self._places.values()):
+        for id, total, unsent, _ in worker.heartbeat.among(self._resumed.values()):
             connection = worker.connections[id]
             connection.resume_output(total, unsent)
             worker.groups.touch(connection)
-        self._places = {}
+        self._resumed = {}
         worker.backlogs.inherited(time.monotonic())
         crash_point("worker: output resumed")
 
     def start_again(self) -> None:
         """The broker has died meanwhile. The next one tells all from the beginning, perhaps from an older state."""
         worker = self._worker
-        self._places = {}
+        self._resumed = {}
         worker.groups.clear()
-        worker.closing.clear()
+        worker.lingering.clear()
         for connection in worker.connections.values():
             connection.outbox.clear()
             connection.closing = connection.finished = False

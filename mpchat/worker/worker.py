@@ -1,35 +1,37 @@
-"""A worker: bytes in -> lines up to the broker; items down from the broker -> bytes out. It decides nothing.
+"""A worker: bytes in -> records up to the broker; items down from the broker -> bytes out. It decides nothing.
 
-It waits in one place for four kinds of file descriptors: its clients' sockets, the queue from the broker, the link
+It waits in one place for four kinds of file descriptors: its clients' sockets, the transport from the broker, the link
 from the acceptor (new clients), and the control link to the supervisor. One turn of the loop deals with all that is
 ready, then sends at most once to each client, and puts at most one batch to the broker.
 
-    backpressure  a broker that does not keep up: our purse is empty, and we stop reading clients
-                  a client that floods: its bucket is empty, and we stop reading that one
+    backpressure  a broker that does not keep up: the send window is empty, and the worker stops reading clients
+                  a client that floods: its token bucket is empty, and the worker stops reading that one
                   a client that does not read: its backlog grows, and at a limit (its own, or of all together)
                   the broker is told
 
-If it dies, its clients' sockets live on in the acceptor's copies, what nobody has accepted of their input in the
-kernel, and what they were to be sent in the broker's outbox: another worker goes on to the byte (succession.py).
+If it dies, its clients' sockets live on in the acceptor's copies, what the broker has not accepted of their input in
+the kernel, and what they were to be sent in the broker's outbox: another worker goes on to the byte (takeover.py).
 """
 
+import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 
+from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
-from mpchat.ipc.transport import Transport
-from mpchat.messages import ChildToSupervisor
-from mpchat.protocol.rejection import turned_away
-from mpchat.runtime.crash_points import crash_point
+from mpchat.messages import ChildToSupervisor, ConnectionId, Item, UnknownMessage, WorkerNumber
+from mpchat.protocol.dialect import Dialect
+from mpchat.runtime.crash_points import between, crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS
 from mpchat.runtime.heartbeat import Heartbeat
 from mpchat.runtime.log import Log
 from mpchat.runtime.poller import Poller
 from mpchat.settings import Settings
-from mpchat.worker.attachment import Attachment
+from mpchat.worker.acceptor_link import AcceptorLink
+from mpchat.worker.broker_stream import BrokerStream
 from mpchat.worker.checkpoints import Checkpoints
 from mpchat.worker.connection import Connection, Limits
 from mpchat.worker.groups import Groups
@@ -37,85 +39,98 @@ from mpchat.worker.lingering_close import LingeringClose
 from mpchat.worker.reading import InputReader
 
 _BEAT_SENDS = 64  # of some 10 us each
-_REPORT_BYTES = 1 << 18  # of the stream: how often the broker hears how far we are, if there is nothing else to say
 
 
-def main(control: Link[ChildToSupervisor], log: Log, settings: Settings, scoreboard: Scoreboard, number: int) -> None:
+def main(
+    control: Link[ChildToSupervisor], log: Log, settings: Settings, scoreboard: Scoreboard, number: WorkerNumber
+) -> None:
     Worker(control, settings, scoreboard, number).run()
 
 
 class Worker:
     def __init__(
-        self, control: Link[ChildToSupervisor], settings: Settings, scoreboard: Scoreboard, number: int
+        self, control: Link[ChildToSupervisor], settings: Settings, scoreboard: Scoreboard, number: WorkerNumber
     ) -> None:
         self.control, self.scoreboard, self.number = control, scoreboard, number
-        self.heartbeat = Heartbeat(scoreboard, FIRST_WORKER_ROW + number)
+        self.row = FIRST_WORKER_ROW + number
+        self.heartbeat = Heartbeat(scoreboard, self.row)
         self.poller = Poller()
         self.limits = Limits(settings)
         self.backlogs = self.limits.backlogs
         self.reader = InputReader(settings, self.poller)
         self.groups = Groups()
-        self.closing = LingeringClose(settings)
-        self.connections: dict[int, Connection] = {}
+        self.lingering = LingeringClose(settings)
+        self.connections: dict[ConnectionId, Connection] = {}
         self.checkpoints = Checkpoints(self.connections)
         self.reserved_fds = settings.reserved_fds
         self.most_looks = most_looks(settings.hang_limit)
-        self.look_at = 0.0  # monotonic: when the attachment looks at what has not come whole
-        self.attachment = Attachment(self)  # to the broker and the acceptor of the moment
-        self.drains: dict[int, tuple[int, int]] = {}  # connection: bytes that the broker waits for to be out; number
-        self.applied = self.reported = 0  # bytes of the stream
+        self.look_at = 0.0  # monotonic: when to look at what has not come whole
+        self.acceptor = AcceptorLink(self)
+        self.broker = BrokerStream(self)
+        # By connection: offset of the output that the broker waits for to be out, and the number of its question.
+        self.drains: dict[ConnectionId, tuple[int, int]] = {}
         self.sends = self.bytes_out = self.turns = 0
         self.ending = False
-        self.do: dict[str, Callable[..., None]] = {  # what each item means: core/machine.py
-            "open": lambda id: self.attachment.opened(id),
-            "send": lambda id, data: self.groups.send(self.connections[id], data),
-            "cast": self.groups.cast,
-            "join": lambda group, id: self.groups.join(group, self.connections[id]),
-            "leave": lambda group, id: self.groups.leave(group, self.connections[id]),
-            "ack": lambda id, end: self.reader.acknowledge(self.connections[id], end),
-            "probe": lambda id: self.probe(self.connections[id]),
-            "drain": lambda id, number: self.drain(self.connections[id], number),
-            "close": lambda id: self.close(self.connections[id]),
-            "end": self.end,
-        }
 
     def run(self) -> None:
         self.poller.watch(self.control)
         while self.connections or not self.ending:
             for source, readable, writable, hung_up in self.poller.wait(self.timeout()):  # the only wait; see poller.py
                 if isinstance(source, Connection):
-                    self.client_event(source, readable, writable, hung_up)
-                elif isinstance(source, Transport):
-                    self.attachment.drain_transport(source)
+                    self.on_client(source, readable, writable, hung_up)
+                elif source is self.broker.transport:
+                    self.broker.on_event(self.broker.transport, readable, writable)
+                elif source is self.acceptor.link:
+                    self.acceptor.on_event(self.acceptor.link, readable, writable)
                 elif source is self.control:
-                    self.attachment.on_control(self.control)
-                elif isinstance(source, Link):
-                    self.attachment.link_event(source, readable, writable)
-            if self.attachment.may_send:
+                    self.on_control()
+            if self.broker.output_known:
                 self.flush()
-            if self.attachment.complete:
-                self.reader.read_the_waiting()
-                self.forward()
             now = time.monotonic()
-            for connection in self.heartbeat.among(self.closing.overdue(now)):
-                self.forget(connection)
+            if self.broker.in_step:
+                self.reader.read_the_waiting(now)
+                self.broker.forward(now)
+            if now >= self.lingering.next_deadline:
+                for connection in self.heartbeat.among(self.lingering.overdue(now)):
+                    self.forget(connection)
             if now >= self.look_at:
                 self.look_at = now + LOOK_SECONDS
-                self.attachment.look(self.most_looks)
+                self.broker.look(self.most_looks)
+                self.acceptor.look(self.most_looks)
+            self.broker.wait_for_room()
             self.show()
 
     def timeout(self) -> float:
-        """Seconds until something is due that no file descriptor will tell of."""
-        dues = [self.reader.throttle.next_deadline, self.closing.next_deadline]
-        if self.attachment.complete:
-            dues.append(self.checkpoints.deadline(self.attachment.position))
-        waits = [due - time.monotonic() for due in dues if due is not None]
-        return min([*waits, BEAT_SECONDS])
+        """Seconds until something is due that no file descriptor tells of."""
+        due = min(self.reader.next_deadline, self.lingering.next_deadline)
+        if self.broker.in_step:
+            due = min(due, self.checkpoints.deadline(self.broker.position))
+        return min(due - time.monotonic(), BEAT_SECONDS)
+
+    def on_control(self) -> None:
+        """The supervisor gives a broker or an acceptor to work with, or says that there will be no broker any more.
+
+        The end of the link says that the supervisor is dead.
+        """
+        for message, fds in self.control.take():
+            match message, fds:
+                case ("transport", int() as serial, bytes() as pickled), [_, *_]:
+                    self.broker.take_transport(serial, pickled, fds)
+                case ("acceptor",), [fd]:
+                    self.acceptor.take_link(Link(socket.socket(fileno=fd)))
+                case ("farewell", str() as reason), []:
+                    self.say_farewell(reason)
+                case _:
+                    raise unusable(self.control, message)
+        if self.control.ended:
+            os._exit(0)  # nothing survives the supervisor
 
     # Up: bytes in, records out
 
-    def take_client(self, id: int, is_plain: bool, host: str, sock: socket.socket) -> None:
-        connection = self.connections[id] = Connection(id, sock, is_plain, host, self.limits)
+    def take_client(self, id: ConnectionId, dialect: Dialect, host: str, sock: socket.socket) -> None:
+        """A connection is this worker's from now on, which closes `sock`."""
+        connection = self.connections[id] = Connection(id, sock, dialect, host, self.limits)
+        self.reader.begin(connection)
         if connection.fileno() >= 0:  # else it is a stand-in
             self.poller.watch(connection, stream=True)
         if self.ending:  # the broker has had its last word
@@ -125,11 +140,12 @@ class Worker:
         crash_point("worker: took a client")
 
     def announce(self, connection: Connection) -> None:
-        """The broker has not heard of it yet. Without a broker nobody is told: the next one is, of all it lacks."""
-        if self.attachment.complete:
-            self.reader.records.append(("open", self.number, connection.id, connection.is_plain, connection.host))
+        """The broker has not heard of it. Without a broker no one is told: the next one is, of all that it lacks."""
+        if self.broker.in_step:
+            dialect = connection.dialect.name
+            self.reader.records.append(("open", self.number, connection.id, dialect, connection.host))
 
-    def client_event(self, connection: Connection, readable: bool, writable: bool, hung_up: bool) -> None:
+    def on_client(self, connection: Connection, readable: bool, writable: bool, hung_up: bool) -> None:
         if writable and connection.blocked:
             connection.blocked = False
             self.groups.touch(connection)
@@ -140,19 +156,47 @@ class Worker:
             self.reader.read(connection)
             crash_point("worker: read")
 
-    def forward(self) -> None:
-        """One batch for the broker, which also says how far we have come with its stream; and a checkpoint."""
-        transport = self.attachment.transport
-        assert transport is not None
-        if self.reader.records or self.applied - self.reported >= _REPORT_BYTES:
-            transport.put(("batch", self.applied, *self.reader.take()))
-            self.reported = self.applied
-            crash_point("worker: forwarded")
-        for message in self.checkpoints.take(self.attachment.position, time.monotonic()):
-            transport.put(message)
-            crash_point("worker: checkpoint")
+    def resume_input(self, inputs: dict[ConnectionId, tuple[int, int, bool]]) -> None:
+        """By what a new broker has accepted of each connection: the rest is read, and forwarded, again."""
+        for connection in self.heartbeat.among(list(self.connections.values())):
+            if connection.id in inputs:
+                connection.resume_input(*inputs[connection.id])
+                if connection.cut:  # the broker has not heard that it was, by this process or a dead one
+                    self.give_up(connection)
+            elif not connection.closing:
+                connection.resume_input(0, 0, False)
+                self.announce(connection)
+            self.reader.read(connection)
 
-    # Down: items in, bytes out. attachment.py takes them from the queue, and calls what self.do says
+    # Down: items in, bytes out
+
+    def apply(self, items: Iterable[Item]) -> None:
+        """Do what the broker has decided. Raises UnknownMessage, and KeyError at a connection that is not here."""
+        connections, groups = self.connections, self.groups
+        for item in items:
+            match item:
+                case ("send", id, data):
+                    groups.send(connections[id], data)
+                case ("ack", id, end):
+                    self.reader.acknowledge(connections[id], end)
+                case ("cast", to, data, exclude):
+                    groups.cast(to, data, exclude)
+                case ("open", id):
+                    self.broker.opened(id)
+                case ("join", group, id):
+                    groups.join(group, connections[id])
+                case ("leave", group, id):
+                    groups.leave(group, connections[id])
+                case ("probe", id):
+                    self.probe(connections[id])
+                case ("drain", id, number):
+                    self.drain(connections[id], number)
+                case ("close", id):
+                    self.close(connections[id])
+                case ("end",):
+                    self.end()
+                case _:
+                    raise UnknownMessage(item)
 
     def probe(self, connection: Connection) -> None:
         """The broker is about to give up a silent client: does anything of it lie here that it has not heard of?"""
@@ -165,8 +209,8 @@ class Worker:
         end = connection.sent + connection.unsent + sum(map(len, connection.outbox))
         self.drains[connection.id] = end, number
 
-    def tell_drained(self, pending: dict[int, Connection]) -> None:
-        """Of those that may have sent something. A broker that comes later asks again: nobody else would know."""
+    def tell_drained(self, pending: dict[ConnectionId, Connection]) -> None:
+        """Of those that may have sent something. A broker that comes later asks again: it alone knows of whom."""
         for id in self.drains.keys() & pending.keys():
             end, number = self.drains[id]
             if pending[id].sent >= end:
@@ -176,18 +220,17 @@ class Worker:
     def flush(self) -> None:
         """Send this turn's output: everything for one client in one call."""
         pending = self.groups.take_pending()
-        for connection in pending.values():
+        for connection in between(pending.values(), "worker: sent to some"):
             self.bytes_out += connection.flush()
             self.sends += 1
             if not self.sends % _BEAT_SENDS:
                 self.heartbeat.beat()
-            crash_point("worker: sent to some")
             if connection.blocked:
                 self.fall_behind(connection)
             if connection.closing:
                 self.close_if_done(connection)
         self.backlogs.end_turn()
-        if self.drains and self.attachment.complete:
+        if self.drains and self.broker.in_step:
             self.tell_drained(pending)
         self.checkpoints.changed.update(pending)
         crash_point("worker: sent to all")
@@ -195,10 +238,10 @@ class Worker:
     def fall_behind(self, connection: Connection) -> None:
         """The kernel takes no more for it now: wait for room. What is held beyond a limit the broker is told of.
 
-        Not what the turn has brought to all, but what each has left of it is held: so we look here, at each.
+        Not what the turn has brought to all, but what each has left of it is held: so this looks here, at each.
         """
         self.reader.rearm(connection)
-        if not self.attachment.complete:
+        if not self.broker.in_step:
             return
         if connection.overdue:
             self.give_up(connection)
@@ -217,52 +260,51 @@ class Worker:
     # The end of a connection, and of everything
 
     def close(self, connection: Connection) -> None:
-        self.closing.begin(connection, time.monotonic())
+        self.lingering.begin(connection, time.monotonic())
         self.backlogs.leaves(connection)
         self.groups.touch(connection)
 
     def close_if_done(self, connection: Connection) -> None:
-        if self.attachment.may_send and self.closing.advance(connection, time.monotonic()):
+        if self.broker.output_known and self.lingering.advance(connection, time.monotonic()):
             self.forget(connection)
-        else:
+        elif self.poller.one_shot:
             self.poller.rearm(connection.sock, connection.blocked, 0)
 
     def forget(self, connection: Connection) -> None:
         if connection.fileno() >= 0:
             self.poller.forget(connection)
-        for part in (self.closing, self.reader, self.groups, self.checkpoints, self.backlogs):
+        for part in (self.lingering, self.reader, self.groups, self.checkpoints, self.backlogs):
             part.forget(connection)
         del self.connections[connection.id]
         self.drains.pop(connection.id, None)
         connection.sock.close()
         crash_point("worker: closed")
-        self.attachment.gone(connection)
+        self.acceptor.closed(connection)
 
     def end(self) -> None:
-        """The stream's last item. Whoever came too late to be told is closed all the same."""
+        """The stream's last item. A connection that came too late to be told is closed all the same."""
         self.ending = True
         for connection in self.heartbeat.among(self.connections.values()):
             if not connection.closing:
                 self.close(connection)
 
     def say_farewell(self, reason: str) -> None:
-        """The server ends because there can be no broker: the one case in which a client is told by us.
+        """The server ends because there can be no broker: the one case in which the worker itself tells a client.
 
-        It comes behind what the outbox holds. A client whose output we have not taken over yet may be in the middle of
+        It comes behind what the outbox holds. A client whose output has not been taken over yet may be in the middle of
         a line: its connection just ends.
         """
-        if not self.attachment.may_send:
+        if not self.broker.output_known:
             self.groups.take_pending()
         for connection in self.connections.values():
-            if not self.attachment.may_send:
+            if not self.broker.output_known:
                 connection.outbox.clear()
             elif not connection.closing:
-                self.groups.send(connection, turned_away(reason, connection.is_plain))
-        self.attachment.may_send = True
+                self.groups.send(connection, connection.dialect.turned_away(reason))
+        self.broker.output_known = True
         self.end()
 
     def show(self) -> None:
         self.turns += 1
-        here = {"clients": len(self.connections), "records": self.reader.taken, "items": self.attachment.position}
-        sent = {"deliveries": self.groups.deliveries, "sends": self.sends, "bytes_out": self.bytes_out}
-        self.scoreboard.write(FIRST_WORKER_ROW + self.number, **here, **sent, turns=self.turns)
+        here = (len(self.connections), self.reader.taken, self.broker.position)
+        self.scoreboard.write(self.row, *here, self.groups.deliveries, self.sends, self.bytes_out, self.turns)

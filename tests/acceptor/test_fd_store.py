@@ -46,9 +46,9 @@ class Worker:
             anything = True
             for (word, *about), fds in messages:
                 if word == "client":
-                    connection, is_plain, host = about
+                    connection, dialect, host = about
                     assert connection not in self.has, "given twice"
-                    self.has[connection] = fds[0], is_plain, host
+                    self.has[connection] = fds[0], dialect, host
                 else:
                     self.synced = True
         return anything
@@ -86,7 +86,9 @@ class Acceptor:
         client, ours = socket.socketpair()
         self.clients[connection] = client
         assert self.admission.refusal(HOST, 0.0) == ""
-        self.fd_store.take_client(ConnectionId(connection), ours.detach(), connection % 2 == 0, HOST)
+        self.fd_store.take_client(
+            ConnectionId(connection), ours.detach(), "plain" if connection % 2 == 0 else "irc", HOST
+        )
 
     def turn(self, timeout: float = 0.0) -> None:
         for source, readable, writable, _ in self.poller.wait(timeout):
@@ -137,8 +139,8 @@ def test_a_new_client_goes_to_a_synced_worker(acceptor: Acceptor) -> None:
     assert acceptor.fd_store.synced
     acceptor.new_client(1)
     acceptor.until(lambda: 1 in worker.has)
-    fd, is_plain, host = worker.has[1]
-    assert (is_plain, host) == (False, HOST)
+    fd, dialect, host = worker.has[1]
+    assert (dialect, host) == ("irc", HOST)
     acceptor.clients[1].send(b"hola")
     assert os.read(fd, 10) == b"hola"
 
@@ -178,7 +180,7 @@ def test_a_new_acceptor_is_given_what_a_worker_has_and_counts_it(acceptor: Accep
     worker = acceptor.new_worker()
     sockets = [socket.socketpair() for _ in range(3)]
     for connection, (_, ours) in enumerate(sockets, 1):
-        worker.say("mine", connection, True, HOST, fds=(ours.fileno(),))
+        worker.say("mine", connection, "plain", HOST, fds=(ours.fileno(),))
     acceptor.turn()
     assert not acceptor.fd_store.synced
     worker.say("all")
@@ -201,8 +203,8 @@ def test_each_gets_what_it_lacks_and_no_socket_is_kept_twice(acceptor: Acceptor)
     assert kept is not None
     with socket.socket() as theirs:
         before = open_fds()
-        worker.say("mine", 1, False, HOST, fds=(kept,))
-        worker.say("mine", 3, False, HOST, fds=(theirs.fileno(),))
+        worker.say("mine", 1, "irc", HOST, fds=(kept,))
+        worker.say("mine", 3, "irc", HOST, fds=(theirs.fileno(),))
         worker.say("all")
         acceptor.until(lambda: worker.synced)
         assert sorted(worker.has) == [2]
@@ -274,7 +276,7 @@ def test_what_a_worker_had_that_died_before_it_had_said_all_goes_to_the_next(acc
     first = acceptor.new_worker()
     client, ours = socket.socketpair()
     acceptor.clients[1] = client
-    first.say("mine", 1, False, HOST, fds=(ours.fileno(),))
+    first.say("mine", 1, "irc", HOST, fds=(ours.fileno(),))
     acceptor.until(lambda: len(acceptor.fd_store) == 1)
     first.die()
     ours.close()
@@ -318,14 +320,15 @@ def test_a_dead_workers_link_need_not_end(acceptor: Acceptor) -> None:
         (("gone", 1), 1),
         (("all", 1), 0),
         (("full", None), 0),
-        (("mine", 5, False, HOST), 0),
-        (("mine", 5, False, HOST), 2),
-        (("mine", 5, False), 1),
-        (("mine", 5, 0, HOST), 1),
-        (("mine", 0, False, HOST), 1),
-        (("mine", 5, False, "somewhere"), 1),
-        (("mine", 5, False, ""), 1),
-        (("mine", 5, False, HOST), -1),  # a pipe
+        (("mine", 5, "irc", HOST), 0),
+        (("mine", 5, "irc", HOST), 2),
+        (("mine", 5, "irc"), 1),
+        (("mine", 5, True, HOST), 1),
+        (("mine", 5, "gopher", HOST), 1),
+        (("mine", 0, "irc", HOST), 1),
+        (("mine", 5, "irc", "somewhere"), 1),
+        (("mine", 5, "irc", ""), 1),
+        (("mine", 5, "irc", HOST), -1),  # a pipe
     ],
 )
 def test_a_worker_that_says_what_none_of_ours_says_is_reported_and_dropped(
@@ -425,7 +428,7 @@ def test_a_socket_that_there_is_no_number_for_is_counted_though_no_copy_is_kept(
         pairs = [[stack.enter_context(each) for each in socket.socketpair()] for _ in range(5)]
         request.getfixturevalue("few_fds")
         for connection, (_, ours) in enumerate(pairs, 1):
-            worker.say("mine", connection, False, HOST, fds=(ours.fileno(),))
+            worker.say("mine", connection, "irc", HOST, fds=(ours.fileno(),))
         worker.say("all")
         acceptor.until(lambda: worker.synced)
         assert len(acceptor.fd_store) == 5

@@ -3,9 +3,9 @@
 import pytest
 
 from mpchat.broker.passwords import right
-from mpchat.settings import Oper, Settings
+from mpchat.settings import Oper, Secrets
 
-SETTINGS = Settings(password="contraseña", opers=(Oper("root", "secret"), Oper("ana", "other"), Oper("ana", "third")))
+SECRETS = Secrets(password="contraseña", opers=(Oper("root", "secret"), Oper("ana", "other"), Oper("ana", "third")))
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ SETTINGS = Settings(password="contraseña", opers=(Oper("root", "secret"), Oper(
     ],
 )
 def test_right(kind: str, name: str, secret: str, verdict: bool) -> None:
-    assert right(SETTINGS, kind, name, secret) is verdict
+    assert right(SECRETS, kind, name, secret) is verdict
 
 
 def test_nobody_is_an_operator_where_there_is_none() -> None:
-    assert not right(Settings(), "oper", "", "")
+    assert not right(Secrets(), "oper", "", "")

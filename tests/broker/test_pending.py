@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mpchat.broker.pending import Pending
-from mpchat.core.machine import Record
 from mpchat.flow.credit import CreditLedger
+from mpchat.messages import Record
 
 CLOCK = ("clock", 1, 1)
 
@@ -18,7 +18,7 @@ def all_of(pending: Pending) -> list[list[Record]]:
     blocks = []
     while pending:
         blocks.append(pending.block(CLOCK))
-        pending.settle(0.0)
+        pending.commit(0.0)
     return blocks
 
 
@@ -37,7 +37,7 @@ def test_what_came_first_happens_first_a_slice_at_a_time() -> None:
 def test_time_goes_by_alone() -> None:
     pending = Pending(CreditLedger(1, lag_limit=0))
     assert pending.block(CLOCK) == [CLOCK]
-    pending.settle(0.0)
+    pending.commit(0.0)
     assert not pending
 
 
@@ -75,7 +75,7 @@ def test_credit_is_owed_when_all_of_a_batch_has_happened() -> None:
     while pending:
         pending.block(CLOCK)
         paid.append(ledger.pay())
-        pending.settle(0.0)
+        pending.commit(0.0)
     assert paid == [{}] * len(paid)
     assert ledger.pay() == {1: 1000}
     pending.add_batch(0, 5, [])  # bytes of which nothing comes
@@ -104,7 +104,7 @@ def lengths(pending: Pending, seconds_each: float, blocks: int) -> list[int]:
     found = []
     for _ in range(blocks):
         found.append(len(pending.block(CLOCK)) - 1)
-        pending.settle(found[-1] * seconds_each)
+        pending.commit(found[-1] * seconds_each)
     return found
 
 
@@ -138,11 +138,11 @@ def test_what_comes_alone_and_the_time_are_as_long_as_they_are() -> None:
     pending.add_batch(0, 10, lines(1, 128))
     pending.add_first([("again", 1)] * 300)
     assert pending.block(CLOCK) == [("again", 1)] * 300
-    pending.settle(3.0)
+    pending.commit(3.0)
     assert len(pending.block(CLOCK)) == 129
-    pending.settle(0.001)
+    pending.commit(0.001)
     assert pending.block(CLOCK) == [CLOCK]
-    pending.settle(3.0)
+    pending.commit(3.0)
     pending.add_batch(0, 10, lines(1, 128))
     assert len(pending.block(CLOCK)) == 129
 
@@ -152,7 +152,7 @@ def test_short_blocks_lose_nothing_and_credit_comes_with_the_last() -> None:
     pending = Pending(ledger)
     pending.add_batch(0, 5, lines(1, 128))
     pending.block(CLOCK)
-    pending.settle(10.0)
+    pending.commit(10.0)
     pending.add_batch(0, 10, lines(1, 3))
     pending.add_batch(1, 20, lines(2, 200))
     pending.add([("stop", "now")])
@@ -162,7 +162,7 @@ def test_short_blocks_lose_nothing_and_credit_comes_with_the_last() -> None:
     while pending:
         block = pending.block(CLOCK)
         assert pending.block(CLOCK) == block, "which the disk has refused"
-        pending.settle(1.0)
+        pending.commit(1.0)
         happened += block[1:]
         if len(happened) < 203:
             assert 1 not in ledger.pay()
@@ -175,7 +175,7 @@ def test_what_a_dead_worker_had_sent_is_struck_off_in_pieces_too() -> None:
     pending = Pending(CreditLedger(2, lag_limit=0))
     pending.add_batch(0, 10, lines(1, 128))
     pending.block(CLOCK)
-    pending.settle(10.0)
+    pending.commit(10.0)
     pending.add_batch(0, 10, lines(1, 128))
     pending.add_batch(1, 10, lines(2, 5))
     pending.block(CLOCK)

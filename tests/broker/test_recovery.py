@@ -111,12 +111,12 @@ def remembering(folder: Path, synced: bool = False) -> Recovery:
 def goes_on(it: Recovery, blocks: int = 5) -> None:
     for _ in range(blocks):
         now = time.monotonic_ns() // 1_000_000
-        it.append([("clock", now, now)] * 500)
+        it.propose([("clock", now, now)] * 500)
 
 
 def begun(folder: Path, synced: bool = False) -> Recovery:
     it = remembering(folder, synced)
-    it.append([("start", pack(ChatSettings()), 1, 0, 1, 1)])
+    it.propose([("start", pack(ChatSettings()), 1, 0, 1, 1)])
     return it
 
 

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from mpchat.core.machine import BROKER, Core, Item, Record
+from mpchat.core.machine import Applied, Core
+from mpchat.messages import Fact, Item, Record
 from mpchat.settings import ChatSettings, Settings, pack
 
 WALL = 1_700_000_000_123  # 2023-11-14 22:13:20.123 UTC
@@ -19,6 +20,12 @@ LINE_BYTES = 8191  # a worker's one limit on a line
 UTC_OFFSET = 60  # minutes: people here read 23:13
 
 Routed = tuple[int, Item]
+Asked = tuple[str, int, int, str, Any]  # "ask", connection, end of the line that asks, kind, about
+
+
+def routed(applied: Applied) -> list[Routed]:
+    """Each item with its worker."""
+    return [(worker, item) for worker, items in enumerate(applied.items) for item in items]
 
 
 class Follower:
@@ -83,9 +90,9 @@ class Follower:
 class Driver:
     """The rest of the server. Each feed() is one batch; time stands still until pass_time()."""
 
-    def __init__(self, wording: ChatSettings = Settings.wording, workers: int = 2) -> None:
+    def __init__(self, chat: ChatSettings = Settings.chat, workers: int = 2) -> None:
         self.core = Core()
-        self.wording = wording
+        self.chat = chat
         self.journal: list[tuple[Record, ...]] = []
         self.everybody_reads = True  # else what was sent to somebody is on its way until drained() says that it is out
         self.wall, self.mono, self.utc_offset = WALL, 0, UTC_OFFSET
@@ -95,8 +102,9 @@ class Driver:
         """A run of the server begins. Of an earlier one there is only what the core remembers."""
         self.workers = [Follower() for _ in range(workers)]
         self.people: list[Person] = []
-        self.asked: list[Item] = []
-        self.feed(("start", pack(self.wording), workers, self.utc_offset, self.wall, self.mono))
+        self.asked: list[Asked] = []
+        self._facts: list[Fact] = []
+        self.feed(("start", pack(self.chat), workers, self.utc_offset, self.wall, self.mono))
 
     def replace_broker(self) -> None:
         """Another one has the same state, but not the answers; the workers forward again what it has not accepted."""
@@ -119,17 +127,23 @@ class Driver:
         for record in records:
             if record[0] == "gone" and record[1] <= len(self.people):
                 self.people[record[1] - 1].left = record[2]
-        items = [item for record in records for item in self.core.apply(record)]
-        items += self.core.acknowledge()
+        applied = self.core.apply(records)
+        items = routed(applied)
+        self.asked += [
+            ("ask", each.connection, each.end, each.question.kind, each.question.about) for each in applied.asked
+        ]
+        self._facts += applied.facts
         for worker, item in items:
-            if worker == BROKER:
-                self.asked.append(item)
-            else:
-                self.workers[worker].apply(item)
+            self.workers[worker].apply(item)
         for follower in self.workers if self.everybody_reads else []:
             for connection in list(follower.drains):
                 items += self.feed(("drained", connection, follower.drains.pop(connection)))
         return items
+
+    def facts(self) -> list[Fact]:
+        """What was said in channels since the last call."""
+        facts, self._facts = self._facts, []
+        return facts
 
     def drained(self, person: Person) -> list[Routed]:
         """If the core waits for them: they have taken what they were sent."""
@@ -161,7 +175,7 @@ class Driver:
         where = (id - 1) % len(self.workers) if worker is None else worker
         person = Person(self, id, where, plain)
         self.people.append(person)
-        self.feed(("open", where, id, plain, host))
+        self.feed(("open", where, id, "plain" if plain else "irc", host))
         return person
 
     def irc(self, nick: str, *, caps: str = "", worker: int | None = None) -> Person:

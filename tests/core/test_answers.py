@@ -18,9 +18,9 @@ LONG_MOTD = tuple(f"line {number} of many " + "x" * 50 for number in range(200))
 ROOMS = [f"#room{number}" for number in range(250)]
 
 
-def crowded(answer_bytes: int = PIECE, **wording: Any) -> Driver:
+def crowded(answer_bytes: int = PIECE, **chat: Any) -> Driver:
     """Two hundred and fifty people in #all; as many rooms with topics; and as many who were called "gone"."""
-    driver = Driver(ChatSettings(answer_bytes=answer_bytes, channels_per_client=1000, **wording))
+    driver = Driver(ChatSettings(answer_bytes=answer_bytes, channels_per_client=1000, **chat))
     zoe = driver.irc("zoe")
     zoe.send("JOIN #all", *[f"JOIN {room}" for room in ROOMS], *[f"TOPIC {room} :tema {room}" for room in ROOMS])
     for number in range(249):
@@ -159,7 +159,7 @@ def test_what_was_forwarded_behind_it_is_not_acknowledged_until_it_is_dealt_with
 
     worker = driver.workers[eva.worker]
     assert worker.taken[eva.id] == driver.core.dealt_with(eva.id) == asked
-    assert (eva.id, False, asked, b"") in driver.core.parts()
+    assert (eva.id, "irc", asked, b"") in driver.core.parts()
     driver.replace_broker()
     assert worker.taken[eva.id] == asked
     pieces(driver, eva)

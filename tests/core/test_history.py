@@ -313,7 +313,7 @@ def test_a_line_keeps_the_hour_at_which_it_was_said(driver: Driver) -> None:
     driver.utc_offset = 120
     driver.pass_time(60)
     eva.send("en verano")
-    facts = driver.core.facts()
+    facts = driver.facts()
     assert eva.heard() == []
     eva.send("/history")
     driver.replace_broker()

@@ -18,7 +18,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 
-from mpchat.core.machine import Record
+from mpchat.messages import Record
 from mpchat.settings import ChatSettings
 from tests.core.driver import Driver, Person
 

@@ -20,7 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpchat.core import encoding
-from mpchat.core.machine import STATE_VERSION, Core, Record
+from mpchat.core.machine import STATE_VERSION, Core
+from mpchat.messages import Record
 from mpchat.settings import ChatSettings
 from tests.core.driver import LINE_BYTES, UTC_OFFSET, Driver, Person
 
@@ -82,13 +83,13 @@ def test_a_piece_counts_for_what_came_whatever_was_shown_of_it(driver: Driver) -
     driver.feed(("part", ana.id, 5000, b"PASS *"))
 
     assert driver.core.inputs(0) == [(ana.id, 5000, 5000, False)]
-    assert driver.core.parts() == [(ana.id, False, 5000, b"PASS *")]
+    assert driver.core.parts() == [(ana.id, "irc", 5000, b"PASS *")]
 
 
 def test_unfinished_lines_are_told(guarded: Driver) -> None:
     ana, beto = guarded.connect(), guarded.connect(plain=True)
     guarded.feed(ana.piece("PA"), beto.piece("/pa"))
-    assert guarded.core.parts() == [(ana.id, False, 2, b"PA"), (beto.id, True, 3, b"/pa")]
+    assert guarded.core.parts() == [(ana.id, "irc", 2, b"PA"), (beto.id, "plain", 3, b"/pa")]
 
     ana.send("SS *")
     beto.send("ss *")
@@ -96,7 +97,7 @@ def test_unfinished_lines_are_told(guarded: Driver) -> None:
 
     assert guarded.core.questions() == [ana.id, beto.id]
     # Both lines will come again, from where they had not been accepted.
-    assert guarded.core.parts() == [(ana.id, False, 2, b"PA"), (beto.id, True, 3, b"/pa")]
+    assert guarded.core.parts() == [(ana.id, "irc", 2, b"PA"), (beto.id, "plain", 3, b"/pa")]
 
 
 def test_a_connection_may_be_announced_twice(driver: Driver) -> None:
@@ -104,7 +105,7 @@ def test_a_connection_may_be_announced_twice(driver: Driver) -> None:
     ana.send("JOIN #a")
     ana.heard()
 
-    assert driver.feed(("open", ana.worker, ana.id, False, "127.0.0.1")) == []
+    assert driver.feed(("open", ana.worker, ana.id, "irc", "127.0.0.1")) == []
     assert ana.send("PING x") == [":mpchat.local PONG mpchat.local :x"]
 
 
@@ -392,7 +393,7 @@ def test_a_day_is_a_day_however_often_the_server_is_started(driver: Driver) -> N
 def test_what_is_said_is_numbered_and_told_if_on_a_channel(driver: Driver) -> None:
     ana, beto = driver.irc("ana"), driver.plain("beto")
     ana.send("JOIN #Ñandú")
-    assert driver.core.facts() == []
+    assert driver.facts() == []
 
     ana.send("PRIVMSG #ñandÚ :hola", "PRIVMSG beto :a secret", "PRIVMSG nobody :x", "NOTICE #Ñandú,beto :eh")
     driver.wall += 5
@@ -400,17 +401,17 @@ def test_what_is_said_is_numbered_and_told_if_on_a_channel(driver: Driver) -> No
     beto.send("/me saluda")
 
     source = "ana!~ana@127.0.0.1"
-    assert driver.core.facts() == [
+    assert driver.facts() == [
         (1, driver.wall - 5, "#ñandú", source, "PRIVMSG", "hola", UTC_OFFSET),
         (3, driver.wall - 5, "#ñandú", source, "NOTICE", "eh", UTC_OFFSET),
         (5, driver.wall, "#lobby", "beto!~plain@127.0.0.1", "PRIVMSG", "\x01ACTION saluda\x01", UTC_OFFSET),
     ]
-    assert driver.core.facts() == [], "told once"
+    assert driver.facts() == [], "told once"
 
     again(driver)
     ana = driver.irc("ana")
     ana.send("JOIN #a", "PRIVMSG #a :hola")
-    assert [fact[0] for fact in driver.core.facts()] == [6], "the numbers go on"
+    assert [fact[0] for fact in driver.facts()] == [6], "the numbers go on"
 
 
 def test_a_fact_is_what_was_delivered(driver: Driver) -> None:
@@ -420,7 +421,7 @@ def test_a_fact_is_what_was_delivered(driver: Driver) -> None:
     beto.heard()
     ana.send("PRIVMSG #a :" + "ñ" * 240)
 
-    (fact,) = driver.core.facts()
+    (fact,) = driver.facts()
     assert beto.heard() == [f":{fact[3]} {fact[4]} #a :{fact[5]}"]
 
 
@@ -572,35 +573,21 @@ def happen(driver: Driver, happening: str, number: int, what: Any) -> None:
 
 
 def follows(core: Core, blocks: Iterable[Iterable[Record]]) -> list[Any]:
-    """All that comes out of a core: each block's items, acknowledgements and facts."""
-    return [
-        ([item for record in block for item in core.apply(record)], core.acknowledge(), core.facts())
-        for block in blocks
-    ]
+    """All that comes out of a core, by block."""
+    return [core.apply(block) for block in blocks]
 
 
 @given(story=stories, cut=st.floats(0, 1))
 def test_a_snapshot_and_the_records_after_it_are_as_good_as_all_of_them(story: Any, cut: float) -> None:
-    """Wherever the cut is, in the middle of a block too."""
     blocks = told_as_records(story)
-    records = [(number, record) for number, block in enumerate(blocks) for record in block]
-    at = int(cut * len(records))
+    at = int(cut * len(blocks))
     whole, first = Core(), Core()
-
-    def apply(core: Core, part: list[tuple[int, Record]], last: int) -> list[Any]:
-        out: list[Any] = []
-        for place, (number, record) in enumerate(part):
-            out.append(core.apply(record))
-            if number != (part[place + 1][0] if place + 1 < len(part) else last):
-                out += [core.acknowledge(), core.facts()]
-        return out
-
-    expected = apply(whole, records, -1)
-    head = apply(first, records[:at], records[at][0] if at < len(records) else -1)
+    expected = follows(whole, blocks)
+    head = follows(first, blocks[:at])
     second = Core.load(first.dump())
-    assert head + apply(second, records[at:], -1) == expected
+    assert head + follows(second, blocks[at:]) == expected
     for core in (second, whole):
-        core.apply(("clock", 0, 10**9))
+        core.apply([("clock", 0, 10**9)])
     assert values(second) == values(whole)
 
 

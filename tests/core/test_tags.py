@@ -84,7 +84,7 @@ def test_a_message_of_nothing_but_tags(driver: Driver) -> None:
     assert echo == [f"@{msgid(1)};+typing=active {ANA}TAGMSG #lobby"]
     assert beto.heard() == [f"@time=2023-11-14T22:13:20.123Z;{msgid(1)};+typing=active {ANA}TAGMSG #lobby"]
     assert carla.heard() == eva.heard() == []
-    assert driver.core.facts() == [], "it is no message for the history"
+    assert driver.facts() == [], "it is no message for the history"
 
     ana.send("@+typing=done TAGMSG beto,carla,eva")
     assert [line.partition(";")[2] for line in ana.heard() + beto.heard()] == [
@@ -124,7 +124,7 @@ def test_a_line_is_said_once_and_echoed_each_time(driver: Driver) -> None:
     first = ana.send(f"@{ID}.1;+a=b PRIVMSG #a :hola")
     assert first == [f"@{msgid(1)};+a=b;{ID}.1 {ANA}PRIVMSG #a :hola"]
     assert beto.heard() == [f"@{msgid(1)};+a=b {ANA}PRIVMSG #a :hola"], "the name of her lines is hers"
-    driver.core.facts()
+    driver.facts()
 
     assert ana.send(f"@{ID}.1;+a=b PRIVMSG #a :hola") == first
     assert ana.send(f"@{ID}.2 PRIVMSG beto :eh") == [f"@{msgid(2)};{ID}.2 {ANA}PRIVMSG beto :eh"]
@@ -134,7 +134,7 @@ def test_a_line_is_said_once_and_echoed_each_time(driver: Driver) -> None:
         == [f"@{msgid(3)};{ID}.3 {ANA}NOTICE #a :aviso"] * 2
     )
     assert beto.heard() == [f"@{msgid(2)} {ANA}PRIVMSG beto :eh", f"@{msgid(3)} {ANA}NOTICE #a :aviso"]
-    assert [fact[0] for fact in driver.core.facts()] == [3]
+    assert [fact[0] for fact in driver.facts()] == [3]
 
 
 def test_whoever_wants_no_echo_hears_nothing(driver: Driver) -> None:

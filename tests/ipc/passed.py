@@ -1,6 +1,6 @@
 """A program: it gives a transport to a process that is already running, and looks what is left of it in the end.
 
-test_mailing.py runs it on every Python there is. It needs nothing but Python and Linux.
+test_queue_passing.py runs it on every Python there is, with the transport's name. It needs Python and Linux.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ import gc
 import os
 import select
 import socket
-import threading
+import sys
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
-from mpchat.ipc import queue_passing
+from mpchat.ipc import queue_transport
 from mpchat.ipc.link import Link
-from mpchat.ipc.transport import QueuePair, Transport
+from mpchat.ipc.transport import dump_pair, find, load_pair
+from tests.ipc.ends import close, turn
 from tests.ipc.semaphores import names
 
 PATIENCE = 10
@@ -43,25 +45,26 @@ def main() -> None:
 
 def use(link: Link[Any], number: int) -> None:
     """One transport from its making to its end, with the child at the other end."""
-    transport = QueuePair.make(get_context("spawn"))
-    semaphores = names(transport)
-    pickled, fds = queue_passing.dump((number, transport, "and more"))
+    pair = find(sys.argv[1]).make()
+    semaphores: list[Path] = names(pair) if isinstance(pair, queue_transport.Pair) else []
+    pickled, fds = dump_pair(pair)
     assert len(fds) == 4
-    link.post(("transport", pickled), fds=fds)
-    assert next_message(link) == ("opened", number, "and more")
-    end = transport.at_broker()
+    link.post((number, pickled), fds=fds)
+    assert next_message(link) == ("opened", number)
+    data, ours = dump_pair(pair)
+    end = load_pair(data, [os.dup(fd) for fd in ours]).at_broker()
+    pair.let_go()
     assert all(name.exists() for name in semaphores)
     sent = [(batch, os.urandom(batch * 10)) for batch in range(BATCHES)]
     for each in sent:
         end.put(each)
     received: list[Any] = []
     while len(received) < BATCHES:
-        wait_for(end)
-        received += end.take()
+        received += turn(end)[0]
     assert received == sent
-    finish(end, transport.down)
+    close(end)
     assert next_message(link) == ("closed", 0)
-    del transport, end
+    del pair, end
     gc.collect()
     assert not any(name.exists() for name in semaphores)
 
@@ -72,28 +75,17 @@ def echo(sock: socket.socket) -> None:
     wait_for(link)
     before = open_files()
     while (message := next_message_with_fds(link))[0] != ("end",):
-        (_, pickled), fds = message
-        number, transport, more = queue_passing.load(pickled, fds)
-        end = transport.at_worker()
-        link.post(("opened", number, more))
+        (number, pickled), fds = message
+        end = load_pair(pickled, fds).at_worker()
+        link.post(("opened", number))
         while not end.ended:
-            wait_for(end)
-            for batch in end.take():
+            for batch in turn(end)[0]:
                 end.put(batch)
-        finish(end, transport.up)
-        del transport, end
+        close(end)
+        del end
         gc.collect()
         link.post(("closed", len(open_files()) - len(before)))
     link.close()
-
-
-def finish(end: Transport, sink: Any) -> None:
-    """Close it, and wait until its feeder thread has closed the pipe."""
-    end.close()
-    for thread in threading.enumerate():
-        if thread.name == "QueueFeederThread":
-            thread.join(PATIENCE)
-    assert sink._writer.closed
 
 
 def open_files() -> list[str]:
@@ -120,4 +112,4 @@ def next_message(link: Link[Any]) -> tuple[Any, ...]:
 
 if __name__ == "__main__":
     main()
-    print("all is well")  # noqa: T201  what test_mailing.py waits for
+    print("all is well")  # noqa: T201  what test_queue_passing.py waits for

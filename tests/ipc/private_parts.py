@@ -15,17 +15,18 @@ def missing() -> list[str]:
     tracker: Any = resource_tracker._resource_tracker
     resource_tracker.ensure_running()
     needed = [
-        (queue, "_reader", "transport.py reads frames from it without waiting for the end of one"),
-        (queue, "_writer", "transport.py closes the end that a process does not use"),
-        (queue, "_sem", "transport.py gives back what put() has taken, as get() does"),
-        (queue, "_ignore_epipe", "transport.py: the feeder thread says nothing of a peer that has died"),
+        (queue, "_reader", "queue_transport.py reads frames from it without waiting for the end of one"),
+        (queue, "_writer", "queue_transport.py closes the end that a process does not use"),
+        (queue, "_sem", "queue_transport.py gives back what put() has taken, as get() does"),
+        (queue, "_ignore_epipe", "queue_transport.py: the feeder thread says nothing of a peer that has died"),
         (context, "set_spawning_popen", "queue_passing.py pickles a queue as for a process that is being spawned"),
-        (context, "get_spawning_popen", "scoreboard.py's DupFd asks who is being spawned"),
+        (queue, "_start_thread", "queue_transport.py starts the feeder thread where that may fail"),
+        (context, "get_spawning_popen", "scoreboard.py's and pipe_transport.py's DupFd asks who is being spawned"),
         (reduction, "ForkingPickler", "queue_passing.py"),
         (
             reduction,
             "DupFd",
-            "scoreboard.py, and each Connection that is pickled: they ask the one who is being spawned",
+            "scoreboard.py, pipe_transport.py, a pickled Connection: they ask who is being spawned",
         ),
         (tracker, "_fd", "resource_tracker.py closes it, so that the tracker ends"),
         (tracker, "_pid", "resource_tracker.py: ps names it, and the supervisor waits for it"),

@@ -9,22 +9,21 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mpchat.broker.broker import Broker
-from mpchat.ipc import queue_passing
 from mpchat.ipc.frames import most_looks
 from mpchat.ipc.link import Link
+from mpchat.ipc.queue_transport import End, Pair
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
-from mpchat.ipc.transport import QueuePair, Transport
+from mpchat.ipc.transport import dump_pair, load_pair
 from mpchat.messages import ChildToSupervisor, UnknownMessage
 from mpchat.recorder.recorder import Recorder
 from mpchat.runtime.log import Log
-from mpchat.settings import Settings
+from mpchat.settings import Secrets, Settings
 from mpchat.store.data_directory import claim
 from mpchat.worker.worker import Worker
 from tests.worker.pairs import PATIENCE
@@ -54,12 +53,13 @@ class Supervisor:
         self._stack.callback(other.close)
         return other
 
-    def transport(self, *about: Any, to: str) -> Transport:
+    def transport(self, *about: Any, to: str) -> End:
         """Give the process, a worker or a broker, a transport; returns the other end."""
-        transport = QueuePair.make(get_context("spawn"))
-        data, fds = queue_passing.dump(transport)
+        transport = Pair.make()
+        data, fds = dump_pair(transport)
         self.link.post(("transport", *about, data), fds=fds)
-        opened: QueuePair = queue_passing.load(data, [os.dup(fd) for fd in fds])
+        opened = load_pair(data, [os.dup(fd) for fd in fds])
+        assert isinstance(opened, Pair)
         self._stack.callback(transport.let_go)  # not before the process has opened it too
         end = opened.at_broker() if to == "worker" else opened.at_worker()
         self._stack.callback(end.close)
@@ -109,19 +109,18 @@ class WorkerTurns:
         while events := self.worker.poller.wait(patience):
             patience = 0
             for source, readable, writable, _ in events:
-                if isinstance(source, Transport):
-                    self.worker.attachment.drain_transport(source)
+                if source is self.worker.broker.transport:
+                    self.worker.broker.on_event(self.worker.broker.transport, readable, writable)
                 elif source is self.supervisor.control:
-                    self.worker.attachment.on_control(self.supervisor.control)
-                elif isinstance(source, Link):
-                    self.worker.attachment.link_event(source, readable, writable)
+                    self.worker.on_control()
+                elif source is self.worker.acceptor.link:
+                    self.worker.acceptor.on_event(self.worker.acceptor.link, readable, writable)
 
     def close(self) -> None:
-        attachment = self.worker.attachment
-        if attachment.transport is not None:
-            attachment.leave(attachment.transport)
-        if attachment.link is not None:
-            attachment.leave_link(attachment.link)
+        if self.worker.broker.transport is not None:
+            self.worker.broker.leave(self.worker.broker.transport)
+        if self.worker.acceptor.link is not None:
+            self.worker.acceptor.leave(self.worker.acceptor.link)
         for connection in self.worker.connections.values():
             connection.sock.close()
 
@@ -140,9 +139,11 @@ def worker(supervisor: Supervisor) -> Iterator[WorkerTurns]:
         ((), 0),
         (("synced", 1), 0),
         (("synced",), 1),
-        (("client", CLIENT, False, HOST), 0),
-        (("client", CLIENT, False, HOST), 2),
-        (("client", "1", False, HOST), 1),
+        (("client", CLIENT, "irc", HOST), 0),
+        (("client", CLIENT, "irc", HOST), 2),
+        (("client", "1", "irc", HOST), 1),
+        (("client", CLIENT, True, HOST), 1),
+        (("client", CLIENT, "gopher", HOST), 1),
         (("client", CLIENT, HOST), 1),
     ],
 )
@@ -154,11 +155,11 @@ def test_a_worker_and_an_acceptor_that_misbehaves(
     worker.acceptor.post(message, fds=(sock.fileno(),) * descriptors)
     worker.turn()
     assert worker.supervisor.accused() == ["acceptor"]
-    assert worker.worker.attachment.link is None
-    assert worker.worker.attachment.synced, "what it had said before counts"
+    assert worker.worker.acceptor.link is None
+    assert worker.worker.acceptor.synced, "what it had said before counts"
     worker.acceptor = worker.supervisor.connect("acceptor")
     worker.turn()
-    worker.acceptor.post(("client", CLIENT, False, HOST), fds=(sock.fileno(),))
+    worker.acceptor.post(("client", CLIENT, "irc", HOST), fds=(sock.fileno(),))
     worker.turn()
     assert list(worker.worker.connections) == [CLIENT]
     assert worker.supervisor.accused() == []
@@ -172,7 +173,7 @@ def test_a_workers_socket_is_of_the_family_that_it_is_of(
         sock = stack.enter_context(socket.socket(family))
     except OSError as error:
         pytest.skip(f"this system has no such sockets: {error}")
-    worker.acceptor.post(("client", CLIENT, False, HOST), fds=(sock.fileno(),))
+    worker.acceptor.post(("client", CLIENT, "irc", HOST), fds=(sock.fileno(),))
     worker.turn()
     assert worker.worker.connections[CLIENT].sock.family == family
 
@@ -183,9 +184,9 @@ def test_a_dead_acceptors_link_need_not_end(worker: WorkerTurns, stack: contextl
     worker.acceptor.post(("synced",))
     worker.acceptor.close()
     worker.acceptor = worker.supervisor.connect("acceptor")
-    worker.worker.attachment.on_control(worker.supervisor.control)  # before it has looked at the old one
-    assert worker.worker.attachment.synced
-    assert worker.worker.attachment.link is not None
+    worker.worker.on_control()  # before it has looked at the old one
+    assert worker.worker.acceptor.synced
+    assert worker.worker.acceptor.link is not None
     copy.close()
     assert [message for message, _ in worker.acceptor.take()] == [("all",)]
 
@@ -220,17 +221,22 @@ def test_a_worker_and_a_broker_that_misbehaves(worker: WorkerTurns, message: Any
     """It keeps its place in the stream, and says it to the next one."""
     worker.broker.put(message)
     worker.turn()
-    attachment = worker.worker.attachment
+    stream = worker.worker.broker
     assert worker.supervisor.accused() == ["broker"]
-    assert attachment.transport is None
+    assert stream.transport is None
     is_good_before = message == ("items", 1, 0, 0, [("end",), ("end", 1)])
-    assert attachment.position == is_good_before
+    assert stream.position == is_good_before
     broker = worker.supervisor.transport(2, to="worker")
     worker.turn()
     broker.put(("items", 1 + is_good_before, 0, 0, [("open", CLIENT)]))
     worker.turn()
-    assert attachment.position == 1 + is_good_before
+    assert stream.position == 1 + is_good_before
     assert worker.supervisor.accused() == []
+
+
+def look(worker: WorkerTurns) -> None:
+    worker.worker.broker.look(most=3)
+    worker.worker.acceptor.look(most=3)
 
 
 def test_a_worker_and_frames_that_do_not_end(worker: WorkerTurns) -> None:
@@ -239,11 +245,11 @@ def test_a_worker_and_frames_that_do_not_end(worker: WorkerTurns) -> None:
     os.write(worker.acceptor.fileno(), b"\0\0\x40\0nonsense")
     worker.turn()
     for _ in range(2):
-        worker.worker.attachment.look(most=3)
+        look(worker)
     assert worker.supervisor.accused() == []
-    worker.worker.attachment.look(most=3)
+    look(worker)
     assert worker.supervisor.accused() == ["broker", "acceptor"]
-    assert (worker.worker.attachment.transport, worker.worker.attachment.link) == (None, None)
+    assert (worker.worker.broker.transport, worker.worker.acceptor.link) == (None, None)
 
 
 def test_what_a_worker_cannot_do_with_a_right_item_is_its_own_fault(worker: WorkerTurns) -> None:
@@ -270,7 +276,7 @@ class BrokerTurns:
         self.supervisor = supervisor
         settings = Settings(workers=1, data=str(folder))
         log = Log("broker", "error", False)
-        self.broker = Broker(supervisor.control, log, settings, Scoreboard.make(FEW_ROWS))
+        self.broker = Broker(supervisor.control, log, settings, Scoreboard.make(FEW_ROWS), Secrets())
         self.broker.poller.watch(supervisor.control)
         self.broker.open_recovery()
         self.broker.remember(is_first=True, skip=0)
@@ -336,8 +342,10 @@ def broker(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPat
                 "line",
                 7,
                 (),
-                ("open", 1, CLIENT, False, HOST),  # another worker's
-                ("open", 0, CLIENT, False, None),
+                ("open", 1, CLIENT, "irc", HOST),  # another worker's
+                ("open", 0, CLIENT, "irc", None),
+                ("open", 0, CLIENT, False, HOST),
+                ("open", 0, CLIENT, "gopher", HOST),
                 ("gone", CLIENT, b"bye"),
                 ("silent", CLIENT, 1),
                 ("stop", "because"),  # a broker's own records
@@ -364,7 +372,7 @@ def test_a_broker_and_a_worker_that_misbehaves(broker: BrokerTurns, message: Any
     broker.turn()
     other.put(("attach", -1))
     broker.turn()
-    other.put(("batch", 0, 0, [("open", 0, CLIENT, False, HOST), ("line", CLIENT, 5, b"PING hola")]))
+    other.put(("batch", 0, 0, [("open", 0, CLIENT, "irc", HOST), ("line", CLIENT, 5, b"PING hola")]))
     broker.turn()
     assert broker.broker.recovery.core.dealt_with(CLIENT) == 5
     assert broker.supervisor.accused() == []

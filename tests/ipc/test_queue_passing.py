@@ -11,15 +11,16 @@ import pytest
 
 from mpchat.ipc import queue_passing
 from mpchat.ipc.link import Link
-from mpchat.ipc.transport import QueuePair
+from mpchat.ipc.queue_transport import Pair
 from tests.ipc.pythons import each_python, run_on
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/shm and /proc show what is left on Linux only")
 @each_python
-def test_a_transport_for_a_running_process(version: str) -> None:
+@pytest.mark.parametrize("ipc", ["queue", "pipe"])
+def test_a_transport_for_a_running_process(ipc: str, version: str) -> None:
     """It works to its end, and neither a descriptor nor a semaphore's name stays behind on either side."""
-    done = run_on(version, "-m", "tests.ipc.passed")
+    done = run_on(version, "-m", "tests.ipc.passed", ipc)
     assert not done.stderr, done.stderr
     assert (done.returncode, done.stdout) == (0, "all is well\n")
 
@@ -33,7 +34,7 @@ def test_what_is_used_of_multiprocessing_is_there(version: str) -> None:
 
 def test_a_pickle_can_be_loaded_as_often_as_its_descriptors_are_sent() -> None:
     """The sender's own stay open, so that two processes can be given one transport."""
-    transport = QueuePair.make(get_context("spawn"))
+    transport = Pair.make()
     data, fds = queue_passing.dump(transport)
     left, right = map(Link[Any], Link.pair())
     left.post((data,), fds=fds)

@@ -61,10 +61,10 @@ def test_its_death_is_harmless(version: str) -> None:
     """A pair is made, and let go, as if nothing had happened, and nothing is said of it: no warning, which may be an
     error, and no traceback of its successor, which is told to forget semaphores that it has never heard of."""
     program = (
-        "from multiprocessing import get_context; from mpchat.ipc.transport import QueuePair\n"
+        "from mpchat.ipc.queue_transport import Pair\n"
         "for _ in range(2):\n"
         "    os.kill(tracker.pid(), signal.SIGKILL); os.waitid(os.P_PID, tracker.pid(), os.WEXITED | os.WNOWAIT)\n"
-        "    pair = QueuePair.make(get_context('spawn')); pair.let_go(); del pair\n"
+        "    pair = Pair.make(); pair.let_go(); del pair\n"
         "print(tracker.pid() != pid); tracker.stop()"
     )
     done = run(version, program)

@@ -4,12 +4,10 @@ import pytest
 
 from mpchat.protocol.capabilities import (
     ECHO_MESSAGE,
-    MESSAGE_TAGS,
     NAMES,
-    PLAIN,
+    PROFILES,
     SERVER_TIME,
     changed,
-    knows_tags,
     listed,
     profile,
 )
@@ -51,9 +49,4 @@ def test_only_what_changes_relayed_bytes_makes_a_profile() -> None:
     assert profile(ECHO_MESSAGE) == profile(0)
     assert profile(SERVER_TIME) == profile(BOTH) != profile(0)
     assert len({profile(bits) for bits in range(1 << len(NAMES))}) == 4
-    assert PLAIN not in {profile(bits) for bits in range(1 << len(NAMES))}
-
-
-def test_only_who_asked_for_tags_knows_any() -> None:
-    assert [bits for bits in (0, SERVER_TIME, MESSAGE_TAGS, MESSAGE_TAGS | SERVER_TIME) if knows_tags(bits)] == [4, 6]
-    assert not knows_tags(PLAIN)
+    assert {profile(bits) for bits in range(1 << len(NAMES))} == set(PROFILES)

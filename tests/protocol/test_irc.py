@@ -7,10 +7,12 @@ from itertools import pairwise
 import pytest
 
 from mpchat.chat.hub import Hub
-from mpchat.protocol import irc, plain
-from mpchat.protocol.context import Context, Peer, Question
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.irc.channels import pack
 from mpchat.protocol.irc.modes import letters, parse_changes
+from mpchat.protocol.outcomes import Question
 from mpchat.settings import ChatSettings
 from tests.core.driver import Driver, Person
 
@@ -284,10 +286,10 @@ def test_a_name_that_nobody_shares_is_told_to_oneself(scene: Scene) -> None:
 
 def test_a_verdict_on_a_password_means_nothing_to_those_who_are_in() -> None:
     context = Context(Hub(ChatSettings(), 0), ChatSettings(), 0, 0)
-    for dialect in (irc, plain):
-        peer = Peer(context.hub.connect(1, "127.0.0.1"), is_plain=dialect is plain)
-        peer.registration = None
-        assert list(dialect.answered(context, peer, Question("password"), True)) == []
+    for dialect in DIALECTS.values():
+        connection = Connection(context.hub.connect(1, "127.0.0.1"), dialect, worker=0, mono=0)
+        connection.registration = None
+        assert list(dialect.answered(context, connection, Question("password"), True)) == []
 
 
 def test_who_gives_it_up_is_none(scene: Scene) -> None:

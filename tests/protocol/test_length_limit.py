@@ -1,4 +1,4 @@
-"""protocol/saying: a message is cut once, to what one IRC line holds."""
+"""protocol/length_limit: a message is cut once, to what one IRC line holds."""
 
 import pytest
 from hypothesis import given
@@ -6,9 +6,12 @@ from hypothesis import strategies as st
 
 from mpchat.chat.channels import Channel
 from mpchat.chat.events import Said
+from mpchat.chat.hub import Hub
 from mpchat.chat.sessions import Session
+from mpchat.protocol.context import Context
 from mpchat.protocol.irc import render
 from mpchat.protocol.length_limit import action, fit
+from mpchat.settings import ChatSettings
 
 
 def person(nick: str = "ana", user: str = "~ana", host: str = "127.0.0.1") -> Session:
@@ -16,6 +19,9 @@ def person(nick: str = "ana", user: str = "~ana", host: str = "127.0.0.1") -> Se
     session.user = user
     session.name(nick)
     return session
+
+
+CONTEXT = Context(Hub(ChatSettings(), 0), ChatSettings(), 0, 0)
 
 
 def to_room(text: str, notice: bool = False) -> Said:
@@ -31,7 +37,7 @@ def to_room(text: str, notice: bool = False) -> Said:
 )
 def test_what_fits_is_one_whole_line(nick: str, host: str, channel: str, text: str, notice: bool) -> None:
     said = fit(Said(person(nick, "~plain", host), Channel("#" + channel, 0), "#" + channel, text, notice, 1))
-    (line,) = render(said)
+    line = render(CONTEXT, said, 0)
 
     assert len(line) <= 512
     assert text.startswith(said.text)
@@ -51,7 +57,7 @@ def test_the_longest_message() -> None:
 def test_every_byte_counts() -> None:
     """Of the names too, and of characters that take four."""
     said = fit(Said(person("ñ" * 15), Channel("#" + "ñ" * 31, 0), "#" + "ñ" * 31, "😀" * 150, False, 1))
-    (line,) = render(said)
+    line = render(CONTEXT, said, 0)
 
     assert 509 <= len(line) <= 512
     assert line.decode().endswith("😀\r\n")
@@ -59,7 +65,7 @@ def test_every_byte_counts() -> None:
 
 def test_a_cut_action_stays_an_action() -> None:
     said = fit(to_room("\x01ACTION " + "ñ" * 300 + "\x01"))
-    (line,) = render(said)
+    line = render(CONTEXT, said, 0)
 
     assert said.text.startswith("\x01ACTION ñ")
     assert said.text.endswith("ñ\x01")

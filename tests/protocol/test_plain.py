@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from mpchat.chat.channels import Channel
 from mpchat.chat.events import Event, Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TopicSet, Wallops
+from mpchat.chat.hub import Hub
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.text import clean
-from mpchat.protocol.plain import render
+from mpchat.protocol.context import Context
+from mpchat.protocol.plain import profiles, render
 from mpchat.settings import ChatSettings
 from tests.core.driver import UTC_OFFSET, WALL, Driver
 from tests.protocol.test_telnet import PUTTY
@@ -58,7 +60,7 @@ ANA, BETO = person("ana"), person("beto")
     ],
 )
 def test_an_event_in_words(event: Event, line: str) -> None:
-    assert render(event, WALL, UTC_OFFSET) == [f"[23:13] {line}\n".encode()]
+    assert shown(event) == f"[23:13] {line}\n".encode()
 
 
 def test_the_first_minute() -> None:
@@ -268,7 +270,7 @@ def test_bytes_that_are_not_text_are_refused() -> None:
 
 def test_every_refusal_that_plain_text_can_meet_has_its_words() -> None:
     """Rights and modes have no commands here, so these cannot be met: whoever adds one must find words for them."""
-    from mpchat.protocol.plain import _WORDS
+    from mpchat.protocol.plain.rendering import _WORDS
 
     rights = {"NOT_ON_CHANNEL", "NOT_THERE", "ALREADY_THERE", "NOT_OPERATOR"}
     modes = {"BAN_LIST_FULL", "BAD_MODE_VALUE", "UNKNOWN_MODE"}
@@ -307,7 +309,7 @@ def told_by_the_server(nick: str, text: str) -> list[Event]:
 
 
 def shown(event: Event) -> bytes:
-    (line,) = render(event, WALL, UTC_OFFSET)
+    line = render(Context(Hub(ChatSettings(), 0), ChatSettings(), 0, UTC_OFFSET, WALL), event, profiles[0])
     assert line.count(b"\n") == 1
     return line
 

@@ -1,4 +1,4 @@
-"""protocol/secrets: no password is in a record, however its line was written."""
+"""protocol/redaction: no password is in a record, however its line was written."""
 
 import time
 from itertools import accumulate, pairwise
@@ -61,7 +61,7 @@ def test_whatever_the_dialect_takes_for_a_secret_is_withheld(text: str, cuts: li
     data = text.encode()
     for places in ([0, len(data)], [0, *sorted({cut for cut in cuts if cut < len(data)}), len(data)]):
         redaction = Redaction()
-        redaction.take(("open", 0, 7, False, "127.0.0.1"))
+        redaction.take(("open", 0, 7, "irc", "127.0.0.1"))
         shown = b""
         for start, end in pairwise(places):
             is_last = end == len(data)
@@ -75,7 +75,7 @@ def test_whatever_the_dialect_takes_for_a_secret_is_withheld(text: str, cuts: li
 @given(lead=st.one_of(st.just(""), spaces, hidden), before=before, command=irc_command)
 def test_no_secret_survives_whatever_stands_before_it(lead: str, before: str, command: str) -> None:
     redaction = Redaction()
-    redaction.take(("open", 0, 7, False, "127.0.0.1"))
+    redaction.take(("open", 0, 7, "irc", "127.0.0.1"))
 
     record = redaction.take(("line", 7, 99, (lead + before + command + SECRET).encode()))
 
@@ -88,7 +88,7 @@ def test_no_secret_survives_whatever_stands_before_it(lead: str, before: str, co
 @given(lead=st.text(st.sampled_from(" \t\u00a0\u3000\x1f\x1b\u202e"), max_size=3), command=spelled("/PASS"), gap=spaces)
 def test_nor_in_plain_text(lead: str, command: str, gap: str) -> None:
     redaction = Redaction()
-    redaction.take(("open", 0, 7, True, "127.0.0.1"))
+    redaction.take(("open", 0, 7, "plain", "127.0.0.1"))
 
     record = redaction.take(("line", 7, 99, (lead + command + gap + SECRET).encode()))
 
@@ -112,7 +112,7 @@ def test_nor_in_plain_text(lead: str, command: str, gap: str) -> None:
 )
 def test_what_a_plain_user_says_is_not_touched(line: str) -> None:
     redaction = Redaction()
-    redaction.take(("open", 0, 7, True, "127.0.0.1"))
+    redaction.take(("open", 0, 7, "plain", "127.0.0.1"))
 
     assert redaction.take(("line", 7, 20, line.encode())) == ("line", 7, 20, line.encode())
     assert redaction.secret(7, 20) == ""
@@ -124,7 +124,7 @@ def test_what_a_plain_user_says_is_not_touched(line: str) -> None:
 )
 def test_nor_what_holds_no_secret_in_irc(line: str) -> None:
     redaction = Redaction()
-    redaction.take(("open", 0, 7, False, "127.0.0.1"))
+    redaction.take(("open", 0, 7, "irc", "127.0.0.1"))
 
     assert redaction.take(("line", 7, 20, line.encode())) == ("line", 7, 20, line.encode())
 
@@ -142,7 +142,7 @@ def test_nor_what_holds_no_secret_in_irc(line: str) -> None:
 )
 def test_the_rest_of_the_line_stays(line: str, seen: str, secret: str) -> None:
     redaction = Redaction()
-    redaction.take(("open", 0, 7, False, "127.0.0.1"))
+    redaction.take(("open", 0, 7, "irc", "127.0.0.1"))
 
     assert redaction.take(("line", 7, 20, line.encode())) == ("line", 7, 20, seen.encode())
     assert redaction.secret(7, 20) == secret
@@ -157,7 +157,7 @@ def test_a_secret_that_comes_in_pieces_is_withheld_too(line: str, cuts: list[int
     """A line's beginning is forwarded before its end has come: nothing that is shown may be part of the secret."""
     plain = plain and line.startswith("/")
     redaction = Redaction()
-    redaction.take(("open", 0, 7, plain, "127.0.0.1"))
+    redaction.take(("open", 0, 7, "plain" if plain else "irc", "127.0.0.1"))
     data = line.encode()
     places = [0, *sorted({cut for cut in cuts if cut < len(data)}), len(data)]
 
@@ -180,7 +180,7 @@ def test_a_secret_that_comes_in_pieces_is_withheld_too(line: str, cuts: list[int
 def test_a_block_that_has_not_happened_leaves_no_trace(line: str, cut: int, first: int) -> None:
     """The worker died while it waited, and its successor divides the same bytes otherwise."""
     data = line.encode()
-    whole = [("open", 0, 7, False, "127.0.0.1"), ("line", 7, len(data) + 1, data)]
+    whole = [("open", 0, 7, "irc", "127.0.0.1"), ("line", 7, len(data) + 1, data)]
     divided = [whole[0], ("part", 7, first, data[:first]), ("line", 7, len(data) + 1, data[first:])]
     redaction = Redaction()
     redaction.take_block([whole[0], ("part", 7, cut, data[:cut])])
@@ -194,8 +194,8 @@ def test_a_block_that_has_not_happened_leaves_no_trace(line: str, cut: int, firs
 
 def test_a_block_that_has_not_happened_forgets_none_of_those_before_it() -> None:
     redaction = Redaction()
-    redaction.take_block([("open", 0, 7, False, "127.0.0.1"), ("part", 7, 5, b"PASS ")])
-    again = [("open", 0, 7, False, "127.0.0.1"), ("line", 7, 12, b"secret")]
+    redaction.take_block([("open", 0, 7, "irc", "127.0.0.1"), ("part", 7, 5, b"PASS ")])
+    again = [("open", 0, 7, "irc", "127.0.0.1"), ("line", 7, 12, b"secret")]
     redaction.take_block(again)
     redaction.undo()
 
@@ -205,7 +205,7 @@ def test_a_block_that_has_not_happened_forgets_none_of_those_before_it() -> None
 
 def test_the_pieces_of_a_line_too_long_are_forgotten() -> None:
     redaction = Redaction()
-    redaction.take(("open", 0, 7, False, "127.0.0.1"))
+    redaction.take(("open", 0, 7, "irc", "127.0.0.1"))
     assert redaction.take(("part", 7, 10, b"PASS secre")) == ("part", 7, 5, b"PASS ")
     assert redaction.take(("overlong", 7, 9000, True)) == ("overlong", 7, 9000, True)
 
@@ -215,7 +215,7 @@ def test_the_pieces_of_a_line_too_long_are_forgotten() -> None:
 def test_the_pieces_of_others_are_others() -> None:
     redaction = Redaction()
     for connection in (7, 8):
-        redaction.take(("open", 0, connection, False, "127.0.0.1"))
+        redaction.take(("open", 0, connection, "irc", "127.0.0.1"))
         redaction.take(("part", connection, 10, b"PASS "))
     redaction.closed(7)
 
@@ -229,7 +229,7 @@ def test_a_secret_that_is_not_text_is_withheld_too() -> None:
 
 def test_a_line_of_a_plain_connection_that_was_just_closed_is_withheld_too() -> None:
     redaction = Redaction()
-    redaction.take(("open", 0, 7, True, "127.0.0.1"))
+    redaction.take(("open", 0, 7, "plain", "127.0.0.1"))
     redaction.closed(7)
 
     assert redaction.take(("line", 7, 20, b"/pass secret")) == ("line", 7, 20, b"/pass *")
@@ -239,15 +239,15 @@ def test_a_secret_is_kept_until_its_line_has_been_dealt_with() -> None:
     redaction = Redaction()
     places = [(7, 20), (7, 30), (8, 30)]
     for connection in (7, 8):
-        redaction.take(("open", 0, connection, False, "127.0.0.1"))
+        redaction.take(("open", 0, connection, "irc", "127.0.0.1"))
     for (connection, end), word in zip(places, (b"one", b"two", b"three"), strict=True):
         redaction.take(("line", connection, end, b"PASS " + word))
 
-    redaction.settle({7: 20, 8: 0}.__getitem__)
+    redaction.commit({7: 20, 8: 0}.__getitem__)
     assert [redaction.secret(*place) for place in places] == ["", "two", "three"]
     redaction.closed(7)
     assert [redaction.secret(*place) for place in places] == ["", "", "three"]
-    redaction.settle({8: 30}.__getitem__)
+    redaction.commit({8: 30}.__getitem__)
     assert redaction.secret(8, 30) == ""
     redaction.take(("line", 7, 40, b"PASS four"))
     assert redaction.secret(7, 40) == "", "of a connection that has closed none is kept"
@@ -256,13 +256,13 @@ def test_a_secret_is_kept_until_its_line_has_been_dealt_with() -> None:
 def test_other_records_pass_as_they_are() -> None:
     redaction = Redaction()
 
-    for record in (("clock", 1, 2), ("open", 0, 7, False, "PASS secret"), ("gone", 7, "PASS secret")):
+    for record in (("clock", 1, 2), ("open", 0, 7, "irc", "PASS secret"), ("gone", 7, "PASS secret")):
         assert redaction.take(record) == record
 
 
 def test_a_message_in_pieces_passes_as_it_is() -> None:
     redaction = Redaction()
-    redaction.take(("open", 0, 7, False, "127.0.0.1"))
+    redaction.take(("open", 0, 7, "irc", "127.0.0.1"))
     pieces: list[tuple[str, int, int, bytes]] = [("part", 7, 4, b"PRIV"), ("line", 7, 30, b"MSG #a :/pass me the salt")]
     assert [redaction.take(piece) for piece in pieces] == pieces
 
@@ -279,7 +279,7 @@ def test_nothing_is_kept_of_a_connection_that_has_closed() -> None:
 def begun(*pieces: bytes, plain: bool = False) -> tuple[Redaction, int, bytes]:
     """A line's beginning came in pieces: who withholds it, and how much of it everybody has seen."""
     redaction, end, seen = Redaction(), 0, b""
-    redaction.take(("open", 0, 7, plain, "127.0.0.1"))
+    redaction.take(("open", 0, 7, "plain" if plain else "irc", "127.0.0.1"))
     accepted = 0
     for piece in pieces:
         end += len(piece)
@@ -296,7 +296,7 @@ def test_a_secret_that_was_cut_by_a_death_is_known_whole(pieces: list[bytes]) ->
     assert seen == b"PASS "
     assert accepted == 5
     another = Redaction()
-    another.resume(7, False, accepted, seen)
+    another.resume(7, "irc", accepted, seen)
 
     assert another.take(("line", 7, 12, b"secret"[accepted - 5 :])) == ("line", 7, 12, b"*")
     assert another.secret(7, 12) == "secret"
@@ -307,7 +307,7 @@ def test_what_is_too_long_for_a_password_does_not_wait_but_is_withheld() -> None
     assert seen == b"/pass *"
     assert accepted == 6006
     another = Redaction()
-    another.resume(7, True, accepted, seen)
+    another.resume(7, "plain", accepted, seen)
 
     assert another.take(("part", 7, 6010, b"xxxx"))[3] == b""
     assert another.take(("line", 7, 6014, b"xxx"))[3] == b""
@@ -315,8 +315,8 @@ def test_what_is_too_long_for_a_password_does_not_wait_but_is_withheld() -> None
 
 def test_another_one_knows_who_speaks_plain_text() -> None:
     another = Redaction()
-    another.resume(7, True, 0, b"")
-    another.resume(8, False, 0, b"")
+    another.resume(7, "plain", 0, b"")
+    another.resume(8, "irc", 0, b"")
 
     assert another.take(("line", 7, 20, b"PASS me the salt"))[3] == b"PASS me the salt"
     assert another.take(("line", 8, 20, b"PASS me the salt"))[3] == b"PASS *"
@@ -324,7 +324,7 @@ def test_another_one_knows_who_speaks_plain_text() -> None:
 
 def test_what_comes_twice_shows_nothing_more() -> None:
     redaction = Redaction()
-    redaction.take(("open", 0, 7, False, "127.0.0.1"))
+    redaction.take(("open", 0, 7, "irc", "127.0.0.1"))
     pieces = [("part", 7, 2, b"PA"), ("part", 7, 8, b"SS sec"), ("part", 7, 10, b"re"), ("line", 7, 12, b"t")]
     seen = [redaction.take(piece) for piece in pieces for _ in range(2)]
 
@@ -399,16 +399,16 @@ def asked_for(records: list[tuple[Any, ...]], redaction: Redaction | None) -> tu
     driver = Driver(ChatSettings(password_needed=True))
     driver.connect(plain=True)
     if redaction is not None:
-        redaction.take(("open", 0, 1, True, "127.0.0.1"))
+        redaction.take(("open", 0, 1, "plain", "127.0.0.1"))
     places, read = [], b""
     for record in records:
         if redaction is not None:
             record = redaction.take(record)
         read += record[3]
-        for _, item in driver.feed(record):
-            if item[0] == "ask":
-                places.append(item[2])
-                driver.feed(("answer", 1, False))
+        driver.feed(record)
+        while driver.asked:
+            places.append(driver.asked.pop()[2])
+            driver.feed(("answer", 1, False))
     return places, read
 
 
@@ -436,7 +436,7 @@ def test_among_telnet_commands_the_filter_reads_as_the_dialect_does(said: list[b
 def test_a_long_line_of_nothing_before_a_secret_is_soon_read() -> None:
     began = time.process_time()
     redaction = Redaction()
-    redaction.take(("open", 0, 7, True, "127.0.0.1"))
+    redaction.take(("open", 0, 7, "plain", "127.0.0.1"))
     redaction.take(("part", 7, 3000, b"\xff\xf1" * 1500))
 
     assert redaction.take(("line", 7, 8013, b"\0" * 5000 + b"/pass secret"))[3].endswith(b"/pass *")
@@ -447,7 +447,7 @@ def test_a_long_line_of_nothing_before_a_secret_is_soon_read() -> None:
 def test_another_one_reads_on_in_a_telnet_command() -> None:
     _, accepted, seen = begun(b"\xff\xfa\x1f\x00", plain=True)
     another = Redaction()
-    another.resume(7, True, accepted + 1, seen + b"\n")
+    another.resume(7, "plain", accepted + 1, seen + b"\n")
 
     assert another.take(("line", 7, 21, b"\x00\xff\xf0/pass secret")) == ("line", 7, 21, b"\x00\xff\xf0/pass *")
     assert another.secret(7, 21) == "secret"

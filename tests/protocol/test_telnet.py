@@ -1,4 +1,4 @@
-"""protocol/telnet: commands among what is typed, whole or cut, and what is left without them."""
+"""protocol/plain/telnet: commands among what is typed, whole or cut, and what is left without them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mpchat.protocol.telnet import goes_on, without_commands
+from mpchat.protocol.plain.telnet import is_unfinished, without_commands
 
 # WILL window size, terminal speed, terminal type, environment; DO echo; WILL, DO suppress go-ahead: what PuTTY sends
 # first unless it is told to wait ("Telnet negotiation mode: active").
@@ -42,17 +42,17 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=
 )
 def test_what_is_left_of_a_line(line: bytes, left: bytes) -> None:
     assert without_commands(line) == left
-    assert not goes_on(line)
+    assert not is_unfinished(line)
 
 
 @pytest.mark.parametrize("line", [b"a\xff\xfa", b"a\xff\xfa\x1f\x00\xff", b"\xff\xfd", b"a\xff\xfaxyz\xff\xff"])
 def test_a_command_that_has_not_ended_takes_the_line_end_with_it(line: bytes) -> None:
-    assert goes_on(line)
+    assert is_unfinished(line)
     assert without_commands(line) == line.partition(b"\xff")[0]
 
 
 def test_the_end_is_not_waited_for_for_ever() -> None:
-    assert not goes_on(b"\xff\xfa" + b"x" * 4607)
+    assert not is_unfinished(b"\xff\xfa" + b"x" * 4607)
 
 
 @given(st.lists(st.tuples(commands, texts)))
@@ -60,7 +60,7 @@ def test_only_commands_are_left_out(pieces: list[tuple[bytes, bytes]]) -> None:
     line = b"".join(command + text for command, text in pieces)
 
     assert without_commands(line) == b"".join(text for _, text in pieces)
-    assert not goes_on(line)
+    assert not is_unfinished(line)
 
 
 @given(st.lists(st.lists(st.tuples(commands, texts), max_size=4), max_size=4))
@@ -70,7 +70,7 @@ def test_a_line_goes_on_behind_a_line_end_that_belongs_to_a_command(said: list[l
     stream = b"".join(b"".join(command + text for command, text in line) + b"\n" for line in said)
     lines, part = [], b""
     for piece in stream.split(b"\n")[:-1]:
-        if goes_on(part + piece):
+        if is_unfinished(part + piece):
             part += piece + b"\n"
         else:
             lines.append(without_commands(part + piece))
@@ -83,7 +83,7 @@ def test_a_line_goes_on_behind_a_line_end_that_belongs_to_a_command(said: list[l
 @given(st.one_of(st.binary(max_size=300), st.text("\xff\xfa\xf0\xfba").map(lambda text: text.encode("latin-1"))))
 def test_anything_is_some_text(line: bytes) -> None:
     assert len(without_commands(line)) <= len(line)
-    assert goes_on(line) or without_commands(line + b"x").endswith(b"x") or line.endswith(b"\xff")
+    assert is_unfinished(line) or without_commands(line + b"x").endswith(b"x") or line.endswith(b"\xff")
 
 
 def test_a_hostile_line_is_soon_read() -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mpchat.broker.recovery import Recovery
-from mpchat.core.machine import Record
+from mpchat.core.machine import Applied
 from mpchat.ipc.scoreboard import BROKER_ROW, Scoreboard
+from mpchat.messages import Record
 from mpchat.runtime.heartbeat import Heartbeat
 from mpchat.runtime.log import Log
 from mpchat.settings import ChatSettings, pack
-from mpchat.worker.attachment import Attachment
+from mpchat.worker.broker_stream import BrokerStream
 
 LOG = Log("broker", "error", False)
 START: Record = ("start", pack(ChatSettings()), 2, 0, 1, 1)
@@ -58,18 +58,21 @@ def test_among_the_items_for_a_worker(scoreboard: Scoreboard, heartbeat: Heartbe
     beaten = beats(scoreboard)
     longest, silent = 0, 0
 
-    def do(_: int) -> None:
-        nonlocal longest, silent
-        silent = 0 if beaten() else silent + 1
-        longest = max(longest, silent)
+    class Applying:
+        heartbeat: Heartbeat
 
-    send_window = SimpleNamespace(earn=lambda credit: None)
-    worker: Any = SimpleNamespace(
-        heartbeat=heartbeat, do={"x": do}, applied=0, reader=SimpleNamespace(send_window=send_window)
-    )
-    attachment = Attachment(worker)
-    attachment.apply(1, 0, 5, [("x", number) for number in range(8000)])
-    assert attachment.position == 8000
+        def apply(self, items: Iterable[object]) -> None:
+            nonlocal longest, silent
+            for _ in items:
+                silent = 0 if beaten() else silent + 1
+                longest = max(longest, silent)
+
+    worker: Any = Applying()
+    worker.heartbeat = heartbeat
+    stream = BrokerStream(worker)
+    items: list[Any] = [("close", number) for number in range(8000)]
+    stream._take_items(1, items)
+    assert stream.position == 8000
     assert longest < 100
 
 
@@ -80,25 +83,20 @@ class Slow:
         self.took, self.scoreboard = took, scoreboard
         self.next_deadline = None
 
-    def apply(self, _: Record) -> list[Any]:
-        self.took.append(time.monotonic() - self.scoreboard.last_beat(BROKER_ROW))
-        until = time.monotonic() + 0.06  # of work, not of waiting: that is what is tried here
-        while time.monotonic() < until:
-            pass
-        return []
-
-    def acknowledge(self) -> list[Any]:
-        return []
-
-    def facts(self) -> list[Any]:
-        return []
+    def apply(self, block: Iterable[Record]) -> Applied:
+        for _ in block:
+            self.took.append(time.monotonic() - self.scoreboard.last_beat(BROKER_ROW))
+            until = time.monotonic() + 0.06  # of work, not of waiting: that is what is tried here
+            while time.monotonic() < until:
+                pass
+        return Applied([[]], [], [], [])
 
 
 def test_between_two_records_of_a_long_block(scoreboard: Scoreboard, heartbeat: Heartbeat) -> None:
     recovery = Recovery(None, 1, False, heartbeat, LOG)
     took: list[float] = []
-    recovery.core = Slow(took, scoreboard)  # type: ignore[assignment]
-    recovery.append([("line", 1, end, b"WHO *x*") for end in range(1, 9)])
+    recovery.core = Slow(took, scoreboard)
+    recovery.propose([("line", 1, end, b"WHO *x*") for end in range(1, 9)])
     assert len(took) == 8
     assert max(took) < 0.3, "a beat is 0.16 s old at most, on a machine that does nothing else"
     assert recovery.applied_in >= 8 * 0.06
@@ -117,10 +115,10 @@ def test_what_may_wait_for_the_disk_says_so(scoreboard: Scoreboard, heartbeat: H
 
     recovery.open()
     assert recovery.journal is not None
-    recovery.journal.append = watched(recovery.journal.append)  # type: ignore[method-assign]
-    recovery.journal.roll = watched(recovery.journal.roll)  # type: ignore[method-assign]
+    recovery.journal.append = watched(recovery.journal.append)
+    recovery.journal.roll = watched(recovery.journal.roll)
     recovery.recall(lambda place: None, 0)
-    recovery.append([START])
+    recovery.propose([START])
     recovery._since = 1 << 20
     recovery.tend(0, 1 << 20)
     assert waits == [True, True]

@@ -39,8 +39,12 @@ class Stream:
     def rest(self, write: bool = False) -> None:
         """Deal with what there was, and wait for what is new."""
         while self.poller.wait(0):
+            self.rearm(write)
+        self.rearm(write)
+
+    def rearm(self, write: bool) -> None:
+        if self.poller.one_shot:
             self.poller.rearm(self.ours, write, unread(self.ours))
-        self.poller.rearm(self.ours, write, unread(self.ours))
 
     def event(self) -> tuple[bool, bool, bool]:
         """Readable, writable, hung up: of the one event that must come now."""
@@ -106,7 +110,7 @@ def test_an_end_together_with_the_last_bytes_is_seen(stream: Stream) -> None:
     hung_up = False
     while not hung_up:
         hung_up = stream.event()[2]
-        stream.poller.rearm(stream.ours, False, unread(stream.ours))
+        stream.rearm(False)
 
 
 def test_an_end_of_nothing_is_seen(stream: Stream) -> None:
@@ -146,7 +150,7 @@ def test_room_after_a_full_buffer_is_told_of(stream: Stream) -> None:
     while got < sent:
         got += len(stream.client.recv(1 << 20))
     while not stream.event()[1]:
-        stream.poller.rearm(stream.ours, True, unread(stream.ours))
+        stream.rearm(True)
     assert stream.ours.send(b"z") == 1
 
 
@@ -221,3 +225,29 @@ def test_the_end_of_what_is_no_stream(poller: Any) -> None:
 @pytest.mark.skipif(not hasattr(select, "epoll"), reason="no epoll here")
 def test_epoll_is_preferred() -> None:
     assert Poller.__name__ == "EdgePoller"
+
+
+def test_an_output_with_a_descriptor_of_its_own(poller: Any) -> None:
+    """Told of while it is wanted, as of the source; forgotten with the source."""
+    near, far = socket.socketpair()
+    reader, writer = os.pipe()
+    with near, far:
+        poller.watch(near)
+        assert poller.wait(0) == []
+        for _ in range(2):
+            poller.want_write(near, True, writer)
+            poller.want_write(near, True, writer)
+            assert poller.wait(5) == [(near, False, True, False)]
+            poller.want_write(near, False, writer)
+            poller.want_write(near, False, writer)
+            assert poller.wait(0) == []
+        poller.want_write(near, True, near.fileno())
+        assert poller.wait(5) == [(near, False, True, False)]
+        poller.want_write(near, False, near.fileno())
+        far.send(b"x")
+        assert poller.wait(5) == [(near, True, False, False)]
+        poller.want_write(near, True, writer)
+        poller.forget(near)
+        assert poller.wait(0) == []
+    os.close(reader)
+    os.close(writer)

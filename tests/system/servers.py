@@ -17,24 +17,27 @@ from typing import Any
 import pytest
 
 from mpchat.ipc.control_socket import ask
-from mpchat.settings import Settings
+from mpchat.settings import Secrets, Settings
 from tests.running import OPEN, PATIENCE, Server, at_home
 
 LINUX = sys.platform.startswith("linux")
 needs_linux = pytest.mark.skipif(not LINUX, reason="looks into /proc")
 
+NO_SECRETS = Secrets()
 MPCHAT = [sys.executable, "-m", "mpchat"]
 
 
-def built(settings: Settings) -> list[str]:
+def built(settings: Settings, secrets: Secrets = NO_SECRETS) -> list[str]:
     """The command of a server with settings no flag can give: their repr() is what would build them again."""
+    opers = "".join(f"Oper({oper.name!r}, {oper.password!r})," for oper in secrets.opers)
     return [
         sys.executable,
         "-c",
-        "import os, sys; from mpchat.settings import Oper, Settings, ChatSettings\n"
+        "import os, sys; from mpchat.settings import Oper, Secrets, Settings, ChatSettings\n"
         "from mpchat.ipc.control_socket import runtime_folder; from mpchat.supervisor.supervisor import Supervisor; "
         "from mpchat.roles import load\n"
-        f"sys.exit(Supervisor({settings!r}, runtime_folder(os.environ['XDG_RUNTIME_DIR']), load).run())",
+        f"secrets = Secrets({secrets.password!r}, ({opers}))\n"
+        f"sys.exit(Supervisor({settings!r}, secrets, runtime_folder(os.environ['XDG_RUNTIME_DIR']), load).run())",
     ]
 
 
@@ -70,9 +73,10 @@ def unusual(
     environment: dict[str, str] | None = None,
     before: Callable[[], None] | None = None,
     settings: Settings | None = None,
+    secrets: Secrets = NO_SECRETS,
 ) -> Iterator[Server]:
     """Like running(), with an environment, a function that the process calls first, or settings no flag can give."""
-    command = [*MPCHAT, "server", "127.0.0.1", "0", *args] if settings is None else built(settings)
+    command = [*MPCHAT, "server", "127.0.0.1", "0", *args] if settings is None else built(settings, secrets)
     server = Unusual(command, environment=environment, before=before)
     try:
         yield server

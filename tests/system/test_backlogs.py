@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from mpchat.settings import ChatSettings, Oper, Settings
+from mpchat.settings import ChatSettings, Oper, Secrets, Settings
 from tests.running import PATIENCE, IrcClient, PlainClient, Server
 from tests.system.servers import kill, needs_linux, ready, replaced, status, until, unusual
 
@@ -122,9 +122,9 @@ OPER = "OPER root a-long-secret"
 
 def test_a_password_cut_in_two_does_not_close_the_window(tmp_path: Path) -> None:
     """Its beginning stays in the kernel until the line is whole, and may lie in a segment that fills the buffer."""
-    opers = (Oper("root", "a-long-secret"),)
-    settings = Settings(port=0, plain_port=0, unlimited=True, workers=1, data=str(tmp_path), opers=opers)
-    with unusual(settings=replace(settings, wording=ChatSettings(opers_exist=True))) as server:
+    secrets = Secrets(opers=(Oper("root", "a-long-secret"),))
+    settings = Settings(port=0, plain_port=0, unlimited=True, workers=1, data=str(tmp_path))
+    with unusual(settings=replace(settings, chat=ChatSettings(opers_exist=True)), secrets=secrets) as server:
         ana = server.irc("ana")
         chance = Random(1)
         words = [

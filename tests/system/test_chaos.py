@@ -36,8 +36,9 @@ def counts(row: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", row)]
 
 
-def test_nobody_notices_that_its_processes_are_killed() -> None:
-    rows = chaos("--seconds", "10")
+@pytest.mark.parametrize("ipc", ["queue", "pipe"])
+def test_nobody_notices_that_its_processes_are_killed(ipc: str) -> None:
+    rows = chaos("--seconds", "10", "--ipc", ipc)
     assert sum(counts(rows["kills"])) >= 5
 
 

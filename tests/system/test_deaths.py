@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mpchat.settings import ChatSettings, Oper, Settings
+from mpchat.settings import ChatSettings, Oper, Secrets, Settings
 from tests.running import IrcClient, LineClient, Server, command, commands
 from tests.system.conversation import Conversation, raw
 from tests.system.servers import fds, kill, needs_linux, pids, ready, replaced, semaphores, status, until, unusual
@@ -39,12 +39,12 @@ def people(data: Path) -> Iterator[Conversation]:
         unlimited=True,
         workers=2,
         hang_limit=1,
-        opers=(Oper("root", "secret"),),
-        wording=ChatSettings(opers_exist=True),
+        chat=ChatSettings(opers_exist=True),
         data=str(data / "data"),
         drain_seconds=0.5,
     )
-    with unusual(settings=settings, environment={"MPCHAT_CRASH": str(data / "orders")}) as server:
+    secrets = Secrets(opers=(Oper("root", "secret"),))
+    with unusual(settings=settings, secrets=secrets, environment={"MPCHAT_CRASH": str(data / "orders")}) as server:
         it = Conversation(server)
         yield it
         it.close()

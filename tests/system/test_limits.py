@@ -213,7 +213,7 @@ QUICK = Settings(
     port=0,
     plain_port=0,
     workers=1,
-    wording=ChatSettings(registration_seconds=1, ping_seconds=1, ping_grace_seconds=1),
+    chat=ChatSettings(registration_seconds=1, ping_seconds=1, ping_grace_seconds=1),
 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mpchat.settings import ChatSettings, Oper, Settings
+from mpchat.settings import ChatSettings, Oper, Secrets, Settings
 from tests.running import PATIENCE, IrcClient, LineClient, PlainClient, Server
 from tests.system.servers import kill, needs_linux, ready, replaced, until, unusual
 
@@ -43,10 +43,11 @@ def server(tmp_path: Path, orders: Path) -> Iterator[Server]:
     """With so many rooms that their list is much longer than what a client may be behind, and what the kernel holds."""
     settings = Settings(
         port=0, plain_port=0, unlimited=True, workers=1, data=str(tmp_path / "data"),
-        sendq_bytes=1 << 16, send_buffer_bytes=1 << 14, opers=(Oper("root", "secret"),),
-        wording=ChatSettings(channels_per_client=ROOMS + 1, answer_bytes=1 << 14, opers_exist=True),
+        sendq_bytes=1 << 16, send_buffer_bytes=1 << 14,
+        chat=ChatSettings(channels_per_client=ROOMS + 1, answer_bytes=1 << 14, opers_exist=True),
     )  # fmt: skip
-    with unusual(settings=settings, environment={"MPCHAT_CRASH": str(orders)}) as it:
+    secrets = Secrets(opers=(Oper("root", "secret"),))
+    with unusual(settings=settings, secrets=secrets, environment={"MPCHAT_CRASH": str(orders)}) as it:
         host = it.irc("host")
         for start in range(0, ROOMS, 50):
             host.ask(
@@ -166,10 +167,8 @@ def test_who_ends_their_input_reads_to_the_end(server: Server) -> None:
 
 def test_a_long_motd_keeps_nobody_out() -> None:
     """It is four times what a client may be behind."""
-    wording = ChatSettings(motd=tuple(f"line {number} {'x' * 60}" for number in range(1000)), answer_bytes=10_000)
-    settings = Settings(
-        port=0, plain_port=0, unlimited=True, wording=wording, sendq_bytes=20_000, send_buffer_bytes=8192
-    )
+    chat = ChatSettings(motd=tuple(f"line {number} {'x' * 60}" for number in range(1000)), answer_bytes=10_000)
+    settings = Settings(port=0, plain_port=0, unlimited=True, chat=chat, sendq_bytes=20_000, send_buffer_bytes=8192)
     with unusual(settings=settings) as server:
         ana, beto = IrcClient(server.host, server.irc_port), PlainClient(server.host, server.plain_port)
         for client in (ana, beto):

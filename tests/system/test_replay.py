@@ -20,9 +20,10 @@ from typing import Any, Literal
 
 import pytest
 
-from mpchat.core.machine import BROKER, Core, Fact
+from mpchat.core.machine import Core
+from mpchat.messages import Fact
 from mpchat.store.journal import FACTS, RECORDS, Tail, segment, segments
-from tests.core.driver import Follower, Routed
+from tests.core.driver import Follower, Routed, routed
 from tests.running import PATIENCE, IrcClient, PlainClient, Server, running
 from tests.system.servers import pids
 
@@ -237,10 +238,9 @@ def replay(journal: Path, with_snapshots: bool) -> tuple[list[Routed], list[Fact
     items: list[Routed] = []
     facts: list[Fact] = []
     for block in blocks(journal):
-        for record in block:
-            items += core.apply(record)
-        items += core.acknowledge()
-        facts += core.facts()
+        applied = core.apply(block)
+        items += routed(applied)
+        facts += applied.facts
         if with_snapshots:
             core = Core.load(core.dump())
     return items, facts
@@ -270,8 +270,7 @@ def followed(items: list[Routed]) -> dict[int, bytes]:
     """What workers that obey these items would have sent to each connection."""
     workers = [Follower() for _ in range(WORKERS)]
     for worker, item in items:
-        if worker != BROKER:
-            workers[worker].apply(item)
+        workers[worker].apply(item)
     assert all(worker.ended for worker in workers)
     return {connection: bytes(data) for worker in workers for connection, data in worker.output.items()}
 

@@ -1,4 +1,4 @@
-"""A server is started on what one of an earlier version left (tests/data, where it says how that was made)."""
+"""A server is started on what one of an earlier program left (tests/data, where it says how that was made)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def texts(lines: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("end", ["stopped", "killed"])
-def test_rooms_and_their_past_outlive_an_upgrade(tmp_path: Path, end: str) -> None:
+@pytest.mark.parametrize("left", sorted(DATA.glob("state-*")), ids=lambda folder: folder.name)
+def test_rooms_and_their_past_outlive_an_upgrade(tmp_path: Path, left: Path, end: str) -> None:
     data = tmp_path / "data"
-    shutil.copytree(DATA / "state-3" / end, data)
+    shutil.copytree(left / end, data)
     settings = Settings(port=0, plain_port=0, unlimited=True, workers=2, data=str(data), history_days=99_999)
     with unusual(settings=settings) as server:
         ana = server.irc("ana", caps=CAPS)

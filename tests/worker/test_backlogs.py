@@ -10,6 +10,8 @@ from random import Random
 
 import pytest
 
+from mpchat.messages import ConnectionId
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.settings import Settings
 from mpchat.worker import stream_position
 from mpchat.worker.connection import Connection, Limits
@@ -26,14 +28,14 @@ class Worker:
     def __init__(self, stack: contextlib.ExitStack, people: int) -> None:
         self.limits = Limits(SETTINGS)
         self.backlogs = self.limits.backlogs
-        self.connections: dict[int, Connection] = {}
+        self.connections: dict[ConnectionId, Connection] = {}
         self.clients: dict[int, socket.socket] = {}
         self.told: list[int] = []
         self.now = 100.0
         for id in range(1, people + 1):
             client, ours = stack.enter_context(tcp_pair(receive_buffer=16_384, send_buffer=8_192))
             self.clients[id] = client
-            self.connections[id] = Connection(id, ours, False, "127.0.0.1", self.limits)
+            self.connections[id] = Connection(id, ours, DIALECTS["irc"], "127.0.0.1", self.limits)
 
     def say(self, id: int, size: int) -> None:
         """To one of them, in a turn of the worker's."""
@@ -153,7 +155,7 @@ def test_who_takes_over_knows_who_was_cut_off(worker: Worker) -> None:
     for was_cut in (False, True):
         if was_cut:
             connection.drop_output()
-        successor = Connection(1, connection.sock, False, "127.0.0.1", Limits(SETTINGS))
+        successor = Connection(1, connection.sock, DIALECTS["irc"], "127.0.0.1", Limits(SETTINGS))
         successor.resume_output(900_000, bytes(900_000 - sent))
         assert successor.cut == was_cut
         assert (successor.unsent == 0) == was_cut
@@ -195,9 +197,9 @@ def test_ten_thousand_that_must_go_are_found_in_order_without_looking_at_all_for
             return super().unsent
 
     with socket.socket() as sock:
-        connections: dict[int, Connection] = {}
+        connections: dict[ConnectionId, Connection] = {}
         for id in range(1, 10_001):
-            each = connections[id] = Counted(id, sock, False, "", limits)
+            each = connections[id] = Counted(id, sock, DIALECTS["irc"], "", limits)
             each.backlog = bytearray(id % 100 + 1)
             limits.backlogs.change(each, each.unsent)
         asked = 0

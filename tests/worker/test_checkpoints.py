@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.settings import Settings
 from mpchat.worker.checkpoints import Checkpoints
 from mpchat.worker.connection import Connection, Limits
@@ -22,7 +24,9 @@ class Two:
 
     def __init__(self, socks: tuple[socket.socket, socket.socket]) -> None:
         limits = Limits(Settings())
-        self.ana, self.beto = (Connection(id, sock, False, "127.0.0.1", limits) for id, sock in enumerate(socks, 1))
+        self.ana, self.beto = (
+            Connection(id, sock, DIALECTS["irc"], "127.0.0.1", limits) for id, sock in enumerate(socks, 1)
+        )
         self.checkpoints = Checkpoints({1: self.ana, 2: self.beto})
 
     def say(self, connection: Connection, data: bytes) -> None:
@@ -53,7 +57,7 @@ def test_the_first_tells_of_everybody_and_the_next_of_those_that_have_changed(tw
 
 
 def test_one_is_due_a_while_after_the_last_and_only_if_anything_has_happened(two: Two) -> None:
-    assert two.checkpoints.deadline(1) is None
+    assert two.checkpoints.deadline(1) == math.inf
     assert two.checkpoints.take(1, 9.0) == []
     assert two.checkpoints.deadline(2) == 0.25
     assert two.checkpoints.take(2, 0.24) == []
@@ -91,7 +95,7 @@ def test_a_long_backlog_does_not_hold_up_the_lines_between(two: Two) -> None:
 def test_many_small_ones_come_in_several_messages_too() -> None:
     limits = Limits(Settings())
     with socket.socket() as sock:
-        many = {id: Connection(id, sock, False, "", limits) for id in range(1, 20_001)}
+        many = {id: Connection(id, sock, DIALECTS["irc"], "", limits) for id in range(1, 20_001)}
         messages = Checkpoints(many).take(1, 0.0)
     assert [message[1] for message in messages] == [0] * (len(messages) - 1) + [1]
     assert max(len(message[2]) for message in messages) * 32 <= PART

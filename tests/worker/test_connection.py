@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mpchat.protocol.dialect import DIALECTS, Dialect
 from mpchat.runtime.poller import OneShotPoller
 from mpchat.settings import Settings
 from mpchat.worker.connection import Connection, Limits
@@ -22,9 +23,11 @@ ALL = 1 << 30  # no flood control
 class Pair:
     """The client's socket, and the worker's connection with small limits."""
 
-    def __init__(self, client: socket.socket, ours: socket.socket, limits: Limits, is_plain: bool = False) -> None:
+    def __init__(
+        self, client: socket.socket, ours: socket.socket, limits: Limits, dialect: Dialect = DIALECTS["irc"]
+    ) -> None:
         self.client, self.ours = client, ours
-        self.connection = Connection(1, ours, is_plain, "127.0.0.1", limits)
+        self.connection = Connection(1, ours, dialect, "127.0.0.1", limits)
         self.sent = 0
 
     def send(self, data: bytes) -> None:
@@ -108,7 +111,7 @@ def test_nothing_there_is_nothing(pair: Pair) -> None:
 
 def test_a_carriage_return_inside_a_line_is_the_cores_business(pair: Pair) -> None:
     pair.send(b"\r\r\na\rb\n")
-    assert [record[3] for record in pair.connection.read(ALL)] == [b"\r\r", b"a\rb"]
+    assert [record[-1] for record in pair.connection.read(ALL)] == [b"\r\r", b"a\rb"]
 
 
 def test_blank_lines_cost_as_much_as_one(pair: Pair) -> None:
@@ -123,13 +126,13 @@ def test_flood_control_leaves_the_rest_and_asks_to_come_again(pair: Pair) -> Non
     pair.send(b"1\n2\n3\n4\n5\n")
     assert pair.connection.read(2) == [("line", 1, 2, b"1"), ("line", 1, 4, b"2")]
     assert pair.connection.again
-    assert [record[3] for record in pair.connection.read(ALL)] == [b"3", b"4", b"5"]
+    assert [record[-1] for record in pair.connection.read(ALL)] == [b"3", b"4", b"5"]
     assert not pair.connection.again
 
 
 def test_telnets_return_ends_a_line_of_plain_text() -> None:
     with tcp_pair() as (client, ours):
-        pair = Pair(client, ours, Limits(Settings()), is_plain=True)
+        pair = Pair(client, ours, Limits(Settings()), dialect=DIALECTS["plain"])
         pair.send(b"ana\r\0ho\0la\r")
         assert pair.connection.read(ALL) == [("line", 1, 5, b"ana\r"), ("part", 1, 11, b"ho\0la\r")]
         pair.connection.acknowledge(11)
@@ -139,10 +142,11 @@ def test_telnets_return_ends_a_line_of_plain_text() -> None:
 
 def test_a_return_that_was_cut_by_a_death_ends_its_line_too() -> None:
     with tcp_pair() as (client, ours):
-        pair = Pair(client, ours, Limits(Settings()), is_plain=True)
+        pair = Pair(client, ours, Limits(Settings()), dialect=DIALECTS["plain"])
         pair.send(b"ana\r")
-        pair.connection.acknowledge(pair.connection.read(ALL)[0][2])
-        successor = Connection(1, ours, True, "127.0.0.1", pair.connection.limits)
+        assert pair.connection.read(ALL) == [("part", 1, 4, b"ana\r")]
+        pair.connection.acknowledge(4)
+        successor = Connection(1, ours, DIALECTS["plain"], "127.0.0.1", pair.connection.limits)
         successor.consumed = 4
         successor.resume_input(4, 4, False)
         pair.connection = successor
@@ -231,7 +235,7 @@ def test_a_stand_in_for_a_socket_that_was_lost_is_at_its_end(small: Pair) -> Non
     """A closed one: it costs no descriptor, of which there may be too few."""
     stand_in = socket.socket()
     stand_in.close()
-    connection = Connection(1, stand_in, False, "", small.connection.limits)
+    connection = Connection(1, stand_in, DIALECTS["irc"], "", small.connection.limits)
     connection.outbox.append(b"hello?")
     connection.resume_output(100, b"unsent")
     assert connection.read(ALL) == [("gone", 1, "Connection lost")]
@@ -276,7 +280,7 @@ def test_any_bytes_in_any_pieces_with_any_acknowledgements(
 ) -> None:
     """Whatever the timing, the broker hears the same lines with the same offsets, each once."""
     with tcp_pair() as (client, ours):
-        pair = Pair(client, ours, Limits(SMALL), is_plain)
+        pair = Pair(client, ours, Limits(SMALL), DIALECTS["plain" if is_plain else "irc"])
         connection = pair.connection
         heard: list[Record] = []
         acknowledged = 0

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.settings import Settings
 from mpchat.worker.connection import Connection, Limits
 from mpchat.worker.groups import Groups
@@ -29,7 +30,7 @@ class make_people:
         self.count = count
 
     def __enter__(self) -> list[Connection]:
-        return [Connection(id, self.sock, False, "127.0.0.1", self.limits) for id in range(1, self.count + 1)]
+        return [Connection(id, self.sock, DIALECTS["irc"], "127.0.0.1", self.limits) for id in range(1, self.count + 1)]
 
     def __exit__(self, *_: object) -> None:
         self.sock.close()

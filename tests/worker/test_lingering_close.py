@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import socket
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.settings import Settings
 from mpchat.worker.connection import Connection, Limits
 from mpchat.worker.lingering_close import LingeringClose
@@ -20,7 +22,7 @@ SETTINGS = Settings(flush_seconds=5.0, drain_seconds=2.0)
 class Story:
     def __init__(self, client: socket.socket, ours: socket.socket) -> None:
         self.client = client
-        self.connection = Connection(1, ours, False, "127.0.0.1", Limits(SETTINGS))
+        self.connection = Connection(1, ours, DIALECTS["irc"], "127.0.0.1", Limits(SETTINGS))
         self.closing = LingeringClose(SETTINGS)
 
     def begin(self, farewell: bytes, now: float = 0.0) -> None:
@@ -84,7 +86,7 @@ def test_a_client_that_never_closes_is_given_up_after_a_while(story: Story) -> N
     assert story.closing.overdue(102.1) == [story.connection]
     story.closing.forget(story.connection)
     assert story.closing.overdue(200.0) == []
-    assert story.closing.next_deadline is None
+    assert story.closing.next_deadline == math.inf
 
 
 def test_a_client_that_never_reads_is_given_up_after_both_whiles(story: Story) -> None:
@@ -114,7 +116,7 @@ def test_deadlines_at_the_same_instant(story: Story) -> None:
     story.closing.advance(story.connection, 103.0)
     assert story.closing.next_deadline == 105.0
     assert story.closing.overdue(105.0) == [story.connection]
-    assert story.closing.next_deadline is None
+    assert story.closing.next_deadline == math.inf
 
 
 def test_nothing_is_due_of_one_that_is_closed(story: Story) -> None:

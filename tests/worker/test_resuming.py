@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpchat.flow.outbox import Outbox
+from mpchat.protocol.dialect import DIALECTS
 from mpchat.settings import Settings
 from mpchat.worker import stream_position
 from mpchat.worker.checkpoints import Checkpoints
@@ -47,7 +48,8 @@ class Worker:
     def __init__(self, fds: dict[int, int]) -> None:
         limits = Limits(SETTINGS)
         self.connections = {
-            id: Connection(id, socket.socket(fileno=os.dup(fd)), False, "127.0.0.1", limits) for id, fd in fds.items()
+            id: Connection(id, socket.socket(fileno=os.dup(fd)), DIALECTS["irc"], "127.0.0.1", limits)
+            for id, fd in fds.items()
         }
         self.groups = Groups()
         self.closing = LingeringClose(SETTINGS)
@@ -55,7 +57,7 @@ class Worker:
         self.position = 0
 
     def resume(self, outbox: Outbox) -> None:
-        """As worker/attachment.py does it: the state at the last checkpoint, the items since, and then the bytes."""
+        """As worker/broker_stream.py does it: the state at the last checkpoint, the items since, and then the bytes."""
         self.position = outbox.base
         places = {place[0]: place for place in outbox.places()}
         for id, _, _, is_closing in places.values():
@@ -258,12 +260,12 @@ def test_a_backlog_goes_on_in_the_middle_of_a_message() -> None:
     with tcp_pair(send_buffer=8192) as (client, ours):
         limits = Limits(SETTINGS)
         text = os.urandom(2_000_000)
-        first = Connection(1, socket.socket(fileno=os.dup(ours.fileno())), False, "127.0.0.1", limits)
+        first = Connection(1, socket.socket(fileno=os.dup(ours.fileno())), DIALECTS["irc"], "127.0.0.1", limits)
         first.outbox.append(text)
         assert 0 < first.flush() < len(text)
         first.sock.close()
 
-        second = Connection(1, ours, False, "127.0.0.1", limits)
+        second = Connection(1, ours, DIALECTS["irc"], "127.0.0.1", limits)
         second.outbox += [text[:1000], text[1000:]]  # the items come again, from the beginning
         second.resume_output(0, b"")
         assert second.sent == first.sent
@@ -283,7 +285,7 @@ def test_a_past_that_does_not_fit_what_the_kernel_has_taken_is_refused(total: in
     """Ten bytes have been sent: better to end than to send any of them twice, or to leave one out."""
     with tcp_pair() as (_, ours):
         ours.send(b"0123456789")
-        connection = Connection(1, ours, False, "127.0.0.1", Limits(SETTINGS))
+        connection = Connection(1, ours, DIALECTS["irc"], "127.0.0.1", Limits(SETTINGS))
         if total == 10:
             ours.send(b"0123456789")
         with pytest.raises(ValueError, match="connection 1: the kernel has taken"):
@@ -292,7 +294,7 @@ def test_a_past_that_does_not_fit_what_the_kernel_has_taken_is_refused(total: in
 
 def test_nobody_is_overdue_for_what_piled_up_while_there_was_no_worker() -> None:
     with tcp_pair(send_buffer=16_384) as (client, ours):
-        connection = Connection(1, ours, False, "127.0.0.1", Limits(Settings(sendq_bytes=1000)))
+        connection = Connection(1, ours, DIALECTS["irc"], "127.0.0.1", Limits(Settings(sendq_bytes=1000)))
         connection.outbox.append(b"x" * 1_000_000)
         connection.resume_output(0, b"")
         connection.flush()
@@ -320,7 +322,7 @@ def test_a_client_that_is_gone_needs_no_more() -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         client.close()
         assert select.select([ours], [], [], PATIENCE)[0]
-        connection = Connection(1, ours, False, "127.0.0.1", Limits(SETTINGS))
+        connection = Connection(1, ours, DIALECTS["irc"], "127.0.0.1", Limits(SETTINGS))
         connection.outbox.append(b"to nobody")
         connection.resume_output(100, b"unsent")
         assert (connection.sent, connection.unsent, connection.outbox) == (109, 0, [])
@@ -369,7 +371,7 @@ _TURNS = st.tuples(
 @given(_PIECES, st.lists(_TURNS, min_size=1, max_size=12))
 def test_whoever_dies_every_line_is_accepted_once(pieces: list[bytes], turns: list[tuple[str, int, int]]) -> None:
     with tcp_pair() as (client, ours):
-        connection = Connection(1, ours, False, "127.0.0.1", Limits(SMALL))
+        connection = Connection(1, ours, DIALECTS["irc"], "127.0.0.1", Limits(SMALL))
         broker = Broker()
         under_way: list[Record] = []
         acknowledged = came = 0
@@ -383,7 +385,7 @@ def test_whoever_dies_every_line_is_accepted_once(pieces: list[bytes], turns: li
                 under_way = []
                 if act == "worker dies":
                     before = connection.consumed
-                    connection = Connection(1, ours, False, "127.0.0.1", Limits(SMALL))
+                    connection = Connection(1, ours, DIALECTS["irc"], "127.0.0.1", Limits(SMALL))
                     connection.consumed = stream_position.consumed(ours)
                     assert connection.consumed == before
                 connection.resume_input(*broker.place())
@@ -404,7 +406,7 @@ def test_whoever_dies_every_line_is_accepted_once(pieces: list[bytes], turns: li
 
 def test_the_end_is_told_again_to_a_broker_that_has_not_heard_of_it() -> None:
     with tcp_pair() as (client, ours):
-        connection = Connection(1, ours, False, "127.0.0.1", Limits(SETTINGS))
+        connection = Connection(1, ours, DIALECTS["irc"], "127.0.0.1", Limits(SETTINGS))
         client.sendall(b"QUIT\n")
         client.shutdown(socket.SHUT_WR)
         connection.hung_up = True

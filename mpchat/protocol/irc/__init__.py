@@ -1,16 +1,29 @@
-"""The IRC dialect: one line in, its outcomes out. A file for each family of commands; this one only dispatches."""
+"""The IRC dialect: one line in, its outcomes out. A file for each family of commands; here they are looked up.
+
+What else a dialect has to have is here too, or named in __all__: dialect.py says what each is.
+"""
 
 from collections.abc import Iterable
 from typing import Any
 
 from mpchat.chat.text import clean, spoiled
 from mpchat.protocol import numerics as n
-from mpchat.protocol.context import Context, Goodbye, Outcome, Outcomes, Peer, Question
+from mpchat.protocol.capabilities import PROFILES as profiles
+from mpchat.protocol.capabilities import profile
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
 from mpchat.protocol.irc import channels, help, history, messages, modes, operators, people, registration, server
+from mpchat.protocol.irc.messages import after_speech, speech
 from mpchat.protocol.irc.refusing import middle, refuse
-from mpchat.protocol.irc.rendering import render, render_tags
+from mpchat.protocol.irc.rendering import render, stamp
+from mpchat.protocol.irc.secrets import secret_in
 from mpchat.protocol.message import BODY_BYTES, TAG_BYTES, Message, build, encode, parse
+from mpchat.protocol.outcomes import Goodbye, Outcome, Outcomes, Question
 from mpchat.protocol.web import REFUSED, is_request
+
+name = "irc"
+keepalive = False  # there is a probe
+ends_lines_at_returns = False
 
 COMMANDS = {
     **registration.COMMANDS,
@@ -27,13 +40,13 @@ COMMANDS = {
 GO_ON = {**channels.GO_ON, **people.GO_ON, **server.GO_ON}
 
 
-def handle(context: Context, peer: Peer, line: bytes) -> Iterable[Outcome]:
+def handle(context: Context, connection: Connection, line: bytes) -> Iterable[Outcome]:
     """Answer one line (without its line end). What the chat refuses comes as Refusal out of the iteration."""
-    is_unregistered = peer.registration is not None
+    is_unregistered = connection.registration is not None
     if is_unregistered and is_request(line):
-        return [Goodbye(peer.session, REFUSED)]
-    if too_long(line):
-        return [overlong(context, peer)]
+        return [Goodbye(connection.session, REFUSED)]
+    if is_too_long(line):
+        return [too_long(context, connection)]
     try:
         text, is_utf_8 = line.decode(), True
     except UnicodeDecodeError:
@@ -43,18 +56,18 @@ def handle(context: Context, peer: Peer, line: bytes) -> Iterable[Outcome]:
         return []
     command = COMMANDS.get(message.command)
     if not is_utf_8 and not (command is not None and command.any_bytes):
-        return [notice(context, peer, "Refused: not UTF-8 text")]
-    if is_unregistered and not (command is not None and command.newcomers):
-        return [context.reply(peer, n.NOTREGISTERED, "You have not registered")]
+        return [notice(context, connection, "Refused: not UTF-8 text")]
+    if is_unregistered and not (command is not None and command.unregistered):
+        return [context.reply(connection, n.NOTREGISTERED, "You have not registered")]
     if command is None:
-        return [context.reply(peer, n.UNKNOWNCOMMAND, middle(clean(message.command)), "Unknown command")]
+        return [context.reply(connection, n.UNKNOWNCOMMAND, middle(clean(message.command)), "Unknown command")]
     if not text.isprintable():
         make_harmless(message, command.text)
     if command.least and (len(message.params) < command.least or not all(message.params[: command.least])):
-        return [context.reply(peer, n.NEEDMOREPARAMS, message.command, "Not enough parameters")]
+        return [context.reply(connection, n.NEEDMOREPARAMS, message.command, "Not enough parameters")]
     if message.tags and command.tagged is not None:
-        return command.tagged(context, peer, message.params, message.tags)
-    return command.run(context, peer, message.params)
+        return command.tagged(context, connection, message.params, message.tags)
+    return command.run(context, connection, message.params)
 
 
 def make_harmless(message: Message, text: int | None) -> None:
@@ -62,7 +75,7 @@ def make_harmless(message: Message, text: int | None) -> None:
     message.params = [clean(word) if place == text else spoiled(word) for place, word in enumerate(message.params)]
 
 
-def too_long(line: bytes) -> bool:
+def is_too_long(line: bytes) -> bool:
     """512 bytes with the line end, and 4096 more for tags (RFC 2812 section 2.3, IRCv3 message-tags)."""
     if len(line) <= BODY_BYTES:
         return False
@@ -72,56 +85,82 @@ def too_long(line: bytes) -> bool:
     return tags == 0 or tags > TAG_BYTES or len(line) - tags > BODY_BYTES
 
 
-def notice(context: Context, peer: Peer, text: str) -> bytes:
+def notice(context: Context, connection: Connection, text: str) -> bytes:
     """A word from the server, which no client answers."""
-    return context.reply(peer, "NOTICE", text)
+    return context.reply(connection, "NOTICE", text)
 
 
-def overlong(context: Context, peer: Peer) -> bytes:
+def too_long(context: Context, connection: Connection) -> bytes:
     """The one answer to a line that nobody can take."""
-    return context.reply(peer, n.INPUTTOOLONG, "Input line was too long")
+    return context.reply(connection, n.INPUTTOOLONG, "Input line was too long")
 
 
-def answered(context: Context, peer: Peer, question: Question, answer: Any) -> Outcomes:
+def answered(context: Context, connection: Connection, question: Question, answer: Any) -> Outcomes:
     """The answer to a Question has come."""
     if question.kind == "history":
-        yield from history.history_answer(context, peer, question, answer)
+        yield from history.history_answer(context, connection, question, answer)
     elif question.kind == "oper":
-        yield from operators.oper_answer(context, peer, answer)
+        yield from operators.oper_answer(context, connection, answer)
     else:
-        yield from registration.password_answer(peer, answer)
+        yield from registration.password_answer(connection, answer)
 
 
-def go_on(context: Context, peer: Peer, name: str, *where: Any) -> Iterable[Outcome]:
+def go_on(context: Context, connection: Connection, name: str, *where: Any) -> Iterable[Outcome]:
     """The rest of an answer that has waited for the client: what the Question of kind DRAIN was about."""
-    return GO_ON[name](context, peer, *where)
+    return GO_ON[name](context, connection, *where)
 
 
-def greet(context: Context, peer: Peer) -> Outcomes:
+def greet(context: Context, connection: Connection) -> Iterable[Outcome]:
     """IRC's server speaks second."""
-    yield from ()
+    return ()
 
 
-def farewell(peer: Peer, reason: str) -> bytes:
+def is_unfinished(line: bytes) -> bool:
+    """In IRC a line end is nothing else."""
+    return False
+
+
+def removed(context: Context, connection: Connection) -> Iterable[Outcome]:
+    """One may be in no channel."""
+    return ()
+
+
+def farewell(connection: Connection, reason: str) -> bytes:
     """The last line that the leaving one reads (RFC 2812 section 3.7.4)."""
-    return encode(build("", "ERROR", f"Closing link: {peer.session.host} ({reason})"))
+    return encode(build("", "ERROR", f"Closing link: {connection.session.host} ({reason})"))
 
 
-def probe(context: Context, peer: Peer) -> bytes:
+def turned_away(reason: str) -> bytes:
+    """All that a client reads which never gets a session."""
+    return encode(build("", "ERROR", f"Closing link: ({reason})"))
+
+
+def probe(context: Context, connection: Connection) -> bytes:
     """The question that a client which is alive answers."""
-    return encode(build("", "PING", context.wording.name))
+    return encode(build("", "PING", context.settings.name))
 
 
 __all__ = [
+    "after_speech",
     "answered",
+    "ends_lines_at_returns",
     "farewell",
     "go_on",
     "greet",
     "handle",
+    "is_unfinished",
+    "keepalive",
+    "name",
     "notice",
-    "overlong",
     "probe",
+    "profile",
+    "profiles",
     "refuse",
+    "removed",
     "render",
-    "render_tags",
+    "secret_in",
+    "speech",
+    "stamp",
+    "too_long",
+    "turned_away",
 ]

@@ -7,19 +7,21 @@ from mpchat.chat.channels import FEW, NOBODY, OP, VOICE, Channel
 from mpchat.chat.names import fold
 from mpchat.chat.refusals import Refusal
 from mpchat.protocol import numerics as n
-from mpchat.protocol.context import DRAIN, Context, Outcomes, Peer, Question
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command, Continuation
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.message import BODY_BYTES, build, cut
+from mpchat.protocol.outcomes import DRAIN, Outcomes, Question
 
 Cursor = tuple[Any, ...]
 Wanted = tuple[tuple[str, str], ...]  # channels and their keys
 
 
-def join(context: Context, peer: Peer, params: list[str]) -> Outcomes:
+def join(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     if params[0] == "0":  # RFC 2812 section 3.2.1: leave them all
-        for name in list(peer.session.channels):
-            yield context.hub.part(peer.session, name, "")
+        for name in list(connection.session.channels):
+            yield context.hub.part(connection.session, name, "")
         return
     keys = params[1].split(",") if len(params) > 1 else []
     names = params[0].split(",")
@@ -27,74 +29,74 @@ def join(context: Context, peer: Peer, params: list[str]) -> Outcomes:
     for name, key in zip_longest(names, keys[: len(names)], fillvalue=""):
         if name:
             wanted.setdefault(fold(name), (name, key))
-    yield from _join(context, peer, tuple(wanted.values()))
+    yield from _join(context, connection, tuple(wanted.values()))
 
 
-def _join(context: Context, peer: Peer, wanted: Wanted) -> Outcomes:
+def _join(context: Context, connection: Connection, wanted: Wanted) -> Outcomes:
     """One after the other: name and key."""
     for place, (name, key) in enumerate(wanted, 1):
         try:
-            joined = context.hub.join(peer.session, name, key, context.seconds)
+            joined = context.hub.join(connection.session, name, key, context.seconds)
         except Refusal as refusal:
-            yield refuse(context, peer, refusal)
+            yield refuse(context, connection, refusal)
             continue
         if joined is not None:
             yield joined
             if joined.channel.topic:
-                yield from _topic(context, peer, joined.channel)
-            yield from _joined(context, peer, name, NOBODY, wanted[place:])
+                yield from _topic(context, connection, joined.channel)
+            yield from _joined(context, connection, name, NOBODY, wanted[place:])
 
 
-def _joined(context: Context, peer: Peer, name: str, behind: int, wanted: Wanted) -> Outcomes:
-    """The names on a channel that the peer has joined, and where that is the rest of an answer, what else it wanted."""
-    yield from _names(context, peer, name, behind, ("joined", name), (wanted,))
+def _joined(context: Context, connection: Connection, name: str, behind: int, wanted: Wanted) -> Outcomes:
+    """The names on a channel that was joined, and where that is the rest of an answer, what else was to be joined."""
+    yield from _names(context, connection, name, behind, ("joined", name), (wanted,))
     yield Question(DRAIN, ("join", wanted))
     if behind != NOBODY:
-        yield from _join(context, peer, wanted)
+        yield from _join(context, connection, wanted)
 
 
-def part(context: Context, peer: Peer, params: list[str]) -> Outcomes:
-    reason = cut(params[1], context.wording.reason_bytes) if len(params) > 1 else ""
+def part(context: Context, connection: Connection, params: list[str]) -> Outcomes:
+    reason = cut(params[1], context.settings.reason_bytes) if len(params) > 1 else ""
     for name in listed(params[0]):
         try:
-            yield context.hub.part(peer.session, name, reason)
+            yield context.hub.part(connection.session, name, reason)
         except Refusal as refusal:
-            yield refuse(context, peer, refusal)
+            yield refuse(context, connection, refusal)
 
 
-def topic(context: Context, peer: Peer, params: list[str]) -> Outcomes:
+def topic(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     if len(params) > 1:
         # Cut once, to what one line shows whoever reads it: the echo has the setter's prefix in front of it.
-        frame = len(build(peer.session.prefix, "TOPIC", params[0], "").encode())
-        text = cut(params[1], min(context.wording.topic_bytes, BODY_BYTES - frame))
-        yield context.hub.set_topic(peer.session, params[0], text, context.seconds)
+        frame = len(build(connection.session.prefix, "TOPIC", params[0], "").encode())
+        text = cut(params[1], min(context.settings.topic_bytes, BODY_BYTES - frame))
+        yield context.hub.set_topic(connection.session, params[0], text, context.seconds)
         return
     channel = context.hub.channel(params[0])
-    if not channel.shows_itself_to(peer.session):
-        channel.need_member(peer.session)
+    if not channel.shows_itself_to(connection.session):
+        channel.need_member(connection.session)
     if channel.topic:
-        yield from _topic(context, peer, channel)
+        yield from _topic(context, connection, channel)
     else:
-        yield context.reply(peer, n.NOTOPIC, channel.name, "No topic is set")
+        yield context.reply(connection, n.NOTOPIC, channel.name, "No topic is set")
 
 
-def _topic(context: Context, peer: Peer, channel: Channel) -> Outcomes:
-    yield context.reply(peer, n.TOPIC, channel.name, channel.topic)
-    yield context.reply_words(peer, n.TOPICWHOTIME, channel.name, channel.topic_by, str(channel.topic_at))
+def _topic(context: Context, connection: Connection, channel: Channel) -> Outcomes:
+    yield context.reply(connection, n.TOPIC, channel.name, channel.topic)
+    yield context.reply_words(connection, n.TOPICWHOTIME, channel.name, channel.topic_by, str(channel.topic_at))
 
 
-def names(context: Context, peer: Peer, params: list[str]) -> Outcomes:
-    yield from _names_of_each(context, peer, NOBODY, *((listed(params[0]) if params else []) or ["*"]))
+def names(context: Context, connection: Connection, params: list[str]) -> Outcomes:
+    yield from _names_of_each(context, connection, NOBODY, *((listed(params[0]) if params else []) or ["*"]))
 
 
-def _names_of_each(context: Context, peer: Peer, behind: int, *names: str) -> Outcomes:
+def _names_of_each(context: Context, connection: Connection, behind: int, *names: str) -> Outcomes:
     for place, name in enumerate(names, 1):
-        yield from _names(context, peer, name, behind, ("names",), names[place - 1 :])
+        yield from _names(context, connection, name, behind, ("names",), names[place - 1 :])
         yield Question(DRAIN, ("names", NOBODY, *names[place:]))
         behind = NOBODY
 
 
-def _names(context: Context, peer: Peer, name: str, behind: int, cursor: Cursor, rest: Cursor) -> Outcomes:
+def _names(context: Context, connection: Connection, name: str, behind: int, cursor: Cursor, rest: Cursor) -> Outcomes:
     """353 in as few lines as fit, then 366. Strangers do not see the invisible, nor a secret channel's members.
 
     What is left of it begins at `cursor`, behind whom, `rest`.
@@ -102,21 +104,21 @@ def _names(context: Context, peer: Peer, name: str, behind: int, cursor: Cursor,
     try:
         channel = context.hub.channel(name)
     except Refusal:
-        yield context.reply(peer, n.ENDOFNAMES, middle(name), "End of /NAMES list")
+        yield context.reply(connection, n.ENDOFNAMES, middle(name), "End of /NAMES list")
         return
-    if channel.shows_itself_to(peer.session):
-        inside = peer.session in channel.members
+    if channel.shows_itself_to(connection.session):
+        inside = connection.session in channel.members
         symbol = "@" if "s" in channel.flags else "="
-        head = len(build(context.wording.name, n.NAMREPLY, peer.session.nick, symbol, channel.name, "").encode())
+        head = len(build(context.settings.name, n.NAMREPLY, connection.session.nick, symbol, channel.name, "").encode())
         roll = channel.roll(behind)
         for start in range(0, len(roll), FEW):
             some = roll[start : start + FEW]
             shown = [sigil(channel.members[one]) + one.nick for one in some if inside or not one.invisible]
             for line in pack(shown, BODY_BYTES - head):
-                yield context.reply(peer, n.NAMREPLY, symbol, channel.name, line)
+                yield context.reply(connection, n.NAMREPLY, symbol, channel.name, line)
             if len(roll) > FEW:
                 yield Question(DRAIN, (*cursor, some[-1].order, *rest))
-    yield context.reply(peer, n.ENDOFNAMES, channel.name, "End of /NAMES list")
+    yield context.reply(connection, n.ENDOFNAMES, channel.name, "End of /NAMES list")
 
 
 def listed(names: str) -> list[str]:
@@ -144,44 +146,44 @@ def pack(words: list[str], room: int) -> list[str]:
     return lines + [" ".join(line)] if line else lines
 
 
-def list_channels(context: Context, peer: Peer, params: list[str]) -> Outcomes:
-    yield from _list(context, peer, NOBODY, *[fold(name) for name in (listed(params[0]) if params else [])])
+def list_channels(context: Context, connection: Connection, params: list[str]) -> Outcomes:
+    yield from _list(context, connection, NOBODY, *[fold(name) for name in (listed(params[0]) if params else [])])
 
 
-def _list(context: Context, peer: Peer, behind: int, *names: str) -> Outcomes:
+def _list(context: Context, connection: Connection, behind: int, *names: str) -> Outcomes:
     """Of these channels, or of all, those that stand behind this place in their order."""
     wanted = frozenset(names)
     for channel in context.hub.channels.values():
         asked_for = channel.order > behind and (not wanted or channel.folded in wanted)
-        if asked_for and channel.members and channel.shows_itself_to(peer.session):
-            yield context.reply(peer, n.LIST, channel.name, str(len(channel.members)), channel.topic)
+        if asked_for and channel.members and channel.shows_itself_to(connection.session):
+            yield context.reply(connection, n.LIST, channel.name, str(len(channel.members)), channel.topic)
             yield Question(DRAIN, ("list", channel.order, *names))
-    yield context.reply(peer, n.LISTEND, "End of /LIST")
+    yield context.reply(connection, n.LISTEND, "End of /LIST")
 
 
-def invite(context: Context, peer: Peer, params: list[str]) -> Outcomes:
-    invited = context.hub.invite(peer.session, params[0], params[1])
-    yield context.reply_words(peer, n.INVITING, invited.whom.nick, invited.channel.name)
+def invite(context: Context, connection: Connection, params: list[str]) -> Outcomes:
+    invited = context.hub.invite(connection.session, params[0], params[1])
+    yield context.reply_words(connection, n.INVITING, invited.whom.nick, invited.channel.name)
     if invited.whom.away:
-        yield context.reply(peer, n.IS_AWAY, invited.whom.nick, invited.whom.away)
+        yield context.reply(connection, n.IS_AWAY, invited.whom.nick, invited.whom.away)
     yield invited
 
 
-def kick(context: Context, peer: Peer, params: list[str]) -> Outcomes:
+def kick(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     """One channel and many victims, or as many of each (RFC 2812 section 3.2.8). Each goes out by itself."""
     channels = [name for name in params[0].split(",") if name]
     victims = [name for name in params[1].split(",") if name]
-    reason = cut(params[2], context.wording.reason_bytes) if len(params) > 2 else ""
+    reason = cut(params[2], context.settings.reason_bytes) if len(params) > 2 else ""
     if len(channels) == 1:
         channels *= len(victims)
     if len(channels) != len(victims):
-        yield context.reply(peer, n.NEEDMOREPARAMS, "KICK", "As many channels as nicknames, or one channel")
+        yield context.reply(connection, n.NEEDMOREPARAMS, "KICK", "As many channels as nicknames, or one channel")
         return
     for channel, victim in zip(channels, victims, strict=True):
         try:
-            yield context.hub.kick(peer.session, channel, victim, reason)
+            yield context.hub.kick(connection.session, channel, victim, reason)
         except Refusal as refusal:
-            yield refuse(context, peer, refusal)
+            yield refuse(context, connection, refusal)
 
 
 GO_ON: dict[str, Continuation] = {"join": _join, "joined": _joined, "list": _list, "names": _names_of_each}

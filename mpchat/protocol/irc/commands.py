@@ -1,13 +1,15 @@
-"""What a command is: who runs it, how many parameters it needs, and whether newcomers may use it."""
+"""What a command is: who runs it, how many parameters it needs, and whether unregistered clients may use it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from mpchat.protocol.context import Context, Outcome, Peer
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
+from mpchat.protocol.outcomes import Outcome
 
-Handler = Callable[[Context, Peer, list[str]], Iterable[Outcome]]
-TaggedHandler = Callable[[Context, Peer, list[str], dict[str, str]], Iterable[Outcome]]
-Continuation = Callable[..., Iterable[Outcome]]  # the rest of a long answer: desk, peer, and where that begins
+Handler = Callable[[Context, Connection, list[str]], Iterable[Outcome]]
+TaggedHandler = Callable[[Context, Connection, list[str], dict[str, str]], Iterable[Outcome]]
+Continuation = Callable[..., Iterable[Outcome]]  # the rest of a long answer: context, connection, and where that begins
 
 NO_TAGS: dict[str, str] = {}
 
@@ -22,7 +24,7 @@ class Command:
 
     run: Handler
     least: int = 0
-    newcomers: bool = False
+    unregistered: bool = False
     text: int | None = None
     any_bytes: bool = False
     tagged: TaggedHandler | None = None

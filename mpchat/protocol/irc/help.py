@@ -1,9 +1,11 @@
 """HELP (numerics 704 to 706, and 524 for what nobody can help with)."""
 
 from mpchat.protocol import numerics as n
-from mpchat.protocol.context import Context, Outcomes, Peer
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import middle
+from mpchat.protocol.outcomes import Outcomes
 
 _TOPICS = {
     "": (
@@ -60,16 +62,16 @@ _TOPICS = {
 }
 
 
-def help(context: Context, peer: Peer, params: list[str]) -> Outcomes:
+def help(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     subject = params[0].upper() if params else ""
     lines, shown = _TOPICS.get(subject), middle(subject)
     if lines is None:
-        yield context.reply(peer, n.HELPNOTFOUND, shown, "No help available on this topic")
+        yield context.reply(connection, n.HELPNOTFOUND, shown, "No help available on this topic")
         return
-    yield context.reply(peer, n.HELPSTART, shown, "Help")
+    yield context.reply(connection, n.HELPSTART, shown, "Help")
     for line in lines:
-        yield context.reply(peer, n.HELPTXT, shown, line)
-    yield context.reply(peer, n.ENDOFHELP, shown, "End of help")
+        yield context.reply(connection, n.HELPTXT, shown, line)
+    yield context.reply(connection, n.ENDOFHELP, shown, "End of help")
 
 
 COMMANDS = {"HELP": Command(help)}

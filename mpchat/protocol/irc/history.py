@@ -7,22 +7,24 @@ from mpchat.chat.channels import Channel
 from mpchat.chat.names import fold
 from mpchat.protocol import numerics as n
 from mpchat.protocol.capabilities import BATCH, CHATHISTORY
-from mpchat.protocol.context import Context, Outcomes, Peer, Question
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
 from mpchat.protocol.history import GAP, MISSING, MOST_ROWS, Row, after, latest, room_asked, told
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import middle
 from mpchat.protocol.message import build, encode
+from mpchat.protocol.outcomes import Outcomes, Question
 from mpchat.protocol.tags import before_line, id_tag, number_of, time_tag
 
 _BATCH = "history"  # one name does for all: a batch is over before anything else is said to its client
 _LOST = "Messages could not be retrieved"
 
 
-def chathistory(context: Context, peer: Peer, params: list[str]) -> Outcomes:
+def chathistory(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     """CHATHISTORY LATEST channel * | msgid=id limit, or AFTER channel msgid=id limit."""
     verb = params[0].upper()
-    if not peer.capabilities & CHATHISTORY:
-        yield context.reply(peer, n.UNKNOWNCOMMAND, "CHATHISTORY", "Unknown command")
+    if not connection.capabilities & CHATHISTORY:
+        yield context.reply(connection, n.UNKNOWNCOMMAND, "CHATHISTORY", "Unknown command")
     elif verb not in ("AFTER", "LATEST"):
         yield _fail(context, "INVALID_PARAMS", verb, "Unknown command")
     elif len(params) != 4:
@@ -30,12 +32,14 @@ def chathistory(context: Context, peer: Peer, params: list[str]) -> Outcomes:
             context, "INVALID_PARAMS", verb, "Insufficient parameters" if len(params) < 4 else "Too many parameters"
         )
     else:
-        yield _question(context, peer, verb, *params[1:])
+        yield _question(context, connection, verb, *params[1:])
 
 
-def _question(context: Context, peer: Peer, verb: str, target: str, start: str, limit: str) -> Question | bytes:
+def _question(
+    context: Context, connection: Connection, verb: str, target: str, start: str, limit: str
+) -> Question | bytes:
     """What must be asked, or why that cannot be."""
-    channel = peer.session.channels.get(fold(target))
+    channel = connection.session.channels.get(fold(target))
     count = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 10 else 0
     kind, _, id = start.partition("=")
     if not count:
@@ -53,31 +57,31 @@ def _question(context: Context, peer: Peer, verb: str, target: str, start: str, 
     return latest(channel, count, number) if verb == "LATEST" else after(channel, number, count)
 
 
-def history_answer(context: Context, peer: Peer, question: Question, rows: list[Row] | None) -> Outcomes:
+def history_answer(context: Context, connection: Connection, question: Question, rows: list[Row] | None) -> Outcomes:
     room, _, _, is_latest = question.about
-    channel = room_asked(peer, question)
+    channel = room_asked(connection, question)
     if channel is None or rows is None:
         code = "INVALID_TARGET" if channel is None else "MESSAGE_ERROR"
         yield _fail(context, code, "LATEST" if is_latest else "AFTER", room, _LOST)
         return
-    lines = b"".join([_line(context, peer, channel, row) for row in told(question, rows)])
-    if peer.capabilities & BATCH:
-        yield encode(f":{context.wording.name} BATCH +{_BATCH} chathistory {channel.name}")
+    lines = b"".join([_line(context, connection, channel, row) for row in told(question, rows)])
+    if connection.capabilities & BATCH:
+        yield encode(f":{context.settings.name} BATCH +{_BATCH} chathistory {channel.name}")
     if lines:
         yield lines
-    if peer.capabilities & BATCH:
-        yield encode(f":{context.wording.name} BATCH -{_BATCH}")
+    if connection.capabilities & BATCH:
+        yield encode(f":{context.settings.name} BATCH -{_BATCH}")
 
 
-def _line(context: Context, peer: Peer, channel: Channel, row: Row) -> bytes:
+def _line(context: Context, connection: Connection, channel: Channel, row: Row) -> bytes:
     """As it was said, and when; where something is missing the server says so."""
     number, wall, _, sender, kind, text, _ = row
     if kind == GAP:
-        number, sender, kind, text = 0, context.wording.name, "NOTICE", MISSING
+        number, sender, kind, text = 0, context.settings.name, "NOTICE", MISSING
     tags = before_line(
-        f"batch={_BATCH}" if peer.capabilities & BATCH else "",
-        time_tag(peer.profile, wall),
-        id_tag(peer.profile, context.hub.born, number),
+        f"batch={_BATCH}" if connection.capabilities & BATCH else "",
+        time_tag(connection.profile, wall),
+        id_tag(connection.profile, context.hub.born, number),
     )
     return tags + encode(build(sender, kind, channel.name, text))
 
@@ -85,7 +89,7 @@ def _line(context: Context, peer: Peer, channel: Channel, row: Row) -> bytes:
 def _fail(context: Context, code: str, verb: str, *about: str) -> bytes:
     """`about`: what it is about, and last the reason for people."""
     *words, text = about
-    return encode(build(context.wording.name, "FAIL", "CHATHISTORY", code, *map(middle, (verb, *words)), text))
+    return encode(build(context.settings.name, "FAIL", "CHATHISTORY", code, *map(middle, (verb, *words)), text))
 
 
 COMMANDS = {"CHATHISTORY": Command(chathistory, least=1)}

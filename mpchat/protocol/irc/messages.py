@@ -11,83 +11,118 @@ from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.protocol import numerics as n
 from mpchat.protocol.capabilities import ECHO_MESSAGE, MESSAGE_TAGS
-from mpchat.protocol.context import Context, Outcome, Outcomes, Peer
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
 from mpchat.protocol.irc.channels import listed
 from mpchat.protocol.irc.commands import NO_TAGS, Command
 from mpchat.protocol.irc.refusing import middle, refuse
-from mpchat.protocol.length_limit import VERBS, fit
-from mpchat.protocol.message import build, cut, encode
+from mpchat.protocol.length_limit import fit
+from mpchat.protocol.message import BODY_BYTES, cut
+from mpchat.protocol.outcomes import Outcome, Outcomes
 from mpchat.protocol.tags import ClientTags, before_message, client_tags
 
 
-def privmsg(context: Context, peer: Peer, params: list[str], tags: dict[str, str] = NO_TAGS) -> Iterable[Outcome]:
+def privmsg(
+    context: Context, connection: Connection, params: list[str], tags: dict[str, str] = NO_TAGS
+) -> Iterable[Outcome]:
     targets = _targets(params[0]) if params else []
     if not targets:
-        return [context.reply(peer, n.NORECIPIENT, "No recipient given (PRIVMSG)")]
-    if len(targets) > context.wording.targets:
-        return [context.reply(peer, n.TOOMANYTARGETS, middle(targets[-1]), "Too many recipients")]
-    return _speak(context, peer, targets, params[1] if len(params) > 1 else "", False, tags)
+        return [context.reply(connection, n.NORECIPIENT, "No recipient given (PRIVMSG)")]
+    if len(targets) > context.settings.targets:
+        return [context.reply(connection, n.TOOMANYTARGETS, middle(targets[-1]), "Too many recipients")]
+    return _speak(context, connection, targets, params[1] if len(params) > 1 else "", False, tags)
 
 
-def notice(context: Context, peer: Peer, params: list[str], tags: dict[str, str] = NO_TAGS) -> Iterable[Outcome]:
+def notice(
+    context: Context, connection: Connection, params: list[str], tags: dict[str, str] = NO_TAGS
+) -> Iterable[Outcome]:
     """Like PRIVMSG, but nothing is ever answered: neither errors nor that somebody is away."""
     if len(params) < 2 or not params[1]:
         return []
-    return _speak(context, peer, _targets(params[0])[: context.wording.targets], params[1], True, tags)
+    return _speak(context, connection, _targets(params[0])[: context.settings.targets], params[1], True, tags)
 
 
 def _speak(
-    context: Context, peer: Peer, targets: list[str], text: str, is_notice: bool, tags: dict[str, str]
+    context: Context, connection: Connection, targets: list[str], text: str, is_notice: bool, tags: dict[str, str]
 ) -> Outcomes:
     if not text:
         raise Refusal(Reason.NO_TEXT)  # once, however many were to read it
-    own = _own(peer, tags, targets) if tags else None
+    own = _own(connection, tags, targets) if tags else None
     if own is not None and own.run:
         number = context.hub.deduplication.find(own.run, own.line)
         if number is not None:
-            yield from _echo(context, peer, Said(peer.session, peer.session, targets[0], text, is_notice, number), own)
+            yield from _echo(
+                context,
+                connection,
+                Said(connection.session, connection.session, targets[0], text, is_notice, number),
+                own,
+            )
             return
     for target in targets:
         try:
-            said = fit(context.hub.say(peer.session, target, text, is_notice, context.mono))
+            said = fit(context.hub.say(connection.session, target, text, is_notice, context.mono))
         except Refusal as refusal:
             if not is_notice:
-                yield refuse(context, peer, refusal)
+                yield refuse(context, connection, refusal)
             continue
         if own is not None:
             said.tags, said.id = own.relayed, own.id
             if own.run:
                 context.hub.deduplication.keep(own.run, own.line, said.number)
         yield said
-        if isinstance(said.to, Session) and said.to.away and not is_notice:
-            yield context.reply(peer, n.IS_AWAY, said.to.nick, said.to.away)
+        yield from after_speech(context, connection, said, text)
 
 
-def _echo(context: Context, peer: Peer, said: Said, own: ClientTags) -> Outcomes:
+def speech(connection: Connection, line: bytes) -> tuple[str, str, bool] | None:
+    """The common line: `PRIVMSG target :text`, one target, text that needs no cleaning: target, text, no notice.
+
+    None: handle() reads the line. Whatever this understands, handle() would understand the same way
+    (tests/protocol/test_speech.py).
+    """
+    if line[:8] != b"PRIVMSG " or len(line) > BODY_BYTES:
+        return None
+    try:
+        words = line[8:].decode()
+    except UnicodeDecodeError:
+        return None
+    target, _, text = words.partition(" :")
+    if not text or not words.isprintable() or not target or target[0] == ":" or " " in target or "," in target:
+        return None
+    return target, text, False
+
+
+def after_speech(context: Context, connection: Connection, said: Said, text: str) -> list[bytes]:
+    """What the speaker of this text reads besides."""
+    if isinstance(said.to, Session) and said.to.away and not said.notice:
+        return [context.reply(connection, n.IS_AWAY, said.to.nick, said.to.away)]
+    return []
+
+
+def _echo(context: Context, connection: Connection, said: Said, own: ClientTags) -> Outcomes:
     """It was said before. Its sender has not heard that, or would not ask."""
-    if peer.capabilities & ECHO_MESSAGE:
-        tags = before_message(peer.profile, context.wall, context.hub.born, said.number, own.relayed, own.id)
-        yield tags + encode(build(said.by.prefix, VERBS[said.notice], said.target, fit(said).text))
+    if connection.capabilities & ECHO_MESSAGE:
+        tags = before_message(connection.profile, context.wall, context.hub.born, said.number, own.relayed, own.id)
+        yield tags + fit(said).line
 
 
-def tagmsg(context: Context, peer: Peer, params: list[str], tags: dict[str, str] = NO_TAGS) -> Outcomes:
+def tagmsg(context: Context, connection: Connection, params: list[str], tags: dict[str, str] = NO_TAGS) -> Outcomes:
     """Tags without a text: for clients that know tags, from clients that know tags."""
-    if not peer.capabilities & MESSAGE_TAGS:
-        yield context.reply(peer, n.UNKNOWNCOMMAND, "TAGMSG", "Unknown command")
+    if not connection.capabilities & MESSAGE_TAGS:
+        yield context.reply(connection, n.UNKNOWNCOMMAND, "TAGMSG", "Unknown command")
         return
     targets = _targets(params[0]) if params else []
     if not targets:
-        yield context.reply(peer, n.NORECIPIENT, "No recipient given (TAGMSG)")
+        yield context.reply(connection, n.NORECIPIENT, "No recipient given (TAGMSG)")
         return
-    if len(targets) > context.wording.targets:
-        yield context.reply(peer, n.TOOMANYTARGETS, middle(targets[-1]), "Too many recipients")
+    if len(targets) > context.settings.targets:
+        yield context.reply(connection, n.TOOMANYTARGETS, middle(targets[-1]), "Too many recipients")
         return
     relayed = client_tags(tags).relayed
     for target in targets:
         try:
-            sent = context.hub.send_tags(peer.session, target, relayed)
+            sent = context.hub.send_tags(connection.session, target, relayed)
         except Refusal as refusal:
-            yield refuse(context, peer, refusal)
+            yield refuse(context, connection, refusal)
             continue
         yield sent
 
@@ -97,20 +132,20 @@ def _targets(names: str) -> list[str]:
     return listed(names) if "," in names else [names] if names else []
 
 
-def _own(peer: Peer, tags: dict[str, str], targets: list[str]) -> ClientTags | None:
+def _own(connection: Connection, tags: dict[str, str], targets: list[str]) -> ClientTags | None:
     """A line to several people becomes several messages, so its number would say nothing."""
-    if not peer.capabilities & MESSAGE_TAGS:
+    if not connection.capabilities & MESSAGE_TAGS:
         return None
     own = client_tags(tags)
     return own if len(targets) == 1 else replace(own, id="", run="")
 
 
-def away(context: Context, peer: Peer, params: list[str]) -> Outcomes:
-    peer.session.away = cut(params[0], context.wording.reason_bytes) if params else ""
-    if peer.session.away:
-        yield context.reply(peer, n.NOWAWAY, "You have been marked as being away")
+def away(context: Context, connection: Connection, params: list[str]) -> Outcomes:
+    connection.session.away = cut(params[0], context.settings.reason_bytes) if params else ""
+    if connection.session.away:
+        yield context.reply(connection, n.NOWAWAY, "You have been marked as being away")
     else:
-        yield context.reply(peer, n.UNAWAY, "You are no longer marked as being away")
+        yield context.reply(connection, n.UNAWAY, "You are no longer marked as being away")
 
 
 COMMANDS = {

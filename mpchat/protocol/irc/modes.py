@@ -2,43 +2,45 @@
 
 from mpchat.chat.channels import RIGHTS, Channel
 from mpchat.protocol import numerics as n
-from mpchat.protocol.context import Context, Outcomes, Peer
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import refuse
 from mpchat.protocol.message import build_words, encode
+from mpchat.protocol.outcomes import Outcomes
 
 Change = tuple[str, str, str]  # sign, letter, value
 
 
-def mode(context: Context, peer: Peer, params: list[str]) -> Outcomes:
+def mode(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     target, *rest = params
     if target.startswith("#"):
-        yield from _channel_mode(context, peer, target, rest)
+        yield from _channel_mode(context, connection, target, rest)
     else:
-        yield from _own_mode(context, peer, target, rest)
+        yield from _own_mode(context, connection, target, rest)
 
 
-def _channel_mode(context: Context, peer: Peer, name: str, params: list[str]) -> Outcomes:
+def _channel_mode(context: Context, connection: Connection, name: str, params: list[str]) -> Outcomes:
     channel = context.hub.channel(name)
     if not params:
-        letters, values = channel.modes(with_key=peer.session in channel.members)
-        yield context.reply_words(peer, n.CHANNELMODEIS, channel.name, letters, *values)
-        yield context.reply_words(peer, n.CREATIONTIME, channel.name, str(channel.created))
+        letters, values = channel.modes(with_key=connection.session in channel.members)
+        yield context.reply_words(connection, n.CHANNELMODEIS, channel.name, letters, *values)
+        yield context.reply_words(connection, n.CREATIONTIME, channel.name, str(channel.created))
         return
     changes, asks_for_bans = parse_changes(params)
     if asks_for_bans:
-        yield from _bans(context, peer, channel)
+        yield from _bans(context, connection, channel)
     whole = [change for change in changes if change[1] not in RIGHTS or change[2]]
     if len(whole) < len(changes):  # +o or +v, and nobody named
-        yield context.reply(peer, n.NEEDMOREPARAMS, "MODE", "Not enough parameters")
+        yield context.reply(connection, n.NEEDMOREPARAMS, "MODE", "Not enough parameters")
     if whole:
-        most = context.wording.mode_changes
-        made, refused = context.hub.set_modes(peer.session, name, _first(most, whole), context.seconds)
+        most = context.settings.mode_changes
+        made, refused = context.hub.set_modes(connection.session, name, _first(most, whole), context.seconds)
         if made is not None:
             yield made
         each_once = list({refusal.args: refusal for refusal in refused}.values())
         for refusal in each_once[:most]:
-            yield refuse(context, peer, refusal)
+            yield refuse(context, connection, refusal)
 
 
 def _first(limit: int, changes: list[Change]) -> list[Change]:
@@ -66,23 +68,23 @@ def parse_changes(params: list[str]) -> tuple[list[Change], bool]:
     return changes, asks_for_bans
 
 
-def _bans(context: Context, peer: Peer, channel: Channel) -> Outcomes:
-    if not channel.shows_itself_to(peer.session):
-        channel.need_member(peer.session)
+def _bans(context: Context, connection: Connection, channel: Channel) -> Outcomes:
+    if not channel.shows_itself_to(connection.session):
+        channel.need_member(connection.session)
     for mask, (by, at) in channel.bans.items():
-        yield context.reply_words(peer, n.BANLIST, channel.name, mask, by, str(at))
-    yield context.reply(peer, n.ENDOFBANLIST, channel.name, "End of channel ban list")
+        yield context.reply_words(connection, n.BANLIST, channel.name, mask, by, str(at))
+    yield context.reply(connection, n.ENDOFBANLIST, channel.name, "End of channel ban list")
 
 
-def _own_mode(context: Context, peer: Peer, nick: str, params: list[str]) -> Outcomes:
-    session = peer.session
+def _own_mode(context: Context, connection: Connection, nick: str, params: list[str]) -> Outcomes:
+    session = connection.session
     if context.hub.session(nick) is not session:
-        yield context.reply(peer, n.USERSDONTMATCH, "Can't change mode for other users")
+        yield context.reply(connection, n.USERSDONTMATCH, "Can't change mode for other users")
         return
     if not params:
         held = zip("iow", (session.invisible, session.operator, session.wallops), strict=True)
         letters = "".join(letter for letter, on in held if on)
-        yield context.reply_words(peer, n.UMODEIS, "+" + letters)
+        yield context.reply_words(connection, n.UMODEIS, "+" + letters)
         return
     changes: list[tuple[str, str]] = []
     unknown = False
@@ -92,28 +94,28 @@ def _own_mode(context: Context, peer: Peer, nick: str, params: list[str]) -> Out
             sign = letter
         elif letter not in "iow":
             unknown = True
-        elif _set_own(context, peer, letter, sign == "+"):
+        elif _set_own(context, connection, letter, sign == "+"):
             changes.append((sign, letter))
     if changes:
-        yield own_modes(peer, changes)
+        yield own_modes(connection, changes)
     if unknown:
-        yield context.reply(peer, n.UMODEUNKNOWNFLAG, "Unknown MODE flag")
+        yield context.reply(connection, n.UMODEUNKNOWNFLAG, "Unknown MODE flag")
 
 
-def _set_own(context: Context, peer: Peer, letter: str, on: bool) -> bool:
+def _set_own(context: Context, connection: Connection, letter: str, on: bool) -> bool:
     if letter == "i":
-        return context.hub.set_invisible(peer.session, on)
+        return context.hub.set_invisible(connection.session, on)
     if letter == "o":  # only OPER gives it
-        return not on and context.hub.set_operator(peer.session, False)
-    changed = peer.session.wallops != on
-    peer.session.wallops = on
+        return not on and context.hub.set_operator(connection.session, False)
+    changed = connection.session.wallops != on
+    connection.session.wallops = on
     return changed
 
 
-def own_modes(peer: Peer, changes: list[tuple[str, str]]) -> bytes:
+def own_modes(connection: Connection, changes: list[tuple[str, str]]) -> bytes:
     """One's own MODE, as oneself sees it."""
-    nick = peer.session.nick
-    return encode(build_words(peer.session.prefix, "MODE", nick, letters(changes)))
+    nick = connection.session.nick
+    return encode(build_words(connection.session.prefix, "MODE", nick, letters(changes)))
 
 
 def letters(changes: list[tuple[str, str]]) -> str:

@@ -2,50 +2,52 @@
 
 from mpchat.chat.events import Wallops
 from mpchat.protocol import numerics as n
-from mpchat.protocol.context import Context, Goodbye, Outcomes, Peer, Question
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command, Handler
 from mpchat.protocol.irc.modes import own_modes
 from mpchat.protocol.message import cut
+from mpchat.protocol.outcomes import Goodbye, Outcomes, Question
 
 
-def oper(context: Context, peer: Peer, params: list[str]) -> Outcomes:
-    if context.wording.opers_exist:
+def oper(context: Context, connection: Connection, params: list[str]) -> Outcomes:
+    if context.settings.opers_exist:
         yield Question("oper", params[0])
     else:
-        yield context.reply(peer, n.NOOPERHOST, "No operators are configured on this server")
+        yield context.reply(connection, n.NOOPERHOST, "No operators are configured on this server")
 
 
-def oper_answer(context: Context, peer: Peer, right: bool) -> Outcomes:
+def oper_answer(context: Context, connection: Connection, right: bool) -> Outcomes:
     if not right:
-        yield context.reply(peer, n.PASSWDMISMATCH, "Password incorrect")
+        yield context.reply(connection, n.PASSWDMISMATCH, "Password incorrect")
         return
-    yield context.reply(peer, n.YOUREOPER, "You are now an IRC operator")
-    if context.hub.set_operator(peer.session, True):
-        yield own_modes(peer, [("+", "o")])
+    yield context.reply(connection, n.YOUREOPER, "You are now an IRC operator")
+    if context.hub.set_operator(connection.session, True):
+        yield own_modes(connection, [("+", "o")])
 
 
 def for_operators(run: Handler) -> Handler:
     """Everybody else hears 481."""
 
-    def checked(context: Context, peer: Peer, params: list[str]) -> Outcomes:
-        if peer.session.operator:
-            yield from run(context, peer, params)
+    def checked(context: Context, connection: Connection, params: list[str]) -> Outcomes:
+        if connection.session.operator:
+            yield from run(context, connection, params)
         else:
-            yield context.reply(peer, n.NOPRIVILEGES, "Permission Denied- You're not an IRC operator")
+            yield context.reply(connection, n.NOPRIVILEGES, "Permission Denied- You're not an IRC operator")
 
     return checked
 
 
-def kill(context: Context, peer: Peer, params: list[str]) -> Outcomes:
+def kill(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     if len(params) < 2 or not params[1]:
-        yield context.reply(peer, n.NEEDMOREPARAMS, "KILL", "A comment is needed: why?")
+        yield context.reply(connection, n.NEEDMOREPARAMS, "KILL", "A comment is needed: why?")
         return
     victim = context.hub.session(params[0])
-    yield Goodbye(victim, f"Killed ({peer.session.nick} ({cut(params[1], context.wording.reason_bytes)}))")
+    yield Goodbye(victim, f"Killed ({connection.session.nick} ({cut(params[1], context.settings.reason_bytes)}))")
 
 
-def wallops(context: Context, peer: Peer, params: list[str]) -> Outcomes:
-    yield Wallops(peer.session, params[0])
+def wallops(context: Context, connection: Connection, params: list[str]) -> Outcomes:
+    yield Wallops(connection.session, params[0])
 
 
 COMMANDS = {

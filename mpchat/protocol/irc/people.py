@@ -8,35 +8,39 @@ from mpchat.chat.refusals import Refusal
 from mpchat.chat.sessions import Session
 from mpchat.protocol import numerics as n
 from mpchat.protocol.clock import date
-from mpchat.protocol.context import DRAIN, Context, Outcomes, Peer, Question
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
 from mpchat.protocol.irc.channels import pack, sigil
 from mpchat.protocol.irc.commands import Command, Continuation
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.server import is_this_server
 from mpchat.protocol.message import BODY_BYTES, build
+from mpchat.protocol.outcomes import DRAIN, Outcomes, Question
 
 _USERHOSTS = 5  # RFC 2812 section 4.8
 
 
-def who(context: Context, peer: Peer, params: list[str]) -> Outcomes:
+def who(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     mask = params[0] if params and params[0] else "*"
     only_operators = len(params) > 1 and params[1] == "o"
-    yield from _who(context, peer, NOBODY, mask, only_operators)
+    yield from _who(context, connection, NOBODY, mask, only_operators)
 
 
-def _who(context: Context, peer: Peer, behind: int, mask: str, only_operators: bool) -> Outcomes:
+def _who(context: Context, connection: Connection, behind: int, mask: str, only_operators: bool) -> Outcomes:
     """Those who arrived behind this one."""
-    for session, channel, may_wait in _found(context, peer, "*" if mask == "0" else mask, behind):
+    for session, channel, may_wait in _found(context, connection, "*" if mask == "0" else mask, behind):
         if session.operator or not only_operators:
-            yield _who_line(context, peer, session, channel)
+            yield _who_line(context, connection, session, channel)
             if may_wait:
                 yield Question(DRAIN, ("who", session.order, mask, only_operators))
-    yield context.reply(peer, n.ENDOFWHO, middle(mask), "End of WHO list")
+    yield context.reply(connection, n.ENDOFWHO, middle(mask), "End of WHO list")
 
 
-def _found(context: Context, peer: Peer, mask: str, behind: int) -> Iterator[tuple[Session, Channel | None, bool]]:
+def _found(
+    context: Context, connection: Connection, mask: str, behind: int
+) -> Iterator[tuple[Session, Channel | None, bool]]:
     """Each with a channel to name, and whether all who follow arrived later."""
-    me, hub = peer.session, context.hub
+    me, hub = connection.session, context.hub
     named = hub.nicks.get(fold(mask))
     if mask.startswith("#"):
         channel = hub.channels.get(fold(mask))
@@ -61,101 +65,101 @@ def _shared(me: Session, other: Session) -> Channel | None:
     return next((channel for name, channel in other.channels.items() if name in me.channels), None)
 
 
-def _who_line(context: Context, peer: Peer, session: Session, channel: Channel | None) -> bytes:
+def _who_line(context: Context, connection: Connection, session: Session, channel: Channel | None) -> bytes:
     flags = "G" if session.away else "H"
     flags += "*" if session.operator else ""
     flags += sigil(channel.members[session]) if channel is not None else ""
     place = channel.name if channel is not None else "*"
     return context.reply(
-        peer,
+        connection,
         n.WHOREPLY,
-        *(place, session.user, session.host, context.wording.name, session.nick, flags),
+        *(place, session.user, session.host, context.settings.name, session.nick, flags),
         f"0 {session.realname}",
     )
 
 
-def whois(context: Context, peer: Peer, params: list[str]) -> Outcomes:
+def whois(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     """WHOIS [server] nick: any other server than this one is not known (402)."""
     name = params[min(len(params), 2) - 1] if params else ""
     if not name:
-        yield context.reply(peer, n.NONICKNAMEGIVEN, "No nickname given")
+        yield context.reply(connection, n.NONICKNAMEGIVEN, "No nickname given")
         return
     if len(params) > 1 and not is_this_server(context, params[0]):
-        yield context.reply(peer, n.NOSUCHSERVER, middle(params[0]), "No such server")
+        yield context.reply(connection, n.NOSUCHSERVER, middle(params[0]), "No such server")
         return
     try:
         session = context.hub.session(name)
     except Refusal as refusal:
-        yield refuse(context, peer, refusal)
+        yield refuse(context, connection, refusal)
     else:
-        yield from _whois(context, peer, session)
-    yield context.reply(peer, n.ENDOFWHOIS, middle(name), "End of /WHOIS list")
+        yield from _whois(context, connection, session)
+    yield context.reply(connection, n.ENDOFWHOIS, middle(name), "End of /WHOIS list")
 
 
-def _whois(context: Context, peer: Peer, session: Session) -> Outcomes:
-    nick, w = session.nick, context.wording
-    yield context.reply(peer, n.WHOISUSER, nick, session.user, session.host, "*", session.realname)
+def _whois(context: Context, connection: Connection, session: Session) -> Outcomes:
+    nick, w = session.nick, context.settings
+    yield context.reply(connection, n.WHOISUSER, nick, session.user, session.host, "*", session.realname)
     channels = [
         sigil(channel.members[session]) + channel.name
         for channel in session.channels.values()
-        if _may_see(peer.session, session, channel)
+        if _may_see(connection.session, session, channel)
     ]
-    head = len(build(w.name, n.WHOISCHANNELS, peer.session.nick, nick, "").encode())
+    head = len(build(w.name, n.WHOISCHANNELS, connection.session.nick, nick, "").encode())
     for line in pack(channels, BODY_BYTES - head):
-        yield context.reply(peer, n.WHOISCHANNELS, nick, line)
-    yield context.reply(peer, n.WHOISSERVER, nick, w.name, w.description)
+        yield context.reply(connection, n.WHOISCHANNELS, nick, line)
+    yield context.reply(connection, n.WHOISSERVER, nick, w.name, w.description)
     if session.operator:
-        yield context.reply(peer, n.WHOISOPERATOR, nick, "is an IRC operator")
+        yield context.reply(connection, n.WHOISOPERATOR, nick, "is an IRC operator")
     idle = (context.mono - session.spoke_at) // 1000
-    yield context.reply(peer, n.WHOISIDLE, nick, str(idle), str(session.signed_on), "seconds idle, signon time")
+    yield context.reply(connection, n.WHOISIDLE, nick, str(idle), str(session.signed_on), "seconds idle, signon time")
     if session.away:
-        yield context.reply(peer, n.IS_AWAY, nick, session.away)
+        yield context.reply(connection, n.IS_AWAY, nick, session.away)
 
 
 def _may_see(me: Session, whom: Session, channel: Channel) -> bool:
     return me in channel.members or not ("s" in channel.flags or whom.invisible)
 
 
-def whowas(context: Context, peer: Peer, params: list[str]) -> Outcomes:
+def whowas(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     if not params or not params[0]:
-        yield context.reply(peer, n.NONICKNAMEGIVEN, "No nickname given")
+        yield context.reply(connection, n.NONICKNAMEGIVEN, "No nickname given")
         return
     name = params[0]
     count = int(params[1]) if len(params) > 1 and params[1].isascii() and params[1].isdigit() else 0
-    yield from _whowas(context, peer, context.hub.departures, name, min(count, context.hub.departures), False)
+    yield from _whowas(context, connection, context.hub.departures, name, min(count, context.hub.departures), False)
 
 
-def _whowas(context: Context, peer: Peer, before: int, name: str, count: int, has_told: bool) -> Outcomes:
+def _whowas(context: Context, connection: Connection, before: int, name: str, count: int, has_told: bool) -> Outcomes:
     """Those who left before this one, the last of them first: `count` of them at most, 0 is all."""
     hub = context.hub
     for back, (nick, user, host, realname, at) in enumerate(reversed(hub.departed), 1):
         place = hub.departures - back
         if place < before and fold(nick) == fold(name):
-            yield context.reply(peer, n.WHOWASUSER, nick, user, host, "*", realname)
-            yield context.reply(peer, n.WHOISSERVER, nick, context.wording.name, date(at * 1000))
+            yield context.reply(connection, n.WHOWASUSER, nick, user, host, "*", realname)
+            yield context.reply(connection, n.WHOISSERVER, nick, context.settings.name, date(at * 1000))
             has_told = True
             if count == 1:
                 break
             count -= bool(count)
             yield Question(DRAIN, ("whowas", place, name, count, has_told))
     if not has_told:
-        yield context.reply(peer, n.WASNOSUCHNICK, middle(name), "There was no such nickname")
-    yield context.reply(peer, n.ENDOFWHOWAS, middle(name), "End of WHOWAS")
+        yield context.reply(connection, n.WASNOSUCHNICK, middle(name), "There was no such nickname")
+    yield context.reply(connection, n.ENDOFWHOWAS, middle(name), "End of WHOWAS")
 
 
-def userhost(context: Context, peer: Peer, params: list[str]) -> Outcomes:
+def userhost(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     answers = []
     for session in _present(context, params[:_USERHOSTS]):
         star = "*" if session.operator else ""
         answers.append(f"{session.nick}{star}={'-' if session.away else '+'}{session.user}@{session.host}")
-    yield context.reply(peer, n.USERHOST, " ".join(answers))
+    yield context.reply(connection, n.USERHOST, " ".join(answers))
 
 
-def ison(context: Context, peer: Peer, params: list[str]) -> Outcomes:
+def ison(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     asked = [nick for param in params for nick in param.split()]
-    head = len(build(context.wording.name, n.ISON, peer.session.nick, "").encode())
+    head = len(build(context.settings.name, n.ISON, connection.session.nick, "").encode())
     here = pack([session.nick for session in _present(context, asked)], BODY_BYTES - head)
-    yield context.reply(peer, n.ISON, here[0] if here else "")  # one line is all the answer may be
+    yield context.reply(connection, n.ISON, here[0] if here else "")  # one line is all the answer may be
 
 
 def _present(context: Context, nicks: list[str]) -> list[Session]:

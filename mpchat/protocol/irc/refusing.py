@@ -1,20 +1,21 @@
 """A refusal in IRC's words."""
 
 from mpchat.chat.refusals import Refusal
-from mpchat.protocol.context import Context, Peer
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
 from mpchat.protocol.message import cut
 from mpchat.protocol.numerics import REFUSALS
 
 _ECHOED_BYTES = 100  # of what a user typed: the reason must still fit behind it
 
 
-def refuse(context: Context, peer: Peer, refusal: Refusal) -> bytes:
+def refuse(context: Context, connection: Connection, refusal: Refusal) -> bytes:
     """The one numeric that answers it."""
     numeric, text = REFUSALS[refusal.reason]
     about = list(refusal.about)
     if text is None:
         text = about.pop()
-    return context.reply(peer, numeric, *(middle(word) for word in about), text)
+    return context.reply(connection, numeric, *(middle(word) for word in about), text)
 
 
 def middle(word: str) -> str:

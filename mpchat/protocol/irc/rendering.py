@@ -14,44 +14,57 @@ from mpchat.chat.events import (
     TopicSet,
     Wallops,
 )
+from mpchat.protocol.capabilities import MESSAGE_TAGS, SERVER_TIME
+from mpchat.protocol.clock import time_tag
+from mpchat.protocol.context import Context
 from mpchat.protocol.irc.modes import letters
-from mpchat.protocol.length_limit import VERBS
 from mpchat.protocol.message import BODY_BYTES, build, build_words, encode
+from mpchat.protocol.tags import before_message
 
 
-def render(event: Event) -> list[bytes]:
-    """The lines that say it, each with its CR LF; tags come later."""
+def render(context: Context, event: Event | TagsSent, profile: int) -> bytes:
+    """The lines that say it to a client of this wire profile."""
     prefix = event.by.prefix
     match event:
         case Said():
-            # Built and sized without build() and encode(): this is the hot path, and saying.fit() has cut the text.
-            return [f":{prefix} {VERBS[event.notice]} {event.target} :{event.text}\r\n".encode()]
+            if profile & MESSAGE_TAGS:
+                tags = before_message(profile, context.wall, context.hub.born, event.number, event.tags)
+                return tags + event.line
+            return time_tag(context.wall) + event.line if profile & SERVER_TIME else event.line
+        case TagsSent():
+            if not profile & MESSAGE_TAGS:
+                return b""
+            tags = before_message(profile, context.wall, context.hub.born, event.number, event.tags)
+            return tags + encode(build_words(prefix, "TAGMSG", event.target))
         case Joined():
-            line = build_words(prefix, "JOIN", event.channel.name)
+            text = build_words(prefix, "JOIN", event.channel.name)
         case Parted():
-            line = build_words(prefix, "PART", event.channel.name)
+            text = build_words(prefix, "PART", event.channel.name)
             if event.reason:
-                line = build(prefix, "PART", event.channel.name, event.reason)
+                text = build(prefix, "PART", event.channel.name, event.reason)
         case Kicked():
-            line = build(prefix, "KICK", event.channel.name, event.whom.nick, event.reason)
+            text = build(prefix, "KICK", event.channel.name, event.whom.nick, event.reason)
         case TopicSet():
-            line = build(prefix, "TOPIC", event.channel.name, event.channel.topic)
+            text = build(prefix, "TOPIC", event.channel.name, event.channel.topic)
         case ModesSet():
-            return [encode(line) for line in _mode_lines(event)]
+            return stamp(context, profile, [encode(line) for line in _mode_lines(event)])
         case Renamed():
-            line = build_words(event.before, "NICK", event.by.nick)
+            text = build_words(event.before, "NICK", event.by.nick)
         case Left():
-            line = build(prefix, "QUIT", event.reason)
+            text = build(prefix, "QUIT", event.reason)
         case Invited():
-            line = build_words(prefix, "INVITE", event.whom.nick, event.channel.name)
+            text = build_words(prefix, "INVITE", event.whom.nick, event.channel.name)
         case Wallops():
-            line = build(prefix, "WALLOPS", event.text)
-    return [encode(line)]
+            text = build(prefix, "WALLOPS", event.text)
+    return stamp(context, profile, [encode(text)])
 
 
-def render_tags(event: TagsSent) -> bytes:
-    """The line that carries them."""
-    return encode(build_words(event.by.prefix, "TAGMSG", event.target))
+def stamp(context: Context, profile: int, lines: list[bytes]) -> bytes:
+    """Lines as one piece of output. A line that has tags has its time among them."""
+    if profile & SERVER_TIME:
+        tag = time_tag(context.wall)
+        lines = [line if line.startswith(b"@") else tag + line for line in lines]
+    return lines[0] if len(lines) == 1 else b"".join(lines)
 
 
 def _mode_lines(event: ModesSet) -> list[str]:

@@ -4,16 +4,18 @@
 from mpchat.chat.names import fold, matches
 from mpchat.protocol import numerics as n
 from mpchat.protocol.clock import date
-from mpchat.protocol.context import DRAIN, Context, Outcomes, Peer, Question
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
 from mpchat.protocol.history import MOST_ROWS
 from mpchat.protocol.irc.commands import Command, Continuation, Handler
 from mpchat.protocol.irc.refusing import middle
+from mpchat.protocol.outcomes import DRAIN, Outcomes, Question
 
 _TOKENS_A_LINE = 13  # with the nickname and the text, RFC 2812's fifteen parameters
 
 
-def isupport(context: Context, peer: Peer) -> Outcomes:
-    w = context.wording
+def isupport(context: Context, connection: Connection) -> Outcomes:
+    w = context.settings
     tokens = [
         "CASEMAPPING=ascii",
         "CHANTYPES=#",
@@ -36,7 +38,7 @@ def isupport(context: Context, peer: Peer) -> Outcomes:
     ]
     for start in range(0, len(tokens), _TOKENS_A_LINE):
         line = tokens[start : start + _TOKENS_A_LINE]
-        yield context.reply(peer, n.ISUPPORT, *line, "are supported by this server")
+        yield context.reply(connection, n.ISUPPORT, *line, "are supported by this server")
 
 
 def _value(text: str) -> str:
@@ -47,89 +49,89 @@ def _value(text: str) -> str:
 def is_this_server(context: Context, target: str) -> bool:
     """A server may be named by a mask, or by somebody who is on it (RFC 2812 section 3.4)."""
     there = context.hub.nicks.get(fold(target))
-    return matches(target, context.wording.name) or (there is not None and there.registered)
+    return matches(target, context.settings.name) or (there is not None and there.registered)
 
 
 def for_this_server(run: Handler) -> Handler:
     """Commands that may name a server: any other than this one is not known (402)."""
 
-    def checked(context: Context, peer: Peer, params: list[str]) -> Outcomes:
+    def checked(context: Context, connection: Connection, params: list[str]) -> Outcomes:
         if params and params[0] and not is_this_server(context, params[0]):
-            yield context.reply(peer, n.NOSUCHSERVER, middle(params[0]), "No such server")
+            yield context.reply(connection, n.NOSUCHSERVER, middle(params[0]), "No such server")
         else:
-            yield from run(context, peer, params)
+            yield from run(context, connection, params)
 
     return checked
 
 
-def motd(context: Context, peer: Peer, params: list[str]) -> Outcomes:
-    if not context.wording.motd:
-        yield context.reply(peer, n.NOMOTD, "MOTD File is missing")
+def motd(context: Context, connection: Connection, params: list[str]) -> Outcomes:
+    if not context.settings.motd:
+        yield context.reply(connection, n.NOMOTD, "MOTD File is missing")
         return
-    yield context.reply(peer, n.MOTDSTART, f"- {context.wording.name} Message of the day -")
-    yield from _motd(context, peer, 0)
+    yield context.reply(connection, n.MOTDSTART, f"- {context.settings.name} Message of the day -")
+    yield from _motd(context, connection, 0)
 
 
-def _motd(context: Context, peer: Peer, start: int) -> Outcomes:
-    for place, line in enumerate(context.wording.motd[start:], start + 1):
-        yield context.reply(peer, n.MOTD, f"- {line}")
+def _motd(context: Context, connection: Connection, start: int) -> Outcomes:
+    for place, line in enumerate(context.settings.motd[start:], start + 1):
+        yield context.reply(connection, n.MOTD, f"- {line}")
         yield Question(DRAIN, ("motd", place))
-    yield context.reply(peer, n.ENDOFMOTD, "End of /MOTD command")
+    yield context.reply(connection, n.ENDOFMOTD, "End of /MOTD command")
 
 
-def lusers(context: Context, peer: Peer, params: list[str]) -> Outcomes:
+def lusers(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     hub = context.hub
     here, most = str(hub.registered), str(hub.most)
     channels = sum(1 for channel in hub.channels.values() if channel.members)
     seen = hub.registered - hub.invisible
-    yield context.reply(peer, n.LUSERCLIENT, f"There are {seen} users and {hub.invisible} invisible on 1 servers")
-    yield context.reply(peer, n.LUSEROP, str(hub.operators), "operator(s) online")
-    yield context.reply(peer, n.LUSERUNKNOWN, str(len(hub.sessions) - hub.registered), "unknown connection(s)")
-    yield context.reply(peer, n.LUSERCHANNELS, str(channels), "channels formed")
-    yield context.reply(peer, n.LUSERME, f"I have {here} clients and 0 servers")
-    yield context.reply(peer, n.LOCALUSERS, here, most, f"Current local users {here}, max {most}")
-    yield context.reply(peer, n.GLOBALUSERS, here, most, f"Current global users {here}, max {most}")
+    yield context.reply(connection, n.LUSERCLIENT, f"There are {seen} users and {hub.invisible} invisible on 1 servers")
+    yield context.reply(connection, n.LUSEROP, str(hub.operators), "operator(s) online")
+    yield context.reply(connection, n.LUSERUNKNOWN, str(len(hub.sessions) - hub.registered), "unknown connection(s)")
+    yield context.reply(connection, n.LUSERCHANNELS, str(channels), "channels formed")
+    yield context.reply(connection, n.LUSERME, f"I have {here} clients and 0 servers")
+    yield context.reply(connection, n.LOCALUSERS, here, most, f"Current local users {here}, max {most}")
+    yield context.reply(connection, n.GLOBALUSERS, here, most, f"Current global users {here}, max {most}")
 
 
-def version(context: Context, peer: Peer, params: list[str]) -> Outcomes:
-    w = context.wording
-    yield context.reply(peer, n.VERSION, w.version.replace(" ", "-") + ".", w.name, w.description)
-    yield from isupport(context, peer)
+def version(context: Context, connection: Connection, params: list[str]) -> Outcomes:
+    w = context.settings
+    yield context.reply(connection, n.VERSION, w.version.replace(" ", "-") + ".", w.name, w.description)
+    yield from isupport(context, connection)
 
 
-def time(context: Context, peer: Peer, params: list[str]) -> Outcomes:
-    yield context.reply(peer, n.TIME, context.wording.name, date(context.wall, context.utc_offset))
+def time(context: Context, connection: Connection, params: list[str]) -> Outcomes:
+    yield context.reply(connection, n.TIME, context.settings.name, date(context.wall, context.utc_offset))
 
 
-def admin(context: Context, peer: Peer, params: list[str]) -> Outcomes:
-    w = context.wording
-    yield context.reply(peer, n.ADMINME, w.name, "Administrative info")
-    yield context.reply(peer, n.ADMINLOC1, w.network)
-    yield context.reply(peer, n.ADMINLOC2, w.description)
-    yield context.reply(peer, n.ADMINEMAIL, "Ask whoever runs this server")
+def admin(context: Context, connection: Connection, params: list[str]) -> Outcomes:
+    w = context.settings
+    yield context.reply(connection, n.ADMINME, w.name, "Administrative info")
+    yield context.reply(connection, n.ADMINLOC1, w.network)
+    yield context.reply(connection, n.ADMINLOC2, w.description)
+    yield context.reply(connection, n.ADMINEMAIL, "Ask whoever runs this server")
 
 
-def info(context: Context, peer: Peer, params: list[str]) -> Outcomes:
-    w = context.wording
+def info(context: Context, connection: Connection, params: list[str]) -> Outcomes:
+    w = context.settings
     for line in (
         f"{w.version}: {w.description}",
         "An acceptor hands each connection to a worker; a broker decides; queues join them.",
         f"Running since {date(context.started * 1000)}",
     ):
-        yield context.reply(peer, n.INFO, line)
-    yield context.reply(peer, n.ENDOFINFO, "End of INFO list")
+        yield context.reply(connection, n.INFO, line)
+    yield context.reply(connection, n.ENDOFINFO, "End of INFO list")
 
 
-def links(context: Context, peer: Peer, params: list[str]) -> Outcomes:
+def links(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     """LINKS [[server] mask]: a mask that fits no server is no error, its list is empty (RFC 2812 section 3.4.5)."""
-    w = context.wording
+    w = context.settings
     if len(params) > 1 and not is_this_server(context, params[0]):
-        yield context.reply(peer, n.NOSUCHSERVER, middle(params[0]), "No such server")
+        yield context.reply(connection, n.NOSUCHSERVER, middle(params[0]), "No such server")
         return
     mask = middle(params[min(len(params), 2) - 1] if params else "*")
     if matches(mask, w.name):
-        yield context.reply(peer, n.LINKS, w.name, w.name, f"0 {w.description}")
-    yield context.reply(peer, n.ENDOFLINKS, mask, "End of LINKS list")
+        yield context.reply(connection, n.LINKS, w.name, w.name, f"0 {w.description}")
+    yield context.reply(connection, n.ENDOFLINKS, mask, "End of LINKS list")
 
 
 GO_ON: dict[str, Continuation] = {"motd": _motd}

@@ -7,7 +7,7 @@ byte that ends a line (a window of ten rows): then the line goes on behind it.
 IAC = b"\xff"  # "interpret as command"; no UTF-8 text has this byte
 _SE, _SB, _WILL, _DONT, _IAC = 240, 250, 251, 254, 255
 _FIRST = 236  # EOF, SUSP, ABORT and EOR (RFC 1184, RFC 885) stand before RFC 854's own, SE to IAC
-_LONGEST = 4608  # bytes: no more waits for a command's end than for that of a line with a password (secrets.py)
+_LONGEST = 4608  # bytes: no more waits for a command's end than for that of a line with a password (redaction.py)
 
 
 def without_commands(line: bytes) -> bytes:
@@ -15,7 +15,7 @@ def without_commands(line: bytes) -> bytes:
     return line if IAC not in line else _read(line)[0]
 
 
-def goes_on(line: bytes) -> bool:
+def is_unfinished(line: bytes) -> bool:
     """Is the line end behind this a byte of a command that has not ended?"""
     return IAC in line and len(line) <= _LONGEST and not _read(line)[1]
 

@@ -1,0 +1,168 @@
+"""Who hears what: channels -> groups of connections, events -> bytes, made once for each wire profile.
+
+A group is a channel's members on one worker who want the same bytes. What a whole group gets is one item ("cast"); what
+one connection gets is another ("send").
+"""
+
+from __future__ import annotations
+
+from mpchat.chat.channels import Channel
+from mpchat.chat.events import (
+    Event,
+    Invited,
+    Joined,
+    Kicked,
+    Left,
+    ModesSet,
+    Parted,
+    Renamed,
+    Said,
+    TagsSent,
+    TopicSet,
+    Wallops,
+)
+from mpchat.chat.sessions import Session
+from mpchat.messages import ConnectionId, Item
+from mpchat.protocol.capabilities import ECHO_MESSAGE
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
+from mpchat.protocol.dialect import OF_PROFILE
+
+NOT_EXCLUDED = ConnectionId(0)
+
+Groups = dict[tuple[int, int], list[int]]  # by worker and wire profile: the group's number, how many members
+
+
+class Routing:
+    """Of one core, for one run of the server.
+
+    items   by worker: what follows for it, until the core hands it over
+    groups  by channel; a channel without members has none
+    """
+
+    def __init__(self, context: Context, workers: int) -> None:
+        self.context = context
+        self.connections: dict[ConnectionId, Connection] = {}
+        self.groups: dict[Channel, Groups] = {}
+        self.last_group = 0
+        self.items: list[list[Item]] = [[] for _ in range(workers)]
+
+    def send(self, connection: Connection, lines: list[bytes]) -> None:
+        """Lines of an answer, to the connection alone."""
+        data = connection.dialect.stamp(self.context, connection.profile, lines)
+        self.items[connection.worker].append(("send", connection.id, data))
+
+    def publish(self, event: Event | TagsSent) -> None:
+        """Deliver an event, but speech, to its audience, and let it change groups."""
+        match event:
+            case TagsSent():
+                self._publish_tags(event)
+            case Joined():
+                self.join(self.connections[event.by.id], event.channel)
+                self.cast([event.channel], event)
+            case Parted():
+                self.cast([event.channel], event)
+                self.leave(self.connections[event.by.id], event.channel)
+            case Kicked():
+                self.cast([event.channel], event)
+                self.leave(self.connections[event.whom.id], event.channel)
+            case Renamed():
+                if event.channels:
+                    self.cast(event.channels, event)
+                else:
+                    self.tell(event.by, event, {})
+            case Left():
+                self.cast(event.channels, event, event.by.id)
+                for channel in event.channels:
+                    self.leave(self.connections[event.by.id], channel)
+            case Invited():
+                self.tell(event.whom, event, {})
+            case Wallops():
+                rendered: dict[int, bytes] = {}
+                for session in [who for who in self.context.hub.people() if who.wallops]:
+                    self.tell(session, event, rendered)
+            case TopicSet() | ModesSet():
+                self.cast([event.channel], event)
+            case Said():
+                raise TypeError("speech is delivered by Core")
+
+    def _publish_tags(self, event: TagsSent) -> None:
+        """To all who would hear a message, if their clients know tags."""
+        rendered: dict[int, bytes] = {}
+        sender = event.by.id
+        told = [event.by] if self.connections[sender].capabilities & ECHO_MESSAGE else []
+        if isinstance(event.to, Session):
+            told.insert(0, event.to)
+        else:
+            for (worker, profile), (group, _) in self.groups.get(event.to, {}).items():
+                if data := self._once(event, profile, rendered):
+                    self.items[worker].append(("cast", (group,), data, sender))
+        for session in told:
+            to = self.connections[session.id]
+            if data := self._once(event, to.profile, rendered):
+                self.items[to.worker].append(("send", to.id, data))
+
+    def cast(self, channels: list[Channel], event: Event, exclude: ConnectionId = NOT_EXCLUDED) -> None:
+        """To everybody on any of these channels once: one item for each worker and wire profile."""
+        rendered: dict[int, bytes] = {}
+        if len(channels) == 1:
+            self.cast_one(channels[0], event, exclude, rendered)
+            return
+        together: dict[tuple[int, int], tuple[int, ...]] = {}
+        for channel in channels:
+            for place, (group, _) in self.groups.get(channel, {}).items():
+                together[place] = (*together.get(place, ()), group)
+        for (worker, profile), groups in together.items():
+            self.items[worker].append(("cast", groups, self._once(event, profile, rendered), exclude))
+
+    def cast_one(self, channel: Channel, event: Event, exclude: ConnectionId, rendered: dict[int, bytes]) -> None:
+        """The same to one channel, which may be empty: the lobby, or one that its last member is leaving."""
+        groups = self.groups.get(channel)
+        if groups is not None:
+            for (worker, profile), (group, _) in groups.items():
+                self.items[worker].append(("cast", (group,), self._once(event, profile, rendered), exclude))
+
+    def tell(self, session: Session, event: Event, rendered: dict[int, bytes]) -> None:
+        """To one person alone."""
+        to = self.connections[session.id]
+        self.items[to.worker].append(("send", to.id, self._once(event, to.profile, rendered)))
+
+    def _once(self, event: Event | TagsSent, profile: int, rendered: dict[int, bytes]) -> bytes:
+        """An event's bytes for a wire profile: made for the first who wants them, and kept for the others."""
+        data = rendered.get(profile)
+        if data is None:
+            data = rendered[profile] = OF_PROFILE[profile].render(self.context, event, profile)
+        return data
+
+    # Groups
+
+    def join(self, connection: Connection, channel: Channel) -> None:
+        groups = self.groups.setdefault(channel, {})
+        group = groups.get((connection.worker, connection.profile))
+        if group is None:
+            self.last_group += 1
+            group = groups[connection.worker, connection.profile] = [self.last_group, 0]
+        group[1] += 1
+        self.items[connection.worker].append(("join", group[0], connection.id))
+
+    def leave(self, connection: Connection, channel: Channel) -> None:
+        groups = self.groups[channel]
+        group = groups[connection.worker, connection.profile]
+        group[1] -= 1
+        self.items[connection.worker].append(("leave", group[0], connection.id))
+        if not group[1]:
+            del groups[connection.worker, connection.profile]
+            if not groups:
+                del self.groups[channel]
+
+    def regroup(self, connection: Connection) -> None:
+        """Its capabilities have changed: it moves between groups, in the stream like everything else."""
+        profile = connection.dialect.profile(connection.capabilities)
+        if profile == connection.profile:
+            return
+        channels = list(connection.session.channels.values())
+        for channel in channels:
+            self.leave(connection, channel)
+        connection.profile = profile
+        for channel in channels:
+            self.join(connection, channel)

@@ -1,0 +1,86 @@
+"""What a dialect is: bytes on the wire <-> the chat's words, for the clients of one way in. Pure.
+
+The core runs every connection through its dialect, and knows no other difference between two of them. A listening
+socket names its dialect, and the name goes with each connection that it accepts: in messages, journal and snapshot.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from mpchat.chat.events import Event, Said, TagsSent
+from mpchat.chat.refusals import Refusal
+from mpchat.protocol import irc, plain
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
+from mpchat.protocol.outcomes import Outcome, Question
+
+
+class Dialect(Protocol):
+    """A module that has these is one (PEP 544). Handlers give outcomes, or raise Refusal for what the chat refuses."""
+
+    name: str  # a journal keeps it: it is never given another meaning
+    keepalive: bool  # whether TCP itself must find out that a client is gone, for want of a probe
+    ends_lines_at_returns: bool  # whether CR NUL ends a line too, as telnet sends Return (RFC 1123 section 3.3.1)
+    profiles: tuple[int, ...]  # its wire profiles: no other dialect has one of these numbers
+
+    def greet(self, context: Context, connection: Connection) -> Iterable[Outcome]:
+        """What a new connection reads before it has said anything."""
+
+    def is_unfinished(self, line: bytes) -> bool:
+        """Is the LF behind this not its end, but a byte of something in it? Then the line goes on behind the LF."""
+
+    def speech(self, connection: Connection, line: bytes) -> tuple[str, str, bool] | None:
+        """What is said by a registered connection's line, if it is the common kind: to whom, the text, is it a notice?
+
+        It is a second reader of the dialect's grammar, for the sake of speed. None: handle() reads the line.
+        """
+
+    def after_speech(self, context: Context, connection: Connection, said: Said, text: str) -> list[bytes]:
+        """What the speaker reads besides: `said` has been delivered, `text` is what the line held."""
+
+    def handle(self, context: Context, connection: Connection, line: bytes) -> Iterable[Outcome]:
+        """One line, without its line end."""
+
+    def answered(self, context: Context, connection: Connection, question: Question, answer: Any) -> Iterable[Outcome]:
+        """The answer to a Question has come."""
+
+    def go_on(self, context: Context, connection: Connection, name: str, *where: Any) -> Iterable[Outcome]:
+        """The rest of an answer that has waited for the client: what the Question of kind DRAIN was about."""
+
+    def removed(self, context: Context, connection: Connection) -> Iterable[Outcome]:
+        """It has been kicked out of a channel, which all its members have been told; perhaps amid a line of its own."""
+
+    def refuse(self, context: Context, connection: Connection, refusal: Refusal) -> bytes:
+        """Why what was asked for is not done."""
+
+    def too_long(self, context: Context, connection: Connection) -> bytes:
+        """The one answer to a line that was longer than anybody can take, and has been discarded."""
+
+    def notice(self, context: Context, connection: Connection, text: str) -> bytes:
+        """A word from the server, which no client answers."""
+
+    def farewell(self, connection: Connection, reason: str) -> bytes:
+        """The last line that the leaving one reads."""
+
+    @property
+    def probe(self) -> Callable[[Context, Connection], bytes] | None:
+        """The question that a client which is alive answers; None where there is no such question."""
+
+    def turned_away(self, reason: str) -> bytes:
+        """All that a client reads which never gets a session."""
+
+    def profile(self, capabilities: int) -> int:
+        """The wire profile of a connection with these capabilities: all that decides the bytes of an event."""
+
+    def render(self, context: Context, event: Event | TagsSent, profile: int) -> bytes:
+        """What every client of this wire profile reads of an event; nothing if that is not for such clients."""
+
+    def stamp(self, context: Context, profile: int, lines: list[bytes]) -> bytes:
+        """Lines of an answer as they are sent to a client of this profile: with their time, if that is wanted."""
+
+    def secret_in(self, line: bytes) -> tuple[bytes, str] | None:
+        """What stands before the secret that a line holds, as far as that must be known, and the secret."""
+
+
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (irc, plain)}
+OF_PROFILE: dict[int, Dialect] = {profile: dialect for dialect in DIALECTS.values() for profile in dialect.profiles}

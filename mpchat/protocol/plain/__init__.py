@@ -1,0 +1,132 @@
+"""The plain text dialect, for nc and telnet: no protocol to learn, one room at a time.
+
+The same rooms, nicknames and rules as IRC's: both dialects ask the same hub. Lines out end in LF.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from mpchat.chat.hub import LOBBY
+from mpchat.chat.text import clean
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
+from mpchat.protocol.outcomes import Goodbye, Outcomes, Question
+from mpchat.protocol.plain.commands import (
+    GO_ON,
+    after_speech,
+    enter,
+    motd,
+    room,
+    run_command,
+    show_past,
+    speak,
+    speech,
+    take_name,
+)
+from mpchat.protocol.plain.rendering import line, refuse, render, stamp
+from mpchat.protocol.plain.secrets import secret_in
+from mpchat.protocol.plain.telnet import IAC, is_unfinished, without_commands
+from mpchat.protocol.web import REFUSED, is_request
+
+name = "plain"
+keepalive = True
+ends_lines_at_returns = True
+probe: Callable[[Context, Connection], bytes] | None = None  # nc answers no question
+profiles = (-1,)  # no IRC profile is negative
+
+
+def handle(context: Context, connection: Connection, data: bytes) -> Outcomes:
+    """Answer one line (without its line end)."""
+    is_unregistered = connection.registration is not None
+    if is_unregistered and is_request(data):
+        yield Goodbye(connection.session, REFUSED)
+        return
+    has_commands = IAC in data
+    try:
+        text = clean(without_commands(data).decode()).strip()
+    except UnicodeDecodeError:
+        yield line("! that was not UTF-8 text, nothing was sent")
+        return
+    if text.startswith("/") and not text.startswith("//"):
+        yield from run_command(context, connection, text)
+    elif is_unregistered:
+        if text or not has_commands:  # telnet's program has spoken, and nobody has typed a name
+            yield from take_name(context, connection, text)
+    elif text:
+        yield from speak(context, connection, room(connection).name, text.removeprefix("/"))
+
+
+def greet(context: Context, connection: Connection) -> Outcomes:
+    """The server speaks first, or nobody would know what to type."""
+    yield line(f"Welcome to {context.settings.network}.")
+    yield from motd(context, connection, 0)
+
+
+def answered(context: Context, connection: Connection, question: Question, answer: Any) -> Outcomes:
+    """The answer to a Question has come."""
+    if question.kind == "history":
+        yield from show_past(context, connection, question, answer)
+    elif connection.registration is not None:
+        connection.registration.password_right = answer
+        yield line("Type your nickname and press Enter." if answer else "! that is not the password")
+
+
+def go_on(context: Context, connection: Connection, name: str, *where: Any) -> Outcomes:
+    """The rest of an answer that has waited for the client: what the Question of kind DRAIN was about."""
+    return GO_ON[name](context, connection, *where)
+
+
+def farewell(connection: Connection, reason: str) -> bytes:
+    """The last line that the leaving one reads."""
+    return line(f"* goodbye ({reason})")
+
+
+def notice(context: Context, connection: Connection, text: str) -> bytes:
+    """A word from the server."""
+    return line("! " + text)
+
+
+def too_long(context: Context, connection: Connection) -> bytes:
+    """The one answer to a line that nobody can take."""
+    return line("! that line was too long, nothing was sent")
+
+
+def removed(context: Context, connection: Connection) -> Outcomes:
+    """Nobody stands outside: whoever was kicked finds themselves in the lobby. From the lobby they come back."""
+    return enter(context, connection, LOBBY, "")
+
+
+def turned_away(reason: str) -> bytes:
+    """All that a client reads which never gets a session."""
+    return line(f"! {reason}")
+
+
+def profile(capabilities: int) -> int:
+    """All who read plain text read the same."""
+    return profiles[0]
+
+
+__all__ = [
+    "after_speech",
+    "answered",
+    "ends_lines_at_returns",
+    "farewell",
+    "go_on",
+    "greet",
+    "handle",
+    "is_unfinished",
+    "keepalive",
+    "name",
+    "notice",
+    "probe",
+    "profile",
+    "profiles",
+    "refuse",
+    "removed",
+    "render",
+    "secret_in",
+    "speech",
+    "stamp",
+    "too_long",
+    "turned_away",
+]

@@ -1,0 +1,254 @@
+"""What people at a terminal can do: take a name, move between rooms, speak; and the commands, each with its slash."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from mpchat.chat.channels import FEW, NOBODY, Channel
+from mpchat.chat.events import Said
+from mpchat.chat.hub import LOBBY
+from mpchat.chat.refusals import Reason, Refusal
+from mpchat.chat.sessions import Session
+from mpchat.chat.text import CTCP
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
+from mpchat.protocol.history import MOST_ROWS, Row, latest, room_asked, told
+from mpchat.protocol.length_limit import ACTION, fit
+from mpchat.protocol.message import cut
+from mpchat.protocol.outcomes import DRAIN, Goodbye, Outcomes, Question
+from mpchat.protocol.plain.rendering import line, past_line
+
+_PAST_LINES = 20  # fits a terminal's screen
+
+
+def motd(context: Context, connection: Connection, start: int) -> Outcomes:
+    """The message of the day from this line on, and what is to be typed first."""
+    for place, text in enumerate(context.settings.motd[start:], start + 1):
+        yield line(text)
+        yield Question(DRAIN, ("motd", place))
+    if context.settings.password_needed:
+        yield line("This server has a password: type /pass and the password.")
+    else:
+        yield line("Type your nickname and press Enter.")
+
+
+def take_name(context: Context, connection: Connection, nick: str) -> Outcomes:
+    """Register a client under this name, and lead it into the lobby."""
+    entry, session = connection.registration, connection.session
+    if entry is not None and context.settings.password_needed and not entry.password_right:
+        yield line("! first the password: /pass and the password")
+        return
+    context.hub.claim(session, nick, context.seconds)
+    context.hub.enter(session, "~plain", session.nick, context.seconds, context.mono)
+    connection.registration = None
+    yield line(f"* you are {session.nick}; /help shows the commands, everything else you type is said")
+    yield from enter(context, connection, LOBBY, "")
+
+
+def enter(context: Context, connection: Connection, name: str, key: str) -> Outcomes:
+    """Move to a room: into the new one first, so that a refusal leaves people where they were."""
+    session = connection.session
+    left = list(session.channels)
+    joined = context.hub.join(session, name, key, context.seconds)
+    if joined is None:
+        yield line(f"* you are in {room(connection).name} already")
+        return
+    for old in left:
+        yield context.hub.part(session, old, "")
+    yield joined
+    yield from _entered(context, connection, NOBODY, joined.channel.folded)
+
+
+def _entered(context: Context, connection: Connection, behind: int, name: str) -> Outcomes:
+    """What somebody reads who has come into a room."""
+    channel = connection.session.channels.get(name)
+    if channel is not None:  # else they are elsewhere by now
+        yield from _who_is_in(connection, channel, behind, ("entered",))
+        if channel.topic:
+            yield line(f"* topic: {channel.topic}")
+
+
+def _who_is_in(connection: Connection, channel: Channel, behind: int, cursor: tuple[str, ...]) -> Outcomes:
+    """One line, or if there are many some; what is left of them begins at `cursor`, behind whom, the room's name."""
+    inside, roll = connection.session in channel.members, channel.roll(behind)
+    for start in range(0, max(behind == NOBODY, len(roll)), FEW):
+        some = roll[start : start + FEW]
+        shown = [member.nick for member in some if inside or not member.invisible]
+        if shown or len(roll) <= FEW:
+            yield line(f"* in {channel.name}: {', '.join(shown)}")
+        if len(roll) > FEW:
+            yield Question(DRAIN, (*cursor, some[-1].order, channel.folded))
+
+
+def room(connection: Connection) -> Channel:
+    """The one where it is: each registered client is in one."""
+    return next(iter(connection.session.channels.values()))
+
+
+def speak(context: Context, connection: Connection, target: str, text: str) -> Outcomes:
+    """Say something in a room, or to a nickname."""
+    said = fit(context.hub.say(connection.session, target, text, False, context.mono))
+    yield said
+    yield from after_speech(context, connection, said, text)
+
+
+def speech(connection: Connection, data: bytes) -> tuple[str, str, bool] | None:
+    """The common line: text that needs no cleaning and is no command, for the room: room, text, no notice."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:  # telnet's commands among others
+        return None
+    if not text.isprintable() or text[:1] in ("", " ", "/") or text[-1] == " ":
+        return None
+    return room(connection).name, text, False
+
+
+def after_speech(context: Context, connection: Connection, said: Said, text: str) -> list[bytes]:
+    """What the speaker of this text reads besides."""
+    answer = []
+    if said.text != text:
+        answer.append(line(f"! that was too long: only its first {len(said.text.encode())} bytes were sent"))
+    if isinstance(said.to, Session) and said.to.away:
+        answer.append(line(f"* {said.to.nick} is away: {said.to.away}"))
+    return answer
+
+
+# The commands. Each gets what stands behind its name.
+
+
+def run_command(context: Context, connection: Connection, text: str) -> Outcomes:
+    """`text` begins with its slash."""
+    name, _, rest = text[1:].partition(" ")
+    command = _COMMANDS.get(name.lower())
+    if command is None:
+        near = get_close_matches(name.lower(), _COMMANDS, n=1)
+        hint = f"did you mean /{near[0]}?" if near else "/help shows the commands"
+        yield line(f"! there is no /{name}, {hint}")
+    elif connection.registration is not None and not command.unregistered:
+        yield line("! first a nickname: type it and press Enter")
+    else:
+        yield from command.run(context, connection, rest.strip())
+
+
+def _nick(context: Context, connection: Connection, rest: str) -> Outcomes:
+    if connection.registration is not None:
+        yield from take_name(context, connection, rest)
+        return
+    renamed = context.hub.claim(connection.session, rest, context.seconds)
+    if renamed is not None:
+        yield renamed
+
+
+def _join(context: Context, connection: Connection, rest: str) -> Outcomes:
+    name, _, key = rest.partition(" ")
+    if not name:
+        yield line("! /join #ROOM [KEY]")
+        return
+    yield from enter(context, connection, name if name.startswith("#") else "#" + name, key.strip())
+
+
+def _part(context: Context, connection: Connection, rest: str) -> Outcomes:
+    yield from enter(context, connection, LOBBY, "")
+
+
+def _msg(context: Context, connection: Connection, rest: str) -> Outcomes:
+    target, _, text = rest.partition(" ")
+    if not target:
+        yield line("! /msg NICK TEXT")
+        return
+    yield from speak(context, connection, target, text.strip())
+
+
+def _me(context: Context, connection: Connection, rest: str) -> Outcomes:
+    if not rest:
+        raise Refusal(Reason.NO_TEXT)
+    yield from speak(context, connection, room(connection).name, ACTION + rest + CTCP)
+
+
+def _who(context: Context, connection: Connection, rest: str) -> Outcomes:
+    name = rest if rest.startswith("#") else "#" + rest
+    yield from _who_in(context, connection, NOBODY, name if rest else room(connection).name)
+
+
+def _who_in(context: Context, connection: Connection, behind: int, name: str) -> Outcomes:
+    channel = context.hub.channel(name)
+    if not channel.shows_itself_to(connection.session):
+        raise Refusal(Reason.NO_SUCH_CHANNEL, name)
+    yield from _who_is_in(connection, channel, behind, ("who",))
+
+
+def _rooms(context: Context, connection: Connection, rest: str) -> Outcomes:
+    yield from _list(context, connection, NOBODY)
+
+
+def _list(context: Context, connection: Connection, behind: int) -> Outcomes:
+    """The rooms that stand behind this place in their order."""
+    for channel in context.hub.channels.values():
+        if channel.order > behind and channel.members and channel.shows_itself_to(connection.session):
+            topic = f"  {channel.topic}" if channel.topic else ""
+            yield line(f"* {channel.name} ({len(channel.members)}){topic}")
+            yield Question(DRAIN, ("rooms", channel.order))
+
+
+def _history(context: Context, connection: Connection, rest: str) -> Outcomes:
+    count = int(rest or _PAST_LINES) if not rest or (rest.isascii() and rest.isdigit() and len(rest) < 10) else 0
+    if not count:
+        yield line(f"! /history [N]: how many of the room's last lines, at most {MOST_ROWS}")
+        return
+    yield latest(room(connection), min(count, MOST_ROWS))
+
+
+def show_past(context: Context, connection: Connection, question: Question, rows: list[Row] | None) -> Outcomes:
+    channel = room_asked(connection, question)
+    if channel is None:
+        yield line(f"! you are no longer in {question.about[0]}")
+    elif rows is None:
+        yield line("! the history does not answer, try again later")
+    elif not (wanted := told(question, rows)):
+        yield line(f"* the history has nothing of {channel.name}")
+    else:
+        yield b"".join([past_line(context, row) for row in wanted])
+
+
+def _help(context: Context, connection: Connection, rest: str) -> Outcomes:
+    for name, command in _COMMANDS.items():
+        yield line(f"* {f'/{name} {command.takes}'.strip():<22} {command.help}")
+    yield line(f"* {'//text':<22} say a line that begins with a slash")
+
+
+def _quit(context: Context, connection: Connection, rest: str) -> Outcomes:
+    text = cut(rest, context.settings.reason_bytes)
+    yield Goodbye(connection.session, f"Quit: {text}" if text else "Client quit")
+
+
+def _pass(context: Context, connection: Connection, rest: str) -> Outcomes:
+    if connection.registration is not None and context.settings.password_needed:
+        yield Question("password")
+    else:
+        yield line("! no password is needed")
+
+
+@dataclass(frozen=True)
+class _Command:
+    run: Callable[[Context, Connection, str], Outcomes]
+    takes: str
+    help: str
+    unregistered: bool = False
+
+
+_COMMANDS = {
+    "nick": _Command(_nick, "NAME", "be called NAME", unregistered=True),
+    "join": _Command(_join, "#ROOM [KEY]", "move to another room"),
+    "part": _Command(_part, "", "back to #lobby"),
+    "msg": _Command(_msg, "NICK TEXT", "tell one person only"),
+    "me": _Command(_me, "TEXT", "say what you do"),
+    "who": _Command(_who, "[#ROOM]", "who is in the room"),
+    "rooms": _Command(_rooms, "", "which rooms there are"),
+    "history": _Command(_history, "[N]", f"the room's last N lines, or {_PAST_LINES}"),
+    "pass": _Command(_pass, "PASSWORD", "the server's password, if it has one", unregistered=True),
+    "help": _Command(_help, "", "this list", unregistered=True),
+    "quit": _Command(_quit, "[TEXT]", "leave", unregistered=True),
+}
+
+
+GO_ON: dict[str, Callable[..., Outcomes]] = {"entered": _entered, "motd": motd, "rooms": _list, "who": _who_in}

@@ -1,0 +1,179 @@
+"""A worker's transport to the broker of the moment, and its place in the broker's numbered stream of items.
+
+    a new transport    "attach": the worker says how far it is in the stream
+                       "state": to a worker that has just been started, what its predecessor was (takeover.py)
+                       "items": those behind that place
+                       "go": they are in step, and how much of each client's input the broker has accepted
+
+What was forwarded beyond that has died with a process, and is still in the kernel: it is forwarded again. "go" also
+names the connections whose output the broker waits for: the worker says when it is out, whatever was said before.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from mpchat.ipc.transport import Transport, load_pair
+from mpchat.ipc.validation import are_items, check_inputs, check_state
+from mpchat.messages import BadFrame, ConnectionId, Group, Input, Item, Resumed, StreamPosition, UnknownMessage
+from mpchat.runtime.crash_points import crash_point
+from mpchat.worker.takeover import Takeover
+
+if TYPE_CHECKING:
+    from mpchat.worker.worker import Worker
+
+_BEAT_ITEMS = 64  # one may go to ten thousand connections, which takes a millisecond
+_REPORT_BYTES = 1 << 18  # of the stream: how often the broker hears how far we are, if there is nothing else to say
+
+
+class BrokerStream:
+    """Of one worker.
+
+    in_step         there is a broker, and it knows where the worker is in the stream
+    output_known    the worker knows what each client has got, so it may send
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self.transport: Transport | None = None
+        self.position = StreamPosition(0)  # items applied
+        self.in_step = self.output_known = False
+        self._is_new = True  # this process has never been in the stream
+        self._applied = self._reported = 0  # bytes of the stream, since this transport
+        self._takeover = Takeover(worker)
+
+    # The transport
+
+    def take_transport(self, serial: int, pickled: bytes, fds: list[int]) -> None:
+        """From the supervisor: the broker is new, or the worker is."""
+        worker = self._worker
+        if self.transport is not None:
+            self.leave(self.transport)
+        self.transport = load_pair(pickled, fds).at_worker()
+        worker.poller.watch(self.transport)
+        worker.control.post(("opened", serial))
+        self.attach()
+
+    def attach(self) -> None:
+        """Say where we are, once there is a transport and every socket has come."""
+        if self._worker.acceptor.synced and self.transport is not None:
+            self._applied = self._reported = 0  # the broker counts from here too: what we lack counts
+            self.transport.put(("attach", -1 if self._is_new else self.position))
+
+    def leave(self, transport: Transport) -> None:
+        """Its broker is dead, and what was under way in it is lost. The supervisor sends another transport."""
+        self._worker.poller.forget(transport)
+        transport.close()
+        self.transport, self.in_step = None, False
+        self._worker.reader.pause()
+        if self._is_new:
+            self._takeover.start_again()
+
+    def look(self, most: int) -> None:
+        """To be called every LOOK_SECONDS: a message that does not go on is reported. `most`: see frames.Progress."""
+        if self.transport is not None:
+            try:
+                self.transport.look(most)
+            except BadFrame as error:
+                self._report(self.transport, error)
+
+    def _report(self, transport: Transport, error: BadFrame) -> None:
+        """What the broker has sent is no message: the supervisor replaces it."""
+        self._worker.control.post(("misbehaves", "broker", str(error)))
+        self.leave(transport)
+
+    # Up
+
+    def forward(self, now: float) -> None:
+        """Put this turn's records, which also tell how far the stream is applied; and a checkpoint if it is due."""
+        worker, transport = self._worker, self.transport
+        assert transport is not None
+        if worker.reader.records or self._applied - self._reported >= _REPORT_BYTES:
+            transport.put(("batch", self._applied, *worker.reader.take()))
+            self._reported = self._applied
+            crash_point("worker: forwarded")
+        if now >= worker.checkpoints.deadline(self.position):
+            for message in worker.checkpoints.take(self.position, now):
+                transport.put(message)
+                crash_point("worker: checkpoint")
+
+    def wait_for_room(self) -> None:
+        """Before the worker waits: what the transport could not send goes on as soon as there is room."""
+        transport = self.transport
+        if transport is not None and transport.unsent:
+            self._worker.poller.want_write(transport, True, transport.write_fileno())
+
+    # Down
+
+    def on_event(self, transport: Transport, readable: bool, writable: bool) -> None:
+        if writable:
+            transport.flush()
+            self._worker.poller.want_write(transport, transport.unsent, transport.write_fileno())
+        if readable:
+            self._drain(transport)
+
+    def _drain(self, transport: Transport) -> None:
+        """Take what has come by the transport, and apply it."""
+        try:
+            for message in transport.take():
+                match message:
+                    case ("items", int() as first, int() as credit, int() as size, list() as items):
+                        self._take_items(first, items)
+                        self._applied += size
+                        self._worker.reader.send_window.earn(credit)
+                        crash_point("worker: applied")
+                    case ("state", int() as position, list() as resumed, list() as groups):
+                        check_state(resumed, groups)
+                        self._take_state(StreamPosition(position), resumed, groups)
+                    case ("go", list() as inputs, list() as drains):
+                        check_inputs(inputs, drains)
+                        self._go(inputs, drains)
+                    case _:
+                        raise UnknownMessage(message)
+        except BadFrame as error:
+            self._report(transport, error)
+            return
+        if transport.ended:
+            self.leave(transport)
+
+    def _take_items(self, first: int, items: list[Item]) -> None:
+        """Raises BadFrame if these are not the next items of the stream; those before a wrong one have been applied."""
+        if first != self.position + 1:
+            raise BadFrame(f"a gap in the stream: item {first} after {self.position}")
+        rest = iter(items)
+        try:
+            for _ in range(0, len(items), _BEAT_ITEMS):
+                self._worker.heartbeat.beat()
+                self._worker.apply(islice(rest, _BEAT_ITEMS))
+        except (LookupError, TypeError, ValueError, AttributeError, UnknownMessage) as error:
+            if are_items(items):
+                raise  # then it is our own fault
+            applied = len(items) - len(list(rest)) - 1
+            self.position = StreamPosition(self.position + applied)
+            raise UnknownMessage(items[applied]) from error
+        self.position = StreamPosition(self.position + len(items))
+
+    def _take_state(self, position: StreamPosition, resumed: list[Resumed], groups: list[Group]) -> None:
+        self.position = position
+        self._takeover.take_state(resumed, groups)
+
+    def opened(self, id: ConnectionId) -> None:
+        """The broker has a session for this connection: no news, unless this process was not here when it began."""
+        if self._is_new:
+            self._takeover.opened(id)
+
+    def _go(self, inputs: list[Input], drains: list[tuple[ConnectionId, int]]) -> None:
+        """In step with the broker: from here on all is as if no process had died."""
+        worker = self._worker
+        if self._is_new:
+            self._takeover.resume_output()
+        self.in_step, self._is_new, self.output_known = True, False, True
+        worker.checkpoints.start_over()
+        worker.reader.resume()
+        worker.resume_input({id: (accepted, begun, discarding) for id, accepted, begun, discarding in inputs})
+        worker.drains.clear()  # what we were to say may have been lost, or the broker knows it
+        for id, number in drains:
+            worker.drain(worker.connections[id], number)
+        worker.control.post(("ready",))
+        crash_point("worker: attached")
