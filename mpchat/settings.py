@@ -70,7 +70,7 @@ class Settings:
     workers: int = 1
     chat: ChatSettings = ChatSettings()
     max_clients: int = 10_000
-    reserved_fds: int = 8  # of each process: the lane to a new broker comes with 4, two old ones are still open, a link
+    reserved_fds: int = 8  # of each process: the transport to a new broker has 4, two old ones are still open, a link
     data: str = ""  # directory of journal and history; "" keeps none, and the broker's death ends the server
     power: bool = False  # whether the disk has a batch before anybody is told of it: then a power cut loses nothing
     ipc: str = "queue"  # the transport between workers and broker: queue, pipe, or a Python file's absolute path

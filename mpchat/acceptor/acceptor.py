@@ -1,11 +1,10 @@
-"""The acceptor: accept(), name the connection, pass its file descriptor to the least loaded worker (SCM_RIGHTS).
+"""The acceptor: accept(2), number the connection, pass its file descriptor to the least loaded worker (SCM_RIGHTS).
 
-It waits for its listening sockets, for its links to the workers, and for the control link to the supervisor. It reads
-nothing a client sends. Of every descriptor it passes on it keeps a copy: while the copy lives, the connection does,
-even if the worker dies. The next worker gets them all (custody.py).
+It waits on its listening sockets, its links to the workers, and the control link to the supervisor. It never reads what
+a client sends. It keeps a duplicate of every descriptor, so that a connection outlives its worker (fd_store.py).
 
-If it dies, the workers have what it had: the next acceptor gets a copy of each socket from them, and then the
-newcomers who have waited in the listening sockets' backlog.
+If it dies, the next acceptor gets a duplicate of each socket from the workers, and then the clients that have waited in
+the listening sockets' backlog.
 """
 
 import errno
@@ -20,6 +19,7 @@ from mpchat.ipc.descriptors import first_of_the_last, unusable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import ACCEPTOR_ROW, Scoreboard
+from mpchat.messages import ChildToSupervisor, ConnectionId
 from mpchat.protocol.address import written
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.runtime.crash_points import crash_point
@@ -32,23 +32,29 @@ from mpchat.store.journal import Damaged
 
 _ACCEPTS = 64  # from one listener in one turn, so that a storm on one does not starve the other
 _OUT_OF_FDS = (errno.EMFILE, errno.ENFILE)
-_NOT_LISTENING = (errno.EINVAL, errno.EBADF)  # somebody has shut it down (ss -K): it stays readable, and never accepts
-_REST_SECONDS = 0.25  # before a listener is looked at again for which there was no descriptor at all
+_NOT_LISTENING = (errno.EINVAL, errno.EBADF)  # shut down from outside (ss -K): it stays readable, and never accepts
+_REST_SECONDS = 0.25  # before a listener is watched again after even the reserve was of no use
 
 
 Listener = tuple[socket.socket, str]  # and the dialect that is spoken there
 
 
 def main(
-    control: Link, log: Log, settings: Settings, scoreboard: Scoreboard, listeners: list[Listener], term: int
+    control: Link[ChildToSupervisor],
+    log: Log,
+    settings: Settings,
+    scoreboard: Scoreboard,
+    listeners: list[Listener],
+    term: int,
 ) -> None:
+    """`term`: the number of this acceptor among all of this run, from 1."""
     Acceptor(control, log, settings, scoreboard, dict(listeners), term).run()
 
 
 class Acceptor:
     def __init__(
         self,
-        control: Link,
+        control: Link[ChildToSupervisor],
         log: Log,
         settings: Settings,
         scoreboard: Scoreboard,
@@ -59,15 +65,15 @@ class Acceptor:
         self.listeners = listeners
         most, each, rate = settings.max_clients, settings.connections_per_address, settings.new_connections_per_minute
         self.admission = Admission(most, most if settings.unlimited else each, most if settings.unlimited else rate)
-        self.last_number = term << 32  # of a connection; `term`: which acceptor this is, so that no two give the same
+        self.last_number = term << 32  # of a connection: no two acceptors give the same
         self.accepting = False
-        self.silent_until = 0.0
-        self.reserve = reserve()  # given up for a moment when there is no other fd left
-        self.resting: list[socket.socket] = []  # listeners, for want of even that one
+        self.silent_until = 0.0  # monotonic: when the next complaint may be logged
+        self.reserve = reserve()  # closed for a moment when no other descriptor is free
+        self.resting: list[socket.socket] = []  # listeners not watched, for want of even that descriptor
         self.rest_until = 0.0  # monotonic
-        self.look_at = 0.0  # monotonic: when we look at what has not come whole
+        self.look_at = 0.0  # monotonic: when unfinished frames are looked at next
         self.poller = Poller()
-        self.fd_stores = [  # of each worker
+        self.fd_stores = [  # by worker
             FdStore(f"worker{number}", control, self.poller, self.admission, self.complain, settings.reserved_fds)
             for number in range(settings.workers)
         ]
@@ -98,12 +104,12 @@ class Acceptor:
             self.log.catch_up()
 
     def on_control(self) -> None:
-        """The supervisor gives us a link to a worker, or says stop. The end of the link says that it is dead."""
+        """The supervisor hands over a link to a worker, or says stop. Its end of file: the supervisor is dead."""
         for message, fds in self.control.take():
             match message, fds:
                 case ("stop",), []:
                     os._exit(0)
-                case ("link", number), [fd]:
+                case ("link", int() as number), [fd]:
                     self.fd_stores[number].take_link(Link(socket.socket(fileno=fd)))
                 case _:
                     raise unusable(self.control, message)
@@ -111,11 +117,11 @@ class Acceptor:
             os._exit(0)
 
     def begin_accepting(self) -> None:
-        """Not before we know of everybody who is in already: nobody may come in beyond the limits."""
+        """Once all workers have passed what they have: the limits count the connections of an earlier acceptor too."""
         self.accepting = True
         for listener in self.listeners:
             self.poller.watch(listener)
-        self.control.post("ready")
+        self.control.post(("ready",))
 
     def accept(self, listener: socket.socket) -> None:
         for _ in range(_ACCEPTS):
@@ -130,19 +136,19 @@ class Acceptor:
                 if error.errno in _NOT_LISTENING:
                     self.lose(listener, error)
                     return
-                continue  # the client has gone again (accept(2) passes on its errors)
+                continue  # the client has left already (accept(2) passes on the connection's errors)
             crash_point("acceptor: accepted")
             self.admit(sock, written(str(address[0])), self.listeners[listener])
 
     def lose(self, listener: socket.socket, error: OSError) -> None:
-        """Nobody will come in by this socket again. When it was the last one, the server is of no use to newcomers."""
+        """A listening socket accepts no more. Raises Damaged if it was the last one: no new client can connect."""
         self.log.error("a listening socket is closed", dialect=self.listeners.pop(listener), error=str(error))
         self.poller.forget(listener)
         if not self.listeners:
             raise Damaged("no listening socket is left")
 
     def admit(self, sock: socket.socket, host: str, dialect: str) -> None:
-        # Twice what we must keep ourselves: so a worker, which has about as many open besides, has room for it too.
+        # Twice the acceptor's own reserve, so that a worker, which needs about as many besides, has room for it too.
         is_full = sock.fileno() >= first_of_the_last(2 * self.settings.reserved_fds)
         refusal = FULL if is_full else self.admission.refusal(host, time.monotonic())
         if refusal:
@@ -152,19 +158,19 @@ class Acceptor:
         prepare(sock, DIALECTS[dialect].keepalive, self.settings)
         self.last_number += 1
         worker = least_loaded([len(fd_store) for fd_store in self.fd_stores])
-        self.fd_stores[worker].take_client(self.last_number, sock.detach(), dialect, host)
+        self.fd_stores[worker].take_client(ConnectionId(self.last_number), sock.detach(), dialect, host)
         crash_point("acceptor: passed on")
 
     def complain(self, event: str, **facts: object) -> None:
-        """Once a second at most: a storm of newcomers must not become a storm of log lines."""
+        """Log a warning, one a second at most: a storm of new clients must not become a storm of log lines."""
         if time.monotonic() >= self.silent_until:
             self.silent_until = time.monotonic() + 1.0
             self.log.warning(event, **facts)
 
     def refuse_for_want_of_fds(self, listener: socket.socket) -> None:
-        """The kernel has a client for us and no number to give it: without this, the loop would spin on it.
+        """Accept one client with the reserve, and refuse it: left unaccepted, it would keep the listener readable.
 
-        If even the reserve is of no use (the whole system has no file left, or our limit was lowered), they wait.
+        If even the reserve is of no use (ENFILE, or a lowered limit), the listener rests, and its clients wait.
         """
         if self.reserve is not None:
             os.close(self.reserve)
@@ -188,7 +194,7 @@ class Acceptor:
 
 
 def reserve() -> int | None:
-    """A file descriptor for nothing; None if there is none."""
+    """A descriptor that is kept to be closed when one is needed; None if none is free."""
     try:
         return os.open(os.devnull, os.O_RDONLY)
     except OSError:

@@ -1,11 +1,12 @@
-"""The acceptor's custody of a worker's sockets: of each a copy of the descriptor, so that the connection outlives it.
+"""The fd store (systemd's word): the acceptor's duplicate of each of a worker's sockets.
 
-A link to a worker begins with the worker: it gives a copy of each socket that it has ("mine", "all"); an acceptor that
-has just been started knows of none. Then it gets those that it lacks ("client", "synced"): a worker that has just been
-started has none. From then on newcomers go one way, and word of those that have ended ("gone") the other.
+While the duplicate is open, so is the connection, even if the worker dies. On a new link the worker speaks first: it
+passes each socket that it has ("mine", "all"), since a new acceptor has none. Then it gets those that it lacks
+("client", "synced"), since a new worker has none. From then on new clients go one way ("client"), and word of the
+connections that have ended ("gone") the other.
 
-A worker that has no descriptor left for a client says so ("full"), and the client is turned away here. A copy for which
-the acceptor has none left is not kept: that client lives as long as its worker.
+A worker without a free descriptor for a client says so ("full"), and the client is refused here. A duplicate for which
+the acceptor has no descriptor is not kept: that connection ends with its worker.
 """
 
 import os
@@ -13,31 +14,30 @@ import socket
 import stat
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 
 from mpchat.flow.admission import FULL, Admission
 from mpchat.ipc.descriptors import first_of_the_last
-from mpchat.ipc.link import Link, close_all
-from mpchat.messages import BadFrame, UnknownMessage
+from mpchat.ipc.link import Link
+from mpchat.messages import AcceptorToWorker, BadFrame, ChildToSupervisor, ConnectionId, UnknownMessage
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.listening import turn_away
 from mpchat.runtime.poller import AnyPoller
 
-_THATS_ALL = 0  # no connection's number
+_END = ConnectionId(0)  # no connection's number: stands behind the last socket that the worker lacks
 
 
 class FdStore:
-    """Of one worker's sockets, whichever process the worker is.
+    """Of one worker role's sockets, through all the processes that have the role.
 
-    `control` is the link to the supervisor, which is told if that process misbehaves; `complain` logs an event. The
-    last `reserved_fds` of the acceptor's descriptors are for other things than copies.
+    `control` is the link to the supervisor, to which a misbehaving worker is reported; `complain` logs an event. The
+    last `reserved_fds` of the acceptor's descriptors are not used for duplicates.
     """
 
     def __init__(
         self,
         role: str,
-        control: Link,
+        control: Link[ChildToSupervisor],
         poller: AnyPoller,
         admission: Admission,
         complain: Callable[..., None],
@@ -49,31 +49,24 @@ class FdStore:
         self._admission = admission
         self._complain = complain
         self._reserved_fds = reserved_fds
-        self.link: Link | None = None
-        self.synced = False  # each has all the sockets that the other has
-        self._kept: dict[int, tuple[int | None, str, str]] = {}  # our copy of an fd if any, dialect, address
-        self._theirs: set[int] = set()  # of those that the worker has said it has, until we are in step
-        self._lacks: deque[int] = deque()  # to be passed on when the link has room
+        self.link: Link[AcceptorToWorker] | None = None
+        self.synced = False  # each side has all the sockets of the other
+        # By connection: the duplicate if there is one, its dialect, its address.
+        self._kept: dict[ConnectionId, tuple[int | None, str, str]] = {}
+        self._theirs: set[ConnectionId] = set()  # those that the worker has, as far as it has said before "all"
+        self._lacks: deque[ConnectionId] = deque()  # to be passed to the worker when the link has room
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def take_link(self, link: Link) -> None:
-        """Somebody is new at one end, the worker or we."""
+    def take_link(self, link: Link[AcceptorToWorker]) -> None:
+        """The link to a new worker process, or to the one that a new acceptor finds. The store owns it from now on."""
         if self.link is not None:
-            self._hear_out(self.link)
+            former = self.link
+            former.drain(lambda message, fds: self._on_message(former, message, fds))
+            self._leave(former)
         self.link = link
         self._poller.watch(link)
-
-    def _hear_out(self, link: Link) -> None:
-        """Its worker is dead, and may have said something before. Then it need not end: another may hold that end."""
-        with suppress(BadFrame):
-            while self.link is link:
-                self._hear(link)
-                if link.drained:
-                    self._leave(link)
-        if self.link is link:
-            self._leave(link)
 
     def link_event(self, readable: bool, writable: bool) -> None:
         link = self.link
@@ -83,70 +76,62 @@ class FdStore:
             self._pass_on(link)
         if readable:
             try:
-                self._hear(link)
+                link.take_each(lambda message, fds: self._on_message(link, message, fds))
             except BadFrame as error:
-                self._distrust(link, error)
+                self._report(link, error)
+                return
+            if link.ended:
+                self._leave(link)
 
     def look(self, most: int) -> None:
-        """Does what has begun to come go on? `most`: see Progress."""
+        """Report a worker that does not finish a frame. `most`: see Progress."""
         link = self.link
         if link is not None:
             try:
                 link.look(most)
             except BadFrame as error:
-                self._distrust(link, error)
+                self._report(link, error)
 
-    def _distrust(self, link: Link, error: BadFrame) -> None:
-        """What the worker has sent is no message: there will be another."""
-        self._control.post("misbehaves", self._role, str(error))
+    def _report(self, link: Link[AcceptorToWorker], error: BadFrame) -> None:
+        """The worker has sent what is no message: the supervisor replaces it."""
+        self._control.post(("misbehaves", self._role, str(error)))
         self._leave(link)
 
-    def take_client(self, connection: int, fd: int, dialect: str, host: str) -> None:
-        """A newcomer for this worker; the descriptor is ours from now on."""
+    def take_client(self, connection: ConnectionId, fd: int, dialect: str, host: str) -> None:
+        """A new client for this worker; the store owns the descriptor from now on."""
         self._kept[connection] = (fd, dialect, host)
-        if self.synced and self.link is not None:  # else it gets this one with the others
+        if self.synced and self.link is not None:  # else the worker gets it with the others
             self._lacks.append(connection)
             self._pass_on(self.link)
 
-    def _hear(self, link: Link) -> None:
-        """Raises BadFrame at what no worker of ours says."""
-        messages = deque(link.take())
-        try:
-            while messages:
-                self._hear_one(link, *messages[0])
-                messages.popleft()
-        finally:
-            close_all(messages)
-        if link.ended:
-            self._leave(link)
-
-    def _hear_one(self, link: Link, message: tuple[object, ...], fds: list[int]) -> None:
+    def _on_message(self, link: Link[AcceptorToWorker], message: tuple[object, ...], fds: list[int]) -> None:
+        """Raises UnknownMessage."""
         match message, fds:
-            case ("gone", int() as connection), []:
-                self._drop(connection)
-            case ("mine", int() as connection, str() as dialect, str() as host), [fd] if (
-                connection > _THATS_ALL and dialect in DIALECTS and stat.S_ISSOCK(os.fstat(fd).st_mode)
+            case ("gone", int() as number), []:
+                self._drop(ConnectionId(number))
+            case ("mine", int() as number, str() as dialect, str() as host), [fd] if (
+                number > _END and dialect in DIALECTS and stat.S_ISSOCK(os.fstat(fd).st_mode)
             ):
-                self._keep(connection, fd, dialect, host)
-            case ("mine", int() as connection, str() as dialect, str() as host), [] if (
+                self._keep(ConnectionId(number), fd, dialect, host)
+            case ("mine", int() as number, str() as dialect, str() as host), [] if (
                 link.lacked_fds and dialect in DIALECTS
             ):
-                self._keep(connection, None, dialect, host)
-            case ("full", int() as connection), []:
-                self._turn_away(connection)
+                self._keep(ConnectionId(number), None, dialect, host)
+            case ("full", int() as number), []:
+                self._turn_away(ConnectionId(number))
             case ("all",), []:
                 self._sync(link)
             case _:
                 raise UnknownMessage(message)
 
-    def _leave(self, link: Link) -> None:
+    def _leave(self, link: Link[AcceptorToWorker]) -> None:
         self._poller.forget(link)
         link.close()
         self.link, self.synced = None, False
         self._theirs.clear()  # the next worker has said nothing yet
 
-    def _keep(self, connection: int, fd: int | None, dialect: str, host: str) -> None:
-        """A copy of a socket that the worker has; the descriptor is ours from now on, unless this raises BadFrame."""
+    def _keep(self, connection: ConnectionId, fd: int | None, dialect: str, host: str) -> None:
+        """A duplicate of a socket that the worker has; the store owns `fd` unless this raises UnknownMessage."""
         self._theirs.add(connection)
         if connection not in self._kept:
             try:
@@ -161,36 +146,38 @@ class FdStore:
         if self._kept[connection][0] is None:
             self._complain("no file descriptor for a copy", connection=connection, of=self._role)
 
-    def _sync(self, link: Link) -> None:
-        self._lacks = deque([*(id for id in self._kept if id not in self._theirs), _THATS_ALL])
+    def _sync(self, link: Link[AcceptorToWorker]) -> None:
+        """The worker has passed all that it has: it gets what it lacks."""
+        self._lacks = deque([*(id for id in self._kept if id not in self._theirs), _END])
         self._theirs.clear()
         self.synced = True
         self._pass_on(link)
         crash_point("acceptor: synced")
 
-    def _pass_on(self, link: Link) -> None:
-        """Give the worker what it lacks, as far as the link takes it."""
+    def _pass_on(self, link: Link[AcceptorToWorker]) -> None:
+        """Pass the worker the sockets that it lacks, as far as the link takes them."""
         while self._lacks and not link.unsent:
             connection = self._lacks.popleft()
-            if connection == _THATS_ALL:
-                link.post("synced")
+            if connection == _END:
+                link.post(("synced",))
             elif connection in self._kept:
                 fd, dialect, host = self._kept[connection]
                 if fd is None:
-                    self._drop(connection)  # nobody has its socket any more
+                    self._drop(connection)  # no process has its socket any more
                 else:
-                    link.post("client", connection, dialect, host, fds=(fd,))
+                    link.post(("client", connection, dialect, host), fds=(fd,))
         self._poller.want_write(link, link.unsent)
 
-    def _drop(self, connection: int) -> None:
-        if connection in self._kept:  # a connection whose socket had been lost has none here either
+    def _drop(self, connection: ConnectionId) -> None:
+        """The connection has ended. One whose socket was lost before is not known here any more."""
+        if connection in self._kept:
             fd, _, host = self._kept.pop(connection)
             if fd is not None:
                 os.close(fd)
             self._admission.left(host)
 
-    def _turn_away(self, connection: int) -> None:
-        """The worker cannot have it, so nobody will serve it: it is told so, and ends."""
+    def _turn_away(self, connection: ConnectionId) -> None:
+        """The worker has no descriptor for this client: it is told that the server is full, and closed."""
         if connection in self._kept:
             fd, dialect, host = self._kept.pop(connection)
             if fd is not None:

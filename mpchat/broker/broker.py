@@ -5,7 +5,7 @@ takes what has come by each queue; then, a block at a time, it writes to the jou
 each worker what follows for it. The core (mpchat/core/machine.py) does the chatting: it has never heard of queues.
 
 It never waits for a worker: what a worker is slow to take is bounded by credits, which slow those who send.
-If it dies, all it knew follows again from snapshot and journal (memory.py), and the workers forward again, from the
+If it dies, all it knew follows again from snapshot and journal (recovery.py), and the workers forward again, from the
 kernel, what it had not accepted (streams.py).
 """
 
@@ -30,7 +30,7 @@ from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import BROKER_ROW, RECORDER_ROW, Scoreboard
 from mpchat.ipc.transport import load_pair
 from mpchat.ipc.validation import check_checkpoint, check_records
-from mpchat.messages import Answer, BadFrame, Record, StreamPosition, UnknownMessage, WorkerNumber
+from mpchat.messages import Answer, BadFrame, ChildToSupervisor, Record, StreamPosition, UnknownMessage, WorkerNumber
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.redaction import Redaction
 from mpchat.runtime.crash_points import crash_point
@@ -39,7 +39,7 @@ from mpchat.runtime.heartbeat import Heartbeat
 from mpchat.runtime.log import Log
 from mpchat.runtime.poller import Poller
 from mpchat.settings import Secrets, Settings, pack
-from mpchat.store.data_directory import DataFolder
+from mpchat.store.data_directory import DataDirectory
 from mpchat.store.journal import Damaged, full_name
 
 _TURN_SECONDS = 0.05  # spent on what has come, before there is a look at what else has
@@ -49,11 +49,11 @@ _LASTING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EACCES
 
 
 def main(
-    control: Link,
+    control: Link[ChildToSupervisor],
     log: Log,
     settings: Settings,
     scoreboard: Scoreboard,
-    data: DataFolder | None,
+    data: DataDirectory | None,
     is_first: bool,
     skip: int,
     secrets: Secrets,
@@ -78,12 +78,14 @@ def main(
 
 
 class Broker:
-    def __init__(self, control: Link, log: Log, settings: Settings, scoreboard: Scoreboard, secrets: Secrets) -> None:
+    def __init__(
+        self, control: Link[ChildToSupervisor], log: Log, settings: Settings, scoreboard: Scoreboard, secrets: Secrets
+    ) -> None:
         self.secrets = secrets
         self.control, self.log, self.settings, self.scoreboard = control, log, settings, scoreboard
         self.poller = Poller()
         self.heartbeat = Heartbeat(scoreboard, BROKER_ROW)
-        # Its files are looked up in the working directory, which is the data directory by now: see DataFolder.enter().
+        # Its files are looked up in the working directory, which is the data directory by now: DataDirectory.enter().
         folder = Path() if settings.data else None
         self.recovery = Recovery(folder, settings.workers, settings.power, self.heartbeat, log)
         self.redaction = Redaction()
@@ -202,7 +204,7 @@ class Broker:
             self.disk_full.tell(self.pending)
         if not self.has_begun and not self.pending.begins_alone:
             self.has_begun = True
-            self.control.post("ready")
+            self.control.post(("ready",))
         while self.streams.arrivals and self.has_begun:
             worker, position = self.streams.arrivals.popitem()
             self.pending.discard_from(worker)
@@ -224,7 +226,7 @@ class Broker:
         return max(0.0, min(BEAT_SECONDS, due, self.history_client.next_deadline - time.monotonic()))
 
     def on_control(self) -> None:
-        """The supervisor gives us lanes and links, or says stop, and why. The end of the link says that it is dead."""
+        """The supervisor hands over transports and links, or says stop, and why. Its end of file: it is dead."""
         for message, fds in self.control.take():
             match message, fds:
                 case ("stop", str() as reason), []:
@@ -232,8 +234,8 @@ class Broker:
                     self.pending.add([("stop", reason)])
                 case ("transport", int() as worker, int() as serial, bytes() as pickled), [_, *_]:
                     self.streams.take_transport(WorkerNumber(worker), load_pair(pickled, fds).at_broker())
-                    self.control.post("opened", serial)
-                case ("link", _), [fd]:
+                    self.control.post(("opened", serial))
+                case ("link", int()), [fd]:
                     self.history_client.take_recorder(Link(socket.socket(fileno=fd)))
                 case _:
                     raise unusable(self.control, message)
@@ -267,12 +269,12 @@ class Broker:
 
     def distrust(self, worker: WorkerNumber, error: BadFrame) -> None:
         """What this worker has sent is no message: another takes its place. What was well-formed before that stands."""
-        self.control.post("misbehaves", f"worker{worker}", str(error))
+        self.control.post(("misbehaves", f"worker{worker}", str(error)))
         self.streams.leave(worker)
 
     def distrust_recorder(self, error: BadFrame) -> None:
         """What the recorder has sent is no message: there will be another."""
-        self.control.post("misbehaves", "recorder", str(error))
+        self.control.post(("misbehaves", "recorder", str(error)))
         self.history_client.leave_recorder()
 
     def look(self) -> None:

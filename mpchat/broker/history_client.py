@@ -9,13 +9,7 @@ import time
 from mpchat.broker.recovery import Recovery
 from mpchat.ipc.link import Link, close_all
 from mpchat.ipc.validation import check_rows
-from mpchat.messages import (
-    ConnectionId,
-    HistoryAsked,
-    JournalPosition,
-    Record,
-    UnknownMessage,
-)
+from mpchat.messages import BrokerToRecorder, ConnectionId, HistoryAsked, JournalPosition, Record, UnknownMessage
 from mpchat.runtime.poller import AnyPoller
 from mpchat.settings import Settings
 
@@ -24,7 +18,7 @@ class HistoryClient:
     """Of one broker, with the recorder of the moment. Times in monotonic seconds."""
 
     def __init__(self, settings: Settings, poller: AnyPoller, recovery: Recovery) -> None:
-        self.recorder: Link | None = None
+        self.recorder: Link[BrokerToRecorder] | None = None
         self._recovery = recovery
         self._seconds = settings.question_seconds
         self._poller = poller
@@ -33,14 +27,14 @@ class HistoryClient:
         self._is_idle = False  # the recorder waits to be told that there is more
         self._told = 0
 
-    def take_recorder(self, link: Link) -> None:
+    def take_recorder(self, link: Link[BrokerToRecorder]) -> None:
         self.leave_recorder()
         self.recorder = link
         self._is_idle = False
         self._poller.watch(link)
-        self._post("grown")  # or it would not begin
+        self._post(("grown",))  # or it would not begin
         for _, question in self._open.values():
-            self._post(*question)
+            self._post(question)
 
     def leave_recorder(self) -> None:
         """It is dead, or misbehaves. What it was asked, the next one is asked too."""
@@ -56,7 +50,7 @@ class HistoryClient:
         said_at = self._recovery.said_at
         if said_at > self._told and self._is_idle and self.recorder is not None:
             self._told, self._is_idle = said_at, False
-            self._post("grown")
+            self._post(("grown",))
 
     def ask(self, connection: ConnectionId, end: int, room: str, number: int, limit: int, is_latest: bool) -> None:
         """Up to `limit` messages of a room behind this number, the first or the last; including all said by now.
@@ -68,14 +62,14 @@ class HistoryClient:
         question: HistoryAsked = ("history", position, connection, end, room, number, limit, is_latest)
         self._open[connection, end] = time.monotonic() + (self._seconds if is_all_told else 0), question
         if self.recorder is not None and is_all_told:
-            self._post(*question)
+            self._post(question)
             if self._is_idle:
                 self._is_idle = False
-                self._post("grown")
+                self._post(("grown",))
 
-    def _post(self, *message: object) -> None:
+    def _post(self, message: BrokerToRecorder) -> None:
         assert self.recorder is not None
-        self.recorder.post(*message)
+        self.recorder.post(message)
         self._poller.want_write(self.recorder, self.recorder.unsent)
 
     def on_messages(self, answers: list[Record]) -> None:

@@ -28,7 +28,7 @@ from mpchat.runtime.crash_points import crash_point, with_poison
 from mpchat.runtime.heartbeat import BEAT_WITHIN_SECONDS, Heartbeat
 from mpchat.runtime.log import Log
 from mpchat.store import history, snapshot
-from mpchat.store.data_directory import DataFolder
+from mpchat.store.data_directory import DataDirectory
 from mpchat.store.journal import FACTS, WITHOUT_THE_PAST, Damaged, Journal, Tail, full_name
 
 _SNAPSHOT_RECORDS = 2_000  # replayed in some 25 ms, which is what a broker's death should cost
@@ -310,7 +310,7 @@ class Recovery:
             return
         if not self._has_complained:
             folder = full_name(self._folder)
-            if DataFolder.is_removed():
+            if DataDirectory.is_removed():
                 self._log.error("the data directory was removed: nothing is kept, and a broker's death ends the server")
                 self._has_complained = True
             else:

@@ -1,1 +1,1 @@
-"""What the chat is: names, sessions, channels, and who hears whom. Pure: it knows no wire and no process."""
+"""The domain: names, sessions, channels, and the recipients of each event. Pure: it knows no dialect and no process."""

@@ -1,4 +1,4 @@
-"""A channel: its members and their rights, its topic, modes and bans. It says who may; the hub decides what follows."""
+"""A channel: its members and their rights, topic, modes and bans. It answers what a session may do; the hub does it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from mpchat.chat.sessions import Session
 VOICE = 1
 OP = 2
 RIGHTS = {"o": OP, "v": VOICE}
-FEW = 100  # members whose list is told in one piece: some 10 kB, or 50 with all that WHO tells
-NOBODY = -1  # stands before the first in any order of arrival
+FEW = 100  # members that are listed in one piece: some 10 kB, or 50 kB by WHO
+NOBODY = -1  # comes before every session in the order of arrival
 FLAGS = "imnst"  # invite only, moderated, no messages from outside, secret, topic by operators only
 
 
 class Channel:
-    """Created by its first member, when so many messages had been said on the server: what was said before in another
-    room of this name is not its past. Times are wall clock seconds.
+    """Created by its first member. `since`: the number of the server's last message then; earlier messages belong to an
+    earlier channel of this name, and not to this one's history. Times are wall clock seconds.
     """
 
     __slots__ = (
@@ -39,7 +39,7 @@ class Channel:
         self.name = name
         self.folded = fold(name)
         self.created = created
-        self.order = 0  # its place among all that there are: see Hub.arrivals
+        self.order = 0  # of creation: see Hub.arrivals
         self.since = since  # number of the last message before it was created
         self.topic = ""
         self.topic_by = ""
@@ -47,24 +47,24 @@ class Channel:
         self.flags = ""  # letters of FLAGS, sorted
         self.key = ""
         self.limit = 0  # 0: none
-        self.bans: dict[str, tuple[str, int]] = {}  # mask: by whom, when
-        self.members: dict[Session, int] = {}  # in order of arrival, with their rights
+        self.bans: dict[str, tuple[str, int]] = {}  # mask: nick!user@host of its setter, when
+        self.members: dict[Session, int] = {}  # in order of joining, with their rights
 
     def roll(self, behind: int = NOBODY) -> list[Session]:
-        """The members, in order of their arrival on the server; or those who arrived behind this one.
+        """The members that arrived on the server behind `behind`, in that order.
 
-        A few of them, who are always told of together, come in the order in which they joined.
+        Up to FEW members, which are always listed in one piece, come in the order in which they joined.
         """
         if len(self.members) <= FEW and behind == NOBODY:
             return list(self.members)
         return sorted((member for member in self.members if member.order > behind), key=lambda member: member.order)
 
     def admit(self, session: Session, key: str) -> None:
-        """Refuse whoever may not join. An invitation opens +i and +l, but neither a ban nor a key."""
+        """Raises Refusal if the session may not join. An invitation overrides +i and +l, but no ban and no key."""
         invited = self in session.invitations
         if self.key and key != self.key:
             raise Refusal(Reason.BAD_KEY, self.name)
-        if self.is_banned(session):  # behind the key: looking through a hundred masks is the dearest question
+        if self.is_banned(session):  # behind the key, because a hundred masks are the most expensive check
             raise Refusal(Reason.BANNED, self.name)
         if "i" in self.flags and not invited:
             raise Refusal(Reason.INVITE_ONLY, self.name)
@@ -75,7 +75,7 @@ class Channel:
         return any(matches(mask, session.prefix) for mask in self.bans)
 
     def may_speak(self, session: Session) -> bool:
-        """May `session` say something here?"""
+        """Whether the session may send here, as a member or from outside (RFC 2811 sections 4.2.3 and 4.2.4)."""
         rights = self.members.get(session)
         if rights is None:
             return not ("n" in self.flags or "m" in self.flags or (self.bans and self.is_banned(session)))

@@ -1,27 +1,27 @@
-"""Receipts: which lines of which client have been said, so that one that is sent again is not said again.
+"""Deduplication: a line that a client sends again is not said again.
 
-A client that loses its connection cannot know whether its last lines arrived. If it numbers them, under a name that
-only it knows, it may send them all again. Both are bounded: who comes back later than that begins anew.
+A client that loses its connection cannot know whether its last lines arrived. If it numbers them, under a random name
+of its run, it may send them all again. Both tables are bounded: what was dropped from them is treated as new.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
-RUNS = 10_000  # clients whose lines are remembered: each has its own name for each time it was started
-LINES = 50  # of each: more than a client usually has on its way
+RUNS = 10_000  # clients whose lines are remembered: each has a new name each time it is started
+LINES = 50  # of each: more than a client usually has in flight
 
 
 class Deduplication:
-    """Of all clients: the numbers of the messages that their last lines have become."""
+    """The numbers of the messages that the last lines of each client run have become."""
 
     def __init__(self) -> None:
-        self._runs: OrderedDict[str, dict[int, int]] = OrderedDict()  # the one that spoke last stands last
+        self._runs: OrderedDict[str, dict[int, int]] = OrderedDict()  # the run with the oldest last line first
 
     def find(self, run: str, line: int) -> int | None:
-        """The number of the message that this line became; 0 if that is forgotten; None if it has not been said.
+        """The number of the message that this line became; 0 if that was dropped; None if it has not been said.
 
-        Only what was said counts: a line that was refused may be tried again, whatever has been said after it.
+        A line that was refused has not been said, and may be sent again, whatever was said after it.
         """
         known = self._runs.get(run)
         if known is None:

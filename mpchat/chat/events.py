@@ -1,4 +1,4 @@
-"""What happens in the chat, in the chat's own words. Each event names its audience; the dialects put it into bytes."""
+"""Events: what has happened in the chat. Each names its recipients; a dialect renders it as bytes."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from mpchat.chat.sessions import Session
 
 @dataclass(slots=True)
 class Said:
-    """To a channel's other members, or to one person. A notice must never be answered by a machine.
+    """To a channel's other members, or to one session. A program must never answer a notice (RFC 2812 section 3.3.2).
 
-    `number` counts the server's messages, across all its runs. `tags` are for those whose clients understand them,
-    and `id` is the tag by which the sender's client knows it again: it is for nobody else. Both as they are sent.
+    `number` counts the server's messages, across all its runs. `tags` are for clients that have message-tags, `id` is
+    the tag by which the sender's client recognises its message, and for that client alone. Both as they are sent.
     `line` is the IRC line that says it, whose limit has cut `text`: protocol/length_limit.py makes it.
     """
 
@@ -28,7 +28,7 @@ class Said:
 
 @dataclass(slots=True)
 class TagsSent:
-    """A message that only clients read: who is typing, a reaction to another message. It is not kept."""
+    """A message with tags alone (TAGMSG): typing, a reaction to another message. The history does not keep it."""
 
     by: Session
     to: Channel | Session
@@ -75,7 +75,7 @@ class ModesSet:
 
 @dataclass(slots=True)
 class Renamed:
-    """To oneself and to everybody on one of these channels, once. `before` is the old nick!user@host."""
+    """To the session itself and to all on one of these channels, once each. `before` is the old nick!user@host."""
 
     by: Session
     before: str
@@ -84,7 +84,7 @@ class Renamed:
 
 @dataclass(slots=True)
 class Left:
-    """Gone from the server. To everybody who was on one of these channels, once."""
+    """A session has ended. To all that were on one of these channels with it, once each."""
 
     by: Session
     channels: list[Channel]
@@ -100,7 +100,7 @@ class Invited:
 
 @dataclass(slots=True)
 class Wallops:
-    """To everybody who asked for operators' announcements."""
+    """To all sessions with the mode +w."""
 
     by: Session
     text: str

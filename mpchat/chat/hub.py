@@ -1,5 +1,5 @@
-"""The hub: who is here and who hears whom. Every request either changes the chat and returns the event, or raises
-Refusal having changed nothing.
+"""The hub: all sessions, nicknames and channels. Each request either changes them and returns the event, or raises
+Refusal and has changed nothing.
 
 Pure and deterministic: the time comes in as an argument, and nothing here iterates over a set of text.
 """
@@ -19,7 +19,7 @@ from mpchat.messages import ConnectionId
 from mpchat.settings import ChatSettings
 
 LOBBY = "#lobby"
-_DORMANT_MS = 24 * 3600 * 1000  # long enough to come back the next morning; then the name is anybody's
+_DORMANT_MS = 24 * 3600 * 1000  # until its members are back the next morning; after that the name is free
 
 # nick, user, host, realname, wall clock seconds of the departure
 Departed = tuple[str, str, str, str, int]
@@ -34,21 +34,22 @@ class Hub:
         self.nicks: dict[str, Session] = {}  # folded; a nickname is claimed before registration has ended
         self.channels: dict[str, Channel] = {}
         self.departed: deque[Departed] = deque(maxlen=settings.departed_names)
-        self.dormant: dict[str, tuple[int, Channel]] = {}  # by folded name: until when (mono ms), and what it was
-        self.born = 0  # wall ms: when the numbers began, in the first run of all
+        # Channels of an earlier run without members, by folded name: until when they are kept (mono ms), the channel.
+        self.dormant: dict[str, tuple[int, Channel]] = {}
+        self.born = 0  # wall ms: when the numbers of the messages began, in the very first run
         self.said = 0  # messages so far
-        self.arrivals = 0  # sessions and channels so far: each has its number, and they stand here in that order
-        self.departures = 0  # how many were remembered so far; the last of them is the last in `departed`
+        self.arrivals = 0  # sessions and channels so far: the `order` of the last one; both dicts are in that order
+        self.departures = 0  # how many have been appended to `departed`, dropped ones included
         self.deduplication = Deduplication()
         self.registered = self.invisible = self.operators = self.most = 0  # what LUSERS counts
         lobby = self.channels[LOBBY] = Channel(LOBBY, wall)
         lobby.flags = "nt"
 
     def inherit(self, former: Hub, ended: int, shift: int, mono: int) -> None:
-        """Begin where an earlier run ended (wall s): nobody is here any more, but their rooms are kept for a day.
+        """Begin where an earlier run ended (wall s): without its sessions; its channels are dormant for a day.
 
-        The rooms that it kept itself are kept for the rest of theirs. Its monotonic clock was another one than that
-        of this run (mono ms): what was to happen at some moment of it happens `shift` ms later, or earlier, on ours.
+        Channels that were dormant in it stay so for the rest of their day. `shift`: what to add to a time of its
+        monotonic clock for one of this run's (ms); `mono`: now.
         """
         self.born, self.said, self.deduplication = former.born, former.said, former.deduplication
         for session in former.people():
@@ -61,11 +62,11 @@ class Hub:
         for channel in former.channels.values():
             if channel.members and channel.name != LOBBY:
                 channel.members = {}
-                channel.set_flag("i", False)  # nobody is left who could invite
+                channel.set_flag("i", False)  # no member is left who could invite
                 self.dormant[channel.folded] = (mono + _DORMANT_MS, channel)
 
     def expire(self, mono: int) -> None:
-        """Forget the rooms whose day is over (mono ms). The oldest stands first, so mostly this is one look."""
+        """Forget the dormant channels whose day is over (mono ms). The oldest is the first, so this is mostly O(1)."""
         until, _ = next(iter(self.dormant.values()), (mono + 1, None))
         if until <= mono:
             self.dormant = {name: kept for name, kept in self.dormant.items() if kept[0] > mono}
@@ -73,7 +74,7 @@ class Hub:
     # Looking things up
 
     def session(self, nick: str) -> Session:
-        """Who is called this and has entered."""
+        """The registered session of this nickname. Raises Refusal."""
         found = self.nicks.get(fold(nick))
         if found is None or not found.registered:
             raise Refusal(Reason.NO_SUCH_NICK, nick)
@@ -86,11 +87,11 @@ class Hub:
         return found
 
     def exists(self, channel: Channel) -> bool:
-        """Is this one still there, and not only another of its name?"""
+        """Whether this channel still exists, and not another one of its name."""
         return self.channels.get(channel.folded) is channel
 
     def people(self) -> Iterator[Session]:
-        """Everybody who has entered, in order of arrival."""
+        """All registered sessions, in order of arrival."""
         return (session for session in self.sessions.values() if session.registered)
 
     # Coming and going
@@ -101,7 +102,7 @@ class Hub:
         return session
 
     def claim(self, session: Session, nick: str, wall: int) -> Renamed | None:
-        """Take a nickname; None where nobody needs to hear of it."""
+        """Take a nickname; None if the session is not registered yet, or has that nickname already. Raises Refusal."""
         if not nick:
             raise Refusal(Reason.NO_NICK)
         if not valid_nick(nick, self.settings.nick_bytes):
@@ -146,14 +147,14 @@ class Hub:
         return Left(session, channels, reason)
 
     def remember(self, session: Session, wall: int) -> None:
-        """For WHOWAS: this nickname was theirs."""
+        """Keep who had this nickname, for WHOWAS."""
         self.departed.append((session.nick, session.user, session.host, session.realname, wall))
         self.departures += 1
 
     # Channels
 
     def join(self, session: Session, name: str, key: str, wall: int) -> Joined | None:
-        """None where the session is there already."""
+        """None if the session is a member already. Raises Refusal."""
         if not name.startswith("#"):
             raise Refusal(Reason.NO_SUCH_CHANNEL, name)
         if not valid_channel(name, self.settings.channel_bytes):
@@ -178,7 +179,7 @@ class Hub:
         return Joined(session, channel)
 
     def _wake(self, session: Session, name: str, key: str) -> Channel | None:
-        """The room that an earlier run knew by this name, if it is still kept; raises if this one may not enter it."""
+        """Take the dormant channel of this name, if there is one. Raises Refusal if the session may not join it."""
         _, channel = self.dormant.get(fold(name), (0, None))
         if channel is not None:
             channel.admit(session, key)
@@ -222,10 +223,10 @@ class Hub:
             raise Refusal(Reason.ALREADY_THERE, nick, channel.name)
         if "i" in channel.flags:
             channel.need_operator(session)
-        # An operator's opens the door; anybody else's is a kind word, or its guest would get past a later +i or +l.
+        # Only an operator's invitation overrides +i and +l; another member's, kept, would override a later +i.
         if channel.members[session] & OP and channel not in whom.invitations:
-            whom.invitations = [room for room in whom.invitations if self.exists(room)] + [channel]
-            del whom.invitations[: -self.settings.channels_per_client]  # the oldest go: nobody may fill a stranger's
+            whom.invitations = [kept for kept in whom.invitations if self.exists(kept)] + [channel]
+            del whom.invitations[: -self.settings.channels_per_client]  # the oldest go: others fill this list
         return Invited(session, whom, channel)
 
     # Speech
@@ -245,7 +246,7 @@ class Hub:
         return Said(session, channel, channel.name, text, notice, self.said)
 
     def send_tags(self, session: Session, target: str, tags: str) -> TagsSent:
-        """A message without a text, under the rules of one that has a text."""
+        """A message without a text, under the same rules as one with a text. Raises Refusal."""
         to: Channel | Session
         if target.startswith("#"):
             to = self.channel(target)

@@ -2,8 +2,8 @@
 
 Nicknames are IRC's ASCII set and, since people are called José and Iñaki, letters and digits of one Unicode script in
 NFKC. Two names are the same when their casefolded forms are (the wire announces CASEMAPPING=ascii, the closest word).
-A channel's name may have more in it, emoji too, but nothing that shows as nothing or passes for another character: who
-sees `#lobby` is to be in #lobby.
+A channel's name may have more in it, emoji too, but no invisible character and none that passes for another one: a name
+that looks like `#lobby` is #lobby.
 """
 
 import re
@@ -14,7 +14,7 @@ from mpchat.chat.text import REPLACEMENT
 
 _SPECIAL = frozenset("[]\\`_^{}|")
 _NOT_FIRST = frozenset("-0123456789")
-# What shows as nothing. First Default_Ignorable_Code_Point, which unicodedata does not have (Unicode 16.0,
+# Invisible characters. First Default_Ignorable_Code_Point, which unicodedata does not have (Unicode 16.0,
 # DerivedCoreProperties.txt): soft hyphen, joiners, fillers, bidirectional marks, variation selectors, tags.
 _IGNORABLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
@@ -53,7 +53,7 @@ def fold(name: str) -> str:
 
 
 def valid_nick(nick: str, limit: int) -> bool:
-    """May somebody be called this? `limit` is in UTF-8 bytes."""
+    """Whether this may be a nickname. `limit` is in UTF-8 bytes."""
     if not nick or nick[0] in _NOT_FIRST:
         return False
     if not all(letter in _SPECIAL or letter == "-" or letter.isalnum() for letter in nick):
@@ -64,7 +64,7 @@ def valid_nick(nick: str, limit: int) -> bool:
 
 
 def _looks_like_itself(nick: str) -> bool:
-    """NFKC: no full-width or mathematical double of another letter; and no letter that shows as nothing."""
+    """In NFKC: no full-width or mathematical double of another letter; and without invisible letters."""
     return unicodedata.is_normalized("NFKC", nick) and _NOTHING.search(nick) is None
 
 
@@ -76,7 +76,7 @@ def _one_script(nick: str) -> bool:
 
 
 def valid_channel(name: str, limit: int) -> bool:
-    """May a channel be called this? RFC 2812 section 1.3, narrowed to what can be seen. `limit` is in bytes."""
+    """Whether this may be a channel's name: RFC 2812 section 1.3, narrowed to what can be seen. `limit` is in bytes."""
     return (
         len(name) > 1
         and name[0] == "#"
@@ -88,7 +88,7 @@ def valid_channel(name: str, limit: int) -> bool:
 
 
 def _is_no_double(name: str) -> bool:
-    """Is there nothing in it that shows as nothing, or that is taken for another character?
+    """Whether it has no invisible character, and none that is taken for another one.
 
     In nicknames scripts are not mixed; here they may be (#python教室), but a word of Latin letters has no letter of
     another script just for its Latin shape.
@@ -102,7 +102,7 @@ def _is_no_double(name: str) -> bool:
 
 
 def _is_disguised(word: str) -> bool:
-    """Latin letters, and among them others, each of which could be taken for one."""
+    """Whether it has Latin letters, and among them others, each of which could be taken for a Latin one."""
     others = [letter for letter in word if not unicodedata.name(letter, "").startswith("LATIN")]
     return 0 < len(others) < len(word) and all(
         letter in _LATIN_SHAPES or unicodedata.name(letter, "").startswith(_ALL_SHAPES) for letter in others
@@ -110,7 +110,7 @@ def _is_disguised(word: str) -> bool:
 
 
 def visible(name: str) -> str:
-    """A name that somebody gives themselves, where it need not be refused: without what shows as nothing."""
+    """A self-chosen name that need not be refused (a real name): in NFKC, without invisible characters."""
     return name if name.isascii() else _NOTHING.sub("", unicodedata.normalize("NFKC", name))
 
 
@@ -122,10 +122,10 @@ def full_mask(mask: str) -> str:
 
 
 def matches(mask: str, name: str) -> bool:
-    """Does `name` match `mask`, where * is any run and ? any one character? Both are compared folded.
+    """Whether `name` matches `mask`, in which * is any run and ? any one character; both folded.
 
-    The pieces between the stars are looked for one after the other, each as early as it can be. So a hostile mask costs
-    about len(mask) * len(name); one regular expression for "*a*a*a*a*b" would cost a power of that.
+    The pieces between the stars are searched for one after the other, each as early as possible: a hostile mask costs
+    O(len(mask) * len(name)), where the backtracking of one regular expression for "*a*a*a*a*b" would be exponential.
     """
     pieces, name = _pieces(fold(mask)), fold(name)
     (first, _), (last, length) = pieces[0], pieces[-1]
@@ -141,5 +141,5 @@ def matches(mask: str, name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _pieces(mask: str) -> tuple[tuple[re.Pattern[str], int], ...]:
-    """What stands between the stars, each with its length."""
+    """The pieces between the stars, each with its length."""
     return tuple((re.compile(re.escape(piece).replace(r"\?", "."), re.DOTALL), len(piece)) for piece in mask.split("*"))

@@ -1,18 +1,18 @@
-"""Why the chat says no. Each dialect has its own words for these (numerics in IRC, sentences in plain text)."""
+"""Refusals: why a request was not granted. Each dialect renders them (numerics in IRC, sentences in plain text)."""
 
 from enum import Enum, auto
 
 
 class Reason(Enum):
-    """What `about` holds stands behind each."""
+    """Behind each reason: the values of Refusal.about."""
 
     NO_SUCH_NICK = auto()  # the nickname
     NO_SUCH_CHANNEL = auto()  # the name
     BAD_CHANNEL_NAME = auto()  # the name
     TOO_MANY_CHANNELS = auto()  # the channel
     CANNOT_SAY = auto()  # the channel
-    NOT_ON_CHANNEL = auto()  # the channel: you are not on it
-    NOT_THERE = auto()  # nickname, channel: they are not on it
+    NOT_ON_CHANNEL = auto()  # the channel, of which the requesting session is no member
+    NOT_THERE = auto()  # nickname, channel: that session is no member
     ALREADY_THERE = auto()  # nickname, channel
     NOT_OPERATOR = auto()  # the channel
     CHANNEL_FULL = auto()  # the channel

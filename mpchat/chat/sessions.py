@@ -1,4 +1,4 @@
-"""A session: one connected person as the chat sees them."""
+"""A session: one connected client, as the chat sees it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """Who somebody is, from the moment their connection opens. Times: wall in s, mono in ms."""
+    """From the opening of a connection to its end. Times: signed_on in wall clock s, spoke_at in monotonic ms."""
 
     __slots__ = (
         "away",
@@ -34,7 +34,7 @@ class Session:
 
     def __init__(self, id: ConnectionId, host: str, order: int = 0) -> None:
         self.id = id
-        self.order = order  # its place among all that came: see Hub.arrivals
+        self.order = order  # of arrival: see Hub.arrivals
         self.host = host
         self.nick = ""
         self.user = ""
@@ -54,5 +54,5 @@ class Session:
         self.prefix = f"{nick}!{self.user}@{self.host}"
 
     def shares_with(self, other: Session) -> bool:
-        """Are both on some channel?"""
+        """Whether both are members of one channel, or the same session."""
         return self is other or any(name in other.channels for name in self.channels)

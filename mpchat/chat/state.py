@@ -1,6 +1,6 @@
-"""The chat as plain values, and back: what a snapshot holds of it. Sessions are named by number, channels by name.
+"""The chat's state as plain values, and back: its part of a snapshot. Sessions are named by number, channels by name.
 
-Plain, because objects that hold each other are a chain: pickle would follow it from room to room until its stack ends.
+Plain, because sessions and channels refer to each other: pickle would follow the references until its stack overflows.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from mpchat.settings import ChatSettings
 
 Values = tuple[Any, ...]
 
-# The layout of the values: whoever changes these lines raises core.machine.STATE_VERSION. What refers to other objects
-# (channels, invitations, members) is not among them.
+# The layout of the values: a change here must raise core.machine.STATE_VERSION. Attributes that refer to other objects
+# (channels, invitations, members) are not among them.
 _SESSION = (
     *("away", "registered", "host", "id", "invisible", "nick", "operator", "order", "prefix", "realname"),
     *("signed_on", "spoke_at", "user", "wallops"),
@@ -32,7 +32,7 @@ _of_session, _of_channel, _of_hub = attrgetter(*_SESSION), attrgetter(*_CHANNEL)
 
 
 def hub_values(hub: Hub) -> Values:
-    """Everything in it but its settings, in its order."""
+    """Everything in the hub but its settings, in its order."""
     departed, *counts = _of_hub(hub)
     return (
         (list(departed), *counts),
@@ -40,7 +40,7 @@ def hub_values(hub: Hub) -> Values:
             (
                 _of_session(session),
                 list(session.channels),
-                [room.folded for room in session.invitations if hub.exists(room)],
+                [channel.folded for channel in session.invitations if hub.exists(channel)],
             )
             for session in hub.sessions.values()
         ],
@@ -60,8 +60,7 @@ def hub_of(settings: ChatSettings, values: Values) -> Hub:
         hub.sessions[session.id] = session
         if session.nick:
             hub.nicks[fold(session.nick)] = session
-    rooms = [_channel_of(hub, kept) for kept in channels]
-    hub.channels = {channel.folded: channel for channel in rooms}
+    hub.channels = {channel.folded: channel for channel in (_channel_of(hub, kept) for kept in channels)}
     for session, (_, joined, invitations) in zip(hub.sessions.values(), sessions, strict=True):
         session.channels = {name: hub.channels[name] for name in joined}
         session.invitations = [hub.channels[name] for name in invitations]

@@ -1,13 +1,13 @@
-"""What may stand in a text that people will see in a terminal. Pure.
+"""Sanitizing of text that will be shown in a terminal. Pure.
 
-A terminal obeys some characters. Those that move its cursor or turn its text around never pass: the rest of C0, DEL,
-C1 (ESC's 8-bit relatives), and the bidirectional overrides and isolates, but not the marks that people who write from
-right to left type. IRC's own formatting codes pass; who looks at raw bytes is spared them by without_formatting().
+A terminal interprets some characters (ECMA-48). Those that move its cursor or reverse its text are removed: C0 but for
+IRC's codes, DEL, C1 (ESC's 8-bit forms), and bidirectional overrides and isolates, but not the marks that people who
+write from right to left type. IRC's formatting codes stay; without_formatting() removes them for raw terminals.
 """
 
 import re
 
-REPLACEMENT = "\ufffd"  # stands for what is no character, or none that may pass; no name has one
+REPLACEMENT = "\ufffd"  # in place of undecodable bytes, and of removed characters in names; no valid name has it
 CTCP = "\x01"  # what IRC clients put around requests to each other, /me among them
 
 _HOSTILE = re.compile("[\x00\x05-\x08\x0a-\x0e\x10\x12-\x15\x17-\x1c\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -16,14 +16,14 @@ _CODES = re.compile("\x03(?:[0-9]{1,2}(?:,[0-9]{1,2})?)?|\x04(?:[0-9A-Fa-f]{6})?
 
 
 def clean(text: str) -> str:
-    """`text` without what a terminal would obey; a tab becomes a space."""
+    """`text` without the characters that a terminal would interpret; a tab becomes a space."""
     if text.isprintable():  # the usual case, decided in C
         return text
     return _HOSTILE.sub("", text.replace("\t", " "))
 
 
 def spoiled(text: str) -> str:
-    """`text` with a mark in place of each of these: in a name they are not left out, or it would be another name."""
+    """`text` with REPLACEMENT for each of these characters: to remove them from a name would make another name."""
     return text if text.isprintable() else _HOSTILE.sub(REPLACEMENT, text.replace("\t", REPLACEMENT))
 
 

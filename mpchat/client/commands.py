@@ -22,11 +22,11 @@ class Command:
 
     usage: str
     help: str
-    obey: Callable[[Model, str], Step | None]  # None: used wrongly
+    run: Callable[[Model, str], Step | None]  # None: used wrongly
     alone: bool = False  # works without a connection
 
 
-def obey(text: str, model: Model) -> Step:
+def execute(text: str, model: Model) -> Step:
     """One typed line. `//` at its beginning says a slash."""
     text = harmless(text)
     if text.startswith("/") and not text.startswith("//"):
@@ -58,7 +58,7 @@ def _command(text: str, model: Model) -> Step:
     if known is None:
         near = difflib.get_close_matches(name, COMMANDS, 1)
         return error(f"no such command: /{name}" + (f" (did you mean /{near[0]}?)" if near else " (see /help)"))
-    return known.obey(model, rest.strip()) or error(f"how to use it: /{name} {known.usage}  {known.help}")
+    return known.run(model, rest.strip()) or error(f"how to use it: /{name} {known.usage}  {known.help}")
 
 
 # Each takes the model and the words behind the command.

@@ -1,6 +1,6 @@
 """One TCP connection to the server: lines out, lines in. It knows nothing of IRC beyond CR LF and bytes.
 
-It waits on its own socket only. When the other end goes, receive() says None; somebody else opens the next one.
+It waits on its own socket only. When the other end goes, receive() says None; conversation.py opens the next one.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Connection:
         except (
             ValueError,
             OverflowError,
-        ):  # its labels are none (IDNA), or it is no text, or holds a NUL: nobody was asked
+        ):  # its labels are none (IDNA), or it is no text, or holds a NUL: before any look-up
             raise OSError("that cannot be a host's name") from None
         return cls(*streams)
 

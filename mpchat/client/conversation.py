@@ -24,7 +24,7 @@ class Screen(Protocol):
     """Where lines go."""
 
     def write(self, text: str, own: bool) -> bool:
-        """Show a line; `own` tells the client's words from the chat's. False: nobody reads any more."""
+        """Show a line; `own` tells the client's words from the chat's. False: the reader has gone."""
 
     def refresh(self) -> None:
         """What the prompt says may have changed."""

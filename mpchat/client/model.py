@@ -82,7 +82,7 @@ class Model:
         return [room.name for room in self.rooms.values() if not room.entered]
 
     def rename(self, old: str, new: str) -> None:
-        """Somebody is called otherwise now; perhaps we are."""
+        """A person, perhaps the user, has another nick now."""
         if self.is_me(old):
             self.nick = new
             if self.mask:
@@ -94,7 +94,7 @@ class Model:
                 room.members[fold(new)] = new
 
     def gone(self, nick: str, name: str = "") -> None:
-        """Somebody left a room, or with no name: all of them."""
+        """A person left a room, or without a name: all of them."""
         for room in self.rooms.values():
             if not name or fold(room.name) == fold(name):
                 room.members.pop(fold(nick), None)

@@ -1,6 +1,6 @@
 """The server's numeric replies in words. Pure.
 
-A numeric it does not know is shown as it came, so no answer is ever lost; only what nobody asked for is left out.
+A numeric it does not know is shown as it came, so no answer is lost; only answers to no question are left out.
 """
 
 from collections.abc import Callable
@@ -44,7 +44,7 @@ class Numerics:
     def __init__(self, model: Model) -> None:
         self.model = model
         self._names: dict[str, list[str]] = {}  # a NAMES answer while it comes in: folded room -> names
-        self._fresh: set[str] = set()  # rooms just entered, whose NAMES nobody asked for
+        self._fresh: set[str] = set()  # rooms just entered, whose NAMES the user did not ask for
         self._rooms = 0  # in a LIST answer so far
         self._table: dict[str, Callable[[list[str]], list[Line]]] = {
             "301": lambda p: [Line(f"{p[0]} is away: {p[1]}")],

@@ -1,4 +1,4 @@
-"""What the command line and the environment asked of the client. Pure data: filled in by cli.py, changed by nobody."""
+"""What the command line and the environment asked of the client. Pure data: filled in by cli.py, and never changed."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
 """Our own words on their way: not yet sent, or sent and not yet echoed. Pure: it is told what time it is.
 
 A line counts as said when the server's echo brings it back. Where the server knows a line by its number, one whose
-echo was lost with the connection is sent again, and said once; elsewhere nobody knows what became of it.
+echo was lost with the connection is sent again, and said once; elsewhere it cannot be known what became of it.
 """
 
 import math
@@ -27,7 +27,7 @@ class Sent:
 
 
 class Outbox:
-    """Lines that nobody has confirmed."""
+    """Lines without an echo."""
 
     def __init__(self) -> None:
         self.unsent: deque[Speech] = deque()

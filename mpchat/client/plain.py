@@ -32,10 +32,10 @@ class Paper:
 
     def __init__(self, terminal: bool) -> None:
         self._terminal = terminal
-        self.problem = ""  # why nothing can be written any more, unless nobody is there who would read it
+        self.problem = ""  # why nothing can be written any more, unless the reader has gone
 
     def write(self, text: str, own: bool) -> bool:
-        """Print at once: whoever reads may be a program."""
+        """Print at once: the reader may be a program."""
         stream = sys.stderr if own and not self._terminal else sys.stdout
         try:
             print(text, flush=True, file=stream)

@@ -224,7 +224,7 @@ class Resuming:
     def _shown(self, question: Question, messages: list[Message]) -> Step:
         lines = [line for message in messages for line in self._view.heard(message)]
         if question.purpose is not Purpose.MISSED:
-            lines = [replace(line, calls=False) for line in lines]  # nobody calls us now
+            lines = [replace(line, calls=False) for line in lines]  # of the past: no bell
         step = note(question.purpose.value.format(question.room)) if lines and not question.headed else Step()
         question.headed = question.headed or bool(lines)
         step.show += lines

@@ -27,7 +27,7 @@ _UNSAID = "not confirmed, so perhaps not delivered"
 class Session:
     """One user's presence on a server, across losses of the connection.
 
-    `run` is of this run of the client: 16 letters and digits nobody else has. `greets`: a little of a room's past is
+    `run` is of this run of the client: 16 random letters and digits. `greets`: a little of a room's past is
     shown to who enters it.
     """
 
@@ -209,7 +209,7 @@ class Session:
         if not self.registered and commands.needs_server(text):
             return error("not connected; words are kept and said later, commands are not")
         step = self._without_noise(text)
-        step.add(self._carry_out(commands.obey(text, self.model), now))
+        step.add(self._carry_out(commands.execute(text, self.model), now))
         return step
 
     def pasted(self, lines: list[str], now: float) -> Step:

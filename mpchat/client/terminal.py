@@ -55,7 +55,7 @@ class Keyboard(Vt100Input):
 
 
 class TypedLines(FileHistory):
-    """The typed lines of earlier days, in a file: nobody stops talking because it cannot be written."""
+    """The typed lines of earlier days, in a file; where it cannot be written, the client goes on without."""
 
     def store_string(self, string: str) -> None:
         with suppress(OSError):
@@ -249,7 +249,7 @@ def _shorten(text: str, columns: int) -> str:
 
 
 def _history(name: str) -> History:
-    """The typed lines of earlier days, in a file nobody else may read; of this run only where that cannot be."""
+    """The typed lines of earlier days, in a file of mode 0600; of this run only where that cannot be."""
     if not name:
         return InMemoryHistory()
     path = Path(name)

@@ -75,7 +75,7 @@ class View:
         private = not is_room(place)
         calls = not own and (private or names_me(self.model.nick, text))
         ends = f"you -> {place}" if own else f"{nick} -> you"
-        # Only what the server tells begins with a star: nobody's "quit (Client quit)" shall look like an event.
+        # Only what the server tells begins with a star: a message "quit (Client quit)" must not look like an event.
         head = f"<{'*' if action else ''}{ends if private else nick}>"
         return Line(text, head, nick, self._place(place), calls=calls)
 

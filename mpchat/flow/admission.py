@@ -1,4 +1,8 @@
-"""Admission: who may connect. Pure: one /64 of IPv6 is one address, as one house is; loopback may always."""
+"""Admission control: which connections are accepted. Pure; times in seconds.
+
+Connections are counted by household: an IPv4 address, or the /64 of an IPv6 address, in which one host may choose any
+address (RFC 4862). Loopback is never limited by household.
+"""
 
 from collections import deque
 from ipaddress import IPv6Address, ip_address
@@ -8,7 +12,7 @@ _RECENT_SECONDS = 60
 
 
 def household(host: str) -> str:
-    """What counts as one address: the address itself, or its /64; "" for loopback, which no limit touches."""
+    """The household of an address: itself, or its /64; "" for loopback. Raises ValueError if it is no address."""
     address = ip_address(host.partition("%")[0])
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
@@ -18,19 +22,20 @@ def household(host: str) -> str:
 
 
 class Admission:
-    """Counts connections: all of them, and those of each household. Time in seconds."""
+    """Counts the open connections of all, and of each household, and each household's new ones."""
 
     def __init__(self, most: int, most_each: int, new_each_minute: int) -> None:
+        """The limits: connections of all, of each household, and new ones of each household within a minute."""
         self._most = most
         self._most_each = most_each
         self._new_each_minute = new_each_minute
         self._open = 0
         self._of: dict[str, int] = {}
-        self._recent: dict[str, int] = {}  # of each household: how many have come in the last minute
-        self._arrivals: deque[tuple[float, str]] = deque()  # those, the oldest first
+        self._recent: dict[str, int] = {}  # of each household: new connections of the last minute
+        self._arrivals: deque[tuple[float, str]] = deque()  # those connections, the oldest first
 
     def refusal(self, host: str, now: float) -> str:
-        """Why this newcomer may not stay, or "" and they are counted."""
+        """Why a new connection is refused; or "", and then it is counted. Raises ValueError if `host` is no address."""
         if self._open >= self._most:
             return FULL
         home = household(host)
@@ -46,14 +51,14 @@ class Admission:
         return ""
 
     def registered(self, host: str) -> None:
-        """One more is in: one whom an acceptor before us has let in, perhaps."""
+        """Count a connection without a limit, as one that an earlier acceptor has accepted. Raises ValueError."""
         self._open += 1
         home = household(host)
         if home:
             self._of[home] = self._of.get(home, 0) + 1
 
     def left(self, host: str) -> None:
-        """One of those that were let in is gone."""
+        """A counted connection has ended."""
         self._open -= 1
         home = household(host)
         if home:
@@ -62,7 +67,7 @@ class Admission:
                 del self._of[home]
 
     def _forget_arrivals(self, until: float) -> None:
-        """Each is forgotten once, when a minute has passed: what that costs is as much as its coming has."""
+        """Each arrival is forgotten once, a minute later: amortised constant time."""
         while self._arrivals and self._arrivals[0][0] <= until:
             _, home = self._arrivals.popleft()
             self._recent[home] -= 1

@@ -1,12 +1,12 @@
-"""Credits: how much may be under way in a queue that has no maxsize. Pure arithmetic, in bytes.
+"""Credit-based flow control: how many bytes may be in flight in a queue that has no maxsize. Pure arithmetic, in bytes.
 
 A Queue(maxsize) counts with a semaphore, and a producer that is killed takes its tokens with it for ever. Credits are
-numbers in the messages: the broker grants, the worker spends, and a new process starts with a full purse.
+numbers in the messages: the broker grants, the worker spends, and a new process starts with a full send window.
 """
 
 
 class SendWindow:
-    """A worker's: what it may still send to the broker. At or below 0 it stops reading sockets.
+    """What a worker may still send to the broker. At or below 0 the worker reads no client's socket.
 
     It takes what it sends from `left`, which may go below 0 by one read.
     """
@@ -19,10 +19,10 @@ class SendWindow:
 
 
 class CreditLedger:
-    """The broker's, about all workers: what to give back, and whether to. Sizes in bytes.
+    """The broker's account of all workers' credit: how much to give back to each, and whether to. Sizes in bytes.
 
-    Credit comes back only while every worker keeps up with its stream. So a worker that lags slows those who send,
-    all the way back to their own TCP windows, instead of filling the memory with what it has not delivered.
+    Credit goes back only while every worker keeps up with its stream. So a worker that lags slows the clients that
+    send, down to their own TCP windows, instead of filling the memory with undelivered items.
     """
 
     def __init__(self, workers: int, lag_limit: int) -> None:
@@ -38,21 +38,22 @@ class CreditLedger:
         return bool(self._late)
 
     def received(self, worker: int, size: int) -> None:
-        """Input from this worker has been applied: its credit is owed."""
+        """Input of this size from this worker has been applied: its credit is owed."""
         if size:
             self._owed[worker] = self._owed.get(worker, 0) + size
 
     def sent(self, worker: int, size: int) -> None:
+        """Items of this size were put to this worker."""
         self._sent[worker] += size
         self._judge(worker)
 
     def applied(self, worker: int, total: int) -> None:
-        """The worker has said how many bytes of its stream it has dealt with in all."""
+        """The worker has applied so many bytes of its stream in all."""
         self._applied[worker] = total
         self._judge(worker)
 
     def reset(self, worker: int) -> None:
-        """It has ended, or begins anew with an open window: what it was sent before holds up no one."""
+        """The worker has ended, or begins with a full send window: what was sent to it before counts no more."""
         self._applied[worker] = self._sent[worker] = 0
         self._owed.pop(worker, None)
         self._judge(worker)
@@ -64,7 +65,7 @@ class CreditLedger:
             self._late.pop(worker, None)
 
     def pay(self) -> dict[int, int]:
-        """What each worker gets back now: all that is owed, or nothing while one lags."""
+        """What each worker gets back now: all that is owed, or nothing while a worker lags."""
         if self._late or not self._owed:
             return {}
         due, self._owed = self._owed, {}

@@ -1,29 +1,35 @@
-"""The broker's outbox for one worker: the numbered items of its stream that a new worker would still need. Pure.
+"""The broker's outbox for one worker: the numbered items of its stream that a successor would need. Pure.
 
     items   1 ....... base | base+1 ......................... last
             folded into    | kept, to be applied again
             what is below  |
 
-A worker tells now and then how far it has come, and what it holds for its clients that their kernel has not taken:
-a checkpoint. Then the items up to there are not needed any more. What they did is folded into what is remembered: who
-is in which group, and of each connection how many bytes were ever put into its output and which of them are unsent.
+A worker's checkpoint says up to which item it has applied the stream, and which output its clients' kernels have not
+taken. The items up to there are then folded into what they have done: the members of each group, and of each connection
+how many bytes were ever put into its output, and which of them are unsent.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from collections.abc import Sequence
+from typing import TypeAlias
 
-Item = tuple[Any, ...]
+from mpchat.messages import ConnectionId, Entry, Group, GroupId, Item, Offset, Resumed
 
-Entry = tuple[
-    int, int, bytes, int
-]  # connection, total of its output, what is new and unsent of it, bytes unsent in all
-Place = tuple[int, int, bytes, bool]  # connection, total of its output, the unsent end of it, is it being closed?
-Group = tuple[int, tuple[int, ...]]  # group, its members
+_FOLDED = ("open", "close", "join", "leave")  # these change more than output, of which a checkpoint's entries tell
+ITEM_BYTES = 32  # what an item weighs besides its text, for the bounds on what may be in flight
 
-_FOLDED = ("open", "close", "join", "leave")  # what more than bytes follows from
-ITEM_BYTES = 32  # what an item weighs besides its text, for the bounds on what may be under way
+# What dump() returns: base, last, the kept items, totals, unsent, closing, groups.
+State: TypeAlias = tuple[
+    int,
+    int,
+    list[list[Item]],
+    dict[ConnectionId, Offset],
+    dict[ConnectionId, bytes],
+    tuple[ConnectionId, ...],
+    list[Group],
+]
 
 
 class Outbox:
@@ -33,19 +39,19 @@ class Outbox:
         self.base = 0  # number of the last item that a checkpoint has covered
         self.last = 0  # number of the last item
         self._kept: deque[list[Item]] = deque()
-        self._totals: dict[int, int] = {}
-        self._unsent: dict[int, bytes] = {}
-        self._closing: set[int] = set()  # only asked whether it contains a number
-        self._groups: dict[int, dict[int, None]] = {}
+        self._totals: dict[ConnectionId, Offset] = {}
+        self._unsent: dict[ConnectionId, bytes] = {}
+        self._closing: set[ConnectionId] = set()  # never iterated over but in dump()
+        self._groups: dict[GroupId, dict[ConnectionId, None]] = {}
         self._entries: list[Entry] = []  # of a checkpoint that has not come whole yet
 
     def add(self, items: list[Item]) -> None:
-        """The next items; the list is kept."""
+        """Append the next items; the list is the outbox's from now on."""
         self._kept.append(items)
         self.last += len(items)
 
     def after(self, position: int) -> list[Item]:
-        """The items behind this one. Raises ValueError if that is not a place in what is kept."""
+        """The items behind this one. Raises ValueError if `position` is not from `base` to `last`."""
         if not self.base <= position <= self.last:
             raise ValueError(f"the stream is kept from {self.base} to {self.last}, not from {position}")
         items: list[Item] = []
@@ -56,10 +62,10 @@ class Outbox:
             at += len(batch)
         return items
 
-    def checkpoint(self, position: int, entries: list[Entry], forgotten: list[int] | None) -> None:
+    def checkpoint(self, position: int, entries: list[Entry], forgotten: list[ConnectionId] | None) -> None:
         """The worker has applied all up to `position`; 0: more of the same checkpoint follows.
 
-        These connections it has forgotten since the last one; None: all but those of the entries.
+        `forgotten`: connections closed since the last checkpoint; None: all but those of the entries.
         """
         self._entries += entries
         if position:
@@ -75,16 +81,16 @@ class Outbox:
             self._entries = []
 
     def abandon(self) -> None:
-        """The worker is gone, and the rest of a checkpoint that it had begun with it."""
+        """The worker has died: the rest of a checkpoint that it had begun will not come."""
         self._entries = []
 
-    def dump(self) -> tuple[Any, ...]:
+    def dump(self) -> State:
         """All of it as plain values, for a snapshot."""
         kept = list(self._kept)
         return self.base, self.last, kept, self._totals, self._unsent, tuple(self._closing), self.groups()
 
     @classmethod
-    def load(cls, state: tuple[Any, ...]) -> Outbox:
+    def load(cls, state: State) -> Outbox:
         """The inverse of dump()."""
         outbox = cls()
         outbox.base, outbox.last, kept, outbox._totals, outbox._unsent, closing, groups = state
@@ -92,8 +98,8 @@ class Outbox:
         outbox._groups = {group: dict.fromkeys(members) for group, members in groups}
         return outbox
 
-    def places(self) -> list[Place]:
-        """Every connection, as the item `base` left it."""
+    def places(self) -> list[Resumed]:
+        """Every connection, as it was when the item `base` had been applied."""
         return [
             (connection, total, self._unsent.get(connection, b""), connection in self._closing)
             for connection, total in self._totals.items()
@@ -102,9 +108,9 @@ class Outbox:
     def groups(self) -> list[Group]:
         return [(group, tuple(members)) for group, members in self._groups.items()]
 
-    def _remember(self, connection: int, total: int, fresh: bytes, unsent: int) -> None:
+    def _remember(self, connection: ConnectionId, total: int, fresh: bytes, unsent: int) -> None:
         if connection not in self._totals:
-            return  # it was forgotten in the same breath
+            return  # it was forgotten by the same checkpoint
         self._totals[connection] = total
         if unsent:
             whole = self._unsent.get(connection, b"") + fresh
@@ -141,6 +147,6 @@ class Outbox:
                     del self._groups[group]
 
 
-def weight(items: list[Item]) -> int:
-    """What these items count, in bytes, for the bounds on what may be under way."""
-    return ITEM_BYTES * len(items) + sum([len(item[2]) for item in items if item[0] in ("cast", "send")])
+def weight(items: Sequence[Item]) -> int:
+    """What these items count, in bytes, for the bounds on what may be in flight."""
+    return ITEM_BYTES * len(items) + sum([len(item[2]) for item in items if item[0] == "cast" or item[0] == "send"])

@@ -1,1 +1,1 @@
-"""How two processes touch: queues, passed file descriptors, signals, a shared status board. It knows no chat."""
+"""Inter-process communication: queues, links that pass descriptors, the scoreboard. Nothing here knows the chat."""

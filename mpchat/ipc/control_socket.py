@@ -1,6 +1,6 @@
-"""The control socket: a Unix socket, for the same user only, that answers who is who in a running server.
+"""The control socket: a Unix socket, for the same user only, that tells the state of a running server.
 
-Connecting is the question; the answer is one JSON object, then the end of file. Nothing is read from whoever asks.
+To connect is to ask; the answer is one JSON object, then the end of file. Nothing is ever read from the client.
 """
 
 import contextlib
@@ -18,7 +18,10 @@ _ANSWER_SECONDS = 5.0
 
 
 def runtime_folder(configured: str) -> Path:
-    """The folder of control sockets: 0700 and the user's own, else OSError. `configured` is XDG_RUNTIME_DIR or ""."""
+    """The folder of the control sockets, made if need be. `configured` is XDG_RUNTIME_DIR, or "" for one in /tmp.
+
+    Raises OSError, also if it is not the user's own with mode 0700.
+    """
     folder = Path(configured, "mpchat") if configured else Path(tempfile.gettempdir(), f"mpchat-{os.getuid()}")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     about = folder.lstat()
@@ -28,7 +31,7 @@ def runtime_folder(configured: str) -> Path:
 
 
 class ControlSocket:
-    """The server's end."""
+    """The server's end. Raises OSError, also if another server answers on this path."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -43,7 +46,7 @@ class ControlSocket:
         self._sock.setblocking(False)
 
     def _bind(self) -> None:
-        # The folder is 0700; the mask closes the moment between bind() and chmod() all the same.
+        # bind(2) makes the file with the mode that umask leaves; the folder is 0700 all the same.
         mask = os.umask(0o177)
         try:
             self._sock.bind(str(self.path))
@@ -60,10 +63,10 @@ class ControlSocket:
     def fileno(self) -> int:
         return self._sock.fileno()
 
-    def answer(self, status: dict[str, Any]) -> bool:
-        """Answer whoever is waiting. The answer is far below the socket's buffer, so this cannot block.
+    def answer(self, status: dict[str, object]) -> bool:
+        """Answer the next client. The answer is far smaller than the socket's buffer, so this cannot block.
 
-        False: they go on waiting, and this socket stays readable, because there is no descriptor left for another.
+        False: no descriptor is free for it; the client waits, and this socket stays readable.
         """
         try:
             client, _ = self._sock.accept()
@@ -72,7 +75,7 @@ class ControlSocket:
         with client:
             if peer_uid(client) in (None, os.getuid(), 0):
                 client.setblocking(False)
-                with contextlib.suppress(OSError):  # gone again
+                with contextlib.suppress(OSError):  # the client has left
                     client.sendall(json.dumps(status).encode())
         return True
 
@@ -83,7 +86,7 @@ class ControlSocket:
 
 
 def peer_uid(sock: socket.socket) -> int | None:
-    """Who is at the other end (SO_PEERCRED, unix(7)), or None where the system does not say."""
+    """The user id of the other end (SO_PEERCRED, unix(7)), or None where the system does not tell it."""
     if not hasattr(socket, "SO_PEERCRED"):
         return None
     _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
@@ -96,7 +99,7 @@ def _answers(path: Path) -> bool:
 
 
 def ask(path: Path) -> dict[str, Any]:
-    """What the server behind this control socket says. Raises OSError where there is none."""
+    """The answer of the server behind this control socket. Raises OSError where there is no server."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(_ANSWER_SECONDS)
         sock.connect(str(path))

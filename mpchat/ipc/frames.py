@@ -1,7 +1,7 @@
-"""Frames: tuples, numbers, text and bytes as a pickle of bounded length, and nothing else.
+"""Frames: tuples, lists, dicts, numbers, text and bytes, as a pickle of bounded length.
 
-pickle can be told to run any code, so the reader refuses every class and function, and a worker that was taken over by
-hostile bytes cannot take over the broker.
+A pickle can name any function to be called (pickle's own warning), so the reader refuses every class and function: a
+worker that hostile bytes have taken over cannot take over the broker.
 """
 
 import io
@@ -11,14 +11,14 @@ from typing import Any
 
 from mpchat.messages import BadFrame
 
-FRAME_BYTES = 64 << 20  # far above any batch (credits end at a few MiB); a length beyond it is nonsense
+FRAME_BYTES = 64 << 20  # far above any batch (credits end at a few MiB); a length beyond it is no frame's
 
-LOOK_SECONDS = 0.5  # between two looks at what has not come whole
+LOOK_SECONDS = 0.5  # between two looks at unfinished frames
 
 _LENGTH = struct.Struct("!I")
 
-# What unpickling raises at bytes that no pickler wrote: whatever the opcode at hand stumbles over (pickle.Unpickler
-# promises no list). Fuzzed in tests/ipc/test_frames.py.
+# What unpickling raises at bytes that no pickler wrote (pickle.Unpickler promises no list). Fuzzed in
+# tests/ipc/test_frames.py.
 _NO_PICKLE = (
     pickle.UnpicklingError,
     EOFError,
@@ -36,9 +36,9 @@ _NO_PICKLE = (
 
 
 class Progress:
-    """Of a stream of frames. What looks like the beginning of a large one may be nonsense, of which no rest ever comes.
+    """Finds a stream whose frame does not end: four wrong bytes can announce a large frame that never comes.
 
-    It counts looks, not time: if all processes have been stopped meanwhile (Ctrl-Z), nobody has waited.
+    It counts looks, not time: while all processes were stopped (Ctrl-Z), no time-out must expire.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Progress:
         self._looks = 0
 
     def look(self, frames: int, is_torn: bool, most: int) -> None:
-        """To be called every LOOK_SECONDS: so many frames have come, and part of another one if `is_torn`.
+        """To be called every LOOK_SECONDS with the number of whole frames so far, and whether part of another is there.
 
         Raises BadFrame at the look number `most` at the same part; 0: never.
         """
@@ -57,9 +57,9 @@ class Progress:
 
 
 def most_looks(hang_limit: float) -> int:
-    """How many looks may find the same frame unfinished, where a process may hang for so many seconds; 0: any number.
+    """How many looks may find the same frame unfinished: twice the hang limit (s); 0: any number.
 
-    Twice as long: a writer that was stopped in the middle of a frame hangs, and is killed for that.
+    Twice, so that a writer that was stopped in the middle of a frame is killed first, for hanging.
     """
     return int(2 * hang_limit / LOOK_SECONDS)
 
@@ -70,30 +70,31 @@ class _Plain(pickle.Unpickler):
 
 
 def load(data: bytes | memoryview) -> Any:
-    """The object in one pickle. Raises BadFrame if it is none, or names a class or a function."""
+    """The object in one pickle, of any type. Raises BadFrame if it is no pickle, or names a class or a function."""
     try:
         return _Plain(io.BytesIO(data)).load()
     except _NO_PICKLE as error:
         raise BadFrame(f"no pickle: {error!r}") from error
 
 
-def pack(message: Any) -> bytes:
-    """One frame with its length in front, for a stream socket."""
+def pack(message: object) -> bytes:
+    """One frame with its length (4 bytes) in front, for a stream socket."""
     body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
     return _LENGTH.pack(len(body)) + body
 
 
 def missing(stream: bytearray) -> int:
-    """How many bytes the first frame of this stream lacks, as far as what is there tells; 0: unpack() has to do."""
+    """How many bytes must be read at least before the first frame is whole; 0: it is, or unpack() will refuse it."""
     if len(stream) < _LENGTH.size:
         return _LENGTH.size - len(stream)
     (length,) = _LENGTH.unpack_from(stream)
     return max(0, _LENGTH.size + length - len(stream)) if length <= FRAME_BYTES else 0
 
 
-def unpack(stream: bytearray) -> list[Any]:
-    """Take the whole frames off the front of what was read so far. Raises BadFrame."""
-    messages, at = [], 0
+def unpack(stream: bytearray) -> list[object]:
+    """Take the whole frames off the front of `stream`. Raises BadFrame."""
+    messages: list[object] = []
+    at = 0
     while len(stream) - at >= _LENGTH.size:
         (length,) = _LENGTH.unpack_from(stream, at)
         if length > FRAME_BYTES:

@@ -1,7 +1,7 @@
-"""multiprocessing's own process: the resource tracker, which removes semaphores' names should all of us be killed.
+"""multiprocessing's resource tracker: a process that removes the semaphores' names if the whole server is killed.
 
-multiprocessing starts one with the first queue or child, and says nothing of it. This file is all that leans on how it
-is kept (the private fields of resource_tracker._resource_tracker); tests/ipc/test_resource_tracker.py holds for each
+multiprocessing starts it with the first queue or child; its death is harmless, and another is started. Only this module
+uses the private fields of resource_tracker._resource_tracker; tests/ipc/test_resource_tracker.py checks them on each
 CPython from 3.10 to 3.14 that the machine has.
 """
 
@@ -12,19 +12,19 @@ import signal
 import warnings
 from multiprocessing import resource_tracker
 
-# Its death is harmless. multiprocessing warns of it whenever it notices, which is not only in ensure_running(): with
-# PYTHONWARNINGS=error the warning would end the server.
+# multiprocessing warns of its death wherever it notices it, not only in ensure_running(): with PYTHONWARNINGS=error the
+# warning would end the server.
 warnings.filterwarnings("ignore", "resource_tracker: process died unexpectedly", UserWarning)
 
 _END_SECONDS = 1.0  # it only has to remove a few names
 
 
 def ensure_running() -> None:
-    """Start it, or another where it has died. Raises OSError where nothing can be started.
+    """Start it, or another if it has died. Raises OSError if no process can be started.
 
-    To be called before each queue and child is made: multiprocessing writes to it without looking, a few hundred bytes
-    for a queue. A tracker that is stopped (SIGSTOP) does not read them, and in the end would stop us too: another takes
-    its place while there is room for them.
+    To be called before each queue and child is made: multiprocessing writes a few hundred bytes for each into the
+    tracker's pipe, and blocks when that is full. So a tracker that does not read (SIGSTOP) is replaced while there is
+    room.
     """
     fd, child = resource_tracker._resource_tracker._fd, pid()  # type: ignore[attr-defined]
     if fd is not None and child is not None and not _has_room(fd):
@@ -48,10 +48,10 @@ def pid() -> int | None:
 
 
 def stop() -> None:
-    """End it, and wait for that: where process 1 waits for nobody (a container), it would be a zombie for ever.
+    """End it, and reap it: in a container whose process 1 reaps no orphans it would stay a zombie.
 
-    To be called when all children have ended, each of which keeps it alive, and all queues are gone, each of which
-    would start another one to say so.
+    To be called when all children have ended, since each keeps it alive, and all queues are deleted, since a queue that
+    goes would start another tracker.
     """
     tracker = resource_tracker._resource_tracker
     fd, tracker._fd = tracker._fd, None  # type: ignore[attr-defined]
@@ -67,7 +67,7 @@ def stop() -> None:
 
 
 def _has_ended(child: int, within: float) -> bool:
-    """Whether a process that nobody has reaped ends in so many seconds."""
+    """Whether a child that has not been reaped ends within so many seconds."""
     if not hasattr(os, "pidfd_open"):
         return True  # macOS: waitpid() waits
     try:

@@ -1,9 +1,9 @@
-"""The board: one row of counters for each process, in memory that all of them map. Each writes its own row.
+"""The scoreboard: one row of counters for each process, in shared memory. Each process writes its own row only.
 
-Reading it costs its owner nothing, and a row outlives its process: a dead one's last numbers can be read until the
-supervisor writes the row anew, for the one that takes its place.
+A reader costs the writer nothing, and a row outlives its process: its last numbers can be read until the supervisor
+clears the row for the successor.
 It is a memfd (memfd_create(2)), not a file: in a full /tmp the first write to a mapped file is a SIGBUS. Nor is it
-shared_memory: that unlinks a segment when a mere reader exits (CPython before 3.13).
+multiprocessing's shared_memory: that unlinks a segment when a mere reader exits (CPython before 3.13).
 """
 
 import mmap
@@ -11,10 +11,10 @@ import os
 import time
 from array import array
 from multiprocessing.reduction import DupFd
-from typing import Any
+from typing import Protocol
 
-# position: for the recorder, how far in the journal the disk has what it stored; for a broker, the place of the record
-# it replays.
+# position: of the recorder, the journal position up to which the disk has the history; of a broker, the number of the
+# record that it replays.
 COUNTERS = ("clients", "records", "items", "deliveries", "sends", "bytes_out", "turns", "position")
 ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, SPARE_ROW, FIRST_WORKER_ROW = range(5)
 # Of a row: whether its process waits for the disk (1), when it last turned (monotonic ns), and the counters.
@@ -30,12 +30,17 @@ def row_of(role: str) -> int:
     return {"acceptor": ACCEPTOR_ROW, "broker": BROKER_ROW, "recorder": RECORDER_ROW, "spare": SPARE_ROW}[role]
 
 
-class Scoreboard:
-    """Rows by number. Made by the supervisor; the others get its file descriptor.
+class Passed(Protocol):
+    """What DupFd() leaves in a pickle: the receiver's number for the descriptor."""
 
-    A row is read while its process writes it, so each cell is written at once, as a number of the machine's own. Not by
-    struct.pack_into(): that fills its place with zeros first, and one look in two hundred then found a process that had
-    not turned since the machine was started.
+    def detach(self) -> int: ...
+
+
+class Scoreboard:
+    """Rows by number. The supervisor makes it; its children get the file descriptor.
+
+    A row is read while its process writes it, so each cell is written by one store of a native integer. Not by
+    struct.pack_into(), which writes zeros first: one read in two hundred then found a last beat of 0.
     """
 
     def __init__(self, fd: int, rows: int) -> None:
@@ -43,8 +48,8 @@ class Scoreboard:
         self._rows = rows
         self._cells = memoryview(mmap.mmap(fd, rows * _CELLS * _CELL_BYTES)).cast("q")
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """As an argument of a process that is being spawned, the file descriptor itself goes along."""
+    def __reduce__(self) -> tuple[object, ...]:
+        """As an argument of a child that is being spawned, the file descriptor goes along."""
         return _map_again, (DupFd(self._fd), self._rows)
 
     @classmethod
@@ -54,7 +59,7 @@ class Scoreboard:
         return cls(fd, rows)
 
     def begin(self, row: int) -> None:
-        """For the supervisor: a new process has this row, turns now, and has counted nothing."""
+        """Clear the row for a new process, with its first beat. Only the supervisor may call this."""
         self._cells[row * _CELLS + _DISK] = 0
         self.write(row)
 
@@ -70,7 +75,7 @@ class Scoreboard:
         turns: int = 0,
         position: int = 0,
     ) -> None:
-        """All counters of a row, in the order of COUNTERS. The time goes with them: so its process is alive."""
+        """Set all counters of a row, in the order of COUNTERS, and the beat."""
         now = time.monotonic_ns()
         values = array("q", (now, clients, records, items, deliveries, sends, bytes_out, turns, position))
         self._cells[row * _CELLS + _BEAT : (row + 1) * _CELLS] = values
@@ -79,15 +84,15 @@ class Scoreboard:
         return dict(zip(COUNTERS, self._cells[row * _CELLS + _COUNTED : (row + 1) * _CELLS], strict=True))
 
     def beat(self, row: int) -> None:
-        """The row's process turns now. (The supervisor also says so of one that could not turn yet.)"""
+        """The row's process turns its loop now. (The supervisor calls it for one that was not to be judged.)"""
         self._cells[row * _CELLS + _BEAT] = time.monotonic_ns()
 
     def last_beat(self, row: int) -> float:
-        """When the row's process last turned, in monotonic seconds."""
+        """When the row's process last turned its loop, in monotonic seconds."""
         return self._cells[row * _CELLS + _BEAT] / 1e9
 
     def waiting_for_the_disk(self, row: int) -> "DiskWait":
-        """Around a call that may wait for the disk (fdatasync(2), a large read): such a process does not hang."""
+        """A context for a call that may wait for the disk (fdatasync(2), a large read), which is no hang."""
         return DiskWait(self._cells, row * _CELLS)
 
     def waits_for_the_disk(self, row: int) -> bool:
@@ -95,7 +100,7 @@ class Scoreboard:
 
 
 class DiskWait:
-    """With it, the process says that it may be waiting for the disk; behind it, that it turns. It can be used again."""
+    """On entry the row says that its process may be waiting for the disk; on exit, a beat. It can be used again."""
 
     def __init__(self, cells: memoryview, row_at: int) -> None:
         self._cells, self._disk_at, self._beat_at = cells, row_at + _DISK, row_at + _BEAT
@@ -109,14 +114,14 @@ class DiskWait:
 
 
 def _memory() -> int:
-    """A new open file that is nowhere but in memory, or where the system has no such thing (macOS), without a name."""
+    """A new file in memory, or where the system has no memfd (macOS), one without a name; the caller's to close."""
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("mpchat-board", os.MFD_CLOEXEC)
+        return os.memfd_create("mpchat-scoreboard", os.MFD_CLOEXEC)
     import tempfile
 
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 
 
-def _map_again(fd: Any, rows: int) -> Scoreboard:
+def _map_again(fd: Passed, rows: int) -> Scoreboard:
     return Scoreboard(fd.detach(), rows)

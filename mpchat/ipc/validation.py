@@ -1,19 +1,18 @@
-"""What a process takes from another that is not its parent: messages of the right shape, or UnknownMessage.
+"""Validation of what a process reads from a peer, which is not its parent: the types of messages.py, or UnknownMessage.
 
-Such a peer may have been taken over by hostile bytes, or have a bug. It is reported to the supervisor, which ends it;
-whoever has read the message goes on. The checks of what comes with each line are written for speed: the broker's of a
-record takes 50 ns, half a percent of what a line costs it.
+A peer may have a bug, or have been taken over by hostile bytes. The reader reports it to the supervisor, which replaces
+it; the reader goes on. The checks of what comes with each line are written for speed: the broker's check of a record
+takes 50 ns, half a percent of what a line costs.
 """
 
-from collections.abc import Container
-from typing import Any
+from collections.abc import Container, Sequence
 
 from mpchat.messages import Entry, Item, Record, UnknownMessage
 
 Types = tuple[type, ...]
 
-_INPUT = {"line": bytes, "part": bytes, "overlong": bool, "rest": bool}  # a record's last value; all are of 4
-_RECORDS: dict[str, Types] = {  # those that a worker sends besides
+_INPUT = {"line": bytes, "part": bytes, "overlong": bool, "rest": bool}  # the last value of these records, all of 4
+_RECORDS: dict[str, Types] = {  # the other records of a worker
     "open": (str, int, int, str, str),
     "gone": (str, int, str),
     "silent": (str, int),
@@ -32,14 +31,14 @@ _ITEMS: dict[str, Types] = {
     "end": (str,),
 }
 _ENTRY: Types = (int, int, bytes, int)
-_PLACE: Types = (int, int, bytes, bool)
-_INPUT_PLACE: Types = (int, int, int, bool)
+_RESUMED: Types = (int, int, bytes, bool)
+_INPUT_STATE: Types = (int, int, int, bool)
 _DRAIN: Types = (int, int)
 _ROW: Types = (int, int, str, str, str, str)  # and the offset from UTC, or None
 
 
 def check_records(worker: int, dialects: Container[str], records: list[Record]) -> None:
-    """Records that this worker may send, of connections that speak one of these dialects."""
+    """Raises UnknownMessage at a record that this worker may not send, or of a dialect that is none of these."""
     types = _INPUT
     try:
         for record in records:
@@ -52,12 +51,12 @@ def check_records(worker: int, dialects: Container[str], records: list[Record]) 
             ):
                 continue
             raise UnknownMessage(record)
-    except (KeyError, TypeError) as error:  # of a kind that nothing has, or that is no text
+    except (KeyError, TypeError) as error:  # an unknown word, or one that is no text
         raise UnknownMessage(record) from error
 
 
-def check_checkpoint(last: int, position: int, entries: list[Entry], forgotten: list[int] | None) -> None:
-    """A checkpoint at a place in a stream whose last item is `last`."""
+def check_checkpoint(last: int, position: int, entries: list[Entry], forgotten: Sequence[int] | None) -> None:
+    """Raises UnknownMessage at what is no checkpoint of a stream whose last item is `last`."""
     for entry in entries:
         if _types(entry) != _ENTRY:
             raise UnknownMessage(entry)
@@ -73,34 +72,39 @@ def are_items(items: list[Item]) -> bool:
     )
 
 
-def check_state(places: list[Any], groups: list[Any]) -> None:
-    for place in places:
-        if _types(place) != _PLACE:
-            raise UnknownMessage(place)
+def check_state(resumed: Sequence[object], groups: Sequence[object]) -> None:
+    """Raises UnknownMessage at what is no Resumed or no Group."""
+    for each in resumed:
+        if _types(each) != _RESUMED:
+            raise UnknownMessage(each)
     for group in groups:
-        if _types(group) != (int, tuple) or not all(member.__class__ is int for member in group[1]):
-            raise UnknownMessage(group)
+        match group:
+            case (_, tuple() as members) if _types(group) == (int, tuple) and set(_types(members)) <= {int}:
+                pass
+            case _:
+                raise UnknownMessage(group)
 
 
-def check_inputs(inputs: list[Any], drains: list[Any]) -> None:
-    for places, types in ((inputs, _INPUT_PLACE), (drains, _DRAIN)):
-        for place in places:
-            if _types(place) != types:
-                raise UnknownMessage(place)
+def check_inputs(inputs: Sequence[object], drains: Sequence[object]) -> None:
+    """Raises UnknownMessage at what is no Input, or no connection and number."""
+    for values, types in ((inputs, _INPUT_STATE), (drains, _DRAIN)):
+        for value in values:
+            if _types(value) != types:
+                raise UnknownMessage(value)
 
 
-def check_rows(rows: list[Any]) -> None:
-    """Rows of the history: see core/machine.py."""
+def check_rows(rows: Sequence[object]) -> None:
+    """Raises UnknownMessage at what is no Row."""
     for row in rows:
         *values, offset = _types(row) or (None,)
         if tuple(values) != _ROW or offset not in (int, type(None)):
             raise UnknownMessage(row)
 
 
-def _has_types(message: Any, of: dict[str, Types]) -> bool:
+def _has_types(message: tuple[object, ...], of: dict[str, Types]) -> bool:
     types = _types(message)
-    return types[:1] == (str,) and of.get(message[0]) == types
+    return types[:1] == (str,) and of.get(str(message[0])) == types
 
 
-def _types(message: Any) -> Types:
-    return tuple(map(type, message)) if message.__class__ is tuple else ()
+def _types(message: object) -> Types:
+    return tuple(map(type, message)) if isinstance(message, tuple) else ()

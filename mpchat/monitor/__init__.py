@@ -1,1 +1,1 @@
-"""Looking at a running server from outside."""
+"""Tools that look at a running server from outside."""

@@ -1,4 +1,4 @@
-"""mpchat ps: who is who in a running server. psutil adds what the kernel knows of each process."""
+"""mpchat ps: the processes of a running server by role, with their counters. psutil adds CPU, memory, descriptors."""
 
 import json
 from typing import Any
@@ -39,7 +39,7 @@ def _aligned(line: tuple[str, ...], widths: list[int]) -> list[str]:
 def _measured(row: dict[str, Any]) -> dict[str, Any]:
     """CPU time so far (user + system, s), memory (MiB; shared pages divided by those who share them), open fds."""
     if row["pid"] is None:
-        return {}  # nobody has this role now
+        return {}  # the role is vacant
     try:
         import psutil
     except ImportError:
@@ -47,12 +47,12 @@ def _measured(row: dict[str, Any]) -> dict[str, Any]:
     try:
         process = psutil.Process(row["pid"])
         times = process.cpu_times()
-        recovery = process.memory_full_info()
-        size = getattr(recovery, "pss", recovery.rss)
+        memory = process.memory_full_info()
+        size = getattr(memory, "pss", memory.rss)
         return {
             "cpu_seconds": round(times.user + times.system, 2),
             "pss_mib": round(size / (1 << 20), 1),
             "fds": process.num_fds(),
         }
     except psutil.Error:
-        return {}  # it has ended since
+        return {}  # the process has ended meanwhile

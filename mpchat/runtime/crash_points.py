@@ -1,8 +1,8 @@
 """Crash points: named steps between two system calls, at which a test has the process kill itself.
 
-MPCHAT_CRASH names a file for orders, "STEP|COUNT": the process that reaches STEP for its COUNT-th time removes the file
-and is gone, as if by kill -9; without a file nobody dies of it (tests/system/test_crash_points.py). MPCHAT_POISON is a
-text that kills each broker which is about to apply a line that has it: a stand-in for a bug (test_poison.py).
+MPCHAT_CRASH names a file with an order, "STEP|COUNT": the first process that reaches STEP for its COUNT-th time removes
+the file and kills itself (SIGKILL); without the file nothing happens (tests/system/test_crash_points.py). MPCHAT_POISON
+is a text that kills each broker that is about to apply a record with it, as a bug would (test_poison.py).
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import TypeVar
 from mpchat.messages import Record
 
 STEPS = (
-    "acceptor: accepted",  # a client that nobody else has heard of: the one known hole
+    "acceptor: accepted",  # a client of which no other process knows: the one known hole
     "acceptor: passed on",
     "acceptor: synced",
     "worker: took a client",
@@ -47,13 +47,13 @@ Thing = TypeVar("Thing")
 
 _orders = os.environ.get("MPCHAT_CRASH", "")
 _poison = os.environ.get("MPCHAT_POISON", "").encode()
-_reached: dict[str, int] = {}  # how often, by order
+_reached: dict[str, int] = {}  # by order: how often this process has reached its step
 
 
 def crash_point(step: str) -> None:
-    """Here the process may be killed."""
+    """Kill this process if that is ordered for this step, which is one of STEPS."""
     if _orders:
-        _follow_order(step)
+        _kill_if_ordered(step)
 
 
 def between(things: Iterable[Thing], step: str) -> Iterable[Thing]:
@@ -64,10 +64,10 @@ def between(things: Iterable[Thing], step: str) -> Iterable[Thing]:
 def _with_crash_points(things: Iterable[Thing], step: str) -> Iterator[Thing]:
     for thing in things:
         yield thing
-        _follow_order(step)
+        _kill_if_ordered(step)
 
 
-def _follow_order(step: str) -> None:
+def _kill_if_ordered(step: str) -> None:
     try:
         with open(_orders) as file:
             order = file.read()
@@ -81,12 +81,12 @@ def _follow_order(step: str) -> None:
         try:
             os.unlink(_orders)
         except FileNotFoundError:
-            return  # another process was faster: one dies of an order
+            return  # another process was faster: one order kills one process
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def with_poison(records: Iterable[Record]) -> Iterable[Record]:
-    """The same records, or in a test some of which one is not survived."""
+    """The same records; in a test of poison, the process is killed at one of them."""
     return _deadly(records) if _poison else records
 
 

@@ -10,7 +10,7 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 120, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3, "TCP_U
 
 
 class CannotListen(Exception):
-    """Its text says where, and why not."""
+    """The text names address and port, and the reason."""
 
 
 def listen(settings: Settings, port: int) -> socket.socket:
@@ -20,7 +20,7 @@ def listen(settings: Settings, port: int) -> socket.socket:
         return _listen(settings, port)
     except OSError as error:
         raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-    except (ValueError, OverflowError) as error:  # no text, a NUL in it, labels that are none (IDNA): nobody was asked
+    except (ValueError, OverflowError) as error:  # undecodable, a NUL, labels that IDNA refuses: before any look-up
         raise CannotListen(f"cannot listen on {host}:{port}: that cannot be a host's name") from error
 
 
@@ -45,9 +45,9 @@ def _listen(settings: Settings, port: int) -> socket.socket:
 
 
 def prepare(sock: socket.socket, keepalive: bool, settings: Settings) -> None:
-    """Set up an accepted socket. Non-blocking is the open file's property: whoever gets the descriptor has it too.
+    """Set up an accepted socket. O_NONBLOCK belongs to the open file description: a passed descriptor keeps it.
 
-    `keepalive`: TCP itself must find out that a peer is gone, because nothing else will.
+    `keepalive`: TCP itself must find out that the client is unreachable, because nothing else will.
     """
     sock.setblocking(False)
     # Nagle would hold a line back until the one before is acknowledged: eight times slower under load.
@@ -61,11 +61,11 @@ def prepare(sock: socket.socket, keepalive: bool, settings: Settings) -> None:
 
 
 def turn_away(sock: socket.socket, words: bytes) -> None:
-    """A word to somebody who does not stay; one send, and no waiting for it. The socket is closed."""
+    """Send `words` to a client that is refused, as far as one send takes them, and close the socket."""
     sock.setblocking(False)
     try:
         sock.send(words)
         sock.shutdown(socket.SHUT_WR)
     except OSError:
-        pass  # they did not wait for it
+        pass  # the client has left already
     sock.close()

@@ -1,7 +1,7 @@
-"""The log: one event a line on standard error, in one write(), so that lines of several processes never mix.
+"""The log: one event is one line on standard error, in one write(), so that lines of several processes never mix.
 
-To log never waits and never fails: what standard error does not take is dropped and counted, and when it takes lines
-again one of them says how many are missing. A line ends with its line feed, and has at most PIPE_BUF bytes (pipe(7)).
+Logging never waits and never raises: lines that standard error does not take are dropped and counted, and when it takes
+lines again one of them says how many are missing. A line has at most PIPE_BUF bytes (pipe(7)), its line feed included.
 """
 
 import bisect
@@ -10,18 +10,17 @@ import math
 import os
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from mpchat.runtime.standard_streams import LINE_BYTES, Output, output
 
 LEVELS = ("debug", "info", "warning", "error")
 _CUT = "..."
 
-Facts = dict[str, Any]
+Facts = dict[str, object]
 
 
 class Log:
-    """Of one process. `role` is its name in the tree; `out` is standard error, except in tests."""
+    """Of one process. `role` is the one in `mpchat ps`; `out` is standard error, except in tests."""
 
     def __init__(self, role: str, level: str, as_json: bool, out: Output | None = None) -> None:
         self._role = role
@@ -30,20 +29,20 @@ class Log:
         self._out = out or output(2)
         self.dropped = 0  # lines, since the last one that was written
 
-    def debug(self, event: str, **facts: Any) -> None:
+    def debug(self, event: str, **facts: object) -> None:
         self._log("debug", event, facts)
 
-    def info(self, event: str, **facts: Any) -> None:
+    def info(self, event: str, **facts: object) -> None:
         self._log("info", event, facts)
 
-    def warning(self, event: str, **facts: Any) -> None:
+    def warning(self, event: str, **facts: object) -> None:
         self._log("warning", event, facts)
 
-    def error(self, event: str, **facts: Any) -> None:
+    def error(self, event: str, **facts: object) -> None:
         self._log("error", event, facts)
 
     def catch_up(self) -> None:
-        """Say how many lines were dropped, if standard error takes lines again. For a loop to call where `dropped`."""
+        """Log how many lines were dropped, if standard error takes lines again. To be called in each turn of a loop."""
         if self.dropped and self._put("warning", f"{self.dropped} log lines dropped", {}):
             self.dropped = 0
 
@@ -60,8 +59,8 @@ class Log:
         return self._out.put(_fitted(self._write_line, head, {name: _plain(value) for name, value in facts.items()}))
 
 
-def _plain(value: Any) -> Any:
-    """What both forms can show, and a reader can read again: JSON has no NaN, and UTF-8 no surrogates."""
+def _plain(value: object) -> object:
+    """A value that both formats can write: JSON has no NaN, and UTF-8 no surrogates."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -72,7 +71,7 @@ def _plain(value: Any) -> Any:
 
 
 def _fitted(write_line: Callable[[Facts, Facts], bytes], head: Facts, facts: Facts) -> bytes:
-    """The line; if it would be too long, with its longest values cut, all to the same number of characters."""
+    """The line; if it is longer than LINE_BYTES, with the longest values cut, all to the same number of characters."""
     line = write_line(head, facts)
     if len(line) <= LINE_BYTES:
         return line
@@ -80,11 +79,12 @@ def _fitted(write_line: Callable[[Facts, Facts], bytes], head: Facts, facts: Fac
     def excess(length: int) -> int:
         return len(write_line(head, _cut(facts, length))) - LINE_BYTES
 
-    # The greatest length that fits: they all fit up to some length, and none does beyond it.
+    # The greatest length that fits: the size of the line grows with it.
     length = bisect.bisect_right(range(LINE_BYTES), 0, key=excess) - 1
     if length >= 0:
         return write_line(head, _cut(facts, length))
-    return write_line({**head, "event": head["event"][: LINE_BYTES // 16]}, {})  # a character takes 12 bytes at most
+    event = str(head["event"])[: LINE_BYTES // 16]  # a character takes 12 bytes at most
+    return write_line({**head, "event": event}, {})
 
 
 def _cut(facts: Facts, length: int) -> Facts:
@@ -95,12 +95,12 @@ def _cut(facts: Facts, length: int) -> Facts:
 
 
 def _json(head: Facts, facts: Facts) -> bytes:
-    # A fact may have the name of something in the head: the role of one that has died is not that of who says so.
+    # A fact may have a name of the head's: the role of a process that has died, in a line of the supervisor's.
     named = {f"its_{name}" if name in head else name: value for name, value in facts.items()}
     return json.dumps({**head, **named}).encode() + b"\n"
 
 
 def _text(head: Facts, facts: Facts) -> bytes:
-    # What users sent is quoted: a nickname must not be able to forge a line or to move a cursor.
+    # Text from users is quoted: a nickname must not be able to forge a line or to move a cursor.
     words = [f"{name}={ascii(value) if isinstance(value, str) else value}" for name, value in facts.items()]
     return " ".join([*(str(value) for value in head.values()), *words]).encode() + b"\n"

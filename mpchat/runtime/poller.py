@@ -20,17 +20,17 @@ class Source(Protocol):
 
 
 class Stream(Source, Protocol):
-    """A client's socket. The poller sets `urgent` when the kernel has told of urgent data; it stays set."""
+    """A client's socket. The poller sets `urgent` when the kernel reports urgent data; it stays set."""
 
     urgent: bool
 
 
-Event = tuple[Source, bool, bool, bool]  # what, readable (or at its end), writable, the other side has hung up
+Event = tuple[Source, bool, bool, bool]  # the source, readable (or at its end), writable, the peer has closed
 
 _UNREAD_MOST = 8192  # SO_RCVLOWAT is clamped to half the receive buffer: with more unread, wait for it to be taken
 
-# What the kernel tells of a TCP connection begins with its state. In these the other side has closed: CLOSE_WAIT,
-# CLOSING, LAST_ACK, TIME_WAIT, CLOSED (Linux numbers them otherwise than the BSDs and macOS).
+# The first byte of tcp_info is the connection's state (tcp(7)). In these the peer has closed: CLOSE_WAIT, CLOSING,
+# LAST_ACK, TIME_WAIT, CLOSED (Linux numbers them otherwise than the BSDs and macOS).
 _TCP_INFO = getattr(socket, "TCP_INFO", 0x106)  # 0x106: macOS's TCP_CONNECTION_INFO
 _CLOSED_THERE = (8, 11, 9, 6, 7) if sys.platform.startswith("linux") else (5, 7, 8, 10, 0)
 
@@ -38,7 +38,7 @@ _HUNG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR if hasattr(sele
 
 
 class EdgePoller:
-    """epoll. A stream is told of once for each change; everything else for as long as it is readable."""
+    """epoll(7): edge-triggered for streams (client sockets), level-triggered for everything else."""
 
     one_shot: Literal[False] = False  # an edge is told of each time: there is nothing to rearm
 
@@ -54,7 +54,7 @@ class EdgePoller:
         self._epoll.register(source.fileno(), select.EPOLLIN | edge)
 
     def want_write(self, source: Source, wanted: bool, output: int | None = None) -> None:
-        """For what is not a stream: tell also when it is writable, or `output`, a descriptor that it writes to."""
+        """For a source that is not a stream: report also that it, or `output`, to which it writes, is writable."""
         fd = source.fileno()
         if output is None or output == fd:
             self._epoll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
@@ -71,7 +71,7 @@ class EdgePoller:
             del self._sources[output]
 
     def forget(self, source: Source) -> None:
-        """Before it is closed: epoll goes on firing for a closed number while another process has the file open."""
+        """To be called before the source is closed: epoll reports a closed one while another process has the file."""
         fd = source.fileno()
         self._epoll.unregister(fd)
         del self._sources[fd]
@@ -91,9 +91,9 @@ class EdgePoller:
 
 
 class OneShotPoller:
-    """The same on poll, kqueue or select, by three system calls more for each event of a stream.
+    """The same interface on poll, kqueue or select, for three system calls more for each event of a stream.
 
-    After an event a stream is left alone until rearm(). SO_RCVLOWAT then hides the bytes that are known already.
+    After an event a stream is not watched until rearm(). SO_RCVLOWAT then hides the bytes that were reported already.
     """
 
     one_shot: Literal[True] = True
@@ -127,7 +127,7 @@ class OneShotPoller:
     def rearm(self, sock: socket.socket, write: bool, unread: int) -> None:
         fd = sock.fileno()
         if fd < 0:
-            return  # a stand-in for one that was lost
+            return  # a closed socket stands for a connection that was lost in a takeover
         events = (selectors.EVENT_READ if unread < _UNREAD_MOST else 0) | (selectors.EVENT_WRITE if write else 0)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, unread + 1)
         source = self._rest(fd)
@@ -159,9 +159,9 @@ class OneShotPoller:
 
 
 def _has_closed(fd: int) -> bool:
-    """Has the other side closed? Bytes that lie unread in front of the end hide it from recv().
+    """Whether the peer has closed: unread bytes in front of the end hide it from recv(2).
 
-    To be woken without one new byte is no sign: SO_RCVLOWAT is not heeded while the window is nearly full.
+    A wake-up without a new byte does not prove it: the kernel ignores SO_RCVLOWAT while the window is nearly full.
     """
     with socket.socket(fileno=os.dup(fd)) as copy:
         return copy.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)[0] in _CLOSED_THERE

@@ -1,31 +1,31 @@
-"""Signals as bytes in a socket, so that a process has one place to wait in (signal.set_wakeup_fd, signal(7)).
+"""Signals as bytes in a socket (signal.set_wakeup_fd, signal(7)), so that a main loop waits in one place.
 
-The handler itself does nothing: what a signal means is decided in the main loop, between two events.
+The handlers do nothing: what a signal means is decided in the main loop, between two events.
 """
 
 import signal
 import socket
 
-# Who starts a program with these ignored wants it to outlive a closed terminal (nohup(1)) or somebody else's Ctrl-C (a
-# shell, for what it starts in the background without job control).
+# A parent that starts a program with these ignored wants it to survive a closed terminal (nohup(1)) or a Ctrl-C meant
+# for another program (a shell without job control, for what it starts in the background).
 _STAY_IGNORED = (signal.SIGHUP, signal.SIGINT)
 
 
 def set_dispositions() -> None:
-    """What a program inherits through execve(2), set on purpose: which signals are ignored, and which are blocked.
+    """Set what a program inherits through execve(2): which signals are ignored, and which are blocked.
 
-    To be called at the start, before another process is started: children inherit both again.
+    To be called before any process is started: children inherit both again.
     """
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would keep us from hearing how a child ended (wait(2))
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a server must be stoppable; until it runs, this ends it
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a reader that has gone is an error of that write
-    # Log lines of a server in the background may go to a terminal with `stty tostop`, which stops those who write.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would hide how a child ended (wait(2))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until the supervisor runs, it ends the program
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a closed pipe is an error of the write (EPIPE)
+    # A terminal with `stty tostop` stops a program in the background that writes there.
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 class Signals:
-    """Made in the main thread, once in a process."""
+    """The pending signals of these numbers. To be made once in a process, in its main thread."""
 
     def __init__(self, *numbers: signal.Signals) -> None:
         self._readable, self._writable = socket.socketpair()
@@ -42,15 +42,15 @@ class Signals:
         return self._readable.fileno()
 
     def take(self) -> list[signal.Signals]:
-        """Those that have come since the last call."""
+        """The signals that have come since the last call."""
         try:
             return [signal.Signals(number) for number in self._readable.recv(64)]
         except BlockingIOError:
             return []
 
     def hold(self) -> None:
-        """Let them wait. Processes started meanwhile inherit that: a Ctrl-C in their first milliseconds, before they
-        could ignore it, does not kill them, and is not lost either.
+        """Block them until let_go(). A process spawned meanwhile inherits the mask: a Ctrl-C in its first milliseconds,
+        before it has set its handlers, does not kill it, and is not lost.
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, self._numbers)
 
@@ -58,7 +58,7 @@ class Signals:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._numbers)
 
     def close(self) -> None:
-        """From here on they do nothing."""
+        """From here on the signals have no effect."""
         signal.set_wakeup_fd(-1)
         self._readable.close()
         self._writable.close()

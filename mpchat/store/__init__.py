@@ -1,1 +1,1 @@
-"""What is written to disk. It knows records as tuples, and not what they mean."""
+"""The files on disk: journal, snapshot, history, and the lock of their directory. Nothing here knows the chat."""

@@ -1,4 +1,8 @@
-"""The data directory belongs to one server at a time: to whoever holds its lock, and works in it by its descriptor."""
+"""The data directory: one server at a time uses it, the one that holds its lock (flock(2)).
+
+If the supervisor dies, the lock stays until the last broker or recorder that has the descriptor has ended: before that
+no other server can begin to write there.
+"""
 
 import fcntl
 import os
@@ -6,7 +10,7 @@ import time
 from contextlib import suppress
 from multiprocessing.reduction import DupFd
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from mpchat.store.journal import sync_folder
 
@@ -14,31 +18,37 @@ WAIT_SECONDS = 5.0  # for a server that is just ending: a service manager starts
 _LOOK_SECONDS = 0.05
 
 
-class DataFolder:
-    """A locked data directory. The descriptor is open, and the lock is held, until the process ends.
+class Passed(Protocol):
+    """What DupFd() leaves in a pickle: the receiver's number for the descriptor."""
 
-    flock(2) locks the open file description. It goes with the last process that has the descriptor: so whoever writes
-    into the folder must have it, and then no other server can begin to while one of these still lives.
+    def detach(self) -> int: ...
+
+
+class DataDirectory:
+    """A locked data directory. Its descriptor is open, and the lock is held, until the process ends.
+
+    The lock belongs to the open file description, which all processes with a copy of the descriptor share: each process
+    that writes into the directory must have one.
     """
 
     def __init__(self, fd: int, path: str) -> None:
         self._fd = fd
-        self.path = path  # as the user wrote it: by now another folder may have that name
+        self.path = path  # as the user wrote it; another directory may have that name by now
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """As an argument of a process, the descriptor itself goes along, and the lock with it."""
+    def __reduce__(self) -> tuple[object, ...]:
+        """As an argument of a child, the descriptor goes along, and the lock with it."""
         return _received, (DupFd(self._fd), self.path)
 
     def enter(self) -> None:
-        """Make it this process's working directory, in which all names in store/ are looked up. Raises OSError.
+        """Make it this process's working directory, in which store/ looks up all names. Raises OSError.
 
-        A working directory is the folder itself and not its name (fchdir(2)): it may be renamed while we work.
+        The working directory is the directory itself, not its name (fchdir(2)): it may be renamed meanwhile.
         """
         os.fchdir(self._fd)
 
     @staticmethod
     def is_removed() -> bool:
-        """Whether the working directory has no name any more, so that nothing can be made in it (getcwd(3))."""
+        """Whether the working directory was removed, so that nothing can be made in it (getcwd(3))."""
         try:
             os.getcwd()
         except FileNotFoundError:
@@ -46,10 +56,11 @@ class DataFolder:
         return False
 
 
-def claim(path: Path, wait_seconds: float = WAIT_SECONDS) -> DataFolder:
-    """Make it if need be (0700) and lock it. Raises OSError, also if others still hold it after so long: it names them.
+def claim(path: Path, wait_seconds: float = WAIT_SECONDS) -> DataDirectory:
+    """Make it if need be (0700) and lock it. Raises OSError, also if other processes hold it after `wait_seconds`.
 
-    Those others may be what is left of a killed server: a broker or recorder that is busy, or stopped (SIGSTOP).
+    The error names those processes. They may be what is left of a killed server: a broker or recorder that is busy or
+    stopped (SIGSTOP).
     """
     deadline = time.monotonic() + wait_seconds
     while True:
@@ -57,7 +68,7 @@ def claim(path: Path, wait_seconds: float = WAIT_SECONDS) -> DataFolder:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             if _lock(fd, path):
-                return DataFolder(fd, str(path))
+                return DataDirectory(fd, str(path))
             by = _named(holders(fd)) if time.monotonic() >= deadline else None
         except OSError:
             os.close(fd)
@@ -69,7 +80,7 @@ def claim(path: Path, wait_seconds: float = WAIT_SECONDS) -> DataFolder:
 
 
 def _lock(fd: int, path: Path) -> bool:
-    """Whether it could be locked, and is still the folder of that name."""
+    """Whether it could be locked, and is still the directory of that name. Raises OSError."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -80,19 +91,19 @@ def _lock(fd: int, path: Path) -> bool:
 
 
 def _make(path: Path) -> None:
-    """With those above it, each known to the disk before something is kept in it."""
+    """Make it and its missing parents, and have the disk know each name before anything is written there."""
     missing = [each for each in (path, *path.parents) if not each.exists()]
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     for each in missing:
-        with suppress(OSError):  # a folder that we may not read
+        with suppress(OSError):  # a parent that this user may not read
             sync_folder(each.parent)
 
 
 def holders(folder: int) -> list[int]:
-    """The processes that have locked this open folder, as far as we may look; [] where there is no /proc.
+    """The ids of the processes that hold this open directory's lock, as far as /proc shows them; [] without /proc.
 
-    /proc/locks names who took a lock, and that may be a process that is dead. Of each open descriptor fdinfo tells
-    whether a lock is on it (proc_pid_fdinfo(5)).
+    /proc/locks names the process that took a lock, which may be dead; fdinfo tells of each open descriptor whether a
+    lock is on it (proc_pid_fdinfo(5)).
     """
     wanted = os.fstat(folder)
     found = []
@@ -124,5 +135,5 @@ def _named(pids: list[int]) -> str:
     return f", held by process{'es' if len(names) > 1 else ''} {', '.join(names)}"
 
 
-def _received(fd: Any, path: str) -> DataFolder:
-    return DataFolder(fd.detach(), path)
+def _received(fd: Passed, path: str) -> DataDirectory:
+    return DataDirectory(fd.detach(), path)

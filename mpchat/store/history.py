@@ -1,9 +1,9 @@
-"""The history: what was said, in SQLite, where it can be read by room.
+"""The history: what was said, in SQLite, to be read by channel. Only the recorder has it open.
 
-Only the recorder has it open. The journal's position is stored in the transaction that stores the rows up to it, so a
-killed recorder goes on exactly where its last transaction ended, and a replay adds no row twice.
-A commit is in the page cache (PRAGMA synchronous = NORMAL): a power cut may take the last ones. sync() says up to which
-the disk has them; of the journal only what lies before that may be thrown away.
+The journal's position is stored in the transaction that stores the rows up to it: a killed recorder goes on where its
+last transaction ended, and no row is added twice.
+A commit is in the page cache (PRAGMA synchronous = NORMAL): a power cut may take the last ones. The journal may be
+trimmed only up to the position of the last sync() that returned true.
 """
 
 import os
@@ -12,23 +12,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
 
+from mpchat.messages import Row
 from mpchat.store.journal import Damaged, full_name
-
-# number (they grow), wall clock (ms), room, sender (nick!user@host), kind ("PRIVMSG", "NOTICE"), text, and how many
-# minutes local time was ahead of UTC when it was said (None: that was not stored then)
-Row = tuple[int, int, str, str, str, str, int | None]
 
 FILE = "history.db"  # its name in the data directory
 
-GAP = "GAP"  # the kind of a row that says: here something is missing; its number is that of the row before it
-EXPIRE_ROWS = 1000  # removed at once: some 30 ms, and then the recorder looks up again
-BUSY_SECONDS = 1.0  # well under the hang limit: nobody else writes here, but a backup may hold a lock
+GAP = "GAP"  # the kind of a row that says: messages are missing behind the row of the same number
+EXPIRE_ROWS = 1000  # removed at once: some 30 ms, and then the recorder's loop turns
+BUSY_SECONDS = 1.0  # well under the hang limit: no other process writes here, but a backup may hold a lock
 
 _WIDTH = 7
 _INSERT_ROWS = 50  # by one statement: a third cheaper than one by one, and more do not make it cheaper
-_AHEAD_MS = 24 * 3600 * 1000  # a row further ahead of the clock than this is no young one: the clock has been set
+_AHEAD_MS = 24 * 3600 * 1000  # a row further ahead of the clock than this was stored while the clock was wrong
 _VERSION = 2
 _SCHEMA = f"""
 BEGIN;
@@ -54,16 +50,16 @@ _GAP_COLUMNS = f"wall_ms, '', '', '{GAP}', '', NULL"
 
 
 class HistoryDamaged(Damaged):
-    """The database is: close(), move_aside(), and begin a new one."""
+    """The database is damaged: close(), move_aside(), and begin a new one."""
 
 
 class History:
-    """One open database, made if there is none (0600). `position`: how far the journal is in it, in bytes.
+    """One open database, made if there is none (0600). `position`: the journal up to here is in it, in bytes.
 
-    If it is too damaged to be opened it is renamed, `moved` says to what, and a new one is begun: the journal still
-    holds the newest part, from position 0 on. Damage found later raises HistoryDamaged.
-    Other errors are sqlite3.Error (a full disk) and OSError (no permission, a folder of that name): nothing of that
-    call was stored, and it can be repeated; if it was this one, nothing is left open.
+    A database too damaged to be opened is renamed to `moved`, and a new one begun at position 0: the journal still has
+    the newest part. Damage found later raises HistoryDamaged.
+    Every method raises sqlite3.Error (a full disk) and OSError (no permission): that call has stored nothing, and can
+    be repeated. If the constructor raises, nothing is left open.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,20 +72,20 @@ class History:
             self.moved = move_aside(path)
             self._open()
 
-    def add(self, rows: Sequence[tuple[Any, ...]], position: int) -> None:
-        """Store rows and the journal's position after them, both or neither; those up to the last are here already.
+    def add(self, rows: Sequence[Row], position: int) -> None:
+        """Store rows and the journal's position behind them, both or neither; those stored before are left out.
 
         Rows of an old journal do not have their last value.
         """
         last = self._last_number
-        new = [(*row, None)[:_WIDTH] for row in rows if row[0] > last]
+        new = [row for row in rows if row[0] > last]
         with self._transaction():
-            self._insert(new)
+            self._insert([(*row, None)[:_WIDTH] for row in new])
             self._db.execute("UPDATE journal SET position = ?", (position,))
         self.position = position
         self._last_number = max([last, *(row[0] for row in new)])
 
-    def _insert(self, rows: list[tuple[Any, ...]]) -> None:
+    def _insert(self, rows: list[tuple[int | str | None, ...]]) -> None:
         for start in range(0, len(rows), _INSERT_ROWS):
             some = rows[start : start + _INSERT_ROWS]
             places = ", ".join([f"({', '.join('?' * _WIDTH)})"] * len(some))
@@ -98,33 +94,33 @@ class History:
             )
 
     def note_gap(self, wall_ms: int) -> None:
-        """What was said next, in whatever room, was lost before it came here."""
+        """Messages are missing behind the last row, in any channel: the journal has lost them."""
         with self._transaction():
             self._db.execute("INSERT OR IGNORE INTO gaps SELECT coalesce(max(number), 0), ? FROM messages", (wall_ms,))
 
-    def latest(self, room: str, limit: int, number: int = 0) -> list[Row]:
-        """The last `limit` (1 or more) messages of a room after a number, oldest first; gaps do not count."""
+    def latest(self, channel: str, limit: int, number: int = 0) -> list[Row]:
+        """The last `limit` (1 or more) messages of a channel behind a number, oldest first; gaps do not count."""
         rows = self._rows(
             f"SELECT {_COLUMNS} FROM messages WHERE room = ? AND number > ? ORDER BY number DESC LIMIT ?",
-            (room, number, limit),
+            (channel, number, limit),
         )[::-1]
         return self._with_gaps(rows, rows[0][0] if len(rows) == limit else number, None)
 
-    def after(self, room: str, number: int, limit: int) -> list[Row]:
-        """The first messages of a room after a number, oldest first; what was too old to be kept is a gap."""
+    def after(self, channel: str, number: int, limit: int) -> list[Row]:
+        """The first `limit` messages of a channel behind a number, oldest first; what has expired is a gap."""
         rows = self._rows(
             f"SELECT {_COLUMNS} FROM messages WHERE room = ? AND number > ? ORDER BY number LIMIT ?",
-            (room, number, limit),
+            (channel, number, limit),
         )
         gap = self._rows(f"SELECT ?, {_GAP_COLUMNS} FROM expired WHERE number > ?", (number, number))
         return gap + self._with_gaps(rows, number, rows[-1][0] if len(rows) == limit else None)
 
     def expire(self, now_ms: int, max_age_ms: int, max_bytes: int) -> int:
-        """Remove up to EXPIRE_ROWS of the oldest rows, if too old or too much; how many: repeat it until that is 0.
+        """Remove up to EXPIRE_ROWS of the oldest rows, if too old or too many; returns how many: repeat until 0.
 
-        `max_bytes` is what the rows take. The file does not shrink: its free space is used again by the next rows.
-        The order is that of the numbers: the wall clock may have been set. So a row whose time is one that may be kept
-        keeps all that follow it, and one from the future (the clock was wrong) stays as long as those around it.
+        `max_bytes` is what the rows may take. The file does not shrink: the next rows use its free space.
+        Rows go in the order of their numbers, since the wall clock may have been set: a row young enough to stay keeps
+        all rows behind it, and a row from the future (the clock was wrong) stays as long as those around it.
         """
         with self._transaction():
             too_much = self._used_bytes() > max_bytes
@@ -143,12 +139,12 @@ class History:
         return removed
 
     def sync(self) -> bool:
-        """Have the disk hold all that was added. Returns whether it does: not while a backup reads the database.
+        """Wait until the disk has all that was added. Returns whether it has: not while a backup reads the database.
 
         A checkpoint (sqlite.org/wal.html) waits for the disk to have the log, copies it into the database, and waits
-        for that; nothing is done where nothing is new.
+        for that; it does nothing where nothing is new.
         """
-        with self._looking():
+        with self._damage_raised():
             ((busy, logged, copied),) = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
         return not busy and logged == copied
 
@@ -165,7 +161,7 @@ class History:
             raise
 
     def _begin(self) -> None:
-        with self._looking():
+        with self._damage_raised():
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             ((version,),) = self._db.execute("PRAGMA user_version")
@@ -182,8 +178,8 @@ class History:
             ((self._last_number,),) = self._db.execute(last)
 
     @contextmanager
-    def _looking(self) -> Iterator[None]:
-        """SQLite's word for damage, and only that, becomes ours."""
+    def _damage_raised(self) -> Iterator[None]:
+        """SQLite's error for a damaged file, and only that, becomes HistoryDamaged."""
         try:
             yield
         except sqlite3.DatabaseError as error:
@@ -194,19 +190,19 @@ class History:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._looking(), self._db:
+        with self._damage_raised(), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             yield
 
-    def _rows(self, select: str, values: tuple[Any, ...]) -> list[Row]:
-        with self._looking():
+    def _rows(self, select: str, values: tuple[int | str | None, ...]) -> list[Row]:
+        with self._damage_raised():
             return self._db.execute(select, values).fetchall()
 
     def _with_gaps(self, rows: list[Row], first: int, end: int | None) -> list[Row]:
-        """Put in the gaps behind the number `first`, up to `end`: each stands behind the row with its number.
+        """The rows, and the gaps behind the number `first`, up to `end`: each gap behind the row with its number.
 
-        A gap ends before the next row of any room. One that begins before `first` and does not end there counts too,
-        as far as it goes: who asks for more than the first row of it has read that one when it was said.
+        A gap ends before the next row of any channel. A gap that begins before `first` and ends behind it counts too,
+        from `first` on.
         """
         gaps = self._rows(
             f"SELECT max(after, ?), {_GAP_COLUMNS} FROM gaps WHERE (? IS NULL OR after < ?) AND (after >= ?"
@@ -224,13 +220,10 @@ class History:
 
 
 def move_aside(path: Path) -> Path:
-    """Rename a damaged database (nobody has it open), so that a new one can be begun; returns its new name.
-
-    Raises OSError.
-    """
+    """Rename a damaged database, which no process has open; returns its new name. Raises OSError."""
     names = (path.with_name(f"{path.name}.damaged-{number}") for number in count(1))
     aside = next(name for name in names if not (os.path.lexists(name) or os.path.lexists(f"{name}-wal")))
-    with suppress(FileNotFoundError):  # first this, a part of the database: beside a new one it would damage that too
+    with suppress(FileNotFoundError):  # the log first: beside a new database SQLite would apply it to that one
         Path(f"{path}-wal").replace(f"{aside}-wal")
     path.replace(aside)
     Path(f"{path}-shm").unlink(missing_ok=True)

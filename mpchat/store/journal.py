@@ -1,15 +1,15 @@
-"""The journal: every batch of records the core was given, in order, in append-only files that follow one another.
+"""The journal: every block of records that the core has applied, in order, in append-only files, the segments.
 
 A position counts all bytes ever journaled. A segment's file is named by its first position, and holds blocks:
 
     length (4 bytes)  kind (1)  crc32 of the content (4)  crc32 of these nine bytes (4)  the content: a pickle
 
-A block holds records, or facts: what was said in the blocks since the last facts. These follow from the records, so
-whoever replays leaves them out; but the history, which cannot apply records, needs nothing else.
+A block holds records, or facts: what was said in the blocks since the last facts. Facts follow from the records, so a
+replay leaves them out; the history, which cannot apply records, reads nothing else.
 
-One write() a batch, before anything that depends on it leaves the broker: the page cache outlives a killed process,
-and fdatasync() a power cut too. An end that a crash tore off is cut. Anything else that is not as it was written raises
-Damaged: nothing that may have been acknowledged is skipped in silence.
+Each block is one write(), before anything that depends on it leaves the broker: the page cache survives a killed
+process, and fdatasync() a power cut too. An end that a crash tore off is cut. Anything else that is not as it was
+written raises Damaged: no record that may have been acknowledged is skipped in silence.
 """
 
 import os
@@ -17,16 +17,18 @@ import pickle
 import re
 import struct
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Final, Generic, Literal, TypeVar, overload
 
 from mpchat.ipc.frames import load
-from mpchat.messages import BadFrame
+from mpchat.messages import BadFrame, Fact, Record
 
-Record = tuple[Any, ...]
-
-RECORDS, FACTS = range(2)  # the kinds of blocks
+# The kinds of blocks, and what they hold.
+RECORDS: Final = 0
+FACTS: Final = 1
+Held = TypeVar("Held", Record, Fact)
 
 RESERVE_BYTES = 1 << 20  # room for some ten thousand refusals on a disk that is full
 TAKE_BYTES = 1 << 20  # what a reader takes at once: some ten thousand lines, a few tens of ms of work
@@ -34,7 +36,7 @@ TAKE_BYTES = 1 << 20  # what a reader takes at once: some ten thousand lines, a 
 _HEAD = struct.Struct("!IBII")
 _ABOUT = struct.Struct("!IBI")  # all of it but its own checksum
 _SCAN_BYTES = 1 << 20  # read at once where only the checksums matter
-_ZEROS = 16  # this many at the very end are no block's: a pickle ends in opcodes that are not 0
+_ZEROS = 16  # so many zero bytes at the very end are no block's: a pickle ends in opcodes that are not 0
 _NAME = re.compile(r"\d{20}\.journal")
 _NO_FILE = -1
 
@@ -47,16 +49,16 @@ _Block = tuple[int, int, bytes]  # offset behind it, kind, content
 
 
 class Damaged(Exception):
-    """A file is not as it was written. Its text says which one, where, and what can be done."""
+    """A file is not as it was written. The text names the file, the offset, and what the user can do."""
 
 
 class Journal:
-    """The one writer. It makes its folder, goes on after the last whole block, and closes its descriptor in close().
+    """The one writer. It makes its folder and goes on behind the last whole block. Raises Damaged and OSError.
 
-    `synced`: an append is on the disk before it returns. Raises Damaged and OSError.
-    `whole_to`: up to this position the disk is known to have had all, None: to the end. Behind it a power cut may have
-    torn a segment off, as the last one, and left a later one, for a disk does not write in order. Then all that comes
-    after the tear is cut; `cut` counts the bytes.
+    `synced`: an append is on the disk before it returns.
+    `whole_to`: up to this position the disk has had everything; None: to the end. Behind it a power cut may have torn a
+    segment and yet left a later one, since a disk does not write in order. Then everything behind the tear is cut;
+    `cut` counts the bytes.
     """
 
     def __init__(self, folder: Path, synced: bool = False, whole_to: int | None = None) -> None:
@@ -74,10 +76,10 @@ class Journal:
             self.close()
             raise
         self.position = self._firsts[-1] + end
-        # What the disk refused to undo or to sync. Until that is done nothing is appended: what follows a torn block
-        # would be lost with it, and what is synced in a file whose name is not would be lost with the file.
+        # What the disk has refused to undo or to sync. Nothing is appended before that is done: a block behind a torn
+        # one would be lost with it, and a synced block in a file whose name is not synced would be lost with the file.
         self._is_torn = False
-        self._is_unnamed = True  # a killed writer's last segment may be; and what it had not synced is replayed now
+        self._is_unnamed = True  # as a killed writer's last segment may be; what it had not synced is replayed now
         self._settle()
         self.keep_reserve()
 
@@ -90,8 +92,8 @@ class Journal:
     def _path(self) -> Path:
         return segment(self._folder, self._firsts[-1])
 
-    def append(self, batch: list[Record], kind: int = RECORDS) -> None:
-        """Write a batch; on OSError (a full disk, a broken one) the journal is as if it had not been tried."""
+    def append(self, batch: Sequence[tuple[object, ...]], kind: int = RECORDS) -> None:
+        """Write a block; on OSError (a full or broken disk) the journal is as if it had not been tried."""
         if self._is_torn or self._is_unnamed:
             self._settle()
         payload = pickle.dumps(batch, 5)  # marshal: 1.6 us less for 28 lines, but its loads() trusts what it reads
@@ -101,13 +103,13 @@ class Journal:
             self._write(block)
         except OSError:
             self._is_torn = True
-            with suppress(OSError):  # a broken disk, or one that has become read-only: before the next append, then
+            with suppress(OSError):  # the disk is broken or read-only now: the next append tries again
                 self._settle()
             raise
         self.position += len(block)
 
-    def append_at_all_costs(self, batch: list[Record]) -> None:
-        """The same, on a full disk in the space of the reserve."""
+    def append_at_all_costs(self, batch: Sequence[tuple[object, ...]]) -> None:
+        """append(); on a full disk, in the space of the reserve."""
         try:
             self.append(batch)
         except OSError:
@@ -115,7 +117,7 @@ class Journal:
             self.append(batch)
 
     def roll(self) -> None:
-        """Begin a new segment, unless this one is empty. Raises OSError; then that is done or not."""
+        """Begin a new segment, unless the last one is empty. Raises OSError; the new one may be begun all the same."""
         if self.position == self._firsts[-1]:
             return
         if self._is_torn:
@@ -123,13 +125,13 @@ class Journal:
         self._begin(self._firsts, 0)
 
     def begin_again(self) -> None:
-        """In a new segment, and a new folder if need be, for one has been taken away; the others go. Raises OSError.
+        """Begin a new segment, in a new folder if need be, because one was removed; remove the others. Raises OSError.
 
-        A reader that has not come so far counts what is gone. Behind a hole there must be no segment's end.
+        A reader that is not so far counts the missing bytes (`Tail.gap`), and must find no segment that ends in a hole.
         """
         self._folder.mkdir(mode=0o700, exist_ok=True)
         former, self._is_torn = self._firsts, False
-        self._begin([], os.O_EXCL)  # one of that name would not be ours
+        self._begin([], os.O_EXCL)  # a file of that name would not be the journal's
         for first in former:
             segment(self._folder, first).unlink(missing_ok=True)
 
@@ -143,7 +145,7 @@ class Journal:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the segments still lie where they were put. (Somebody may move or remove files under us.)"""
+        """Whether all segments are still where they were put: a user may have moved or removed files."""
         try:
             there = os.path.samestat(os.stat(self._path), os.fstat(self._fd))
         except OSError:
@@ -151,7 +153,7 @@ class Journal:
         return there and set(self._firsts) <= set(segments(self._folder))
 
     def segments_from(self, position: int) -> list[Path]:
-        """The segments, but the last, that hold something behind this position."""
+        """The segments, without the last, that have something behind this position."""
         pairs = zip(self._firsts, self._firsts[1:], strict=False)
         return [segment(self._folder, first) for first, following in pairs if following > position]
 
@@ -162,12 +164,12 @@ class Journal:
             del self._firsts[0]
 
     def release_reserve(self) -> None:
-        """Give back the space that was kept for a full disk."""
-        with suppress(OSError):  # a disk that has become read-only has no use for it
+        """Give the reserve's space back to the disk."""
+        with suppress(OSError):  # on a read-only disk it would be of no use
             (self._folder / "reserve").unlink(missing_ok=True)
 
     def keep_reserve(self) -> bool:
-        """Set space aside for a full disk; whether it stands now."""
+        """Set space aside for a full disk; returns whether the reserve exists now."""
         path = self._folder / "reserve"
         try:
             if path.stat().st_size == RESERVE_BYTES:
@@ -190,13 +192,13 @@ class Journal:
 
     def _write(self, block: bytes) -> None:
         rest = memoryview(block)
-        while rest:  # write(2) may take less than all, on a disk that fills up
+        while rest:  # write(2) may take a part, on a disk that fills up
             rest = rest[os.write(self._fd, rest) :]
         if self._synced:
             sync_data(self._fd)
 
     def _settle(self) -> None:
-        """Undo what was appended in part, and have the disk know the segment by its name. Raises OSError."""
+        """Cut a torn block off, and have the disk know the segment's name. Raises OSError."""
         if self._is_torn:
             os.ftruncate(self._fd, self.position - self._firsts[-1])
             self._is_torn = False
@@ -222,22 +224,27 @@ class Journal:
             later, self._firsts = self._firsts[number:], self._firsts[:number]
             removed = [segment(self._folder, first) for first in later]
             cut = sum(each.stat().st_size for each in removed)
-            for each in reversed(removed):  # who dies half way finds the same tear again
+            for each in reversed(removed):  # a process killed half way leaves the same tear to its successor
                 each.unlink()
-            sync_folder(self._folder)  # else a power cut could bring them back, behind what is written now
+            sync_folder(self._folder)  # or a power cut could bring them back, behind what is written from now on
             return cut
         return 0
 
 
-class Tail:
+class Tail(Generic[Held]):
     """A reader, also while another process writes: it takes whole blocks only, and goes on from segment to segment.
 
-    It reads blocks of one kind; those of the other it takes unread, as if they were empty.
+    It reads the blocks of one kind; those of the other are passed over, as empty ones.
 
-    `position` is where it stands: `start`, or the first segment if that is later (`gap` then counts the bytes that
-    are gone), or the beginning of start's segment if no block ends at start: a power cut took the end that was there,
-    and who must not see a record twice looks at `position` first. Raises Damaged and OSError.
+    `position` is where it stands: `start`; or the first segment if that is later (`gap` counts the missing bytes); or
+    the beginning of start's segment if no block ends at start, because a power cut took that end: a caller that must
+    not see a record twice looks at `position` first. Raises Damaged and OSError.
     """
+
+    @overload
+    def __init__(self: "Tail[Record]", folder: Path, start: int, kind: Literal[0] = RECORDS) -> None: ...
+    @overload
+    def __init__(self: "Tail[Fact]", folder: Path, start: int, kind: Literal[1]) -> None: ...
 
     def __init__(self, folder: Path, start: int, kind: int = RECORDS) -> None:
         self.position = start
@@ -249,10 +256,10 @@ class Tail:
         if firsts := segments(folder):
             self._begin(firsts)
 
-    def take(self, limit_bytes: int = TAKE_BYTES) -> list[tuple[int, list[Record]]]:
-        """The next batches, each with the position after it: about so many bytes, but one at least if there is one.
+    def take(self, limit_bytes: int = TAKE_BYTES) -> list[tuple[int, list[Held]]]:
+        """The next blocks, each with the position behind it: about `limit_bytes`, but at least one.
 
-        [] at the end; what is torn there may become whole.
+        [] at the end, where a block may be unfinished. Raises Damaged and OSError.
         """
         while True:
             later = [first for first in segments(self._folder) if first > self._first]
@@ -264,8 +271,8 @@ class Tail:
             else:
                 self._go_on(later[0])
         path, first = segment(self._folder, self._first), self._first
-        taken = [
-            (first + end, _records(payload, path, end) if kind == self._kind else []) for end, kind, payload in blocks
+        taken: list[tuple[int, list[Held]]] = [
+            (first + end, _entries(payload, path, end) if kind == self._kind else []) for end, kind, payload in blocks
         ]
         if taken:
             self.position = taken[-1][0]
@@ -277,11 +284,11 @@ class Tail:
             self._fd = _NO_FILE
 
     def _begin(self, firsts: list[int]) -> None:
-        """Open the segment that holds the position, or the first one there is."""
+        """Open the segment that has the position, or the first one."""
         start = self.position
         first = max((first for first in firsts if first <= start), default=firsts[0])
         if not self._enter(first):
-            return  # removed just now; the next look finds another
+            return  # removed just now; the next take() finds another
         if start < first:
             self.gap += first - start
         elif _is_end(self._fd, segment(self._folder, first), start - first):
@@ -289,7 +296,7 @@ class Tail:
         self.position = first
 
     def _go_on(self, first: int) -> None:
-        """From the end of one segment into the next that is left."""
+        """From the end of one segment to the beginning of the segment `first`. Raises Damaged."""
         path = segment(self._folder, self._first)
         ended = self._first + os.fstat(self._fd).st_size
         if self.position != ended or (first != ended and path.exists()):
@@ -313,7 +320,7 @@ class Tail:
         path = segment(self._folder, self._first)
         try:
             return _blocks(self._fd, path, self.position - self._first, limit)
-        except Damaged:  # or a writer cut a torn end and wrote in its place, while we read
+        except Damaged:  # or a writer has cut a torn end and written in its place meanwhile: read again
             return _blocks(self._fd, path, self.position - self._first, limit)
 
 
@@ -332,7 +339,7 @@ def segment(folder: Path, first: int) -> Path:
 
 
 def sync_file(path: Path) -> None:
-    """Wait until the disk has what was written to a file, by whomever."""
+    """Wait until the disk has what any process has written to a file."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         sync_data(fd)
@@ -381,13 +388,13 @@ def _blocks(fd: int, path: Path, at: int, limit: int) -> list[_Block]:
 
 
 def _zeros(fd: int, block: int, end: int) -> bool:
-    """Whether this last block is torn: after a power cut a file may be as long as it was, and zeros at the end."""
+    """Whether this last block is torn: after a power cut a file may have its full length, and zeros at the end."""
     rest = os.pread(fd, os.fstat(fd).st_size - block, block)
     return not (rest[end - block :].strip(b"\0") or rest[-_ZEROS:].strip(b"\0"))
 
 
 def _end(fd: int, path: Path) -> int:
-    """Where the last whole block ends, in a segment nobody writes to."""
+    """The offset at which the last whole block ends, in a segment that no process writes to."""
     end = 0
     while blocks := _blocks(fd, path, end, _SCAN_BYTES):
         end = blocks[-1][0]
@@ -410,7 +417,8 @@ def _is_end(fd: int, path: Path, offset: int) -> bool:
     return end == offset
 
 
-def _records(payload: bytes, path: Path, end: int) -> list[Record]:
+def _entries(payload: bytes, path: Path, end: int) -> list[Held]:
+    """Its checksum is right, so this server has written it: only what is no pickle of plain values is refused."""
     try:
         return load(payload)  # type: ignore[no-any-return]
     except BadFrame as error:
@@ -418,7 +426,7 @@ def _records(payload: bytes, path: Path, end: int) -> list[Record]:
 
 
 def full_name(path: Path) -> str:
-    """For people: where a file lies now. (Processes work in the data directory, which may have been renamed.)"""
+    """The absolute path for a person to read: names are relative to the data directory, which may have been renamed."""
     try:
         return os.path.abspath(path)
     except FileNotFoundError:  # the working directory is removed
@@ -427,5 +435,5 @@ def full_name(path: Path) -> str:
 
 def _damaged(path: Path, offset: int, what: str) -> Damaged:
     return Damaged(
-        f"{full_name(path)}: byte {offset} {what}. The disk, or somebody, changed this file. {WITHOUT_THE_PAST}"
+        f"{full_name(path)}: byte {offset} {what}. The disk, or a person, has changed this file. {WITHOUT_THE_PAST}"
     )

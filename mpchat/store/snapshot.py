@@ -1,10 +1,10 @@
-"""The snapshot: the core's whole state at one position of the journal, so that a restart replays only what follows.
+"""The snapshot: the whole state at one position of the journal, so that a new broker replays only what follows.
 
     magic (8 bytes)  position (8)  length of the state (8)  crc32 of all the rest (4)  the state
 
-It is written beside the old one, and renamed over it when the disk has it: who is killed half way leaves the old one
-whole, and so does a power cut. Without the fdatasync() the disk may have the new name before the content, and after a
-power cut an empty file is the only snapshot there is.
+It is written beside the old one, and renamed over it when the disk has it: a process killed half way, or a power cut,
+leaves the old one whole. Without the fdatasync() the disk may have the new name before the content: after a power cut
+the only snapshot would be an empty file.
 """
 
 import os
@@ -27,7 +27,7 @@ def write(folder: Path, position: int, state: bytes) -> None:
 
 
 def prepare(folder: Path, position: int, state: bytes) -> None:
-    """Write it beside the one that holds, and wait until the disk has it. Raises OSError, and then leaves nothing."""
+    """Write it beside the current one, and wait until the disk has it. Raises OSError, and then leaves nothing."""
     head = _HEAD.pack(_MAGIC, position, len(state))
     new = folder / "snapshot.new"
     try:
@@ -36,19 +36,19 @@ def prepare(folder: Path, position: int, state: bytes) -> None:
             file.flush()
             sync_data(file.fileno())
     except OSError:
-        with suppress(OSError):  # on a full disk it would only be in the way
+        with suppress(OSError):  # what is left of it would only take room on a full disk
             new.unlink(missing_ok=True)
         raise
 
 
 def install(folder: Path) -> None:
-    """Put the prepared one in place of the old one, and wait until the disk knows that name. Raises OSError."""
+    """Put the prepared one in place of the current one, and wait until the disk knows the name. Raises OSError."""
     (folder / "snapshot.new").replace(folder / "snapshot")
     sync_folder(folder)
 
 
 def position(folder: Path) -> int:
-    """The journal position that the snapshot stands for, 0 if there is none. Raises Damaged and OSError."""
+    """The journal position of the snapshot, 0 if there is none. Raises Damaged and OSError."""
     try:
         with open(folder / "snapshot", "rb") as file:
             return _head(folder / "snapshot", file.read(_HEAD.size))[0]

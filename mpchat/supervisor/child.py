@@ -1,4 +1,4 @@
-"""A child as its parent sees it: how it is spawned, what it says of itself, and what its death counts as."""
+"""A child as the supervisor sees it: how it is spawned, what it reports of itself, and what its death counts as."""
 
 import contextlib
 import signal
@@ -7,12 +7,11 @@ import time
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Any
 
 from mpchat.ipc import queue_passing
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import Scoreboard
-from mpchat.messages import UnknownMessage
+from mpchat.messages import SupervisorToChild, UnknownMessage
 from mpchat.runtime import first_minute
 from mpchat.runtime.first_minute import LACKING, SPARE, LoadMains
 from mpchat.settings import Settings
@@ -29,21 +28,21 @@ class Death(Enum):
 
 @dataclass(eq=False)
 class Child:
-    """As its parent sees it: the process, and the control link to it."""
+    """A child process, and the control link to it."""
 
     process: SpawnProcess
-    link: Link
+    link: Link[SupervisorToChild]
     role: str = SPARE
     started: float = field(default_factory=time.monotonic)
-    here: bool = False  # it has all its imports behind it
+    here: bool = False  # it has imported everything, and can be given a role
     ready: bool = False  # it is at work
-    complaint: str = ""  # what it has found that nobody else could do better with
+    complaint: str = ""  # the damage that it has reported, which a successor would find too
     told_to_end: bool = False
-    condemned: Death | None = None  # we have killed it, and its death counts as this
-    hung_for: float = 0.0  # seconds, of one that was killed for hanging
+    condemned: Death | None = None  # the supervisor has killed it, and its death counts as this
+    hung_for: float = 0.0  # seconds, if it was killed for hanging
 
-    def on_message(self, message: tuple[Any, ...]) -> None:
-        """What it says of itself. Raises UnknownMessage at what none of ours says."""
+    def on_message(self, message: tuple[object, ...]) -> None:
+        """What the child reports of itself. Raises UnknownMessage."""
         match message:
             case ("here",):
                 self.here = True
@@ -54,11 +53,11 @@ class Child:
             case _:
                 raise UnknownMessage(message)
 
-    def assign_role(self, role: str, settings: Settings, *args: Any) -> None:
-        """Let it do this work: main(link, log, settings, board, *args)."""
+    def assign_role(self, role: str, settings: Settings, *args: object) -> None:
+        """Have the child run main(link, log, settings, scoreboard, *args) of this role. Raises OSError."""
         pickled, fds = queue_passing.dump((settings, args))
         self.role = role
-        self.link.post(role, pickled, fds=fds)
+        self.link.post((role, pickled), fds=fds)
 
     @property
     def how_it_ended(self) -> str:
@@ -68,7 +67,7 @@ class Child:
 
     @property
     def death(self) -> Death:
-        """What it counts as, once it has come."""
+        """What the child's death counts as. The process must have been reaped."""
         if self.condemned is not None:
             return self.condemned
         if self.process.exitcode == -signal.SIGKILL:
@@ -77,10 +76,10 @@ class Child:
 
 
 def spawn(context: SpawnContext, settings: Settings, scoreboard: Scoreboard, load_mains: LoadMains) -> Child:
-    """Start a process that waits for work. Raises OSError and MemoryError where the system has none to give.
+    """Start a process that waits for a role. Raises OSError and MemoryError where the system lacks what that takes.
 
-    It gets the settings with its work. Process.start() writes what it is given into a pipe before the other side reads:
-    a long message of the day would not fit, and then a child that is stopped there (SIGSTOP) would stop us.
+    The settings come with the role: Process.start() writes its arguments into a pipe before the child reads, and a
+    message of the day that does not fit would block the supervisor on a child that is stopped (SIGSTOP).
     """
     ours, theirs = socket.socketpair()
     with theirs, contextlib.ExitStack() as undo:

@@ -1,14 +1,14 @@
-"""The children: the supervisor's children by role, how each is started, and who is connected to whom.
+"""The supervisor's children by role: how each is started, given a role, judged, and replaced.
 
     worker -- transport -- broker         worker -- link (a Unix socket) -- acceptor -- listening sockets
     recorder -- link -- broker
 
 To spawn a process takes a tenth of a second: an interpreter, and all its imports. So every process begins without a
-role, and there is always one more than needed, the spare, which has that behind it when somebody dies. Whoever takes a
-dead one's place gets a new lane or link to each that worked with it, while those are running (wiring.py).
+role, and one more than needed, the spare, is ready to take the role of a child that dies. The successor gets a new
+transport or link to each of its peers, which go on running (wiring.py).
 
-A role that nobody has is vacant. What keeps a child from starting (no process, no memory, no descriptor, a file that is
-not there) is logged and tried again, for ever: those that run go on.
+A role without a process is vacant. What keeps a child from starting (no process, no memory, no descriptor, a missing
+file) is logged and tried again, for ever; the other children go on.
 """
 
 import math
@@ -17,32 +17,32 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
-from typing import Any
 
-from mpchat.flow.restart_intensity import LONGEST_HANG_SECONDS, START, Failures, kind_of, rule_of
+from mpchat.flow.restart_intensity import LONGEST_HANG_SECONDS, START, Failures, kind_of, policy_of
 from mpchat.ipc import resource_tracker
 from mpchat.ipc.scoreboard import BROKER_ROW, FIRST_WORKER_ROW, Scoreboard, row_of
+from mpchat.messages import Farewell, StopAll, StopNow, WorkerNumber
 from mpchat.runtime.first_minute import SPARE, LoadMains
 from mpchat.runtime.log import Log
 from mpchat.runtime.signals import Signals
 from mpchat.settings import Secrets, Settings
-from mpchat.store.data_directory import DataFolder
+from mpchat.store.data_directory import DataDirectory
 from mpchat.supervisor.child import Child, Death, spawn
 from mpchat.supervisor.wiring import Wiring
 
-_START_SECONDS = 30.0  # an interpreter and its imports may take so long: killed sooner, on a slow machine none arrives
+_START_SECONDS = 30.0  # for an interpreter and its imports: with less, no child would ever start on a slow machine
 
 _PEERS = (("worker", "broker"), ("worker", "acceptor"), ("recorder", "broker"))
 
 
 def works_with(one: str, other: str) -> bool:
-    """Whether there is a lane or a link between processes of these roles."""
+    """Whether processes of these roles are peers: a transport or a link connects them."""
     kinds = kind_of(one), kind_of(other)
     return kinds in _PEERS or kinds[::-1] in _PEERS
 
 
 class Children:
-    """`on_message` and `reap` are called with a child that has said something, or has ended."""
+    """`on_message` is called with a child whose link is readable, `reap` with one that has ended."""
 
     def __init__(
         self,
@@ -55,9 +55,9 @@ class Children:
         load_mains: LoadMains,
         on_message: Callable[[Child], object],
         reap: Callable[[Child], None],
-        data: DataFolder | None,
+        data: DataDirectory | None,
     ) -> None:
-        self.data = data  # goes to who writes there, and to nobody else: with it goes its lock
+        self.data = data  # passed to broker and recorder only: its lock lives as long as their descriptors
         self.settings, self.log, self.listeners = settings, log, listeners
         self.secrets = secrets  # for the broker, and nobody else
         self.selector, self.signals = selector, signals
@@ -66,31 +66,31 @@ class Children:
         self.recorders = ["recorder"] if settings.data else []
         roles = ["broker", *self.workers, "acceptor", *self.recorders]
         self.by_role: dict[str, Child] = {}
-        self.unassigned: list[Child] = []  # on their way, or standing by
+        self.unassigned: list[Child] = []  # without a role: still starting, or spare
         self.vacant = list(roles)  # in the order in which they are filled
-        self.vacated: set[str] = set()  # roles that somebody has had before
-        self.failures = {role: Failures(rule_of(role)) for role in (*roles, SPARE)}
+        self.vacated: set[str] = set()  # roles that an earlier process has had
+        self.failures = {role: Failures(policy_of(role)) for role in (*roles, SPARE)}
         self.starts = Failures(START)
         self.wiring = Wiring(settings.ipc)
         self.scoreboard = Scoreboard.make(FIRST_WORKER_ROW + settings.workers)
-        self.is_first = True  # no broker has begun this run yet
-        self.acceptors = 0  # there have been
-        self.died_at = 0  # place of the record that the last broker was replaying when it died
+        self.is_first = True  # no broker has been ready in this run yet
+        self.acceptors = 0  # so many have been started
+        self.died_at = 0  # number of the record that the last broker was replaying when it died
 
     def __iter__(self) -> Iterator[Child]:
         return iter([*self.by_role.values(), *self.unassigned])
 
     @property
     def ready(self) -> bool:
-        """Everybody is there and at work; a spare does not count."""
+        """Whether every role has a process that is ready; a spare does not count."""
         return not self.vacant and all(each.ready for each in self.by_role.values())
 
     # Starting
 
     def fill(self, with_spare: bool) -> None:
-        """Give vacant roles to those who stand by, and start as many as are needed; what cannot be is tried later.
+        """Give vacant roles to spares, and start as many processes as are needed; failures are tried again later.
 
-        No spare is started while somebody is still on the way to work, who needs the CPU more.
+        No new spare is started before every role is ready: it would take the CPU from those that are starting.
         """
         now = time.monotonic()
         due = [role for role in self.vacant if self.failures[role].not_before <= now]
@@ -103,7 +103,7 @@ class Children:
             self.assign(here[0], role)
             due.remove(role)
         needs_spare = with_spare and self.ready and self.failures[SPARE].not_before <= now
-        # One that has been on the way for longer than anybody may hang is stopped, perhaps: nobody waits for it alone.
+        # A child that has been starting for longer than the hang limit may be stopped: another is started besides.
         latest = now - (self.settings.hang_limit or math.inf)
         on_the_way = [each for each in self.unassigned if each.here or each.started > latest]
         for _ in range(len(due) + needs_spare - len(on_the_way)):
@@ -112,16 +112,16 @@ class Children:
 
     @property
     def next_start(self) -> float:
-        """When fill() has to be called again, in monotonic seconds, if nothing happens before; infinity: never."""
+        """Monotonic seconds: when fill() has to be called again because a back-off ends; infinity: never."""
         now = time.monotonic()
         times = [self.starts.not_before, *(failures.not_before for failures in self.failures.values())]
         return min([at for at in times if at > now], default=math.inf)
 
     def start(self) -> bool:
-        """Spawn a process without a role; returns whether that could be done."""
+        """Spawn a process without a role; returns whether that succeeded."""
         self.signals.hold()
         try:
-            resource_tracker.ensure_running()  # not in the middle of spawning: it lets go of signals that are held
+            resource_tracker.ensure_running()  # not left to the spawning: it unblocks SIGINT and SIGTERM at its end
             self.signals.hold()
             each = spawn(get_context("spawn"), self.settings, self.scoreboard, self.load_mains)
         except (OSError, MemoryError) as error:
@@ -137,22 +137,22 @@ class Children:
         return True
 
     def assign(self, each: Child, role: str) -> None:
-        """Let a process that stands by take a vacant role, and connect it to all that work with it.
+        """Give a spare a vacant role, and connect it to its peers.
 
-        Where that fails half way, for want of descriptors or of room in /dev/shm, the process is of no use.
+        If that fails half way, for want of descriptors or of room in /dev/shm, the process is killed.
         """
-        args: tuple[Any, ...] = ()
+        args: tuple[object, ...] = ()
         if role == "broker":
             args = self.data, self.is_first, self.skip(), self.secrets
         elif role == "recorder":
             args = (self.data,)
         elif role == "acceptor":
             self.acceptors += 1
-            # In a stop they are closed already; the acceptor is needed all the same, to know who is in.
+            # In a stop they are closed; an acceptor is needed all the same, by workers that wait for "synced".
             args = [(sock, dialect) for sock, dialect in self.listeners if sock.fileno() >= 0], self.acceptors
         elif role in self.workers:
             args = (self.workers.index(role),)
-        self.scoreboard.begin(row_of(role))  # its first beat, and nothing of the last one's
+        self.scoreboard.begin(row_of(role))  # its first beat, and none of its predecessor's counters
         self.unassigned.remove(each)
         self.vacant.remove(role)
         self.by_role[role] = each
@@ -167,19 +167,19 @@ class Children:
                 self.log.info("process replaced", role=role, by=each.process.pid)
 
     def wire(self, role: str) -> None:
-        """A new process to all that work with it and are there; the others are connected to it when they come."""
+        """Connect a new process to those of its peers that exist; the others are connected when they get their role."""
         broker, acceptor, recorder = (self.by_role.get(name) for name in ("broker", "acceptor", "recorder"))
         for number, name in enumerate(self.workers):
             worker = self.by_role.get(name)
             if worker is not None and broker is not None and role in ("broker", name):
-                self.wiring.transport(worker, broker, number)
+                self.wiring.transport(worker, broker, WorkerNumber(number))
             if worker is not None and acceptor is not None and role in ("acceptor", name):
-                self.wiring.link(worker, acceptor, number)
+                self.wiring.link(worker, acceptor, ("acceptor",), number)
         if recorder is not None and broker is not None and role in ("broker", "recorder"):
-            self.wiring.link(recorder, broker)
+            self.wiring.link(recorder, broker, ("broker",))
 
     def skip(self) -> int:
-        """The place of the record that the next broker must leave out: two before it died there while replaying."""
+        """The number of the record that the next broker must skip, at which two have died while replaying; 0: none."""
         last, self.died_at = self.died_at, self.scoreboard.read(BROKER_ROW)["position"]
         return self.died_at if self.died_at == last else 0
 
@@ -191,9 +191,9 @@ class Children:
         each.process.kill()
 
     def hung(self, now: float, is_late: bool) -> list[tuple[Child, int]]:
-        """Those whose loop has not turned for too long, and for how many seconds.
+        """The children whose loop has not turned for longer than their hang limit, and for how many seconds.
 
-        `is_late`: we have not looked for so long (Ctrl-Z, a stopped machine) that we judge nobody: let all turn now.
+        `is_late`: the supervisor itself has not run for long (Ctrl-Z, a suspended machine): no child is judged now.
         """
         found = []
         for each in self:
@@ -218,7 +218,7 @@ class Children:
         return found
 
     def remove(self, each: Child) -> None:
-        """It is dead, and has been heard to the end: its role is vacant, and those that worked with it wait."""
+        """The child is dead, and all that it had sent has been read: its role is vacant, and its peers wait."""
         each.link.close()
         self.wiring.gone(each)
         if each in self.unassigned:
@@ -232,7 +232,7 @@ class Children:
         self.vacant = sorted([*self.vacant, each.role], key=order.index)
 
     def count(self, each: Child) -> str:
-        """Count a death by how it came, and let its successor wait accordingly; returns what is to be said loudly."""
+        """Count a death, and set the back-off of the next start; returns an event to be logged as an error, or ""."""
         now, failures = time.monotonic(), self.failures[each.role]
         match each.death:
             case Death.KILLED:
@@ -242,14 +242,15 @@ class Children:
                 return ""
             case Death.CRASHED:
                 count = failures.crashed(now, each.ready)
-                return "process keeps crashing" if count == failures.rule.loud_at else ""
+                return "process keeps crashing" if count == failures.policy.alert_at else ""
             case Death.HUNG:
                 count = failures.hung(now, each.hung_for, each.ready)
-                return "process keeps hanging: its limit grows" if count == 2 and failures.rule.hang_limit_grows else ""
+                grows = count == 2 and failures.policy.hang_limit_grows
+                return "process keeps hanging: its limit grows" if grows else ""
 
-    def describe(self) -> list[dict[str, Any]]:
-        """Who they are, and what they say on the board; what nobody is; and multiprocessing's own process."""
-        rows: list[dict[str, Any]] = []
+    def describe(self) -> list[dict[str, object]]:
+        """For `mpchat ps`: each role, its process if any, its row of the scoreboard; spares; the resource tracker."""
+        rows: list[dict[str, object]] = []
         for role in (role for role in self.failures if role != SPARE):
             each = self.by_role.get(role)
             if each is None:
@@ -261,12 +262,12 @@ class Children:
         rows.append({"role": "resource_tracker", "pid": resource_tracker.pid()})
         return rows
 
-    def tell_once(self, role: str, *message: str) -> None:
-        """Tell whoever has this role, if anybody has, that it is to end, and how."""
+    def tell_once(self, role: str, message: StopNow | StopAll | Farewell) -> None:
+        """Tell the process of this role, if there is one, to end."""
         each = self.by_role.get(role)
         if each is not None and not each.told_to_end:
             each.told_to_end = True
-            each.link.post(*message)
+            each.link.post(message)
 
     def kill(self) -> None:
         for each in self:

@@ -1,13 +1,13 @@
-"""The supervisor: the parent of all. It opens the listening sockets, starts the others, and replaces those that die.
+"""The supervisor: the parent of all other processes. It opens the listening sockets, and replaces children that die.
 
-It waits for signals, for its children's deaths (Process.sentinel), for what they report, and for the control socket.
-It reads nothing a client sends, and never puts to a queue: that would start a thread in it.
+It waits on its signal socket, its children's sentinels (Process.sentinel) and control links, and the control socket. It
+never reads what a client sends, and never puts to a queue, which would start a thread in it.
 
-    a child dies              another takes its place (children.py), at once or later (flow/restart_intensity.py)
-    a child does not turn     for --hang-limit seconds: it is killed, so it dies
-    nothing can go on         the clients are told, one line says why, exit 1
-    Ctrl-C, SIGTERM, SIGHUP   stop accepting -> everybody is told -> flushed -> exit 0
-    it dies itself            its children find the end of their control links, and leave
+    a child dies              another takes its role (children.py), at once or later (flow/restart_intensity.py)
+    a child hangs             its loop has not turned for --hang-limit seconds: it is killed, so it dies
+    the server cannot go on   the clients are told, one line says why, exit status 1
+    Ctrl-C, SIGTERM, SIGHUP   stop accepting -> tell all clients -> flush -> exit status 0
+    it dies itself            its children read the end of file of their control links, and exit
 """
 
 import contextlib
@@ -16,7 +16,6 @@ import selectors
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mpchat.ipc import resource_tracker
 from mpchat.ipc.control_socket import ControlSocket
@@ -33,23 +32,23 @@ from mpchat.supervisor.child import Child, Death
 from mpchat.supervisor.children import Children, works_with
 
 STOPPED, FAILED = 0, 1
-_AGAIN_SECONDS = 1.0  # sooner it is the same Ctrl-C: timeout(1) and others pass on what the terminal sent to all
+_AGAIN_SECONDS = 1.0  # within this it is the same Ctrl-C: timeout(1) and others send it once more
 
 
 @dataclass
 class Supervisor:
-    """One server. run() returns its exit status. The data folder's path, and `runtime`, are absolute."""
+    """One server. run() returns its exit status. `settings.data` and `runtime` must be absolute paths."""
 
     settings: Settings
     secrets: Secrets
     runtime: Path  # folder of the control socket
     load_mains: LoadMains
     announced: bool = False
-    looked: float = 0.0  # monotonic: when we last looked who is alive
-    reason: str = ""  # why we stop, once we do
-    asked: float = 0.0  # monotonic: when we were told to
-    stopping: bool = False  # the children are being stopped, one after the other: who dies now is not replaced
-    deadline: float | None = None  # monotonic: when we wait no more for what is to come next in a stop
+    looked: float = 0.0  # monotonic: when the children's heartbeats were last looked at
+    reason: str = ""  # of a stop, once one is asked for
+    asked: float = 0.0  # monotonic: when it was asked for
+    stopping: bool = False  # the children are being stopped, one after the other: a child that dies is not replaced
+    deadline: float | None = None  # monotonic: when the next step of a stop is forced
     status: int = STOPPED
 
     def run(self) -> int:
@@ -58,9 +57,11 @@ class Supervisor:
         if self.settings.plain_port is not None:
             self.listeners.append((listen(self.settings, self.settings.plain_port), "plain"))
         self.ports = [sock.getsockname()[1] for sock, _ in self.listeners]
-        data = claim(Path(self.settings.data)) if self.settings.data else None  # ours until the process ends
+        data = (
+            claim(Path(self.settings.data)) if self.settings.data else None
+        )  # open and locked until this process ends
         self.control = ControlSocket(self.runtime / f"{self.ports[0]}.sock")
-        os.chdir("/")  # the folder that we were started in may be removed; and to spawn one needs one that is there
+        os.chdir("/")  # the working directory may be removed, and spawning needs one that exists
         self.signals = Signals(*STOP_SIGNALS)
         self.selector = selectors.DefaultSelector()
         self.children = Children(
@@ -98,7 +99,7 @@ class Supervisor:
         while not self.stopping or list(self.children):
             if not self.stopping:
                 self.children.fill(with_spare=not self.reason)
-            # Signals first: who was told to stop together with us has not died unexpectedly.
+            # Signals first: a child that was signalled together with the supervisor has not died unexpectedly.
             ready = self.selector.select(self.timeout())
             for key, _ in sorted(ready, key=lambda event: event[0].fd != self.signals.fileno()):
                 key.data()
@@ -106,7 +107,7 @@ class Supervisor:
             if self.deadline is not None and now >= self.deadline:
                 self.run_out_of_time()
             if now - self.looked >= BEAT_SECONDS:
-                self.look_for_the_hung(now)
+                self.kill_the_hung(now)
                 if self.control not in self.selector.get_map():
                     self.selector.register(self.control, selectors.EVENT_READ, self.answer)
                 self.log.catch_up()
@@ -119,8 +120,8 @@ class Supervisor:
             dues.append(self.deadline)
         return max(0.0, min(dues) - time.monotonic())
 
-    def look_for_the_hung(self, now: float) -> None:
-        """A process that does not turn its loop is as good as dead. Late ourselves (Ctrl-Z), we judge nobody."""
+    def kill_the_hung(self, now: float) -> None:
+        """Kill each child beyond its hang limit; none if the supervisor itself is late (Ctrl-Z)."""
         late, self.looked = now - self.looked > 2 * BEAT_SECONDS, now
         for each in self.children:
             each.link.flush()
@@ -136,9 +137,9 @@ class Supervisor:
                 self.kill_the_rest()  # asked twice: at once, then
 
     def on_message(self, each: Child) -> bool:
-        """A child has opened a lane, or is ready, or has closed its end in dying. Whether there was something."""
+        """A child's control link is readable. Returns whether it had a message."""
         if each.link.ended:
-            return False  # it was told of in the same breath as its death
+            return False  # its death was reported by the same select(), and reap() has read all
         messages: list[Message] = []
         try:
             messages = each.link.take()
@@ -148,26 +149,26 @@ class Supervisor:
                         self.children.wiring.opened(each, serial)
                     case ("misbehaves", str() as role, str() as why) if works_with(each.role, role):
                         for accused in [other for other in self.children if other.role == role]:
-                            self.end_the_misbehaving(accused, why)
+                            self.end_misbehaving(accused, why)
                     case _:
                         each.on_message(message)
         except BadFrame as error:
-            self.end_the_misbehaving(each, str(error))
+            self.end_misbehaving(each, str(error))
             each.link.ended = True  # nothing more of it is read
-        close_all(messages)  # no child has a descriptor for us
+        close_all(messages)  # no message of a child has descriptors
         if each.link.ended:
             self.selector.unregister(each.link)
         elif self.children.ready:
             self.all_at_work()
         return bool(messages)
 
-    def end_the_misbehaving(self, each: Child, why: str) -> None:
-        """This one has sent what none of us would send: nothing that it says can be relied on any more."""
+    def end_misbehaving(self, each: Child, why: str) -> None:
+        """Kill a child that has sent what is no message: nothing that it sends can be relied on any more."""
         self.log.error("process misbehaves", role=each.role, was=each.process.pid, why=why)
         self.children.end(each, Death.CRASHED)
 
     def all_at_work(self) -> None:
-        """For the first time, or again after a death; what has to wait for it is done."""
+        """All roles are ready, for the first time or again after a death: announce the server, or begin a stop."""
         if not self.reason:
             self.announce()
         elif not self.stopping:
@@ -180,10 +181,10 @@ class Supervisor:
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         plain = f"{host}:{self.ports[1]}" if len(self.ports) > 1 else "none"
         ready = f"mpchat ready: irc {host}:{self.ports[0]}, plain {plain}, pid {os.getpid()}\n"
-        output(1).keep(ready.encode(errors="backslashreplace"))  # who waits for it may read later
+        output(1).keep(ready.encode(errors="backslashreplace"))  # a reader may come later
 
     def reap(self, each: Child) -> None:
-        """A child has ended, and has been reaped: what it had said before is heard, and then its place is vacant."""
+        """A child has ended: reap it, read what it had sent before, and make its role vacant."""
         self.selector.unregister(each.process.sentinel)
         each.process.join()
         while self.on_message(each):
@@ -195,9 +196,9 @@ class Supervisor:
             self.go_on_stopping(each)
             return
         self.log.warning("process died", how=each.how_it_ended)
-        loudly = self.children.count(each)
-        if loudly:
-            self.log.error(loudly, role=each.role)
+        alert = self.children.count(each)
+        if alert:
+            self.log.error(alert, role=each.role)
         if each.complaint and each.role != "recorder":  # the chat does not depend on the history
             self.give_up(each.complaint, "Its data is damaged" if each.role == "broker" else "Nobody can come in")
         elif each.role == "broker" and not self.settings.data:
@@ -210,7 +211,7 @@ class Supervisor:
     # The end
 
     def stop(self, reason: str) -> None:
-        """Begin as soon as everybody is at work, so that all can be told; before the ready line nobody is in."""
+        """Begin as soon as all roles are ready, so that every client is told; before the ready line there is none."""
         self.reason, self.asked = reason, time.monotonic()
         self.log.info("stopping", why=reason)
         self.close_listeners()
@@ -222,7 +223,7 @@ class Supervisor:
             self.deadline = self.asked + self.settings.stop_seconds / 2
 
     def give_up(self, line: str, reason: str) -> None:
-        """It cannot go on. The clients are told the reason, by the broker or, if there is none, by their workers."""
+        """The server cannot go on. The clients are told the reason by the broker or, without one, by their workers."""
         self.status = FAILED
         output(2).put(f"mpchat: {line}; the server ends\n".encode(errors="backslashreplace"))
         self.reason, self.asked = self.reason or reason, time.monotonic()
@@ -239,23 +240,23 @@ class Supervisor:
         self.stop_the_next()
 
     def stop_the_next(self) -> None:
-        """The acceptor first, so that nobody comes in while the others are being told; then the broker, which ends when
-        its workers have, and they when their last client has. Workers without a broker say farewell by themselves.
+        """The acceptor first, so that no client comes in during the stop; then the broker, which ends when its workers
+        have, and they when their last client has. Workers without a broker say farewell by themselves.
         """
         workers = [role for role in self.children.workers if role in self.children.by_role]
         if "acceptor" in self.children.by_role:
-            self.children.tell_once("acceptor", "stop")
+            self.children.tell_once("acceptor", ("stop",))
         elif "broker" in self.children.by_role:
-            self.children.tell_once("broker", "stop", self.reason)
+            self.children.tell_once("broker", ("stop", self.reason))
         elif workers:
             for role in workers:
-                self.children.tell_once(role, "farewell", self.reason)
+                self.children.tell_once(role, ("farewell", self.reason))
         else:
-            self.children.tell_once("recorder", "stop")
+            self.children.tell_once("recorder", ("stop",))
 
     def go_on_stopping(self, each: Child) -> None:
-        """One has ended, as it was told or not: then those whom it served are told by the next."""
-        is_needed = each.role not in (SPARE, "recorder")  # what these leave undone the journal keeps
+        """A child has ended during a stop, as it was told or not: the next step."""
+        is_needed = each.role not in (SPARE, "recorder")  # the journal keeps what the recorder leaves undone
         if is_needed and each.process.exitcode != 0 and each.condemned is not Death.KILLED:
             self.log.warning("process died", how=each.how_it_ended)
             output(2).put(f"mpchat: {each.how_it_ended} while the server stopped\n".encode(errors="backslashreplace"))
@@ -263,7 +264,7 @@ class Supervisor:
         self.stop_the_next()
 
     def run_out_of_time(self) -> None:
-        """Whoever is waited for is stuck: it is ended, so that the next in line can tell the clients."""
+        """The child that the stop waits for is stuck: kill it, so that the next in line can tell the clients."""
         stuck = [self.children.by_role[role] for role in ("acceptor", "broker") if role in self.children.by_role]
         if not self.stopping:
             self.begin_stopping()  # with those that there are
@@ -275,7 +276,7 @@ class Supervisor:
             self.kill_the_rest()
 
     def kill_the_rest(self) -> None:
-        """What follows is our own doing: these deaths are no news."""
+        """Kill all children at once; these deaths are not logged."""
         self.stopping, self.deadline = True, None
         if late := [each.role for each in self.children]:
             self.log.warning("killing", late=" ".join(late))
@@ -288,19 +289,19 @@ class Supervisor:
 
     def answer(self) -> None:
         if not self.control.answer(self.describe()):
-            self.selector.unregister(self.control)  # until the next look: it would be told of again and again
+            self.selector.unregister(self.control)  # until the next beat: the select() would return at once each time
 
-    def describe(self) -> dict[str, Any]:
-        """For `mpchat ps`."""
-        processes = [{"role": "supervisor", "pid": os.getpid()}, *self.children.describe()]
+    def describe(self) -> dict[str, object]:
+        """The answer of the control socket, for `mpchat ps`."""
+        processes: list[dict[str, object]] = [{"role": "supervisor", "pid": os.getpid()}, *self.children.describe()]
         return {"ports": self.ports, "processes": processes}
 
 
 def reap_strangers(own: set[int | None]) -> None:
-    """As process 1 of a container we inherit orphans, and nobody but us can reap them (pid_namespaces(7)).
+    """Reap orphans, which process 1 of a container inherits and must reap (pid_namespaces(7)).
 
-    Our own children are left to those who wait for them: WNOWAIT looks at who has ended, and takes nothing
-    (waitid(2)). One of ours that is looked at first hides the others until it has been taken.
+    The server's own children are left to their sentinels: WNOWAIT reports an ended child without reaping it
+    (waitid(2)). An own child that is reported first hides the others until it has been reaped.
     """
     if not hasattr(os, "waitid"):
         return  # macOS before Python 3.13, which has no containers either

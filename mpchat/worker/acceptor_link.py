@@ -10,12 +10,11 @@ from __future__ import annotations
 import os
 import socket
 from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mpchat.ipc.descriptors import first_of_the_last
-from mpchat.ipc.link import Link, close_all
-from mpchat.messages import BadFrame, ConnectionId, UnknownMessage
+from mpchat.ipc.link import Link
+from mpchat.messages import BadFrame, ConnectionId, Mine, UnknownMessage, WorkerToAcceptor
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.worker.connection import Connection
 
@@ -33,29 +32,21 @@ class AcceptorLink:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self.link: Link | None = None
+        self.link: Link[WorkerToAcceptor] | None = None
         self.synced = False
         self._giving: deque[Connection | None] = deque()  # to be given to a new acceptor; None: that is all
 
-    def take_link(self, link: Link) -> None:
+    def take_link(self, link: Link[WorkerToAcceptor]) -> None:
         """The acceptor is new, or the worker is. What a dead acceptor had said before counts."""
         if self.link is not None:
-            self._read_to_the_end(self.link)
+            former = self.link
+            former.drain(lambda message, fds: self._on_message(former, message, fds))
+            self.leave(former)
         self.link, self._giving = link, deque([*self._worker.connections.values(), None])
         self._worker.poller.watch(link)
         self._give(link)
 
-    def _read_to_the_end(self, link: Link) -> None:
-        """Its acceptor is dead. The link need not end all the same: another process may hold the other end."""
-        with suppress(BadFrame):
-            while self.link is link:
-                self._read(link)
-                if link.drained:
-                    break
-        if self.link is link:
-            self.leave(link)
-
-    def on_event(self, link: Link, readable: bool, writable: bool) -> None:
+    def on_event(self, link: Link[WorkerToAcceptor], readable: bool, writable: bool) -> None:
         if writable:
             link.flush()
             self._give(link)
@@ -73,24 +64,18 @@ class AcceptorLink:
             except BadFrame as error:
                 self._report(self.link, error)
 
-    def _report(self, link: Link, error: BadFrame) -> None:
+    def _report(self, link: Link[WorkerToAcceptor], error: BadFrame) -> None:
         """What the acceptor has sent is no message: the supervisor replaces it."""
-        self._worker.control.post("misbehaves", "acceptor", str(error))
+        self._worker.control.post(("misbehaves", "acceptor", str(error)))
         self.leave(link)
 
-    def _read(self, link: Link) -> None:
+    def _read(self, link: Link[WorkerToAcceptor]) -> None:
         """Raises BadFrame at what no acceptor of ours says."""
-        messages = deque(link.take())
-        try:
-            while messages:
-                self._on_message(link, *messages[0])
-                messages.popleft()
-        finally:
-            close_all(messages)
+        link.take_each(lambda message, fds: self._on_message(link, message, fds))
         if link.ended:
             self.leave(link)
 
-    def _on_message(self, link: Link, message: tuple[object, ...], fds: list[int]) -> None:
+    def _on_message(self, link: Link[WorkerToAcceptor], message: tuple[object, ...], fds: list[int]) -> None:
         worker = self._worker
         match message, fds:
             case ("client", int() as id, str() as dialect, str() as host), [fd] if dialect in DIALECTS:
@@ -108,29 +93,29 @@ class AcceptorLink:
             case _:
                 raise UnknownMessage(message)
 
-    def _refuse(self, link: Link, id: ConnectionId) -> None:
+    def _refuse(self, link: Link[WorkerToAcceptor], id: ConnectionId) -> None:
         """The worker has no descriptor for this client: the acceptor, which has one, turns the client away."""
-        link.post("full", id)
+        link.post(("full", id))
         self._worker.poller.want_write(link, link.unsent)
 
-    def _give(self, link: Link) -> None:
+    def _give(self, link: Link[WorkerToAcceptor]) -> None:
         """To a new acceptor a copy of each socket, as far as the link takes it."""
         while self._giving and not link.unsent:
             connection = self._giving.popleft()
             if connection is None:
-                link.post("all")
+                link.post(("all",))
             elif connection.fileno() >= 0 and connection.host:  # neither closed since nor a stand-in
-                about = (connection.id, connection.dialect.name, connection.host)
-                link.post("mine", *about, fds=(connection.fileno(),))
+                mine: Mine = ("mine", connection.id, connection.dialect.name, connection.host)
+                link.post(mine, fds=(connection.fileno(),))
         self._worker.poller.want_write(link, link.unsent)
 
     def closed(self, connection: Connection) -> None:
         """The worker has closed its descriptor; with the acceptor's copy the kernel's connection ends."""
         if self.link is not None:
-            self.link.post("gone", connection.id)
+            self.link.post(("gone", connection.id))
             self._worker.poller.want_write(self.link, self.link.unsent)
 
-    def leave(self, link: Link) -> None:
+    def leave(self, link: Link[WorkerToAcceptor]) -> None:
         self._worker.poller.forget(link)
         link.close()
         self.link = None

@@ -52,7 +52,7 @@ class BrokerStream:
             self.leave(self.transport)
         self.transport = load_pair(pickled, fds).at_worker()
         worker.poller.watch(self.transport)
-        worker.control.post("opened", serial)
+        worker.control.post(("opened", serial))
         self.attach()
 
     def attach(self) -> None:
@@ -80,7 +80,7 @@ class BrokerStream:
 
     def _report(self, transport: Transport, error: BadFrame) -> None:
         """What the broker has sent is no message: the supervisor replaces it."""
-        self._worker.control.post("misbehaves", "broker", str(error))
+        self._worker.control.post(("misbehaves", "broker", str(error)))
         self.leave(transport)
 
     # Up
@@ -175,5 +175,5 @@ class BrokerStream:
         worker.drains.clear()  # what we were to say may have been lost, or the broker knows it
         for id, number in drains:
             worker.drain(worker.connections[id], number)
-        worker.control.post("ready")
+        worker.control.post(("ready",))
         crash_point("worker: attached")

@@ -22,7 +22,7 @@ from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
-from mpchat.messages import ConnectionId, Item, UnknownMessage, WorkerNumber
+from mpchat.messages import ChildToSupervisor, ConnectionId, Item, UnknownMessage, WorkerNumber
 from mpchat.protocol.dialect import Dialect
 from mpchat.runtime.crash_points import between, crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS
@@ -41,12 +41,16 @@ from mpchat.worker.reading import InputReader
 _BEAT_SENDS = 64  # of some 10 us each
 
 
-def main(control: Link, log: Log, settings: Settings, scoreboard: Scoreboard, number: WorkerNumber) -> None:
+def main(
+    control: Link[ChildToSupervisor], log: Log, settings: Settings, scoreboard: Scoreboard, number: WorkerNumber
+) -> None:
     Worker(control, settings, scoreboard, number).run()
 
 
 class Worker:
-    def __init__(self, control: Link, settings: Settings, scoreboard: Scoreboard, number: WorkerNumber) -> None:
+    def __init__(
+        self, control: Link[ChildToSupervisor], settings: Settings, scoreboard: Scoreboard, number: WorkerNumber
+    ) -> None:
         self.control, self.scoreboard, self.number = control, scoreboard, number
         self.row = FIRST_WORKER_ROW + number
         self.heartbeat = Heartbeat(scoreboard, self.row)

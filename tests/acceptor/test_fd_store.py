@@ -16,6 +16,7 @@ import pytest
 from mpchat.acceptor.fd_store import FdStore
 from mpchat.flow.admission import Admission
 from mpchat.ipc.link import Link
+from mpchat.messages import ChildToSupervisor, ConnectionId
 from mpchat.runtime.poller import Poller
 
 PATIENCE = 5.0
@@ -31,12 +32,12 @@ class Worker:
     """The other end of the link: what it was given, and whether it has been told that this is all."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self.link = Link(sock)
-        self.has: dict[int, tuple[int, str, str]] = {}
+        self.link = Link[Any](sock)
+        self.has: dict[Any, tuple[int, Any, Any]] = {}
         self.synced = False
 
     def say(self, *message: Any, fds: tuple[int, ...] = ()) -> None:
-        self.link.post(*message, fds=fds)
+        self.link.post(message, fds=fds)
 
     def read(self) -> bool:
         """All that has come; whether there was anything."""
@@ -60,13 +61,13 @@ class Worker:
 
 
 class Acceptor:
-    """As much of it as custody needs: a loop, a worker, and clients whose other end is kept here."""
+    """As much of it as the fd store needs: a loop, a worker, and clients whose other end is kept here."""
 
     def __init__(self) -> None:
         self.poller = Poller()
         self.admission = Admission(most=1000, most_each=1000, new_each_minute=1000)
         ours, theirs = Link.pair()
-        self.supervisor, self.control = Link(ours), Link(theirs)
+        self.supervisor, self.control = Link[Any](ours), Link[ChildToSupervisor](theirs)
         self.complaints: list[str] = []
         self.fd_store = FdStore("worker0", self.control, self.poller, self.admission, self.complain, reserved_fds=0)
         self.clients: dict[int, socket.socket] = {}
@@ -85,7 +86,9 @@ class Acceptor:
         client, ours = socket.socketpair()
         self.clients[connection] = client
         assert self.admission.refusal(HOST, 0.0) == ""
-        self.fd_store.take_client(connection, ours.detach(), "plain" if connection % 2 == 0 else "irc", HOST)
+        self.fd_store.take_client(
+            ConnectionId(connection), ours.detach(), "plain" if connection % 2 == 0 else "irc", HOST
+        )
 
     def turn(self, timeout: float = 0.0) -> None:
         for source, readable, writable, _ in self.poller.wait(timeout):
@@ -129,7 +132,7 @@ def acceptor() -> Iterator[Acceptor]:
             os.close(fd)
 
 
-def test_a_newcomer_goes_to_a_worker_that_is_in_step(acceptor: Acceptor) -> None:
+def test_a_new_client_goes_to_a_synced_worker(acceptor: Acceptor) -> None:
     worker = acceptor.new_worker()
     worker.say("all")
     acceptor.until(lambda: worker.synced)
@@ -142,7 +145,7 @@ def test_a_newcomer_goes_to_a_worker_that_is_in_step(acceptor: Acceptor) -> None
     assert os.read(fd, 10) == b"hola"
 
 
-def test_before_they_are_in_step_newcomers_wait_and_are_given_once(acceptor: Acceptor) -> None:
+def test_before_the_sync_new_clients_wait_and_are_passed_once(acceptor: Acceptor) -> None:
     acceptor.new_client(1)  # there is not even a link
     worker = acceptor.new_worker()
     acceptor.new_client(2)
@@ -196,7 +199,7 @@ def test_each_gets_what_it_lacks_and_no_socket_is_kept_twice(acceptor: Acceptor)
     acceptor.new_client(1)
     acceptor.new_client(2)
     worker = acceptor.new_worker()
-    kept = acceptor.fd_store._kept[1][0]
+    kept = acceptor.fd_store._kept[ConnectionId(1)][0]
     assert kept is not None
     with socket.socket() as theirs:
         before = open_fds()
@@ -209,7 +212,7 @@ def test_each_gets_what_it_lacks_and_no_socket_is_kept_twice(acceptor: Acceptor)
         assert open_fds() == before + 2, "2 at the worker, 3 here, and no other copy of 1"
 
 
-def test_who_is_gone_is_let_go(acceptor: Acceptor) -> None:
+def test_the_duplicate_of_an_ended_connection_is_closed(acceptor: Acceptor) -> None:
     worker = acceptor.new_worker()
     worker.say("all")
     acceptor.new_client(1)
@@ -226,7 +229,7 @@ def test_who_is_gone_is_let_go(acceptor: Acceptor) -> None:
     acceptor.new_client(3)  # there is room again
 
 
-def test_a_dead_workers_last_words_are_heard_before_the_next_ones(acceptor: Acceptor) -> None:
+def test_a_dead_workers_last_messages_are_read_before_its_successors(acceptor: Acceptor) -> None:
     first = acceptor.new_worker()
     first.say("all")
     acceptor.new_client(1)
@@ -255,7 +258,7 @@ def test_hundreds_go_through_a_full_link_and_cost_no_descriptor_more(acceptor: A
     assert list(worker.has) == list(range(1, 602))
 
 
-def test_who_is_gone_while_it_waits_for_room_is_not_given(acceptor: Acceptor) -> None:
+def test_a_connection_that_ends_while_it_waits_for_room_is_not_passed(acceptor: Acceptor) -> None:
     """A worker says "gone" of one that it has never had only if another has had it; but then it must not come again."""
     for connection in range(1, 601):
         acceptor.new_client(connection)
@@ -348,7 +351,7 @@ def test_a_worker_that_says_what_none_of_ours_says_is_reported_and_dropped(
     ours.close()
     [((word, role, why), _)] = acceptor.supervisor.take()
     assert (word, role) == ("misbehaves", "worker0")
-    assert "unknown message" in why
+    assert "unknown message" in str(why)
     assert acceptor.fd_store.link is None
     assert open_fds() == before - 1, "the link's"
     worker.die()

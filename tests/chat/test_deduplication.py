@@ -1,4 +1,4 @@
-"""chat/receipts: a line that was said is known again, within bounds."""
+"""chat/deduplication: a line that was said is recognised, within bounds."""
 
 from hypothesis import given
 from hypothesis import strategies as st

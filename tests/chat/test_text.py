@@ -1,4 +1,4 @@
-"""chat/text: what a terminal would obey never passes."""
+"""chat/text: what a terminal would interpret never passes."""
 
 import pytest
 from hypothesis import given

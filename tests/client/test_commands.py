@@ -2,7 +2,7 @@
 
 import pytest
 
-from mpchat.client.commands import COMMANDS, needs_server, obey
+from mpchat.client.commands import COMMANDS, execute, needs_server
 from mpchat.client.completion import complete
 from mpchat.client.model import Model
 from mpchat.client.step import Speech
@@ -35,7 +35,7 @@ def model() -> Model:
     ],
 )
 def test_words_are_said(model: Model, typed: str, said: Speech) -> None:
-    assert obey(typed, model).say == [said]
+    assert execute(typed, model).say == [said]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_words_are_said(model: Model, typed: str, said: Speech) -> None:
     ],
 )
 def test_commands_become_irc(model: Model, typed: str, sent: str) -> None:
-    assert obey(typed, model).send == [sent]
+    assert execute(typed, model).send == [sent]
 
 
 @pytest.mark.parametrize(
@@ -91,57 +91,57 @@ def test_commands_become_irc(model: Model, typed: str, sent: str) -> None:
     ],
 )
 def test_a_command_used_wrongly_tells_how(model: Model, typed: str) -> None:
-    step = obey(typed, model)
+    step = execute(typed, model)
     assert (step.send, step.say) == ([], [])
     assert step.show[0].text.startswith("how to use it: /")
 
 
 def test_an_unknown_command_is_never_said_and_guessed_at(model: Model) -> None:
-    step = obey("/jion #x", model)
+    step = execute("/jion #x", model)
     assert (step.send, step.say) == ([], [])
     assert step.show[0].text == "no such command: /jion (did you mean /join?)"
-    assert obey("/xyzzy", model).show[0].text == "no such command: /xyzzy (see /help)"
+    assert execute("/xyzzy", model).show[0].text == "no such command: /xyzzy (see /help)"
 
 
 @pytest.mark.parametrize("typed", ["", "   ", "/me", "/"])
 def test_nothing_is_said_for_nothing(model: Model, typed: str) -> None:
-    assert obey(typed, model).say == []
+    assert execute(typed, model).say == []
 
 
 def test_join_turns_to_a_room_one_is_in(model: Model) -> None:
-    assert obey("/join #DEV", model).send == []
-    assert obey("hola", model).say == [Speech("#dev", "hola")]
+    assert execute("/join #DEV", model).send == []
+    assert execute("hola", model).say == [Speech("#dev", "hola")]
 
 
 def test_query_turns_to_a_person_and_back(model: Model) -> None:
-    obey("/query beto", model)
-    assert obey("hola", model).say == [Speech("beto", "hola")]
-    obey("/query", model)
-    assert obey("hola", model).say == [Speech("#lobby", "hola")]
+    execute("/query beto", model)
+    assert execute("hola", model).say == [Speech("beto", "hola")]
+    execute("/query", model)
+    assert execute("hola", model).say == [Speech("#lobby", "hola")]
 
 
 def test_the_past_of_a_room_can_be_recalled(model: Model) -> None:
-    assert obey("/history", model).recall == ("#lobby", 20)
-    assert obey("/history 7", model).recall == ("#lobby", 7)
-    assert obey("/history #dev 100", model).recall == ("#dev", 100)
+    assert execute("/history", model).recall == ("#lobby", 20)
+    assert execute("/history 7", model).recall == ("#lobby", 7)
+    assert execute("/history #dev 100", model).recall == ("#dev", 100)
 
 
 def test_without_a_room_words_are_not_lost_silently() -> None:
-    step = obey("hola", Model("ana"))
+    step = execute("hola", Model("ana"))
     assert step.say == []
     assert "/join" in step.show[0].text
 
 
 def test_quit_says_goodbye_and_clear_clears(model: Model) -> None:
-    assert obey("/quit", model).leave == "leaving"
-    assert obey("/quit see you", model).leave == "see you"
-    assert obey("/clear", model).clear
+    assert execute("/quit", model).leave == "leaving"
+    assert execute("/quit see you", model).leave == "see you"
+    assert execute("/clear", model).clear
 
 
 def test_help_lists_every_command(model: Model) -> None:
-    text = "\n".join(line.text for line in obey("/help", model).show)
+    text = "\n".join(line.text for line in execute("/help", model).show)
     assert all(f"/{name}" in text for name in COMMANDS)
-    assert [line.text.split()[0] for line in obey("/help /join", model).show] == ["/join"]
+    assert [line.text.split()[0] for line in execute("/help /join", model).show] == ["/join"]
 
 
 def test_only_some_commands_work_alone() -> None:

@@ -1,4 +1,4 @@
-"""policy/admission: who may connect."""
+"""flow/admission: which connections are accepted."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_one_address_has_so_many_connections() -> None:
     assert admission.refusal("2001:db8::1", 0.0) == ""
     assert admission.refusal("2001:db8::2", 0.0) == ""
     assert admission.refusal("2001:db8::3", 0.0) == "Too many connections from your address"
-    assert admission.refusal("2001:db8:0:1::3", 0.0) == "", "the neighbours' house"
+    assert admission.refusal("2001:db8:0:1::3", 0.0) == "", "the neighbours"
 
     admission.left("2001:db8::2")
 

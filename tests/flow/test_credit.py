@@ -1,4 +1,4 @@
-"""policy/credits: how much may be under way."""
+"""flow/credit: how much may be in flight."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from mpchat.flow.credit import CreditLedger, SendWindow
 
 
-def test_a_purse_may_go_below_zero_by_one_read() -> None:
+def test_a_send_window_may_go_below_zero_by_one_read() -> None:
     send_window = SendWindow(10)
     send_window.left -= 9
     assert send_window.left > 0
@@ -27,7 +27,7 @@ def test_what_was_received_is_paid_back_once() -> None:
     assert ledger.pay() == {}
 
 
-def test_a_lagging_worker_slows_everybody() -> None:
+def test_a_lagging_worker_slows_all_workers() -> None:
     ledger = CreditLedger(2, lag_limit=100)
     ledger.received(0, 10)
     ledger.sent(1, 100)
@@ -42,7 +42,7 @@ def test_a_lagging_worker_slows_everybody() -> None:
     assert ledger.pay() == {0: 10}, "what was owed meanwhile is not forgotten"
 
 
-def test_nobody_waits_for_a_worker_that_is_gone() -> None:
+def test_a_worker_that_has_died_slows_no_other() -> None:
     ledger = CreditLedger(2, lag_limit=100)
     ledger.received(0, 10)
     ledger.received(1, 20)
@@ -55,7 +55,7 @@ def test_nobody_waits_for_a_worker_that_is_gone() -> None:
     assert ledger.pay() == {0: 10}, "and it is paid nothing"
 
 
-def test_who_begins_anew_has_a_full_purse_and_an_empty_stream() -> None:
+def test_a_new_worker_has_a_full_send_window_and_an_empty_stream() -> None:
     ledger = CreditLedger(1, lag_limit=100)
     ledger.received(0, 10)
     ledger.sent(0, 1000)

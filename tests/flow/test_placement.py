@@ -1,4 +1,4 @@
-"""policy/placement: which worker gets the next client."""
+"""flow/placement: which worker gets the next client."""
 
 import pytest
 

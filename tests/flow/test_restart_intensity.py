@@ -1,4 +1,4 @@
-"""policy/supervision: when the next process may start, how long one may hang, and when the server gives up."""
+"""flow/restart_intensity: when the next process may start, how long one may hang, and when the server gives up."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpchat.flow.restart_intensity import AGAIN_SECONDS, LONGEST_HANG_SECONDS, RULES, START, Failures, Rule, rule_of
+from mpchat.flow.restart_intensity import (
+    LONGEST_HANG_SECONDS,
+    PERIOD_SECONDS,
+    POLICIES,
+    START,
+    Failures,
+    RestartPolicy,
+    policy_of,
+)
 
-BROKER = RULES["broker"]
+BROKER = POLICIES["broker"]
 
 
 def waits(failures: Failures, count: int, *, was_ready: bool) -> list[float]:
@@ -24,22 +32,22 @@ def waits(failures: Failures, count: int, *, was_ready: bool) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("role", "rule"), [("broker", "broker"), ("worker0", "worker"), ("worker12", "worker"), ("spare", "spare")]
+    ("role", "kind"), [("broker", "broker"), ("worker0", "worker"), ("worker12", "worker"), ("spare", "spare")]
 )
-def test_every_role_has_its_rule(role: str, rule: str) -> None:
-    assert rule_of(role) is RULES[rule]
+def test_every_role_has_its_policy(role: str, kind: str) -> None:
+    assert policy_of(role) is POLICIES[kind]
 
 
-def test_who_never_failed_starts_at_once() -> None:
+def test_a_role_without_failures_starts_at_once() -> None:
     assert Failures(START).not_before == -math.inf
 
 
 def test_the_first_crash_is_followed_at_once_and_the_next_ones_later_and_later() -> None:
     expected = [0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
-    assert waits(Failures(RULES["worker"]), 12, was_ready=True) == expected
+    assert waits(Failures(POLICIES["worker"]), 12, was_ready=True) == expected
 
 
-def test_what_cannot_be_started_at_all_waits_from_the_first_time() -> None:
+def test_a_failed_start_is_backed_off_from_the_first_one() -> None:
     failures = Failures(START)
     found = []
     for _ in range(12):
@@ -48,7 +56,7 @@ def test_what_cannot_be_started_at_all_waits_from_the_first_time() -> None:
     assert found == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0, 30.0]
 
 
-def test_one_that_has_started_shows_that_the_others_can() -> None:
+def test_a_start_that_succeeds_ends_the_back_off() -> None:
     failures = Failures(START)
     for _ in range(9):
         failures.could_not_start(1.0)
@@ -58,14 +66,14 @@ def test_one_that_has_started_shows_that_the_others_can() -> None:
     assert failures.not_before == pytest.approx(2.1)
 
 
-def test_everybody_waits_for_the_broker_so_it_never_waits_for_long() -> None:
+def test_the_back_off_of_the_broker_is_short() -> None:
     assert max(waits(Failures(BROKER), 30, was_ready=True)) == 1.0
 
 
 def test_after_a_while_without_a_crash_all_is_as_at_the_beginning() -> None:
-    failures = Failures(RULES["worker"])
-    assert [failures.crashed(now, True) for now in (0.0, AGAIN_SECONDS, 2 * AGAIN_SECONDS + 0.1)] == [1, 2, 1]
-    assert failures.not_before == 2 * AGAIN_SECONDS + 0.1
+    failures = Failures(POLICIES["worker"])
+    assert [failures.crashed(now, True) for now in (0.0, PERIOD_SECONDS, 2 * PERIOD_SECONDS + 0.1)] == [1, 2, 1]
+    assert failures.not_before == 2 * PERIOD_SECONDS + 0.1
 
 
 def test_the_server_gives_up_at_the_tenth_broker_that_never_got_ready() -> None:
@@ -86,8 +94,8 @@ def test_a_broker_that_gets_ready_in_between_begins_a_new_count() -> None:
 
 
 @pytest.mark.parametrize("role", ["spare", "recorder", "worker", "acceptor"])
-def test_the_server_never_gives_up_for_anybody_else(role: str) -> None:
-    failures = Failures(RULES[role])
+def test_no_other_role_ends_the_server(role: str) -> None:
+    failures = Failures(POLICIES[role])
     for _ in range(1000):
         failures.crashed(0.0, False)
     assert not failures.gives_up
@@ -109,7 +117,7 @@ def test_after_a_while_the_hang_limit_is_what_it_was() -> None:
     for now in (0.0, 1.0, 2.0):
         failures.hung(now, 0.5, True)
     assert failures.hang_limit(3.0, 2.0) == 12.0
-    assert failures.hang_limit(3.0, 2.1 + AGAIN_SECONDS) == 3.0
+    assert failures.hang_limit(3.0, 2.1 + PERIOD_SECONDS) == 3.0
 
 
 def test_a_limit_of_more_than_the_longest_stays_what_it_is() -> None:
@@ -121,15 +129,15 @@ def test_a_limit_of_more_than_the_longest_stays_what_it_is() -> None:
 
 
 def test_a_recorder_that_hangs_is_one_that_crashes() -> None:
-    failures = Failures(RULES["recorder"])
+    failures = Failures(POLICIES["recorder"])
     assert [failures.hung(0.0, 3.0, True) for _ in range(3)] == [1, 2, 3]
     assert failures.not_before == pytest.approx(0.2)
     assert failures.hang_limit(3.0, 0.0) == 3.0
 
 
 @given(st.lists(st.floats(0.0, 200.0), min_size=1, max_size=50), st.floats(0.1, 60.0))
-def test_nobody_ever_waits_for_longer_than_the_rule_says(pauses: list[float], most: float) -> None:
-    failures = Failures(Rule(backoff_seconds=most))
+def test_no_back_off_is_longer_than_the_policy_says(pauses: list[float], most: float) -> None:
+    failures = Failures(RestartPolicy(max_backoff_seconds=most))
     now = 0.0
     for pause in pauses:
         now += pause

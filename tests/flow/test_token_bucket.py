@@ -1,4 +1,4 @@
-"""policy/pacing: a burst at once, and then so many lines a second."""
+"""flow/token_bucket: a burst at once, and then so many lines a second."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +26,7 @@ def test_it_is_ready_while_there_are_tokens() -> None:
 
 
 @given(st.floats(0, 1e6), st.integers(1, 50), st.floats(0.1, 100))
-def test_who_waits_until_then_may_speak(now: float, burst: int, rate: float) -> None:
+def test_a_client_that_waits_until_then_may_speak(now: float, burst: int, rate: float) -> None:
     bucket = TokenBucket(burst, now)
     for _ in range(burst + 3):
         now = max(now, bucket.ready_at(rate))

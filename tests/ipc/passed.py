@@ -31,25 +31,25 @@ def main() -> None:
     child = context.Process(target=echo, args=(other,), daemon=True)
     child.start()
     other.close()
-    link = Link(one)
+    link = Link[Any](one)
     before = open_files()
     for number in range(ROUNDS):
         use(link, number)
         gc.collect()
         assert open_files() == before, (before, open_files())
-    link.post("end")
+    link.post(("end",))
     child.join(PATIENCE)
     assert child.exitcode == 0, child.exitcode
     link.close()
 
 
-def use(link: Link, number: int) -> None:
+def use(link: Link[Any], number: int) -> None:
     """One transport from its making to its end, with the child at the other end."""
     pair = find(sys.argv[1]).make()
     semaphores: list[Path] = names(pair) if isinstance(pair, queue_transport.Pair) else []
     pickled, fds = dump_pair(pair)
     assert len(fds) == 4
-    link.post(number, pickled, fds=fds)
+    link.post((number, pickled), fds=fds)
     assert next_message(link) == ("opened", number)
     data, ours = dump_pair(pair)
     end = load_pair(data, [os.dup(fd) for fd in ours]).at_broker()
@@ -70,21 +70,21 @@ def use(link: Link, number: int) -> None:
 
 
 def echo(sock: socket.socket) -> None:
-    """The child: gives back what comes by each, and says how many descriptors more it has open afterwards."""
-    link = Link(sock)
+    """The child: gives back what comes by each transport, and says how many descriptors more it has open afterwards."""
+    link = Link[Any](sock)
     wait_for(link)
     before = open_files()
     while (message := next_message_with_fds(link))[0] != ("end",):
         (number, pickled), fds = message
         end = load_pair(pickled, fds).at_worker()
-        link.post("opened", number)
+        link.post(("opened", number))
         while not end.ended:
             for batch in turn(end)[0]:
                 end.put(batch)
         close(end)
         del end
         gc.collect()
-        link.post("closed", len(open_files()) - len(before))
+        link.post(("closed", len(open_files()) - len(before)))
     link.close()
 
 
@@ -96,7 +96,7 @@ def wait_for(source: Any) -> None:
     assert select.select([source], [], [], PATIENCE)[0], "nothing came"
 
 
-def next_message_with_fds(link: Link) -> tuple[tuple[Any, ...], list[int]]:
+def next_message_with_fds(link: Link[Any]) -> tuple[tuple[Any, ...], list[int]]:
     messages: list[tuple[tuple[Any, ...], list[int]]] = []
     while not messages:
         wait_for(link)
@@ -106,7 +106,7 @@ def next_message_with_fds(link: Link) -> tuple[tuple[Any, ...], list[int]]:
     return message
 
 
-def next_message(link: Link) -> tuple[Any, ...]:
+def next_message(link: Link[Any]) -> tuple[Any, ...]:
     return next_message_with_fds(link)[0]
 
 

@@ -1,4 +1,4 @@
-"""The names of a lane's semaphores: while they are there, a process that is given the lane can open it."""
+"""The names of a transport's semaphores: while they exist, a process that gets the transport can open it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The control socket: one answer to whoever connects, for its owner only, and its place is free again afterwards."""
+"""The control socket: one answer to each client, for its owner only, and its path is free again afterwards."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_link_to_somewhere_else_is_refused(folder: Path) -> None:
         runtime_folder(str(folder))
 
 
-def test_whoever_connects_is_answered(folder: Path) -> None:
+def test_each_client_is_answered(folder: Path) -> None:
     control = ControlSocket(folder / "1.sock")
     assert mode(control.path) == 0o600
     answers: list[dict[str, Any]] = []
@@ -62,7 +62,7 @@ def test_whoever_connects_is_answered(folder: Path) -> None:
     assert not control.path.exists()
 
 
-def test_an_asker_who_has_gone_again_is_harmless(folder: Path) -> None:
+def test_a_client_that_has_left_is_harmless(folder: Path) -> None:
     control = ControlSocket(folder / "1.sock")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asker:
         asker.connect(str(control.path))
@@ -91,7 +91,7 @@ def test_a_living_servers_place_is_not_taken(folder: Path) -> None:
     control.close()
 
 
-def test_nobody_answers_where_no_server_is(folder: Path) -> None:
+def test_there_is_no_answer_without_a_server(folder: Path) -> None:
     with pytest.raises(FileNotFoundError):
         ask(folder / "1.sock")
 

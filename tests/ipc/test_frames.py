@@ -165,7 +165,7 @@ def test_a_frame_that_does_not_end_is_none() -> None:
         progress.look(4, True, most=2)
 
 
-def test_where_nobody_is_killed_for_hanging_a_frame_may_take_as_long_as_it_likes() -> None:
+def test_without_a_hang_limit_a_frame_may_take_any_time() -> None:
     progress = Progress()
     for _ in range(1000):
         progress.look(0, True, most_looks(0))

@@ -19,14 +19,14 @@ import pytest
 
 from mpchat.ipc.frames import FRAME_BYTES, pack
 from mpchat.ipc.link import FDS_AT_ONCE, Link
-from mpchat.messages import BadFrame
+from mpchat.messages import BadFrame, UnknownMessage
 
-Links = tuple[Link, Link]
+Links = tuple[Link[Any], Link[Any]]
 
 
 @pytest.fixture
 def links() -> Iterator[Links]:
-    left, right = map(Link, Link.pair())
+    left, right = map(Link[Any], Link.pair())
     yield left, right
     left.close()
     right.close()
@@ -39,7 +39,7 @@ def open_fds() -> int:
 Messages = list[tuple[tuple[Any, ...], list[int]]]
 
 
-def take_all(link: Link, count: int, other: Link) -> Messages:
+def take_all(link: Link[Any], count: int, other: Link[Any]) -> Messages:
     """Read `count` messages, letting the other side go on whenever there is room."""
     messages: Messages = []
     while len(messages) < count:
@@ -51,8 +51,8 @@ def take_all(link: Link, count: int, other: Link) -> Messages:
 
 def test_a_message_goes_either_way(links: Links) -> None:
     left, right = links
-    left.post("client", 7, "plain", "127.0.0.1")
-    right.post("gone", 7)
+    left.post(("client", 7, "plain", "127.0.0.1"))
+    right.post(("gone", 7))
     assert right.take() == [(("client", 7, "plain", "127.0.0.1"), [])]
     assert left.take() == [(("gone", 7), [])]
     assert left.take() == []  # nothing there: no waiting
@@ -62,7 +62,7 @@ def test_a_message_goes_either_way(links: Links) -> None:
 def test_the_received_number_is_another_one_for_the_same_open_file(links: Links) -> None:
     left, right = links
     reader, writer = os.pipe()
-    left.post("a pipe", fds=(writer,))
+    left.post(("a pipe",), fds=(writer,))
     os.close(writer)  # the one under way keeps the file open
     [(message, [received])] = right.take()
     assert message == ("a pipe",)
@@ -75,7 +75,7 @@ def test_the_received_number_is_another_one_for_the_same_open_file(links: Links)
 
 def test_as_many_descriptors_as_the_kernel_allows_in_one_message(links: Links) -> None:
     left, right = links
-    left.post("many", fds=(0,) * FDS_AT_ONCE)
+    left.post(("many",), fds=(0,) * FDS_AT_ONCE)
     [(_, fds)] = right.take()
     assert len(set(fds)) == FDS_AT_ONCE
     for fd in fds:
@@ -89,8 +89,8 @@ def test_each_message_of_a_storm_keeps_its_own_descriptor(links: Links, tmp_path
     for number in range(400):
         (tmp_path / str(number)).write_text(f"file {number}")
         fd = os.open(tmp_path / str(number), os.O_RDONLY)
-        left.post("file", number, fds=(fd,))
-        left.post("plain", number)
+        left.post(("file", number), fds=(fd,))
+        left.post(("plain", number))
         os.close(fd)
     assert left.unsent
     for number, message in enumerate(take_all(right, 800, left)):
@@ -102,25 +102,25 @@ def test_each_message_of_a_storm_keeps_its_own_descriptor(links: Links, tmp_path
 
 def test_what_waits_costs_a_descriptor_until_it_is_sent_or_the_link_is_closed() -> None:
     before = open_fds()
-    left, right = map(Link, Link.pair())
-    left.post(b"x" * 2_000_000)  # the socket is full
+    left, right = map(Link[Any], Link.pair())
+    left.post((b"x" * 2_000_000,))  # the socket is full
     for _ in range(100):
-        left.post("here", fds=(0, 1))
+        left.post(("here",), fds=(0, 1))
     assert open_fds() == before + 2 + 200
     left.close()
     right.close()
     assert open_fds() == before
 
 
-def test_who_posts_the_next_when_nothing_waits_needs_no_copies(links: Links) -> None:
+def test_a_sender_that_waits_for_unsent_needs_no_copies(links: Links) -> None:
     left, right = links
     most, before = 0, open_fds()
     numbers = deque(range(500))
-    got: list[int] = []
+    got: list[object] = []
     while len(got) < 500:
         left.flush()
         while numbers and not left.unsent:
-            left.post(numbers.popleft(), b"x" * 2000, fds=(0,))
+            left.post((numbers.popleft(), b"x" * 2000), fds=(0,))
         most = max(most, open_fds())
         for (number, _), (fd,) in right.take():
             got.append(number)
@@ -132,8 +132,8 @@ def test_who_posts_the_next_when_nothing_waits_needs_no_copies(links: Links) -> 
 def test_the_next_message_alone_can_be_taken(links: Links) -> None:
     """What follows it, and its descriptors, are left for whoever reads next: a process that becomes somebody else."""
     left, right = links
-    left.post("be", "worker0", fds=(0,))
-    left.post("transport", 1, fds=(1, 2))
+    left.post(("be", "worker0"), fds=(0,))
+    left.post(("transport", 1), fds=(1, 2))
     first = right.take_one()
     assert first is not None
     message, fds = first
@@ -155,7 +155,7 @@ def test_the_next_message_alone_may_come_in_pieces() -> None:
     data, following = pack((1, ("be", "worker0"))), pack((0, ("transport",)))
     for cut in range(1, len(data)):
         sender, receiver = Link.pair()
-        with sender, contextlib.closing(Link(receiver)) as link:
+        with sender, contextlib.closing(Link[Any](receiver)) as link:
             socket.send_fds(sender, [data[:cut]], [0])
             assert link.take_one() is None
             assert link.drained
@@ -170,7 +170,7 @@ def test_nothing_there_and_the_end_are_told_apart(links: Links) -> None:
     """A dead peer's link need not end: its file descriptor may be on its way to somebody, or a child's too."""
     left, right = links
     copy = socket.socket(fileno=os.dup(left.fileno()))
-    left.post("last words")
+    left.post(("last words",))
     left.close()
     assert not right.drained
     assert right.take() == [(("last words",), [])]
@@ -199,7 +199,7 @@ NOT_MESSAGES: dict[str, tuple[bytes, int]] = {
 def test_what_is_no_message_ends_the_link_and_leaves_no_descriptor(data: bytes, descriptors: int, alone: bool) -> None:
     before = open_fds()
     sender, receiver = Link.pair()
-    with sender, contextlib.closing(Link(receiver)) as link:
+    with sender, contextlib.closing(Link[Any](receiver)) as link:
         socket.send_fds(sender, [data], [0] * descriptors)
         with pytest.raises(BadFrame):
             link.take_one() if alone else link.take()
@@ -207,7 +207,7 @@ def test_what_is_no_message_ends_the_link_and_leaves_no_descriptor(data: bytes, 
     assert open_fds() == before
 
 
-def test_whoever_sends_descriptors_that_belong_to_nothing_cannot_fill_our_table(links: Links) -> None:
+def test_a_peer_cannot_fill_our_table_with_descriptors_of_no_message(links: Links) -> None:
     left, right = links
     head = pack((FDS_AT_ONCE, (b"x" * 1000,)))
     for at in range(2):
@@ -231,7 +231,7 @@ def test_descriptors_that_find_no_number_here_are_missed_by_their_own_message_al
 
             def take_with(room, count, size=0):  # a message with so many descriptors, where there is room for so many
                 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-                left.post("a message", b"x" * size, fds=(0,) * count)  # a large one waits in a copy
+                left.post(("a message", b"x" * size), fds=(0,) * count)  # a large one waits in a copy
                 resource.setrlimit(resource.RLIMIT_NOFILE, (free + len(left._owned) + room, hard))
                 messages = []
                 while not messages:
@@ -275,7 +275,7 @@ def test_a_full_socket_keeps_the_order(links: Links) -> None:
     left, right = links
     reader, writer = os.pipe()
     for number in range(200):
-        left.post(number, b"x" * 5000, fds=(reader,) if number % 10 == 0 else ())
+        left.post((number, b"x" * 5000), fds=(reader,) if number % 10 == 0 else ())
     assert left.unsent
     messages = take_all(right, 200, left)
     assert [message for message, _ in messages] == [(number, b"x" * 5000) for number in range(200)]
@@ -287,7 +287,7 @@ def test_a_full_socket_keeps_the_order(links: Links) -> None:
 
 def test_one_message_larger_than_the_socket(links: Links) -> None:
     left, right = links
-    left.post(b"y" * 2_000_000, fds=(0,))
+    left.post((b"y" * 2_000_000,), fds=(0,))
     assert left.unsent
     [((data,), [fd])] = take_all(right, 1, left)
     assert data == b"y" * 2_000_000
@@ -296,18 +296,18 @@ def test_one_message_larger_than_the_socket(links: Links) -> None:
 
 def test_a_dead_peer_is_the_end_and_posting_to_it_is_harmless(links: Links) -> None:
     left, right = links
-    right.post("last words")
+    right.post(("last words",))
     right.close()
     assert left.take() == [(("last words",), [])]
-    left.post("is anybody there?")
+    left.post(("is anybody there?",))
     assert left.take() == []
     assert left.ended
-    left.post("hello?")
+    left.post(("hello?",))
 
 
 def test_a_peer_that_died_with_unread_messages_is_the_end_too(links: Links) -> None:
     left, right = links
-    left.post("never read")
+    left.post(("never read",))
     right.close()
     assert left.take() == []  # ECONNRESET
     assert left.ended
@@ -315,8 +315,8 @@ def test_a_peer_that_died_with_unread_messages_is_the_end_too(links: Links) -> N
 
 def test_closing_closes_descriptors_of_a_message_that_never_became_whole() -> None:
     before = open_fds()
-    left, right = map(Link, Link.pair())
-    left.post(b"z" * 2_000_000, fds=(0, 1))
+    left, right = map(Link[Any], Link.pair())
+    left.post((b"z" * 2_000_000,), fds=(0, 1))
     assert right.take() == []
     assert open_fds() == before + 4
     left.close()
@@ -340,7 +340,7 @@ def test_too_many_descriptors_under_way_wait_for_the_receiver(tmp_path: Path) ->
             while len(got) < 60:
                 left.flush()
                 while number < 60 and not left.unsent:
-                    left.post(number, fds=(0,))
+                    left.post((number,), fds=(0,))
                     number += 1
                 waited += left.unsent
                 for (each,), (fd,) in right.take():
@@ -358,3 +358,23 @@ def test_too_many_descriptors_under_way_wait_for_the_receiver(tmp_path: Path) ->
         timeout=20,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_a_dead_process_had_sent_is_drained_though_its_end_stays_open(links: Links) -> None:
+    """A child of the dead process may hold its end. A refused message ends it, and its descriptors are closed."""
+    left, right = links
+    before = open_fds()
+    for word in ("one", "two", "three"):
+        left.post((word,), fds=(0,))
+    got: list[object] = []
+
+    def receive(message: tuple[object, ...], fds: list[int]) -> None:
+        if message == ("two",):
+            raise UnknownMessage(message)
+        got.append(message)
+        os.close(fds[0])
+
+    right.drain(receive)
+    assert (got, right.ended, open_fds()) == ([("one",)], False, before)
+    right.drain(receive)
+    assert (got, right.drained, open_fds()) == ([("one",), ("three",)], True, before)

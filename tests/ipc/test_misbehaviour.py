@@ -1,6 +1,6 @@
 """What a process does with messages that no process of ours sends: it reports the sender, drops the link, and goes on.
 
-Worker, broker and recorder are real, and so are their links and lanes; the test is the supervisor, and all others.
+Worker, broker and recorder are real, and so are their links and transports; the test is the supervisor, and all others.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mpchat.ipc.link import Link
 from mpchat.ipc.queue_transport import End, Pair
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
 from mpchat.ipc.transport import dump_pair, load_pair
-from mpchat.messages import UnknownMessage
+from mpchat.messages import ChildToSupervisor, UnknownMessage
 from mpchat.recorder.recorder import Recorder
 from mpchat.runtime.log import Log
 from mpchat.settings import Secrets, Settings
@@ -39,25 +39,25 @@ class Supervisor:
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self._stack = stack
         ours, theirs = Link.pair()
-        self.link, self.control = Link(ours), Link(theirs)
+        self.link, self.control = Link[Any](ours), Link[ChildToSupervisor](theirs)
         self.heard: list[tuple[Any, ...]] = []
         stack.callback(self.link.close)
         stack.callback(self.control.close)
 
-    def connect(self, *message: Any) -> Link:
+    def connect(self, *message: Any) -> Link[Any]:
         """Give the process a link; returns the other end."""
         ours, theirs = Link.pair()
         with theirs:
-            self.link.post(*message, fds=(theirs.fileno(),))
-        other = Link(ours)
+            self.link.post(message, fds=(theirs.fileno(),))
+        other = Link[Any](ours)
         self._stack.callback(other.close)
         return other
 
     def transport(self, *about: Any, to: str) -> End:
-        """Give the process, a worker or a broker, a lane; returns the other end."""
+        """Give the process, a worker or a broker, a transport; returns the other end."""
         transport = Pair.make()
         data, fds = dump_pair(transport)
-        self.link.post("transport", *about, data, fds=fds)
+        self.link.post(("transport", *about, data), fds=fds)
         opened = load_pair(data, [os.dup(fd) for fd in fds])
         assert isinstance(opened, Pair)
         self._stack.callback(transport.let_go)  # not before the process has opened it too
@@ -151,15 +151,15 @@ def test_a_worker_and_an_acceptor_that_misbehaves(
     worker: WorkerTurns, stack: contextlib.ExitStack, message: tuple[Any, ...], descriptors: int
 ) -> None:
     sock = stack.enter_context(socket.socket())
-    worker.acceptor.post("synced")
-    worker.acceptor.post(*message, fds=(sock.fileno(),) * descriptors)
+    worker.acceptor.post(("synced",))
+    worker.acceptor.post(message, fds=(sock.fileno(),) * descriptors)
     worker.turn()
     assert worker.supervisor.accused() == ["acceptor"]
     assert worker.worker.acceptor.link is None
     assert worker.worker.acceptor.synced, "what it had said before counts"
     worker.acceptor = worker.supervisor.connect("acceptor")
     worker.turn()
-    worker.acceptor.post("client", CLIENT, "irc", HOST, fds=(sock.fileno(),))
+    worker.acceptor.post(("client", CLIENT, "irc", HOST), fds=(sock.fileno(),))
     worker.turn()
     assert list(worker.worker.connections) == [CLIENT]
     assert worker.supervisor.accused() == []
@@ -173,7 +173,7 @@ def test_a_workers_socket_is_of_the_family_that_it_is_of(
         sock = stack.enter_context(socket.socket(family))
     except OSError as error:
         pytest.skip(f"this system has no such sockets: {error}")
-    worker.acceptor.post("client", CLIENT, "irc", HOST, fds=(sock.fileno(),))
+    worker.acceptor.post(("client", CLIENT, "irc", HOST), fds=(sock.fileno(),))
     worker.turn()
     assert worker.worker.connections[CLIENT].sock.family == family
 
@@ -181,7 +181,7 @@ def test_a_workers_socket_is_of_the_family_that_it_is_of(
 def test_a_dead_acceptors_link_need_not_end(worker: WorkerTurns, stack: contextlib.ExitStack) -> None:
     """Its descriptor may still be on its way to somebody: what it had said counts, and its successor is heard."""
     copy = stack.enter_context(socket.socket(fileno=os.dup(worker.acceptor.fileno())))
-    worker.acceptor.post("synced")
+    worker.acceptor.post(("synced",))
     worker.acceptor.close()
     worker.acceptor = worker.supervisor.connect("acceptor")
     worker.worker.on_control()  # before it has looked at the old one
@@ -261,7 +261,7 @@ def test_what_a_worker_cannot_do_with_a_right_item_is_its_own_fault(worker: Work
 
 
 def test_a_worker_does_not_go_on_with_a_supervisor_that_misbehaves(worker: WorkerTurns) -> None:
-    worker.supervisor.link.post("nonsense")
+    worker.supervisor.link.post(("nonsense",))
     with pytest.raises(UnknownMessage, match="nonsense"):
         worker.turn()
 
@@ -395,8 +395,8 @@ def test_a_broker_and_a_recorder_that_misbehaves(broker: BrokerTurns, message: t
     history_client = broker.broker.history_client
     history_client.ask(CLIENT, 5, "#lobby", -1, 10, True)
     history_client.ask(CLIENT + 1, 5, "#lobby", -1, 10, True)
-    broker.recorder.post("rows", CLIENT + 1, 5, [])
-    broker.recorder.post(*message)
+    broker.recorder.post(("rows", CLIENT + 1, 5, []))
+    broker.recorder.post(message)
     broker.turn()
     assert list(history_client._open) == [(CLIENT, 5)], "the other one is answered"
     assert broker.supervisor.accused() == ["recorder"]
@@ -418,7 +418,7 @@ def test_a_broker_and_frames_that_do_not_end(broker: BrokerTurns) -> None:
 
 
 def test_a_broker_does_not_go_on_with_a_supervisor_that_misbehaves(broker: BrokerTurns) -> None:
-    broker.supervisor.link.post("link", 0)
+    broker.supervisor.link.post(("link", 0))
     with pytest.raises(UnknownMessage, match="link"):
         broker.turn()
 
@@ -453,16 +453,16 @@ def test_a_recorder_and_a_broker_that_misbehaves(
     broker = supervisor.connect("broker")
     recorder.on_control()
     assert recorder.broker is not None
-    broker.post("history", 0, CLIENT, 5, "#lobby", -1, 10)
-    broker.post(*message)
-    recorder.hear(recorder.broker, writable=False)
+    broker.post(("history", 0, CLIENT, 5, "#lobby", -1, 10))
+    broker.post(message)
+    recorder.on_broker(recorder.broker, writable=False)
     assert supervisor.accused() == ["broker"]
     assert recorder.broker is None
     broker = supervisor.connect("broker")
     recorder.on_control()
     assert recorder.broker is not None
-    broker.post("grown")
-    recorder.hear(recorder.broker, writable=False)
+    broker.post(("grown",))
+    recorder.on_broker(recorder.broker, writable=False)
     assert supervisor.accused() == []
 
 
@@ -471,7 +471,7 @@ def test_a_recorder_and_a_frame_that_does_not_end(supervisor: Supervisor, record
     recorder.on_control()
     assert recorder.broker is not None
     os.write(broker.fileno(), b"\0\0\x40\0nonsense")
-    recorder.hear(recorder.broker, writable=False)
+    recorder.on_broker(recorder.broker, writable=False)
     for _ in range(most_looks(SETTINGS.hang_limit)):
         assert supervisor.accused() == []
         recorder.look()
@@ -482,6 +482,6 @@ def test_a_recorder_and_a_frame_that_does_not_end(supervisor: Supervisor, record
 def test_a_recorder_does_not_go_on_with_a_supervisor_that_misbehaves(
     supervisor: Supervisor, recorder: Recorder
 ) -> None:
-    supervisor.link.post("nonsense")
+    supervisor.link.post(("nonsense",))
     with pytest.raises(UnknownMessage, match="nonsense"):
         recorder.on_control()

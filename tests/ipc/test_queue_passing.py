@@ -1,11 +1,11 @@
-"""Mailing: queues for a process that is already running, on every Python that is promised and that is here."""
+"""Queue passing: queues for a process that is already running, on every Python that is promised and that is here."""
 
 from __future__ import annotations
 
 import select
 import sys
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -32,19 +32,19 @@ def test_what_is_used_of_multiprocessing_is_there(version: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "all is there\n", "")
 
 
-def test_a_letter_can_be_opened_as_often_as_its_descriptors_are_sent() -> None:
-    """The sender's own stay open, so that two processes can be given one lane."""
+def test_a_pickle_can_be_loaded_as_often_as_its_descriptors_are_sent() -> None:
+    """The sender's own stay open, so that two processes can be given one transport."""
     transport = Pair.make()
     data, fds = queue_passing.dump(transport)
-    left, right = map(Link, Link.pair())
-    left.post(data, fds=fds)
-    left.post(data, fds=fds)
+    left, right = map(Link[Any], Link.pair())
+    left.post((data,), fds=fds)
+    left.post((data,), fds=fds)
     opened = []
     for _ in range(2):
         message = right.take_one()
         assert message is not None
         (pickled,), received = message
-        opened.append(queue_passing.load(pickled, received))
+        opened.append(queue_passing.load(cast(bytes, pickled), received))
     one, other = opened[0].at_worker(), opened[1].at_broker()
     other.put("down")
     assert select.select([one], [], [], 5)[0]

@@ -1,4 +1,4 @@
-"""The board: what one process writes every other can read, also after the writer has died."""
+"""The scoreboard: what one process writes every other can read, also after the writer has died."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_new_process_in_a_row_does_not_wait_for_its_predecessors_disk(scoreboa
     assert not scoreboard.waits_for_the_disk(1)
 
 
-@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="no memfd here: the board is a file")
-def test_the_board_is_on_no_file_system(scoreboard: Scoreboard) -> None:
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="no memfd here: the scoreboard is a file")
+def test_the_scoreboard_is_on_no_file_system(scoreboard: Scoreboard) -> None:
     """In a full /tmp the first write to a mapped file is a SIGBUS."""
     assert os.readlink(f"/proc/self/fd/{scoreboard._fd}").startswith("/memfd:")

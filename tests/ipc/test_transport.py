@@ -170,14 +170,14 @@ def test_nothing_is_left_open(pair: TransportPair) -> None:
 # With another process at the other end
 
 
-def _flood_and_echo(link: Link) -> None:
+def _flood_and_echo(link: Link[Any]) -> None:
     """The other process: puts a flood of its own, and gives back what it gets."""
     select.select([link], [], [], PATIENCE)
     message = link.take_one()
     assert message is not None
     (pickled,), fds = message
     end = load_pair(pickled, fds).at_worker()
-    link.post("opened")
+    link.post(("opened",))
     for each in FLOOD:
         end.put(each)
     while not end.ended:
@@ -191,12 +191,12 @@ class Other:
     """This process as the broker, and another as the worker, which was running before the pair was made."""
 
     def __init__(self, pair: TransportPair) -> None:
-        ours, theirs = map(Link, Link.pair())
+        ours, theirs = map(Link[Any], Link.pair())
         self.process: SpawnProcess = _SPAWN.Process(target=_run, args=(theirs._sock,), daemon=True)
         self.process.start()
         theirs.close()
         data, fds = dump_pair(pair)
-        ours.post(data, fds=fds)
+        ours.post((data,), fds=fds)
         self.end = load_pair(data, [os.dup(fd) for fd in fds]).at_broker()
         assert select.select([ours], [], [], PATIENCE)[0]
         assert ours.take() == [(("opened",), [])]

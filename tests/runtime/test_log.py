@@ -254,7 +254,7 @@ def test_a_full_disk_is_no_error() -> None:
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
-def test_a_socket_that_nobody_reads(kind: int) -> None:
+def test_a_socket_without_a_reader(kind: int) -> None:
     """systemd gives a service a stream socket of its journal's."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
     with ours, theirs:

@@ -154,13 +154,13 @@ def test_room_after_a_full_buffer_is_told_of(stream: Stream) -> None:
     assert stream.ours.send(b"z") == 1
 
 
-def test_room_is_not_told_of_to_those_who_do_not_wait_for_it(poller: Any) -> None:
+def test_room_is_reported_only_where_it_is_waited_for(poller: Any) -> None:
     with tcp_pair() as (client, ours):
         stream = Stream(poller, client, ours)
         assert stream.quiet()  # there is room all the time
 
 
-def test_who_is_forgotten_is_not_told_of_though_a_copy_lives(stream: Stream) -> None:
+def test_a_forgotten_source_is_not_reported_though_a_copy_lives(stream: Stream) -> None:
     copy = os.dup(stream.ours.fileno())
     stream.poller.forget(stream.ours)
     stream.ours.close()
@@ -169,14 +169,14 @@ def test_who_is_forgotten_is_not_told_of_though_a_copy_lives(stream: Stream) -> 
     os.close(copy)
 
 
-def test_who_rests_can_be_forgotten_too(stream: Stream) -> None:
+def test_a_resting_source_can_be_forgotten_too(stream: Stream) -> None:
     stream.send(b"x" * 9000)
     stream.event()  # the stream is left alone until it is armed again
     stream.poller.forget(stream.ours)
     assert stream.quiet()
 
 
-def test_a_number_that_was_closed_and_given_again_is_somebody_new(poller: Any) -> None:
+def test_a_number_that_was_closed_and_given_again_is_a_new_source(poller: Any) -> None:
     for _ in range(3):
         with tcp_pair() as (client, ours):
             stream = Stream(poller, client, ours)

@@ -37,7 +37,7 @@ def test_signals_are_taken_in_the_order_in_which_they_came(signals: Signals) -> 
     assert signals.take() == [signal.SIGUSR2, signal.SIGUSR1, signal.SIGUSR2]
 
 
-def test_more_signals_than_anybody_reads_are_harmless(signals: Signals) -> None:
+def test_more_signals_than_are_read_are_harmless(signals: Signals) -> None:
     for _ in range(3000):
         signal.raise_signal(signal.SIGUSR1)
     taken = 0

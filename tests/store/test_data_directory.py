@@ -1,4 +1,4 @@
-"""The data directory is locked by whoever has its descriptor, and is found by it, wherever it has been moved to."""
+"""The data directory is locked by the processes that have its descriptor, and found by it when it has been moved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mpchat.store.data_directory import DataFolder, claim
+from mpchat.store.data_directory import DataDirectory, claim
 
 PATIENCE = 20.0
 SPAWN = get_context("spawn")
@@ -33,7 +33,7 @@ def _stays_where_it_is() -> Iterator[None]:
     os.chdir(before)
 
 
-def let_go(claimed: DataFolder) -> None:
+def let_go(claimed: DataDirectory) -> None:
     os.close(claimed._fd)
 
 
@@ -54,7 +54,7 @@ def test_it_is_one_server_s_at_a_time(folder: Path) -> None:
     let_go(claim(folder, wait_seconds=0))
 
 
-def keep(claimed: DataFolder, link: Connection) -> None:
+def keep(claimed: DataDirectory, link: Connection) -> None:
     claimed.enter()
     link.send(os.getcwd())
     link.recv()

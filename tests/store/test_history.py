@@ -1,4 +1,4 @@
-"""The history: each row once, in order, found by room and by word; a killed writer goes on by its position."""
+"""The history: each row once, in order, found by channel; a killed writer goes on by its position."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mpchat.store.history import EXPIRE_ROWS, GAP, History, Row, move_aside
+from mpchat.messages import Row
+from mpchat.store.history import EXPIRE_ROWS, GAP, History, move_aside
 from mpchat.store.journal import Damaged
 
 PATIENCE = 20.0
@@ -112,7 +114,8 @@ def test_rows_and_a_database_of_older_versions_lack_the_offset(tmp_path: Path) -
         shutil.copy(OLD / "killed" / name, tmp_path)
     history = History(tmp_path / "history.db")
     old = history.latest("#club", 99)
-    history.add([row(100)[:6], row(101)], history.position + 1)
+    without_offset: Any = row(100)[:6]
+    history.add([without_offset, row(101)], history.position + 1)
     history.close()
 
     again = History(tmp_path / "history.db")
@@ -384,7 +387,8 @@ def test_renamed_with_its_folder_it_goes_on_and_touches_no_other(tmp_path: Path)
 
 def test_who_asks_for_what_was_said_after_something_too_old_is_told_that_some_is_missing(tmp_path: Path) -> None:
     history = History(tmp_path / "history.db")
-    history.add([(number, number * 1000, "#a", "ana!a@h", "PRIVMSG", f"line {number}") for number in range(1, 11)], 1)
+    old_rows: list[Any] = [(n, n * 1000, "#a", "ana!a@h", "PRIVMSG", f"line {n}") for n in range(1, 11)]
+    history.add(old_rows, 1)
     assert history.expire(11_000, 6_000, HUGE) == 4
     after = history.after("#a", 2, 100)
     assert [(row[0], row[4]) for row in after] == [(2, GAP), *((number, "PRIVMSG") for number in range(5, 11))]

@@ -19,7 +19,9 @@ from typing import Any
 
 import pytest
 
-from mpchat.store.journal import RESERVE_BYTES, Damaged, Journal, Record, Tail, segment, segments
+from mpchat.store.journal import RESERVE_BYTES, Damaged, Journal, Tail, segment, segments
+
+Record = tuple[Any, ...]
 
 PATIENCE = 20.0
 SPAWN = get_context("spawn")
@@ -283,7 +285,7 @@ def test_a_reader_follows_a_writer(tmp_path: Path) -> None:
     writer.start()
     saying.close()
     tail = Tail(tmp_path, 0)
-    found: list[int] = []
+    found: list[object] = []
     deadline = monotonic() + PATIENCE
     while len(found) < 1000:
         assert monotonic() < deadline
@@ -305,7 +307,7 @@ def test_a_reader_follows_a_writer(tmp_path: Path) -> None:
 
 def test_what_was_appended_outlives_a_killed_writer(tmp_path: Path) -> None:
     follower = Tail(tmp_path, 0)
-    found: list[int] = []
+    found: list[object] = []
     for _ in range(5):
         said, saying = SPAWN.Pipe(duplex=False)
         writer = SPAWN.Process(target=write_numbers, args=(tmp_path, saying, 1 << 30))

@@ -1,4 +1,4 @@
-"""A worker dies while much is under way: its successor gets all of it, and nobody pays for what is nobody's fault."""
+"""A worker dies while much is under way: its successor gets all of it, and no client is closed for that backlog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""As many clients as there are file descriptors for, and then somebody dies: no client is lost for want of one.
+"""As many clients as there are file descriptors for, and then a process dies: no client is lost for want of one.
 
 A successor needs some itself, and those that it works with get some too (queues, links): no client gets these.
 """

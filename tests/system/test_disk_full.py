@@ -1,4 +1,4 @@
-"""The disk is full: nothing is accepted, nothing is lost, nobody dies of it; and when there is room, all goes on."""
+"""The disk is full: nothing is accepted, nothing is lost, no process dies of it; with room again, all goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that are longer than a client may lag behind: all of it arrives, once, whoever dies meanwhile."""
+"""Answers that are longer than a client may lag behind: all of it arrives, once, whichever process dies meanwhile."""
 
 from __future__ import annotations
 

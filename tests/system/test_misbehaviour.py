@@ -1,4 +1,4 @@
-"""A process that sends what is no message is replaced; whoever has read it goes on, and no client notices.
+"""A process that sends what is no message is replaced; its reader goes on, and no client notices.
 
 The nonsense is written by this test into the pipe or the socket that the process has open: as if by it (proc(5)).
 """

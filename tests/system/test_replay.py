@@ -16,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -225,9 +225,10 @@ def ask(ana: Irc, beto: Irc) -> None:
 # The replay
 
 
-def blocks(journal: Path, kind: int = RECORDS) -> list[list[Any]]:
-    """All that is in it of this kind."""
-    with contextlib.closing(Tail(journal, 0, kind)) as tail:
+def blocks(journal: Path, kind: Literal[0, 1] = RECORDS) -> list[list[Any]]:
+    """All blocks of this kind."""
+    tail: Any = Tail(journal, 0, kind)
+    with contextlib.closing(tail):
         return [block for taken in iter(tail.take, []) for _, block in taken if block]
 
 

@@ -1,4 +1,4 @@
-"""multiprocessing's own process, the resource tracker, dies: nobody notices, and there is another one."""
+"""multiprocessing's own process, the resource tracker, dies: no client notices, and another is started."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpchat.flow.outbox import Item, Outbox
+from mpchat.flow.outbox import Outbox
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.settings import Settings
 from mpchat.worker import stream_position
@@ -31,6 +31,8 @@ from tests.worker.pairs import PATIENCE, arrived, tcp_pair
 from tests.worker.records import Record, not_blank, plain_split, told
 
 pytestmark = pytest.mark.skipif(not stream_position.SUPPORTED, reason="this system does not count")
+
+Item = tuple[Any, ...]
 
 SETTINGS = Settings()
 SMALL = Settings(line_bytes=7, window_bytes=8, peek_bytes=16)  # in the proportions of the real ones
@@ -55,7 +57,7 @@ class Worker:
         self.position = 0
 
     def resume(self, outbox: Outbox) -> None:
-        """As worker/attachment.py does it: the state at the last checkpoint, the items since, and then the bytes."""
+        """As worker/broker_stream.py does it: the state at the last checkpoint, the items since, and then the bytes."""
         self.position = outbox.base
         places = {place[0]: place for place in outbox.places()}
         for id, _, _, is_closing in places.values():
