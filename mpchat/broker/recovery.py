@@ -156,11 +156,15 @@ class Recovery:
         self.outboxes = [Outbox() for _ in range(workers)]
         self.fresh: list[list[Item]] = [[] for _ in range(workers)]  # items that are in no outbox yet
 
-    def add_to_outbox(self, worker: int) -> None:
-        """The fresh items for a worker are in its outbox from now on; their list is the outbox's."""
-        if self.fresh[worker]:
-            self.outboxes[worker].add(self.fresh[worker])
-            self.fresh[worker] = []
+    def take_fresh(self, worker: int) -> list[Item]:
+        """The items for a worker since the last call; from now on they are in its outbox.
+
+        Nobody changes that list any more: a queue's feeder thread may pickle it later.
+        """
+        items, self.fresh[worker] = self.fresh[worker], []
+        if items:
+            self.outboxes[worker].add(items)
+        return items
 
     # Recovery
 
@@ -194,7 +198,7 @@ class Recovery:
         self._work = time.monotonic() - began
         self.tell_history()  # what the last block's broker did not live to write
         for worker in range(len(self.outboxes)):
-            self.add_to_outbox(worker)
+            self.take_fresh(worker)
         self.closed.clear()
         crash_point("broker: replayed")
         return sum(len(block) for _, block in blocks)

@@ -119,11 +119,10 @@ class Streams:
     def deliver(self) -> None:
         """To each worker its new items, or credit. One that is not attached finds them in its outbox."""
         credit = self.ledger.pay()
-        for worker, items in enumerate(self._recovery.fresh):
-            if items or worker in credit:
+        for worker, fresh in enumerate(self._recovery.fresh):
+            if fresh or worker in credit:
                 position = self._recovery.outboxes[worker].last
-                self._recovery.add_to_outbox(worker)
-                self._put(worker, position, credit.get(worker, 0), items)
+                self._put(worker, position, credit.get(worker, 0), self._recovery.take_fresh(worker))
                 crash_point("broker: delivered to some")
         crash_point("broker: delivered")
 

@@ -31,6 +31,8 @@ class Transport(Protocol):
     def put(self, message: Any, /) -> None:
         """Send a message. Never blocks: what the system does not take at once is kept, and credits bound how much.
 
+        Nothing in the message may change from now on: another thread may pickle it later.
+
         A message to a side that is gone is dropped without a word: take() tells of its end.
         """
 
