@@ -190,17 +190,20 @@ class Broker:
         And what is expensive is left in the middle, to hear the supervisor, the workers and the recorder.
         """
         listen_at = time.monotonic() + _TURN_SECONDS
-        while (self.pending or self.disk_full or self.due_in() <= 0) and not self.ledger.lagging:
-            if not self.disk_full.permits(self.pending.begins_alone):
+        is_due = self.due_in() <= 0
+        while (self.pending or is_due or self.disk_full.is_full) and not self.ledger.lagging:
+            if self.disk_full.is_full and not self.disk_full.permits(self.pending.begins_alone):
                 break
             wall, mono = now()
             if not self.commit(self.pending.block(("clock", wall, mono, utc_offset(wall // 60_000)))):
                 break
-            self.disk_full.end()
+            if self.disk_full.is_full:
+                self.disk_full.end()
+            is_due = False
             self.streams.deliver()
             if time.monotonic() >= listen_at:
                 break
-        if self.disk_full and self.has_begun:
+        if self.disk_full.is_full and self.has_begun:
             self.disk_full.tell(self.pending)
         if not self.has_begun and not self.pending.begins_alone:
             self.has_begun = True
@@ -220,7 +223,7 @@ class Broker:
 
     def timeout(self) -> float:
         """Seconds until there is something to do that no file descriptor tells of."""
-        due = self.disk_full.wait if self.disk_full else 0.0 if self.pending else self.due_in()
+        due = self.disk_full.wait if self.disk_full.is_full else 0.0 if self.pending else self.due_in()
         if self.ledger.lagging:
             due = math.inf  # whoever lags will tell us that it does no more
         return max(0.0, min(BEAT_SECONDS, due, self.history_client.next_deadline - time.monotonic()))

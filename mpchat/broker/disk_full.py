@@ -17,21 +17,19 @@ _RETRY_SECONDS = 0.5
 
 
 class DiskFull:
-    """Of one broker. True while the disk takes no more."""
+    """Of one broker. `is_full` while the disk takes no more."""
 
     def __init__(self, recovery: Recovery, log: Log) -> None:
         self._recovery, self._log = recovery, log
-        self._retry_at: float | None = None  # monotonic seconds; None: there is room
+        self.is_full = False
+        self._retry_at = 0.0  # monotonic seconds
         self._told: set[ConnectionId] = set()  # connections; only asked whether it contains one
         self._has_stopped = False  # as far as the core knows
-
-    def __bool__(self) -> bool:
-        return self._retry_at is not None
 
     @property
     def wait(self) -> float:
         """Seconds until the disk is tried again; none if it is not full."""
-        return 0.0 if self._retry_at is None else max(0.0, self._retry_at - time.monotonic())
+        return max(0.0, self._retry_at - time.monotonic()) if self.is_full else 0.0
 
     def look(self) -> None:
         """Before the first block: what is free may be the reserve that our predecessor gave back."""
@@ -40,24 +38,23 @@ class DiskFull:
 
     def begin(self, why: str) -> None:
         """It has refused to take a block, or the journal itself, for the first time or once more."""
-        if self._retry_at is None:
+        if not self.is_full:
             self._log.error("cannot write the journal: nothing is accepted until it can", error=why)
+        self.is_full = True
         self._retry_at = time.monotonic() + _RETRY_SECONDS
 
     def end(self) -> None:
-        """It has taken one; if there is room for the reserve too, that was it."""
-        if self._retry_at is not None and self._recovery.journal is not None and self._recovery.journal.keep_reserve():
+        """While the disk is full: it has taken one. If there is room for the reserve too, that was it."""
+        if self._recovery.journal is not None and self._recovery.journal.keep_reserve():
             self._log.info("the journal can be written again")
-            self._retry_at = None
+            self.is_full = False
             self._told.clear()
 
     def permits(self, is_necessary: bool) -> bool:
-        """Whether a block may be tried now. While the disk is full that needs room for it and for the reserve.
+        """While the disk is full: whether a block may be tried now. That needs room for it and for the reserve.
 
         Without a necessary one nothing else can happen: for that the reserve is given up.
         """
-        if self._retry_at is None:
-            return True
         if self.wait:
             return False
         assert self._recovery.journal is not None

@@ -409,15 +409,14 @@ class Core:
         speech = connection.dialect.speech(connection, line)
         if speech is None:
             return False
-        context = self._context
+        context, (target, text, is_notice) = self._context, speech
         try:
-            said = context.hub.say(connection.session, *speech, context.mono)
+            said = fit(context.hub.say(connection.session, target, text, is_notice, context.mono))
         except Refusal:
             return False  # a refusal changes nothing, so to judge it twice does not either
-        self._deliver(fit(said))
-        answer = connection.dialect.after_speech(context, connection, said, speech[1])
-        if answer:
-            self._run(connection, answer)
+        self._deliver(said)
+        if said.text != text or (isinstance(said.to, Session) and said.to.away):
+            self._run(connection, connection.dialect.after_speech(context, connection, said, text))
         return True
 
     def _deliver(self, said: Said) -> None:

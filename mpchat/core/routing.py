@@ -120,12 +120,14 @@ class Routing:
         groups = self.groups.get(channel)
         if groups is not None:
             for (worker, profile), (group, _) in groups.items():
-                self.items[worker].append(("cast", (group,), self._once(event, profile, rendered), exclude))
+                data = rendered.get(profile) or self._once(event, profile, rendered)
+                self.items[worker].append(("cast", (group,), data, exclude))
 
     def tell(self, session: Session, event: Event, rendered: dict[int, bytes]) -> None:
         """To one person alone."""
         to = self.connections[session.id]
-        self.items[to.worker].append(("send", to.id, self._once(event, to.profile, rendered)))
+        data = rendered.get(to.profile) or self._once(event, to.profile, rendered)
+        self.items[to.worker].append(("send", to.id, data))
 
     def _once(self, event: Event | TagsSent, profile: int, rendered: dict[int, bytes]) -> bytes:
         """An event's bytes for a wire profile: made for the first who wants them, and kept for the others."""

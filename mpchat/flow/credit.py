@@ -30,12 +30,7 @@ class CreditLedger:
         self._owed: dict[int, int] = {}  # by worker, what is not 0
         self._sent = [0] * workers
         self._applied = [0] * workers
-        self._late: dict[int, None] = {}  # the workers that lag
-
-    @property
-    def lagging(self) -> bool:
-        """Does any worker lag behind its stream by more than the limit?"""
-        return bool(self._late)
+        self.lagging: dict[int, None] = {}  # the workers that are behind their stream by more than the limit
 
     def received(self, worker: int, size: int) -> None:
         """Input of this size from this worker has been applied: its credit is owed."""
@@ -60,13 +55,13 @@ class CreditLedger:
 
     def _judge(self, worker: int) -> None:
         if self._sent[worker] - self._applied[worker] > self._limit:
-            self._late[worker] = None
+            self.lagging[worker] = None
         else:
-            self._late.pop(worker, None)
+            self.lagging.pop(worker, None)
 
     def pay(self) -> dict[int, int]:
         """What each worker gets back now: all that is owed, or nothing while a worker lags."""
-        if self._late or not self._owed:
+        if self.lagging or not self._owed:
             return {}
         due, self._owed = self._owed, {}
         return due

@@ -15,19 +15,16 @@ VERBS = {False: "PRIVMSG", True: "NOTICE"}  # IRC's command for what is a notice
 def fit(said: Said) -> Said:
     """The same with its line, `:prefix VERB target :text` CR LF, of at most 512 bytes (RFC 2812 section 2.3)."""
     text = said.text
-    said.line = _line(said)
+    head = f":{said.by.prefix} {VERBS[said.notice]} {said.target} :"
+    said.line = f"{head}{text}\r\n".encode()
     excess = len(said.line) - LINE_BYTES
     if excess > 0:
         room = len(text.encode()) - excess
         said.text = cut(text, room)
         if text.startswith(CTCP) and text.endswith(CTCP):
             said.text = cut(text, room - 1) + CTCP  # a cut action stays an action
-        said.line = _line(said)
+        said.line = f"{head}{said.text}\r\n".encode()
     return said
-
-
-def _line(said: Said) -> bytes:
-    return f":{said.by.prefix} {VERBS[said.notice]} {said.target} :{said.text}\r\n".encode()
 
 
 def action(text: str) -> str | None:

@@ -120,7 +120,7 @@ class Connection:
             return []
         view = self.limits.view
         try:
-            size = self.sock.recv_into(view, len(view), socket.MSG_PEEK)
+            size = self.sock.recv_into(view, 0, socket.MSG_PEEK)
         except BlockingIOError:
             return []
         except OSError as error:
@@ -137,7 +137,7 @@ class Connection:
         self.forwarded = self.consumed + at
         # A look ends at an urgent byte, though there is more (tcp(7)): once what is before it is taken, look again.
         is_cut_short = size == len(view) or (self.urgent and stream_position.unread(self.sock) > size)
-        self.again = at >= self.limits.window or len(records) >= allowed or is_cut_short
+        self.again = is_cut_short or at >= self.limits.window or len(records) >= allowed
         if self.hung_up and not self.again:  # whole lines before the end count, a piece of one does not
             records.append(self.end("Connection closed"))
         self.seen = self.consumed + size
@@ -153,8 +153,15 @@ class Connection:
     def _cut(self, view: bytearray, at: int, size: int, allowed: int) -> tuple[list[WorkerRecord], int]:
         """Records of what lies in view[at:size], and how far they go."""
         records: list[WorkerRecord] = []
-        base, id, longest = self.consumed, self.id, self.limits.line
-        while at < size and at < self.limits.window and len(records) < allowed:
+        base, id, longest, window = self.consumed, self.id, self.limits.line, self.limits.window
+        if not (self.begun or self.discarding):
+            while at < size and at < window and len(records) < allowed:  # whole lines are most of what comes
+                newline = view.find(b"\n", at, size)
+                if newline < 0 or view[at] <= _CR or newline - at > longest:
+                    break
+                records.append(("line", id, base + newline + 1, bytes(view[at:newline])))
+                at = newline + 1
+        while at < size and at < window and len(records) < allowed:
             is_start = not (self.begun or self.discarding)
             blank = _BLANK_LINES.match(view, at, size) if is_start and view[at] <= _CR else None
             newline = view.find(b"\n", at, size)
