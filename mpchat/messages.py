@@ -112,7 +112,8 @@ Item: TypeAlias = OpenItem | Send | Cast | Join | Leave | Ack | Probe | Drain | 
 
 # A worker to the broker, by their transport.
 
-# how far it is in its stream, in bytes; what these records cost its send window, in bytes
+# how many bytes of items it has applied since this transport began, for the credit ledger; what the records cost its
+# send window, in bytes; the records
 Batch: TypeAlias = tuple[Literal["batch"], int, int, list[WorkerRecord]]
 # of a connection: offset of its output's end; what is new and unsent of it; how many bytes are unsent in all
 Entry: TypeAlias = tuple[ConnectionId, Offset, bytes, int]

@@ -1,8 +1,8 @@
 """The broker: the single authority. What it decides is decided, in the order in which it decides it.
 
-It waits for the queues from the workers, for the recorder's link, and for the control link to the supervisor. A turn
-takes what has come by each queue; then, a block at a time, it writes to the journal, lets the core think, and puts to
-each worker what follows for it. The core (mpchat/core/machine.py) does the chatting: it has never heard of queues.
+It waits for the transports from the workers, for the recorder's link, and for the control link to the supervisor. A
+turn takes what has come by each; then, a block at a time, it writes to the journal, lets the core think, and puts to
+each worker what follows for it. The core (mpchat/core/machine.py) does the chatting: it has never heard of transports.
 
 It never waits for a worker: what a worker is slow to take is bounded by credits, which slow those who send.
 If it dies, all it knew follows again from snapshot and journal (recovery.py), and the workers forward again, from the
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from mpchat.broker.disk_full import DiskFull
 from mpchat.broker.history_client import HistoryClient
-from mpchat.broker.passwords import right
+from mpchat.broker.passwords import is_oper, is_password
 from mpchat.broker.pending import Pending
 from mpchat.broker.recovery import Recovery
 from mpchat.broker.streams import Streams
@@ -32,6 +32,7 @@ from mpchat.ipc.transport import load_pair
 from mpchat.ipc.validation import check_checkpoint, check_records
 from mpchat.messages import Answer, BadFrame, ChildToSupervisor, Record, StreamPosition, UnknownMessage, WorkerNumber
 from mpchat.protocol.dialect import DIALECTS
+from mpchat.protocol.outcomes import OperAsked, PasswordAsked, PastAsked
 from mpchat.protocol.redaction import Redaction
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS
@@ -59,6 +60,8 @@ def main(
     secrets: Secrets,
 ) -> None:
     """`data`: where to keep what is to outlive a broker. To have it is to hold its lock.
+
+    `is_first`: no broker has been ready in this run of the server. `skip`: the place of a record to leave out, 0: none.
 
     Raises Damaged if what the last broker knew cannot be had.
     """
@@ -102,10 +105,10 @@ class Broker:
         """Be where the last broker was, and deal with what must happen first, or wait for room on the disk to do so."""
         self.poller.watch(self.control)
         self.open_recovery()
-        self.remember(is_first, skip)
+        self.replay_and_begin(is_first, skip)
 
     def run(self) -> None:
-        # After a stop each worker applies its last item, closes its last client, and ends; so does its queue.
+        # After a stop each worker applies its last item, closes its last client, and ends; so does its transport.
         while not (self.stopping and self.streams.ended):
             self.listen(self.timeout())
             self.pending.add(self.history_client.overdue())
@@ -137,7 +140,7 @@ class Broker:
                 if writable:
                     self.streams.flush(worker)
                 if readable:
-                    self.drain_transport(worker)
+                    self.take_messages(worker)
 
     def open_recovery(self) -> None:
         """Even the journal's folder and its first file take room on the disk; without any we wait for it."""
@@ -155,10 +158,10 @@ class Broker:
                 self.heartbeat.beat()
         self.disk_full.look()
 
-    def remember(self, is_first: bool, skip: int) -> None:
-        """Be where the last broker was, in this run of the server or before it."""
+    def replay_and_begin(self, is_first: bool, skip: int) -> None:
+        """Replay; then let happen what must come first: "start" in a new run of the server, else "again"."""
         if self.settings.data:
-            count = self.recovery.recall(lambda place: self.scoreboard.write(BROKER_ROW, position=place), skip)
+            count = self.recovery.replay(lambda place: self.scoreboard.write(BROKER_ROW, position=place), skip)
             if count:
                 self.log.info("replayed", records=count)
             if not is_first and not self.recovery.position:
@@ -184,7 +187,7 @@ class Broker:
         self.streams.deliver()
 
     def work(self) -> None:
-        """Deal with what waits, a block at a time. While a worker lags, it goes on waiting: credit bounds how much.
+        """Deal with what waits, a block at a time. While a worker lags, it stays pending: credit bounds how much.
 
         One short line can ask for a hundred kilobytes (LIST), so what comes out must be able to stop what goes in.
         And what is expensive is left in the middle, to hear the supervisor, the workers and the recorder.
@@ -208,8 +211,8 @@ class Broker:
         if not self.has_begun and not self.pending.begins_alone:
             self.has_begun = True
             self.control.post(("ready",))
-        while self.streams.arrivals and self.has_begun:
-            worker, position = self.streams.arrivals.popitem()
+        while self.streams.asking_to_attach and self.has_begun:
+            worker, position = self.streams.asking_to_attach.popitem()
             self.pending.discard_from(worker)
             try:
                 self.streams.attach(worker, position)
@@ -245,22 +248,22 @@ class Broker:
         if self.control.ended:
             os._exit(0)
 
-    def drain_transport(self, worker: WorkerNumber) -> None:
+    def take_messages(self, worker: WorkerNumber) -> None:
         transport = self.streams.transport(worker)
         try:
             for message in transport.take():
                 match message:
-                    case ("batch", int() as applied, int() as size, list() as records) if applied >= 0 and size >= 0:
+                    case ("batch", int() as applied, int() as cost, list() as records) if applied >= 0 and cost >= 0:
                         check_records(worker, DIALECTS, records)
                         self.ledger.applied(worker, applied)
-                        self.pending.add_batch(worker, size, records)
+                        self.pending.add_batch(worker, cost, records)
                         self.records += len(records)
                     case ("checkpoint", int() as position, list() as entries, (list() | None) as forgotten):
                         outbox = self.recovery.outboxes[worker]
                         check_checkpoint(outbox.last, position, entries, forgotten)
                         outbox.checkpoint(StreamPosition(position), entries, forgotten)
                     case ("attach", int() as position):
-                        self.streams.arrivals[worker] = position
+                        self.streams.asking_to_attach[worker] = position
                     case _:
                         raise UnknownMessage(message)
         except BadFrame as error:
@@ -326,12 +329,18 @@ class Broker:
     def answer(self, asked: Asked) -> list[Answer]:
         """The answer to a question of the core's, if it is known; about the past, the recorder is asked."""
         connection, end, question = asked
-        if question.kind == "history":
-            self.history_client.ask(connection, end, *question.about)
-            return []
-        is_right = right(self.secrets, question.kind, question.about, self.redaction.secret(connection, end))
+        match question:
+            case PastAsked():
+                self.history_client.ask(connection, end, question)
+                return []
+            case PasswordAsked():
+                is_right = is_password(self.secrets, self.redaction.secret(connection, end))
+                about: dict[str, object] = {"kind": "password"}
+            case OperAsked(name):
+                is_right = is_oper(self.secrets, name, self.redaction.secret(connection, end))
+                about = {"kind": "oper", "name": name}
         if not is_right:
-            self.log.warning("wrong password", kind=question.kind, name=question.about, connection=connection)
+            self.log.warning("wrong password", **about, connection=connection)
         return [("answer", connection, is_right)]
 
 

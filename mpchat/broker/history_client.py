@@ -10,6 +10,7 @@ from mpchat.broker.recovery import Recovery
 from mpchat.ipc.link import Link, close_all
 from mpchat.ipc.validation import check_rows
 from mpchat.messages import BrokerToRecorder, ConnectionId, HistoryAsked, JournalPosition, Record, UnknownMessage
+from mpchat.protocol.outcomes import PastAsked
 from mpchat.runtime.poller import AnyPoller
 from mpchat.settings import Settings
 
@@ -45,24 +46,25 @@ class HistoryClient:
 
     def look(self, now: float) -> None:
         """If the journal has something new for the recorder, and the recorder waits, it is told."""
-        if now >= self._recovery.said_due:
-            self._recovery.tell_history()
-        said_at = self._recovery.said_at
-        if said_at > self._told and self._is_idle and self.recorder is not None:
-            self._told, self._is_idle = said_at, False
+        if now >= self._recovery.facts_due:
+            self._recovery.journal_facts()
+        facts_at = self._recovery.facts_at
+        if facts_at > self._told and self._is_idle and self.recorder is not None:
+            self._told, self._is_idle = facts_at, False
             self._post(("grown",))
 
-    def ask(self, connection: ConnectionId, end: int, room: str, number: int, limit: int, is_latest: bool) -> None:
-        """Up to `limit` messages of a room behind this number, the first or the last; including all said by now.
+    def ask(self, connection: ConnectionId, end: int, question: PastAsked) -> None:
+        """Ask the recorder, for the line of this connection that ends there; all said by now is part of the answer.
 
         If the disk has no room for those to be told, there is no answer: better than a part of it.
         """
-        is_all_told = self._recovery.tell_history()
+        is_all_told = self._recovery.journal_facts()
         position = JournalPosition(self._recovery.position)
-        question: HistoryAsked = ("history", position, connection, end, room, number, limit, is_latest)
-        self._open[connection, end] = time.monotonic() + (self._seconds if is_all_told else 0), question
+        which = question.room, question.number, question.limit, question.is_latest
+        message: HistoryAsked = ("history", position, connection, end, *which)
+        self._open[connection, end] = time.monotonic() + (self._seconds if is_all_told else 0), message
         if self.recorder is not None and is_all_told:
-            self._post(question)
+            self._post(message)
             if self._is_idle:
                 self._is_idle = False
                 self._post(("grown",))
@@ -104,10 +106,10 @@ class HistoryClient:
 
     @property
     def next_deadline(self) -> float:
-        due = self._recovery.said_due
+        due = self._recovery.facts_due
         return min([due, *(deadline for deadline, _ in self._open.values())]) if self._open else due
 
     def close(self) -> None:
         """The last is said."""
-        self._recovery.tell_history()
+        self._recovery.journal_facts()
         self.leave_recorder()

@@ -5,10 +5,13 @@ import hmac
 from mpchat.settings import Secrets
 
 
-def right(secrets: Secrets, kind: str, name: str, secret: str) -> bool:
-    """kind "password": the server's; "oper": that of the operator called `name`."""
-    if kind == "password":
-        return _same(secrets.password, secret)
+def is_password(secrets: Secrets, secret: str) -> bool:
+    """Is it the server's?"""
+    return _same(secrets.password, secret)
+
+
+def is_oper(secrets: Secrets, name: str, secret: str) -> bool:
+    """Is it that of the operator called `name`?"""
     return any([oper.name == name and _same(oper.password, secret) for oper in secrets.opers])  # noqa: C419
 
 

@@ -24,8 +24,8 @@ _BLOCK_SECONDS = 0.05  # what a block should take at most: so long may it hold u
 class _Entry(NamedTuple):
     records: list[Record]
     worker: int | None = None  # whose records they are; None: the broker's own
-    price: int = 0  # bytes of credit, owed to the worker once this has been dealt with
-    alone: bool = False  # it is a block by itself, without even the time
+    cost: int = 0  # bytes of credit, owed to the worker once this has been dealt with
+    alone: bool = False  # it is a block by itself, with no "clock" in front
 
 
 class Pending:
@@ -46,7 +46,7 @@ class Pending:
 
     @property
     def begins_alone(self) -> bool:
-        """What comes first is such a block."""
+        """The first entry is a block by itself."""
         return bool(self._waiting) and self._waiting[0].alone
 
     def add(self, records: list[Record]) -> None:
@@ -59,14 +59,14 @@ class Pending:
         if block:
             self._waiting.appendleft(_Entry(block, alone=True))
 
-    def add_batch(self, worker: int, price: int, records: list[WorkerRecord]) -> None:
+    def add_batch(self, worker: int, cost: int, records: list[WorkerRecord]) -> None:
         """What a worker has sent, and what that has cost its send window, in bytes."""
         if not records:
-            self._ledger.received(worker, price)
+            self._ledger.received(worker, cost)
         for start in range(0, len(records), _MOST_RECORDS):
             is_last = start + _MOST_RECORDS >= len(records)
             some: list[Record] = [*records[start : start + _MOST_RECORDS]]
-            self._waiting.append(_Entry(some, worker, price if is_last else 0))
+            self._waiting.append(_Entry(some, worker, cost if is_last else 0))
 
     def block(self, clock: Clock) -> list[Record]:
         """What is to happen next, if only that time goes by. It stays pending until commit()."""
@@ -87,7 +87,7 @@ class Pending:
     def _cut(self, place: int, length: int) -> _Entry:
         """Make two entries of one: the first, which is returned, has so many records; the credit is the second's."""
         whole = self._waiting[place]
-        first = whole._replace(records=whole.records[:length], price=0)
+        first = whole._replace(records=whole.records[:length], cost=0)
         self._waiting[place] = whole._replace(records=whole.records[length:])
         self._waiting.insert(place, first)
         return first
@@ -97,7 +97,7 @@ class Pending:
         for _ in range(self._taken):
             entry = self._waiting.popleft()
             if entry.worker is not None:
-                self._ledger.received(entry.worker, entry.price)
+                self._ledger.received(entry.worker, entry.cost)
         if self._length and seconds > _BLOCK_SECONDS:
             self._most = max(1, min(self._most, int(self._length * _BLOCK_SECONDS / seconds)))
         elif self._length >= self._most < _MOST_RECORDS:

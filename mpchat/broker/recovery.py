@@ -1,10 +1,11 @@
-"""Recovery: how what the broker knows outlives the broker. The core and the workers' outboxes, journal and snapshot.
+"""Recovery: the one way that every block takes, into the journal and then into the core; and how a new broker goes it.
 
     a block of records -> journal -> core -> items for the workers, questions to the world, lines for the history
 
 The core is a function of its records, and an outbox is one of items and checkpoints. So a new broker loads the last
 snapshot of both, applies what the journal has behind it, and is where its dead predecessor was: with the same items
-under the same numbers, whether they had been delivered or not.
+under the same numbers, whether they had been delivered or not. Checkpoints are not journaled: after a replay an outbox
+keeps more items than the dead broker's did, until its worker's next checkpoint.
 
 A record that kills the broker would kill each one that replays it. So the place of the record that is being replayed
 is told before it is applied, and a broker can be told to skip the one at which its predecessors died.
@@ -40,7 +41,7 @@ _WORK_SHARE = 50
 _AGAIN_SECONDS = 5.0  # between two snapshots of which the first could not be written
 _SLOW_SECONDS = 60.0  # a disk that takes so long for one is told of
 _LOOK_SECONDS = 1.0  # so often we look whether the files are there, and which segments may go
-_SAID_SECONDS = 0.05  # so long facts may wait for more of them: in the meantime they follow from the records
+_FACTS_SECONDS = 0.05  # so long facts may wait for more of them: in the meantime they follow from the records
 
 
 class Recovery:
@@ -54,9 +55,9 @@ class Recovery:
         self.core = Core()
         self.begin_streams(workers)
         self.closed: list[ConnectionId] = []  # connections that the core has closed since somebody last looked
-        self.said_at = 0  # position behind the last block for the history
-        self.said_due = math.inf  # when the next one is, in monotonic seconds
-        self._unsaid: list[Fact] = []  # what was said, and has not been journaled for the history
+        self.facts_at = 0  # position behind the last block for the history
+        self.facts_due = math.inf  # when the next one is, in monotonic seconds
+        self._facts: list[Fact] = []  # what was said, and has not been journaled for the history
         self.applied_in = 0.0  # seconds that the last block has taken, but for the disk
         self._heartbeat, self._log = heartbeat, log
         self._folder = folder
@@ -112,24 +113,24 @@ class Recovery:
         self.applied_in = ended - began
         self._work += self.applied_in
         crash_point("broker: applied")
-        if self._unsaid and self.said_due == math.inf:
-            self.said_due = ended + _SAID_SECONDS
+        if self._facts and self.facts_due == math.inf:
+            self.facts_due = ended + _FACTS_SECONDS
         return asked
 
-    def tell_history(self) -> bool:
+    def journal_facts(self) -> bool:
         """Journal for the recorder what was said since the last time; returns whether there is nothing left to tell."""
-        self.said_due = math.inf
-        if self._unsaid:
+        self.facts_due = math.inf
+        if self._facts:
             assert self.journal is not None
             try:
                 with self._heartbeat.waiting_for_the_disk:
-                    self.journal.append(self._unsaid, FACTS)
+                    self.journal.append(self._facts, FACTS)
             except OSError:  # no room for it: the next block will not find any either
-                self.said_due = time.monotonic() + _SAID_SECONDS
+                self.facts_due = time.monotonic() + _FACTS_SECONDS
             else:
-                self._unsaid = []
-                self.said_at = self.journal.position
-        return not self._unsaid
+                self._facts = []
+                self.facts_at = self.journal.position
+        return not self._facts
 
     def _apply(self, records: Iterable[Record], first: Record) -> list[Asked]:
         if first[0] == "start":
@@ -139,7 +140,7 @@ class Recovery:
             fresh += items
         self.closed += applied.closed
         if self.journal is not None:
-            self._unsaid += applied.facts
+            self._facts += applied.facts
         return applied.asked
 
     def _beating(self, block: Iterable[Record], began: float) -> Iterator[Record]:
@@ -168,7 +169,7 @@ class Recovery:
 
     # Recovery
 
-    def recall(self, replaying: Callable[[int], None], skip: int) -> int:
+    def replay(self, replaying: Callable[[int], None], skip: int) -> int:
         """Be where the last broker was; returns how many records were replayed.
 
         `replaying` is told the place of each record before it is applied, from 1 on, and 0 at the end. The record at
@@ -189,14 +190,14 @@ class Recovery:
         began = time.monotonic()
         for start, block in blocks:
             if not block:  # here a block of facts stands
-                self._unsaid = []
+                self._facts = []
                 continue
             replayed = _careful(start, block, skipped, replaying)
             self._apply(self._beating(replayed, time.monotonic()), block[0])
             self._since += len(block)
         replaying(0)
         self._work = time.monotonic() - began
-        self.tell_history()  # what the last block's broker did not live to write
+        self.journal_facts()  # what the last block's broker did not live to write
         for worker in range(len(self.outboxes)):
             self.take_fresh(worker)
         self.closed.clear()
@@ -270,7 +271,7 @@ class Recovery:
         """The rest is the writer's. Of the blocks before a snapshot nobody can say any more what was said in them."""
         self._not_before = now + _AGAIN_SECONDS  # no room for it, on the disk or for a thread: then all segments stay
         self._work = 0.0
-        if not self.tell_history():
+        if not self.journal_facts():
             return
         state = pickle.dumps((self.core.dump(), [outbox.dump() for outbox in self.outboxes]), pickle.HIGHEST_PROTOCOL)
         try:

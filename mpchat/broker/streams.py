@@ -30,13 +30,16 @@ class Streams:
         self._recovery = recovery
         self._transports: list[Transport | None] = [None] * workers
         self._attached = [False] * workers
-        self._is_new = [False] * workers  # the next worker is in no stream yet: the broker has known the one before
-        self.arrivals: dict[WorkerNumber, int] = {}  # workers that ask to be attached, and where each is in its stream
+        # The next process with this number must be new: the broker has known the one before, which was in the stream.
+        self._next_is_new = [False] * workers
+        self.asking_to_attach: dict[
+            WorkerNumber, int
+        ] = {}  # and where each is in its stream
         self.ledger = CreditLedger(workers, lag_bytes)
 
     def begin(self) -> None:
         """The run begins with this broker, and with workers that are in no stream yet."""
-        self._is_new = [True] * len(self._is_new)
+        self._next_is_new = [True] * len(self._next_is_new)
 
     @property
     def ended(self) -> bool:
@@ -61,7 +64,7 @@ class Streams:
         return [(WorkerNumber(n), transport) for n, transport in enumerate(self._transports) if transport is not None]
 
     def take_transport(self, worker: WorkerNumber, transport: Transport) -> None:
-        """The worker or the broker is new. What had come by the old transport stays; the rest comes again."""
+        """The worker or the broker is new. What had come by the old one stays pending until the worker attaches."""
         self.leave(worker)
         self._transports[worker] = transport
         self._poller.watch(transport)
@@ -85,7 +88,7 @@ class Streams:
             self._poller.forget(transport)
             transport.close()
         self._transports[worker], self._attached[worker] = None, False
-        self.arrivals.pop(worker, None)
+        self.asking_to_attach.pop(worker, None)
         self._recovery.outboxes[worker].abandon()
         self.ledger.reset(worker)  # the others are not slowed for the sake of a dead one
 
@@ -99,18 +102,18 @@ class Streams:
         transport, outbox = self.transport(worker), self._recovery.outboxes[worker]
         if self._attached[worker]:
             raise BadFrame("it is attached already")
-        if position >= 0 and self._is_new[worker]:
+        if position >= 0 and self._next_is_new[worker]:
             raise BadFrame(f"it is new, and says that it is at item {position} of its stream")
         if position >= 0 and not outbox.base <= position <= outbox.last:
             kept = f"is kept from {outbox.base} to {outbox.last}"
             raise Damaged(f"worker{worker} is at item {position} of its stream, which by journal and snapshot {kept}")
         if position < 0:
             position = outbox.base
-            for _, resumed in batches(outbox.places(), weight_of):
+            for _, resumed in batches(outbox.connections(), weight_of):
                 transport.put(("state", StreamPosition(position), resumed, []))
             transport.put(("state", StreamPosition(position), [], outbox.groups()))
         self.ledger.reset(worker)
-        self._attached[worker] = self._is_new[worker] = True
+        self._attached[worker] = self._next_is_new[worker] = True
         self._put(worker, position, 0, outbox.after(position))
         core = self._recovery.core
         transport.put(("go", core.inputs(worker), core.drains(worker)))

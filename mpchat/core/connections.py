@@ -7,7 +7,7 @@ from mpchat.protocol.connection import Connection
 
 
 def accept(connection: Connection, end: Offset, is_line_over: bool, is_discarded: bool, mono: Ms) -> Offset:
-    """Accept new input up to `end`; returns where the line began that it is of.
+    """Accept new input up to `end`; returns the offset at which the line begins that this input belongs to.
 
     `is_line_over`: what comes next begins a line, or belongs to a line that is discarded until it ends.
     """

@@ -29,7 +29,16 @@ from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.length_limit import VERBS, fit
-from mpchat.protocol.outcomes import DRAIN, Goodbye, Outcome, Question, Regroup
+from mpchat.protocol.outcomes import (
+    DrainAsked,
+    Goodbye,
+    OperAsked,
+    Outcome,
+    PasswordAsked,
+    PastAsked,
+    Question,
+    Regroup,
+)
 from mpchat.settings import ChatSettings, pack, unpack
 
 STATE_VERSION = 5  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
@@ -279,7 +288,7 @@ class Core:
             connection.part = data + b"\n"
         else:
             self._run(connection, dialect.handle(self._context, connection, line))
-            if connection.asked is not None and connection.asked.kind != DRAIN:  # it is acknowledged with its answer
+            if connection.asked is not None and not connection.waits_for_client:  # it is acknowledged with its answer
                 connection.before = taken, line_start, part
                 return
         self._acks[connection.id] = end
@@ -316,7 +325,7 @@ class Core:
 
     def _answer(self, id: ConnectionId, answer: Any) -> None:
         connection = self._connections.get(id)
-        if connection is None or connection.asked is None or connection.asked.kind == DRAIN:
+        if connection is None or connection.asked is None or isinstance(connection.asked, DrainAsked):
             return
         question, connection.asked = connection.asked, None
         self._run(connection, connection.dialect.answered(self._context, connection, question, answer))
@@ -346,8 +355,8 @@ class Core:
 
     def _go_on(self, connection: Connection) -> None:
         """The client has taken what it was told, or has left: now the rest of the answer, and what came behind it."""
-        assert connection.asked is not None
-        cursor, connection.asked, connection.given = connection.asked.about, None, 0
+        assert isinstance(connection.asked, DrainAsked)
+        cursor, connection.asked, connection.given = connection.asked.cursor, None, 0
         if cursor and connection.leaving in ("", _CLOSED):
             self._run(connection, connection.dialect.go_on(self._context, connection, *cursor))
         self._take_held(connection)
@@ -386,7 +395,7 @@ class Core:
     def _due(self, connection: Connection) -> None:
         chat = self._context.settings
         if connection.registration is not None:
-            if connection.asked is not None and connection.asked.kind != DRAIN:
+            if connection.asked is not None and not connection.waits_for_client:
                 self._wait(connection, _ANSWER_SECONDS)
             else:
                 self._gone(connection.id, "Registration timed out")
@@ -457,12 +466,11 @@ class Core:
                 if lines:
                     self._routing.send(connection, lines)
                     lines = []
-                if isinstance(outcome, Question):
-                    if outcome.kind == DRAIN:
-                        if long and connection.asked is None:
-                            self._drain(connection, outcome)
-                            break
-                        continue
+                if isinstance(outcome, DrainAsked):
+                    if long and connection.asked is None:
+                        self._drain(connection, outcome)
+                        break
+                elif isinstance(outcome, (PasswordAsked, OperAsked, PastAsked)):
                     connection.asked = outcome
                     self._asked.append(Asked(connection.id, connection.taken, outcome))
                 elif isinstance(outcome, Goodbye):
@@ -478,7 +486,7 @@ class Core:
             self._routing.send(connection, lines)
         connection.given = given
         if long and connection.asked is None:
-            self._drain(connection, Question(DRAIN))
+            self._drain(connection, DrainAsked())
 
     def _publish(self, event: Event | TagsSent) -> None:
         if isinstance(event, Said):
@@ -489,7 +497,7 @@ class Core:
             whom = self._connections[event.whom.id]
             self._run(whom, whom.dialect.removed(self._context, whom), whole=True)  # perhaps amid a line of theirs
 
-    def _drain(self, connection: Connection, question: Question) -> None:
+    def _drain(self, connection: Connection, question: DrainAsked) -> None:
         """The client must take what it was told; only then the rest of the answer follows, if `question` has one."""
         if connection.leaving or connection.id not in self._connections:
             return

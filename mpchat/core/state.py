@@ -7,7 +7,7 @@ from mpchat.chat.sessions import Session
 from mpchat.messages import ConnectionId, WorkerNumber
 from mpchat.protocol.connection import Connection, Registration
 from mpchat.protocol.dialect import DIALECTS
-from mpchat.protocol.outcomes import Question
+from mpchat.protocol.outcomes import DrainAsked, OperAsked, PasswordAsked, PastAsked, Question
 
 Values = tuple[Any, ...]
 
@@ -28,7 +28,7 @@ def dump_connection(connection: Connection) -> Values:
         _of_connection(connection),
         connection.dialect.name,
         None if registration is None else _of_registration(registration),
-        None if asked is None else (asked.kind, asked.about),
+        None if asked is None else dump_asked(asked),
     )
 
 
@@ -47,5 +47,32 @@ def load_connection(sessions: dict[ConnectionId, Session], values: Values) -> Co
         connection.registration = Registration()
         for name, value in zip(_REGISTRATION, registration, strict=True):
             setattr(connection.registration, name, value)
-    connection.asked = None if asked is None else Question(*asked)
+    connection.asked = None if asked is None else load_asked(*asked)
     return connection
+
+
+def dump_asked(asked: Question | DrainAsked) -> tuple[str, Any]:
+    """A question as a word and plain values."""
+    match asked:
+        case PasswordAsked():
+            return "password", ""
+        case OperAsked(name):
+            return "oper", name
+        case PastAsked(room, number, limit, is_latest):
+            return "history", (room, number, limit, is_latest)
+        case DrainAsked(cursor):
+            return "drain", cursor or ""
+
+
+def load_asked(kind: str, about: Any) -> Question | DrainAsked:
+    """The inverse of dump_asked(). Raises ValueError at an unknown word."""
+    match kind:
+        case "password":
+            return PasswordAsked()
+        case "oper":
+            return OperAsked(about)
+        case "history":
+            return PastAsked(*about)
+        case "drain":
+            return DrainAsked(tuple(about))
+    raise ValueError(f"a connection asks {kind!r}, which this program does not know")

@@ -98,7 +98,7 @@ class Outbox:
         outbox._groups = {group: dict.fromkeys(members) for group, members in groups}
         return outbox
 
-    def places(self) -> list[Resumed]:
+    def connections(self) -> list[Resumed]:
         """Every connection, as it was when the item `base` had been applied."""
         return [
             (connection, total, self._unsent.get(connection, b""), connection in self._closing)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mpchat.chat.sessions import Session
 from mpchat.messages import WorkerNumber
-from mpchat.protocol.outcomes import DRAIN, Question
+from mpchat.protocol.outcomes import DrainAsked, Question
 
 if TYPE_CHECKING:
     from mpchat.protocol.dialect import Dialect
@@ -77,7 +77,7 @@ class Connection:
         self.part = b""  # the beginning of a line that has not ended yet, as far as it has been taken
         self.heard_at = mono
         self.pinged = False
-        self.asked: Question | None = None  # while this is open, later lines wait in `held`
+        self.asked: Question | DrainAsked | None = None  # while this is open, later lines wait in `held`
         self.drains = 0  # how many questions have gone to its worker: the answer names the last one
         self.given = 0  # bytes of answers since the last time that we know that the client has taken all
         self.leaving = ""  # why, if it has left and what it had sent before is still dealt with
@@ -87,7 +87,7 @@ class Connection:
     @property
     def waits_for_client(self) -> bool:
         """It has been told so much that the rest must wait until the client has taken that."""
-        return self.asked is not None and self.asked.kind == DRAIN
+        return isinstance(self.asked, DrainAsked)
 
     @property
     def begun(self) -> int:
@@ -96,7 +96,7 @@ class Connection:
 
     def ask_again(self) -> None:
         """As if the line that asked, and all after it, had not come; of one that waits for the client, all after it."""
-        if self.asked is not None and self.asked.kind != DRAIN:
+        if not isinstance(self.asked, DrainAsked):
             self.asked = None
         self.held = []
         self.taken, self.line_start, self.part = self.before

@@ -45,7 +45,7 @@ class Dialect(Protocol):
         """The answer to a Question has come."""
 
     def go_on(self, context: Context, connection: Connection, name: str, *where: Any) -> Iterable[Outcome]:
-        """The rest of an answer that has waited for the client: what the Question of kind DRAIN was about."""
+        """The rest of an answer that has waited for the client: what a DrainAsked was about."""
 
     def removed(self, context: Context, connection: Connection) -> Iterable[Outcome]:
         """It has been kicked out of a channel, which all its members have been told; perhaps amid a line of its own."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from mpchat.chat.channels import Channel
 from mpchat.protocol.connection import Connection
-from mpchat.protocol.outcomes import Question
+from mpchat.protocol.outcomes import PastAsked
 
 # number, wall ms, room (casefolded), nick!user@host, "PRIVMSG", "NOTICE" or GAP, text, and the minutes by which local
 # time was ahead of UTC when it was said (None: nobody knows any more)
@@ -18,22 +18,22 @@ MOST_ROWS = 100  # in one answer: some 50 kB
 MISSING = "some messages are missing here"
 
 
-def latest(channel: Channel, limit: int, number: int = 0) -> Question:
+def latest(channel: Channel, limit: int, number: int = 0) -> PastAsked:
     """What was said last, but only behind the message with this number."""
-    return Question("history", (channel.folded, max(number, channel.since), limit, True))
+    return PastAsked(channel.folded, max(number, channel.since), limit, is_latest=True)
 
 
-def after(channel: Channel, number: int, limit: int) -> Question:
+def after(channel: Channel, number: int, limit: int) -> PastAsked:
     """What was said first behind the message with this number."""
-    return Question("history", (channel.folded, max(number, channel.since), limit, False))
+    return PastAsked(channel.folded, max(number, channel.since), limit, is_latest=False)
 
 
-def room_asked(connection: Connection, question: Question) -> Channel | None:
+def room_asked(connection: Connection, question: PastAsked) -> Channel | None:
     """The channel a question was about; None if the one who asked has had to leave it meanwhile."""
-    return connection.session.channels.get(question.about[0])
+    return connection.session.channels.get(question.room)
 
 
-def told(question: Question, rows: list[tuple[Any, ...]]) -> list[Row]:
+def told(question: PastAsked, rows: list[tuple[Any, ...]]) -> list[Row]:
     """The rows that answer it, whatever else came. In an old journal they do not have their last value."""
-    number = question.about[1]
+    number = question.number
     return [(*row, None)[:7] for row in rows if row[0] > number or (row[0] == number and row[4] == GAP)]

@@ -10,22 +10,41 @@ from typing import Any
 from mpchat.chat.events import Event, TagsSent
 from mpchat.chat.sessions import Session
 
-DRAIN = "drain"
+
+@dataclass(slots=True)
+class PasswordAsked:
+    """To the world outside: is the secret that redaction has taken out of this line the server's password?"""
 
 
 @dataclass(slots=True)
-class Question:
-    """Something only the world outside can answer. `about`, plain data, is all it is told.
+class OperAsked:
+    """To the world outside: is it the password of the operator with this name?"""
 
-    "password", or "oper" about an operator's name: is the withheld secret the right one? "history" about (room,
-    number, limit, is_latest): what was said in a room behind a message; see history.py.
+    name: str
 
-    DRAIN is asked of the client's worker, and only if the answer so far is long: has the client taken it? `about` says
-    where the rest begins, as the name of one of the dialect's GO_ON and what else that takes: plain data too.
+
+@dataclass(slots=True)
+class PastAsked:
+    """To the world outside: what was said in a channel behind the message with this number?
+
+    The first messages behind it, at most `limit`, or the last. See history.py.
     """
 
-    kind: str
-    about: Any = ""
+    room: str  # casefolded
+    number: int
+    limit: int
+    is_latest: bool
+
+
+@dataclass(slots=True)
+class DrainAsked:
+    """To the client's worker, and only if the answer so far is long: has the client taken it?
+
+    `cursor` says where the rest of the answer begins: the name of one of the dialect's GO_ON, and what else that takes,
+    plain data, because a snapshot holds it. Without one there is no rest.
+    """
+
+    cursor: tuple[Any, ...] = ()
 
 
 @dataclass(slots=True)
@@ -44,5 +63,6 @@ class Regroup:
     """
 
 
-Outcome = bytes | Event | TagsSent | Question | Goodbye | Regroup
+Question = PasswordAsked | OperAsked | PastAsked
+Outcome = bytes | Event | TagsSent | Question | DrainAsked | Goodbye | Regroup
 Outcomes = Iterator[Outcome]

@@ -31,7 +31,7 @@ class BrokerStream:
     """Of one worker.
 
     in_step         there is a broker, and it knows where the worker is in the stream
-    output_known    the worker knows what each client has got, so it may send
+    output_known    the worker knows how much of each client's output the kernel has taken, so it may send
     """
 
     def __init__(self, worker: Worker) -> None:
@@ -111,9 +111,9 @@ class BrokerStream:
             transport.flush()
             self._worker.poller.want_write(transport, transport.unsent, transport.write_fileno())
         if readable:
-            self._drain(transport)
+            self._take_messages(transport)
 
-    def _drain(self, transport: Transport) -> None:
+    def _take_messages(self, transport: Transport) -> None:
         """Take what has come by the transport, and apply it."""
         try:
             for message in transport.take():
@@ -161,7 +161,7 @@ class BrokerStream:
     def opened(self, id: ConnectionId) -> None:
         """The broker has a session for this connection: no news, unless this process was not here when it began."""
         if self._is_new:
-            self._takeover.opened(id)
+            self._takeover.adopt(id)
 
     def _go(self, inputs: list[Input], drains: list[tuple[ConnectionId, int]]) -> None:
         """In step with the broker: from here on all is as if no process had died."""
@@ -171,7 +171,7 @@ class BrokerStream:
         self.in_step, self._is_new, self.output_known = True, False, True
         worker.checkpoints.start_over()
         worker.reader.resume()
-        worker.resume_input({id: (accepted, begun, discarding) for id, accepted, begun, discarding in inputs})
+        worker.resume_inputs({id: (accepted, begun, discarding) for id, accepted, begun, discarding in inputs})
         worker.drains.clear()  # what we were to say may have been lost, or the broker knows it
         for id, number in drains:
             worker.drain(worker.connections[id], number)

@@ -34,7 +34,7 @@ class Checkpoints:
         return self._due if position != self._told or self._forgotten else math.inf
 
     def take(self, position: StreamPosition, now: float) -> list[Checkpoint]:
-        """The messages of a checkpoint at this item of the stream, if it is time; the outboxes must be empty."""
+        """The messages of a checkpoint at this item of the stream, if it is time; all must be flushed before."""
         if now < self.deadline(position):
             return []
         messages: list[Checkpoint] = []
@@ -52,7 +52,7 @@ class Checkpoints:
                 messages.append(("checkpoint", StreamPosition(0), entries, []))
                 entries, size = [], 0
         messages.append(("checkpoint", position, entries, None if self._from_scratch else self._forgotten))
-        # Who still has something unsent changes without a word from us: the kernel takes it.
+        # These stay: their unsent bytes shrink without any item, as the kernel takes them.
         self.changed = {id: connection for id, connection in self.changed.items() if connection.backlog}
         self._forgotten, self._from_scratch = [], False
         self._told, self._due = position, now + _SECONDS

@@ -1,4 +1,4 @@
-"""One client's socket. Input stays in the kernel until the broker has it; output waits in an outbox.
+"""One client's socket. Input stays in the kernel until the broker has it; output waits in `to_send`.
 
     input:   ....consumed....|....forwarded....|....new....      offsets count from the connection's first byte
                              |-- still in the kernel, until acknowledged --
@@ -64,13 +64,13 @@ class Connection:
         "inherited_backlog",
         "large_receive_buffer",
         "limits",
-        "outbox",
         "reported",
         "returned",
         "seen",
         "sendq_reported",
         "sent",
         "sock",
+        "to_send",
         "urgent",
     )
 
@@ -93,7 +93,7 @@ class Connection:
         self.large_receive_buffer = False  # its receive buffer is the larger one
         self.hung_up = False  # the client has closed its side, or everything
         self.finished = False  # the end of input was reported, or nobody wants more
-        self.outbox: list[bytes] = []  # this turn's output
+        self.to_send: list[bytes] = []  # this turn's output
         self.sent = 0  # bytes of output that the kernel has taken, or nobody waits for
         self.reported = 0  # bytes of output that the last checkpoint told of
         self.backlog: bytearray | None = None  # what the kernel did not take yet
@@ -224,13 +224,13 @@ class Connection:
 
     def flush(self) -> int:
         """Send what there is, in one call; returns how many bytes the kernel took."""
-        outbox = self.outbox
         if self.backlog is not None:
             return self._flush_backlog(self.backlog)
-        if not outbox:
+        to_send = self.to_send
+        if not to_send:
             return 0
-        data = outbox[0] if len(outbox) == 1 else b"".join(outbox)
-        outbox.clear()
+        data = to_send[0] if len(to_send) == 1 else b"".join(to_send)
+        to_send.clear()
         try:
             sent = self.sock.send(data)
         except BlockingIOError:
@@ -246,9 +246,9 @@ class Connection:
     def _flush_backlog(self, backlog: bytearray) -> int:
         """The client reads more slowly than others write: keep the order, and wait for room."""
         before = len(backlog)
-        for piece in self.outbox:
+        for piece in self.to_send:
             backlog += piece
-        self.outbox.clear()
+        self.to_send.clear()
         sent = 0
         if not self.blocked:
             try:
@@ -283,7 +283,11 @@ class Connection:
             self.sock.shutdown(socket.SHUT_WR)
 
     def resume_input(self, accepted: int, begun: int, discarding: bool) -> None:
-        """Go on behind what the broker has accepted, whatever was forwarded to one that is dead."""
+        """Go on behind `accepted`, the offset up to which the broker has accepted input; read() must follow.
+
+        What was forwarded beyond it died with a broker or a worker. `begun`: how many bytes before it begin a line;
+        `discarding`: it lies inside an overlong one.
+        """
         self.forwarded, self.begun, self.discarding = max(accepted, self.consumed), begun, discarding
         self.finished = self.sendq_reported = False
         self.returned = begun > 0 or discarding  # nobody knows; a NUL just here, and not behind a CR, is rarer
@@ -292,11 +296,12 @@ class Connection:
     def resume_output(self, total: int, unsent: bytes) -> None:
         """Go on where a dead worker stopped, in the middle of a message or not.
 
-        When `total` bytes had been put into its output, these were `unsent`; the outbox holds what came after that.
+        `total`: bytes ever put into its output as of the last checkpoint; `unsent`: the last of these, which the kernel
+        had not taken then. `to_send` must hold all that came since, and this process must not have sent anything.
         Raises ValueError if the kernel has taken more than there was.
         """
-        data = unsent + b"".join(self.outbox)
-        self.outbox.clear()
+        data = unsent + b"".join(self.to_send)
+        self.to_send.clear()
         self.sent = total - len(unsent)
         taken = len(data)  # all had been sent or dropped, or nobody is there any more
         if self.fileno() < 0:

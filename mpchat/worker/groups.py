@@ -1,11 +1,11 @@
-"""Groups: the local members of a channel who want the same bytes. One item reaches each member's outbox.
+"""Groups: the local members of a channel who want the same bytes. One item reaches each member.
 
 What is there is sent later, by one send() for each connection and turn, however many messages there were.
 
 A busy room's messages come in runs, and most members get exactly the same. So a run is joined once, not once for each
-member, and put into their outboxes when it ends. Whoever gets something else meanwhile (the sender of a message, who is
-left out and reads an echo) is an exception: they have their bytes at once, one by one. Everybody's order is the same as
-if each item had been appended to each outbox.
+member, and given to all of them when it ends. A member who gets something else meanwhile (the sender of a message, who
+is left out and reads an echo) is an exception: it has its bytes at once, one by one. Every member's order is the same
+as if each item had been appended to its `to_send`.
 """
 
 from mpchat.messages import ConnectionId, GroupId
@@ -20,9 +20,9 @@ class Groups:
     def __init__(self) -> None:
         self._members: dict[GroupId, dict[ConnectionId, Connection]] = {}  # group: connection: itself
         self._pending: dict[ConnectionId, Connection] = {}  # who has something to send
-        self._run: list[bytes] = []  # messages to the group below that most members have not got yet
+        self._run: list[bytes] = []  # messages in a row to _run_group, which its members have not got yet
         self._run_group = NO_GROUP
-        self._exceptions: dict[ConnectionId, Connection] = {}  # members of it who have
+        self._exceptions: dict[ConnectionId, Connection] = {}  # members that have got the run already
         self.deliveries = 0
 
     def join(self, group: GroupId, connection: Connection) -> None:
@@ -50,7 +50,7 @@ class Groups:
             members.update(self._members[group])
         members.pop(exclude, None)
         for connection in members.values():
-            connection.outbox.append(data)
+            connection.to_send.append(data)
         self._pending.update(members)
         self.deliveries += len(members)
 
@@ -62,22 +62,22 @@ class Groups:
         self._run.append(data)
         for id, connection in self._exceptions.items():
             if id != exclude:
-                connection.outbox.append(data)
+                connection.to_send.append(data)
 
     def send(self, connection: Connection, data: bytes) -> None:
         if self._run and connection.id in self._members[self._run_group]:
             self._except(connection)
-        connection.outbox.append(data)
+        connection.to_send.append(data)
         self._pending[connection.id] = connection
 
     def settle(self, connection: Connection) -> None:
-        """All that it has been sent so far lies in its outbox, and it is looked at in this turn."""
+        """All that it is to be sent so far lies in its `to_send`, and it is looked at in this turn."""
         if self._run and connection.id in self._members[self._run_group]:
             self._except(connection)
         self._pending[connection.id] = connection
 
     def clear(self) -> None:
-        """No groups, nobody to send to; whoever calls this empties the outboxes."""
+        """No groups, nobody to send to; the caller empties what was to be sent."""
         self._members.clear()
         self._pending.clear()
         self._run = []
@@ -102,7 +102,7 @@ class Groups:
         """From here on this member's part of the run differs: what it has of it so far goes first."""
         if connection.id not in self._exceptions:
             self._exceptions[connection.id] = connection
-            connection.outbox += self._run
+            connection.to_send += self._run
 
     def _end_run(self) -> None:
         if self._run:
@@ -110,7 +110,7 @@ class Groups:
             data = self._run[0] if len(self._run) == 1 else b"".join(self._run)
             for id, connection in members.items():
                 if id not in self._exceptions:
-                    connection.outbox.append(data)
+                    connection.to_send.append(data)
             self._pending.update(members)
         self._run = []
         self._run_group = NO_GROUP

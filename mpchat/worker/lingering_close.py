@@ -33,7 +33,7 @@ class LingeringClose:
 
     def advance(self, connection: Connection, now: float) -> bool:
         """Something happened to it; returns whether it can be closed."""
-        if connection.id in self._flushing and not (connection.unsent or connection.outbox):
+        if connection.id in self._flushing and not (connection.unsent or connection.to_send):
             self._shut(connection, now)
         return connection.id in self._draining and _drained(connection)
 

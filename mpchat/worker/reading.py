@@ -61,9 +61,9 @@ class InputReader:
             if records:
                 self.records += records
                 self.taken += len(records)
-                size = connection.forwarded - before
-                self._cost += size
-                self.send_window.left -= size  # below zero by one read: the next ones wait
+                cost = connection.forwarded - before
+                self._cost += cost
+                self.send_window.left -= cost  # below zero by one read: the next ones wait
                 if throttle is not None:
                     throttle.spend(connection, len(records))
                     if len(records) == allowed:

@@ -35,7 +35,7 @@ class Takeover:
         worker = self._worker
         for each in worker.heartbeat.among(resumed):
             id, _, _, is_closing = each
-            self.opened(id)
+            self.adopt(id)
             self._resumed[id] = each
             if is_closing:
                 worker.close(worker.connections[id])
@@ -43,8 +43,11 @@ class Takeover:
             for id in members:
                 worker.groups.join(group, worker.connections[id])
 
-    def opened(self, id: ConnectionId) -> None:
-        """The broker has a session for this connection, whose output began with nothing."""
+    def adopt(self, id: ConnectionId) -> None:
+        """Take over this connection: the kernel says what the dead worker had taken of its input.
+
+        A stand-in takes the place of a socket that is lost. Its output began at 0, unless take_state() says otherwise.
+        """
         worker = self._worker
         if not stream_position.SUPPORTED and id in worker.connections:
             worker.forget(worker.connections[id])  # we cannot know where to go on: better no more than wrong bytes
@@ -57,7 +60,10 @@ class Takeover:
         self._resumed[id] = (id, 0, b"", False)
 
     def resume_output(self) -> None:
-        """All has been applied that was: from here on each client gets what it lacks."""
+        """To be called at "go", with all items applied and nothing sent: ask the kernel what of the output was sent.
+
+        The rest is the backlog of each connection, for the next flush().
+        """
         worker = self._worker
         worker.groups.take_pending()
         for id, total, unsent, _ in worker.heartbeat.among(self._resumed.values()):
@@ -75,6 +81,6 @@ class Takeover:
         worker.groups.clear()
         worker.lingering.clear()
         for connection in worker.connections.values():
-            connection.outbox.clear()
+            connection.to_send.clear()
             connection.closing = connection.finished = False
             worker.backlogs.stays(connection)

@@ -67,7 +67,7 @@ class Worker:
         self.look_at = 0.0  # monotonic: when to look at what has not come whole
         self.acceptor = AcceptorLink(self)
         self.broker = BrokerStream(self)
-        # By connection: offset of the output that the broker waits for to be out, and the number of its question.
+        # By connection: the offset up to which its kernel must have taken the output, and the number of the question.
         self.drains: dict[ConnectionId, tuple[int, int]] = {}
         self.sends = self.bytes_out = self.turns = 0
         self.ending = False
@@ -140,7 +140,10 @@ class Worker:
         crash_point("worker: took a client")
 
     def announce(self, connection: Connection) -> None:
-        """The broker has not heard of it. Without a broker no one is told: the next one is, of all that it lacks."""
+        """Tell the broker of a connection that it does not know.
+
+        While there is no broker nothing is done: with "go", resume_inputs() announces those the new one does not name.
+        """
         if self.broker.in_step:
             dialect = connection.dialect.name
             self.reader.records.append(("open", self.number, connection.id, dialect, connection.host))
@@ -156,7 +159,7 @@ class Worker:
             self.reader.read(connection)
             crash_point("worker: read")
 
-    def resume_input(self, inputs: dict[ConnectionId, tuple[int, int, bool]]) -> None:
+    def resume_inputs(self, inputs: dict[ConnectionId, tuple[int, int, bool]]) -> None:
         """By what a new broker has accepted of each connection: the rest is read, and forwarded, again."""
         for connection in self.heartbeat.among(list(self.connections.values())):
             if connection.id in inputs:
@@ -206,7 +209,7 @@ class Worker:
     def drain(self, connection: Connection, number: int) -> None:
         """The broker has more to tell this client, who must take first what there is: it waits for our word."""
         self.groups.settle(connection)
-        end = connection.sent + connection.unsent + sum(map(len, connection.outbox))
+        end = connection.sent + connection.unsent + sum(map(len, connection.to_send))
         self.drains[connection.id] = end, number
 
     def tell_drained(self, pending: dict[ConnectionId, Connection]) -> None:
@@ -238,7 +241,7 @@ class Worker:
     def fall_behind(self, connection: Connection) -> None:
         """The kernel takes no more for it now: wait for room. What is held beyond a limit the broker is told of.
 
-        Not what the turn has brought to all, but what each has left of it is held: so this looks here, at each.
+        Limits apply to what is left after send(), not to what the turn brought, so they are looked at here.
         """
         self.reader.rearm(connection)
         if not self.broker.in_step:
@@ -291,14 +294,14 @@ class Worker:
     def say_farewell(self, reason: str) -> None:
         """The server ends because there can be no broker: the one case in which the worker itself tells a client.
 
-        It comes behind what the outbox holds. A client whose output has not been taken over yet may be in the middle of
+        It comes behind what is to be sent. A client whose output has not been taken over yet may be in the middle of
         a line: its connection just ends.
         """
         if not self.broker.output_known:
             self.groups.take_pending()
         for connection in self.connections.values():
             if not self.broker.output_known:
-                connection.outbox.clear()
+                connection.to_send.clear()
             elif not connection.closing:
                 self.groups.send(connection, connection.dialect.turned_away(reason))
         self.broker.output_known = True

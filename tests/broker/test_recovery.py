@@ -104,7 +104,7 @@ def remembering(folder: Path, synced: bool = False) -> Recovery:
         folder, 1, synced, Heartbeat(Scoreboard.make(FIRST_WORKER_ROW), BROKER_ROW), Log("broker", "error", False)
     )
     it.open()
-    it.recall(lambda place: None, 0)
+    it.replay(lambda place: None, 0)
     return it
 
 

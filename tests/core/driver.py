@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mpchat.core.machine import Applied, Core
+from mpchat.core.state import dump_asked
 from mpchat.messages import Fact, Item, Record
 from mpchat.settings import ChatSettings, Settings, pack
 
@@ -129,9 +130,7 @@ class Driver:
                 self.people[record[1] - 1].left = record[2]
         applied = self.core.apply(records)
         items = routed(applied)
-        self.asked += [
-            ("ask", each.connection, each.end, each.question.kind, each.question.about) for each in applied.asked
-        ]
+        self.asked += [("ask", each.connection, each.end, *dump_asked(each.question)) for each in applied.asked]
         self._facts += applied.facts
         for worker, item in items:
             self.workers[worker].apply(item)

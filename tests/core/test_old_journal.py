@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from mpchat.core.machine import Core
+from mpchat.core.state import dump_asked
 from mpchat.messages import Item, Record
 from mpchat.store.journal import Tail
 from tests.core.driver import routed
@@ -33,7 +34,7 @@ def replayed(blocks: Iterable[Block]) -> Iterator[tuple[Orders, list[Any], list[
     core = Core()
     for block in blocks:
         applied = core.apply(block)
-        asked = [(id, end, question.kind, question.about) for id, end, question in applied.asked]
+        asked = [(id, end, *dump_asked(question)) for id, end, question in applied.asked]
         yield routed(applied), asked, applied.facts
 
 

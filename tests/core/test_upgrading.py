@@ -12,6 +12,7 @@ import pytest
 from mpchat.core import encoding
 from mpchat.core.machine import STATE_VERSION, Core
 from mpchat.core.upgrading import UPGRADES, upgraded
+from mpchat.protocol.outcomes import PastAsked
 from mpchat.settings import ChatSettings, pack
 from tests.core.driver import UTC_OFFSET, WALL
 
@@ -76,7 +77,7 @@ def test_the_next_run_inherits_it(core: Core) -> None:
     assert "332 dora #vieja :de ayer" in told
     assert "JOIN #reunión" in ask("JOIN #reunión llave")
     (asked,) = core.apply([("line", NEW, 50_000, b"CHATHISTORY LATEST #club * 50\r")]).asked
-    assert (asked.question.kind, asked.question.about) == ("history", ("#club", 0, 50, True))
+    assert asked.question == PastAsked("#club", 0, 50, True)
 
 
 @pytest.mark.parametrize("version", UPGRADES)

@@ -55,7 +55,7 @@ class Worker(Model):
         self.reported: dict[int, int] = {}
         self.forgotten: list[int] = []
         self.is_new = True
-        for connection, total, unsent, is_closing in outbox.places():
+        for connection, total, unsent, is_closing in outbox.connections():
             self.output[connection] = unsent
             self.before[connection] = self.sent[connection] = total - len(unsent)
             if is_closing:
@@ -272,21 +272,21 @@ def test_an_unfinished_checkpoint_changes_nothing() -> None:
     outbox = outbox_of([("open", 1), ("open", 2), *ITEMS])
     outbox.checkpoint(2, [(1, 0, b"", 0)], [])
     outbox.checkpoint(0, [(1, 6, b"123456", 6)], [])
-    assert outbox.places() == [(1, 0, b"", False), (2, 0, b"", False)]
+    assert outbox.connections() == [(1, 0, b"", False), (2, 0, b"", False)]
     outbox.abandon()
     outbox.checkpoint(8, [(2, 9, b"", 0)], [])
-    assert outbox.places() == [(1, 0, b"", False), (2, 9, b"", False)], "nor does it later"
+    assert outbox.connections() == [(1, 0, b"", False), (2, 9, b"", False)], "nor does it later"
 
 
 def test_a_backlog_is_told_in_pieces_and_gets_shorter_at_its_front() -> None:
     outbox = outbox_of([("open", 1), *ITEMS])
     outbox.checkpoint(2, [(1, 5, b"abcde", 5)], [])
     outbox.checkpoint(3, [(1, 8, b"fgh", 6)], [])
-    assert outbox.places() == [(1, 8, b"cdefgh", False)]
+    assert outbox.connections() == [(1, 8, b"cdefgh", False)]
     outbox.checkpoint(4, [(1, 8, b"", 1)], [])
-    assert outbox.places() == [(1, 8, b"h", False)]
+    assert outbox.connections() == [(1, 8, b"h", False)]
     outbox.checkpoint(5, [(1, 8, b"", 0)], [])
-    assert outbox.places() == [(1, 8, b"", False)]
+    assert outbox.connections() == [(1, 8, b"", False)]
 
 
 def test_the_last_to_leave_a_group_ends_it() -> None:
@@ -303,9 +303,9 @@ def test_the_last_to_leave_a_group_ends_it() -> None:
 def test_a_closed_connection_is_remembered_until_the_worker_has_forgotten_it() -> None:
     outbox = outbox_of([("open", 1), ("close", 1)])
     outbox.checkpoint(2, [(1, 5, b"bye", 3)], [])
-    assert outbox.places() == [(1, 5, b"bye", True)]
+    assert outbox.connections() == [(1, 5, b"bye", True)]
     outbox.checkpoint(2, [(1, 5, b"", 0)], [1])
-    assert outbox.places() == []
+    assert outbox.connections() == []
     assert Outbox.load(outbox.dump()).dump() == (2, 2, [], {}, {}, (), [])
 
 
@@ -313,14 +313,14 @@ def test_a_connection_that_nobody_has_opened_yet_is_no_news() -> None:
     """A worker has its socket, and announces it; it tells all of its connections to a new broker."""
     outbox = outbox_of([("open", 1)])
     outbox.checkpoint(1, [(1, 0, b"", 0), (2, 0, b"", 0)], None)
-    assert outbox.places() == [(1, 0, b"", False)]
+    assert outbox.connections() == [(1, 0, b"", False)]
 
 
 def test_a_worker_that_tells_all_has_forgotten_the_others() -> None:
     outbox = outbox_of([("open", 1), ("open", 2), ("open", 3), ("close", 2)])
     outbox.checkpoint(0, [(3, 0, b"", 0)], [])
     outbox.checkpoint(4, [(1, 0, b"", 0)], None)
-    assert [place[0] for place in outbox.places()] == [1, 3]
+    assert [place[0] for place in outbox.connections()] == [1, 3]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from mpchat.ipc.queue_transport import End, Pair
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
 from mpchat.ipc.transport import dump_pair, load_pair
 from mpchat.messages import ChildToSupervisor, UnknownMessage
+from mpchat.protocol.outcomes import PastAsked
 from mpchat.recorder.recorder import Recorder
 from mpchat.runtime.log import Log
 from mpchat.settings import Secrets, Settings
@@ -279,7 +280,7 @@ class BrokerTurns:
         self.broker = Broker(supervisor.control, log, settings, Scoreboard.make(FEW_ROWS), Secrets())
         self.broker.poller.watch(supervisor.control)
         self.broker.open_recovery()
-        self.broker.remember(is_first=True, skip=0)
+        self.broker.replay_and_begin(is_first=True, skip=0)
         self.worker = supervisor.transport(0, 1, to="broker")
         self.turn()
         self.recorder = supervisor.connect("link", 0)
@@ -393,8 +394,8 @@ def test_a_broker_and_a_worker_that_misbehaves(broker: BrokerTurns, message: Any
 def test_a_broker_and_a_recorder_that_misbehaves(broker: BrokerTurns, message: tuple[Any, ...]) -> None:
     """What had been asked is asked of the next one; an answer that came before that is one."""
     history_client = broker.broker.history_client
-    history_client.ask(CLIENT, 5, "#lobby", -1, 10, True)
-    history_client.ask(CLIENT + 1, 5, "#lobby", -1, 10, True)
+    history_client.ask(CLIENT, 5, PastAsked("#lobby", -1, 10, True))
+    history_client.ask(CLIENT + 1, 5, PastAsked("#lobby", -1, 10, True))
     broker.recorder.post(("rows", CLIENT + 1, 5, []))
     broker.recorder.post(message)
     broker.turn()

@@ -12,7 +12,7 @@ from mpchat.protocol.context import Context
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.irc.channels import pack
 from mpchat.protocol.irc.modes import letters, parse_changes
-from mpchat.protocol.outcomes import Question
+from mpchat.protocol.outcomes import PasswordAsked
 from mpchat.settings import ChatSettings
 from tests.core.driver import Driver, Person
 
@@ -289,7 +289,7 @@ def test_a_verdict_on_a_password_means_nothing_to_those_who_are_in() -> None:
     for dialect in DIALECTS.values():
         connection = Connection(context.hub.connect(1, "127.0.0.1"), dialect, worker=0, mono=0)
         connection.registration = None
-        assert list(dialect.answered(context, connection, Question("password"), True)) == []
+        assert list(dialect.answered(context, connection, PasswordAsked(), True)) == []
 
 
 def test_who_gives_it_up_is_none(scene: Scene) -> None:

@@ -117,7 +117,7 @@ def test_what_may_wait_for_the_disk_says_so(scoreboard: Scoreboard, heartbeat: H
     assert recovery.journal is not None
     recovery.journal.append = watched(recovery.journal.append)
     recovery.journal.roll = watched(recovery.journal.roll)
-    recovery.recall(lambda place: None, 0)
+    recovery.replay(lambda place: None, 0)
     recovery.propose([START])
     recovery._since = 1 << 20
     recovery.tend(0, 1 << 20)

@@ -40,7 +40,7 @@ class Worker:
     def say(self, id: int, size: int) -> None:
         """To one of them, in a turn of the worker's."""
         connection = self.connections[id]
-        connection.outbox.append(bytes(size))
+        connection.to_send.append(bytes(size))
         connection.flush()
         self.look()
         self.backlogs.end_turn()
@@ -143,7 +143,7 @@ def test_who_does_not_go_in_time_is_cut_off(worker: Worker) -> None:
     assert worker.backlogs.held < 2 * SHARE
     whole = read_all(worker.clients[2])
     assert 0 < len(whole) < 950_000
-    cut.outbox.append(b"ERROR :Closing link\r\n")
+    cut.to_send.append(b"ERROR :Closing link\r\n")
     cut.flush()
     assert (cut.unsent, cut.blocked) == (0, False)
 
@@ -164,7 +164,7 @@ def test_who_takes_over_knows_who_was_cut_off(worker: Worker) -> None:
 
 def test_what_piled_up_while_there_was_no_worker_is_nobodys_fault_for_some_seconds(worker: Worker) -> None:
     for connection in worker.connections.values():
-        connection.outbox.append(bytes(400_000))
+        connection.to_send.append(bytes(400_000))
         connection.resume_output(0, b"")
     worker.backlogs.inherited(worker.now)
     for id in worker.connections:

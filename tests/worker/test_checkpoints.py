@@ -31,7 +31,7 @@ class Two:
 
     def say(self, connection: Connection, data: bytes) -> None:
         """As a worker does in one turn."""
-        connection.outbox.append(data)
+        connection.to_send.append(data)
         connection.flush()
         self.checkpoints.changed[connection.id] = connection
 

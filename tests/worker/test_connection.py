@@ -236,12 +236,12 @@ def test_a_stand_in_for_a_socket_that_was_lost_is_at_its_end(small: Pair) -> Non
     stand_in = socket.socket()
     stand_in.close()
     connection = Connection(1, stand_in, DIALECTS["irc"], "", small.connection.limits)
-    connection.outbox.append(b"hello?")
+    connection.to_send.append(b"hello?")
     connection.resume_output(100, b"unsent")
     assert connection.read(ALL) == [("gone", 1, "Connection lost")]
     assert not connection.unread()
     connection.acknowledge(9)
-    connection.outbox.append(b"hello?")
+    connection.to_send.append(b"hello?")
     assert connection.flush() == 6
     OneShotPoller().rearm(stand_in, True, 0)  # it is in no poller
 
@@ -320,10 +320,10 @@ def narrow() -> Iterator[Pair]:
 
 
 def test_a_turns_output_goes_out_at_once_in_order(pair: Pair) -> None:
-    pair.connection.outbox += [b"one\r\n", b"two\r\n", b"three\r\n"]
+    pair.connection.to_send += [b"one\r\n", b"two\r\n", b"three\r\n"]
     assert pair.connection.flush() == 17
     assert pair.client.recv(100) == b"one\r\ntwo\r\nthree\r\n"
-    assert pair.connection.outbox == []
+    assert pair.connection.to_send == []
     assert pair.connection.flush() == 0
 
 
@@ -346,7 +346,7 @@ def test_what_a_slow_reader_does_not_take_waits_and_keeps_its_order(narrow: Pair
     for number in range(300):
         line = b"%05d " % number + b"x" * 10_000 + b"\n"
         expected += line
-        narrow.connection.outbox.append(line)
+        narrow.connection.to_send.append(line)
         narrow.connection.flush()
     assert narrow.connection.blocked
     assert 0 < narrow.connection.unsent < len(expected)
@@ -355,29 +355,29 @@ def test_what_a_slow_reader_does_not_take_waits_and_keeps_its_order(narrow: Pair
     assert narrow.connection.unsent == 0
     assert not narrow.connection.blocked
     assert not narrow.connection.overdue
-    narrow.connection.outbox.append(b"and on\n")
+    narrow.connection.to_send.append(b"and on\n")
     narrow.connection.flush()
     assert narrow.client.recv(100) == b"and on\n"
 
 
 def test_the_deaf_are_reported_once_and_still_get_every_byte(narrow: Pair) -> None:
     """What is kept for them must be what the broker thinks is kept: it is the broker that ends this, by a close."""
-    narrow.connection.outbox.append(b"x" * 3_000_000)
+    narrow.connection.to_send.append(b"x" * 3_000_000)
     narrow.connection.flush()
     assert narrow.connection.overdue
     narrow.connection.sendq_reported = True
     assert not narrow.connection.overdue
-    narrow.connection.outbox.append(b"y" * 50_000)
+    narrow.connection.to_send.append(b"y" * 50_000)
     narrow.connection.flush()
     narrow.connection.closing = True
-    narrow.connection.outbox.append(b"ERROR :bye\r\n")
+    narrow.connection.to_send.append(b"ERROR :bye\r\n")
     narrow.connection.flush()
     assert drain(narrow, 3_050_012) == b"x" * 3_000_000 + b"y" * 50_000 + b"ERROR :bye\r\n"
 
 
 def test_all_that_was_ever_sent_is_counted(narrow: Pair) -> None:
     for size in (1, 1000, 3_000_000, 10):
-        narrow.connection.outbox.append(b"x" * size)
+        narrow.connection.to_send.append(b"x" * size)
         narrow.connection.flush()
     assert narrow.connection.sent + narrow.connection.unsent == 3_001_011
     drain(narrow, 3_001_011)
@@ -389,14 +389,14 @@ def test_writing_to_somebody_who_has_gone_is_harmless(pair: Pair) -> None:
     pair.client.close()
     arrived_end(pair)
     for _ in range(3):
-        pair.connection.outbox.append(b"hola\r\n")
+        pair.connection.to_send.append(b"hola\r\n")
         pair.connection.flush()
     assert pair.connection.unsent == 0
     assert not pair.connection.blocked
 
 
 def test_the_last_words_arrive_before_the_end(pair: Pair) -> None:
-    pair.connection.outbox.append(b"ERROR :bye\r\n")
+    pair.connection.to_send.append(b"ERROR :bye\r\n")
     pair.connection.flush()
     pair.ours.shutdown(socket.SHUT_WR)
     assert read_all(pair.client) == b"ERROR :bye\r\n"

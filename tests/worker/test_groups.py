@@ -39,9 +39,9 @@ class make_people:
 def turn(groups: Groups) -> dict[int, bytes]:
     """The bytes each was told, in pieces of whatever size; as a flush does, empties the outboxes."""
     take_pending = groups.take_pending()
-    told = {id: b"".join(connection.outbox) for id, connection in take_pending.items()}
+    told = {id: b"".join(connection.to_send) for id, connection in take_pending.items()}
     for connection in take_pending.values():
-        connection.outbox.clear()
+        connection.to_send.clear()
     return {id: text for id, text in told.items() if text}
 
 
@@ -132,7 +132,7 @@ def test_who_is_settled_has_all_so_far_and_gets_the_rest_too(people: list[Connec
     groups.cast((1,), b"b", 0)
     for person in (people[0], people[2]):
         groups.settle(person)
-    assert [b"".join(person.outbox) for person in people] == [b"ab", b"", b"", b""]
+    assert [b"".join(person.to_send) for person in people] == [b"ab", b"", b"", b""]
     groups.cast((1,), b"c", 0)
 
     assert turn(groups) == {1: b"abc", 2: b"abc"}
@@ -154,7 +154,7 @@ def test_cleared_there_are_no_groups_and_nobody_was_told_anything(people: list[C
     groups.cast((7,), b"hola", 1)
     groups.clear()
     for who in people:
-        who.outbox.clear()
+        who.to_send.clear()
     assert turn(groups) == {}
     groups.join(7, people[2])
     groups.cast((7,), b"again", 0)

@@ -26,7 +26,7 @@ class Story:
         self.closing = LingeringClose(SETTINGS)
 
     def begin(self, farewell: bytes, now: float = 0.0) -> None:
-        self.connection.outbox.append(farewell)
+        self.connection.to_send.append(farewell)
         self.closing.begin(self.connection, now)
         self.connection.flush()
 

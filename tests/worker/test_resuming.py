@@ -59,7 +59,7 @@ class Worker:
     def resume(self, outbox: Outbox) -> None:
         """As worker/broker_stream.py does it: the state at the last checkpoint, the items since, and then the bytes."""
         self.position = outbox.base
-        places = {place[0]: place for place in outbox.places()}
+        places = {place[0]: place for place in outbox.connections()}
         for id, _, _, is_closing in places.values():
             if is_closing:
                 self.apply_one("close", id)
@@ -123,9 +123,9 @@ class Chat:
         self.random = random
         self.clients = {id: client for id, (client, _) in enumerate(pairs, 1)}
         self.fds = {id: ours.fileno() for id, (_, ours) in enumerate(pairs, 1)}  # the acceptor's
-        self.outbox = Outbox()
+        self.to_send = Outbox()
         self.items: list[Item] = []  # all there ever were: the broker's journal
-        self.snapshot: tuple[int, bytes] = 0, pickle.dumps(self.outbox.dump())
+        self.snapshot: tuple[int, bytes] = 0, pickle.dumps(self.to_send.dump())
         self.members: set[int] = set()
         self.closed: set[int] = set()
         self.expected = dict.fromkeys(self.clients, b"")
@@ -133,15 +133,15 @@ class Chat:
         self.now = 0.0
         self.worker = Worker(self.fds)
         self.add([("open", id) for id in self.clients])
-        self.worker.resume(self.outbox)
+        self.worker.resume(self.to_send)
 
     def add(self, items: list[Item]) -> None:
         """The broker has decided; the worker may hear of it, or die before."""
-        self.outbox.add(items)
+        self.to_send.add(items)
         self.items += items
 
     def catch_up(self) -> None:
-        self.worker.apply(self.outbox.after(self.worker.position))
+        self.worker.apply(self.to_send.after(self.worker.position))
 
     def talk(self) -> None:
         """One item, of any kind."""
@@ -188,7 +188,7 @@ class Chat:
         messages = self.worker.checkpoints.take(self.worker.position, self.now)
         arriving = self.random.choice([len(messages), self.random.randint(0, len(messages))])
         for _, position, entries, forgotten in messages[:arriving]:
-            self.outbox.checkpoint(position, entries, forgotten)
+            self.to_send.checkpoint(position, entries, forgotten)
         if arriving < len(messages):
             self.die()
 
@@ -196,20 +196,20 @@ class Chat:
         """In the middle of a turn: some have been sent theirs, and some not."""
         self.worker.flush(self.random.randint(0, len(self.clients)))
         self.worker.die()
-        self.outbox.abandon()
+        self.to_send.abandon()
         if self.random.random() < 0.2:
             self.replace_broker()
         self.worker = Worker(self.fds)
-        self.worker.resume(self.outbox)
+        self.worker.resume(self.to_send)
 
     def take_snapshot(self) -> None:
-        self.snapshot = self.outbox.last, pickle.dumps(self.outbox.dump())
+        self.snapshot = self.to_send.last, pickle.dumps(self.to_send.dump())
 
     def replace_broker(self) -> None:
         """The next one knows the last snapshot, and what was decided since; the checkpoints since are lost."""
         position, state = self.snapshot
-        self.outbox = Outbox.load(pickle.loads(state))
-        self.outbox.add(self.items[position:])
+        self.to_send = Outbox.load(pickle.loads(state))
+        self.to_send.add(self.items[position:])
         self.worker.checkpoints.start_over()
 
     def finish(self) -> None:
@@ -261,12 +261,12 @@ def test_a_backlog_goes_on_in_the_middle_of_a_message() -> None:
         limits = Limits(SETTINGS)
         text = os.urandom(2_000_000)
         first = Connection(1, socket.socket(fileno=os.dup(ours.fileno())), DIALECTS["irc"], "127.0.0.1", limits)
-        first.outbox.append(text)
+        first.to_send.append(text)
         assert 0 < first.flush() < len(text)
         first.sock.close()
 
         second = Connection(1, ours, DIALECTS["irc"], "127.0.0.1", limits)
-        second.outbox += [text[:1000], text[1000:]]  # the items come again, from the beginning
+        second.to_send += [text[:1000], text[1000:]]  # the items come again, from the beginning
         second.resume_output(0, b"")
         assert second.sent == first.sent
         assert second.unsent == first.unsent
@@ -295,12 +295,12 @@ def test_a_past_that_does_not_fit_what_the_kernel_has_taken_is_refused(total: in
 def test_nobody_is_overdue_for_what_piled_up_while_there_was_no_worker() -> None:
     with tcp_pair(send_buffer=16_384) as (client, ours):
         connection = Connection(1, ours, DIALECTS["irc"], "127.0.0.1", Limits(Settings(sendq_bytes=1000)))
-        connection.outbox.append(b"x" * 1_000_000)
+        connection.to_send.append(b"x" * 1_000_000)
         connection.resume_output(0, b"")
         connection.flush()
         assert connection.unsent > 100_000
         assert not connection.overdue, "that was not its doing"
-        connection.outbox.append(b"x" * 1_000_000)
+        connection.to_send.append(b"x" * 1_000_000)
         connection.flush()
         assert connection.overdue, "and this is"
         while connection.unsent:
@@ -312,7 +312,7 @@ def test_nobody_is_overdue_for_what_piled_up_while_there_was_no_worker() -> None
                 connection.flush()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         while not connection.blocked:
-            connection.outbox.append(b"x" * 100_000)
+            connection.to_send.append(b"x" * 100_000)
             connection.flush()
         assert connection.overdue, "what it once lacked excuses nothing later"
 
@@ -323,9 +323,9 @@ def test_a_client_that_is_gone_needs_no_more() -> None:
         client.close()
         assert select.select([ours], [], [], PATIENCE)[0]
         connection = Connection(1, ours, DIALECTS["irc"], "127.0.0.1", Limits(SETTINGS))
-        connection.outbox.append(b"to nobody")
+        connection.to_send.append(b"to nobody")
         connection.resume_output(100, b"unsent")
-        assert (connection.sent, connection.unsent, connection.outbox) == (109, 0, [])
+        assert (connection.sent, connection.unsent, connection.to_send) == (109, 0, [])
 
 
 # Input

@@ -18,7 +18,15 @@ from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.rendering import render, stamp
 from mpchat.protocol.irc.secrets import secret_in
 from mpchat.protocol.message import BODY_BYTES, TAG_BYTES, Message, build, encode, parse
-from mpchat.protocol.outcomes import Goodbye, Outcome, Outcomes, Question
+from mpchat.protocol.outcomes import (
+    Goodbye,
+    OperAsked,
+    Outcome,
+    Outcomes,
+    PasswordAsked,
+    PastAsked,
+    Question,
+)
 from mpchat.protocol.web import REFUSED, is_request
 
 name = "irc"
@@ -97,16 +105,17 @@ def too_long(context: Context, connection: Connection) -> bytes:
 
 def answered(context: Context, connection: Connection, question: Question, answer: Any) -> Outcomes:
     """The answer to a Question has come."""
-    if question.kind == "history":
-        yield from history.history_answer(context, connection, question, answer)
-    elif question.kind == "oper":
-        yield from operators.oper_answer(context, connection, answer)
-    else:
-        yield from registration.password_answer(connection, answer)
+    match question:
+        case PastAsked():
+            yield from history.history_answer(context, connection, question, answer)
+        case OperAsked():
+            yield from operators.oper_answer(context, connection, answer)
+        case PasswordAsked():
+            yield from registration.password_answer(connection, answer)
 
 
 def go_on(context: Context, connection: Connection, name: str, *where: Any) -> Iterable[Outcome]:
-    """The rest of an answer that has waited for the client: what the Question of kind DRAIN was about."""
+    """The rest of an answer that has waited for the client: what a DrainAsked was about."""
     return GO_ON[name](context, connection, *where)
 
 

@@ -12,7 +12,7 @@ from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command, Continuation
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.message import BODY_BYTES, build, cut
-from mpchat.protocol.outcomes import DRAIN, Outcomes, Question
+from mpchat.protocol.outcomes import DrainAsked, Outcomes
 
 Cursor = tuple[Any, ...]
 Wanted = tuple[tuple[str, str], ...]  # channels and their keys
@@ -50,7 +50,7 @@ def _join(context: Context, connection: Connection, wanted: Wanted) -> Outcomes:
 def _joined(context: Context, connection: Connection, name: str, behind: int, wanted: Wanted) -> Outcomes:
     """The names on a channel that was joined, and where that is the rest of an answer, what else was to be joined."""
     yield from _names(context, connection, name, behind, ("joined", name), (wanted,))
-    yield Question(DRAIN, ("join", wanted))
+    yield DrainAsked(("join", wanted))
     if behind != NOBODY:
         yield from _join(context, connection, wanted)
 
@@ -92,7 +92,7 @@ def names(context: Context, connection: Connection, params: list[str]) -> Outcom
 def _names_of_each(context: Context, connection: Connection, behind: int, *names: str) -> Outcomes:
     for place, name in enumerate(names, 1):
         yield from _names(context, connection, name, behind, ("names",), names[place - 1 :])
-        yield Question(DRAIN, ("names", NOBODY, *names[place:]))
+        yield DrainAsked(("names", NOBODY, *names[place:]))
         behind = NOBODY
 
 
@@ -117,7 +117,7 @@ def _names(context: Context, connection: Connection, name: str, behind: int, cur
             for line in pack(shown, BODY_BYTES - head):
                 yield context.reply(connection, n.NAMREPLY, symbol, channel.name, line)
             if len(roll) > FEW:
-                yield Question(DRAIN, (*cursor, some[-1].order, *rest))
+                yield DrainAsked((*cursor, some[-1].order, *rest))
     yield context.reply(connection, n.ENDOFNAMES, channel.name, "End of /NAMES list")
 
 
@@ -157,7 +157,7 @@ def _list(context: Context, connection: Connection, behind: int, *names: str) ->
         asked_for = channel.order > behind and (not wanted or channel.folded in wanted)
         if asked_for and channel.members and channel.shows_itself_to(connection.session):
             yield context.reply(connection, n.LIST, channel.name, str(len(channel.members)), channel.topic)
-            yield Question(DRAIN, ("list", channel.order, *names))
+            yield DrainAsked(("list", channel.order, *names))
     yield context.reply(connection, n.LISTEND, "End of /LIST")
 
 

@@ -13,7 +13,7 @@ from mpchat.protocol.history import GAP, MISSING, MOST_ROWS, Row, after, latest,
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import middle
 from mpchat.protocol.message import build, encode
-from mpchat.protocol.outcomes import Outcomes, Question
+from mpchat.protocol.outcomes import Outcomes, PastAsked
 from mpchat.protocol.tags import before_line, id_tag, number_of, time_tag
 
 _BATCH = "history"  # one name does for all: a batch is over before anything else is said to its client
@@ -37,7 +37,7 @@ def chathistory(context: Context, connection: Connection, params: list[str]) -> 
 
 def _question(
     context: Context, connection: Connection, verb: str, target: str, start: str, limit: str
-) -> Question | bytes:
+) -> PastAsked | bytes:
     """What must be asked, or why that cannot be."""
     channel = connection.session.channels.get(fold(target))
     count = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 10 else 0
@@ -57,8 +57,8 @@ def _question(
     return latest(channel, count, number) if verb == "LATEST" else after(channel, number, count)
 
 
-def history_answer(context: Context, connection: Connection, question: Question, rows: list[Row] | None) -> Outcomes:
-    room, _, _, is_latest = question.about
+def history_answer(context: Context, connection: Connection, question: PastAsked, rows: list[Row] | None) -> Outcomes:
+    room, is_latest = question.room, question.is_latest
     channel = room_asked(connection, question)
     if channel is None or rows is None:
         code = "INVALID_TARGET" if channel is None else "MESSAGE_ERROR"

@@ -7,12 +7,12 @@ from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command, Handler
 from mpchat.protocol.irc.modes import own_modes
 from mpchat.protocol.message import cut
-from mpchat.protocol.outcomes import Goodbye, Outcomes, Question
+from mpchat.protocol.outcomes import Goodbye, OperAsked, Outcomes
 
 
 def oper(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     if context.settings.opers_exist:
-        yield Question("oper", params[0])
+        yield OperAsked(params[0])
     else:
         yield context.reply(connection, n.NOOPERHOST, "No operators are configured on this server")
 

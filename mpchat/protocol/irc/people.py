@@ -15,7 +15,7 @@ from mpchat.protocol.irc.commands import Command, Continuation
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.server import is_this_server
 from mpchat.protocol.message import BODY_BYTES, build
-from mpchat.protocol.outcomes import DRAIN, Outcomes, Question
+from mpchat.protocol.outcomes import DrainAsked, Outcomes
 
 _USERHOSTS = 5  # RFC 2812 section 4.8
 
@@ -32,7 +32,7 @@ def _who(context: Context, connection: Connection, behind: int, mask: str, only_
         if session.operator or not only_operators:
             yield _who_line(context, connection, session, channel)
             if may_wait:
-                yield Question(DRAIN, ("who", session.order, mask, only_operators))
+                yield DrainAsked(("who", session.order, mask, only_operators))
     yield context.reply(connection, n.ENDOFWHO, middle(mask), "End of WHO list")
 
 
@@ -141,7 +141,7 @@ def _whowas(context: Context, connection: Connection, before: int, name: str, co
             if count == 1:
                 break
             count -= bool(count)
-            yield Question(DRAIN, ("whowas", place, name, count, has_told))
+            yield DrainAsked(("whowas", place, name, count, has_told))
     if not has_told:
         yield context.reply(connection, n.WASNOSUCHNICK, middle(name), "There was no such nickname")
     yield context.reply(connection, n.ENDOFWHOWAS, middle(name), "End of WHOWAS")

@@ -10,7 +10,7 @@ from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import middle
 from mpchat.protocol.irc.server import isupport, lusers, motd
 from mpchat.protocol.message import build, cut, encode
-from mpchat.protocol.outcomes import Goodbye, Outcomes, Question, Regroup
+from mpchat.protocol.outcomes import Goodbye, Outcomes, PasswordAsked, Regroup
 
 _USER_LETTERS = frozenset("-._")
 
@@ -19,7 +19,7 @@ def password(context: Context, connection: Connection, params: list[str]) -> Out
     if connection.registration is None:
         yield context.reply(connection, n.ALREADYREGISTERED, "You may not reregister")
     elif context.settings.password_needed:
-        yield Question("password")
+        yield PasswordAsked()
 
 
 def password_answer(connection: Connection, right: bool) -> Outcomes:

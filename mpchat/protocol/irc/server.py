@@ -9,7 +9,7 @@ from mpchat.protocol.context import Context
 from mpchat.protocol.history import MOST_ROWS
 from mpchat.protocol.irc.commands import Command, Continuation, Handler
 from mpchat.protocol.irc.refusing import middle
-from mpchat.protocol.outcomes import DRAIN, Outcomes, Question
+from mpchat.protocol.outcomes import DrainAsked, Outcomes
 
 _TOKENS_A_LINE = 13  # with the nickname and the text, RFC 2812's fifteen parameters
 
@@ -75,7 +75,7 @@ def motd(context: Context, connection: Connection, params: list[str]) -> Outcome
 def _motd(context: Context, connection: Connection, start: int) -> Outcomes:
     for place, line in enumerate(context.settings.motd[start:], start + 1):
         yield context.reply(connection, n.MOTD, f"- {line}")
-        yield Question(DRAIN, ("motd", place))
+        yield DrainAsked(("motd", place))
     yield context.reply(connection, n.ENDOFMOTD, "End of /MOTD command")
 
 

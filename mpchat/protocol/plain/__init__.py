@@ -10,7 +10,7 @@ from mpchat.chat.hub import LOBBY
 from mpchat.chat.text import clean
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.outcomes import Goodbye, Outcomes, Question
+from mpchat.protocol.outcomes import Goodbye, Outcomes, PastAsked, Question
 from mpchat.protocol.plain.commands import (
     GO_ON,
     after_speech,
@@ -64,7 +64,7 @@ def greet(context: Context, connection: Connection) -> Outcomes:
 
 def answered(context: Context, connection: Connection, question: Question, answer: Any) -> Outcomes:
     """The answer to a Question has come."""
-    if question.kind == "history":
+    if isinstance(question, PastAsked):
         yield from show_past(context, connection, question, answer)
     elif connection.registration is not None:
         connection.registration.password_right = answer
@@ -72,7 +72,7 @@ def answered(context: Context, connection: Connection, question: Question, answe
 
 
 def go_on(context: Context, connection: Connection, name: str, *where: Any) -> Outcomes:
-    """The rest of an answer that has waited for the client: what the Question of kind DRAIN was about."""
+    """The rest of an answer that has waited for the client: what a DrainAsked was about."""
     return GO_ON[name](context, connection, *where)
 
 

@@ -15,7 +15,7 @@ from mpchat.protocol.context import Context
 from mpchat.protocol.history import MOST_ROWS, Row, latest, room_asked, told
 from mpchat.protocol.length_limit import ACTION, fit
 from mpchat.protocol.message import cut
-from mpchat.protocol.outcomes import DRAIN, Goodbye, Outcomes, Question
+from mpchat.protocol.outcomes import DrainAsked, Goodbye, Outcomes, PasswordAsked, PastAsked
 from mpchat.protocol.plain.rendering import line, past_line
 
 _PAST_LINES = 20  # fits a terminal's screen
@@ -25,7 +25,7 @@ def motd(context: Context, connection: Connection, start: int) -> Outcomes:
     """The message of the day from this line on, and what is to be typed first."""
     for place, text in enumerate(context.settings.motd[start:], start + 1):
         yield line(text)
-        yield Question(DRAIN, ("motd", place))
+        yield DrainAsked(("motd", place))
     if context.settings.password_needed:
         yield line("This server has a password: type /pass and the password.")
     else:
@@ -77,7 +77,7 @@ def _who_is_in(connection: Connection, channel: Channel, behind: int, cursor: tu
         if shown or len(roll) <= FEW:
             yield line(f"* in {channel.name}: {', '.join(shown)}")
         if len(roll) > FEW:
-            yield Question(DRAIN, (*cursor, some[-1].order, channel.folded))
+            yield DrainAsked((*cursor, some[-1].order, channel.folded))
 
 
 def room(connection: Connection) -> Channel:
@@ -187,7 +187,7 @@ def _list(context: Context, connection: Connection, behind: int) -> Outcomes:
         if channel.order > behind and channel.members and channel.shows_itself_to(connection.session):
             topic = f"  {channel.topic}" if channel.topic else ""
             yield line(f"* {channel.name} ({len(channel.members)}){topic}")
-            yield Question(DRAIN, ("rooms", channel.order))
+            yield DrainAsked(("rooms", channel.order))
 
 
 def _history(context: Context, connection: Connection, rest: str) -> Outcomes:
@@ -198,10 +198,10 @@ def _history(context: Context, connection: Connection, rest: str) -> Outcomes:
     yield latest(room(connection), min(count, MOST_ROWS))
 
 
-def show_past(context: Context, connection: Connection, question: Question, rows: list[Row] | None) -> Outcomes:
+def show_past(context: Context, connection: Connection, question: PastAsked, rows: list[Row] | None) -> Outcomes:
     channel = room_asked(connection, question)
     if channel is None:
-        yield line(f"! you are no longer in {question.about[0]}")
+        yield line(f"! you are no longer in {question.room}")
     elif rows is None:
         yield line("! the history does not answer, try again later")
     elif not (wanted := told(question, rows)):
@@ -223,7 +223,7 @@ def _quit(context: Context, connection: Connection, rest: str) -> Outcomes:
 
 def _pass(context: Context, connection: Connection, rest: str) -> Outcomes:
     if connection.registration is not None and context.settings.password_needed:
-        yield Question("password")
+        yield PasswordAsked()
     else:
         yield line("! no password is needed")
 
