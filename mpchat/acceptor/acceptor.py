@@ -18,7 +18,7 @@ from mpchat.flow.placement import least_loaded
 from mpchat.ipc.descriptors import first_of_the_last, unusable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
-from mpchat.ipc.scoreboard import ACCEPTOR_ROW, Scoreboard
+from mpchat.ipc.scoreboard import ACCEPTOR_ROW, FIRST_WORKER_ROW, Scoreboard, TurnWatch
 from mpchat.messages import ChildToSupervisor, ConnectionId
 from mpchat.protocol.address import written
 from mpchat.protocol.dialect import DIALECTS
@@ -67,10 +67,12 @@ class Acceptor:
         self.admission = Admission(most, most if settings.unlimited else each, most if settings.unlimited else rate)
         self.last_number = term << 32  # of a connection: no two acceptors give the same
         self.accepting = False
+        self.turns = 0
         self.silent_until = 0.0  # monotonic: when the next complaint may be logged
         self.reserve = reserve()  # closed for a moment when no other descriptor is free
         self.resting: list[socket.socket] = []  # listeners not watched, for want of even that descriptor
         self.rest_until = 0.0  # monotonic
+        self.peers = TurnWatch(scoreboard)
         self.look_at = 0.0  # monotonic: when unfinished frames are looked at next
         self.poller = Poller()
         self.fd_stores = [  # by worker
@@ -92,15 +94,16 @@ class Acceptor:
                             fd_store.link_event(readable, writable)
             if time.monotonic() >= self.look_at:
                 self.look_at = time.monotonic() + LOOK_SECONDS
-                for fd_store in self.fd_stores:
-                    fd_store.look(most_looks(self.settings.hang_limit))
+                for number, fd_store in enumerate(self.fd_stores):
+                    if self.peers.has_turned(FIRST_WORKER_ROW + number):
+                        fd_store.look(most_looks(self.settings.hang_limit))
             if self.resting and time.monotonic() >= self.rest_until:
                 self.go_on_listening()
             if not self.accepting and all(fd_store.synced for fd_store in self.fd_stores):
                 self.begin_accepting()
-            self.scoreboard.write(
-                ACCEPTOR_ROW, clients=sum(map(len, self.fd_stores)), records=self.last_number & 0xFFFFFFFF
-            )
+            self.turns += 1
+            clients, accepted = sum(map(len, self.fd_stores)), self.last_number & 0xFFFFFFFF
+            self.scoreboard.write(ACCEPTOR_ROW, clients, accepted, turns=self.turns)
             self.log.catch_up()
 
     def on_control(self) -> None:

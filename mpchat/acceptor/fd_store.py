@@ -84,7 +84,7 @@ class FdStore:
                 self._leave(link)
 
     def look(self, most: int) -> None:
-        """Report a worker that does not finish a frame. `most`: see Progress."""
+        """Report a worker that does not finish a frame, though it has turned its loop. `most`: see Progress."""
         link = self.link
         if link is not None:
             try:

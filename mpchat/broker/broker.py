@@ -27,9 +27,9 @@ from mpchat.core.machine import Asked
 from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
-from mpchat.ipc.scoreboard import BROKER_ROW, RECORDER_ROW, Scoreboard
+from mpchat.ipc.scoreboard import BROKER_ROW, FIRST_WORKER_ROW, RECORDER_ROW, Scoreboard, TurnWatch
 from mpchat.ipc.transport import load_pair
-from mpchat.ipc.validation import check_checkpoint, check_records
+from mpchat.ipc.validation import MOST, check_checkpoint, check_records
 from mpchat.messages import Answer, BadFrame, ChildToSupervisor, Record, StreamPosition, UnknownMessage, WorkerNumber
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.outcomes import OperAsked, PasswordAsked, PastAsked
@@ -99,6 +99,7 @@ class Broker:
         self.disk_full = DiskFull(self.recovery, log)
         self.has_begun = self.stopping = False
         self.records = self.turns = 0
+        self.peers = TurnWatch(scoreboard)
         self.look_at = 0.0  # monotonic: when we look at what has not come whole
 
     def begin(self, is_first: bool, skip: int) -> None:
@@ -253,7 +254,9 @@ class Broker:
         try:
             for message in transport.take():
                 match message:
-                    case ("batch", int() as applied, int() as cost, list() as records) if applied >= 0 and cost >= 0:
+                    case ("batch", int() as applied, int() as cost, list() as records) if (
+                        0 <= applied <= MOST and 0 <= cost <= MOST
+                    ):
                         check_records(worker, DIALECTS, records)
                         self.ledger.applied(worker, applied)
                         self.pending.add_batch(worker, cost, records)
@@ -262,7 +265,7 @@ class Broker:
                         outbox = self.recovery.outboxes[worker]
                         check_checkpoint(outbox.last, position, entries, forgotten)
                         outbox.checkpoint(StreamPosition(position), entries, forgotten)
-                    case ("attach", int() as position):
+                    case ("attach", int() as position) if position <= MOST:
                         self.streams.asking_to_attach[worker] = position
                     case _:
                         raise UnknownMessage(message)
@@ -284,14 +287,16 @@ class Broker:
         self.history_client.leave_recorder()
 
     def look(self) -> None:
-        """Does what has begun to come go on?"""
+        """A message of a worker or the recorder that does not go on, though its process turns, is reported."""
         most = most_looks(self.settings.hang_limit)
         for worker, transport in self.streams.transports():
+            if not self.peers.has_turned(FIRST_WORKER_ROW + worker):
+                continue
             try:
                 transport.look(most)
             except BadFrame as error:
                 self.distrust(worker, error)
-        if self.history_client.recorder is not None:
+        if self.history_client.recorder is not None and self.peers.has_turned(RECORDER_ROW):
             try:
                 self.history_client.recorder.look(most)
             except BadFrame as error:

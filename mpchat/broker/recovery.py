@@ -107,7 +107,7 @@ class Recovery:
         else:
             self._heartbeat.beat()
         began = time.monotonic()
-        asked = self._apply(self._beating(block, began), block[0])
+        asked = self._apply(self._beating(block, began))
         self._since += len(block)
         ended = time.monotonic()
         self.applied_in = ended - began
@@ -132,10 +132,10 @@ class Recovery:
                 self.facts_at = self.journal.position
         return not self._facts
 
-    def _apply(self, records: Iterable[Record], first: Record) -> list[Asked]:
-        if first[0] == "start":
-            self.begin_streams(first[2])
+    def _apply(self, records: Iterable[Record]) -> list[Asked]:
         applied = self.core.apply(with_poison(records))
+        if applied.has_begun:
+            self.begin_streams(len(applied.items))
         for fresh, items in zip(self.fresh, applied.items, strict=True):
             fresh += items
         self.closed += applied.closed
@@ -193,7 +193,7 @@ class Recovery:
                 self._facts = []
                 continue
             replayed = _careful(start, block, skipped, replaying)
-            self._apply(self._beating(replayed, time.monotonic()), block[0])
+            self._apply(self._beating(replayed, time.monotonic()))
             self._since += len(block)
         replaying(0)
         self._work = time.monotonic() - began

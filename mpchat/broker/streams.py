@@ -32,9 +32,7 @@ class Streams:
         self._attached = [False] * workers
         # The next process with this number must be new: the broker has known the one before, which was in the stream.
         self._next_is_new = [False] * workers
-        self.asking_to_attach: dict[
-            WorkerNumber, int
-        ] = {}  # and where each is in its stream
+        self.asking_to_attach: dict[WorkerNumber, int] = {}  # and where each is in its stream
         self.ledger = CreditLedger(workers, lag_bytes)
 
     def begin(self) -> None:
@@ -44,7 +42,7 @@ class Streams:
     @property
     def ended(self) -> bool:
         """Every worker has closed its end."""
-        return not any(self._transports)
+        return all(transport is None for transport in self._transports)
 
     def worker_of(self, source: Source) -> WorkerNumber | None:
         """The worker at the other end of this transport, None: it is none that is in use."""

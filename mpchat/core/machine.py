@@ -63,6 +63,7 @@ class Applied(NamedTuple):
     asked: list[Asked]
     facts: list[Fact]  # what was said in channels
     closed: list[ConnectionId]
+    has_begun: bool  # a run of the server has begun in it: these are the first items of new streams
 
 
 class Core:
@@ -78,6 +79,7 @@ class Core:
         self._asked: list[Asked] = []
         self._facts: list[Fact] = []
         self._closed: list[ConnectionId] = []
+        self._has_begun = False
 
     def apply(self, block: Iterable[Record]) -> Applied:
         """Let these records happen, one after the other: whatever a block holds, it happens as a whole.
@@ -138,9 +140,9 @@ class Core:
             if connection is not None:
                 routing.items[connection.worker].append(("ack", id, end))
         self._acks.clear()
-        applied = Applied(routing.items, self._asked, self._facts, self._closed)
+        applied = Applied(routing.items, self._asked, self._facts, self._closed, self._has_begun)
         routing.items = [[] for _ in routing.items]
-        self._asked, self._facts, self._closed = [], [], []
+        self._asked, self._facts, self._closed, self._has_begun = [], [], [], False
         return applied
 
     # What the broker asks the core
@@ -246,7 +248,7 @@ class Core:
         self._begin_routing(workers)
         self._deadlines = Deadlines()
         self._acks = {}
-        self._stopped = False
+        self._stopped, self._has_begun = False, True
 
     def _clock(self, wall: Ms, mono: Ms, utc_offset: int | None = None) -> None:
         context = self._context

@@ -83,6 +83,10 @@ class Scoreboard:
     def read(self, row: int) -> dict[str, int]:
         return dict(zip(COUNTERS, self._cells[row * _CELLS + _COUNTED : (row + 1) * _CELLS], strict=True))
 
+    def turns(self, row: int) -> int:
+        """How often the row's process has turned its loop."""
+        return self._cells[row * _CELLS + _COUNTED + COUNTERS.index("turns")]
+
     def beat(self, row: int) -> None:
         """The row's process turns its loop now. (The supervisor calls it for one that was not to be judged.)"""
         self._cells[row * _CELLS + _BEAT] = time.monotonic_ns()
@@ -97,6 +101,23 @@ class Scoreboard:
 
     def waits_for_the_disk(self, row: int) -> bool:
         return self._cells[row * _CELLS + _DISK] != 0
+
+
+class TurnWatch:
+    """Which processes have turned their loops since they were last looked at.
+
+    What a process could not send at once it goes on sending between two turns. While it waits for the disk, or has much
+    to do, it does not turn: whether that is too long is the supervisor's to judge.
+    """
+
+    def __init__(self, scoreboard: Scoreboard) -> None:
+        self._scoreboard = scoreboard
+        self._seen: dict[int, int] = {}
+
+    def has_turned(self, row: int) -> bool:
+        """Since the last call for this row."""
+        before, self._seen[row] = self._seen.get(row), self._scoreboard.turns(row)
+        return self._seen[row] != before
 
 
 class DiskWait:

@@ -11,6 +11,8 @@ from mpchat.messages import Entry, Item, Record, UnknownMessage
 
 Types = tuple[type, ...]
 
+MOST = 1 << 62  # no number of ours is larger: a counter of the scoreboard has 64 bits, and str() takes 4,300 digits
+
 _INPUT = {"line": bytes, "part": bytes, "overlong": bool, "rest": bool}  # the last value of these records, all of 4
 _RECORDS: dict[str, Types] = {  # the other records of a worker
     "open": (str, int, int, str, str),
@@ -46,13 +48,30 @@ def check_records(worker: int, dialects: Container[str], records: list[Record]) 
                 kind, connection, end, what = record
                 if types[kind] is what.__class__ and connection.__class__ is int and end.__class__ is int:
                     continue
-            elif _has_types(record, _RECORDS) and (
-                record[0] != "open" or (record[1] == worker and record[3] in dialects)
-            ):
+            elif _has_types(record, _RECORDS) and _is_possible(worker, dialects, record):
                 continue
             raise UnknownMessage(record)
     except (KeyError, TypeError) as error:  # an unknown word, or one that is no text
         raise UnknownMessage(record) from error
+
+
+def _is_possible(worker: int, dialects: Container[str], record: Record) -> bool:
+    """Texts must be such as can be sent, in UTF-8; a connection's number must be one."""
+    match record:
+        case ("open", number, connection, dialect, host):
+            return number == worker and 0 < connection <= MOST and dialect in dialects and _is_text(host)
+        case ("gone", _, reason):
+            return _is_text(reason)
+        case _:
+            return True
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_checkpoint(last: int, position: int, entries: list[Entry], forgotten: Sequence[int] | None) -> None:

@@ -21,7 +21,7 @@ from mpchat.flow.bounded_clock import BoundedClock
 from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
-from mpchat.ipc.scoreboard import RECORDER_ROW, Scoreboard
+from mpchat.ipc.scoreboard import BROKER_ROW, RECORDER_ROW, Scoreboard, TurnWatch
 from mpchat.messages import (
     BadFrame,
     ChildToSupervisor,
@@ -78,6 +78,7 @@ class Recorder:
         # torn end, and it is the broker that reports a damaged journal.
         self.read_at = math.inf
         self.expire_at = self.sync_at = 0.0
+        self.peers = TurnWatch(scoreboard)
         self.look_at = 0.0  # monotonic: when unfinished frames are looked at next
         self.rows = self.turns = 0
         self.files: tuple[History, Tail[Fact]] | None = None  # open as long as they can be used
@@ -232,8 +233,8 @@ class Recorder:
         self.leave(broker)
 
     def look(self) -> None:
-        """Report a broker that does not finish a frame."""
-        if self.broker is not None:
+        """Report a broker that does not finish a frame, though it turns its loop."""
+        if self.broker is not None and self.peers.has_turned(BROKER_ROW):
             try:
                 self.broker.look(most_looks(self.settings.hang_limit))
             except BadFrame as error:

@@ -85,6 +85,9 @@ class EdgePoller:
             if source is not None:
                 if mask & select.EPOLLPRI:  # only streams are watched for it
                     cast(Stream, source).urgent = True
+                if fd in self._outputs.values():  # an error there, too, is for whoever writes: flush() meets EPIPE
+                    events.append((source, False, True, False))
+                    continue
                 readable, writable = bool(mask & ~select.EPOLLOUT), bool(mask & select.EPOLLOUT)
                 events.append((source, readable, writable, bool(mask & _HUNG_UP)))
         return events

@@ -57,7 +57,7 @@ class AcceptorLink:
                 self._report(link, error)
 
     def look(self, most: int) -> None:
-        """To be called every LOOK_SECONDS: a message that does not go on is reported. `most`: see frames.Progress."""
+        """To be called every LOOK_SECONDS in which the other end has turned its loop: see frames.Progress."""
         if self.link is not None:
             try:
                 self.link.look(most)

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from mpchat.ipc.transport import Transport, load_pair
-from mpchat.ipc.validation import are_items, check_inputs, check_state
+from mpchat.ipc.validation import MOST, are_items, check_inputs, check_state
 from mpchat.messages import BadFrame, ConnectionId, Group, Input, Item, Resumed, StreamPosition, UnknownMessage
 from mpchat.runtime.crash_points import crash_point
 from mpchat.worker.takeover import Takeover
@@ -71,7 +71,7 @@ class BrokerStream:
             self._takeover.start_again()
 
     def look(self, most: int) -> None:
-        """To be called every LOOK_SECONDS: a message that does not go on is reported. `most`: see frames.Progress."""
+        """To be called every LOOK_SECONDS in which the other end has turned its loop: see frames.Progress."""
         if self.transport is not None:
             try:
                 self.transport.look(most)
@@ -118,12 +118,14 @@ class BrokerStream:
         try:
             for message in transport.take():
                 match message:
-                    case ("items", int() as first, int() as credit, int() as size, list() as items):
+                    case ("items", int() as first, int() as credit, int() as size, list() as items) if (
+                        max(first, credit, size) <= MOST
+                    ):
                         self._take_items(first, items)
                         self._applied += size
                         self._worker.reader.send_window.earn(credit)
                         crash_point("worker: applied")
-                    case ("state", int() as position, list() as resumed, list() as groups):
+                    case ("state", int() as position, list() as resumed, list() as groups) if 0 <= position <= MOST:
                         check_state(resumed, groups)
                         self._take_state(StreamPosition(position), resumed, groups)
                     case ("go", list() as inputs, list() as drains):

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
-from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
+from mpchat.ipc.scoreboard import ACCEPTOR_ROW, BROKER_ROW, FIRST_WORKER_ROW, Scoreboard, TurnWatch
 from mpchat.messages import ChildToSupervisor, ConnectionId, Item, UnknownMessage, WorkerNumber
 from mpchat.protocol.dialect import Dialect
 from mpchat.runtime.crash_points import between, crash_point
@@ -64,6 +64,7 @@ class Worker:
         self.checkpoints = Checkpoints(self.connections)
         self.reserved_fds = settings.reserved_fds
         self.most_looks = most_looks(settings.hang_limit)
+        self.peers = TurnWatch(scoreboard)
         self.look_at = 0.0  # monotonic: when to look at what has not come whole
         self.acceptor = AcceptorLink(self)
         self.broker = BrokerStream(self)
@@ -95,10 +96,16 @@ class Worker:
                     self.forget(connection)
             if now >= self.look_at:
                 self.look_at = now + LOOK_SECONDS
-                self.broker.look(self.most_looks)
-                self.acceptor.look(self.most_looks)
+                self.look(self.most_looks)
             self.broker.wait_for_room()
             self.show()
+
+    def look(self, most: int) -> None:
+        """A message of the broker or the acceptor that does not go on is reported. `most`: see frames.Progress."""
+        if self.peers.has_turned(BROKER_ROW):
+            self.broker.look(most)
+        if self.peers.has_turned(ACCEPTOR_ROW):
+            self.acceptor.look(most)
 
     def timeout(self) -> float:
         """Seconds until something is due that no file descriptor tells of."""

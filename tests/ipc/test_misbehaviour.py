@@ -89,6 +89,12 @@ def supervisor(stack: contextlib.ExitStack) -> Supervisor:
 SETTINGS = Settings(workers=1)
 
 
+def turned(scoreboard: Scoreboard) -> None:
+    """All processes have turned their loops once more."""
+    for row in range(FEW_ROWS):
+        scoreboard.write(row, turns=scoreboard.turns(row) + 1)
+
+
 # A worker
 
 
@@ -204,6 +210,8 @@ def test_a_dead_acceptors_link_need_not_end(worker: WorkerTurns, stack: contextl
         ("items", "1", 0, 0, []),
         ("items", 1, 0, 0, None),
         ("items", 2, 0, 0, []),  # a gap
+        ("items", 10**5000, 0, 0, []),  # str() would refuse that number
+        ("state", 10**30, [], []),
         ("items", 1, 0, 0, [("nonsense", 1)]),
         ("items", 1, 0, 0, [("end",), ("end", 1)]),
         ("items", 1, 0, 0, [7]),
@@ -235,20 +243,17 @@ def test_a_worker_and_a_broker_that_misbehaves(worker: WorkerTurns, message: Any
     assert worker.supervisor.accused() == []
 
 
-def look(worker: WorkerTurns) -> None:
-    worker.worker.broker.look(most=3)
-    worker.worker.acceptor.look(most=3)
-
-
 def test_a_worker_and_frames_that_do_not_end(worker: WorkerTurns) -> None:
     """Nonsense may look like the beginning of a large frame: what comes behind it must not be swallowed for ever."""
     os.write(worker.broker._sink._writer.fileno(), b"\0\0\x40\0nonsense")
     os.write(worker.acceptor.fileno(), b"\0\0\x40\0nonsense")
     worker.turn()
+    for _ in range(5):
+        worker.worker.look(most=3)
+    assert worker.supervisor.accused() == [], "they have not turned: they may be waiting for the disk"
     for _ in range(2):
-        look(worker)
-    assert worker.supervisor.accused() == []
-    look(worker)
+        turned(worker.worker.scoreboard)
+        worker.worker.look(most=3)
     assert worker.supervisor.accused() == ["broker", "acceptor"]
     assert (worker.worker.broker.transport, worker.worker.acceptor.link) == (None, None)
 
@@ -326,6 +331,8 @@ def broker(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("checkpoint", -1, [], []),
         ("attach", 1 << 40),
         ("attach", None),
+        ("attach", 10**5000),
+        ("batch", 10**5000, 0, []),
         *(
             ("batch", 0, 0, [("line", CLIENT, 5, b"hola"), record])
             for record in (
@@ -347,6 +354,9 @@ def broker(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPat
                 ("open", 0, CLIENT, "irc", None),
                 ("open", 0, CLIENT, False, HOST),
                 ("open", 0, CLIENT, "gopher", HOST),
+                ("open", 0, CLIENT, "irc", "\ud800"),
+                ("open", 0, 10**5000, "irc", HOST),
+                ("gone", CLIENT, "\ud800"),
                 ("gone", CLIENT, b"bye"),
                 ("silent", CLIENT, 1),
                 ("stop", "because"),  # a broker's own records
@@ -413,6 +423,7 @@ def test_a_broker_and_frames_that_do_not_end(broker: BrokerTurns) -> None:
     broker.turn()
     for _ in range(most_looks(SETTINGS.hang_limit)):
         assert broker.supervisor.accused() == []
+        turned(broker.broker.scoreboard)
         broker.broker.look()
     assert broker.supervisor.accused() == ["worker0", "recorder"]
     assert (broker.broker.streams.ended, broker.broker.history_client.recorder) == (True, None)
@@ -475,6 +486,7 @@ def test_a_recorder_and_a_frame_that_does_not_end(supervisor: Supervisor, record
     recorder.on_broker(recorder.broker, writable=False)
     for _ in range(most_looks(SETTINGS.hang_limit)):
         assert supervisor.accused() == []
+        turned(recorder.scoreboard)
         recorder.look()
     assert supervisor.accused() == ["broker"]
     assert recorder.broker is None

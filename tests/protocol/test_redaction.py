@@ -118,6 +118,15 @@ def test_what_a_plain_user_says_is_not_touched(line: str) -> None:
     assert redaction.secret(7, 20) == ""
 
 
+@pytest.mark.parametrize("before", [b"", b"\xff\xfb\x18", b"\xff\xfa\x1f\x00P\x00\x18\xff\xf0"])
+def test_a_user_who_takes_the_irc_port_for_the_other_is_protected_too(before: bytes) -> None:
+    """Telnet's program speaks before its user types."""
+    redaction = Redaction()
+    redaction.take(("open", 0, 7, "irc", "127.0.0.1"))
+
+    assert b"secret" not in redaction.take(("line", 7, 60, before + b"/pass secret"))[3]
+
+
 @pytest.mark.parametrize(
     "line",
     ["PRIVMSG #a :PASS word", "PASSWORD x", "PASS", "PASS ", "OPER ana", "OPER ana ", "OPERA ana x", "NICK pass", ""],

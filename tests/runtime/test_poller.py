@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -250,4 +251,23 @@ def test_an_output_with_a_descriptor_of_its_own(poller: Any) -> None:
         poller.forget(near)
         assert poller.wait(0) == []
     os.close(reader)
+    os.close(writer)
+
+
+def test_an_output_that_nobody_reads_any_more_is_writable(poller: Any) -> None:
+    """Its error is the writer's business: to be told that something can be read would be no news, again and again."""
+    reader, writer = os.pipe()
+    near, far = socket.socketpair()
+    with near, far:
+        poller.watch(near)
+        os.set_blocking(writer, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"x" * 65536)
+        poller.want_write(near, True, writer)
+        assert poller.wait(0) == []
+        os.close(reader)
+        ((source, readable, writable, _),) = poller.wait(1)
+        assert (source, readable, writable) == (near, False, True)
+        poller.forget(near)
     os.close(writer)

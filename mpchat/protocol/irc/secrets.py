@@ -3,6 +3,7 @@
 import re
 
 from mpchat.chat.text import clean, spoiled
+from mpchat.protocol.plain.secrets import secret_in as secret_in_plain_text
 
 # Tags, a prefix and spaces may stand before a command; and the slash that clients want before it, and take away.
 _SECRET = re.compile(
@@ -20,5 +21,7 @@ def secret_in(line: bytes) -> tuple[bytes, str] | None:
     found = _SECRET.fullmatch(spoiled(text))  # as parse() divides it: a tab or a control character is no space
     if found is not None:
         return text[: found.end(1)].encode(), clean(text[found.end(1) :])
-    found = _SECRET.fullmatch(clean(text))  # as somebody may have meant it
-    return (found[1].encode(), found[2]) if found is not None else None
+    found = _SECRET.fullmatch(clean(text))  # as it may have been meant
+    if found is not None:
+        return found[1].encode(), found[2]
+    return secret_in_plain_text(line)  # its user may have come to the wrong port, with telnet
