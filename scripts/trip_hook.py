@@ -21,7 +21,7 @@ _WAITS = tuple(getattr(select, name) for name in ("epoll", "kqueue") if hasattr(
 _WAIT_NAMES = ("poll", "control", "select")
 _WITHIN = ("<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>")  # parts of a function: some versions enter them
 
-_events: list[tuple[Any, ...]] = []
+_events: list[tuple[int, str, str | int, str]] = []  # when, what, where or whose port, called by whom
 
 
 def _name(code: CodeType, frame: FrameType) -> str:

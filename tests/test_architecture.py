@@ -1,8 +1,15 @@
-"""The architecture: which packages are pure, and which may import which. It reads the source; it imports none of it."""
+"""The architecture: which packages are pure, which may import which, and that nobody lets an unknown message pass.
+
+It reads the source; it imports none of it.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -64,7 +71,7 @@ def wrong(path: str, source: str) -> list[str]:
         known = LAYERS.get(package)
         if (
             not top  # a relative import would hide its package
-            or (package in PURE and top in SYSTEM)
+            or (package in PURE and (top in SYSTEM or top not in {"mpchat", *sys.stdlib_module_names}))
             or (top == "prompt_toolkit" and package != "client")
             or (
                 known is not None
@@ -99,6 +106,9 @@ def test_every_package_has_a_layer() -> None:
     ("path", "source"),
     [
         ("chat/hub.py", "import os"),
+        ("chat/hub.py", "import psutil"),
+        ("protocol/clock.py", "def f():\n    from dateutil.tz import UTC"),
+        ("messages.py", "import attrs"),
         ("chat/hub.py", "import os.path as p"),
         ("core/machine.py", "from time import monotonic"),
         ("settings.py", "def f():\n    import random"),
@@ -133,7 +143,184 @@ def test_the_check_finds(path: str, source: str) -> None:
         ("client/app.py", "import prompt_toolkit\nimport socket"),
         ("broker/broker.py", "import mpchat.core.machine"),
         ("protocol/server.py", "def time() -> None: ..."),
+        ("flow/outbox.py", "from __future__ import annotations\nfrom collections import deque"),
+        ("monitor/ps.py", "import psutil"),
     ],
 )
 def test_the_check_lets_pass(path: str, source: str) -> None:
     assert wrong(path, source) == []
+
+
+# Cycles
+
+
+def imported_at_once(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """What a module imports before it is complete: neither inside a function, nor for the types alone."""
+    for node in nodes:
+        match node:
+            case ast.Import(names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module, names):
+                for alias in names:
+                    yield f"{module}.{alias.name}"
+            case ast.If(test, _, orelse) if ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+                yield from imported_at_once(orelse)
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                pass
+            case _:
+                yield from imported_at_once(ast.iter_child_nodes(node))
+
+
+def cycle(sources: dict[str, str]) -> list[str]:
+    """Modules each of which imports the next, and the last one is the first; [] if there are none."""
+    graph = {}
+    for module, source in sources.items():
+        names = imported_at_once(ast.parse(source).body)
+        graph[module] = {name if name in sources else name.rpartition(".")[0] for name in names} & set(sources)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def modules(folder: str) -> dict[str, str]:
+    paths = (ROOT.parent / folder).rglob("*.py")
+    names = {path: ".".join(path.relative_to(ROOT.parent).with_suffix("").parts) for path in sorted(paths)}
+    return {name.removesuffix(".__init__"): path.read_text() for path, name in names.items()}
+
+
+@pytest.mark.parametrize("folder", ["mpchat", "scripts"])
+def test_no_modules_import_each_other(folder: str) -> None:
+    assert cycle(modules(folder)) == []
+
+
+def test_a_cycle_is_found_wherever_a_module_imports() -> None:
+    one = {"a": "import b\n", "b": "try:\n    from a.c import x\nexcept ImportError:\n    x = 1", "a.c": "import a"}
+    assert sorted(set(cycle(one))) == ["a", "a.c", "b"]
+    assert cycle({"a": "class A:\n    from a import x"}) == ["a", "a"]
+
+
+def test_what_is_imported_later_or_for_the_types_alone_is_no_cycle() -> None:
+    later = "if TYPE_CHECKING:\n    import a\ndef f():\n    import a"
+    assert cycle({"a": "import b", "b": later}) == []
+    assert cycle({"a": "from a import b", "a.b": ""}) == [], "a package may import its modules"
+
+
+# Types
+
+
+def test_no_tuple_is_of_anything() -> None:
+    """What is said between processes has its type in messages.py, and there none is Any."""
+    sources = modules("mpchat") | modules("scripts")
+    assert [name for name, source in sources.items() if re.search(r"\btuple\[Any, \.\.\.\]", source, re.I)] == []
+    names = [node.id for node in ast.walk(ast.parse(sources["mpchat.messages"])) if isinstance(node, ast.Name)]
+    assert "Any" not in names
+
+
+# Unknown messages
+
+# These look at some of the messages that their process has let in already.
+LET_PASS = {
+    ("broker/disk_full.py", "tell"),  # who must be told that his line waits; the others are not told anything
+    ("flow/outbox.py", "_fold_one"),  # the broker's own items, of which it asks for four
+    ("protocol/redaction.py", "take"),  # what a client has typed; the others hold no secret
+}
+
+
+def is_word(pattern: ast.pattern) -> bool:
+    match pattern:
+        case ast.MatchValue(ast.Constant(str())):
+            return True
+        case ast.MatchAs(ast.pattern() as inner):
+            return is_word(inner)
+        case ast.MatchOr(patterns):
+            return any(map(is_word, patterns))
+        case _:
+            return False
+
+
+def begins_with_word(pattern: ast.pattern) -> bool:
+    """("word", ...), or such a message and its descriptors."""
+    match pattern:
+        case ast.MatchSequence([first, *_]):
+            return is_word(first) or begins_with_word(first)
+        case ast.MatchOr(patterns):
+            return any(map(begins_with_word, patterns))
+        case _:
+            return False
+
+
+def raises(node: ast.AST) -> bool:
+    return any(isinstance(each, ast.Raise) for each in ast.walk(node))
+
+
+def refuses(case: ast.match_case, raising: set[str]) -> bool:
+    """Whether it takes all that is left, and raises, or calls one of the functions that do."""
+    takes_all = case.guard is None and isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None
+    match case.body[-1]:
+        case ast.Raise():
+            return takes_all
+        case ast.Expr(ast.Call(ast.Name(name) | ast.Attribute(_, name))):
+            return takes_all and name in raising
+        case _:
+            return False
+
+
+def functions(source: str) -> Iterator[ast.FunctionDef]:
+    yield from (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef))
+
+
+def negligent(sources: dict[str, str]) -> set[tuple[str, str]]:
+    """The functions that let an unknown message pass, with their files."""
+    raising = {function.name for source in sources.values() for function in functions(source) if raises(function)}
+    return {
+        (path, function.name)
+        for path, source in sources.items()
+        for function in functions(source)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Match)
+        and any(begins_with_word(case.pattern) for case in node.cases)
+        and not refuses(node.cases[-1], raising)
+    }
+
+
+def test_whoever_looks_at_messages_refuses_the_unknown() -> None:
+    assert negligent(FILES) == LET_PASS
+
+
+@pytest.mark.parametrize("process", [*PROCESSES, "core"])
+def test_every_process_looks_at_messages(process: str) -> None:
+    """Else the check above would have looked at nothing."""
+    sources = [source for path, source in FILES.items() if path.startswith(f"{process}/")]
+    cases = [node for source in sources for node in ast.walk(ast.parse(source)) if isinstance(node, ast.match_case)]
+    assert any(begins_with_word(case.pattern) for case in cases)
+
+
+@pytest.mark.parametrize(
+    "cases",
+    [
+        'case ("go",): pass',
+        'case ("go",): pass\n  case _: pass',
+        'case ("go",): pass\n  case _ if x: raise E',
+        'case ("go",), []: pass\n  case _: log(message)',
+        'case ("go",): raise E',
+        'case ("go" | "come" as word, *_): pass\n  case (_,): raise E',
+    ],
+)
+def test_the_check_finds_who_lets_one_pass(cases: str) -> None:
+    assert negligent({"a.py": f"def f():\n match message:\n  {cases}"}) == {("a.py", "f")}
+
+
+@pytest.mark.parametrize(
+    "cases",
+    [
+        'case ("go",): pass\n  case _: raise E',
+        'case ("go",), [fd]: pass\n  case other: refuse(other)',
+        'case ("go",): pass\n  case _:\n   close()\n   raise E',
+        "case int(): pass",
+    ],
+)
+def test_the_check_lets_them_pass_who_do_not(cases: str) -> None:
+    source = f"def f():\n match message:\n  {cases}\ndef refuse(other):\n raise E"
+    assert negligent({"a.py": source}) == set()

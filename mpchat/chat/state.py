@@ -13,9 +13,15 @@ from mpchat.chat.channels import Channel
 from mpchat.chat.hub import Hub
 from mpchat.chat.names import fold
 from mpchat.chat.sessions import Session
+from mpchat.messages import ConnectionId
 from mpchat.settings import ChatSettings
 
-Values = tuple[Any, ...]
+Values = tuple[object, ...]  # of one object: those of its attributes
+ChannelValues = tuple[Values, list[tuple[ConnectionId, int]]]  # and its members with their rights
+SessionValues = tuple[Values, list[str], list[str]]  # and its channels, and those it is invited to
+Kept = tuple[str, dict[int, int]]  # as the deduplication has it
+# the hub's own attributes, the first of them a list; its sessions; its channels; those asleep, and until when
+HubValues = tuple[Any, list[SessionValues], list[ChannelValues], list[tuple[int, ChannelValues]], list[Kept]]
 
 # The layout of the values: a change here must raise core.machine.STATE_VERSION. Attributes that refer to other objects
 # (channels, invitations, members) are not among them.
@@ -31,7 +37,7 @@ _HUB = ("departed", "born", "said", "arrivals", "departures", "registered", "inv
 _of_session, _of_channel, _of_hub = attrgetter(*_SESSION), attrgetter(*_CHANNEL), attrgetter(*_HUB)
 
 
-def hub_values(hub: Hub) -> Values:
+def hub_values(hub: Hub) -> HubValues:
     """Everything in the hub but its settings, in its order."""
     departed, *counts = _of_hub(hub)
     return (
@@ -50,7 +56,7 @@ def hub_values(hub: Hub) -> Values:
     )
 
 
-def hub_of(settings: ChatSettings, values: Values) -> Hub:
+def hub_of(settings: ChatSettings, values: HubValues) -> Hub:
     """The inverse of hub_values()."""
     (departed, *counts), sessions, channels, dormant, deduplication = values
     hub = Hub(settings, 0)
@@ -70,11 +76,11 @@ def hub_of(settings: ChatSettings, values: Values) -> Hub:
     return hub
 
 
-def _channel_values(channel: Channel) -> Values:
+def _channel_values(channel: Channel) -> ChannelValues:
     return _of_channel(channel), [(member.id, rights) for member, rights in channel.members.items()]
 
 
-def _channel_of(hub: Hub, values: Values) -> Channel:
+def _channel_of(hub: Hub, values: ChannelValues) -> Channel:
     own, members = values
     channel: Channel = _fill(Channel.__new__(Channel), _CHANNEL, own)
     channel.members = {hub.sessions[id]: rights for id, rights in members}

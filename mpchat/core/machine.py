@@ -530,4 +530,5 @@ def connection_of(record: Record) -> ConnectionId:
             return id
         case (_, id, *_):
             return ConnectionId(int(id))
-    raise UnknownMessage(record)
+        case _:
+            raise UnknownMessage(record)

@@ -9,7 +9,7 @@ from mpchat.protocol.connection import Connection, Registration
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.outcomes import DrainAsked, OperAsked, PasswordAsked, PastAsked, Question
 
-Values = tuple[Any, ...]
+Values = tuple[Any, str, tuple[object, ...] | None, tuple[str, object] | None]
 
 # The layout of the values: whoever changes these lines raises core.machine.STATE_VERSION. What refers to other objects
 # (session, dialect, registration, asked) is not among them.

@@ -5,9 +5,9 @@ it; the next run inherits that, so a step must keep what outlives a run, and be 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
-Values = tuple[Any, ...]
+Values: TypeAlias = Any  # a tuple, laid out as some version did: of that, types know nothing
 
 _DORMANT_MS = 24 * 3600 * 1000
 

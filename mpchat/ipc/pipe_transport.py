@@ -42,7 +42,7 @@ class Pair:
             raise
         return cls(*up, *down)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Numbers mean nothing in another process: multiprocessing sends the descriptors."""
         return _rebuild, tuple(map(reduction.DupFd, self._fds()))
 

@@ -149,7 +149,7 @@ class _Module:
     def __init__(self, module: ModuleType) -> None:
         self._module = module
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         source = getattr(self._module, _SOURCE, None)
         return (str, ()) if source is None else (_module_of, (self._module.__file__, source))
 

@@ -3,15 +3,14 @@
 It begins with the room: what was said in an earlier one of the same name, perhaps behind a key, is nobody's to read.
 """
 
-from typing import Any
+from collections.abc import Sequence
 
 from mpchat.chat.channels import Channel
+from mpchat.messages import Ms, Row
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.outcomes import PastAsked
 
-# number, wall ms, room (casefolded), nick!user@host, "PRIVMSG", "NOTICE" or GAP, text, and the minutes by which local
-# time was ahead of UTC when it was said (None: nobody knows any more)
-Row = tuple[int, int, str, str, str, str, int | None]
+OldRow = tuple[int, Ms, str, str, str, str]  # in an old journal: a Row without its last value
 
 GAP = "GAP"  # a row that is none: here messages have been lost; its number is that of the row before it
 MOST_ROWS = 100  # in one answer: some 50 kB
@@ -33,7 +32,8 @@ def room_asked(connection: Connection, question: PastAsked) -> Channel | None:
     return connection.session.channels.get(question.room)
 
 
-def told(question: PastAsked, rows: list[tuple[Any, ...]]) -> list[Row]:
+def told(question: PastAsked, rows: Sequence[Row | OldRow]) -> list[Row]:
     """The rows that answer it, whatever else came. In an old journal they do not have their last value."""
     number = question.number
-    return [(*row, None)[:7] for row in rows if row[0] > number or (row[0] == number and row[4] == GAP)]
+    whole = [row if len(row) == 7 else (*row, None) for row in rows]
+    return [row for row in whole if row[0] > number or (row[0] == number and row[4] == GAP)]

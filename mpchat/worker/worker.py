@@ -76,29 +76,33 @@ class Worker:
     def run(self) -> None:
         self.poller.watch(self.control)
         while self.connections or not self.ending:
-            for source, readable, writable, hung_up in self.poller.wait(self.timeout()):  # the only wait; see poller.py
-                if isinstance(source, Connection):
-                    self.on_client(source, readable, writable, hung_up)
-                elif source is self.broker.transport:
-                    self.broker.on_event(self.broker.transport, readable, writable)
-                elif source is self.acceptor.link:
-                    self.acceptor.on_event(self.acceptor.link, readable, writable)
-                elif source is self.control:
-                    self.on_control()
-            if self.broker.output_known:
-                self.flush()
-            now = time.monotonic()
-            if self.broker.in_step:
-                self.reader.read_the_waiting(now)
-                self.broker.forward(now)
-            if now >= self.lingering.next_deadline:
-                for connection in self.heartbeat.among(self.lingering.overdue(now)):
-                    self.forget(connection)
-            if now >= self.look_at:
-                self.look_at = now + LOOK_SECONDS
-                self.look(self.most_looks)
-            self.broker.wait_for_room()
-            self.show()
+            self.turn(self.timeout())
+
+    def turn(self, timeout: float) -> None:
+        """Wait for something to do, `timeout` seconds at most, and do all that there is."""
+        for source, readable, writable, hung_up in self.poller.wait(timeout):  # the only wait; see poller.py
+            if isinstance(source, Connection):
+                self.on_client(source, readable, writable, hung_up)
+            elif source is self.broker.transport:
+                self.broker.on_event(self.broker.transport, readable, writable)
+            elif source is self.acceptor.link:
+                self.acceptor.on_event(self.acceptor.link, readable, writable)
+            elif source is self.control:
+                self.on_control()
+        if self.broker.output_known:
+            self.flush()
+        now = time.monotonic()
+        if self.broker.in_step:
+            self.reader.read_the_waiting(now)
+            self.broker.forward(now)
+        if now >= self.lingering.next_deadline:
+            for connection in self.heartbeat.among(self.lingering.overdue(now)):
+                self.forget(connection)
+        if now >= self.look_at:
+            self.look_at = now + LOOK_SECONDS
+            self.look(self.most_looks)
+        self.broker.wait_for_room()
+        self.show()
 
     def look(self, most: int) -> None:
         """A message of the broker or the acceptor that does not go on is reported. `most`: see frames.Progress."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mpchat.protocol.history import Row
+from mpchat.messages import Row
 from mpchat.protocol.tags import message_id
 from tests.core.driver import UTC_OFFSET, WALL, Driver, Person
 

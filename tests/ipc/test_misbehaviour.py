@@ -1,19 +1,24 @@
 """What a process does with messages that no process of ours sends: it reports the sender, drops the link, and goes on.
 
-Worker, broker and recorder are real, and so are their links and transports; the test is the supervisor, and all others.
+Whoever reads it is real, and so are its links and transports; the test is all others. A supervisor ends a child of
+which it hears that, and a child that says such things to it; a child does not go on with a supervisor that does.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import selectors
+import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mpchat.acceptor.acceptor import Acceptor
 from mpchat.broker.broker import Broker
 from mpchat.ipc.frames import most_looks
 from mpchat.ipc.link import Link
@@ -23,9 +28,14 @@ from mpchat.ipc.transport import dump_pair, load_pair
 from mpchat.messages import ChildToSupervisor, UnknownMessage
 from mpchat.protocol.outcomes import PastAsked
 from mpchat.recorder.recorder import Recorder
+from mpchat.runtime import first_minute
+from mpchat.runtime.first_minute import SPARE
 from mpchat.runtime.log import Log
 from mpchat.settings import Secrets, Settings
 from mpchat.store.data_directory import claim
+from mpchat.supervisor import supervisor as parent
+from mpchat.supervisor.child import Child, Death
+from mpchat.supervisor.children import Children
 from mpchat.worker.worker import Worker
 from tests.worker.pairs import PATIENCE
 
@@ -112,16 +122,8 @@ class WorkerTurns:
 
     def turn(self) -> None:
         """Deal with what has come, and with what comes by that."""
-        patience = PATIENCE
-        while events := self.worker.poller.wait(patience):
-            patience = 0
-            for source, readable, writable, _ in events:
-                if source is self.worker.broker.transport:
-                    self.worker.broker.on_event(self.worker.broker.transport, readable, writable)
-                elif source is self.supervisor.control:
-                    self.worker.on_control()
-                elif source is self.worker.acceptor.link:
-                    self.worker.acceptor.on_event(self.worker.acceptor.link, readable, writable)
+        for timeout in (PATIENCE, 0, 0):
+            self.worker.turn(timeout)
 
     def close(self) -> None:
         if self.worker.broker.transport is not None:
@@ -251,7 +253,7 @@ def test_a_worker_and_frames_that_do_not_end(worker: WorkerTurns) -> None:
     for _ in range(5):
         worker.worker.look(most=3)
     assert worker.supervisor.accused() == [], "they have not turned: they may be waiting for the disk"
-    for _ in range(2):
+    for _ in range(3):
         turned(worker.worker.scoreboard)
         worker.worker.look(most=3)
     assert worker.supervisor.accused() == ["broker", "acceptor"]
@@ -429,9 +431,12 @@ def test_a_broker_and_frames_that_do_not_end(broker: BrokerTurns) -> None:
     assert (broker.broker.streams.ended, broker.broker.history_client.recorder) == (True, None)
 
 
-def test_a_broker_does_not_go_on_with_a_supervisor_that_misbehaves(broker: BrokerTurns) -> None:
-    broker.supervisor.link.post(("link", 0))
-    with pytest.raises(UnknownMessage, match="link"):
+@pytest.mark.parametrize("message", [("nonsense",), ("link", 0)])
+def test_a_broker_does_not_go_on_with_a_supervisor_that_misbehaves(
+    broker: BrokerTurns, message: tuple[Any, ...]
+) -> None:
+    broker.supervisor.link.post(message)
+    with pytest.raises(UnknownMessage, match=message[0]):
         broker.turn()
 
 
@@ -498,3 +503,121 @@ def test_a_recorder_does_not_go_on_with_a_supervisor_that_misbehaves(
     supervisor.link.post(("nonsense",))
     with pytest.raises(UnknownMessage, match="nonsense"):
         recorder.on_control()
+
+
+# An acceptor, and a process that has no role yet
+
+
+def test_an_acceptor_does_not_go_on_with_a_supervisor_that_misbehaves(
+    supervisor: Supervisor, stack: contextlib.ExitStack
+) -> None:
+    """What a worker's nonsense does to an acceptor stands in tests/acceptor/test_fd_store.py."""
+    log, scoreboard = Log("acceptor", "error", False), Scoreboard.make(FEW_ROWS)
+    acceptor = Acceptor(supervisor.control, log, SETTINGS, scoreboard, {}, 1)
+    assert acceptor.reserve is not None
+    stack.callback(os.close, acceptor.reserve)
+    supervisor.link.post(("nonsense",))
+    with pytest.raises(UnknownMessage, match="nonsense"):
+        acceptor.on_control()
+
+
+def test_a_spare_does_not_go_on_with_a_supervisor_that_misbehaves(supervisor: Supervisor) -> None:
+    supervisor.link.post(("nonsense",))
+    with pytest.raises(UnknownMessage, match="nonsense"):
+        first_minute._wait_for_work(supervisor.control, Scoreboard.make(FEW_ROWS))
+
+
+# The supervisor
+
+
+class Family:
+    """A supervisor whose children do nothing; what they say to it, the test says."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        settings = Settings(workers=1, data="/nowhere")
+        self.supervisor = parent.Supervisor(settings, Secrets(), Path("/nowhere"), dict)
+        self.supervisor.log = log = Log("supervisor", "error", False)
+        self.supervisor.selector = selector = stack.enter_context(selectors.DefaultSelector())
+        self.supervisor.children = Children(
+            settings, Secrets(), log, selector, None, [], dict, self.supervisor.on_message, None, None
+        )
+        self.by_role: dict[str, Child] = {}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.controls: dict[str, Link[Any]] = {}  # the children's ends
+        for role in (*self.supervisor.children.vacant, SPARE):
+            self._bear(role, stack)
+        self.supervisor.children.vacant.clear()
+
+    def _bear(self, role: str, stack: contextlib.ExitStack) -> None:
+        ours, theirs = Link.pair()
+        process = self.processes[role] = subprocess.Popen(["sleep", "60"])
+        child = self.by_role[role] = Child(process, Link(ours), role)
+        self.controls[role] = Link[Any](theirs)
+        self.supervisor.selector.register(child.link, selectors.EVENT_READ)
+        if role == SPARE:
+            self.supervisor.children.unassigned.append(child)
+        else:
+            self.supervisor.children.by_role[role] = child
+        for undo in (process.wait, process.kill, child.link.close, self.controls[role].close):
+            stack.callback(undo)
+
+    def hear(self, role: str) -> None:
+        self.supervisor.on_message(self.by_role[role])
+
+    def ended(self) -> list[str]:
+        """Who has been killed, as one that crashed."""
+        ended = [role for role, child in self.by_role.items() if child.condemned is Death.CRASHED]
+        assert all(self.processes[role].wait(PATIENCE) == -signal.SIGKILL for role in ended)
+        return ended
+
+
+@pytest.fixture
+def family(stack: contextlib.ExitStack) -> Family:
+    return Family(stack)
+
+
+ROLES = ["broker", "worker0", "acceptor", "recorder", SPARE]
+
+
+@pytest.mark.parametrize(
+    ("role", "message"),
+    [
+        *((role, ("nonsense",)) for role in ROLES),
+        *((role, ()) for role in ROLES),
+        ("worker0", ("ready", 1)),
+        ("broker", ("opened", "1")),
+        ("worker0", ("damaged", "all of it")),  # it has no data
+        ("worker0", ("misbehaves", "recorder", "it never answers")),  # nor does it work with a recorder
+        ("worker0", ("misbehaves", "broker")),
+        ("recorder", ("misbehaves", "worker0", "it never asks")),
+        (SPARE, ("misbehaves", "broker", "it gives me nothing to do")),
+    ],
+)
+def test_a_supervisor_and_a_child_that_misbehaves(family: Family, role: str, message: tuple[Any, ...]) -> None:
+    """It is killed; what it had said before counts, and what it says later is not heard."""
+    child = family.by_role[role]
+    for each in (("here",), message, ("ready",)):
+        family.controls[role].post(each)
+    family.hear(role)
+    assert family.ended() == [role]
+    assert (child.here, child.ready) == (True, False)
+    family.hear(role)
+    assert not child.ready
+    assert child.link not in family.supervisor.selector.get_map()
+
+
+@pytest.mark.parametrize(
+    ("role", "peer"),
+    [
+        ("worker0", "broker"),
+        ("broker", "worker0"),
+        ("worker0", "acceptor"),
+        ("acceptor", "worker0"),
+        ("broker", "recorder"),
+        ("recorder", "broker"),
+    ],
+)
+def test_a_supervisor_and_a_child_that_accuses_another(family: Family, role: str, peer: str) -> None:
+    family.controls[role].post(("misbehaves", peer, "an unknown message"))
+    family.hear(role)
+    assert family.ended() == [peer]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from random import Random
 
 import pytest
@@ -22,10 +23,27 @@ SHARE = 1_000_000
 SETTINGS = Settings(workers=2, sendq_total_bytes=2 * SHARE)
 
 
+Pair = AbstractContextManager[tuple[socket.socket, socket.socket]]
+
+
+def small_tcp_pair() -> Pair:
+    return tcp_pair(receive_buffer=16_384, send_buffer=8_192)
+
+
+@contextlib.contextmanager
+def unix_pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Where it does not matter that it is TCP, which waits before it tells a sender of room."""
+    client, ours = socket.socketpair()
+    with client, ours:
+        ours.setblocking(False)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8_192)
+        yield client, ours
+
+
 class Worker:
     """As much of one as this needs: its connections, and whom it has told to go."""
 
-    def __init__(self, stack: contextlib.ExitStack, people: int) -> None:
+    def __init__(self, stack: contextlib.ExitStack, people: int, pair: Callable[[], Pair]) -> None:
         self.limits = Limits(SETTINGS)
         self.backlogs = self.limits.backlogs
         self.connections: dict[ConnectionId, Connection] = {}
@@ -33,7 +51,7 @@ class Worker:
         self.told: list[int] = []
         self.now = 100.0
         for id in range(1, people + 1):
-            client, ours = stack.enter_context(tcp_pair(receive_buffer=16_384, send_buffer=8_192))
+            client, ours = stack.enter_context(pair())
             self.clients[id] = client
             self.connections[id] = Connection(id, ours, DIALECTS["irc"], "127.0.0.1", self.limits)
 
@@ -75,7 +93,7 @@ class Worker:
 @pytest.fixture
 def worker() -> Iterator[Worker]:
     with contextlib.ExitStack() as stack:
-        yield Worker(stack, 5)
+        yield Worker(stack, 5, small_tcp_pair)
 
 
 def test_while_all_together_are_not_far_behind_nobody_goes(worker: Worker) -> None:
@@ -99,7 +117,7 @@ def test_the_largest_goes_first_and_no_more_than_must(worker: Worker) -> None:
 
 def test_the_sums_are_what_they_are() -> None:
     with contextlib.ExitStack() as stack:
-        worker = Worker(stack, 12)
+        worker = Worker(stack, 12, unix_pair)
         chance = Random(7)
         closing = LingeringClose(SETTINGS)
         for step in range(600):

@@ -11,223 +11,407 @@ import os
 import pickle
 import select
 import socket
+import time
 from collections.abc import Iterator
 from random import Random
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mpchat.broker.streams import Streams
 from mpchat.flow.outbox import Outbox
+from mpchat.ipc.link import Link
+from mpchat.ipc.pipe_transport import Pair
+from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
+from mpchat.ipc.transport import Transport, dump_pair, load_pair
+from mpchat.ipc.validation import check_checkpoint
+from mpchat.messages import AcceptorToWorker, ConnectionId, Input, Item, SupervisorToChild, WorkerNumber
 from mpchat.protocol.dialect import DIALECTS
+from mpchat.runtime import crash_points
+from mpchat.runtime.poller import Poller
 from mpchat.settings import Settings
-from mpchat.worker import stream_position
-from mpchat.worker.checkpoints import Checkpoints
+from mpchat.worker import reading, stream_position
+from mpchat.worker import worker as worker_module
 from mpchat.worker.connection import Connection, Limits
-from mpchat.worker.groups import Groups
-from mpchat.worker.lingering_close import LingeringClose
+from mpchat.worker.worker import Worker
 from tests.worker.pairs import PATIENCE, arrived, tcp_pair
 from tests.worker.records import Record, not_blank, plain_split, told
 
 pytestmark = pytest.mark.skipif(not stream_position.SUPPORTED, reason="this system does not count")
 
-Item = tuple[Any, ...]
-
 SETTINGS = Settings()
-SMALL = Settings(line_bytes=7, window_bytes=8, peek_bytes=16)  # in the proportions of the real ones
+PATIENT = Settings(unlimited=True, sendq_bytes=1 << 30, sendq_total_bytes=1 << 30, flush_seconds=1e6, drain_seconds=1e6)
+SMALL = Settings(line_bytes=7, window_bytes=8, peek_bytes=16, burst_lines=4, lines_per_second=1)  # in proportion
 ALL = 1 << 30  # no flood control
+GROUP = 7
+
+
+# A server of one worker and one broker
+
+
+class Killed(BaseException):
+    """A process has come to the step at which it was to die."""
+
+
+class Fate:
+    """Who of them is to die, and how many of its crash points it passes before."""
+
+    def __init__(self) -> None:
+        self.who, self.steps = "", 0
+
+    def reach(self, step: str) -> None:
+        if self.who and step.startswith(self.who):
+            self.steps -= 1
+            if self.steps < 0:
+                raise Killed
+
+    @contextlib.contextmanager
+    def awaits(self, who: str, steps: int) -> Iterator[None]:
+        self.who, self.steps = who, steps
+        with contextlib.suppress(Killed):
+            yield
+        self.who = ""
+
+
+class Clock:
+    """Of the worker: its time passes when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Heard:
+    """A client's input as the core has accepted it: once, whoever forwards it again."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.accepted = self.line_start = self.acknowledged = 0
+        self.discarding = False
+
+    def take(self, record: Record) -> None:
+        kind, _, end, what = record
+        if end > self.accepted:
+            self.records.append(record)
+            self.accepted = end
+            if kind != "part":
+                self.line_start = end
+                self.discarding = what is False
+
+    def place(self) -> tuple[int, int, bool]:
+        return self.accepted, self.accepted - self.line_start, self.discarding
+
+
+class Past:
+    """What one broker after the other knows: a core that says what the test wants, a journal of that, a snapshot."""
+
+    def __init__(self) -> None:
+        self.core = self
+        self.outboxes = [Outbox()]
+        self.fresh: list[list[Item]] = [[]]  # in no outbox yet
+        self.items: list[Item] = []  # all there ever were
+        self.snapshot: tuple[int, bytes] = 0, pickle.dumps(self.outboxes[0].dump())
+        self.heard: dict[ConnectionId, Heard] = {}  # of those that have a session
+
+    def decide(self, *items: Item) -> None:
+        self.items += items
+        self.fresh[0] += items
+
+    def accept(self, record: Record) -> None:
+        """A worker's record happens; of an open connection it may come again."""
+        match record:
+            case ("open", 0, id, "irc", _):
+                if id not in self.heard:
+                    self.heard[id] = Heard()
+                    self.decide(("open", id))
+            case ("line" | "part" | "overlong" | "rest", id, _, _):
+                self.heard[id].take(record)
+            case _:
+                raise AssertionError(f"what had the worker to say that for: {record}")
+
+    def acknowledge(self, id: ConnectionId, most: int) -> None:
+        heard = self.heard[id]
+        for record in heard.records[heard.acknowledged :][:most]:
+            self.decide(("ack", id, record[2]))
+            heard.acknowledged += 1
+
+    def take_snapshot(self) -> None:
+        self.snapshot = self.outboxes[0].last, pickle.dumps(self.outboxes[0].dump())
+
+    def recall(self) -> None:
+        """The next broker knows the last snapshot, and what was decided since; the checkpoints since are lost."""
+        position, state = self.snapshot
+        self.outboxes, self.fresh = [Outbox.load(pickle.loads(state))], [[]]
+        self.outboxes[0].add(self.items[position:])
+
+    # As broker/recovery.py and core/machine.py tell the streams
+
+    def take_fresh(self, worker: int) -> list[Item]:
+        items, self.fresh[worker] = self.fresh[worker], []
+        self.outboxes[worker].add(items)
+        return items
+
+    def inputs(self, worker: int) -> list[Input]:
+        closed = {item[1] for item in self.items if item[0] == "close"}
+        return [(id, *heard.place()) for id, heard in self.heard.items() if id not in closed]
+
+    def drains(self, worker: int) -> list[tuple[ConnectionId, int]]:
+        return []
+
+
+class Broker:
+    """Real streams to the worker, by what the past says; it is heard, and hears, when the test says so."""
+
+    def __init__(self, past: Past) -> None:
+        self.past = past
+        self.poller = Poller()
+        self.streams = Streams(self.poller, past, 1, SETTINGS.lag_bytes)
+        self.pending: list[Record] = []  # has come, and has not happened yet
+
+    def listen(self) -> None:
+        for _, readable, writable, _ in self.poller.wait(0):
+            if writable:
+                self.streams.flush(0)
+            if readable:
+                self._take(self.streams.transport(0))
+
+    def _take(self, transport: Transport) -> None:
+        for message in transport.take():
+            match message:
+                case ("batch", _, _, records):
+                    self.pending += records
+                case ("checkpoint", position, entries, forgotten):
+                    check_checkpoint(self.past.outboxes[0].last, position, entries, forgotten)
+                    self.past.outboxes[0].checkpoint(position, entries, forgotten)
+                case ("attach", position):
+                    self.streams.asking_to_attach[0] = position
+                case _:
+                    raise AssertionError(message)
+        if transport.ended:
+            self.streams.leave(0)
+
+    def work(self, most: int) -> None:
+        """So many of the records happen, and all that has been decided is delivered."""
+        for record in self.pending[:most]:
+            self.past.accept(record)
+        del self.pending[:most]
+        self.streams.deliver()
+        while self.streams.asking_to_attach:
+            worker, position = self.streams.asking_to_attach.popitem()
+            self.pending = []  # what has not happened is forwarded again
+            self.streams.attach(worker, position)
+        self.streams.wait_for_room()
+
+
+class Server:
+    """One real worker after the other, and one broker after the other. The test is the supervisor and the acceptor."""
+
+    def __init__(
+        self, settings: Settings, sockets: dict[ConnectionId, socket.socket], clock: Clock, fate: Fate
+    ) -> None:
+        self.settings, self.sockets, self.clock, self.fate = settings, sockets, clock, fate
+        self.past = Past()
+        self.broker = Broker(self.past)
+        self.broker.streams.begin()
+        self.scoreboard = Scoreboard.make(FIRST_WORKER_ROW + 1)
+        self.transports = 0
+        self.start_worker()
+
+    def start_worker(self) -> None:
+        """It gets a transport to the broker, and a link to the acceptor, which passes it a copy of each socket."""
+        ours, theirs = Link.pair()
+        self.control = Link[SupervisorToChild](ours)
+        self.worker = Worker(Link(theirs), self.settings, self.scoreboard, WorkerNumber(0))
+        self.worker.poller.watch(self.worker.control)
+        ours, theirs = Link.pair()
+        self.acceptor = Link[AcceptorToWorker](ours)
+        with theirs:
+            self.control.post(("acceptor",), fds=(theirs.fileno(),))
+        self.connect()
+        for id, sock in self.sockets.items():
+            self.acceptor.post(("client", id, "irc", "127.0.0.1"), fds=(sock.fileno(),))
+        self.acceptor.post(("synced",))
+
+    def connect(self) -> None:
+        """Worker and broker get the two ends of a new transport."""
+        pair = Pair.make()
+        pickled, fds = dump_pair(pair)
+        self.transports += 1
+        self.control.post(("transport", self.transports, pickled), fds=fds)
+        self.broker.streams.take_transport(0, load_pair(pickled, [os.dup(fd) for fd in fds]).at_broker())
+        pair.let_go()  # a pipe needs nobody who keeps it
+
+    def worker_turns(self) -> None:
+        self.worker.turn(0)
+        self.let_go_of_the_closed()
+
+    def let_go_of_the_closed(self) -> None:
+        """As the acceptor does: with its copy the connection ends."""
+        for message, _ in self.acceptor.take():
+            if message[0] == "gone" and message[1] in self.sockets:  # a lost socket's stand-in is closed too
+                self.sockets.pop(message[1]).close()
+
+    def broker_turns(self, most: int = ALL) -> None:
+        self.broker.listen()
+        self.broker.work(most)
+
+    def worker_dies(self, steps: int) -> None:
+        """In the middle of a turn, so many crash points further on; and another takes its place."""
+        with self.fate.awaits("worker", steps):
+            self.worker.turn(0)
+        self.let_go_of_the_closed()
+        self.close_worker()
+        self.start_worker()
+
+    def broker_dies(self, steps: int) -> None:
+        """The same. What it has not journaled is lost with it."""
+        with self.fate.awaits("broker", steps):
+            self.broker_turns()
+        self.broker.streams.leave(0)
+        self.past.recall()
+        self.broker = Broker(self.past)
+        self.connect()
+
+    def close_worker(self) -> None:
+        """Its process has ended: the system closes its descriptors."""
+        worker = self.worker
+        for owner in (worker.control, worker.acceptor.link, worker.broker.transport, self.control, self.acceptor):
+            if owner is not None:
+                owner.close()
+        for connection in worker.connections.values():
+            with contextlib.suppress(OSError):  # Killed has passed through take_each(), which closed the last one
+                connection.sock.close()
+
+    def close(self) -> None:
+        self.close_worker()
+        self.broker.streams.leave(0)
+
+
+@contextlib.contextmanager
+def serving(settings: Settings, *sockets: socket.socket) -> Iterator[Server]:
+    """A server that has accepted these clients, numbered from 1."""
+    clock, fate = Clock(), Fate()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crash_points, "_orders", "of this test's fate")
+        patch.setattr(crash_points, "_kill_if_ordered", fate.reach)
+        for module in (worker_module, reading):
+            patch.setattr(module, "time", clock)
+        copies = {ConnectionId(id): sock.dup() for id, sock in enumerate(sockets, 1)}
+        server = Server(settings, copies, clock, fate)
+        try:
+            yield server
+        finally:
+            server.close()
+            for copy in copies.values():
+                copy.close()
 
 
 # Output
 
 
-class Worker:
-    """What a worker does with items and sockets, and no more."""
-
-    def __init__(self, fds: dict[int, int]) -> None:
-        limits = Limits(SETTINGS)
-        self.connections = {
-            id: Connection(id, socket.socket(fileno=os.dup(fd)), DIALECTS["irc"], "127.0.0.1", limits)
-            for id, fd in fds.items()
-        }
-        self.groups = Groups()
-        self.closing = LingeringClose(SETTINGS)
-        self.checkpoints = Checkpoints(self.connections)
-        self.position = 0
-
-    def resume(self, outbox: Outbox) -> None:
-        """As worker/broker_stream.py does it: the state at the last checkpoint, the items since, and then the bytes."""
-        self.position = outbox.base
-        places = {place[0]: place for place in outbox.connections()}
-        for id, _, _, is_closing in places.values():
-            if is_closing:
-                self.apply_one("close", id)
-        for group, members in outbox.groups():
-            for id in members:
-                self.groups.join(group, self.connections[id])
-        items = outbox.after(self.position)
-        places.update({item[1]: (item[1], 0, b"", False) for item in items if item[0] == "open"})
-        self.apply(items)
-        self.groups.take_pending()
-        for id, total, unsent, _ in places.values():
-            self.connections[id].resume_output(total, unsent)
-            self.groups.touch(self.connections[id])
-        self.checkpoints.start_over()
-
-    def apply(self, items: list[Item]) -> None:
-        for item in items:
-            self.apply_one(*item)
-        self.position += len(items)
-
-    def apply_one(self, kind: str, *about: Any) -> None:
-        match kind:
-            case "cast":
-                self.groups.cast(*about)
-            case "send":
-                self.groups.send(self.connections[about[0]], about[1])
-            case "join":
-                self.groups.join(about[0], self.connections[about[1]])
-            case "leave":
-                self.groups.leave(about[0], self.connections[about[1]])
-            case "close":
-                self.closing.begin(self.connections[about[0]], 0.0)
-                self.groups.touch(self.connections[about[0]])
-
-    def flush(self, most: int) -> bool:
-        """Send to `most` clients; whether that was all who wait for it. Whoever stops here is not asked again."""
-        pending = self.groups.take_pending()
-        for connection in list(pending.values())[:most]:
-            connection.flush()
-            if connection.closing:
-                self.closing.advance(connection, 0.0)
-        self.checkpoints.changed.update(pending)
-        return len(pending) <= most
-
-    def make_room(self) -> None:
-        """Every backlog is tried again."""
-        for connection in self.connections.values():
-            if connection.blocked:
-                connection.blocked = False
-                self.groups.touch(connection)
-
-    def die(self) -> None:
-        for connection in self.connections.values():
-            connection.sock.close()
-
-
 class Chat:
-    """Three clients who read at their own pace, the broker's outbox, and one worker after the other."""
+    """Three clients who read at their own pace, and what each of them has to read."""
 
-    def __init__(self, pairs: list[tuple[socket.socket, socket.socket]], random: Random) -> None:
-        self.random = random
-        self.clients = {id: client for id, (client, _) in enumerate(pairs, 1)}
-        self.fds = {id: ours.fileno() for id, (_, ours) in enumerate(pairs, 1)}  # the acceptor's
-        self.to_send = Outbox()
-        self.items: list[Item] = []  # all there ever were: the broker's journal
-        self.snapshot: tuple[int, bytes] = 0, pickle.dumps(self.to_send.dump())
+    def __init__(self, clients: dict[int, socket.socket], server: Server, random: Random) -> None:
+        self.clients, self.server, self.random = clients, server, random
         self.members: set[int] = set()
-        self.closed: set[int] = set()
-        self.expected = dict.fromkeys(self.clients, b"")
-        self.read = dict.fromkeys(self.clients, b"")
-        self.now = 0.0
-        self.worker = Worker(self.fds)
-        self.add([("open", id) for id in self.clients])
-        self.worker.resume(self.to_send)
-
-    def add(self, items: list[Item]) -> None:
-        """The broker has decided; the worker may hear of it, or die before."""
-        self.to_send.add(items)
-        self.items += items
-
-    def catch_up(self) -> None:
-        self.worker.apply(self.to_send.after(self.worker.position))
+        self.closed: set[int] = set()  # by the server
+        self.ended: set[int] = set()  # they have read their end
+        self.expected = dict.fromkeys(clients, b"")
+        self.read = dict.fromkeys(clients, b"")
 
     def talk(self) -> None:
-        """One item, of any kind."""
-        here = [id for id in self.clients if id not in self.closed]
+        """The broker decides one item, of any kind; the worker may hear of it, or die before."""
+        here = [id for id in self.server.past.heard if id not in self.closed]
         if not here:
             return
+        decide = self.server.past.decide
         id = self.random.choice(here)
-        data = self.random.randbytes(self.random.choice((1, 100, 5000, 60_000, 300_000)))
-        match self.random.randrange(8):
+        data = self.random.randbytes(self.random.choice((1, 100, 100, 5000, 5000, 60_000, 60_000, 300_000)))
+        match self.random.choice((*([1, 2, 3, 4, 5, 6, 7] * 4), 0)):
             case 0 if len(here) > 1:
                 self.change_membership(id, False)
                 self.closed.add(id)
-                self.add([("close", id)])
+                decide(("close", id))
             case 1 | 2:
                 self.change_membership(id, id not in self.members)
             case 3 | 4 | 5 if self.members:
                 but = self.random.choice([0, id])
-                self.add([("cast", (7,), data, but)])
+                decide(("cast", (GROUP,), data, but))
                 for member in self.members - {but}:
                     self.expected[member] += data
             case _:
-                self.add([("send", id, data)])
+                decide(("send", id, data))
                 self.expected[id] += data
 
     def change_membership(self, id: int, is_member: bool) -> None:
         if is_member != (id in self.members):
-            self.add([("join" if is_member else "leave", 7, id)])
+            self.server.past.decide(("join" if is_member else "leave", GROUP, id))
             self.members ^= {id}
 
     def hear(self) -> None:
         """A client reads some of what there is."""
         id = self.random.choice(list(self.clients))
-        with contextlib.suppress(BlockingIOError):
-            self.read[id] += self.clients[id].recv(self.random.choice((1, 1000, 200_000)))
+        self.take(id, self.random.choice((1, 1000, 200_000)))
 
-    def flush(self) -> None:
-        self.worker.make_room()
-        self.worker.flush(ALL)
+    def take(self, id: int, most: int) -> bool:
+        """Whether there was anything. Whoever has read the end may hang up at once, or later."""
+        if id in self.ended:
+            return False
+        try:
+            data = self.clients[id].recv(most)
+        except BlockingIOError:
+            return False
+        if not data:
+            assert id in self.closed, f"client {id} was not to be closed"
+            self.ended.add(id)
+            if self.random.random() < 0.5:
+                self.clients[id].close()
+        self.read[id] += data
+        assert self.expected[id].startswith(self.read[id]), f"client {id} reads something else"
+        return True
+
+    def go_on(self) -> None:
+        """Long enough for a takeover."""
+        for _ in range(self.random.choice((1, 2, 3, 4, 50))):
+            self.server.broker_turns()
+            self.server.worker_turns()
 
     def checkpoint(self) -> None:
-        """All its messages arrive, or the worker dies between two."""
-        self.flush()
-        self.now += 1.0
-        messages = self.worker.checkpoints.take(self.worker.position, self.now)
-        arriving = self.random.choice([len(messages), self.random.randint(0, len(messages))])
-        for _, position, entries, forgotten in messages[:arriving]:
-            self.to_send.checkpoint(position, entries, forgotten)
-        if arriving < len(messages):
-            self.die()
+        """It is time for one; perhaps the worker dies between two of its messages."""
+        self.server.clock.now += 1.0
+        self.server.worker_turns()
+        self.server.broker.listen()
 
-    def die(self) -> None:
-        """In the middle of a turn: some have been sent theirs, and some not."""
-        self.worker.flush(self.random.randint(0, len(self.clients)))
-        self.worker.die()
-        self.to_send.abandon()
+    def worker_dies(self) -> None:
+        for _ in range(self.random.randrange(6)):
+            self.talk()
+        self.server.broker_turns()
+        if self.random.random() < 0.5:  # with a checkpoint to send before
+            self.server.clock.now += 1.0
+        self.server.worker_dies(self.random.randrange(8))
         if self.random.random() < 0.2:
-            self.replace_broker()
-        self.worker = Worker(self.fds)
-        self.worker.resume(self.to_send)
+            self.server.broker_dies(0)
 
-    def take_snapshot(self) -> None:
-        self.snapshot = self.to_send.last, pickle.dumps(self.to_send.dump())
-
-    def replace_broker(self) -> None:
-        """The next one knows the last snapshot, and what was decided since; the checkpoints since are lost."""
-        position, state = self.snapshot
-        self.to_send = Outbox.load(pickle.loads(state))
-        self.to_send.add(self.items[position:])
-        self.worker.checkpoints.start_over()
+    def broker_dies(self) -> None:
+        self.server.broker_dies(self.random.randrange(3))
 
     def finish(self) -> None:
         """Everybody reads all there is: the closed to their end."""
-        self.catch_up()
-        ended: set[int] = set()
-        while waiting := {id for id in self.clients if self.read[id] != self.expected[id]} | (self.closed - ended):
-            self.flush()
-            full = [connection for connection in self.worker.connections.values() if connection.unsent]
-            ready = select.select([self.clients[id] for id in waiting], full, [], PATIENCE)
-            assert any(ready), f"they wait for ever: {waiting}"
-            for id in waiting:
-                with contextlib.suppress(BlockingIOError):
-                    data = self.clients[id].recv(1 << 20)
-                    self.read[id] += data
-                    assert self.expected[id].startswith(self.read[id]), f"client {id} reads something else"
-                    if not data:
-                        ended.add(id)
+        give_up_at = time.monotonic() + PATIENCE
+        while waiting := [id for id in self.clients if self.waits(id)]:
+            self.server.broker_turns()
+            self.server.worker_turns()
+            if sum(self.take(id, 1 << 20) for id in waiting):
+                give_up_at = time.monotonic() + PATIENCE
+            assert time.monotonic() < give_up_at, f"they wait for ever: {waiting}"
+
+    def waits(self, id: int) -> bool:
+        is_expected = id not in self.server.past.heard or (id in self.closed and id not in self.ended)
+        return is_expected or self.read[id] != self.expected[id]
 
 
 @contextlib.contextmanager
@@ -237,21 +421,26 @@ def chat(random: Random) -> Iterator[Chat]:
         for client, _ in pairs:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
             client.setblocking(False)
-        it = Chat(pairs, random)
-        stack.callback(lambda: it.worker.die())
-        yield it
+        server = stack.enter_context(serving(PATIENT, *(ours for _, ours in pairs)))
+        for _, ours in pairs:
+            ours.close()  # the acceptor has its copy
+        yield Chat({id: client for id, (client, _) in enumerate(pairs, 1)}, server, random)
 
 
 @pytest.mark.parametrize("seed", range(25))
 def test_every_client_reads_every_byte_once_and_in_order(seed: int) -> None:
+    """A worker is killed at any step, also while it takes over; a broker too, with the checkpoints of a while."""
     random = Random(seed)
     with chat(random) as it:
-        acts = [it.talk] * 6 + [it.catch_up] * 3 + [it.flush] * 3 + [it.hear] * 4 + [it.checkpoint] * 2
-        acts += [it.die, it.take_snapshot, it.replace_broker]
-        for id in it.clients:
-            it.add([("send", id, b"welcome\r\n")])
-            it.expected[id] += b"welcome\r\n"
-        for _ in range(150):
+        server = it.server
+        acts = [it.talk] * 12 + [server.broker_turns] * 6 + [server.worker_turns] * 6 + [it.go_on] * 4 + [it.hear] * 8
+        acts += [it.checkpoint] * 4 + [
+            it.worker_dies,
+            it.broker_dies,
+            server.past.take_snapshot,
+            server.past.take_snapshot,
+        ]
+        for _ in range(600):
             random.choice(acts)()
         it.finish()
 
@@ -331,27 +520,6 @@ def test_a_client_that_is_gone_needs_no_more() -> None:
 # Input
 
 
-class Broker:
-    """It accepts input once, as core.py does, and can say how far it has come."""
-
-    def __init__(self) -> None:
-        self.heard: list[Record] = []
-        self.accepted = self.line_start = 0
-        self.discarding = False
-
-    def take(self, record: Record) -> None:
-        kind, _, end, what = record
-        if end > self.accepted:
-            self.heard.append(record)
-            self.accepted = end
-            if kind != "part":
-                self.line_start = end
-                self.discarding = what is False
-
-    def place(self) -> tuple[int, int, bool]:
-        return self.accepted, self.accepted - self.line_start, self.discarding
-
-
 _PIECES = st.lists(
     st.one_of(
         st.binary(min_size=1, max_size=9),
@@ -362,46 +530,49 @@ _PIECES = st.lists(
 )
 _TURNS = st.tuples(
     st.sampled_from(["read", "read one", "worker dies", "broker dies"]),
-    st.integers(0, 4),  # records that arrive at the broker
+    st.integers(0, 4),  # records that happen at the broker
     st.integers(0, 4),  # how many of what it has accepted it acknowledges
+    st.integers(0, 8),  # steps that whoever dies still takes
+    st.sampled_from([0, 1, 2, 5]),  # rounds in which nobody dies
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(_PIECES, st.lists(_TURNS, min_size=1, max_size=12))
-def test_whoever_dies_every_line_is_accepted_once(pieces: list[bytes], turns: list[tuple[str, int, int]]) -> None:
-    with tcp_pair() as (client, ours):
-        connection = Connection(1, ours, DIALECTS["irc"], "127.0.0.1", Limits(SMALL))
-        broker = Broker()
-        under_way: list[Record] = []
-        acknowledged = came = 0
+def test_whoever_dies_every_line_is_accepted_once(
+    pieces: list[bytes], turns: list[tuple[str, int, int, int, int]]
+) -> None:
+    id = ConnectionId(1)
+    with tcp_pair() as (client, ours), serving(SMALL, ours) as server:
+        past = server.past
 
-        def turn(act: str, arriving: int, acknowledgements: int) -> None:
-            nonlocal connection, under_way, acknowledged
-            for record in under_way[:arriving]:
-                broker.take(record)
-            del under_way[:arriving]
-            if "dies" in act:
-                under_way = []
-                if act == "worker dies":
-                    before = connection.consumed
-                    connection = Connection(1, ours, DIALECTS["irc"], "127.0.0.1", Limits(SMALL))
-                    connection.consumed = stream_position.consumed(ours)
-                    assert connection.consumed == before
-                connection.resume_input(*broker.place())
-            for record in broker.heard[acknowledged : acknowledged + acknowledgements]:
-                connection.acknowledge(record[2])
-                acknowledged += 1
-            under_way += connection.read(1 if act == "read one" else ALL)
+        def turn(act: str, happening: int, acknowledgements: int, steps: int, rounds: int) -> None:
+            server.broker_turns(happening)
+            if act == "worker dies":
+                server.worker_dies(steps)
+            elif act == "broker dies":
+                server.broker_dies(steps)
+            if id in past.heard:
+                past.acknowledge(id, acknowledgements)
+            server.clock.now += 1 if act == "read one" else 100
+            for _ in range(rounds):
+                server.worker_turns()
+                server.broker_turns(happening)
+            server.worker_turns()
 
+        while id not in past.heard:
+            turn("read", 4, 4, 0, 1)
+        came = 0
         for number, piece in enumerate(pieces):
             client.sendall(piece)
             came += len(piece)
-            arrived(ours, came - connection.consumed)
+            arrived(ours, came - stream_position.consumed(ours))
             turn(*turns[number % len(turns)])
-        while connection.consumed < came:
-            turn("read", 4, 4)
-        assert not_blank(told(broker.heard)) == not_blank(plain_split(b"".join(pieces), SMALL.line_bytes))
+        give_up_at = time.monotonic() + PATIENCE
+        while stream_position.consumed(ours) < came:
+            turn("read", 4, 4, 0, 1)
+            assert time.monotonic() < give_up_at, "what is left is never accepted"
+        assert not_blank(told(past.heard[id].records)) == not_blank(plain_split(b"".join(pieces), SMALL.line_bytes))
 
 
 def test_the_end_is_told_again_to_a_broker_that_has_not_heard_of_it() -> None:

@@ -1,7 +1,6 @@
 """Channels: JOIN PART TOPIC NAMES LIST INVITE KICK (RFC 2812 section 3.2)."""
 
 from itertools import zip_longest
-from typing import Any
 
 from mpchat.chat.channels import FEW, NOBODY, OP, VOICE, Channel
 from mpchat.chat.names import fold
@@ -14,7 +13,7 @@ from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.message import BODY_BYTES, build, cut
 from mpchat.protocol.outcomes import DrainAsked, Outcomes
 
-Cursor = tuple[Any, ...]
+Cursor = tuple[object, ...]
 Wanted = tuple[tuple[str, str], ...]  # channels and their keys
 
 

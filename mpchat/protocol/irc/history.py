@@ -5,11 +5,12 @@ The messages are kept outside: asking for them is a Question. Private messages a
 
 from mpchat.chat.channels import Channel
 from mpchat.chat.names import fold
+from mpchat.messages import Row
 from mpchat.protocol import numerics as n
 from mpchat.protocol.capabilities import BATCH, CHATHISTORY
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.history import GAP, MISSING, MOST_ROWS, Row, after, latest, room_asked, told
+from mpchat.protocol.history import GAP, MISSING, MOST_ROWS, after, latest, room_asked, told
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import middle
 from mpchat.protocol.message import build, encode

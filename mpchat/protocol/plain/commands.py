@@ -10,9 +10,10 @@ from mpchat.chat.hub import LOBBY
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.text import CTCP
+from mpchat.messages import Row
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.history import MOST_ROWS, Row, latest, room_asked, told
+from mpchat.protocol.history import MOST_ROWS, latest, room_asked, told
 from mpchat.protocol.length_limit import ACTION, fit
 from mpchat.protocol.message import cut
 from mpchat.protocol.outcomes import DrainAsked, Goodbye, Outcomes, PasswordAsked, PastAsked

@@ -17,10 +17,11 @@ from mpchat.chat.events import (
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.text import without_formatting
+from mpchat.messages import Row
 from mpchat.protocol.clock import hour, hour_of_day
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.history import GAP, MISSING, Row
+from mpchat.protocol.history import GAP, MISSING
 from mpchat.protocol.length_limit import VERBS, action
 
 _WORDS: dict[Reason, str] = {
