@@ -57,13 +57,10 @@ def check_records(worker: int, dialects: Container[str], records: list[Record]) 
 
 def _is_possible(worker: int, dialects: Container[str], record: Record) -> bool:
     """Texts must be such as can be sent, in UTF-8; a connection's number must be one."""
-    match record:
-        case ("open", number, connection, dialect, host):
-            return number == worker and 0 < connection <= MOST and dialect in dialects and _is_text(host)
-        case ("gone", _, reason):
-            return _is_text(reason)
-        case _:
-            return True
+    if record[0] == "open":
+        _, number, connection, dialect, host = record
+        return number == worker and 0 < connection <= MOST and dialect in dialects and _is_text(host)
+    return record[0] != "gone" or _is_text(record[2])
 
 
 def _is_text(text: str) -> bool:

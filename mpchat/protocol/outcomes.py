@@ -5,7 +5,6 @@ Bytes answer the connection, an event goes to its audience, and the classes belo
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from mpchat.chat.events import Event, TagsSent
 from mpchat.chat.sessions import Session
@@ -44,7 +43,7 @@ class DrainAsked:
     plain data, because a snapshot holds it. Without one there is no rest.
     """
 
-    cursor: tuple[Any, ...] = ()
+    cursor: tuple[object, ...] = ()
 
 
 @dataclass(slots=True)
