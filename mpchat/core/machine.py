@@ -360,7 +360,8 @@ class Core:
         assert isinstance(connection.asked, DrainAsked)
         cursor, connection.asked, connection.given = connection.asked.cursor, None, 0
         if cursor and connection.leaving in ("", _CLOSED):
-            self._run(connection, connection.dialect.go_on(self._context, connection, *cursor))
+            name, *where = cursor
+            self._run(connection, connection.dialect.go_on(self._context, connection, str(name), *where))
         self._take_held(connection)
 
     def _again(self, id: ConnectionId) -> None:
