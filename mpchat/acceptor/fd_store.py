@@ -63,7 +63,7 @@ class FdStore:
         """The link to a new worker process, or to the one that a new acceptor finds. The store owns it from now on."""
         if self.link is not None:
             former = self.link
-            former.drain(lambda message, fds: self._on_message(former, message, fds))
+            former.take_the_rest(lambda message, fds: self._on_message(former, message, fds))
             self._leave(former)
         self.link = link
         self._poller.watch(link)

@@ -98,7 +98,8 @@ class Recovery:
         """Let a block happen, and return what the core asks. Raises OSError, with nothing done, on a full disk.
 
         This is the one way in which anything ever happens, and the one place where blocks get their order: here, where
-        one journal decides, that of the calls, and each block is applied before the call returns.
+        one journal decides, that of the calls, and each block is applied before the call returns. The word is Raft's:
+        here only a full disk refuses.
         """
         if self.journal is not None:
             with self._heartbeat.waiting_for_the_disk:
@@ -336,7 +337,11 @@ class Recovery:
 
 
 def _careful(start: int, block: list[Record], skipped: set[int], replaying: Callable[[int], None]) -> Iterator[Record]:
-    """A block's records, each named before it is used. No other has the same place: records are longer than a byte."""
+    """A block's records, each named by its place before it is used.
+
+    A record's place is where its block begins, in bytes, plus its rank in the block. No two have the same: a record
+    takes more than one byte.
+    """
     for place, record in enumerate(block, start + 1):
         if place not in skipped:
             replaying(place)

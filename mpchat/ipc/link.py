@@ -114,7 +114,7 @@ class Link(Generic[Posted]):
         finally:
             close_all(messages)
 
-    def drain(self, receive: Receiver) -> None:
+    def take_the_rest(self, receive: Receiver) -> None:
         """take_each() until nothing is left: for the link to a process that has died, before it is closed.
 
         The end of file may never come: a child that the dead process had started may hold its end. A message at which

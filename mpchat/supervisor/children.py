@@ -179,7 +179,10 @@ class Children:
             self.wiring.link(recorder, broker, ("broker",))
 
     def skip(self) -> int:
-        """The number of the record that the next broker must skip, at which two have died while replaying; 0: none."""
+        """The place of the record that the next broker must skip; 0: none.
+
+        Two brokers in a row have died there while replaying, after a first that died of it when it was new.
+        """
         last, self.died_at = self.died_at, self.scoreboard.read(BROKER_ROW)["position"]
         return self.died_at if self.died_at == last else 0
 

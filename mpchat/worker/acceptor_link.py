@@ -40,7 +40,7 @@ class AcceptorLink:
         """The acceptor is new, or the worker is. What a dead acceptor had said before counts."""
         if self.link is not None:
             former = self.link
-            former.drain(lambda message, fds: self._on_message(former, message, fds))
+            former.take_the_rest(lambda message, fds: self._on_message(former, message, fds))
             self.leave(former)
         self.link, self._giving = link, deque([*self._worker.connections.values(), None])
         self._worker.poller.watch(link)

@@ -160,7 +160,7 @@ class BrokerStream:
         self.position = position
         self._takeover.take_state(resumed, groups)
 
-    def opened(self, id: ConnectionId) -> None:
+    def session_begun(self, id: ConnectionId) -> None:
         """The broker has a session for this connection: no news, unless this process was not here when it began."""
         if self._is_new:
             self._takeover.adopt(id)

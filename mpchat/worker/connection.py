@@ -20,7 +20,7 @@ from mpchat.flow.token_bucket import TokenBucket
 from mpchat.messages import ConnectionId, Gone, WorkerRecord
 from mpchat.protocol.dialect import Dialect
 from mpchat.settings import Settings
-from mpchat.worker import stream_position
+from mpchat.worker import tcp_position
 from mpchat.worker.backlogs import Backlogs
 
 _BLANK_LINES = re.compile(rb"(?:\r?\n)+")
@@ -136,7 +136,7 @@ class Connection:
             self.returned = view[at - 1] == _CR
         self.forwarded = self.consumed + at
         # A look ends at an urgent byte, though there is more (tcp(7)): once what is before it is taken, look again.
-        is_cut_short = size == len(view) or (self.urgent and stream_position.unread(self.sock) > size)
+        is_cut_short = size == len(view) or (self.urgent and tcp_position.unread(self.sock) > size)
         self.again = is_cut_short or at >= self.limits.window or len(records) >= allowed
         if self.hung_up and not self.again:  # whole lines before the end count, a piece of one does not
             records.append(self.end("Connection closed"))
@@ -306,10 +306,10 @@ class Connection:
         taken = len(data)  # all had been sent or dropped, or nobody is there any more
         if self.fileno() < 0:
             pass  # a stand-in for a socket that is lost
-        elif stream_position.has_finished(self.sock):
-            self.cut = not stream_position.is_over(self.sock)
+        elif tcp_position.has_finished(self.sock):
+            self.cut = not tcp_position.is_over(self.sock)
         else:
-            taken = stream_position.written(self.sock) - self.sent
+            taken = tcp_position.written(self.sock) - self.sent
         if not 0 <= taken <= len(data):
             raise ValueError(f"connection {self.id}: the kernel has taken {taken} bytes of {len(data)}")
         self.sent += taken

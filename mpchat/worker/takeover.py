@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mpchat.messages import ConnectionId, Group, Resumed
 from mpchat.protocol import irc
 from mpchat.runtime.crash_points import crash_point
-from mpchat.worker import stream_position
+from mpchat.worker import tcp_position
 
 if TYPE_CHECKING:
     from mpchat.worker.worker import Worker
@@ -46,17 +46,18 @@ class Takeover:
     def adopt(self, id: ConnectionId) -> None:
         """Take over this connection: the kernel says what the dead worker had taken of its input.
 
-        A stand-in takes the place of a socket that is lost. Its output began at 0, unless take_state() says otherwise.
+        If no process has the socket any more, a closed one stands in for it. The connection's output began at 0, unless
+        take_state() says otherwise.
         """
         worker = self._worker
-        if not stream_position.SUPPORTED and id in worker.connections:
+        if not tcp_position.SUPPORTED and id in worker.connections:
             worker.forget(worker.connections[id])  # we cannot know where to go on: better no more than wrong bytes
         if id not in worker.connections:
             # No process has its socket any more: one that leads nowhere stands in, and reading it says so.
             worker.take_client(id, irc, "", self._nowhere)
         elif worker.connections[id].fileno() >= 0:
             connection = worker.connections[id]
-            connection.consumed = stream_position.consumed(connection.sock)
+            connection.consumed = tcp_position.consumed(connection.sock)
         self._resumed[id] = (id, 0, b"", False)
 
     def resume_output(self) -> None:

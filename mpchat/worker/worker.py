@@ -142,7 +142,7 @@ class Worker:
         """A connection is this worker's from now on, which closes `sock`."""
         connection = self.connections[id] = Connection(id, sock, dialect, host, self.limits)
         self.reader.begin(connection)
-        if connection.fileno() >= 0:  # else it is a stand-in
+        if connection.fileno() >= 0:  # else no process has its socket any more: Takeover.adopt()
             self.poller.watch(connection, stream=True)
         if self.ending:  # the broker has had its last word
             self.close(connection)
@@ -175,7 +175,7 @@ class Worker:
         for connection in self.heartbeat.among(list(self.connections.values())):
             if connection.id in inputs:
                 connection.resume_input(*inputs[connection.id])
-                if connection.cut:  # the broker has not heard that it was, by this process or a dead one
+                if connection.cut:  # its output was shut down, here or in our predecessor, and the broker may not know
                     self.give_up(connection)
             elif not connection.closing:
                 connection.resume_input(0, 0, False)
@@ -196,7 +196,7 @@ class Worker:
                 case ("cast", to, data, exclude):
                     groups.cast(to, data, exclude)
                 case ("open", id):
-                    self.broker.opened(id)
+                    self.broker.session_begun(id)
                 case ("join", group, id):
                     groups.join(group, connections[id])
                 case ("leave", group, id):

@@ -374,7 +374,7 @@ def test_what_a_dead_process_had_sent_is_drained_though_its_end_stays_open(links
         got.append(message)
         os.close(fds[0])
 
-    right.drain(receive)
+    right.take_the_rest(receive)
     assert (got, right.ended, open_fds()) == ([("one",)], False, before)
-    right.drain(receive)
+    right.take_the_rest(receive)
     assert (got, right.drained, open_fds()) == ([("one",), ("three",)], True, before)

@@ -14,7 +14,7 @@ import pytest
 from mpchat.messages import ConnectionId
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.settings import Settings
-from mpchat.worker import stream_position
+from mpchat.worker import tcp_position
 from mpchat.worker.connection import Connection, Limits
 from mpchat.worker.lingering_close import LingeringClose
 from tests.worker.pairs import PATIENCE, read_all, tcp_pair
@@ -177,7 +177,7 @@ def test_who_takes_over_knows_who_was_cut_off(worker: Worker) -> None:
         successor.resume_output(900_000, bytes(900_000 - sent))
         assert successor.cut == was_cut
         assert (successor.unsent == 0) == was_cut
-        assert stream_position.has_finished(successor.sock) == was_cut
+        assert tcp_position.has_finished(successor.sock) == was_cut
 
 
 def test_what_piled_up_while_there_was_no_worker_is_nobodys_fault_for_some_seconds(worker: Worker) -> None:

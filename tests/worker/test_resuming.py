@@ -31,14 +31,14 @@ from mpchat.protocol.dialect import DIALECTS
 from mpchat.runtime import crash_points
 from mpchat.runtime.poller import Poller
 from mpchat.settings import Settings
-from mpchat.worker import reading, stream_position
+from mpchat.worker import reading, tcp_position
 from mpchat.worker import worker as worker_module
 from mpchat.worker.connection import Connection, Limits
 from mpchat.worker.worker import Worker
 from tests.worker.pairs import PATIENCE, arrived, tcp_pair
 from tests.worker.records import Record, not_blank, plain_split, told
 
-pytestmark = pytest.mark.skipif(not stream_position.SUPPORTED, reason="this system does not count")
+pytestmark = pytest.mark.skipif(not tcp_position.SUPPORTED, reason="this system does not count")
 
 SETTINGS = Settings()
 PATIENT = Settings(unlimited=True, sendq_bytes=1 << 30, sendq_total_bytes=1 << 30, flush_seconds=1e6, drain_seconds=1e6)
@@ -566,10 +566,10 @@ def test_whoever_dies_every_line_is_accepted_once(
         for number, piece in enumerate(pieces):
             client.sendall(piece)
             came += len(piece)
-            arrived(ours, came - stream_position.consumed(ours))
+            arrived(ours, came - tcp_position.consumed(ours))
             turn(*turns[number % len(turns)])
         give_up_at = time.monotonic() + PATIENCE
-        while stream_position.consumed(ours) < came:
+        while tcp_position.consumed(ours) < came:
             turn("read", 4, 4, 0, 1)
             assert time.monotonic() < give_up_at, "what is left is never accepted"
         assert not_blank(told(past.heard[id].records)) == not_blank(plain_split(b"".join(pieces), SMALL.line_bytes))

@@ -3,7 +3,7 @@
     consumed = bytes received - bytes unread            tcpi_bytes_received, FIONREAD     (tcp(7), ioctl_tty(2))
     written  = bytes acknowledged + bytes unacknowledged   tcpi_bytes_acked, SIOCOUTQ
 
-Both are what a new worker needs to go on to the byte where a killed one stopped (tests/worker/test_stream_position.py).
+Both are what a new worker needs to go on to the byte where a killed one stopped (tests/worker/test_tcp_position.py).
 """
 
 import fcntl

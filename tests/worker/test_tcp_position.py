@@ -12,10 +12,10 @@ from random import Random
 
 import pytest
 
-from mpchat.worker import stream_position
+from mpchat.worker import tcp_position
 from tests.worker.pairs import PATIENCE, arrived, read_all, tcp_pair, unread
 
-pytestmark = pytest.mark.skipif(not stream_position.SUPPORTED, reason="this system does not count")
+pytestmark = pytest.mark.skipif(not tcp_position.SUPPORTED, reason="this system does not count")
 
 CLOSE_WAIT, LAST_ACK, CLOSING, CLOSED = 8, 9, 11, 7  # tcp_states.h
 STEPS = 150
@@ -31,8 +31,8 @@ class Account:
 
     def is_right(self) -> bool:
         return (self.consumed, self.written) == (
-            stream_position.consumed(self.ours),
-            stream_position.written(self.ours),
+            tcp_position.consumed(self.ours),
+            tcp_position.written(self.ours),
         )
 
     def come(self, size: int) -> None:
@@ -68,7 +68,7 @@ class Account:
         while self.consumed < self.came:
             assert select.select([self.ours], [], [], PATIENCE)[0]
             self.take(3000)
-            assert stream_position.consumed(self.ours) == self.consumed
+            assert tcp_position.consumed(self.ours) == self.consumed
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def become(account: Account, state: int) -> None:
     poll.register(account.ours, select.POLLIN | select.POLLRDHUP)
     while not poll_once(poll) & select.POLLRDHUP:
         account.take(1000)
-        assert account.consumed == stream_position.consumed(account.ours)
+        assert account.consumed == tcp_position.consumed(account.ours)
     assert account.ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == state
 
 
@@ -104,7 +104,7 @@ def live(account: Account, random: Random) -> None:
     for _ in range(STEPS):
         random.choice(acts)(random.choice((1, 10, 1000, 10_000, 40_000)))
         assert account.is_right()
-        assert not stream_position.has_finished(account.ours)
+        assert not tcp_position.has_finished(account.ours)
 
 
 def test_nothing_has_come_and_nothing_has_gone(account: Account) -> None:
@@ -126,7 +126,7 @@ def test_after_the_client_has_shut_down_its_side(account: Account, seed: int) ->
     for _ in range(STEPS):
         random.choice((account.look, account.take, account.put, account.read))(random.choice((1, 1000, 40_000)))
         assert account.is_right()
-        assert not stream_position.has_finished(account.ours)
+        assert not tcp_position.has_finished(account.ours)
     account.take_the_rest()
     assert account.ours.recv(1) == b""
     account.put(1000)
@@ -141,9 +141,9 @@ def test_after_we_have_shut_down_our_side(account: Account, seed: int) -> None:
     account.ours.shutdown(socket.SHUT_WR)
     for _ in range(STEPS):
         random.choice((account.come, account.look, account.take, account.read))(random.choice((1, 1000, 40_000)))
-        assert stream_position.has_finished(account.ours)
-        assert stream_position.consumed(account.ours) == account.consumed
-        assert stream_position.written(account.ours) == account.written + 1
+        assert tcp_position.has_finished(account.ours)
+        assert tcp_position.consumed(account.ours) == account.consumed
+        assert tcp_position.written(account.ours) == account.written + 1
     account.take_the_rest()
 
 
@@ -158,7 +158,7 @@ def test_while_both_ends_are_under_way(account: Account, we_are_first: bool, sta
     for end in ends:
         end.shutdown(socket.SHUT_WR)
     become(account, state)
-    assert stream_position.has_finished(account.ours)
+    assert tcp_position.has_finished(account.ours)
     account.take_the_rest()
 
 
@@ -169,7 +169,7 @@ def test_after_a_reset(account: Account) -> None:
     account.take(2000)
     reset(account.client)
     become(account, CLOSED)
-    assert stream_position.has_finished(account.ours)
+    assert tcp_position.has_finished(account.ours)
     assert account.is_right()
     account.take_the_rest()
 
@@ -185,11 +185,11 @@ def test_a_connection_that_both_have_ended_has_one_byte_too_many(account: Accoun
     assert len(read_all(account.client)) == 100
     account.client.close()
     become(account, CLOSED)
-    assert stream_position.has_finished(account.ours)
+    assert tcp_position.has_finished(account.ours)
     left = 5000 - account.consumed
-    assert stream_position.consumed(account.ours) == account.consumed + 1
+    assert tcp_position.consumed(account.ours) == account.consumed + 1
     assert len(account.ours.recv(10_000)) == left
 
 
 def test_it_is_supported_on_linux() -> None:
-    assert stream_position.SUPPORTED or not sys.platform.startswith("linux")
+    assert tcp_position.SUPPORTED or not sys.platform.startswith("linux")
