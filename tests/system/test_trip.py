@@ -22,13 +22,13 @@ def test_the_way_of_a_line_is_found() -> None:
     assert done.returncode == 0, done.stderr
     up, middle, down, total = done.stdout.strip().split("\n\n")
     for part, title, steps in (
-        (up, "worker, until the record is put", ["worker/connection.py:Connection.read", "ipc/transport.py:"]),
+        (up, "worker, until the record is put", ["worker/connection.py:Connection.read", "ipc/queue_transport.py:"]),
         (
             middle,
             "broker, until the items are put",
-            ["ipc/transport.py:", "core/machine.py:Core.apply", "ipc/transport"],
+            ["ipc/queue_transport.py:", "core/machine.py:Core.apply", "ipc/queue_transport"],
         ),
-        (down, "worker, until it is sent", ["ipc/transport.py:", "worker/connection.py:Connection.flush"]),
+        (down, "worker, until it is sent", ["ipc/queue_transport.py:", "worker/connection.py:Connection.flush"]),
     ):
         assert part.startswith(f"{title}: ")
         places = [part.index(step) for step in steps[:2]]
