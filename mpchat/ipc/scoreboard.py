@@ -13,7 +13,7 @@ from array import array
 from multiprocessing.reduction import DupFd
 from typing import Protocol
 
-# position: of the recorder, the journal position up to which the disk has the history; of a broker, the number of the
+# position: of the recorder, the journal position up to which the disk has the history; of a broker, the place of the
 # record that it replays.
 COUNTERS = ("clients", "records", "items", "deliveries", "sends", "bytes_out", "turns", "position")
 ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, SPARE_ROW, FIRST_WORKER_ROW = range(5)

@@ -75,7 +75,7 @@ class Children:
         self.scoreboard = Scoreboard.make(FIRST_WORKER_ROW + settings.workers)
         self.is_first = True  # no broker has been ready in this run yet
         self.acceptors = 0  # so many have been started
-        self.died_at = 0  # number of the record that the last broker was replaying when it died
+        self.died_at = 0  # place of the record that the last broker was replaying when it died
 
     def __iter__(self) -> Iterator[Child]:
         return iter([*self.by_role.values(), *self.unassigned])
