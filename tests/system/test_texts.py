@@ -346,7 +346,7 @@ def test_without_a_home_it_is_where_the_system_says(tmp_path: Path, home: str | 
 def test_a_user_without_a_home_is_told_what_to_say() -> None:
     code = (
         "import encodings.idna, os, pwd, resource, sys; from mpchat import cli\n"
-        "from mpchat.supervisor import supervisor\n"  # all that it needs: where Python is installed may be closed to it
+        "import mpchat.roles, mpchat.ipc.queue_transport, mpchat.supervisor.supervisor\n"  # all that it needs: where Python is installed may be closed to it
         "os.setuid(54321); sys.exit(cli.main(['server', '127.0.0.1', '7001']))"
     )
     environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_STATE_HOME")}
