@@ -346,7 +346,8 @@ def test_without_a_home_it_is_where_the_system_says(tmp_path: Path, home: str | 
 def test_a_user_without_a_home_is_told_what_to_say() -> None:
     code = (
         "import encodings.idna, os, pwd, resource, sys; from mpchat import cli\n"
-        "import mpchat.roles, mpchat.ipc.queue_transport, mpchat.supervisor.supervisor\n"  # all that it needs: where Python is installed may be closed to it
+        # All that it needs: where Python and mpchat are installed may be closed to that user.
+        "import mpchat.roles, mpchat.ipc.queue_transport, mpchat.supervisor.supervisor\n"
         "os.setuid(54321); sys.exit(cli.main(['server', '127.0.0.1', '7001']))"
     )
     environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_STATE_HOME")}
