@@ -68,7 +68,7 @@ class People:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@settings(max_examples=1500)
+@settings(max_examples=500)
 @given(line=st.one_of(SAID, LINES))
 @example(b"PRIVMSG :x :y")
 @example(b"PRIVMSG #lobby :")
