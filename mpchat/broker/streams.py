@@ -11,7 +11,7 @@ from mpchat.broker.recovery import Recovery
 from mpchat.flow.credit import CreditLedger
 from mpchat.flow.outbox import ITEM_BYTES, weight
 from mpchat.ipc.transport import Transport
-from mpchat.messages import BadFrame, Item, Resumed, StreamPosition, WorkerNumber
+from mpchat.messages import BadFrame, BrokerToWorker, Item, Resumed, StreamPosition, WorkerNumber
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.poller import AnyPoller, Source
 from mpchat.store.journal import Damaged
@@ -28,7 +28,7 @@ class Streams:
     def __init__(self, poller: AnyPoller, recovery: Recovery, workers: int, lag_bytes: int) -> None:
         self._poller = poller
         self._recovery = recovery
-        self._transports: list[Transport | None] = [None] * workers
+        self._transports: list[Transport[BrokerToWorker] | None] = [None] * workers
         self._attached = [False] * workers
         # The next process with this number must be new: the broker has known the one before, which was in the stream.
         self._next_is_new = [False] * workers
@@ -51,17 +51,17 @@ class Streams:
                 return WorkerNumber(worker)
         return None
 
-    def transport(self, worker: WorkerNumber) -> Transport:
+    def transport(self, worker: WorkerNumber) -> Transport[BrokerToWorker]:
         """To a worker that has one."""
         transport = self._transports[worker]
         assert transport is not None
         return transport
 
-    def transports(self) -> list[tuple[WorkerNumber, Transport]]:
+    def transports(self) -> list[tuple[WorkerNumber, Transport[BrokerToWorker]]]:
         """Those that there are, with their workers."""
         return [(WorkerNumber(n), transport) for n, transport in enumerate(self._transports) if transport is not None]
 
-    def take_transport(self, worker: WorkerNumber, transport: Transport) -> None:
+    def take_transport(self, worker: WorkerNumber, transport: Transport[BrokerToWorker]) -> None:
         """The worker or the broker is new. What had come by the old one stays pending until the worker attaches."""
         self.leave(worker)
         self._transports[worker] = transport

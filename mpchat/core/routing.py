@@ -95,11 +95,11 @@ class Routing:
             told.insert(0, event.to)
         else:
             for (worker, profile), (group, _) in self.groups.get(event.to, {}).items():
-                if data := self._once(event, profile, rendered):
+                if data := rendered.get(profile) or self._render(event, profile, rendered):
                     self.items[worker].append(("cast", (group,), data, sender))
         for session in told:
             to = self.connections[session.id]
-            if data := self._once(event, to.profile, rendered):
+            if data := rendered.get(to.profile) or self._render(event, to.profile, rendered):
                 self.items[to.worker].append(("send", to.id, data))
 
     def cast(self, channels: list[Channel], event: Event, exclude: ConnectionId = NOT_EXCLUDED) -> None:
@@ -113,27 +113,26 @@ class Routing:
             for place, (group, _) in self.groups.get(channel, {}).items():
                 together[place] = (*together.get(place, ()), group)
         for (worker, profile), groups in together.items():
-            self.items[worker].append(("cast", groups, self._once(event, profile, rendered), exclude))
+            data = rendered.get(profile) or self._render(event, profile, rendered)
+            self.items[worker].append(("cast", groups, data, exclude))
 
     def cast_one(self, channel: Channel, event: Event, exclude: ConnectionId, rendered: dict[int, bytes]) -> None:
         """The same to one channel, which may be empty: the lobby, or one that its last member is leaving."""
         groups = self.groups.get(channel)
         if groups is not None:
             for (worker, profile), (group, _) in groups.items():
-                data = rendered.get(profile) or self._once(event, profile, rendered)
+                data = rendered.get(profile) or self._render(event, profile, rendered)
                 self.items[worker].append(("cast", (group,), data, exclude))
 
     def tell(self, session: Session, event: Event, rendered: dict[int, bytes]) -> None:
         """To one person alone."""
         to = self.connections[session.id]
-        data = rendered.get(to.profile) or self._once(event, to.profile, rendered)
+        data = rendered.get(to.profile) or self._render(event, to.profile, rendered)
         self.items[to.worker].append(("send", to.id, data))
 
-    def _once(self, event: Event | TagsSent, profile: int, rendered: dict[int, bytes]) -> bytes:
-        """An event's bytes for a wire profile: made for the first who wants them, and kept for the others."""
-        data = rendered.get(profile)
-        if data is None:
-            data = rendered[profile] = OF_PROFILE[profile].render(self.context, event, profile)
+    def _render(self, event: Event | TagsSent, profile: int, rendered: dict[int, bytes]) -> bytes:
+        """Make an event's bytes for a wire profile, for the first who wants them, and keep them for the others."""
+        data = rendered[profile] = OF_PROFILE[profile].render(self.context, event, profile)
         return data
 
     # Groups

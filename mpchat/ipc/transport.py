@@ -16,19 +16,22 @@ import importlib
 import sys
 import traceback
 from types import ModuleType
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from mpchat.ipc import queue_passing
+from mpchat.messages import BrokerToWorker, WorkerToBroker
 
 BUILT_IN = ("queue", "pipe")
 
+Put = TypeVar("Put", contravariant=True)  # what this end puts
 
-class Transport(Protocol):
+
+class Transport(Protocol[Put]):
     """One end, of one process. Its owner waits with a poller, and nothing here ever waits."""
 
     ended: bool  # the other side is gone, and all that it had sent has been taken; or it has sent what is no message
 
-    def put(self, message: Any, /) -> None:
+    def put(self, message: Put, /) -> None:
         """Send a message. Never blocks: what the system does not take at once is kept, and credits bound how much.
 
         Nothing in the message may change from now on: another thread may pickle it later.
@@ -73,10 +76,10 @@ class TransportPair(Protocol):
     def make(cls) -> "TransportPair":
         """A new one. Raises OSError where the system has no room for it; whatever it has opened is closed then."""
 
-    def at_worker(self) -> Transport:
+    def at_worker(self) -> Transport[WorkerToBroker]:
         """The worker's end, in the worker. To be called once; the other end is closed in this process."""
 
-    def at_broker(self) -> Transport:
+    def at_broker(self) -> Transport[BrokerToWorker]:
         """The broker's end, in the broker. The same."""
 
     def let_go(self) -> None:

@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING
 
 from mpchat.ipc.transport import Transport, load_pair
 from mpchat.ipc.validation import MOST, are_items, check_inputs, check_state
-from mpchat.messages import BadFrame, ConnectionId, Group, Input, Item, Resumed, StreamPosition, UnknownMessage
+from mpchat.messages import (
+    BadFrame,
+    ConnectionId,
+    Group,
+    Input,
+    Item,
+    Resumed,
+    StreamPosition,
+    UnknownMessage,
+    WorkerToBroker,
+)
 from mpchat.runtime.crash_points import crash_point
 from mpchat.worker.takeover import Takeover
 
@@ -36,7 +46,7 @@ class BrokerStream:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self.transport: Transport | None = None
+        self.transport: Transport[WorkerToBroker] | None = None
         self.position = StreamPosition(0)  # items applied
         self.in_step = self.output_known = False
         self._is_new = True  # this process has never been in the stream
@@ -61,7 +71,7 @@ class BrokerStream:
             self._applied = self._reported = 0  # the broker counts from here too: what we lack counts
             self.transport.put(("attach", -1 if self._is_new else self.position))
 
-    def leave(self, transport: Transport) -> None:
+    def leave(self, transport: Transport[WorkerToBroker]) -> None:
         """Its broker is dead, and what was under way in it is lost. The supervisor sends another transport."""
         self._worker.poller.forget(transport)
         transport.close()
@@ -78,7 +88,7 @@ class BrokerStream:
             except BadFrame as error:
                 self._report(self.transport, error)
 
-    def _report(self, transport: Transport, error: BadFrame) -> None:
+    def _report(self, transport: Transport[WorkerToBroker], error: BadFrame) -> None:
         """What the broker has sent is no message: the supervisor replaces it."""
         self._worker.control.post(("misbehaves", "broker", str(error)))
         self.leave(transport)
@@ -106,14 +116,14 @@ class BrokerStream:
 
     # Down
 
-    def on_event(self, transport: Transport, readable: bool, writable: bool) -> None:
+    def on_event(self, transport: Transport[WorkerToBroker], readable: bool, writable: bool) -> None:
         if writable:
             transport.flush()
             self._worker.poller.want_write(transport, transport.unsent, transport.write_fileno())
         if readable:
             self._take_messages(transport)
 
-    def _take_messages(self, transport: Transport) -> None:
+    def _take_messages(self, transport: Transport[WorkerToBroker]) -> None:
         """Take what has come by the transport, and apply it."""
         try:
             for message in transport.take():

@@ -12,7 +12,7 @@ from mpchat.ipc.transport import Transport, TransportPair, dump_pair, load_pair
 PATIENCE = 10.0
 
 
-def turn(*ends: Transport) -> list[list[Any]]:
+def turn(*ends: Transport[Any]) -> list[list[Any]]:
     """Wait until something can be done, do it, and return the messages that each of these has taken."""
     writers = [fd for end in ends if end.unsent and (fd := end.write_fileno()) is not None]
     readable, writable, _ = select.select(ends, writers, [], PATIENCE)
@@ -23,7 +23,7 @@ def turn(*ends: Transport) -> list[list[Any]]:
     return [end.take() if end in readable else [] for end in ends]
 
 
-def both_ends(pair: TransportPair) -> tuple[Transport, Transport]:
+def both_ends(pair: TransportPair) -> tuple[Transport[Any], Transport[Any]]:
     """The worker's and the broker's, both opened in this process; the maker has let go."""
     data, fds = dump_pair(pair)
     worker = load_pair(data, [os.dup(fd) for fd in fds]).at_worker()
@@ -32,7 +32,7 @@ def both_ends(pair: TransportPair) -> tuple[Transport, Transport]:
     return worker, broker
 
 
-def write(end: Transport, data: bytes, frames: int = 0) -> None:
+def write(end: Transport[Any], data: bytes, frames: int = 0) -> None:
     """Write these bytes, of so many whole frames, where put() would write."""
     fd = end.write_fileno()
     if isinstance(end, queue_transport.End):
@@ -43,7 +43,7 @@ def write(end: Transport, data: bytes, frames: int = 0) -> None:
     assert os.write(fd, data) == len(data)
 
 
-def close(end: Transport) -> None:
+def close(end: Transport[Any]) -> None:
     """Close it, and wait until no thread of it has the descriptor open any more."""
     end.close()
     if isinstance(end, queue_transport.End):

@@ -46,7 +46,7 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> TransportPair:
 
 
 @pytest.fixture
-def ends(pair: TransportPair) -> Iterator[tuple[Transport, Transport]]:
+def ends(pair: TransportPair) -> Iterator[tuple[Transport[Any], Transport[Any]]]:
     """Both in this process."""
     ends = both_ends(pair)
     yield ends
@@ -59,7 +59,7 @@ def frame(value: object) -> bytes:
     return struct.pack("!i", len(body)) + body
 
 
-def test_a_message_is_put_together_byte_by_byte(ends: tuple[Transport, Transport]) -> None:
+def test_a_message_is_put_together_byte_by_byte(ends: tuple[Transport[Any], Transport[Any]]) -> None:
     one, other = ends
     messages = []
     for number in range(3):
@@ -70,12 +70,12 @@ def test_a_message_is_put_together_byte_by_byte(ends: tuple[Transport, Transport
     assert messages == [("message", 0), ("message", 1), ("message", 2)]
 
 
-def test_many_messages_in_one_read(ends: tuple[Transport, Transport]) -> None:
+def test_many_messages_in_one_read(ends: tuple[Transport[Any], Transport[Any]]) -> None:
     write(ends[0], b"".join(frame(number) for number in range(100)), frames=100)
     assert ends[1].take() == list(range(100))
 
 
-def test_nothing_there_is_no_reason_to_wait(ends: tuple[Transport, Transport]) -> None:
+def test_nothing_there_is_no_reason_to_wait(ends: tuple[Transport[Any], Transport[Any]]) -> None:
     for end in ends:
         assert end.take() == []
         assert not end.ended
@@ -112,14 +112,16 @@ def test_a_peer_that_has_closed_is_the_end_behind_what_it_had_put(pair: Transpor
     ],
     ids=["a class", "no pickle", "nothing", "another end", "-1", "a negative length", "a length too large"],
 )
-def test_what_is_no_message_is_a_bad_frame_and_the_end(ends: tuple[Transport, Transport], data: bytes) -> None:
+def test_what_is_no_message_is_a_bad_frame_and_the_end(
+    ends: tuple[Transport[Any], Transport[Any]], data: bytes
+) -> None:
     write(ends[0], data, frames=1)
     with pytest.raises(BadFrame):
         ends[1].take()
     assert ends[1].ended
 
 
-def test_a_message_that_does_not_end_is_found(ends: tuple[Transport, Transport]) -> None:
+def test_a_message_that_does_not_end_is_found(ends: tuple[Transport[Any], Transport[Any]]) -> None:
     one, other = ends
     write(one, b"\0\0\x40\0nonsense")
     assert other.take() == []
@@ -130,7 +132,7 @@ def test_a_message_that_does_not_end_is_found(ends: tuple[Transport, Transport])
         other.look(most=1)
 
 
-def test_both_directions_are_filled_at_once(ends: tuple[Transport, Transport]) -> None:
+def test_both_directions_are_filled_at_once(ends: tuple[Transport[Any], Transport[Any]]) -> None:
     """Far beyond what the system takes, before anything is read: put() has not waited, and nothing is lost."""
     for end in ends:
         for message in FLOOD:

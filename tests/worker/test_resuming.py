@@ -26,7 +26,7 @@ from mpchat.ipc.pipe_transport import Pair
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
 from mpchat.ipc.transport import Transport, dump_pair, load_pair
 from mpchat.ipc.validation import check_checkpoint
-from mpchat.messages import AcceptorToWorker, ConnectionId, Input, Item, SupervisorToChild, WorkerNumber
+from mpchat.messages import AcceptorToWorker, ConnectionId, Input, Item, SupervisorToChild, WorkerNumber, WorkerToBroker
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.runtime import crash_points
 from mpchat.runtime.poller import Poller
@@ -178,7 +178,7 @@ class Broker:
             if readable:
                 self._take(self.streams.transport(0))
 
-    def _take(self, transport: Transport) -> None:
+    def _take(self, transport: Transport[WorkerToBroker]) -> None:
         for message in transport.take():
             match message:
                 case ("batch", _, _, records):
