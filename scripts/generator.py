@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0  # seconds without any progress: then the server has lost something
 _SPARE_SECONDS = 10.0  # a server that has shown no spare as ready for so long is older than what says so
 _QUIET_SECONDS, _QUIET_SHARE = 0.6, 0.02  # a server is quiet that takes less of a core than this for so long
+_AT_REST = 1.5  # or no more than so many times what it took at rest: on some machines a mere wake-up costs 4 ms
 _QUIET_CHECKS = 20
 _AT_ONCE = 200  # connections being registered at the same time
 
@@ -59,11 +60,14 @@ class Subject:
         self.address = (found[1], int(found[2]))
         if self._bare:
             self.pids = {role: int(pid) for role, pid in _BARE.findall(line)}
-            return
-        listed = self._ps(found[2])
-        # One that its ps does not show costs too.
-        others = _descendants(self._process.pid) - set(listed.values())
-        self.pids = listed | {f"process {pid}": pid for pid in sorted(others)}
+        else:
+            listed = self._ps(found[2])
+            # One that its ps does not show costs too.
+            others = _descendants(self._process.pid) - set(listed.values())
+            self.pids = listed | {f"process {pid}": pid for pid in sorted(others)}
+        before = sum(self.cpu_seconds().values())
+        time.sleep(_QUIET_SECONDS)
+        self._rest_seconds = sum(self.cpu_seconds().values()) - before
 
     def _ps(self, port: str) -> dict[str, int]:
         """Pids by role, once all have started: the spare last of all."""
@@ -110,14 +114,19 @@ class Subject:
             spent[role] = sum(int(task.split()[0]) for task in tasks if task) / 1e9
         return spent
 
-    def settle(self) -> None:
-        """Wait until what it does after the last answer is done (it writes its history), so that nobody else pays."""
-        spent = 0.0
+    def settle(self) -> dict[str, float]:
+        """Wait until what it does after the last answer is done (it writes its history), so that nobody else pays.
+
+        Returns cpu_seconds() of when it became quiet.
+        """
+        quiet = max(_QUIET_SHARE * _QUIET_SECONDS, _AT_REST * self._rest_seconds)
+        spent = self.cpu_seconds()
         for _ in range(_QUIET_CHECKS):
-            before, spent = spent, sum(self.cpu_seconds().values())
-            if spent - before < _QUIET_SHARE * _QUIET_SECONDS:
-                break
             time.sleep(_QUIET_SECONDS)  # a load ends when nothing happens any more, and that takes time to see
+            before, spent = spent, self.cpu_seconds()
+            if sum(spent.values()) - sum(before.values()) < quiet:
+                return before
+        return spent
 
     def pss_bytes(self) -> int:
         """Memory of all its processes, shared pages divided among those who share them (proc_pid_smaps(5))."""

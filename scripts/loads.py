@@ -53,8 +53,7 @@ class Meter:
         started = time.monotonic()
         self._count += self.load.run(seconds)
         self._elapsed += time.monotonic() - started
-        self.subject.settle()
-        for role, spent in self.subject.cpu_seconds().items():
+        for role, spent in self.subject.settle().items():
             self._spent[role] += spent - before[role]
 
     def take(self) -> tuple[float, dict[str, float]]:
