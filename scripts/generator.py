@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0  # seconds without any progress: then the server has lost something
 _SPARE_SECONDS = 10.0  # a server that has shown no spare as ready for so long is older than what says so
 _QUIET_SECONDS, _QUIET_SHARE = 0.6, 0.02  # a server is quiet that takes less of a core than this for so long
-_AT_REST = 1.5  # or no more than so many times what it took at rest: on some machines a mere wake-up costs 4 ms
+# Or up to this much, if that goes on: on some machines, at some hours, a mere wake-up costs 4 ms.
+_RESTING_SHARE, _GOES_ON = 0.15, 0.75
 _QUIET_CHECKS = 20
 _AT_ONCE = 200  # connections being registered at the same time
 
@@ -65,9 +66,6 @@ class Subject:
             # One that its ps does not show costs too.
             others = _descendants(self._process.pid) - set(listed.values())
             self.pids = listed | {f"process {pid}": pid for pid in sorted(others)}
-        before = sum(self.cpu_seconds().values())
-        time.sleep(_QUIET_SECONDS)
-        self._rest_seconds = sum(self.cpu_seconds().values()) - before
 
     def _ps(self, port: str) -> dict[str, int]:
         """Pids by role, once all have started: the spare last of all."""
@@ -119,13 +117,13 @@ class Subject:
 
         Returns cpu_seconds() of when it became quiet.
         """
-        quiet = max(_QUIET_SHARE * _QUIET_SECONDS, _AT_REST * self._rest_seconds)
-        spent = self.cpu_seconds()
+        spent, cost = self.cpu_seconds(), 0.0
         for _ in range(_QUIET_CHECKS):
             time.sleep(_QUIET_SECONDS)  # a load ends when nothing happens any more, and that takes time to see
-            before, spent = spent, self.cpu_seconds()
-            if sum(spent.values()) - sum(before.values()) < quiet:
-                return before
+            start, spent = spent, self.cpu_seconds()
+            before, cost = cost, (sum(spent.values()) - sum(start.values())) / _QUIET_SECONDS
+            if cost < _QUIET_SHARE or (cost < _RESTING_SHARE and cost >= _GOES_ON * before > 0):
+                return start
         return spent
 
     def pss_bytes(self) -> int:
