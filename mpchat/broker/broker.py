@@ -131,7 +131,6 @@ class Broker:
 
     def listen(self, timeout: float) -> None:
         """Wait for a while, and take what has come."""
-        self.streams.wait_for_room()
         for source, readable, writable, _ in self.poller.wait(timeout):
             if source is self.control:
                 self.on_control()

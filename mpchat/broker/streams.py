@@ -67,12 +67,6 @@ class Streams:
         self._transports[worker] = transport
         self._poller.watch(transport)
 
-    def wait_for_room(self) -> None:
-        """Before the broker waits: what a transport could not send goes on as soon as there is room."""
-        for transport in self._transports:
-            if transport is not None and transport.unsent:
-                self._poller.want_write(transport, True, transport.write_fileno())
-
     def flush(self, worker: WorkerNumber) -> None:
         """There is room."""
         transport = self.transport(worker)
@@ -108,13 +102,13 @@ class Streams:
         if position < 0:
             position = outbox.base
             for _, resumed in batches(outbox.connections(), weight_of):
-                transport.put(("state", StreamPosition(position), resumed, []))
-            transport.put(("state", StreamPosition(position), [], outbox.groups()))
+                self._put(transport, ("state", StreamPosition(position), resumed, []))
+            self._put(transport, ("state", StreamPosition(position), [], outbox.groups()))
         self.ledger.reset(worker)
         self._attached[worker] = self._next_is_new[worker] = True
-        self._put(worker, position, 0, outbox.after(position))
+        self._put_items(worker, position, 0, outbox.after(position))
         core = self._recovery.core
-        transport.put(("go", core.inputs(worker), core.drains(worker)))
+        self._put(transport, ("go", core.inputs(worker), core.drains(worker)))
         crash_point("broker: attached a worker")
 
     def deliver(self) -> None:
@@ -123,11 +117,17 @@ class Streams:
         for worker, fresh in enumerate(self._recovery.fresh):
             if fresh or worker in credit:
                 position = self._recovery.outboxes[worker].last
-                self._put(worker, position, credit.get(worker, 0), self._recovery.take_fresh(worker))
+                self._put_items(worker, position, credit.get(worker, 0), self._recovery.take_fresh(worker))
                 crash_point("broker: delivered to some")
         crash_point("broker: delivered")
 
-    def _put(self, worker: int, position: int, credit: int, items: list[Item]) -> None:
+    def _put(self, transport: Transport[BrokerToWorker], message: BrokerToWorker) -> None:
+        """What the transport cannot send at once goes on as soon as there is room."""
+        transport.put(message)
+        if transport.unsent:
+            self._poller.want_write(transport, True, transport.write_fileno())
+
+    def _put_items(self, worker: int, position: int, credit: int, items: list[Item]) -> None:
         transport = self._transports[worker]
         if transport is None or not self._attached[worker]:
             return
@@ -135,7 +135,7 @@ class Streams:
         # A worker sends after each look into its queue: the smaller the batches, the sooner.
         for part_size, part in [(size, items)] if size <= _BATCH_BYTES else batches(items, lambda item: weight([item])):
             self.ledger.sent(worker, part_size)
-            transport.put(("items", position + 1, credit, part_size, part))
+            self._put(transport, ("items", position + 1, credit, part_size, part))
             position += len(part)
             credit = 0
 

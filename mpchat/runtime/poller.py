@@ -34,7 +34,10 @@ _UNREAD_MOST = 8192  # SO_RCVLOWAT is clamped to half the receive buffer: with m
 _TCP_INFO = getattr(socket, "TCP_INFO", 0x106)  # 0x106: macOS's TCP_CONNECTION_INFO
 _CLOSED_THERE = (8, 11, 9, 6, 7) if sys.platform.startswith("linux") else (5, 7, 8, 10, 0)
 
-_HUNG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR if hasattr(select, "epoll") else 0
+if hasattr(select, "epoll"):
+    _IN, _OUT, _URGENT = select.EPOLLIN, select.EPOLLOUT, select.EPOLLPRI
+    _HUNG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+    _EDGE = select.EPOLLET | _OUT | select.EPOLLRDHUP | _URGENT
 
 
 class EdgePoller:
@@ -46,21 +49,21 @@ class EdgePoller:
         self._epoll = select.epoll()
         self._sources: dict[int, Source] = {}
         self._outputs: dict[int, int] = {}  # by a source's descriptor: another one, of its output, that is waited for
+        self._writers: dict[int, Source] = {}  # by that of an output: the source
 
     def watch(self, source: Source, stream: bool = False) -> None:
         """Wait for `source` to be readable. A stream is edge-triggered, and waited for both ways."""
-        edge = select.EPOLLET | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLPRI if stream else 0
         self._sources[source.fileno()] = source
-        self._epoll.register(source.fileno(), select.EPOLLIN | edge)
+        self._epoll.register(source.fileno(), _IN | _EDGE if stream else _IN)
 
     def want_write(self, source: Source, wanted: bool, output: int | None = None) -> None:
         """For a source that is not a stream: report also that it, or `output`, to which it writes, is writable."""
         fd = source.fileno()
         if output is None or output == fd:
-            self._epoll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+            self._epoll.modify(fd, _IN | _OUT if wanted else _IN)
         elif wanted and fd not in self._outputs:
-            self._epoll.register(output, select.EPOLLOUT)
-            self._outputs[fd], self._sources[output] = output, source
+            self._epoll.register(output, _OUT)
+            self._outputs[fd], self._writers[output] = output, source
         elif not wanted:
             self._forget_output(fd)
 
@@ -68,7 +71,7 @@ class EdgePoller:
         output = self._outputs.pop(fd, None)
         if output is not None:
             self._epoll.unregister(output)
-            del self._sources[output]
+            del self._writers[output]
 
     def forget(self, source: Source) -> None:
         """To be called before the source is closed: epoll reports a closed one while another process has the file."""
@@ -82,14 +85,15 @@ class EdgePoller:
         events: list[Event] = []
         for fd, mask in self._epoll.poll(-1 if timeout is None else max(0.0, timeout)):
             source = self._sources.get(fd)
-            if source is not None:
-                if mask & select.EPOLLPRI:  # only streams are watched for it
+            if source is None:
+                if fd in self._writers:  # an error there, too, is for whoever writes: flush() meets EPIPE
+                    events.append((self._writers[fd], False, True, False))
+            elif mask & ~(_IN | _OUT):
+                if mask & _URGENT:  # only streams are watched for it
                     cast(Stream, source).urgent = True
-                if fd in self._outputs.values():  # an error there, too, is for whoever writes: flush() meets EPIPE
-                    events.append((source, False, True, False))
-                    continue
-                readable, writable = bool(mask & ~select.EPOLLOUT), bool(mask & select.EPOLLOUT)
-                events.append((source, readable, writable, bool(mask & _HUNG_UP)))
+                events.append((source, mask != _OUT, mask & _OUT != 0, mask & _HUNG_UP != 0))
+            else:
+                events.append((source, mask != _OUT, mask >= _OUT, False))
         return events
 
 

@@ -69,7 +69,7 @@ class BrokerStream:
         """Say where we are, once there is a transport and every socket has come."""
         if self._worker.acceptor.synced and self.transport is not None:
             self._applied = self._reported = 0  # the broker counts from here too: what we lack counts
-            self.transport.put(("attach", -1 if self._is_new else self.position))
+            self._put(self.transport, ("attach", -1 if self._is_new else self.position))
 
     def leave(self, transport: Transport[WorkerToBroker]) -> None:
         """Its broker is dead, and what was under way in it is lost. The supervisor sends another transport."""
@@ -100,18 +100,18 @@ class BrokerStream:
         worker, transport = self._worker, self.transport
         assert transport is not None
         if worker.reader.records or self._applied - self._reported >= _REPORT_BYTES:
-            transport.put(("batch", self._applied, *worker.reader.take()))
+            self._put(transport, ("batch", self._applied, *worker.reader.take()))
             self._reported = self._applied
             crash_point("worker: forwarded")
         if now >= worker.checkpoints.deadline(self.position):
             for message in worker.checkpoints.take(self.position, now):
-                transport.put(message)
+                self._put(transport, message)
                 crash_point("worker: checkpoint")
 
-    def wait_for_room(self) -> None:
-        """Before the worker waits: what the transport could not send goes on as soon as there is room."""
-        transport = self.transport
-        if transport is not None and transport.unsent:
+    def _put(self, transport: Transport[WorkerToBroker], message: WorkerToBroker) -> None:
+        """What the transport cannot send at once goes on as soon as there is room."""
+        transport.put(message)
+        if transport.unsent:
             self._worker.poller.want_write(transport, True, transport.write_fileno())
 
     # Down

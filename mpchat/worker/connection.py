@@ -131,7 +131,17 @@ class Connection:
         ends_at_returns = self.dialect.ends_lines_at_returns
         if ends_at_returns and start < size:
             self._end_lines_at_returns(view, start, size)
-        records, at = self._cut(view, start, size, allowed)
+        records: list[WorkerRecord] = []
+        at, base, id, longest, window = start, self.consumed, self.id, self.limits.line, self.limits.window
+        if not (self.begun or self.discarding):
+            while at < size and at < window and len(records) < allowed:  # whole lines are most of what comes
+                newline = view.find(b"\n", at, size)
+                if newline < 0 or view[at] <= _CR or newline - at > longest:
+                    break
+                records.append(("line", id, base + newline + 1, bytes(view[at:newline])))
+                at = newline + 1
+        if at < size and at < window and len(records) < allowed:
+            at = self._cut(view, at, size, allowed, records)
         if ends_at_returns and at:
             self.returned = view[at - 1] == _CR
         self.forwarded = self.consumed + at
@@ -150,17 +160,9 @@ class Connection:
         if view.find(_TELNET_RETURN, at, size) >= 0:
             view[at:size] = view[at:size].replace(_TELNET_RETURN, b"\r\n")
 
-    def _cut(self, view: bytearray, at: int, size: int, allowed: int) -> tuple[list[WorkerRecord], int]:
-        """Records of what lies in view[at:size], and how far they go."""
-        records: list[WorkerRecord] = []
+    def _cut(self, view: bytearray, at: int, size: int, allowed: int, records: list[WorkerRecord]) -> int:
+        """Add to `records`, up to `allowed`, whatever lies in view[at:size]; returns how far they go."""
         base, id, longest, window = self.consumed, self.id, self.limits.line, self.limits.window
-        if not (self.begun or self.discarding):
-            while at < size and at < window and len(records) < allowed:  # whole lines are most of what comes
-                newline = view.find(b"\n", at, size)
-                if newline < 0 or view[at] <= _CR or newline - at > longest:
-                    break
-                records.append(("line", id, base + newline + 1, bytes(view[at:newline])))
-                at = newline + 1
         while at < size and at < window and len(records) < allowed:
             is_start = not (self.begun or self.discarding)
             blank = _BLANK_LINES.match(view, at, size) if is_start and view[at] <= _CR else None
@@ -184,7 +186,7 @@ class Connection:
                 records.append(("part", id, base + end, bytes(view[at:size])))
                 self.begun += size - at
             at = end
-        return records, at
+        return at
 
     def end(self, reason: str) -> Gone:
         """No more input will come: what the core should know."""

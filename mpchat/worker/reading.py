@@ -81,14 +81,6 @@ class InputReader:
             for connection in self._throttle.due(now):
                 self.read(connection)
 
-    def acknowledge(self, connection: Connection, end: int) -> None:
-        """The broker has the input up to `end`: take it from the kernel, and look whether there is more."""
-        connection.acknowledge(end)
-        if connection.again:
-            self.read(connection)
-        elif self._poller.one_shot:
-            self.rearm(connection)
-
     def rearm(self, connection: Connection) -> None:
         if self._poller.one_shot:
             self._poller.rearm(connection.sock, connection.blocked, connection.seen - connection.consumed)

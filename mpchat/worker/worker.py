@@ -101,7 +101,6 @@ class Worker:
         if now >= self.look_at:
             self.look_at = now + LOOK_SECONDS
             self.look(self.most_looks)
-        self.broker.wait_for_room()
         self.show()
 
     def look(self, most: int) -> None:
@@ -192,7 +191,12 @@ class Worker:
                 case ("send", id, data):
                     groups.send(connections[id], data)
                 case ("ack", id, end):
-                    self.reader.acknowledge(connections[id], end)
+                    connection = connections[id]
+                    connection.acknowledge(end)
+                    if connection.again:
+                        self.reader.read(connection)
+                    elif self.poller.one_shot:
+                        self.reader.rearm(connection)
                 case ("cast", to, data, exclude):
                     groups.cast(to, data, exclude)
                 case ("open", id):
@@ -234,6 +238,8 @@ class Worker:
     def flush(self) -> None:
         """Send this turn's output: everything for one client in one call."""
         pending = self.groups.take_pending()
+        if not pending:
+            return
         for connection in between(pending.values(), "worker: sent to some"):
             self.bytes_out += connection.flush()
             self.sends += 1

@@ -203,7 +203,6 @@ class Broker:
             worker, position = self.streams.asking_to_attach.popitem()
             self.pending = []  # what has not happened is forwarded again
             self.streams.attach(worker, position)
-        self.streams.wait_for_room()
 
 
 class Server:
