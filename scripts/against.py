@@ -6,7 +6,7 @@
     registration  100 clients at once connect, register and leave, again and again
     idle          what 2,000 clients that say nothing cost in memory: fresh servers in each of five rounds at most
 
-Both servers are up at once and are loaded in turns of half a second, each after the other in an order that alternates:
+Both servers are up at once and are loaded in turns of a second, each after the other in an order that alternates:
 a machine's speed changes within seconds, and must change for both. What one round is worth is the ratio of what one
 delivery, message or registration has cost in it, ours to theirs, in CPU time of all processes of the server; a change
 is judged by the median of the rounds' ratios, and by how far its quartiles lie apart.
@@ -28,7 +28,7 @@ from typing import NamedTuple
 from scripts.generator import Subject, connect_many, probe
 from scripts.loads import Load, Meter, Pairs, Registrations, Rooms
 
-_TURN_SECONDS = 0.5
+_TURN_SECONDS = 1.0  # the first some ten ms after a rest cost more, in every server
 _IDLE_CLIENTS, _FIRST_CLIENTS, _FEW, _IDLE_ROUNDS = 2_000, 200, 20, 5
 _OTHER_FILES = 100  # that the generator has open besides its clients
 

@@ -35,7 +35,7 @@ from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.outcomes import OperAsked, PasswordAsked, PastAsked
 from mpchat.protocol.redaction import Redaction
 from mpchat.runtime.crash_points import crash_point
-from mpchat.runtime.first_minute import BEAT_SECONDS
+from mpchat.runtime.first_minute import BEAT_SECONDS, TEND_SECONDS
 from mpchat.runtime.heartbeat import Heartbeat
 from mpchat.runtime.log import Log
 from mpchat.runtime.poller import Poller
@@ -100,7 +100,7 @@ class Broker:
         self.has_begun = self.stopping = False
         self.records = self.turns = 0
         self.peers = TurnWatch(scoreboard)
-        self.look_at = 0.0  # monotonic: when we look at what has not come whole
+        self.tend_at = self.look_at = 0.0  # monotonic: the next tend(), and look()
 
     def begin(self, is_first: bool, skip: int) -> None:
         """Be where the last broker was, and deal with what must happen first, or wait for room on the disk to do so."""
@@ -112,22 +112,28 @@ class Broker:
         # After a stop each worker applies its last item, closes its last client, and ends; so does its transport.
         while not (self.stopping and self.streams.ended):
             self.listen(self.timeout())
-            self.pending.add(self.history_client.overdue())
             self.work()
             self.streams.deliver()  # credit, if nothing else
-            seconds = time.monotonic()
-            self.history_client.look(seconds)
-            if seconds >= self.look_at:
-                self.look_at = seconds + LOOK_SECONDS
-                self.look()
-            if self.recovery.is_due(seconds):
-                self.recovery.tend(self.scoreboard.read(RECORDER_ROW)["position"], self.settings.journal_bytes)
             self.turns += 1
-            items = sum([outbox.last for outbox in self.recovery.outboxes])
-            self.scoreboard.write(BROKER_ROW, records=self.records, items=items, turns=self.turns)
-            if self.log.dropped:
-                self.log.catch_up()
+            seconds = time.monotonic()
+            if seconds >= self.tend_at:
+                self.tend(seconds)
         self.history_client.close()
+
+    def tend(self, seconds: float) -> None:
+        """What may wait for TEND_SECONDS."""
+        self.tend_at = seconds + TEND_SECONDS
+        self.pending.add(self.history_client.overdue())
+        self.history_client.look(seconds)
+        if seconds >= self.look_at:
+            self.look_at = seconds + LOOK_SECONDS
+            self.look()
+        if self.recovery.is_due(seconds):
+            self.recovery.tend(self.scoreboard.read(RECORDER_ROW)["position"], self.settings.journal_bytes)
+        items = sum([outbox.last for outbox in self.recovery.outboxes])
+        self.scoreboard.write(BROKER_ROW, records=self.records, items=items, turns=self.turns)
+        if self.log.dropped:
+            self.log.catch_up()
 
     def listen(self, timeout: float) -> None:
         """Wait for a while, and take what has come."""
@@ -229,7 +235,8 @@ class Broker:
         due = self.disk_full.wait if self.disk_full.is_full else 0.0 if self.pending else self.due_in()
         if self.ledger.lagging:
             due = math.inf  # whoever lags will tell us that it does no more
-        return max(0.0, min(BEAT_SECONDS, due, self.history_client.next_deadline - time.monotonic()))
+        tend_at = max(self.tend_at, self.history_client.next_deadline)
+        return max(0.0, min(BEAT_SECONDS, due, tend_at - time.monotonic()))
 
     def on_control(self) -> None:
         """The supervisor hands over transports and links, or says stop, and why. Its end of file: it is dead."""

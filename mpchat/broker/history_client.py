@@ -45,9 +45,12 @@ class HistoryClient:
         self.recorder = None
 
     def look(self, now: float) -> None:
-        """If the journal has something new for the recorder, and the recorder waits, it is told."""
+        """To be called soon after next_deadline: what was said is journaled, and the recorder is told if it waits."""
         if now >= self._recovery.facts_due:
             self._recovery.journal_facts()
+        self._tell_of_facts()
+
+    def _tell_of_facts(self) -> None:
         facts_at = self._recovery.facts_at
         if facts_at > self._told and self._is_idle and self.recorder is not None:
             self._told, self._is_idle = facts_at, False
@@ -92,6 +95,7 @@ class HistoryClient:
         if self.recorder.ended:
             self.leave_recorder()
         else:
+            self._tell_of_facts()
             self._poller.want_write(self.recorder, self.recorder.unsent)
 
     def overdue(self) -> list[Record]:

@@ -95,18 +95,21 @@ class BrokerStream:
 
     # Up
 
-    def forward(self, now: float) -> None:
-        """Put this turn's records, which also tell how far the stream is applied; and a checkpoint if it is due."""
+    def forward(self) -> None:
+        """Put this turn's records, which also tell how far the stream is applied."""
         worker, transport = self._worker, self.transport
         assert transport is not None
         if worker.reader.records or self._applied - self._reported >= _REPORT_BYTES:
             self._put(transport, ("batch", self._applied, *worker.reader.take()))
             self._reported = self._applied
             crash_point("worker: forwarded")
-        if now >= worker.checkpoints.deadline(self.position):
-            for message in worker.checkpoints.take(self.position, now):
-                self._put(transport, message)
-                crash_point("worker: checkpoint")
+
+    def tell_checkpoint(self, now: float) -> None:
+        """If it is time for one (monotonic seconds)."""
+        assert self.transport is not None
+        for message in self._worker.checkpoints.take(self.position, now):
+            self._put(self.transport, message)
+            crash_point("worker: checkpoint")
 
     def _put(self, transport: Transport[WorkerToBroker], message: WorkerToBroker) -> None:
         """What the transport cannot send at once goes on as soon as there is room."""

@@ -25,7 +25,7 @@ from mpchat.ipc.scoreboard import ACCEPTOR_ROW, BROKER_ROW, FIRST_WORKER_ROW, Sc
 from mpchat.messages import ChildToSupervisor, ConnectionId, Item, UnknownMessage, WorkerNumber
 from mpchat.protocol.dialect import Dialect
 from mpchat.runtime.crash_points import between, crash_point
-from mpchat.runtime.first_minute import BEAT_SECONDS
+from mpchat.runtime.first_minute import BEAT_SECONDS, TEND_SECONDS
 from mpchat.runtime.heartbeat import Heartbeat
 from mpchat.runtime.log import Log
 from mpchat.runtime.poller import Poller
@@ -65,7 +65,7 @@ class Worker:
         self.reserved_fds = settings.reserved_fds
         self.most_looks = most_looks(settings.hang_limit)
         self.peers = TurnWatch(scoreboard)
-        self.look_at = 0.0  # monotonic: when to look at what has not come whole
+        self.tend_at = self.look_at = 0.0  # monotonic: the next tend(), and look()
         self.acceptor = AcceptorLink(self)
         self.broker = BrokerStream(self)
         # By connection: the offset up to which its kernel must have taken the output, and the number of the question.
@@ -94,10 +94,18 @@ class Worker:
         now = time.monotonic()
         if self.broker.in_step:
             self.reader.read_the_waiting(now)
-            self.broker.forward(now)
-        if now >= self.lingering.next_deadline:
-            for connection in self.heartbeat.among(self.lingering.overdue(now)):
-                self.forget(connection)
+            self.broker.forward()
+        self.turns += 1
+        if now >= self.tend_at:
+            self.tend(now)
+
+    def tend(self, now: float) -> None:
+        """What may wait for TEND_SECONDS, while all that is to be sent has been."""
+        self.tend_at = now + TEND_SECONDS
+        if self.broker.in_step:
+            self.broker.tell_checkpoint(now)
+        for connection in self.heartbeat.among(self.lingering.overdue(now)):
+            self.forget(connection)
         if now >= self.look_at:
             self.look_at = now + LOOK_SECONDS
             self.look(self.most_looks)
@@ -112,9 +120,10 @@ class Worker:
 
     def timeout(self) -> float:
         """Seconds until something is due that no file descriptor tells of."""
-        due = min(self.reader.next_deadline, self.lingering.next_deadline)
+        tend_at = self.lingering.next_deadline
         if self.broker.in_step:
-            due = min(due, self.checkpoints.deadline(self.broker.position))
+            tend_at = min(tend_at, self.checkpoints.deadline(self.broker.position))
+        due = min(self.reader.next_deadline, max(tend_at, self.tend_at))
         return min(due - time.monotonic(), BEAT_SECONDS)
 
     def on_control(self) -> None:
@@ -325,6 +334,5 @@ class Worker:
         self.end()
 
     def show(self) -> None:
-        self.turns += 1
         here = (len(self.connections), self.reader.taken, self.broker.position)
         self.scoreboard.write(self.row, *here, self.groups.deliveries, self.sends, self.bytes_out, self.turns)
