@@ -463,7 +463,7 @@ def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
         raise Unusable("--durability none keeps nothing, so there is nothing for --data to say")
     if options.plain_port == options.port != 0:
         raise Unusable(f"--plain-port {options.port} is the port for IRC")
-    secrets = Secrets(options.password or _password(options.password_file), tuple(options.oper))
+    chat, secrets = _chat_settings(options)
     fitting = _clients_that_fit(options.workers)
     if (options.max_clients or 0) > fitting:
         raise Unusable(
@@ -475,16 +475,7 @@ def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
         port=options.port,
         plain_port=_default_plain_port(options.port) if options.plain_port == -1 else options.plain_port,
         workers=options.workers,
-        chat=ChatSettings(
-            answer_bytes=min(ChatSettings.answer_bytes, options.sendq // 2),  # a long answer is no lag
-            name=options.name,
-            network=options.network,
-            description=options.description,
-            version=f"mpchat {__version__}",
-            motd=_motd(options.motd),
-            password_needed=bool(secrets.password),
-            opers_exist=bool(secrets.opers),
-        ),
+        chat=chat,
         max_clients=options.max_clients or min(fitting, _MOST_CLIENTS),
         data=_data_folder(options),
         power=options.durability == "power",
@@ -497,6 +488,22 @@ def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
         log_json=options.log_json,
     )
     return settings, secrets
+
+
+def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
+    """What the chat is to be like, and the secrets: all that is read from files. Raises Unusable."""
+    secrets = Secrets(options.password or _password(options.password_file), tuple(options.oper))
+    chat = ChatSettings(
+        answer_bytes=min(ChatSettings.answer_bytes, options.sendq // 2),  # a long answer is no lag
+        name=options.name,
+        network=options.network,
+        description=options.description,
+        version=f"mpchat {__version__}",
+        motd=_motd(options.motd),
+        password_needed=bool(secrets.password),
+        opers_exist=bool(secrets.opers),
+    )
+    return chat, secrets
 
 
 def _sendq_total(options: argparse.Namespace) -> int:
@@ -546,6 +553,7 @@ def _clients_that_fit(workers: int) -> int:
         return sys.maxsize
     if hard < _FDS_PER_WORKER * (workers + 2):
         raise Unusable(f"--workers {workers} is more than the limit of open files allows: {hard} (ulimit -Hn shows it)")
+    # The headroom is a generous one: under a low limit it would leave hardly a client.
     return max(hard - _HEADROOM_FDS - _FDS_PER_WORKER * workers, hard // 3)
 
 

@@ -51,7 +51,7 @@ Open: TypeAlias = tuple[Literal["open"], WorkerNumber, ConnectionId, str, str]
 Line: TypeAlias = tuple[Literal["line"], ConnectionId, Offset, bytes]
 # the beginning of a line, or more of it
 Part: TypeAlias = tuple[Literal["part"], ConnectionId, Offset, bytes]
-# a line was longer than anybody can take: the offset of what has come of it, and whether that is its end
+# a line was longer than any may be: the offset of what has come of it, and whether that is its end
 Overlong: TypeAlias = tuple[Literal["overlong"], ConnectionId, Offset, bool]
 # more of the same line
 Rest: TypeAlias = tuple[Literal["rest"], ConnectionId, Offset, bool]

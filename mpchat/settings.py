@@ -1,6 +1,6 @@
 """Every setting and every limit of the server, each with its unit and why it is what it is.
 
-Pure data: cli.py fills it in, and nobody changes it. Settings go to every process, and hold the ChatSettings, which the
+Pure data: cli.py fills it in, once. Settings go to every process, and hold the ChatSettings, which the
 core is given; Secrets go to the broker alone. A new server starts from new ones.
 """
 
@@ -72,7 +72,7 @@ class Settings:
     max_clients: int = 10_000
     reserved_fds: int = 8  # of each process: the transport to a new broker has 4, two old ones are still open, a link
     data: str = ""  # directory of journal and history; "" keeps none, and the broker's death ends the server
-    power: bool = False  # whether the disk has a batch before anybody is told of it: then a power cut loses nothing
+    power: bool = False  # whether the disk has a batch before any client is told of it: then a power cut loses nothing
     ipc: str = "queue"  # the transport between workers and broker: queue, pipe, or a Python file's absolute path
     hang_limit: float = 3.0  # a process whose loop does not turn for so long is killed; 0: never
     history_days: int = 30

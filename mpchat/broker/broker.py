@@ -178,7 +178,7 @@ class Broker:
             self.streams.begin()
             wall, mono = now()
             chat = pack(self.settings.chat)
-            said = wall if self.recovery.has_a_past else 0  # nobody ever says a thousand things a second, all day long
+            said = wall if self.recovery.has_a_past else 0  # no more than 1,000 messages a second, all day long
             offset = utc_offset(wall // 60_000)
             self.pending.add_first([("start", chat, self.settings.workers, offset, wall, mono, said)])
         elif len(self.recovery.outboxes) != self.settings.workers:
@@ -234,7 +234,7 @@ class Broker:
         """Seconds until there is something to do that no file descriptor tells of."""
         due = self.disk_full.wait if self.disk_full.is_full else 0.0 if self.pending else self.due_in()
         if self.ledger.lagging:
-            due = math.inf  # whoever lags will tell us that it does no more
+            due = math.inf  # a lagging worker will say that it does no more
         tend_at = max(self.tend_at, self.history_client.next_deadline)
         return max(0.0, min(BEAT_SECONDS, due, tend_at - time.monotonic()))
 

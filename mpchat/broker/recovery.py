@@ -47,14 +47,14 @@ _FACTS_SECONDS = 0.05  # so long facts may wait for more of them: in the meantim
 class Recovery:
     """Of one broker. Without a folder nothing outlives the broker, and its death ends the server.
 
-    Raises Damaged, and OSError. While people chat, files that somebody moves away are made again from what we know.
+    Raises Damaged, and OSError. Files that are moved away while the server runs are made again.
     However long a block takes to be dealt with, the heartbeat does not stop.
     """
 
     def __init__(self, folder: Path | None, workers: int, synced: bool, heartbeat: Heartbeat, log: Log) -> None:
         self.core = Core()
         self.begin_streams(workers)
-        self.closed: list[ConnectionId] = []  # connections that the core has closed since somebody last looked
+        self.closed: list[ConnectionId] = []  # connections that the core has closed since the last look
         self.facts_at = 0  # position behind the last block for the history
         self.facts_due = math.inf  # when the next one is, in monotonic seconds
         self._facts: list[Fact] = []  # what was said, and has not been journaled for the history
@@ -161,7 +161,7 @@ class Recovery:
     def take_fresh(self, worker: int) -> list[Item]:
         """The items for a worker since the last call; from now on they are in its outbox.
 
-        Nobody changes that list any more: a queue's feeder thread may pickle it later.
+        That list must not change any more: a queue's feeder thread may pickle it later.
         """
         items, self.fresh[worker] = self.fresh[worker], []
         if items:
@@ -269,7 +269,7 @@ class Recovery:
         crash_point("broker: trimmed")
 
     def _begin_snapshot(self, journal: Journal, now: float) -> None:
-        """The rest is the writer's. Of the blocks before a snapshot nobody can say any more what was said in them."""
+        """The rest is the writer's. What was said in the blocks before a snapshot cannot be told any more."""
         self._not_before = now + _AGAIN_SECONDS  # no room for it, on the disk or for a thread: then all segments stay
         self._work = 0.0
         if not self.journal_facts():

@@ -11,7 +11,7 @@ from mpchat.protocol.outcomes import DrainAsked, OperAsked, PasswordAsked, PastA
 
 Values = tuple[Any, str, tuple[object, ...] | None, tuple[str, object] | None]
 
-# The layout of the values: whoever changes these lines raises core.machine.STATE_VERSION. What refers to other objects
+# The layout of the values: a change here must raise core.machine.STATE_VERSION. What refers to other objects
 # (session, dialect, registration, asked) is not among them.
 _CONNECTION = (
     *("accepted", "before", "capabilities", "id", "discarding", "drains", "given", "heard_at", "held", "leaving"),

@@ -1,4 +1,4 @@
-"""Reading frames (frames.py) from a pipe without ever waiting for the rest of one, whoever has stopped writing it."""
+"""Reading frames (frames.py) from a pipe without ever waiting for the rest of one whose writer has stopped."""
 
 import os
 from typing import Any

@@ -54,7 +54,7 @@ class Dialect(Protocol):
         """Why what was asked for is not done."""
 
     def too_long(self, context: Context, connection: Connection) -> bytes:
-        """The one answer to a line that was longer than anybody can take, and has been discarded."""
+        """The one answer to a line that was longer than any may be, and has been discarded."""
 
     def notice(self, context: Context, connection: Connection, text: str) -> bytes:
         """A word from the server, which no client answers."""

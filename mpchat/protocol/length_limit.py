@@ -28,5 +28,5 @@ def fit(said: Said) -> Said:
 
 
 def action(text: str) -> str | None:
-    """What somebody does, if the text is a CTCP ACTION, else None."""
+    """What the speaker does, if the text is a CTCP ACTION, else None."""
     return text[len(ACTION) :].rstrip(CTCP) if text.startswith(ACTION) else None

@@ -48,7 +48,7 @@ class DrainAsked:
 
 @dataclass(slots=True)
 class Goodbye:
-    """The session ends, whoever ended it. Others see `reason`; the leaving one reads it last, in their own dialect."""
+    """The session ends, by its own will or not. Others see `reason`; the leaving one reads it last, in its dialect."""
 
     session: Session
     reason: str

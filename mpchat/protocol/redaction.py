@@ -1,4 +1,4 @@
-"""Secrets never reach the core, its records, the journal or a log: a password is replaced before anybody sees it.
+"""Secrets never reach the core, its records, the journal or a log: a password is replaced before any of them sees it.
 
 Redaction keeps it until the core asks whether it was the right one. Should it die with its broker, the line that had
 the password is still in the kernel, and comes again. Pure.
@@ -16,7 +16,7 @@ from mpchat.protocol.message import LINE_BYTES, TAG_BYTES
 Kind = Literal["line", "part"]
 
 _REPLACED = b"*"
-_WAITING_BYTES = TAG_BYTES + LINE_BYTES  # a longer line is nobody's password; and it is within a worker's window
+_WAITING_BYTES = TAG_BYTES + LINE_BYTES  # a longer line holds no password; and it is within a worker's window
 
 
 class Begun(NamedTuple):
@@ -131,7 +131,7 @@ class Redaction:
         self._secrets = {place: secret for place, secret in self._secrets.items() if place[0] != connection}
 
     def commit(self, dealt_with: Callable[[ConnectionId], int]) -> None:
-        """Drop the secrets of lines that end before dealt_with(connection), or there: nobody will ask for them."""
+        """Drop the secrets of lines that end before dealt_with(connection), or there: they are not asked for again."""
         if self._secrets:
             secrets = self._secrets.items()
             self._secrets = {place: secret for place, secret in secrets if place[1] > dealt_with(place[0])}

@@ -26,7 +26,7 @@ def before_line(*tags: str) -> bytes:
 
 
 def before_message(profile: int, wall: int, born: int, number: int, *others: str) -> bytes:
-    """What somebody of this wire profile reads before a message. `others`, a client's, are for who understands tags.
+    """What a client of this wire profile reads before a message. `others`, a client's, are for who understands tags.
 
     They stand behind ours, so that they displace none.
     """
@@ -40,7 +40,7 @@ def time_tag(profile: int, wall: int) -> str:
 
 
 def id_tag(profile: int, born: int, number: int) -> str:
-    """Which message it is, if that is wanted; 0: nobody knows any more."""
+    """Which message it is, if that is wanted; 0: no number is known."""
     return f"msgid={message_id(born, number)}" if number and profile & MESSAGE_TAGS else ""
 
 

@@ -86,7 +86,7 @@ def run(control: socket.socket, log_level: str, log_json: bool, scoreboard: Scor
 
 
 def _yield_to_wakers() -> None:
-    """Whoever wakes this process goes on: it has more to send, to others too (SCHED_BATCH, sched(7)).
+    """Let the process that wakes this one go on: it has more to send, to others too (SCHED_BATCH, sched(7)).
 
     A write to a pipe lets the kernel put the reader on the writer's processor, and take the writer off it at once, even
     where another is about to be idle: a worker spent a third of its time in that. The share of the processor stays.

@@ -86,7 +86,7 @@ class EdgePoller:
         for fd, mask in self._epoll.poll(-1 if timeout is None else max(0.0, timeout)):
             source = self._sources.get(fd)
             if source is None:
-                if fd in self._writers:  # an error there, too, is for whoever writes: flush() meets EPIPE
+                if fd in self._writers:  # an error there, too, concerns the writer: flush() meets EPIPE
                     events.append((self._writers[fd], False, True, False))
             elif mask & ~(_IN | _OUT):
                 if mask & _URGENT:  # only streams are watched for it

@@ -1,9 +1,9 @@
 """What a worker holds for all of its clients that their kernel has not taken: how much that is, and who must go.
 
 One client's backlog has a limit of its own (--sendq). This is for the sum, a worker's share of --sendq-total: beyond it
-the largest backlog goes first. Whoever goes is told, and may take what was kept for them while they are being closed,
-for some seconds; so they count apart, and nobody else is closed in their place. Should both together come to twice the
-share, those who are on their way out are cut off at once, in the order in which they were told to go.
+the largest backlog goes first. A client that must go is told, and may take what was kept for it while it is being
+closed, for some seconds; so it counts apart, and no other is closed in its place. Should both together come to twice
+the share, those on their way out are cut off at once, in the order in which they were told to go.
 
 The broker has a copy of each backlog, as of the worker's last checkpoint, and so has a snapshot (flow/outbox.py).
 """
@@ -64,7 +64,7 @@ class Backlogs:
         connection.backlog = None
 
     def inherited(self, now: float) -> None:
-        """We have just taken over from a dead worker. While there was none, nobody could be sent anything."""
+        """We have just taken over from a dead worker. While there was none, nothing could be sent."""
         self._inherited, self._excused_until = self.staying, now + _EXCUSE_SECONDS
 
     def limit(self, now: float) -> int:
@@ -86,7 +86,7 @@ class Backlogs:
                 yield connection
 
     def end_turn(self) -> None:
-        """What is in order now need not be kept so: in most turns nobody asks."""
+        """What is in order now need not be kept so: most turns do not ask."""
         self._largest = None
 
     def _pop_largest(self, connections: dict[ConnectionId, Connection]) -> Connection:

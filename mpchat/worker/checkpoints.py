@@ -25,7 +25,7 @@ class Checkpoints:
         self._due = 0.0
 
     def forget(self, connection: Connection) -> None:
-        """It is closed, and nobody will ask for its output again."""
+        """It is closed: its output is of no interest any more."""
         self.changed.pop(connection.id, None)
         self._forgotten.append(connection.id)
 

@@ -4,8 +4,8 @@
                              |-- still in the kernel, until acknowledged --
 
 read() looks (MSG_PEEK) and cuts lines, or parts of them; acknowledge() takes what the broker has accepted. Should this
-process die, the bytes that nobody has accepted are still in the kernel, where the next worker finds them, and the
-kernel also knows how much of the output it has taken: resume_input() and resume_output() go on to the byte.
+process die, what the broker has not accepted is still in the kernel, where the next worker finds it, and the kernel
+also knows how much of the output it has taken: resume_input() and resume_output() go on to the byte.
 """
 
 from __future__ import annotations
@@ -92,9 +92,9 @@ class Connection:
         self.returned = False  # what was forwarded last is a CR, or may be one
         self.large_receive_buffer = False  # its receive buffer is the larger one
         self.hung_up = False  # the client has closed its side, or everything
-        self.finished = False  # the end of input was reported, or nobody wants more
+        self.finished = False  # the end of input was reported, or the connection is closing
         self.to_send: list[bytes] = []  # this turn's output
-        self.sent = 0  # bytes of output that the kernel has taken, or nobody waits for
+        self.sent = 0  # bytes of output that the kernel has taken, or that were dropped
         self.reported = 0  # bytes of output that the last checkpoint told of
         self.backlog: bytearray | None = None  # what the kernel did not take yet
         self.blocked = False  # its send buffer is full
@@ -238,7 +238,7 @@ class Connection:
         except BlockingIOError:
             sent = 0
         except OSError:
-            sent = len(data)  # nobody is there any more; reading tells the rest
+            sent = len(data)  # the client is gone; reading tells the rest
         self.sent += sent
         if sent < len(data):
             self.blocked = True
@@ -272,9 +272,9 @@ class Connection:
         self.limits.backlogs.change(self, len(backlog))
 
     def drop_output(self) -> None:
-        """Nobody waits any longer for this client to read: it finds the end of the stream behind what it has got.
+        """Wait no longer for this client to read: it finds the end of the stream behind what it has got.
 
-        What is dropped counts as sent, as it does where nobody is there any more.
+        What is dropped counts as sent, as it does when the client is gone.
         """
         size, self.backlog, self.inherited_backlog, self.blocked = self.unsent, None, 0, False
         self.sent += size
@@ -292,7 +292,7 @@ class Connection:
         """
         self.forwarded, self.begun, self.discarding = max(accepted, self.consumed), begun, discarding
         self.finished = self.sendq_reported = False
-        self.returned = begun > 0 or discarding  # nobody knows; a NUL just here, and not behind a CR, is rarer
+        self.returned = begun > 0 or discarding  # it may have been; a NUL just here, and not behind a CR, is rarer
         self.limits.backlogs.stays(self)
 
     def resume_output(self, total: int, unsent: bytes) -> None:
@@ -305,7 +305,7 @@ class Connection:
         data = unsent + b"".join(self.to_send)
         self.to_send.clear()
         self.sent = total - len(unsent)
-        taken = len(data)  # all had been sent or dropped, or nobody is there any more
+        taken = len(data)  # all had been sent or dropped, or the client is gone
         if self.fileno() < 0:
             pass  # a stand-in for a socket that is lost
         elif tcp_position.has_finished(self.sock):
@@ -317,7 +317,7 @@ class Connection:
         self.sent += taken
         if taken < len(data):
             self._keep(bytearray(data[taken:]))
-        self.inherited_backlog = self.unsent  # nobody could send it while there was no worker
+        self.inherited_backlog = self.unsent  # it grew while there was no worker to send it
 
     @property
     def unsent(self) -> int:
@@ -326,5 +326,5 @@ class Connection:
 
     @property
     def overdue(self) -> bool:
-        """Is it further behind than anybody may be?"""
+        """Is it further behind than a client may be?"""
         return self.unsent > self.limits.sendq + self.inherited_backlog and not (self.sendq_reported or self.closing)

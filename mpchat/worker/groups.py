@@ -77,7 +77,7 @@ class Groups:
         self._pending[connection.id] = connection
 
     def clear(self) -> None:
-        """No groups, nobody to send to; the caller empties what was to be sent."""
+        """Forget all groups and receivers; the caller empties what was to be sent."""
         self._members.clear()
         self._pending.clear()
         self._run = []

@@ -56,7 +56,7 @@ class LingeringClose:
         self._draining.pop(connection.id, None)
 
     def clear(self) -> None:
-        """Nobody is on the way out."""
+        """Forget all of them."""
         self._flushing.clear()
         self._draining.clear()
         self._deadlines.clear()

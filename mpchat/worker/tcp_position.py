@@ -1,4 +1,4 @@
-"""How far a TCP connection has come in either direction: the kernel counts, and outlives whoever sent and received.
+"""How far a TCP connection has come in either direction: the kernel counts, and outlives the process.
 
     consumed = bytes received - bytes unread            tcpi_bytes_received, FIONREAD     (tcp(7), ioctl_tty(2))
     written  = bytes acknowledged + bytes unacknowledged   tcpi_bytes_acked, SIOCOUTQ
@@ -53,7 +53,7 @@ def has_finished(sock: socket.socket) -> bool:
 
 
 def is_over(sock: socket.socket) -> bool:
-    """Where nothing more can be sent: is that because nobody is there? Then reading tells that too."""
+    """Where nothing more can be sent: is that because the client is gone? Then reading tells that too."""
     return _info(sock)[0] not in _ONLY_WE
 
 

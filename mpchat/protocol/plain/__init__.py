@@ -87,7 +87,7 @@ def notice(context: Context, connection: Connection, text: str) -> bytes:
 
 
 def too_long(context: Context, connection: Connection) -> bytes:
-    """The one answer to a line that nobody can take."""
+    """The one answer to a line longer than any may be."""
     return line("! that line was too long, nothing was sent")
 
 
