@@ -118,6 +118,8 @@ class Broker:
             seconds = time.monotonic()
             if seconds >= self.tend_at:
                 self.tend(seconds)
+            items = sum([outbox.last for outbox in self.recovery.outboxes])
+            self.scoreboard.write(BROKER_ROW, records=self.records, items=items, turns=self.turns)
         self.history_client.close()
 
     def tend(self, seconds: float) -> None:
@@ -130,8 +132,6 @@ class Broker:
             self.look()
         if self.recovery.is_due(seconds):
             self.recovery.tend(self.scoreboard.read(RECORDER_ROW)["position"], self.settings.journal_bytes)
-        items = sum([outbox.last for outbox in self.recovery.outboxes])
-        self.scoreboard.write(BROKER_ROW, records=self.records, items=items, turns=self.turns)
         if self.log.dropped:
             self.log.catch_up()
 

@@ -11,6 +11,7 @@ names the connections whose output the broker waits for: the worker says when it
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,11 @@ class BrokerStream:
             self._put(transport, ("batch", self._applied, *worker.reader.take()))
             self._reported = self._applied
             crash_point("worker: forwarded")
+
+    @property
+    def checkpoint_due(self) -> float:
+        """When tell_checkpoint() has something to tell, in monotonic seconds."""
+        return self._worker.checkpoints.deadline(self.position) if self.in_step else math.inf
 
     def tell_checkpoint(self, now: float) -> None:
         """If it is time for one (monotonic seconds)."""

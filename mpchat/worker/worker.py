@@ -95,9 +95,9 @@ class Worker:
         if self.broker.in_step:
             self.reader.read_the_waiting(now)
             self.broker.forward()
-        self.turns += 1
         if now >= self.tend_at:
             self.tend(now)
+        self.show()
 
     def tend(self, now: float) -> None:
         """What may wait for TEND_SECONDS, while all that is to be sent has been."""
@@ -109,7 +109,6 @@ class Worker:
         if now >= self.look_at:
             self.look_at = now + LOOK_SECONDS
             self.look(self.most_looks)
-        self.show()
 
     def look(self, most: int) -> None:
         """A message of the broker or the acceptor that does not go on is reported. `most`: see frames.Progress."""
@@ -120,11 +119,8 @@ class Worker:
 
     def timeout(self) -> float:
         """Seconds until something is due that no file descriptor tells of."""
-        tend_at = self.lingering.next_deadline
-        if self.broker.in_step:
-            tend_at = min(tend_at, self.checkpoints.deadline(self.broker.position))
-        due = min(self.reader.next_deadline, max(tend_at, self.tend_at))
-        return min(due - time.monotonic(), BEAT_SECONDS)
+        tend_at = max(self.tend_at, min(self.lingering.next_deadline, self.broker.checkpoint_due))
+        return min(min(tend_at, self.reader.next_deadline) - time.monotonic(), BEAT_SECONDS)
 
     def on_control(self) -> None:
         """The supervisor gives a broker or an acceptor to work with, or says that there will be no broker any more.
@@ -334,5 +330,6 @@ class Worker:
         self.end()
 
     def show(self) -> None:
+        self.turns += 1
         here = (len(self.connections), self.reader.taken, self.broker.position)
         self.scoreboard.write(self.row, *here, self.groups.deliveries, self.sends, self.bytes_out, self.turns)
