@@ -20,12 +20,6 @@ _HEAD = struct.Struct("!8sQQ")
 _CRC = struct.Struct("!I")
 
 
-def write(folder: Path, position: int, state: bytes) -> None:
-    """prepare() and install() in one."""
-    prepare(folder, position, state)
-    install(folder)
-
-
 def prepare(folder: Path, position: int, state: bytes) -> None:
     """Write it beside the current one, and wait until the disk has it. Raises OSError, and then leaves nothing."""
     head = _HEAD.pack(_MAGIC, position, len(state))

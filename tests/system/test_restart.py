@@ -160,7 +160,8 @@ def test_a_history_found_damaged_while_it_is_read_is_made_anew_too(data: Path) -
 
 @pytest.mark.usefixtures("segment")
 def test_a_snapshot_of_another_version_is_refused(data: Path) -> None:
-    snapshot.write(data, 0, pickle.dumps((b"mpchat state 1\nwhat it had in mind", [])))
+    snapshot.prepare(data, 0, pickle.dumps((b"mpchat state 1\nwhat it had in mind", [])))
+    snapshot.install(data)
     line = refused(data)
     assert "the snapshot is another version's" in line
     assert "'mpchat state 1'. Bring the data directory back from a backup; or move the file 'snapshot' and" in line
