@@ -257,6 +257,15 @@ def test_ps_shows_which_processes_are_the_servers(server: Server) -> None:
 
 
 @needs_linux
+def test_a_process_that_is_woken_lets_the_waking_one_go_on(server: Server) -> None:
+    """The threads that feed the queues too: they wake workers and the broker."""
+    found = pids(server)
+    for role in ("acceptor", "broker", "worker0", "worker1", "recorder"):
+        threads = [int(thread) for thread in os.listdir(f"/proc/{found[role]}/task")]
+        assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_BATCH}, role
+
+
+@needs_linux
 def test_ps_counts(server: Server) -> None:
     pytest.importorskip("psutil")
 
