@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.chaos_load import on_their_way
-from scripts.chaos_surroundings import LogPipe, Starts, Surroundings
+from scripts.chaos_run.load import on_their_way
+from scripts.chaos_run.surroundings import LogPipe, Starts, Surroundings
 from tests.system.servers import needs_linux, until
 
 pytestmark = needs_linux
