@@ -47,6 +47,7 @@ class Load:
         self.probes: list[Probe] = []
         self.busy = False  # is anybody to say more?
         self.waited = 0  # seconds that the end took longer, because the kernel still had bytes on their way
+        self._still = 0  # seconds, at the end, since it last had any
         self._wanted_talkers = talkers
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
 
@@ -104,11 +105,10 @@ class Load:
 
     def _settle(self, done: Callable[[], bool], tell: Callable[[str], None]) -> bool:
         """By the deadline; later where it is the kernel that waits: a window that was shut is tried again seldom."""
-        still = 0
         while not self.run_until(done, self._deadline):
             bytes_left = on_their_way({port for _, port in self.addresses.values()})
-            still = 0 if bytes_left else still + 1
-            if still > _STILL_SECONDS or self.waited >= _KERNEL_SECONDS:
+            self._still = 0 if bytes_left else self._still + 1
+            if self._still > _STILL_SECONDS or self.waited >= _KERNEL_SECONDS:
                 return False
             if bytes_left and self.waited % _TELL_SECONDS == 0:
                 tell(

@@ -482,17 +482,12 @@ def _can_build() -> bool:
 def test_pip_installs_a_command_that_serves_and_replaces(copy: Copy) -> None:
     place = copy.home / "installed"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True, timeout=PATIENCE)
-    install = ["install", "--no-index", "--no-deps", "--no-build-isolation", "--quiet", str(copy.tree)]
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--disable-pip-version-check",
-        "--python",
-        str(place / "bin/python"),
-        *install,
-    ]
-    subprocess.run(command, env=copy.environment, check=True, timeout=50)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    build = [*pip, "wheel", "--no-index", "--no-deps", "--no-build-isolation", "-w", str(copy.home), str(copy.tree)]
+    subprocess.run(build, env=copy.environment, check=True, timeout=50)
+    (wheel,) = copy.home.glob("*.whl")
+    install = [*pip, "--python", str(place / "bin/python"), "install", "--no-index", "--no-deps", str(wheel)]
+    subprocess.run(install, env=copy.environment, check=True, timeout=50)
     shutil.rmtree(copy.tree)
     copy.tree.mkdir()
 
