@@ -1,10 +1,16 @@
-"""python -m mpchat"""
+"""python -m mpchat, and the command mpchat that pip installs."""
 
 from mpchat.runtime import standard_streams
 
-if __name__ == "__main__":
+
+def main() -> int:
+    """Returns the exit status."""
     standard_streams.fill()  # before anything else is opened
 
-    from mpchat.cli import main
+    from mpchat import cli
 
+    return cli.main()
+
+
+if __name__ == "__main__":
     raise SystemExit(main())

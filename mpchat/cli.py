@@ -39,7 +39,7 @@ _MOTD_LINES = 1_000  # each costs up to 100 bytes more as a line of IRC
 _FILE_SECONDS = 5.0  # how long a pipe may take to say all it has
 _LEAST_SENDQ = 1_000  # two lines of IRC
 _BOM = b"\xef\xbb\xbf"  # what some editors put in front of UTF-8
-_RUN = "python -m "  # how it is called: nothing is installed on the PATH
+_RUN = "python -m "  # how it is called where it is not installed
 _PLAIN_OFFSET = 13  # 6667 + 13 = 6680
 
 
@@ -107,7 +107,10 @@ def _complain(text: str, status: int, by: str = "mpchat") -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _OneLineParser(prog=f"{_RUN}mpchat", description="A chat server made of processes.")
+    installed = Path(sys.argv[0]).name == "mpchat"
+    parser = _OneLineParser(
+        prog="mpchat" if installed else f"{_RUN}mpchat", description="A chat server made of processes."
+    )
     parser.add_argument("--version", action="version", version=f"mpchat {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_server(commands)

@@ -10,7 +10,7 @@ Every delivery is checked: each member must read the same stream, and each publi
 in order. The server's CPU time is the kernel's count of all its threads. The generator runs beside it and takes its
 share of the cores, so compare figures of one run, by ratio; medians of several rounds.
 
-With --against DIR this checkout is compared with another one: scripts/against.py.
+With --against DIR this checkout is compared with another one: scripts/benchmark/against.py.
 """
 
 import argparse
@@ -27,9 +27,9 @@ from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.against import NAMES, Side, Unusable, against
-from scripts.generator import ROOT, Member, Subject, connect_many, crowd_joins, open_idle, rally
-from scripts.loads import Meter, Rooms
+from scripts.benchmark.against import NAMES, Side, Unusable, against
+from scripts.benchmark.generator import ROOT, Member, Subject, connect_many, crowd_joins, open_idle, rally
+from scripts.benchmark.loads import Meter, Rooms
 
 CROWD = 2_000
 IDLE = 10_000

@@ -19,11 +19,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mpchat.store.journal import FACTS, Tail
-from scripts.chaos_checker import KINDS, Checker, Finding
-from scripts.chaos_clients import PATIENCE
-from scripts.chaos_load import Load
-from scripts.chaos_server import ROLES, Footprint, Kill, Killer, Server
-from scripts.chaos_surroundings import SURROUNDINGS
+from scripts.chaos_run.checker import KINDS, Checker, Finding
+from scripts.chaos_run.clients import PATIENCE
+from scripts.chaos_run.load import Load
+from scripts.chaos_run.server import ROLES, Footprint, Kill, Killer, Server
+from scripts.chaos_run.surroundings import SURROUNDINGS
 
 _QUIET_SECONDS = 2.0  # before the first kill, for a measure of an undisturbed server
 _PROGRESS_SECONDS = 5.0  # between two lines that say how far it is
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         killer.finish()
         server.around.finish()
         _tell("no more kills: everything must arrive now")
-        if not load.drain():
+        if not load.drain(_tell):
             complaints.append(f"{PATIENCE:g} s after the last kill not everything had arrived")
         after = server.footprint(like=before)
         complaints += before.grown_to(after)
@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
     for name, value in (
         *_table(options.kill, load, killer.kills, checker),
         *_sizes(before, after),
-        *([("waited", f"{load.waited:g} s more, for bytes that the kernel had on their way")] if load.waited else []),
+        *([("waited", f"{load.waited} s more, for bytes that the kernel had on their way")] if load.waited else []),
         *server.around.rows(),
     ):
         print(f"  {name:<18} {value}")

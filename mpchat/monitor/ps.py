@@ -1,6 +1,11 @@
-"""mpchat ps: the processes of a running server by role, with their counters. psutil adds CPU, memory, descriptors."""
+"""mpchat ps: the processes of a running server by role, with their counters, and what the system says of each: CPU,
+memory, descriptors. Linux says so in /proc; elsewhere psutil asks it.
+"""
 
 import json
+import os
+import re
+from pathlib import Path
 from typing import Any
 
 _COLUMNS = ("ROLE", "PID", "CLIENTS", "RECORDS", "CPU s", "PSS MiB", "FDS")
@@ -28,7 +33,7 @@ def as_table(status: dict[str, Any]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
     table = ["  ".join(_aligned(line, widths)).rstrip() for line in lines]
     if all("cpu_seconds" not in _measured(row) for row in status["processes"]):
-        table.append("(psutil is not installed: no CPU, memory and fds)")
+        table.append("(psutil is not installed, and there is no /proc: no CPU, memory and fds)")
     return "\n".join(table)
 
 
@@ -43,16 +48,31 @@ def _measured(row: dict[str, Any]) -> dict[str, Any]:
     try:
         import psutil
     except ImportError:
-        return {}
+        return _from_proc(row["pid"])
     try:
         process = psutil.Process(row["pid"])
         times = process.cpu_times()
         memory = process.memory_full_info()
-        size = getattr(memory, "pss", memory.rss)
-        return {
-            "cpu_seconds": round(times.user + times.system, 2),
-            "pss_mib": round(size / (1 << 20), 1),
-            "fds": process.num_fds(),
-        }
+        seconds, size, fds = times.user + times.system, getattr(memory, "pss", memory.rss), process.num_fds()
     except psutil.Error:
         return {}  # the process has ended meanwhile
+    return _rounded(seconds, size, fds)
+
+
+def _from_proc(pid: int) -> dict[str, Any]:
+    """proc(5): the 12th and 13th field behind the name in PID/stat are its time in user and system mode."""
+    folder = Path(f"/proc/{pid}")
+    try:
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        pss = re.search(r"^Pss:\s+(\d+) kB", (folder / "smaps_rollup").read_text(), re.MULTILINE)
+        fds = len(os.listdir(folder / "fd"))
+    except OSError:
+        return {}  # the process has ended meanwhile, or is another user's, or there is no /proc
+    if pss is None:
+        return {}
+    ticks = int(fields[11]) + int(fields[12])
+    return _rounded(ticks / os.sysconf("SC_CLK_TCK"), int(pss[1]) * 1024, fds)
+
+
+def _rounded(seconds: float, size: int, fds: int) -> dict[str, Any]:
+    return {"cpu_seconds": round(seconds, 2), "pss_mib": round(size / (1 << 20), 1), "fds": fds}

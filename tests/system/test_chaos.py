@@ -20,6 +20,9 @@ ZEROS = ("connections lost", "lost", "echoes wrong", "doubled", "reordered", "to
 def chaos(*args: str) -> dict[str, str]:
     """The rows of a run that found nothing."""
     done = subprocess.run([sys.executable, CHAOS, *args], capture_output=True, text=True, timeout=240)
+    assert re.search(
+        r"^chaos: [\d.]+ s of [\d.]+: \d+ kills, [\d,]+ lines said, [\d,]+ read$", done.stderr, re.MULTILINE
+    )
     print(done.stderr, done.stdout)  # noqa: T201  pytest shows it where the test fails
     assert done.returncode == 0
     assert "good: nothing was lost" in done.stdout

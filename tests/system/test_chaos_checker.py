@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from scripts.chaos import longest_waits, quiet_waits
-from scripts.chaos_checker import Checker, Finding
-from scripts.chaos_lines import Log, Said
-from scripts.chaos_server import Kill
+from scripts.chaos_run.checker import Checker, Finding
+from scripts.chaos_run.lines import Log, Said
+from scripts.chaos_run.server import Kill
 
 ROOM = "#room"
 

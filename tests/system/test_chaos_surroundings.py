@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from pathlib import Path
 
 import pytest
 
-from scripts.chaos_load import on_their_way
-from scripts.chaos_surroundings import LogPipe, Starts, Surroundings
+from scripts.chaos_run.load import Load, on_their_way
+from scripts.chaos_run.surroundings import LogPipe, Starts, Surroundings
 from tests.system.servers import needs_linux, until
 
 pytestmark = needs_linux
@@ -53,6 +54,42 @@ def test_bytes_that_nobody_has_read_are_on_their_way() -> None:
             assert len(client.recv(1000, socket.MSG_WAITALL)) == 1000
             assert on_their_way({port}) == 0
             server.close()
+
+
+def test_so_are_bytes_for_a_server_whose_window_is_shut() -> None:
+    """What lies unread at its end is not: a server looks at it, and takes it when it is dealt with."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client, listener.accept()[0] as server:
+            client.sendall(b"x")
+            until(lambda: server.recv(1, socket.MSG_PEEK))
+            assert on_their_way({port}) == 0
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    client.send(b"x" * 65536)
+            assert on_their_way({port}) > 0
+
+
+@pytest.mark.parametrize(("seen", "settled", "waited"), [([7, 7, 0, 0, 7, 0], True, 6), ([0, 0, 0], False, 2)])
+def test_a_run_waits_for_them_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, seen: list[int], settled: bool, waited: int
+) -> None:
+    """And no longer than a moment when there are none: then the server has lost something."""
+    said: list[str] = []
+    left = iter(seen)
+    load = Load(("127.0.0.1", 1), ("127.0.0.1", 2), 0, 1)
+    monkeypatch.setattr("scripts.chaos_run.load.PATIENCE", 0.0)
+    monkeypatch.setattr("scripts.chaos_run.load.on_their_way", lambda ports: next(left, 0))
+    monkeypatch.setattr(load, "run_until", lambda done, deadline: load.waited == len(seen))
+
+    assert load.drain(said.append) is settled
+    assert load.waited == waited
+    assert said == (["the kernel still has 7 bytes on their way: waiting for them, 0 s so far"] if settled else [])
+    load.close()
 
 
 def test_what_cannot_be_had_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -267,8 +267,6 @@ def test_a_process_that_is_woken_lets_the_waking_one_go_on(server: Server) -> No
 
 @needs_linux
 def test_ps_counts(server: Server) -> None:
-    pytest.importorskip("psutil")
-
     def counted(field: str, roles: str) -> int:
         done = server.run("ps", "--json", "--port", str(server.irc_port))
         rows = json.loads(done.stdout)["processes"]
@@ -312,16 +310,21 @@ def bare(tmp_path: Path) -> Iterator[Server]:
 
 
 @needs_linux
-def test_without_setproctitle_and_psutil_it_runs_and_says_what_is_missing(bare: Server) -> None:
+def test_without_setproctitle_and_psutil_it_runs_and_linux_itself_says_what_it_takes(bare: Server) -> None:
     with bare.irc("ana") as ana:
         ana.join("#lobby")
     names = [f"mpchat:{role}" for role in ("acceptor", "broker", "recorder", "spare", "super", "worker0")]
     until(lambda: sorted(comm(pid) for role, pid in pids(bare).items() if role != "resource_tracker") == names)
     table = bare.run("ps", "--port", str(bare.irc_port)).stdout
-    assert table.splitlines()[-1] == "(psutil is not installed: no CPU, memory and fds)"
+    assert not any("-" in row.split() or "(" in row for row in table.splitlines())
     tree: dict[str, Any] = json.loads(bare.run("ps", "--json", "--port", str(bare.irc_port)).stdout)
     assert tree["supervisor"] == bare.pid
-    assert "cpu_seconds" not in tree["processes"][0]
+    for row in tree["processes"]:
+        memory = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{row['pid']}/smaps_rollup").read_text(), re.MULTILINE)
+        assert memory is not None
+        assert row["pss_mib"] == pytest.approx(int(memory[1]) / 1024, abs=3)
+        assert row["fds"] == pytest.approx(len(os.listdir(f"/proc/{row['pid']}/fd")), abs=3)
+        assert 0 < row["cpu_seconds"] < 60
 
 
 def test_all_it_ever_prints_is_the_ready_line() -> None:

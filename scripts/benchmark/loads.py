@@ -18,7 +18,7 @@ import time
 from collections import deque
 from typing import NoReturn, Protocol
 
-from scripts.generator import GREETED, PATIENCE, Member, Subject, connect_many, registration
+from scripts.benchmark.generator import GREETED, PATIENCE, Member, Subject, connect_many, registration
 
 _READ_BYTES = 1 << 18  # into one buffer: recv(2) with a new one of this size each time takes 10 us more
 _AT_ONCE = 200  # clients that enter a room at the same time

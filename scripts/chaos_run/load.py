@@ -15,15 +15,17 @@ from itertools import count
 
 from mpchat.chat.hub import LOBBY
 from mpchat.protocol.message import cut
-from scripts.chaos_clients import PATIENCE, Client, Observer, Probe, Talker, Visitor
-from scripts.chaos_lines import Log
+from scripts.chaos_run.clients import PATIENCE, Client, Observer, Probe, Talker, Visitor
+from scripts.chaos_run.lines import Log
 
 Address = tuple[str, int]
 
 _PROBES = 4
 _VISIT_SECONDS = 0.1  # between two visitors, on average
 _LOOK_SECONDS = 0.2  # how often to look whether the server still runs
-_KERNEL_SECONDS = 150.0  # for what the kernel has: it tries a window that was shut again after up to two minutes
+_KERNEL_SECONDS = 150  # for what the kernel has: it tries a window that was shut again after up to two minutes
+_STILL_SECONDS = 2  # with nothing in the kernel: what has just come out of it takes a moment to be answered
+_TELL_SECONDS = 5  # between two lines that say what is waited for
 _MEMBERS = 12  # talkers in a room, about
 _WORDS = "¡hola! ¿qué tal? ñandú, pingüino, 日本語のテキスト; 👩‍💻 😀 procesos y colas: fork, exec, wait, kill! " * 40
 
@@ -44,7 +46,8 @@ class Load:
         self.talkers: list[Talker] = []  # they are among these
         self.probes: list[Probe] = []
         self.busy = False  # is anybody to say more?
-        self.waited = 0.0  # seconds that the end took longer, because the kernel still had bytes on their way
+        self.waited = 0  # seconds that the end took longer, because the kernel still had bytes on their way
+        self._still = 0  # seconds, at the end, since it last had any
         self._wanted_talkers = talkers
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
 
@@ -79,8 +82,8 @@ class Load:
         while (now := time.monotonic()) < end and while_true():
             self.turn(min(end, now + _LOOK_SECONDS))
 
-    def drain(self) -> bool:
-        """Wait until all that was said has been read: whether it has.
+    def drain(self, tell: Callable[[str], None]) -> bool:
+        """Wait until all that was said has been read: whether it has. `tell` is called where that takes longer.
 
         The first answer says that what everybody had said before is in the server's order. The second, asked when all
         have the first, comes behind every delivery of it.
@@ -91,20 +94,26 @@ class Load:
         for client in staying:
             client.slow = False
             client.watch()
-        settled = self._settle(lambda: not any(each.out for each in staying) and self._nobody_visits())
+        settled = self._settle(lambda: not any(each.out for each in staying) and self._nobody_visits(), tell)
         for _ in range(2):
             for client in staying:
                 client.ask()
-            settled &= self._settle(lambda: all(each.answered for each in staying))
+            settled &= self._settle(lambda: all(each.answered for each in staying), tell)
         for visitor in self.visitors:
             visitor.give_up()
         return settled
 
-    def _settle(self, done: Callable[[], bool]) -> bool:
+    def _settle(self, done: Callable[[], bool], tell: Callable[[str], None]) -> bool:
         """By the deadline; later where it is the kernel that waits: a window that was shut is tried again seldom."""
         while not self.run_until(done, self._deadline):
-            if not on_their_way({port for _, port in self.addresses.values()}) or self.waited >= _KERNEL_SECONDS:
+            bytes_left = on_their_way({port for _, port in self.addresses.values()})
+            self._still = 0 if bytes_left else self._still + 1
+            if self._still > _STILL_SECONDS or self.waited >= _KERNEL_SECONDS:
                 return False
+            if bytes_left and self.waited % _TELL_SECONDS == 0:
+                tell(
+                    f"the kernel still has {bytes_left:,} bytes on their way: waiting for them, {self.waited} s so far"
+                )
             self.waited += 1
             self._deadline = time.monotonic() + 1
         return True
@@ -177,13 +186,17 @@ class Load:
 
 
 def on_their_way(ports: set[int]) -> int:
-    """How many bytes the kernel holds that a server at these ports has sent and nobody has read (proc_net(5): tx_queue
-    of its connections, rx_queue of their other ends). 0 where the kernel does not say."""
+    """How many bytes the kernel holds of connections to a server at these ports, in /proc/net/tcp (proc_net(5)): sent
+    by the server and unread by a client, and sent by a client and not taken by the kernel at the server's end. What
+    lies unread there is not on its way: the server takes it when it has dealt with it. 0 where the kernel does not
+    say."""
     found = 0
     with contextlib.suppress(OSError), open("/proc/net/tcp") as table:
         for row in list(table)[1:]:
             _, local, remote, _, queues = row.split()[:5]
             unsent, unread = (int(queue, 16) for queue in queues.split(":"))
-            found += unsent if int(local.partition(":")[2], 16) in ports else 0
-            found += unread if int(remote.partition(":")[2], 16) in ports else 0
+            if int(local.partition(":")[2], 16) in ports:
+                found += unsent
+            elif int(remote.partition(":")[2], 16) in ports:
+                found += unsent + unread
     return found

@@ -25,8 +25,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.generator import Subject, connect_many, probe
-from scripts.loads import Load, Meter, Pairs, Registrations, Rooms
+from scripts.benchmark.generator import Subject, connect_many, probe
+from scripts.benchmark.loads import Load, Meter, Pairs, Registrations, Rooms
 
 _TURN_SECONDS = 1.0  # the first some ten ms after a rest cost more, in every server
 _IDLE_CLIENTS, _FIRST_CLIENTS, _FEW, _IDLE_ROUNDS = 2_000, 200, 20, 5

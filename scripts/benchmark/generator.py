@@ -1,4 +1,4 @@
-"""A server to measure, and clients. What they load it with is in scripts/loads.py."""
+"""A server to measure, and clients. What they load it with is in scripts/benchmark/loads.py."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _READY = re.compile(r"mpchat ready: irc (\S+):(\d+)")
 _BARE = re.compile(r"(\w+)=(\d+)")
 # The last line of a greeting (376, 422) or a refusal (RFC 2812 section 5), and whom it is told; tags may be in front.
 GREETED = re.compile(rb"^(?:@\S+ )?:\S+ (?:(422|376)|4\d\d) (\S+) .*\n", re.MULTILINE)
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 60.0  # seconds without any progress: then the server has lost something
 _SPARE_SECONDS = 10.0  # a server that has shown no spare as ready for so long is older than what says so
 _QUIET_SECONDS, _QUIET_SHARE = 0.6, 0.02  # a server is quiet that takes less of a core than this for so long

@@ -1,4 +1,4 @@
-"""The clients of a chaos run. Each keeps a log of all that it said and read; scripts/chaos_load.py has the loop.
+"""The clients of a chaos run. Each keeps a log of all that it said and read; scripts/chaos_run/load.py has the loop.
 
     talkers    stay; speak IRC or plain text in rooms and to each other; some send lines in halves, some read slowly
     observers  are talkers who see all of one room
@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 
 from mpchat.chat.hub import LOBBY
 from mpchat.protocol.message import BODY_BYTES
-from scripts.chaos_lines import Log, Said
+from scripts.chaos_run.lines import Log, Said
 
 if TYPE_CHECKING:
-    from scripts.chaos_load import Load
+    from scripts.chaos_run.load import Load
 
 Script = Generator[tuple[bytes, ...], bytes, None]  # yields what it waits for, gets the line that has it
 

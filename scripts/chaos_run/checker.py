@@ -13,8 +13,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from mpchat.chat.names import fold
-from scripts.chaos_lines import Event, Lexicon, Log, fitted
-from scripts.chaos_orders import differences, dissenters, merged
+from scripts.chaos_run.lines import Event, Lexicon, Log, fitted
+from scripts.chaos_run.orders import differences, dissenters, merged
 
 KINDS = {
     "connection": "a connection ended by itself",

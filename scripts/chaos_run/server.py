@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mpchat.ipc.control_socket import ask
-from scripts.chaos_surroundings import Surroundings
+from scripts.chaos_run.surroundings import Surroundings
 
 ROLES = ("worker", "broker", "acceptor", "recorder")
 _READY = re.compile(r"mpchat ready: irc (\S+):(\d+), plain \S+:(\d+)")
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parent.parent.parent
 _STOP_SECONDS = 20.0
 _SETTLE_SECONDS = 10.0
 _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
@@ -58,7 +58,7 @@ class Footprint(NamedTuple):
 class Server:
     """Started with so many workers. stop() must be called, and discard() where nothing is to be looked into.
 
-    `surroundings` are those of chaos_surroundings.py that shall go wrong once begin() is called on `around`.
+    `surroundings` are those of surroundings.py that shall go wrong once begin() is called on `around`.
     """
 
     def __init__(self, workers: int, ipc: str, surroundings: Sequence[str] = (), seed: int = 0) -> None:
