@@ -3,7 +3,8 @@
 All text from outside is checked here, when it is read: it is UTF-8 whatever the locale, and holds nothing that could
 end a line or that a terminal would obey. Behind this file no text of the settings needs a check.
 
-Exit status: 0 well, 1 could not (a port in use, an unwritable directory, no server), 2 used wrongly.
+Exit status: 0 well, 1 could not (a port in use, an unwritable directory, no server), 2 used wrongly; client/status.py
+has those of what talks.
 """
 
 import argparse
@@ -19,12 +20,15 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mpchat import __version__
 from mpchat.chat.text import clean
 from mpchat.runtime import standard_streams
 from mpchat.settings import ChatSettings, Oper, Secrets, Settings
+
+if TYPE_CHECKING:
+    from mpchat.client.options import Options
 
 _HEADROOM_FDS = 64  # for what a process has open besides clients
 _FDS_PER_WORKER = 8  # in the supervisor: a process's two, its link, and two queues while they are handed over
@@ -115,6 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_server(commands)
     _add_client(commands)
+    _add_send(commands)
+    _add_tail(commands)
     _add_ps(commands)
     return parser
 
@@ -560,20 +566,89 @@ def _clients_that_fit(workers: int) -> int:
     return max(hard - _HEADROOM_FDS - _FDS_PER_WORKER * workers, hard // 3)
 
 
-# mpchat client
+# mpchat client, send and tail
+
+_STATUSES = """exit status:
+  0  all that was to be said came back from the server
+  1  not connected (or standard input or output failed)
+  2  used wrongly
+  3  removed by an operator: KILL, or KICK from the room in question
+  4  refused: moderated, no such nick, wrong key, nickname in use, ...
+  5  the connection was lost before all came back
+The gravest of several: 3, then 5, then 4. What was refused is on standard error."""
 
 
 def _add_client(commands: Any) -> None:
-    parser = commands.add_parser("client", help="join a server from this terminal")
+    about = """Join a server. In a terminal, type and press Enter. In a pipe each line is said, or obeyed where it
+begins with a slash. It waits for the answer to the /command before it; where that was refused, it is not said if it
+depended on it (in the room that could not be entered, under the nickname that was refused)."""
+    example = "\n  printf '/join #so\\nhola\\n' | mpchat client --nick script"
+    parser = _add_talker(commands, "client", "join a server from this terminal", about, example)
     parser.set_defaults(run=_run_client, parser=parser)
     add = parser.add_argument
     add("host", nargs="?", type=_text, default="127.0.0.1", help="the server (default: %(default)s)")
     add("port", nargs="?", type=_port, default=6667, help="its IRC port (default: %(default)s)")
-    add("--nick", type=_some_text, help="your nickname (default: asks, or your login name)")
+    _add_identity(parser, "your nickname (default: asks, or your login name)")
     add("--room", type=_text, default="#lobby", help="the first room (default: %(default)s)")
     add("--plain", action="store_true", help="append lines only: for screen readers and pipes")
     add("--color", choices=("auto", "always", "never"), default="auto")
-    add("--password-file", type=_path, metavar="F", help="a file with the server's password")
+
+
+def _add_send(commands: Any) -> None:
+    about = "Say one text, or the lines of standard input, and go. No line is a /command."
+    example = """
+  mpchat send --to '#lobby' 'the build is done'
+  make 2>&1 | mpchat send --to ana"""
+    parser = _add_talker(commands, "send", "say something from a script", about, example)
+    parser.set_defaults(run=_run_send, parser=parser)
+    add = parser.add_argument
+    add("text", nargs="*", type=_text, metavar="TEXT", help="what to say; - or none: the lines of standard input")
+    add("--to", type=_text, default="#lobby", metavar="TARGET", help="'#room' or a nickname (default: %(default)s)")
+    _add_address(parser)
+
+
+def _add_tail(commands: Any) -> None:
+    about = """Show what is said in a room from now on, a line for each message, until Ctrl-C or until nobody reads it.
+It comes back after a lost connection, and shows what it missed."""
+    example = """
+  mpchat tail --room '#lobby' | grep --line-buffered error
+each line with --json is an object with these keys, all of them texts:
+  time  ISO 8601, UTC: 2026-11-28T06:05:31.250Z
+  room  #lobby; empty in private
+  nick  who said it; empty for a gap
+  text
+  kind  message, action (/me), notice, or gap: some messages are missing here"""
+    parser = _add_talker(commands, "tail", "follow a room from a script", about, example)
+    parser.set_defaults(run=_run_tail, parser=parser)
+    add = parser.add_argument
+    add("--room", type=_text, default="#lobby", help="which room (default: %(default)s)")
+    add("--json", action="store_true", help="one JSON object a line")
+    _add_address(parser)
+
+
+def _add_talker(commands: Any, name: str, help: str, about: str, example: str) -> argparse.ArgumentParser:
+    """A command that talks to a server, with its examples and exit statuses."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=help,
+        description=about,
+        epilog=f"for example:{example}\n{_STATUSES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
+
+
+def _add_address(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--host", type=_text, default="127.0.0.1", metavar="H", help="the server (default: %(default)s)"
+    )
+    parser.add_argument("--port", type=_port, default=6667, metavar="P", help="its IRC port (default: %(default)s)")
+    _add_identity(parser, "your nickname, and no other (default: your login name, or one like it)")
+
+
+def _add_identity(parser: argparse.ArgumentParser, nick: str) -> None:
+    parser.add_argument("--nick", type=_some_text, help=nick)
+    parser.add_argument("--password-file", type=_path, metavar="F", help="a file with the server's password")
 
 
 def _some_text(argument: str) -> str:
@@ -587,9 +662,8 @@ def _run_client(options: argparse.Namespace) -> int:
     from mpchat.client.app import run
     from mpchat.client.options import Options
 
-    for number, stream, what in ((0, "input", "say"), (1, "output", "show")):
-        if number in standard_streams.closed:
-            raise Unusable(f"standard {stream} is closed (give it /dev/null if there is nothing to {what})")
+    _need_stream(0)
+    _need_stream(1)
     environment = os.environ
     state = _state_folder()
     return run(
@@ -606,6 +680,41 @@ def _run_client(options: argparse.Namespace) -> int:
             history_file="" if state is None else str(state / "client-history"),
         )
     )
+
+
+def _run_send(options: argparse.Namespace) -> int:
+    from mpchat.client.app import send
+
+    text = None if options.text in ([], ["-"]) else " ".join(options.text)
+    if text is None:
+        _need_stream(0)
+    return send(_script_options(options, options.to), text)
+
+
+def _run_tail(options: argparse.Namespace) -> int:
+    from mpchat.client.app import follow
+
+    _need_stream(1)
+    return follow(_script_options(options, options.room), options.json)
+
+
+def _script_options(options: argparse.Namespace, room: str) -> "Options":
+    from mpchat.client.options import Options
+
+    return Options(
+        host=options.host,
+        port=options.port,
+        nick=options.nick or "",
+        room=room,
+        password=_password(options.password_file),
+    )
+
+
+def _need_stream(number: int) -> None:
+    """Raises Unusable where standard input (0) or output (1) is closed."""
+    if number in standard_streams.closed:
+        stream, what = (("input", "say"), ("output", "show"))[number]
+        raise Unusable(f"standard {stream} is closed (give it /dev/null if there is nothing to {what})")
 
 
 # mpchat ps

@@ -9,20 +9,20 @@ import secrets
 import sys
 
 from mpchat.chat.names import valid_channel, valid_nick
-from mpchat.client import colours, plain
-from mpchat.client.conversation import LEFT
+from mpchat.client import colours, feed, plain
 from mpchat.client.model import is_room
 from mpchat.client.options import Options
 from mpchat.client.registration import NICK_BYTES
 from mpchat.client.session import Session
+from mpchat.client.status import USAGE, WELL
+from mpchat.client.tail import tail
 
-USAGE = 2  # exit status: what was asked for makes no sense
 ROOM_BYTES = 64
 
 
 def run(options: Options) -> int:
-    """One visit. 0: left normally; 1: no connection, or lost it; 2: a nick or a room that cannot be."""
-    room = options.room if not options.room or is_room(options.room) else f"#{options.room}"
+    """One visit; the exit status (status.py)."""
+    room = _room(options.room)
     problem = _problem(options, room)
     if problem:
         return _complain(problem, USAGE)
@@ -31,18 +31,52 @@ def run(options: Options) -> int:
     if terminal and not options.nick:
         asked = _ask(nick)
         if asked is None:
-            return LEFT
+            return WELL
         nick = asked
-    # Who named a nick in a script wants that one; everybody else would rather be nick_ than stay outside.
-    session = Session(
-        nick, room, secrets.token_hex(8), options.password, flexible=terminal or not options.nick, greets=terminal
-    )
+    session = _session(options, nick, room, terminal)
     colour = colours.wanted(options.color, sys.stdout.isatty(), options.no_color, options.dumb)
     if terminal and not options.plain and not options.dumb:
         status = _edited(options, session, colour)
         if status is not None:
             return status
-    return plain.run(options, session, colour, terminal)
+    return plain.run(options, session, colour) if terminal else feed.run(options, session, colour)
+
+
+def send(options: Options, text: str | None) -> int:
+    """Say the lines of `text`, or where it is None those of standard input, to the room or nick that is in
+    options.room; the exit status.
+    """
+    to_room = is_room(options.room)
+    problem = _problem(options, options.room if to_room else "")
+    if not to_room and not valid_nick(options.room, NICK_BYTES):
+        problem = problem or f"bad nick {options.room!r} to send to (the name of a room begins with #)"
+    if text is not None and not text.strip():
+        problem = problem or "there is nothing to send: the text is empty"
+    if problem:
+        return _complain(problem, USAGE)
+    session = _session(options, options.nick or _login(), options.room if to_room else "", False)
+    session.model.current = options.room
+    return feed.send(options, session, None if text is None else [line.rstrip("\r") for line in text.split("\n")])
+
+
+def follow(options: Options, as_json: bool) -> int:
+    """Show what is said in a room; the exit status."""
+    room = _room(options.room)
+    problem = _problem(options, room)
+    if problem:
+        return _complain(problem, USAGE)
+    return tail(options, _session(options, options.nick or _login(), room, False), as_json)
+
+
+def _session(options: Options, nick: str, room: str, person: bool) -> Session:
+    # Who named a nick in a script wants that one; everybody else would rather be nick_ than stay outside.
+    flexible = person or not options.nick
+    return Session(nick, room, secrets.token_hex(8), options.password, flexible=flexible, greets=person)
+
+
+def _room(name: str) -> str:
+    """A room as it may be typed, with its sign; "" is none."""
+    return name if not name or is_room(name) else f"#{name}"
 
 
 def _edited(options: Options, session: Session, colour: bool) -> int | None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from mpchat.chat.names import fold
 from mpchat.client.model import Model, is_room
-from mpchat.client.step import CLIENT, Line, Speech, Step, error, harmless, note
+from mpchat.client.status import REFUSED, REMOVED
+from mpchat.client.step import CLIENT, ERROR, Line, Speech, Step, error, harmless, note
 from mpchat.protocol.message import build
 
 GOODBYE = "leaving"
@@ -39,8 +40,28 @@ def say(text: str, model: Model) -> Step:
     if not text.strip():
         return Step()
     if not model.current:
-        return error("you are in no room: /join #room")
+        return _nowhere(text, model) if model.nowhere else error("you are in no room: /join #room")
     return Step(say=[Speech(model.current, text)])
+
+
+def _nowhere(text: str, model: Model) -> Step:
+    """What would have gone where our words went, until we lost that."""
+    outcome = REMOVED if model.expelled else REFUSED
+    done = "done" if meant(text) else "said"
+    return Step(show=[Line(f"not {done}: {text} ({model.nowhere})", ERROR)], outcome=outcome)
+
+
+def meant(text: str) -> str:
+    """The name of the command that `text` is, or most likely was to be; "" for words."""
+    if text[:1] != "/" or text[:2] == "//":
+        return ""
+    name = text[1:].partition(" ")[0].lower()
+    name = ALIASES.get(name, name)
+    return name if name in COMMANDS else _nearest(name)
+
+
+def _nearest(name: str) -> str:
+    return next(iter(difflib.get_close_matches(name, COMMANDS, 1)), "")
 
 
 def needs_server(text: str) -> bool:
@@ -56,9 +77,12 @@ def _command(text: str, model: Model) -> Step:
     name = ALIASES.get(name, name)
     known = COMMANDS.get(name)
     if known is None:
-        near = difflib.get_close_matches(name, COMMANDS, 1)
-        return error(f"no such command: /{name}" + (f" (did you mean /{near[0]}?)" if near else " (see /help)"))
-    return known.run(model, rest.strip()) or error(f"how to use it: /{name} {known.usage}  {known.help}")
+        near = _nearest(name)
+        return error(f"no such command: /{name}" + (f" (did you mean /{near}?)" if near else " (see /help)"))
+    step = known.run(model, rest.strip())
+    if step is None and model.nowhere and not model.current and "#ROOM" in known.usage:
+        return _nowhere(text, model)  # it needs the room that we are not in
+    return step or error(f"how to use it: /{name} {known.usage}  {known.help}")
 
 
 # Each takes the model and the words behind the command.

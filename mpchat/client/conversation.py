@@ -14,17 +14,17 @@ from mpchat.client.colours import paint
 from mpchat.client.connection import LONGEST_DELAY, Connection, delay, reason
 from mpchat.client.outbox import SLOW_SECONDS
 from mpchat.client.session import Session
-from mpchat.client.step import CLIENT, Line, Step, harmless, note
+from mpchat.client.status import REMOVED, UNCONNECTED, WELL, graver
+from mpchat.client.step import Line, Step, harmless, note
 
 GOODBYE_SECONDS = 2.0  # how long the server may take to close after QUIT
-LEFT, LOST = 0, 1  # exit statuses; a refused nick has its own
 
 
 class Screen(Protocol):
     """Where lines go."""
 
-    def write(self, text: str, own: bool) -> bool:
-        """Show a line; `own` tells the client's words from the chat's. False: the reader has gone."""
+    def write(self, text: str, line: Line) -> bool:
+        """Show `text`: `line`, painted, with its time. False: the reader has gone."""
 
     def refresh(self) -> None:
         """What the prompt says may have changed."""
@@ -39,6 +39,7 @@ class Conversation:
     def __init__(self, session: Session, host: str, port: int, screen: Screen, colour: bool, bell: bool) -> None:
         self.session = session
         self.failure = ""  # why run() ended with a status other than 0, when that was not shown yet
+        self.outcome = WELL  # what a script is told where run() has nothing worse to say
         self._address = (host, port)
         self._screen = screen
         self._colour = colour
@@ -47,7 +48,7 @@ class Conversation:
         self._opening: asyncio.Task[Connection] | None = None
         self._changed = asyncio.Event()
         self.leaving = False
-        self._status = LOST
+        self._status = UNCONNECTED
         self._day = time.localtime()[:3]
 
     async def run(self) -> int:
@@ -59,8 +60,8 @@ class Conversation:
             registered = self.session.registered
             self._do(self.session.closed())
             if self.leaving:
-                return LEFT
-            if not self.session.was_in:
+                return WELL
+            if not self.session.was_in or self._status == REMOVED:
                 self.failure = self.failure or ending
                 return self._status
             if registered:
@@ -71,7 +72,9 @@ class Conversation:
             if ending != told:  # each reason once; the prompt shows that it goes on
                 told = ending
                 self.tell(ending)
-            await self.until(lambda: self.leaving, delay(attempt, random.random()))
+            if await self.until(lambda: self.leaving, delay(attempt, random.random())):
+                self._do(self.session.closed())  # what waited for a connection is not sent any more
+                return WELL
             attempt += 1
 
     async def _visit(self) -> str:
@@ -104,17 +107,18 @@ class Conversation:
             for line in lines:
                 step.add(self.session.heard(line, now))
             self._do(step)
-            if step.failed and not self.session.was_in:
+            if step.failed and (not self.session.was_in or step.status == REMOVED):
                 self.failure, self._status = harmless(step.failed), step.status
             if step.failed or step.lost:
                 return step.failed or step.lost
 
     # What the user does.
 
-    def type(self, text: str) -> None:
-        """One line was typed. After the goodbye nothing is said any more."""
-        if not self.leaving:
-            self._do(self.session.typed(text, time.monotonic()))
+    def type(self, text: str) -> Step:
+        """One line was typed; what it led to. After the goodbye nothing is said any more."""
+        step = Step() if self.leaving else self.session.typed(text, time.monotonic())
+        self._do(step)
+        return step
 
     def paste(self, lines: list[str]) -> None:
         """Several lines were pasted and confirmed."""
@@ -136,6 +140,15 @@ class Conversation:
     def tell(self, text: str) -> None:
         """Show a word of the client's own."""
         self._do(note(text))
+
+    def show(self, step: Step) -> None:
+        """Show what became of a script's line, without the session."""
+        self._do(step)
+
+    def give_up(self, why: str, outcome: int) -> None:
+        """A script cannot go on."""
+        self.failure = self.failure or why
+        self.outcome = graver(self.outcome, outcome)
 
     def status(self) -> str:
         """What the prompt should say about the connection."""
@@ -177,10 +190,11 @@ class Conversation:
     def _do(self, step: Step) -> None:
         if self._connection:
             self._connection.send(step.send)
+        self.outcome = graver(self.outcome, step.outcome)
         if step.clear:
             self._screen.clear()
         for line in step.show:
-            if not self._screen.write(self._painted(line), line.head == CLIENT):
+            if not self._screen.write(self._painted(line), line):
                 self.leave()
         if step.leave is not None:
             self.leave(step.leave)

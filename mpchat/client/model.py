@@ -25,12 +25,19 @@ class Room:
 
 
 class Model:
-    """The client's memory of one server. `current` is a room, or a nick after /query, or ""."""
+    """The client's memory of one server. `current` is a room, or a nick after /query, or "".
 
-    def __init__(self, nick: str, room: str = "") -> None:
+    `drifts`: words go to another room when the one that they went to is lost. A person sees that; a script would
+    say there what was meant for the lost one, so its words go nowhere until it asks for a room.
+    """
+
+    def __init__(self, nick: str, room: str = "", drifts: bool = True) -> None:
         self.nick = nick
         self.mask = ""  # our nick!user@host as others see it, "" while unknown
         self.current = ""
+        self.nowhere = ""  # why that is "", where a script did not ask for it
+        self.expelled = False  # because an operator removed us
+        self._drifts = drifts
         self.rooms: dict[str, Room] = {}
         self.keys: dict[str, str] = {}  # folded room -> what opened it
         if room:
@@ -60,7 +67,7 @@ class Model:
         room = known or self.wish(name)
         room.name, room.entered = name, True
         room.members = {fold(self.nick): self.nick}
-        if known is None or not self.current:
+        if known is None or (self._drifts and not self.current):
             self.current = name
         elif self.is_current(name):
             self.current = name  # in the server's spelling
@@ -70,6 +77,16 @@ class Model:
         self.rooms.pop(fold(name), None)
         if self.is_current(name):
             self.current = next((room.name for room in reversed(self.rooms.values())), "")
+
+    def miss(self, name: str, why: str, expelled: bool = False) -> None:
+        """We are no longer in that room, and did not ask to leave it."""
+        if self.is_current(name) and not self._drifts:
+            self.stop(why, expelled)
+        self.forget(name)
+
+    def stop(self, why: str, expelled: bool = False) -> None:
+        """Our words go nowhere from here on, until the user says where."""
+        self.current, self.nowhere, self.expelled = "", why, expelled
 
     def lose(self) -> None:
         """The connection is gone, and with it what we knew of the others."""

@@ -1,7 +1,7 @@
-"""The client without a terminal: lines in are messages, lines out are messages, append only. Standard library only.
+"""The client without an editor: lines in are messages, lines out are messages, append only. Standard library only.
 
-For pipes, scripts, screen readers and dumb terminals. It waits on standard input and on the connection.
-From a pipe, no more is read than the server has dealt with, and the end of input waits until the last line was.
+For screen readers and dumb terminals; feed.py and tail.py use it for scripts. It waits on standard input and on the
+connection.
 """
 
 import asyncio
@@ -12,31 +12,35 @@ import select
 import selectors
 import signal
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, TextIO
 
-from mpchat.client.conversation import LEFT, LOST, Conversation
+from mpchat.client.conversation import Conversation
 from mpchat.client.options import Options
 from mpchat.client.session import Session
+from mpchat.client.status import UNCONNECTED, WELL
+from mpchat.client.step import CLIENT, ERROR, Line
 
-# What is given to the server before it must answer a mark: mpchat's flood control takes two seconds for ten lines.
-WINDOW_LINES, WINDOW_BYTES = 10, 4096
 PATIENCE_SECONDS = 5.0  # for the echoes of what a person said last
-RETURN_SECONDS = 30.0  # without progress, after which a program is told that it failed: a server restarts in a few
-ENTRANCE_SECONDS = 60.0  # to be let in: servers that look up names first take up to half a minute
 READ_BYTES = 65_536
 LINE_BYTES = 4096  # an input without line ends is said in pieces of this size
 PASTED_LINES = 1000  # more than anybody wants to send at once
 
 
 class Paper:
-    """A screen that only grows. The client's own words go to stderr when stdout is for a program."""
+    """A screen that only grows. The client's own words and what was refused go to stderr when stdout is a program's."""
 
     def __init__(self, terminal: bool) -> None:
         self._terminal = terminal
         self.problem = ""  # why nothing can be written any more, unless the reader has gone
 
-    def write(self, text: str, own: bool) -> bool:
+    def write(self, text: str, line: Line) -> bool:
         """Print at once: the reader may be a program."""
-        stream = sys.stderr if own and not self._terminal else sys.stdout
+        aside = line.head in (CLIENT, ERROR) and not self._terminal
+        return self.put(text, sys.stderr if aside else sys.stdout)
+
+    def put(self, text: str, stream: TextIO) -> bool:
+        """Print a line. False: its reader has gone."""
         try:
             print(text, flush=True, file=stream)
         except OSError as error:  # EPIPE: the program is gone (client | head); EIO: the terminal is; ENOSPC
@@ -107,65 +111,43 @@ def complain(problem: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # Python flushes once more when it ends
 
 
-def run(options: Options, session: Session, colour: bool, terminal: bool) -> int:
-    """Talk until the end of input, Ctrl-C or /quit; the exit status. `terminal`: a person types and reads here."""
+def run(options: Options, session: Session, colour: bool) -> int:
+    """A person types and reads here, until Ctrl-C, Ctrl-D or /quit; the exit status."""
+    paper = Paper(terminal=True)
+    conversation = Conversation(session, options.host, options.port, paper, colour, sys.stdout.isatty())
+    status = converse(conversation, paper, lambda: _feed_terminal(conversation))
+    return status or (UNCONNECTED if conversation.failure else WELL)
+
+
+def converse(conversation: Conversation, paper: Paper, feed: Callable[[], Coroutine[Any, Any, None]]) -> int:
+    """Talk until `feed` or the conversation comes to its end, or a signal ends both; the conversation's exit status."""
     # select() takes regular files (client < lines.txt), which epoll refuses.
     loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
     try:
-        return loop.run_until_complete(_talk(options, session, colour, terminal))
+        return loop.run_until_complete(_talk(conversation, paper, feed))
     finally:
         loop.close()
 
 
-async def _talk(options: Options, session: Session, colour: bool, terminal: bool) -> int:
-    bell, paper = sys.stdout.isatty(), Paper(terminal)
-    conversation = Conversation(session, options.host, options.port, paper, colour, bell)
+async def _talk(conversation: Conversation, paper: Paper, feed: Callable[[], Coroutine[Any, Any, None]]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, conversation.leave)
-    talk = asyncio.ensure_future(conversation.run())
-    feed = asyncio.ensure_future(_feed_terminal(conversation) if terminal else _feed_pipe(conversation))
-    await asyncio.wait({talk, feed}, return_when=asyncio.FIRST_COMPLETED)
-    problem = feed.result() if feed.done() else ""
-    feed.cancel()
+    talk, feeding = asyncio.ensure_future(conversation.run()), asyncio.ensure_future(feed())
+    await asyncio.wait({talk, feeding}, return_when=asyncio.FIRST_COMPLETED)
+    feeding.cancel()
     conversation.leave()
     status = await talk
-    await asyncio.wait({feed})
-    problem = problem or paper.problem or conversation.failure
-    if problem:
-        complain(problem)
-    return status or (LOST if problem else LEFT)
+    await asyncio.wait({feeding})
+    if not feeding.cancelled():
+        feeding.result()  # raises what went wrong in it
+    if paper.problem:
+        conversation.give_up(paper.problem, UNCONNECTED)
+    if conversation.failure:
+        complain(conversation.failure)
+    return status
 
 
-async def _feed_pipe(conversation: Conversation) -> str:
-    """Say what a program writes. Why not all of it could be said, "" when it could."""
-    session = conversation.session
-    room = session.model.current
-    if not await conversation.until(lambda: session.ready, ENTRANCE_SECONDS):
-        return "the server did not let us in"
-    if room and not session.model.current:
-        return f"not in {room}"
-    source, given = Input(sys.stdin.fileno()), 0
-    while not source.ended:
-        for line in await source.lines(together=False):
-            # Without a connection nothing is taken from the pipe: /commands could not be kept for later.
-            if not await conversation.until(lambda: session.ready or conversation.leaving, RETURN_SECONDS):
-                return _unconfirmed(session, 1)
-            conversation.type(line)
-            if conversation.leaving:
-                return ""
-            given += len(line) + WINDOW_BYTES // WINDOW_LINES
-            if given >= WINDOW_BYTES:
-                given = 0
-                if not await conversation.settled(RETURN_SECONDS):
-                    return _unconfirmed(session)
-    return source.problem if await conversation.settled(RETURN_SECONDS) else _unconfirmed(session)
-
-
-def _unconfirmed(session: Session, more: int = 0) -> str:
-    return f"given up: the server has not confirmed the last lines ({session.outbox.waiting() + more})"
-
-
-async def _feed_terminal(conversation: Conversation) -> str:
+async def _feed_terminal(conversation: Conversation) -> None:
     """Say what a person types, line by line; of several lines at once, ask first."""
     source = Input(sys.stdin.fileno())
     pasted: list[str] = []
@@ -183,4 +165,3 @@ async def _feed_terminal(conversation: Conversation) -> str:
         elif lines:
             conversation.type(lines[0])
     await conversation.settled(PATIENCE_SECONDS)
-    return ""

@@ -5,6 +5,7 @@ It works with servers that know nothing of capabilities: they go on to 001 by th
 
 from mpchat.chat.names import fold
 from mpchat.client.model import Model
+from mpchat.client.status import REFUSED
 from mpchat.client.step import Line, Step, note
 from mpchat.client.view import nick_of
 from mpchat.protocol.message import Message, build, cut
@@ -49,11 +50,11 @@ class Registration:
             return self._other_nick(message)
         if message.command == "432":
             if self._tried == self._wanted:
-                return _failed(message, 2)
+                return _failed(message)
             self._limit = CLASSIC_NICK_BYTES
             return self._other_nick(message)
         if message.command in ("464", "465", "ERROR"):
-            return _failed(message, 1)
+            return _failed(message)
         return Step()
 
     def capability(self, message: Message) -> Step:
@@ -96,7 +97,7 @@ class Registration:
 
     def _other_nick(self, message: Message) -> Step:
         if not self._flexible or not self._endings:
-            return _failed(message, 2)
+            return _failed(message)
         ending = self._endings.pop(0)
         self._tried = cut(self._wanted, self._limit - len(ending)) + ending
         return Step(send=[build("", "NICK", self._tried)])
@@ -107,6 +108,6 @@ def _user(nick: str) -> str:
     return "".join(letter for letter in nick if letter.isascii() and letter.isalnum())[:10].lower() or "user"
 
 
-def _failed(message: Message, status: int) -> Step:
+def _failed(message: Message) -> Step:
     words = message.params if message.command == "ERROR" else message.params[1:]
-    return Step(failed=": ".join(words) or "the server refused us", status=status)
+    return Step(failed=": ".join(words) or "the server refused us", status=REFUSED)

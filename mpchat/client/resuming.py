@@ -11,7 +11,8 @@ from enum import Enum
 
 from mpchat.chat.names import fold
 from mpchat.client.registration import Registration
-from mpchat.client.step import ERROR, Line, Step, error, note
+from mpchat.client.status import REFUSED
+from mpchat.client.step import ERROR, Line, Said, Step, error, note
 from mpchat.client.view import View, param
 from mpchat.protocol.message import Message, build
 
@@ -179,7 +180,9 @@ class Resuming:
     def _recalled(self, question: Question) -> Step:
         if question.answer == []:
             return note(f"nothing has been said in {question.room} yet")
-        return self._shown(question, question.answer or [])  # with no answer, the server has said why
+        if question.answer is None:
+            return Step(outcome=REFUSED)  # the server has said why
+        return self._shown(question, question.answer)
 
     def _greeted(self, question: Question, place: Place) -> Step:
         if question.answer is None:
@@ -246,4 +249,5 @@ class Resuming:
 
 
 def _missing(room: str) -> Step:
-    return Step(show=[Line(f"{room}: some messages are missing here", ERROR)])
+    text = "some messages are missing here"
+    return Step(show=[Line(f"{room}: {text}", ERROR, said=Said(room, "", text, "gap"))])

@@ -11,6 +11,7 @@ from mpchat.client.model import Model, is_room
 from mpchat.client.outbox import Outbox, Sent
 from mpchat.client.registration import Registration
 from mpchat.client.resuming import Resuming
+from mpchat.client.status import LOST, REFUSED, REMOVED, WELL
 from mpchat.client.step import ERROR, Line, Speech, Step, error, harmless, is_text, note
 from mpchat.client.view import View, nick_of, param
 from mpchat.protocol.message import Message, build, parse
@@ -21,29 +22,33 @@ _ENTRANCE = "mpchat-entrance"  # the PING behind our JOINs: its PONG says that a
 _DOUBT = "mpchat-doubt"  # the PING behind a line whose echo does not come
 _ID = "+mpchat.org/id"  # the tag by which mpchat knows a line that it has said before
 _REFUSALS = frozenset(("401", "403", "404", "407", "411", "412", "415", "477", "486", "531"))  # of a PRIVMSG
+_KILLED = "Killed ("  # how a server's last word begins where one of its operators removed us: "Killed (nick (why))"
 _UNSAID = "not confirmed, so perhaps not delivered"
 
 
 class Session:
     """One user's presence on a server, across losses of the connection.
 
-    `run` is of this run of the client: 16 random letters and digits. `greets`: a little of a room's past is
-    shown to who enters it.
+    `run` is of this run of the client: 16 random letters and digits. `greets`: it is a person's, who is shown a
+    little of a room's past on entering it; a script is not, its words do not drift (Model), and KILL is its end.
     """
 
     def __init__(
         self, nick: str, room: str, run: str, password: str = "", flexible: bool = True, greets: bool = True
     ) -> None:
-        self.model = Model(nick, room)
+        self.model = Model(nick, room, drifts=greets)
         self.view = View(self.model)
         self.outbox = Outbox()
         self.registration = Registration(nick, password, flexible)
         self.past = Resuming(self.view, self.registration, greets)
+        self.visits = 0  # connections so far
         self.connected = False
         self.registered = False
         self.was_in = False  # registered once, at least
         self.ready = False  # every room we asked for has answered, and what we missed is shown
         self._run = run
+        self._for_person = greets
+        self._expelled_from: set[str] = set()  # folded rooms: KICK
         self._told_of_noise = False  # that bytes were typed which are no text
         self._knows_ids = False  # is it mpchat, which says a line with an id once?
         self._entered = False
@@ -58,6 +63,7 @@ class Session:
 
     def opened(self, now: float) -> Step:
         """There is a connection: introduce ourselves."""
+        self.visits += 1
         self.connected, self._heard_at = True, now
         self._asked_at = self._doubted_at = None
         self._knows_ids = self._entered = False
@@ -72,6 +78,7 @@ class Session:
         step = _unsaid(self.outbox.lost(numbered=self._leaving))
         if self._leaving:
             step.show += [Line(f"not sent: {speech.text}", ERROR) for speech in self.outbox.unsent]
+            step.outcome = LOST if step.show else WELL
         return step
 
     def deadline(self) -> float:
@@ -114,6 +121,10 @@ class Session:
                 self.past.promised(message.params[1:])
             case "NICK" if self.model.is_me(nick_of(message)):
                 self.registration.renamed(param(message, 0))
+            case "ERROR" if not self._for_person and self.registered and _KILLED in param(message, 0):
+                return self._killed(param(message, 0))
+            case "KICK" if self.model.is_me(param(message, 1)):
+                self._expelled_from.add(fold(param(message, 0)))
         if self.past.takes(message):
             return Step()
         answered = self._answers(message)
@@ -123,10 +134,19 @@ class Session:
         step = Step() if self.registered else self.registration.heard(message)
         if not step.failed and not step.send and not (message.command == "ERROR" and self._leaving):
             step.show += self.view.heard(message, echo=answered is not None)
+        if self.registered and _refuses(message):
+            step.outcome = REMOVED if fold(param(message, 1)) in self._expelled_from else REFUSED
         if message.command == "JOIN" and self.model.is_me(nick_of(message)):
+            self._expelled_from.discard(fold(param(message, 0)))
             step.add(self.past.entered(param(message, 0)))
         step.send += self.registration.regain(message)
         return step
+
+    def _killed(self, goodbye: str) -> Step:
+        """An operator of the server ended our connection: to come back would be to ignore that."""
+        self._leaving = True
+        by = harmless(goodbye.partition(_KILLED)[2].removesuffix(")").removesuffix(")"))
+        return Step(failed=f"removed by an operator of the server, {by}", status=REMOVED)
 
     def _answers(self, message: Message) -> Sent | None:
         """The line of ours that this message echoes or refuses."""
@@ -151,7 +171,8 @@ class Session:
         if self.was_in:
             step = note(f"back on {server} as {nick}; private messages sent meanwhile are lost")
         else:
-            step = note(f"connected to {server} as {nick} (/help lists the commands)")
+            hint = " (/help lists the commands)" if self._for_person else ""
+            step = note(f"connected to {server} as {nick}{hint}")
         self.was_in = True
         step.show += self.registration.done(self.model)
         for name in self.model.missing():
@@ -177,8 +198,8 @@ class Session:
     def _without_refused_rooms(self) -> Step:
         step = Step()
         for name in self.model.missing():
-            self.model.forget(name)
-            step.show.append(Line(f"you are not in {name}", ERROR))
+            self.model.miss(name, f"you are not in {name}")
+            step.add(error(f"you are not in {name}"))
         return step
 
     def _ready(self, now: float) -> Step:
@@ -224,7 +245,7 @@ class Session:
         if self._told_of_noise or is_text(typed):
             return Step()
         self._told_of_noise = True
-        return note("not all of that was UTF-8 text: a ? stands for each byte that was not")
+        return Step(show=[Line("not all of that was UTF-8 text: a ? stands for each byte that was not", ERROR)])
 
     def left(self, goodbye: str) -> Step:
         """The user goes."""
@@ -258,6 +279,10 @@ class Session:
 
     # Has the server dealt with all we sent?
 
+    def settle(self) -> Step:
+        """Every mark has come back, behind all that was sent: an echo that is not here will not come."""
+        return _unsaid(self.outbox.lost())
+
     def mark(self) -> Step:
         """Send a mark behind everything, as soon as that can be; settled() tells when the server has come to it."""
         self._count += 1
@@ -279,4 +304,12 @@ class Session:
 
 
 def _unsaid(speeches: list[Speech]) -> Step:
-    return Step(show=[Line(f"{_UNSAID}: {speech.text}", ERROR) for speech in speeches])
+    lines = [Line(f"{_UNSAID}: {speech.text}", ERROR) for speech in speeches]
+    return Step(show=lines, outcome=LOST if lines else WELL)
+
+
+def _refuses(message: Message) -> bool:
+    """Does the server say no to something we asked for? Its history may: resuming.py judges that."""
+    if message.command == "FAIL":
+        return param(message, 0) != "CHATHISTORY"
+    return message.command.isdigit() and message.command[0] in "45" and message.command != "422"  # no MOTD

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from mpchat.chat.text import clean, without_formatting
+from mpchat.client.status import REFUSED, UNCONNECTED, WELL, graver
 
 _NO_TEXT = re.compile("[\ud800-\udfff]")  # surrogates: each stands for a byte that was no UTF-8
 EVENT, ERROR, CLIENT = "*", "!", "--"  # heads: something happened, was refused, or is the client's own word
@@ -28,6 +29,16 @@ def is_text(text: str) -> bool:
 
 
 @dataclass(frozen=True)
+class Said:
+    """What a line is, for programs: something that was said, or a place where that is missing."""
+
+    room: str  # "" in private
+    nick: str  # "" for a gap
+    text: str
+    kind: str  # message, action (/me), notice or gap
+
+
+@dataclass(frozen=True)
 class Line:
     """One line for people: time, room if it is not the current one, head, text."""
 
@@ -37,6 +48,7 @@ class Line:
     room: str = ""
     at: float | None = None  # seconds since the epoch; None is now
     calls: bool = False  # it names or addresses us: highlighted, with a bell
+    said: Said | None = None  # None: nobody said it
 
     def plain(self, clock: str) -> str:
         """The line without colours. Every text that is printed passes here."""
@@ -64,7 +76,8 @@ class Step:
     leave: str | None = None  # the user goes, with this goodbye
     lost: str = ""  # why this connection is dead
     failed: str = ""  # why there is no use in trying again
-    status: int = 1  # the exit status of that failure
+    status: int = UNCONNECTED  # the exit status of that failure
+    outcome: int = WELL  # what a script is told of this, once it has done the rest
 
     def add(self, other: "Step") -> None:
         """Let `other` happen too, after what is here."""
@@ -74,13 +87,14 @@ class Step:
         self.clear = self.clear or other.clear
         self.leave = other.leave if self.leave is None else self.leave
         self.lost = self.lost or other.lost
+        self.outcome = graver(self.outcome, other.outcome)
         if other.failed and not self.failed:
             self.failed, self.status = other.failed, other.status
 
 
 def error(text: str) -> Step:
-    """A step that only says what is wrong."""
-    return Step(show=[Line(text, ERROR)])
+    """A step that only says what is wrong: a script was refused that."""
+    return Step(show=[Line(text, ERROR)], outcome=REFUSED)
 
 
 def note(text: str) -> Step:

@@ -34,6 +34,7 @@ from mpchat.client.model import Model
 from mpchat.client.options import Options
 from mpchat.client.plain import complain
 from mpchat.client.session import Session
+from mpchat.client.step import Line
 
 PAUSE_SECONDS = 0.02  # between two writes: messages show within it, and a burst repaints the editor once
 HISTORY_BYTES = 262_144  # the file of typed lines is cut to half of this when it passes it: about 4,000 lines
@@ -133,7 +134,7 @@ class Terminal:
 
     # What the conversation asks of a screen.
 
-    def write(self, text: str, own: bool) -> bool:
+    def write(self, text: str, line: Line) -> bool:
         """Print above the editor."""
         self._above.write(text + "\n")
         return True

@@ -7,11 +7,12 @@ Numeric replies are in numerics.py.
 import datetime
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from mpchat.chat.names import fold
 from mpchat.client.model import Model, is_room
 from mpchat.client.numerics import Numerics
-from mpchat.client.step import ERROR, Line, Speech, harmless
+from mpchat.client.step import ERROR, Line, Said, Speech, harmless
 from mpchat.protocol.message import Message
 
 _CTCP = "\x01"  # around a text that is meant for the program
@@ -62,7 +63,9 @@ class View:
         place = target[1:] if target[:2] in ("@#", "%#", "+#") else target  # to the ops of a room
         if message.command == "NOTICE":
             nick = nick or "server"
-            return [Line(harmless(text), f"-{nick}-", nick, self._place(place))]
+            from_chat = is_room(place) or "!" in message.source  # and not the server's word to us alone
+            said = Said(_room(place), nick, harmless(text), "notice") if from_chat else None
+            return [Line(harmless(text), f"-{nick}-", nick, self._place(place), said=said)]
         if text.startswith(_CTCP) and not text.startswith(_ACTION):
             return [Line(harmless(f"{nick} asks with CTCP {text}"), who=nick, room=self._place(place))]
         action = text.startswith(_ACTION)
@@ -77,7 +80,8 @@ class View:
         ends = f"you -> {place}" if own else f"{nick} -> you"
         # Only what the server tells begins with a star: a message "quit (Client quit)" must not look like an event.
         head = f"<{'*' if action else ''}{ends if private else nick}>"
-        return Line(text, head, nick, self._place(place), calls=calls)
+        said = Said(_room(place), nick, text, "action" if action else "message")
+        return Line(text, head, nick, self._place(place), calls=calls, said=said)
 
     def _place(self, place: str) -> str:
         """The room to name in front: only when it is not the current one, and never for private lines."""
@@ -115,10 +119,11 @@ class View:
     def _kicked(self, message: Message) -> list[Line]:
         place, victim = param(message, 0), param(message, 1)
         calls = self.model.is_me(victim)
+        text = f"{nick_of(message)} kicked {victim} from {place}{_reason(param(message, 2))}"
         if calls:
-            self.model.forget(place)
+            self.model.miss(place, text, expelled=True)
         self.model.gone(victim, place)
-        return [Line(f"{nick_of(message)} kicked {victim} from {place}{_reason(param(message, 2))}", calls=calls)]
+        return [Line(text, calls=calls)]
 
     def _topic(self, message: Message) -> list[Line]:
         nick, place, topic = nick_of(message), param(message, 0), param(message, 1)
@@ -172,6 +177,10 @@ def sent_at(message: Message) -> float | None:
         return None
 
 
+def _room(place: str) -> str:
+    return place if is_room(place) else ""
+
+
 def _tidy(message: Message) -> Message:
     """The same message with harmless names. The texts of PRIVMSG and NOTICE keep their CTCP marks for one look."""
     texts = message.command in ("PRIVMSG", "NOTICE")
@@ -180,7 +189,7 @@ def _tidy(message: Message) -> Message:
 
 
 def _dated(line: Line, at: float) -> Line:
-    return Line(line.text, line.head, line.who, line.room, at, line.calls)
+    return replace(line, at=at)
 
 
 def _reason(text: str) -> str:

@@ -72,7 +72,7 @@ def test_a_script_that_named_its_nick_is_not_called_otherwise() -> None:
     session = Session("ana", "#lobby", RUN, flexible=False)
     session.opened(0.0)
     step = hear(session, ":s 433 * ana :Nickname is already in use")
-    assert (step.failed, step.status) == ("ana: Nickname is already in use", 2)
+    assert (step.failed, step.status) == ("ana: Nickname is already in use", 4)
 
 
 def test_endings_shorten_a_nick_for_servers_with_short_ones() -> None:

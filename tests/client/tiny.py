@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from mpchat.client.conversation import Conversation
 from mpchat.client.session import Session
+from mpchat.client.step import Line
 from mpchat.protocol.message import Message, parse
 
 ROOM = "#r"
@@ -166,7 +167,7 @@ class Visitor:
         self.conversation = Conversation(self.session, "127.0.0.1", port, self, False, False)
         self._talk = asyncio.ensure_future(self.conversation.run())
 
-    def write(self, text: str, own: bool) -> bool:
+    def write(self, text: str, line: Line) -> bool:
         """A line of the screen, without its time."""
         self.lines += [line[6:] for line in text.split("\n") if not line.startswith("---")]
         return True

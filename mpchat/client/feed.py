@@ -1,0 +1,146 @@
+"""What a program says: the client that reads a pipe, and `send`. It waits on standard input and on the connection.
+
+No more is read than the server has dealt with, and the end of input waits until the last line was. A line that follows
+a /command waits for the answer to it, and is not said where script.py finds that it stood on what was refused.
+"""
+
+import sys
+from collections import deque
+
+from mpchat.client.conversation import Conversation
+from mpchat.client.options import Options
+from mpchat.client.plain import Input, Paper, complain, converse
+from mpchat.client.script import Script
+from mpchat.client.session import Session
+from mpchat.client.status import LOST, UNCONNECTED
+from mpchat.client.step import ERROR, Line, harmless
+
+# What is given to the server before it must answer a mark: mpchat's flood control takes two seconds for ten lines.
+WINDOW_LINES, WINDOW_BYTES = 10, 4096
+RETURN_SECONDS = 30.0  # without progress, after which a program is told that it failed: a server restarts in a few
+ENTRANCE_SECONDS = 60.0  # to be let in: servers that look up names first take up to half a minute
+ATTEMPTS = 5  # for a command whose answer is lost with the connection, each time
+
+
+class Silence(Paper):
+    """The screen of `send`: only what went wrong is told, on stderr."""
+
+    def write(self, text: str, line: Line) -> bool:
+        """What others say is for somebody else."""
+        if line.head == ERROR:
+            complain(harmless(line.text))
+        return True
+
+
+class Feed:
+    """Gives a program's lines to the conversation: each when it may be said, and not at all when it may not."""
+
+    def __init__(
+        self, conversation: Conversation, source: Input | None, given: list[str] | None = None, literally: bool = False
+    ) -> None:
+        """`given` comes first, then what `source` has. `literally`: no line is a /command."""
+        self._conversation = conversation
+        self._session = conversation.session
+        self._script = Script(conversation.session.model)
+        self._lines = deque(given or ())
+        self._source = source
+        self._literally = literally
+        self._ahead = 0  # bytes given since the server answered a mark
+
+    async def run(self) -> None:
+        """Give all of it. What came of it is the conversation's outcome."""
+        try:
+            if await entered(self._conversation):
+                await self._give_all()
+            else:
+                self._lines.clear()
+        finally:  # also where a signal or the server ended it
+            if self._lines:
+                self._give_up()
+
+    async def _give_all(self) -> None:
+        source, conversation = self._source, self._conversation
+        while self._lines or (source and not source.ended):
+            if not self._lines and source:
+                self._lines.extend(await source.lines(together=False))
+                continue
+            # Without a connection no line is taken: /commands could not be kept for later.
+            if not await conversation.until(lambda: self._session.ready, RETURN_SECONDS):
+                return
+            if not await (self._say if self._literally else self._obey)(self._lines.popleft()):
+                self._lines.clear()
+                return
+        if source and source.problem:
+            conversation.give_up(source.problem, UNCONNECTED)
+        if await self._settled():
+            conversation.show(self._session.settle())
+
+    async def _say(self, line: str) -> bool:
+        """Say a line as it is. False: there is no use in going on."""
+        self._conversation.paste([line])
+        return bool(self._session.model.current) and await self._window(line)
+
+    async def _obey(self, line: str) -> bool:
+        """Say a line, or obey a /command and wait for the answer. False: there is no use in going on."""
+        if refused := self._script.stops(line):
+            self._conversation.show(refused)
+            return True
+        for _ in range(ATTEMPTS):
+            visit = self._session.visits
+            step = self._conversation.type(line)
+            if self._conversation.leaving:
+                return False
+            asked = self._script.waits(line, step)
+            if not asked:
+                return await self._window(line)
+            if not await self._settled():
+                return False
+            if self._session.visits == visit:
+                self._script.answered(asked)
+                return True
+            if not self._script.lacks(asked):
+                break
+        self._script.answered(asked)
+        self._conversation.show(self._script.unsure(line, asked))
+        return True
+
+    async def _window(self, line: str) -> bool:
+        """Now and then, wait until the server has come so far. False: it did not."""
+        self._ahead += len(line) + WINDOW_BYTES // WINDOW_LINES
+        return self._ahead < WINDOW_BYTES or await self._settled()
+
+    async def _settled(self) -> bool:
+        """Wait until the server has dealt with all that was given. False: it did not."""
+        self._ahead = 0
+        if await self._conversation.settled(RETURN_SECONDS):
+            return True
+        self._give_up()
+        return False
+
+    def _give_up(self) -> None:
+        waiting = self._session.outbox.waiting() + len(self._lines)
+        self._conversation.give_up(f"given up: the server has not confirmed the last lines ({waiting})", LOST)
+
+
+async def entered(conversation: Conversation) -> bool:
+    """Wait until we are in, and in the room that was asked for. False: we are not, and the exit status will say so."""
+    session, room = conversation.session, conversation.session.model.current
+    if not await conversation.until(lambda: session.ready, ENTRANCE_SECONDS):
+        conversation.give_up("the server did not let us in", UNCONNECTED)
+        return False
+    return not room or bool(session.model.current)  # the refusal has been told
+
+
+def run(options: Options, session: Session, colour: bool) -> int:
+    """Say and obey what standard input has, and show the chat, until the input's end or a signal; the exit status."""
+    paper = Paper(terminal=False)
+    conversation = Conversation(session, options.host, options.port, paper, colour, sys.stdout.isatty())
+    return converse(conversation, paper, Feed(conversation, Input(sys.stdin.fileno())).run) or conversation.outcome
+
+
+def send(options: Options, session: Session, lines: list[str] | None) -> int:
+    """Say `lines`, or where there are none what standard input has, as it is, and go; the exit status."""
+    screen = Silence(terminal=False)
+    conversation = Conversation(session, options.host, options.port, screen, False, False)
+    source = Input(sys.stdin.fileno()) if lines is None else None
+    return converse(conversation, screen, Feed(conversation, source, lines, literally=True).run) or conversation.outcome

@@ -1,0 +1,76 @@
+"""What the lines of a script stand on: the room that its words go to, and the nickname they are said under. Pure.
+
+A command that does not get what it asked for takes that from the lines behind it, until another command gets it.
+Whether it did is seen in the model, not in the answer: so a request that was lost with the connection counts too.
+"""
+
+from mpchat.client import commands
+from mpchat.client.model import Model, is_room
+from mpchat.client.status import LOST, REFUSED
+from mpchat.client.step import ERROR, Line, Step, error, harmless
+from mpchat.protocol.message import Message, parse
+
+_STATES = frozenset(("JOIN", "NICK", "PART"))  # to ask for one of these again, when it was lost, does no harm
+
+
+class Script:
+    """A script's lines, one after the other."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._misnamed = ""  # the nickname that we were to have and could not get
+
+    def stops(self, line: str) -> Step | None:
+        """Why this line is not obeyed; None: it is."""
+        if not self._misnamed or commands.meant(line) in ("nick", "help", "clear", "quit") or _names_us(line):
+            return None
+        done = "done" if commands.meant(line) else "said"
+        return error(f"not {done}: {harmless(line)} (the nickname was refused: {self._misnamed})")
+
+    def waits(self, line: str, step: Step) -> list[Message]:
+        """What `line`, which led to `step`, asked of the server: the next line has to wait for the answer."""
+        if step.outcome == REFUSED:  # the client itself did not understand it
+            match commands.meant(line):
+                case "join" | "query":
+                    self._model.stop(f"refused: {harmless(line)}")
+                case "nick":
+                    self._misnamed = harmless(line)
+        asked = [parse(text) for text in step.send]
+        return [message for message in asked if message.command not in ("PRIVMSG", "NOTICE")]
+
+    def lacks(self, asked: list[Message]) -> list[Message]:
+        """Which of them can be asked for again, and did not get what they asked for."""
+        return [message for message in asked if message.command in _STATES and not self._granted(message)]
+
+    def answered(self, asked: list[Message]) -> None:
+        """The server has answered them all: what was not granted now is refused."""
+        for message in asked:
+            if message.command == "NICK":
+                self._misnamed = "" if self._granted(message) else message.params[0]
+            elif message.command in _STATES and not self._granted(message) and not self._is_expelled():
+                self._model.stop(f"refused: {message.command} {message.params[0]}")
+
+    def unsure(self, line: str, asked: list[Message]) -> Step:
+        """The connection was lost before the answer to `line` came."""
+        if all(message.command in _STATES for message in asked):
+            return Step()  # the model shows what came of it
+        return Step(show=[Line(f"not confirmed, so perhaps not done: {harmless(line)}", ERROR)], outcome=LOST)
+
+    def _is_expelled(self) -> bool:
+        """Did we lose our room since, for a reason of its own?"""
+        return self._model.expelled and not self._model.current
+
+    def _granted(self, message: Message) -> bool:
+        """Is what it asked for so?"""
+        if not message.params:
+            return message.command != "NICK"
+        if message.command == "NICK":
+            return self._model.is_me(message.params[0])
+        rooms = [name for name in message.params[0].split(",") if is_room(name)]
+        wanted = message.command == "JOIN"
+        return all((self._model.room(name) is not None) is wanted for name in rooms)
+
+
+def _names_us(line: str) -> bool:
+    """Is it a NICK by hand?"""
+    return commands.meant(line) == "raw" and parse(line.partition(" ")[2].strip()).command == "NICK"

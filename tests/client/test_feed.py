@@ -1,0 +1,294 @@
+"""Scripts and the server: what a pipe says behind a /command, `send`, and what the exit status tells of both."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from subprocess import PIPE
+
+import pytest
+
+from tests.client.conftest import Voice, Wire
+from tests.client.person import pipe
+from tests.running import PATIENCE, Server
+
+Speak = Callable[[str], Voice]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
+
+IMPATIENT = (
+    "import sys; from mpchat.client import feed; from mpchat.cli import main; feed.RETURN_SECONDS = 0.5;"
+    "sys.exit(main())"
+)
+
+
+@pytest.fixture
+def args(server: Server, room: str) -> list[str]:
+    """Where to, and into which room."""
+    return [server.host, str(server.irc_port), "--room", room]
+
+
+@pytest.fixture
+def send(server: Server, env: dict[str, str], room: str) -> Run:
+    """Runs `send` into the room of the test."""
+
+    def run(*args: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "mpchat", "send", "--port", str(server.irc_port), "--to", room, *args]
+        return subprocess.run(argv, input=text, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    return run
+
+
+@pytest.fixture
+def start(server: Server, env: dict[str, str]) -> Iterator[Start]:
+    """Starts a command that goes on until the test ends it; the port is put behind the command's name."""
+    running: list[subprocess.Popen[str]] = []
+
+    def begin(command: str, *args: str, port: int = 0, program: str = "") -> subprocess.Popen[str]:
+        where = (
+            ["--port", str(port or server.irc_port)]
+            if command != "client"
+            else [server.host, str(port or server.irc_port)]
+        )
+        argv = [sys.executable, *(["-c", program] if program else ["-m", "mpchat"]), command, *where, *args]
+        running.append(subprocess.Popen(argv, env=env, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True, bufsize=1))
+        return running[-1]
+
+    yield begin
+    for one in running:
+        one.kill()
+        one.wait()
+        for stream in (one.stdin, one.stdout, one.stderr):
+            if stream:
+                stream.close()
+
+
+def give(process: subprocess.Popen[str], *lines: str) -> None:
+    """Write to its standard input, which stays open."""
+    assert process.stdin
+    process.stdin.write("".join(f"{line}\n" for line in lines))
+    process.stdin.flush()
+
+
+def complaints(process: subprocess.Popen[str]) -> str:
+    """What it has written to standard error, when it has ended."""
+    assert process.stderr
+    return process.stderr.read()
+
+
+# A line behind a /command.
+
+
+def test_what_was_meant_for_a_room_that_was_refused_is_not_said_elsewhere(
+    args: list[str], env: dict[str, str], voice: Speak, server: Server, nicks: Iterator[str], room: str
+) -> None:
+    owner = server.irc(next(nicks))
+    owner.join(f"{room}2")
+    owner.ask(f"MODE {room}2 +k right")
+    beto = voice("beto")
+    script = (
+        f"one\n/join {room}2 wrong\nhola\n/me waves\n/msg beto psst\n/join {room}2 right\ninside\n/join {room}\nlast\n"
+    )
+    done = pipe([*args, "--nick", "ana"], script, env)
+    assert [beto.may_speak("PRIVMSG").rpartition(":")[2] for _ in range(3)] == ["one", "psst", "last"]
+    assert next(line for line in owner.sync() if "PRIVMSG" in line).endswith(f"PRIVMSG {room}2 :inside")
+    assert done.returncode == 4, done.stderr
+    assert f"! {room}2: Cannot join channel (+k)\n" in done.stderr
+    assert f"! not said: hola (refused: JOIN {room}2)\n" in done.stderr
+    assert "hola" not in done.stdout
+    assert "!" not in done.stdout
+
+
+def test_nor_is_anything_said_under_another_nickname(args: list[str], env: dict[str, str], voice: Speak) -> None:
+    beto = voice("beto")
+    done = pipe([*args, "--nick", "ana"], "/nick beto\nhola\n/nick ana2\nya\n", env)
+    assert beto.may_speak("PRIVMSG").startswith(":ana2!")
+    assert done.returncode == 4
+    assert "! beto: Nickname is already in use\n" in done.stderr
+    assert "! not said: hola" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "refusal"),
+    [
+        ("/msg nadie hola", "nadie: No such nick/channel"),
+        ("/topic x", "You're not channel operator"),
+        ("/nik", "no such"),
+    ],
+)
+def test_whatever_is_refused_the_status_tells(
+    args: list[str], env: dict[str, str], voice: Speak, room: str, line: str, refusal: str
+) -> None:
+    beto = voice("beto")
+    beto.send(f"MODE {room} +t")
+    done = pipe([*args, "--nick", "ana"], f"{line}\n", env)
+    assert (done.returncode, refusal in done.stderr, refusal in done.stdout) == (4, True, False)
+
+
+def test_a_moderated_room_refuses(args: list[str], env: dict[str, str], voice: Speak, room: str, send: Run) -> None:
+    beto = voice("beto")
+    beto.send(f"MODE {room} +m")
+    beto.may_speak("MODE")
+    for done in (pipe([*args, "--nick", "ana"], "hola\n", env), send("hola")):
+        assert done.returncode == 4
+        assert f"{room}: Cannot send to channel\n" in done.stderr
+
+
+def test_a_command_whose_answer_was_lost_is_given_again(
+    voice: Speak, wire: Wire, start: Start, room: str, server: Server, nicks: Iterator[str]
+) -> None:
+    beto, inside = voice("beto"), server.irc(next(nicks))
+    inside.join(f"{room}2")
+    client = start("client", "--room", room, "--nick", "ana", port=wire.port)
+    beto.may_speak("JOIN")
+    give(client, "one")
+    assert beto.may_speak("PRIVMSG").endswith(":one")
+    wire.hold(True)
+    give(client, f"/join {room}2")
+    inside.until("JOIN")
+    wire.cut()
+    _, err = client.communicate("hola\n", timeout=20)
+    assert inside.until("PRIVMSG")[-1].endswith(f"PRIVMSG {room}2 :hola")
+    assert client.returncode == 0, err
+
+
+# An operator.
+
+
+def test_kill_ends_a_script_that_does_not_come_back(
+    start: Start, voice: Speak, room: str, server: Server, nicks: Iterator[str]
+) -> None:
+    beto = voice("beto")
+    commands = {"client": "--room", "send": "--to", "tail": "--room"}
+    clients = [start(name, "--nick", f"{name}1", option, room) for name, option in commands.items()]
+    for _ in clients:
+        beto.may_speak("JOIN")
+    with server.irc(killer := next(nicks)) as root:
+        root.ask("OPER root secret", *(f"KILL {name}1 :enough" for name in commands))
+        for client in clients:
+            assert client.wait(PATIENCE) == 3
+            assert complaints(client).endswith(f"mpchat: removed by an operator of the server, {killer} (enough)\n")
+
+
+def test_kick_ends_what_concerns_the_room(start: Start, voice: Speak, room: str) -> None:
+    beto = voice("beto")
+    commands = {"client": "--room", "send": "--to", "tail": "--room"}
+    clients = {name: start(name, "--nick", name, option, room) for name, option in commands.items()}
+    for _ in clients:
+        beto.may_speak("JOIN")
+    beto.send(*(f"KICK {room} {name} :enough" for name in clients))
+    assert clients["client"].stdout
+    next(line for line in clients["client"].stdout if "kicked client" in line)
+    beto.may_speak("KICK")
+    beto.may_speak("KICK")
+    beto.may_speak("KICK")
+    for name, client in clients.items():
+        if name != "tail":  # which speaks to nobody
+            give(client, "hola")
+            assert client.stdin
+            client.stdin.close()
+        assert client.wait(PATIENCE) == 3
+        assert f"beto kicked {name} from {room} (enough)" in complaints(client)
+
+
+# send
+
+
+def test_send_says_its_text_and_nothing_else(send: Run, voice: Speak) -> None:
+    beto = voice("beto")
+    for text in (["hola", "mundo", "ñ"], ["--", "-x"], ["/quit"], ["//x"]):
+        done = send(*text)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert beto.may_speak("PRIVMSG").endswith(":" + " ".join(text).removeprefix("-- "))
+
+
+@pytest.mark.parametrize("text", [[], ["-"]])
+def test_send_says_what_it_reads(send: Run, voice: Speak, text: list[str]) -> None:
+    beto = voice("beto")
+    lines = [f"line {number}" for number in range(25)]
+    done = send(*text, text="\n".join(lines))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert [beto.may_speak("PRIVMSG").rpartition(":")[2] for _ in lines] == lines
+
+
+def test_send_says_each_line_of_a_text(send: Run, voice: Speak) -> None:
+    beto = voice("beto")
+    assert send("uno\n\ndos\r\n").returncode == 0
+    assert [beto.may_speak("PRIVMSG").rpartition(":")[2] for _ in range(2)] == ["uno", "dos"]
+
+
+def test_send_to_a_person_enters_no_room(server: Server, send: Run, nicks: Iterator[str]) -> None:
+    beto = server.irc(nick := next(nicks))
+    beto.join("#lobby")
+    assert send("--to", nick, "hola").returncode == 0
+    heard = beto.until("PRIVMSG")
+    assert heard[-1].endswith(f" PRIVMSG {nick} :hola")
+    assert not any(" JOIN " in line for line in heard)
+
+
+def test_send_is_refused(send: Run, voice: Speak, room: str, locked: Server) -> None:
+    beto = voice("beto")
+    for args, refusal in (
+        (["--to", "nadie", "hola"], "nadie: No such nick/channel"),
+        (["--nick", "beto", "hola"], "beto: Nickname is already in use"),
+        (["--port", str(locked.irc_port), "hola"], "Password incorrect"),
+    ):
+        done = send(*args)
+        assert (done.returncode, done.stdout) == (4, "")
+        assert done.stderr == f"mpchat: {refusal}\n"
+    beto.send(f"MODE {room} +i")
+    beto.may_speak("MODE")
+    done = send("hola")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (4, f"mpchat: {room}: Cannot join channel (+i)")
+
+
+def test_send_is_used_wrongly(send: Run) -> None:
+    for args in ([""], ["--to", "", "x"], ["--to", "#a b", "x"], ["--to", "a,b", "x"], ["--to", "9x", "x"], ["--what"]):
+        done = send(*args)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), args
+
+
+def test_send_has_nobody_to_talk_to(send: Run, wire: Wire) -> None:
+    wire.close()
+    done = send("--port", str(wire.port), "hola")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "cannot connect" in done.stderr
+
+
+def test_send_has_the_password(send: Run, locked: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
+    secret = tmp_path_factory.mktemp("secret") / "file"
+    secret.write_text("open sesame\n")
+    done = send("--port", str(locked.irc_port), "--password-file", str(secret), "hola")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_send_tells_what_was_lost(start: Start, wire: Wire, voice: Speak, room: str) -> None:
+    beto = voice("beto")
+    sender = start("send", "--to", room, port=wire.port, program=IMPATIENT)
+    give(sender, "one")
+    beto.may_speak(":one")
+    wire.close()
+    _, err = sender.communicate("two\n", timeout=PATIENCE)
+    assert sender.returncode == 5
+    assert err.endswith("mpchat: given up: the server has not confirmed the last lines (1)\n")
+
+
+def test_a_signal_before_all_came_back_is_a_loss(start: Start, wire: Wire, voice: Speak, room: str) -> None:
+    beto = voice("beto")
+    reader, speaker = start("send", "--to", room, port=wire.port), start("client", "--room", room, port=wire.port)
+    beto.may_speak("JOIN")
+    beto.may_speak("JOIN")
+    for script in (reader, speaker):
+        give(script, "one")
+        beto.may_speak(":one")
+    wire.hold(True)
+    for script in (reader, speaker):
+        give(script, "two")
+        beto.may_speak(":two")
+        script.send_signal(signal.SIGTERM)
+    wire.close()
+    for script in (reader, speaker):
+        assert script.wait(PATIENCE) == 5
+        assert "not confirmed, so perhaps not delivered: two" in complaints(script)
