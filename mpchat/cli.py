@@ -8,11 +8,13 @@ has those of what talks.
 """
 
 import argparse
+import contextlib
 import errno
 import io
 import ipaddress
 import os
 import select
+import stat
 import sys
 import tempfile
 import time
@@ -122,6 +124,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_send(commands)
     _add_tail(commands)
     _add_ps(commands)
+    _add_order(commands, "reload", "have a running server read its motd, password and operator files again", 10.0)
+    _add_order(commands, "stop", "stop a running server: everybody is told, and then it has ended", 60.0)
     return parser
 
 
@@ -270,26 +274,36 @@ def _ipc(argument: str) -> str:
 
 
 def _oper(argument: str) -> Oper:
-    name, colon, password = _hidden(argument).partition(":")
+    oper, wrong = _operator(_hidden(argument))
+    if wrong:
+        raise argparse.ArgumentTypeError(wrong)
+    return oper
+
+
+def _operator(text: str) -> tuple[Oper, str]:
+    """An operator as text, and what is wrong with it, or "". The text itself is not shown."""
+    name, colon, password = text.partition(":")
     if not (name and colon and password) or " " in name + password:
-        raise argparse.ArgumentTypeError("an operator is NAME:PASSWORD, without spaces")
-    if wrong := _unfit(name) or _unfit(password):
-        raise argparse.ArgumentTypeError(f"an operator's name or password {wrong}")
-    return Oper(name, password)
+        return Oper("", ""), "an operator is NAME:PASSWORD, without spaces"
+    wrong = _unfit(name) or _unfit(password)
+    return Oper(name, password), f"an operator's name or password {wrong}" if wrong else ""
 
 
 # What files and the environment say
 
 
-def _read(path: str) -> bytes:
+def _read(path: str, is_private: bool = False) -> bytes:
     """All that a file has, _FILE_BYTES at most; also of a pipe (`<(...)` in a shell), if its end comes in time.
 
+    One that must be private is refused when others than its owner may read it, or write it.
     O_NONBLOCK, because to open a FIFO otherwise waits until its other end is opened (fifo(7)).
     """
     data = b""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
+            if is_private and os.fstat(fd).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise Unusable(f"{path}: others than its owner may use it, and it holds passwords (chmod 600 helps)")
             deadline = None if os.isatty(fd) else time.monotonic() + _FILE_SECONDS
             readable = select.poll()
             readable.register(fd, select.POLLIN)
@@ -337,6 +351,24 @@ def _password(path: str | None) -> str:
     if wrong := _unfit(password):
         raise Unusable(f"{path}, line 1: a password {wrong}")
     return password
+
+
+def _opers(path: str | None) -> list[Oper]:
+    """The operators of a file: NAME:PASSWORD in each line; an empty line says nothing. None where there is no file."""
+    if path is None:
+        return []
+    found: dict[str, Oper] = {}
+    for number, line in enumerate(_read(path, is_private=True).split(b"\n"), 1):
+        text = _decoded(line.removesuffix(b"\r"), path, number)
+        if not text:
+            continue
+        oper, wrong = _operator(text)
+        if wrong or oper.name in found:
+            raise Unusable(f"{path}, line {number}: {wrong or 'an operator of this name stands above'}")
+        found[oper.name] = oper
+    if not found:
+        raise Unusable(f"{path} names no operator")
+    return list(found.values())
 
 
 def _xdg(name: str) -> str:
@@ -406,13 +438,21 @@ def _add_server(commands: Any) -> None:
     add("--network", type=_name, default="mpchat", help="the network's name (default: %(default)s)")
     about = "a chat server made of processes"
     add("--description", type=_line_of_text, default=about, help="a few words about the server")
-    add("--motd", type=_path, metavar="FILE", help="the message of the day (UTF-8)")
+    add("--motd", type=_path, metavar="FILE", help="the message of the day (UTF-8); `reload` reads it again")
     password = parser.add_mutually_exclusive_group()
     password.add_argument("--password", type=_secret, metavar="PW", help="clients need it to enter")
     password.add_argument(
         "--password-file", type=_path, metavar="F", help="the same, from a file: arguments are visible to all"
     )
-    add("--oper", type=_oper, action="append", default=[], metavar="NAME:PASSWORD", help="an operator; may be repeated")
+    add("--oper-file", type=_path, metavar="F", help="operators of the server: NAME:PASSWORD in each line; mode 600")
+    add(
+        "--oper",
+        type=_oper,
+        action="append",
+        default=[],
+        metavar="NAME:PASSWORD",
+        help="one more, visible to all (as --password is); may be repeated",
+    )
     add(
         "--max-clients",
         type=_count(1_000_000),
@@ -445,10 +485,12 @@ def _run_server(options: argparse.Namespace) -> int:
     from mpchat.ipc.control_socket import runtime_folder
     from mpchat.ipc.transport import NoTransport, find
     from mpchat.runtime.listening import CannotListen
+    from mpchat.runtime.log import Log
     from mpchat.runtime.signals import set_dispositions
     from mpchat.supervisor.supervisor import Supervisor
 
     settings, secrets = _server_settings(options)
+    read_again = _reader(options)
     try:
         find(settings.ipc)
     except NoTransport as error:
@@ -456,11 +498,15 @@ def _run_server(options: argparse.Namespace) -> int:
     runtime = runtime_folder(_xdg("XDG_RUNTIME_DIR"))
     set_dispositions()
     standard_streams.take_over()
+    log = Log("supervisor", settings.log_level, settings.log_json)
+    for option, given in (("--oper", options.oper), ("--password", options.password)):
+        if given:
+            log.warning("arguments are visible to everybody on this machine", option=option, instead=f"{option}-file")
     try:
         if settings.data and (options.ephemeral or (options.port == 0 and not options.data)):
             with tempfile.TemporaryDirectory(prefix="mpchat-") as folder:  # nobody comes back to a port of chance
-                return Supervisor(replace(settings, data=folder), secrets, runtime, roles.load).run()
-        return Supervisor(settings, secrets, runtime, roles.load).run()
+                return Supervisor(replace(settings, data=folder), secrets, runtime, roles.load, read_again).run()
+        return Supervisor(settings, secrets, runtime, roles.load, read_again).run()
     except CannotListen as error:
         return _complain(str(error), 1)
 
@@ -501,7 +547,11 @@ def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
 
 def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
     """What the chat is to be like, and the secrets: all that is read from files. Raises Unusable."""
-    secrets = Secrets(options.password or _password(options.password_file), tuple(options.oper))
+    opers = [*options.oper, *_opers(options.oper_file)]
+    names = [oper.name for oper in opers]
+    if len(set(names)) < len(names):
+        raise Unusable("an operator's name is given twice (--oper, --oper-file)")
+    secrets = Secrets(options.password or _password(options.password_file), tuple(opers))
     chat = ChatSettings(
         answer_bytes=min(ChatSettings.answer_bytes, options.sendq // 2),  # a long answer is no lag
         name=options.name,
@@ -513,6 +563,30 @@ def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
         opers_exist=bool(secrets.opers),
     )
     return chat, secrets
+
+
+def _reader(options: argparse.Namespace) -> Callable[[], tuple[ChatSettings, Secrets]]:
+    """What reads the files again, wherever the server's working directory is by then.
+
+    It raises Rejected, whose text says in one line what is wrong. It may wait as _read() does.
+    """
+    from mpchat.supervisor.reloading import Rejected
+
+    again = argparse.Namespace(**vars(options))
+    for name in ("motd", "password_file", "oper_file"):
+        if path := getattr(options, name):
+            with contextlib.suppress(FileNotFoundError):  # this folder was removed
+                setattr(again, name, os.path.join(os.getcwd(), path))
+
+    def read() -> tuple[ChatSettings, Secrets]:
+        try:
+            return _chat_settings(again)
+        except Unusable as error:
+            raise Rejected(str(error)) from None
+        except OSError as error:
+            raise Rejected(f"{error.strerror}: {os.fsdecode(error.filename)}") from None
+
+    return read
 
 
 def _sendq_total(options: argparse.Namespace) -> int:
@@ -728,13 +802,63 @@ def _add_ps(commands: Any) -> None:
 
 
 def _run_ps(options: argparse.Namespace) -> int:
-    from mpchat.ipc.control_socket import ask, runtime_folder
+    from mpchat.ipc.control_socket import ask
     from mpchat.monitor.ps import as_json, as_table
 
-    folder = runtime_folder(_xdg("XDG_RUNTIME_DIR"))
+    path = _control_socket(options.port)
+    if path is None:
+        return 1
     try:
-        status = ask(folder / f"{options.port}.sock")
+        status = ask(path)
     except OSError:
-        return _complain(f"no server of yours on port {options.port} (its control socket would be in {folder})", 1)
+        return _no_server(options.port)
     print(as_json(status) if options.json else as_table(status))
     return 0
+
+
+# mpchat reload, mpchat stop
+
+
+def _add_order(commands: Any, name: str, help: str, seconds: float) -> None:
+    """`seconds`: how long its answer may take."""
+    parser = commands.add_parser(name, help=help)
+    parser.set_defaults(run=_run_order, parser=parser, order=name, seconds=seconds)
+    parser.add_argument("--port", type=_port, default=6667, help="the server's IRC port (default: %(default)s)")
+
+
+def _run_order(options: argparse.Namespace) -> int:
+    """Say what the server says: status 0 if it has done it, 1 if it has not."""
+    from mpchat.ipc.control_socket import ask
+
+    path = _control_socket(options.port)
+    if path is None:
+        return 1
+    try:
+        answer = ask(path, options.order, options.seconds)
+    except TimeoutError:
+        return _complain(f"no answer in {options.seconds:g} seconds", 1)
+    except OSError:
+        return _no_server(options.port)
+    said = str(answer.get("said", "that server does not know this command: it is an older one"))
+    if not answer.get("ok"):
+        return _complain(said, 1)
+    print("".join(letter if letter.isprintable() else "?" for letter in said))
+    return 0
+
+
+def _control_socket(port: int) -> Path | None:
+    """Of the server on this port; None: there is none, and a complaint has said so."""
+    from mpchat.ipc.control_socket import find
+
+    try:
+        return find(_xdg("XDG_RUNTIME_DIR"), port)
+    except FileNotFoundError:
+        _no_server(port)
+        return None
+
+
+def _no_server(port: int) -> int:
+    from mpchat.ipc.control_socket import own_folder
+
+    folder = own_folder(_xdg("XDG_RUNTIME_DIR"))
+    return _complain(f"no server of yours on port {port} (its control socket would be in {folder})", 1)

@@ -66,11 +66,15 @@ InputRecord: TypeAlias = Line | Part | Overlong | Rest
 WorkerRecord: TypeAlias = Open | InputRecord | Gone | Silent | Drained
 
 # the first of a run: the chat's settings by name, how many workers, offset from UTC, wall, mono; messages get numbers
-# above the last field, which an old journal does not have
+# above the next field; last a hash of the code with which it began. An old journal does not have the last two, or one
 ChatValues: TypeAlias = tuple[tuple[str, object], ...]
 Start: TypeAlias = (
-    tuple[Literal["start"], ChatValues, int, int, Ms, Ms] | tuple[Literal["start"], ChatValues, int, int, Ms, Ms, int]
+    tuple[Literal["start"], ChatValues, int, int, Ms, Ms]
+    | tuple[Literal["start"], ChatValues, int, int, Ms, Ms, int]
+    | tuple[Literal["start"], ChatValues, int, int, Ms, Ms, int, str]
 )
+# the files of the settings were read again: the chat's settings by name
+Reload: TypeAlias = tuple[Literal["reload"], ChatValues]
 # before each block: wall, mono, offset from UTC (not in an old journal); due deadlines happen here
 Clock: TypeAlias = tuple[Literal["clock"], Ms, Ms] | tuple[Literal["clock"], Ms, Ms, int]
 # answers a question of the core's: was the password right; or rows of the past, the oldest first, None: no answer
@@ -84,7 +88,7 @@ Full: TypeAlias = tuple[Literal["full"], tuple[ConnectionId, ...]]
 # the server ends: why
 Stop: TypeAlias = tuple[Literal["stop"], str]
 
-Record: TypeAlias = WorkerRecord | Start | Clock | Answer | Again | Skip | Full | Stop
+Record: TypeAlias = WorkerRecord | Start | Reload | Clock | Answer | Again | Skip | Full | Stop
 
 # Facts and rows: what was said in channels, for the history.
 
@@ -173,10 +177,12 @@ BrokerTransport: TypeAlias = tuple[Literal["transport"], WorkerNumber, int, byte
 NewLink: TypeAlias = tuple[Literal["link"], int]  # *to the acceptor: to this worker; to the broker: to the recorder
 NewPeer: TypeAlias = tuple[Literal["acceptor", "broker"]]  # *a link to it: to a worker, to the recorder
 StopNow: TypeAlias = tuple[Literal["stop"]]  # to the acceptor, to the recorder
+# to the broker: the chat's settings, the server's password, the operators' names and passwords
+NewSettings: TypeAlias = tuple[Literal["reload"], ChatValues, str, tuple[tuple[str, str], ...]]
 StopAll: TypeAlias = tuple[Literal["stop"], str]  # to the broker, which tells everybody why
 Farewell: TypeAlias = tuple[Literal["farewell"], str]  # to a worker: there is no broker to tell the clients why
 SupervisorToChild: TypeAlias = (
-    AssignRole | WorkerTransport | BrokerTransport | NewLink | NewPeer | StopNow | StopAll | Farewell
+    AssignRole | WorkerTransport | BrokerTransport | NewLink | NewPeer | NewSettings | StopNow | StopAll | Farewell
 )
 
 # The children to the supervisor.
@@ -186,4 +192,6 @@ Ready: TypeAlias = tuple[Literal["ready"]]  # it is at work
 Loaded: TypeAlias = tuple[Literal["opened"], int]  # it has loaded the transport of this number
 Misbehaves: TypeAlias = tuple[Literal["misbehaves"], str, str]  # a process that it works with, by its role; how
 DamagedData: TypeAlias = tuple[Literal["damaged"], str]  # what no successor could do better with
-ChildToSupervisor: TypeAlias = Here | Ready | Loaded | Misbehaves | DamagedData
+Reloaded: TypeAlias = tuple[Literal["reloaded"]]  # the broker has journaled the new settings
+Changed: TypeAlias = tuple[Literal["changed"]]  # the broker runs other code than the one with which this run began
+ChildToSupervisor: TypeAlias = Here | Ready | Loaded | Misbehaves | DamagedData | Reloaded | Changed

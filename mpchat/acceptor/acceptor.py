@@ -69,6 +69,7 @@ class Acceptor:
         self.accepting = False
         self.turns = 0
         self.silent_until = 0.0  # monotonic: when the next complaint may be logged
+        self.unlogged = 0  # complaints since the last one that was logged
         self.reserve = reserve()  # closed for a moment when no other descriptor is free
         self.resting: list[socket.socket] = []  # listeners not watched, for want of even that descriptor
         self.rest_until = 0.0  # monotonic
@@ -156,7 +157,7 @@ class Acceptor:
         refusal = FULL if is_full else self.admission.refusal(host, time.monotonic())
         if refusal:
             turn_away(sock, DIALECTS[dialect].turned_away(refusal))
-            self.complain("refused", host=host, why=refusal)
+            self.complain("client refused", address=host, why=refusal)
             return
         prepare(sock, DIALECTS[dialect].keepalive, self.settings)
         self.last_number += 1
@@ -165,10 +166,14 @@ class Acceptor:
         crash_point("acceptor: passed on")
 
     def complain(self, event: str, **facts: object) -> None:
-        """Log a warning, one a second at most: a storm of new clients must not become a storm of log lines."""
-        if time.monotonic() >= self.silent_until:
-            self.silent_until = time.monotonic() + 1.0
-            self.log.warning(event, **facts)
+        """Log a warning, one a second at most, and how many were left out: a storm of clients is not one of lines."""
+        if time.monotonic() < self.silent_until:
+            self.unlogged += 1
+            return
+        self.silent_until = time.monotonic() + 1.0
+        more = {"and_unlogged": self.unlogged} if self.unlogged else {}
+        self.log.warning(event, **facts, **more)
+        self.unlogged = 0
 
     def refuse_for_want_of_fds(self, listener: socket.socket) -> None:
         """Accept one client with the reserve, and refuse it: left unaccepted, it would keep the listener readable.

@@ -14,6 +14,7 @@ import math
 import os
 import socket
 import time
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -34,12 +35,13 @@ from mpchat.messages import Answer, BadFrame, ChildToSupervisor, Record, StreamP
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.outcomes import OperAsked, PasswordAsked, PastAsked
 from mpchat.protocol.redaction import Redaction
+from mpchat.runtime import pure_source
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS, TEND_SECONDS
 from mpchat.runtime.heartbeat import Heartbeat
 from mpchat.runtime.log import Log
 from mpchat.runtime.poller import Poller
-from mpchat.settings import Secrets, Settings, pack
+from mpchat.settings import Oper, Secrets, Settings, pack, unpack
 from mpchat.store.data_directory import DataDirectory
 from mpchat.store.journal import Damaged, full_name
 
@@ -97,7 +99,7 @@ class Broker:
         self.ledger = self.streams.ledger
         self.pending = Pending(self.ledger)
         self.disk_full = DiskFull(self.recovery, log)
-        self.has_begun = self.stopping = False
+        self.has_begun = self.stopping = self.has_other_code = False
         self.records = self.turns = 0
         self.peers = TurnWatch(scoreboard)
         self.tend_at = self.look_at = 0.0  # monotonic: the next tend(), and look()
@@ -180,17 +182,32 @@ class Broker:
             chat = pack(self.settings.chat)
             said = wall if self.recovery.has_a_past else 0  # no more than 1,000 messages a second, all day long
             offset = utc_offset(wall // 60_000)
-            self.pending.add_first([("start", chat, self.settings.workers, offset, wall, mono, said)])
+            code = pure_source.as_imported()
+            self.pending.add_first([("start", chat, self.settings.workers, offset, wall, mono, said, code)])
         elif len(self.recovery.outboxes) != self.settings.workers:
             there = f"the journal of a server with {len(self.recovery.outboxes)} workers, not {self.settings.workers}"
             raise Damaged(f"{full_name(Path())}: somebody has put something else in its place, {there}")
         else:
             for part in self.recovery.core.parts():
                 self.redaction.resume(*part)
+            self.compare_code()
             # The answers died with the broker, and passwords too: the lines that asked come again from the kernel.
-            self.pending.add_first([("again", connection) for connection in self.recovery.core.questions()])
+            first: list[Record] = [("again", connection) for connection in self.recovery.core.questions()]
+            if self.recovery.core.settings != self.settings.chat:  # its predecessor did not live to journal them
+                first.append(("reload", pack(self.settings.chat)))
+            self.pending.add_first(first)
         self.work()
         self.streams.deliver()
+
+    def compare_code(self) -> None:
+        """What a replay gives is certain only if the code is the same as that of the brokers before this one."""
+        was, now = self.recovery.code, pure_source.as_imported()
+        self.has_other_code = was not in ("", now)
+        if self.has_other_code:
+            self.log.warning(
+                "the code of the chat was changed while the server runs: replayed with it", was=was, now=now
+            )
+            self.control.post(("changed",))
 
     def work(self) -> None:
         """Deal with what waits, a block at a time. While a worker lags, it stays pending: credit bounds how much.
@@ -224,6 +241,11 @@ class Broker:
                 self.streams.attach(worker, position)
             except BadFrame as error:
                 self.distrust(worker, error)
+            except Damaged as error:
+                if not self.has_other_code:
+                    raise
+                why = "the code of the chat was changed while the server ran, and its replay is another one"
+                raise Damaged(f"{why}: {error}") from error
 
     def due_in(self) -> float:
         """Seconds until the core wants to know the time."""
@@ -239,12 +261,16 @@ class Broker:
         return max(0.0, min(BEAT_SECONDS, due, tend_at - time.monotonic()))
 
     def on_control(self) -> None:
-        """The supervisor hands over transports and links, or says stop, and why. Its end of file: it is dead."""
+        """The supervisor hands over transports, links and new settings, or says stop, and why. Its end: it is dead."""
         for message, fds in self.control.take():
             match message, fds:
                 case ("stop", str() as reason), []:
                     self.stopping = True
                     self.pending.add([("stop", reason)])
+                case ("reload", tuple() as chat, str() as password, tuple() as opers), []:
+                    self.secrets = Secrets(password, tuple(Oper(*oper) for oper in opers))
+                    self.settings = replace(self.settings, chat=unpack(chat))
+                    self.pending.add([("reload", chat)])
                 case ("transport", int() as worker, int() as serial, bytes() as pickled), [_, *_]:
                     self.streams.take_transport(WorkerNumber(worker), load_pair(pickled, fds).at_broker())
                     self.control.post(("opened", serial))
@@ -329,6 +355,7 @@ class Broker:
             self.disk_full.begin(str(error))
             return False
         self.pending.commit(self.recovery.applied_in)
+        self.report()
         if asked:
             self.pending.add_first([answer for each in asked for answer in self.answer(each)])
         self.redaction.commit(self.recovery.core.dealt_with)
@@ -336,6 +363,19 @@ class Broker:
             self.redaction.closed(connection)
         self.recovery.closed.clear()
         return True
+
+    def report(self) -> None:
+        """Log what the core has reported, but no name that is none of an operator's: it may be a password."""
+        for event, facts in self.recovery.audit:
+            if event == "reloaded":
+                self.control.post(("reloaded",))
+            if event == "wrong password":
+                if facts["kind"] == "oper" and not any(oper.name == facts["name"] for oper in self.secrets.opers):
+                    facts["name"] = "unknown name"
+                self.log.warning(event, **facts)
+            else:
+                self.log.info(event, **facts)
+        self.recovery.audit.clear()
 
     def answer(self, asked: Asked) -> list[Answer]:
         """The answer to a question of the core's, if it is known; about the past, the recorder is asked."""
@@ -346,12 +386,8 @@ class Broker:
                 return []
             case PasswordAsked():
                 is_right = is_password(self.secrets, self.redaction.secret(connection, end))
-                about: dict[str, object] = {"kind": "password"}
             case OperAsked(name):
                 is_right = is_oper(self.secrets, name, self.redaction.secret(connection, end))
-                about = {"kind": "oper", "name": name}
-        if not is_right:
-            self.log.warning("wrong password", **about, connection=connection)
         return [("answer", connection, is_right)]
 
 

@@ -55,6 +55,8 @@ class Recovery:
         self.core = Core()
         self.begin_streams(workers)
         self.closed: list[ConnectionId] = []  # connections that the core has closed since the last look
+        self.audit: list[tuple[str, dict[str, str | int]]] = []  # what the log must say of what has happened
+        self.code = ""  # a hash of that with which this run of the server began; "": not known
         self.facts_at = 0  # position behind the last block for the history
         self.facts_due = math.inf  # when the next one is, in monotonic seconds
         self._facts: list[Fact] = []  # what was said, and has not been journaled for the history
@@ -108,6 +110,7 @@ class Recovery:
         else:
             self._heartbeat.beat()
         began = time.monotonic()
+        self._note_code(block)
         asked = self._apply(self._beating(block, began))
         self._since += len(block)
         ended = time.monotonic()
@@ -133,6 +136,12 @@ class Recovery:
                 self.facts_at = self.journal.position
         return not self._facts
 
+    def _note_code(self, block: list[Record]) -> None:
+        """A run begins with a block of its own."""
+        kind, *values = block[0]
+        if kind == "start":
+            self.code = str(values[6]) if len(values) > 6 else ""
+
     def _apply(self, records: Iterable[Record]) -> list[Asked]:
         applied = self.core.apply(with_poison(records))
         if applied.has_begun:
@@ -140,6 +149,7 @@ class Recovery:
         for fresh, items in zip(self.fresh, applied.items, strict=True):
             fresh += items
         self.closed += applied.closed
+        self.audit += applied.audit
         if self.journal is not None:
             self._facts += applied.facts
         return applied.asked
@@ -193,6 +203,7 @@ class Recovery:
             if not block:  # here a block of facts stands
                 self._facts = []
                 continue
+            self._note_code(block)
             replayed = _careful(start, block, skipped, replaying)
             self._apply(self._beating(replayed, time.monotonic()))
             self._since += len(block)
@@ -202,6 +213,7 @@ class Recovery:
         for worker in range(len(self.outboxes)):
             self.take_fresh(worker)
         self.closed.clear()
+        self.audit.clear()  # the log has it from the broker that let it happen
         crash_point("broker: replayed")
         return sum(len(block) for _, block in blocks)
 
@@ -211,7 +223,8 @@ class Recovery:
         if found is None:
             return
         self._snapshot_at, state = found
-        core, outboxes = load(state)
+        core, outboxes, *code = load(state)
+        self.code = code[0] if code else ""  # an older program's does not have it
         try:
             self.core = Core.load(core)
         except ValueError as error:
@@ -274,7 +287,8 @@ class Recovery:
         self._work = 0.0
         if not self.journal_facts():
             return
-        state = pickle.dumps((self.core.dump(), [outbox.dump() for outbox in self.outboxes]), pickle.HIGHEST_PROTOCOL)
+        what = self.core.dump(), [outbox.dump() for outbox in self.outboxes], self.code
+        state = pickle.dumps(what, pickle.HIGHEST_PROTOCOL)
         try:
             if not self._has_complained:  # else there would be a segment for each time that it fails
                 journal.roll()

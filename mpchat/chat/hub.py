@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from mpchat.chat.channels import FLAGS, OP, RIGHTS, Channel
 from mpchat.chat.deduplication import Deduplication
 from mpchat.chat.events import Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TagsSent, TopicSet
-from mpchat.chat.names import fold, full_mask, valid_channel, valid_nick
+from mpchat.chat.names import fold, full_mask, is_servers_own, valid_channel, valid_nick
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.messages import ConnectionId
@@ -107,6 +107,8 @@ class Hub:
             raise Refusal(Reason.NO_NICK)
         if not valid_nick(nick, self.settings.nick_bytes):
             raise Refusal(Reason.BAD_NICK, nick)
+        if is_servers_own(nick):
+            raise Refusal(Reason.NICK_RESERVED, nick)
         holder = self.nicks.get(fold(nick))
         if holder is not None and holder is not session:
             raise Refusal(Reason.NICK_TAKEN, nick)

@@ -25,6 +25,8 @@ _IGNORABLE = (
 _INKLESS = "\u2800\u2d7f\ufffc\U0001107f\U00013441-\U00013446\U00016fe4\U0001d159"
 _NOTHING = re.compile(f"[{_IGNORABLE}{_INKLESS}]")
 _WORDS = re.compile(r"[^\W\d_]+")
+_IN_FRONT = re.compile(r"[^!%@]+")
+_UNSEEN = ("Cc", "Cf", "Mn", "Me")  # control and format characters, and marks, which are easily overlooked
 # Compatibility characters (UnicodeData.txt) that look like what they stand for. A superscript or a circle is seen.
 _DOUBLES = ("<compat>", "<font>", "<wide>", "<narrow>", "<small>", "<square>", "<vertical>", "<initial>", "<medial>",
             "<final>", "<isolated>", "<noBreak>")  # fmt: skip
@@ -42,6 +44,16 @@ _LATIN_SHAPES = frozenset(
     "\u0566\u0570\u0578\u057d\u0581\u0585\u0555\u054d\u053c"
 )
 _ALL_SHAPES = ("CHEROKEE", "COPTIC", "LISU")  # scripts in which most letters have one
+
+# The services of other servers, to which people send passwords, and what our own client calls the past.
+_SERVERS_OWN = frozenset({"nickserv", "chanserv", "history"})
+# What passes for a letter of theirs, casefolded and without marks: digits and a stroke, Cyrillic, Greek, Armenian.
+_PASSES_FOR = str.maketrans(
+    "01|l\u0131\u0430\u0441\u0435\u043d\u0456\u043a\u043f\u043e\u0433\u0455\u0442\u0443\u0475\u04af\u04bb"
+    "\u03b1\u03b7\u03b9\u03ba\u03bd\u03bf\u03c4\u03b3\u03f2\u0570\u0578\u0585",
+    "oiiiiacehiknorstyvyhanikvotychno",
+)
+_CAPITALS = str.maketrans("\u0397\u039d\u03a5", "HNY")  # Greek ones that pass for another letter than their small ones
 
 
 @lru_cache(maxsize=4096)
@@ -73,6 +85,18 @@ def _one_script(nick: str) -> bool:
     scripts = {unicodedata.name(letter, "?").split("-")[0].split()[0] for letter in nick if letter.isalpha()}
     digits = all(letter.isascii() for letter in nick if letter.isnumeric() and not letter.isalpha())
     return digits and (len(scripts) <= 1 or any(scripts <= group for group in _TOGETHER))
+
+
+@lru_cache(maxsize=4096)
+def is_servers_own(name: str) -> bool:
+    """Whether this name, or the nickname in front of its `!`, `%` or `@`, belongs to the server or passes for one.
+
+    No client may take it. Here is no such service, so what is sent to it reaches no one: it is likely to be a password.
+    """
+    shown = unicodedata.normalize("NFKC", name).translate(_CAPITALS)
+    nick = _IN_FRONT.match(unicodedata.normalize("NFD", shown.casefold()))
+    seen = [letter for letter in nick[0] if unicodedata.category(letter) not in _UNSEEN] if nick else []
+    return _NOTHING.sub("", "".join(seen)).translate(_PASSES_FOR) in _SERVERS_OWN
 
 
 def valid_channel(name: str, limit: int) -> bool:

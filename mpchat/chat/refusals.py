@@ -25,6 +25,7 @@ class Reason(Enum):
     NO_NICK = auto()  # nothing
     BAD_NICK = auto()  # the nickname
     NICK_TAKEN = auto()  # the nickname
+    NICK_RESERVED = auto()  # the nickname, which belongs to the server
     NO_TEXT = auto()  # nothing
 
 

@@ -64,6 +64,7 @@ class Applied(NamedTuple):
     facts: list[Fact]  # what was said in channels
     closed: list[ConnectionId]
     has_begun: bool  # a run of the server has begun in it: these are the first items of new streams
+    audit: list[tuple[str, dict[str, str | int]]]  # what the log must say: event and facts, but nothing that was said
 
 
 class Core:
@@ -80,6 +81,7 @@ class Core:
         self._facts: list[Fact] = []
         self._closed: list[ConnectionId] = []
         self._has_begun = False
+        self._audit: list[tuple[str, dict[str, str | int]]] = []
 
     def apply(self, block: Iterable[Record]) -> Applied:
         """Let these records happen, one after the other: whatever a block holds, it happens as a whole.
@@ -127,6 +129,8 @@ class Core:
                     self._full(ids)
                 case ("stop", reason):
                     self._stop(reason)
+                case ("reload", settings):
+                    self._reload(settings)
                 case ("start", settings, workers, utc_offset, wall, mono, *said):
                     self._start(settings, workers, utc_offset, wall, mono, *said)
                 case _:
@@ -140,9 +144,9 @@ class Core:
             if connection is not None:
                 routing.items[connection.worker].append(("ack", id, end))
         self._acks.clear()
-        applied = Applied(routing.items, self._asked, self._facts, self._closed, self._has_begun)
+        applied = Applied(routing.items, self._asked, self._facts, self._closed, self._has_begun, self._audit)
         routing.items = [[] for _ in routing.items]
-        self._asked, self._facts, self._closed, self._has_begun = [], [], [], False
+        self._asked, self._facts, self._closed, self._has_begun, self._audit = [], [], [], False, []
         return applied
 
     # What the broker asks the core
@@ -192,6 +196,11 @@ class Core:
         return [connection.id for connection in self._connections.values() if connection.asked is not None]
 
     @property
+    def settings(self) -> ChatSettings:
+        """As the last "start" or "reload" has told them."""
+        return self._context.settings
+
+    @property
     def next_deadline(self) -> Ms | None:
         """Monotonic ms at which a clock record is due, if none comes before."""
         return None if self._stopped else self._deadlines.next
@@ -235,7 +244,9 @@ class Core:
 
     # Records
 
-    def _start(self, settings: Any, workers: int, utc_offset: int, wall: Ms, mono: Ms, said: int = 0) -> None:
+    def _start(
+        self, settings: Any, workers: int, utc_offset: int, wall: Ms, mono: Ms, said: int = 0, code: str = ""
+    ) -> None:
         """The connections of the former run are gone, and so are its workers, which would have to be told."""
         chat, former = unpack(settings), self._context
         hub = Hub(chat, wall // 1000)
@@ -249,6 +260,13 @@ class Core:
         self._deadlines = Deadlines()
         self._acks = {}
         self._stopped, self._has_begun = False, True
+
+    def _reload(self, settings: Any) -> None:
+        """Who is in stays in, and stays an operator: the new settings decide who may come, and what they read."""
+        context = self._context
+        context.settings = context.hub.settings = chat = unpack(settings)
+        said = {"motd_lines": len(chat.motd), "password": "yes" if chat.password_needed else "no"}
+        self._audit.append(("reloaded", {**said, "operators": "yes" if chat.opers_exist else "no"}))
 
     def _clock(self, wall: Ms, mono: Ms, utc_offset: int | None = None) -> None:
         context = self._context
@@ -330,9 +348,21 @@ class Core:
         if connection is None or connection.asked is None or isinstance(connection.asked, DrainAsked):
             return
         question, connection.asked = connection.asked, None
+        if not isinstance(question, PastAsked):
+            self._report_answer(connection, question, answer is True)
         self._run(connection, connection.dialect.answered(self._context, connection, question, answer))
         self._acks[id] = connection.taken
         self._take_held(connection)
+
+    def _report_answer(self, connection: Connection, question: PasswordAsked | OperAsked, is_right: bool) -> None:
+        who = _who(connection.session)
+        if isinstance(question, OperAsked):
+            about: dict[str, str | int] = {"kind": "oper", "name": question.name}
+            self._audit.append(
+                ("operator", {"name": question.name, **who}) if is_right else ("wrong password", about | who)
+            )
+        elif not is_right:
+            self._audit.append(("wrong password", {"kind": "password", **who}))
 
     def _take_held(self, connection: Connection) -> None:
         """What has waited for an answer, up to the next question."""
@@ -478,6 +508,10 @@ class Core:
                     self._asked.append(Asked(connection.id, connection.taken, outcome))
                 elif isinstance(outcome, Goodbye):
                     leaving = self._connections[outcome.session.id]
+                    if leaving is not connection:
+                        self._audit.append(("killed", _by_and_whom(connection.session, outcome.session)))
+                    elif outcome.is_refusal:
+                        self._audit.append(("login refused", {"why": outcome.reason, **_who(outcome.session)}))
                     self._quit(leaving, outcome.reason, outcome.reason)
                 elif isinstance(outcome, Regroup):
                     self._routing.regroup(connection)
@@ -497,6 +531,8 @@ class Core:
             return
         self._routing.publish(event)
         if isinstance(event, Kicked):
+            about = _by_and_whom(event.by, event.whom)
+            self._audit.append(("kicked", {"channel": event.channel.name, **about}))
             whom = self._connections[event.whom.id]
             self._run(whom, whom.dialect.removed(self._context, whom), whole=True)  # perhaps amid a line of theirs
 
@@ -522,10 +558,20 @@ class Core:
         del self._connections[connection.id]
 
 
+def _who(session: Session) -> dict[str, str | int]:
+    """As the log names somebody: what others may call themselves is not enough."""
+    return {"nick": session.nick or "*", "address": session.host, "connection": session.id}
+
+
+def _by_and_whom(by: Session, whom: Session) -> dict[str, str | int]:
+    named: dict[str, str | int] = {"by": by.nick, "by_address": by.host, "by_connection": by.id}
+    return {**named, "whom": whom.nick or "*", "address": whom.host, "connection": whom.id}
+
+
 def connection_of(record: Record) -> ConnectionId:
     """Whose record it is, 0: no connection's."""
     match record:
-        case ("clock" | "start" | "stop" | "full", *_):
+        case ("clock" | "start" | "reload" | "stop" | "full", *_):
             return ConnectionId(0)
         case ("open", _, id, *_) | ("skip", _, id):
             return id

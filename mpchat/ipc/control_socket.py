@@ -1,6 +1,8 @@
-"""The control socket: a Unix socket, for the same user only, that tells the state of a running server.
+"""The control socket: a Unix socket for the server's user and root, that tells the state of a running server.
 
-To connect is to ask; the answer is one JSON object, then the end of file. Nothing is ever read from the client.
+An asker may send one line, a JSON object that names a command: {"command": "reload"}. One that sends no line in
+ASKER_SECONDS, or ends its writing side before, asks for the state. The answer is one JSON object, then the end of file.
+The server's end never waits for an asker.
 """
 
 import contextlib
@@ -11,23 +13,109 @@ import socket
 import stat
 import struct
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
-_ANSWER_SECONDS = 5.0
+ASKER_SECONDS = 0.2  # for a line to come
+_LINE_BYTES = 4096  # of an asker's line: a command has some twenty
+_ANSWER_SECONDS = 5.0  # between two pieces of an answer
+_ANSWER_BYTES = 1 << 20  # of an answer: a row of 200 bytes for each process, of which there are 132 at most
+COMMANDS = ("ps", "reload", "stop")
 
 
 def runtime_folder(configured: str) -> Path:
-    """The folder of the control sockets, made if need be. `configured` is XDG_RUNTIME_DIR, or "" for one in /tmp.
+    """The folder of this user's control sockets, made if need be. `configured` is XDG_RUNTIME_DIR, or "": one in /tmp.
 
     Raises OSError, also if it is not the user's own with mode 0700.
     """
-    folder = Path(configured, "mpchat") if configured else Path(tempfile.gettempdir(), f"mpchat-{os.getuid()}")
+    folder = own_folder(configured)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    about = folder.lstat()
-    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or stat.S_IMODE(about.st_mode) & 0o077:
+    if not _is_private(folder, os.getuid()):
         raise PermissionError(f"{folder} is not a folder that only you can enter")
     return folder
+
+
+def find(configured: str, port: int) -> Path:
+    """The control socket of the server on this port: the user's own, or for root another user's.
+
+    Raises OSError where there is none, where the folder is not private, or where root must choose between several.
+    """
+    own = own_folder(configured)
+    if os.getuid() != 0:
+        if own.exists() and not _is_private(own, os.getuid()):
+            raise PermissionError(f"{own} is not a folder that only you can enter")
+        folders = [own]
+    else:
+        folders = [own, *sorted(Path("/run/user").glob("*/mpchat")), *sorted(own.parent.glob("mpchat-*"))]
+        folders += sorted(Path(tempfile.gettempdir()).glob("mpchat-*"))
+    paths = [folder / f"{port}.sock" for folder in dict.fromkeys(folders) if _is_private(folder, None)]
+    answering = [path for path in paths if _answers(path)]
+    if not answering:
+        raise FileNotFoundError(errno.ENOENT, "no server answers", str(own / f"{port}.sock"))
+    if len(answering) > 1 and answering[0].parent != own:
+        users = ", ".join(str(path.lstat().st_uid) for path in answering)
+        raise OSError(errno.EEXIST, f"several users have a server on port {port}: {users}; ask as one of them")
+    return answering[0]
+
+
+def own_folder(configured: str) -> Path:
+    """Where this user's control sockets are, if there are any."""
+    return Path(configured, "mpchat") if configured else Path(tempfile.gettempdir(), f"mpchat-{os.getuid()}")
+
+
+def _is_private(folder: Path, owner: int | None) -> bool:
+    """Whether only this user can enter it; None: whoever owns it."""
+    try:
+        about = folder.lstat()
+    except OSError:
+        return False
+    is_owned = owner in (None, about.st_uid)
+    return stat.S_ISDIR(about.st_mode) and is_owned and not stat.S_IMODE(about.st_mode) & 0o077
+
+
+class Asker:
+    """The server's end of a connection to the control socket. It has until `until` (monotonic) to send a line."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        """`sock` is the asker's from now on: answer() and close() close it."""
+        sock.setblocking(False)
+        self._sock = sock
+        self._line = b""
+        self.until = time.monotonic() + ASKER_SECONDS
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def command(self) -> str:
+        """What is asked for, one of COMMANDS; "" while a line may still come. Raises ValueError at any other line."""
+        try:
+            piece = self._sock.recv(_LINE_BYTES + 1)
+        except BlockingIOError:
+            return "" if time.monotonic() < self.until else "ps"
+        except OSError:  # it has left
+            return "ps"
+        self._line += piece
+        line, has_ended, _ = self._line.partition(b"\n")
+        if len(line) > _LINE_BYTES:
+            raise ValueError(f"a line has at most {_LINE_BYTES} bytes")
+        if not has_ended:
+            return "" if piece and time.monotonic() < self.until else "ps"
+        try:
+            asked = json.loads(line)
+        except (ValueError, RecursionError):
+            raise ValueError("that is no JSON") from None
+        if not isinstance(asked, dict) or list(asked) != ["command"] or asked["command"] not in COMMANDS:
+            raise ValueError(f'a line is {{"command": NAME}}, and NAME one of {", ".join(COMMANDS)}')
+        return str(asked["command"])
+
+    def answer(self, answer: dict[str, object]) -> None:
+        """The answer is far smaller than the socket's buffer, so this cannot block; an asker may have left."""
+        with self._sock, contextlib.suppress(OSError):
+            self._sock.sendall(json.dumps(answer).encode())
+
+    def close(self) -> None:
+        self._sock.close()
 
 
 class ControlSocket:
@@ -63,21 +151,21 @@ class ControlSocket:
     def fileno(self) -> int:
         return self._sock.fileno()
 
-    def answer(self, status: dict[str, object]) -> bool:
-        """Answer the next client. The answer is far smaller than the socket's buffer, so this cannot block.
+    def accept(self) -> Asker | None:
+        """The next asker; None if it is gone, or not allowed to ask.
 
-        False: no descriptor is free for it; the client waits, and this socket stays readable.
+        Raises OSError if no descriptor is free for it; it waits, and this socket stays readable.
         """
         try:
             client, _ = self._sock.accept()
         except OSError as error:
-            return error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
-        with client:
-            if peer_uid(client) in (None, os.getuid(), 0):
-                client.setblocking(False)
-                with contextlib.suppress(OSError):  # the client has left
-                    client.sendall(json.dumps(status).encode())
-        return True
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
+                raise
+            return None
+        if peer_uid(client) in (None, os.getuid(), 0):
+            return Asker(client)
+        client.close()
+        return None
 
     def close(self) -> None:
         self._sock.close()
@@ -98,13 +186,24 @@ def _answers(path: Path) -> bool:
         return sock.connect_ex(str(path)) == 0
 
 
-def ask(path: Path) -> dict[str, Any]:
-    """The answer of the server behind this control socket. Raises OSError where there is no server."""
+def ask(path: Path, command: str = "ps", seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
+    """The answer of the server behind this control socket, which may keep silent for so many seconds.
+
+    Raises OSError where there is no server, or none that gives an answer.
+    """
+    data = b""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(_ANSWER_SECONDS)
+        sock.settimeout(seconds)
         sock.connect(str(path))
-        pieces = []
-        while piece := sock.recv(65536):
-            pieces.append(piece)
-    status: dict[str, Any] = json.loads(b"".join(pieces))
-    return status
+        with contextlib.suppress(BrokenPipeError):  # an older server reads nothing
+            sock.sendall(json.dumps({"command": command}).encode() + b"\n")
+        with contextlib.suppress(ConnectionResetError):
+            while len(data) <= _ANSWER_BYTES and (piece := sock.recv(65536)):
+                data += piece
+    try:
+        answer = json.loads(data)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise OSError(errno.EPROTO, "the server gave no answer", str(path))
+    return answer

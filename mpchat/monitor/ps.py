@@ -34,7 +34,9 @@ def as_table(status: dict[str, Any]) -> str:
     table = ["  ".join(_aligned(line, widths)).rstrip() for line in lines]
     if all("cpu_seconds" not in _measured(row) for row in status["processes"]):
         table.append("(psutil is not installed, and there is no /proc: no CPU, memory and fds)")
-    return "\n".join(table)
+    if any(row.get("has_other_code") for row in status["processes"]):
+        table.append("(the code of the chat was changed while the server runs: its broker has the new one)")
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in "\n".join(table))
 
 
 def _aligned(line: tuple[str, ...], widths: list[int]) -> list[str]:

@@ -91,6 +91,7 @@ REFUSALS: dict[Reason, tuple[str, str | None]] = {
     Reason.NO_NICK: ("431", "No nickname given"),
     Reason.BAD_NICK: ("432", "Erroneous nickname"),
     Reason.NICK_TAKEN: ("433", "Nickname is already in use"),
+    Reason.NICK_RESERVED: ("432", "Erroneous nickname: it belongs to the server"),
     Reason.NOT_THERE: ("441", "They aren't on that channel"),
     Reason.NOT_ON_CHANNEL: ("442", "You're not on that channel"),
     Reason.ALREADY_THERE: ("443", "is already on channel"),

@@ -52,6 +52,7 @@ class Goodbye:
 
     session: Session
     reason: str
+    is_refusal: bool = False  # it was not let in
 
 
 @dataclass(slots=True)

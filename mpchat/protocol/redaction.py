@@ -1,4 +1,5 @@
-"""Secrets never reach the core, its records, the journal or a log: a password is replaced before any of them sees it.
+"""Secrets never reach the core, its records, the journal or a log: a password is replaced before any of them sees it,
+and so is what is said to a service (NickServ), of which there is none here.
 
 Redaction keeps it until the core asks whether it was the right one. Should it die with its broker, the line that had
 the password is still in the kernel, and comes again. Pure.
@@ -7,8 +8,10 @@ the password is still in the kernel, and comes again. Pure.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from mpchat.chat.names import is_servers_own
 from mpchat.messages import ConnectionId, Line, Part, Record
 from mpchat.protocol.dialect import DIALECTS, Dialect
 from mpchat.protocol.message import LINE_BYTES, TAG_BYTES
@@ -53,8 +56,8 @@ class Redaction:
         """Records as everybody may see them."""
         begun = self._begun
         self._before = begun.copy(), []
-        return [  # PRIVMSG is most of what comes, and holds none
-            record if record[0] == "line" and record[3][:2] == b"PR" and not begun else self.take(record)
+        return [
+            record if record[0] == "line" and not begun and _is_common(record[3]) else self.take(record)
             for record in block
         ]
 
@@ -135,6 +138,20 @@ class Redaction:
         if self._secrets:
             secrets = self._secrets.items()
             self._secrets = {place: secret for place, secret in secrets if place[1] > dealt_with(place[0])}
+
+
+def _is_common(line: bytes) -> bool:
+    """PRIVMSG to a channel or a person, which is most of what comes, and holds no secret."""
+    return line[:8] == b"PRIVMSG " and _is_no_service(line[8 : line.find(b" ", 8)])
+
+
+@lru_cache(maxsize=4096)
+def _is_no_service(target: bytes) -> bool:
+    try:
+        name = target.decode()
+    except UnicodeDecodeError:
+        return False
+    return name[:1] not in ("", ":") and "," not in name and not is_servers_own(name)
 
 
 def _input(kind: Kind, connection: ConnectionId, end: int, data: bytes) -> Line | Part:

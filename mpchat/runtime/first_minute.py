@@ -20,7 +20,7 @@ from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import SPARE_ROW, Scoreboard
 from mpchat.messages import ChildToSupervisor
-from mpchat.runtime import standard_streams
+from mpchat.runtime import pure_source, standard_streams
 from mpchat.runtime.log import Log
 from mpchat.settings import Settings
 from mpchat.store.journal import Damaged
@@ -59,7 +59,10 @@ def run(control: socket.socket, log_level: str, log_json: bool, scoreboard: Scor
     take_name(f"mpchat:{SPARE}")
     log = Log(SPARE, log_level, log_json)
     try:
+        before = pure_source.digest()
         mains = load_mains()
+        if pure_source.as_imported() != before:
+            raise ImportError("the code was being changed")
     except Exception as error:  # the code on the disk is not what it was when the server started
         _log_error(log, "cannot be started", error)
         os._exit(LACKING)

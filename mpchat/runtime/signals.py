@@ -3,6 +3,7 @@
 The handlers do nothing: what a signal means is decided in the main loop, between two events.
 """
 
+import os
 import signal
 import socket
 
@@ -22,6 +23,15 @@ def set_dispositions() -> None:
     # A terminal with `stty tostop` stops a program in the background that writes there.
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def has_controlling_terminal() -> bool:
+    """Whether this process was started from a terminal, which may hang up (tty(4)). It never has one after that."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 class Signals:

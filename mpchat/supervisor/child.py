@@ -36,6 +36,7 @@ class Child:
     started: float = field(default_factory=time.monotonic)
     here: bool = False  # it has imported everything, and can be given a role
     ready: bool = False  # it is at work
+    has_other_code: bool = False  # than the broker with which this run of the server began, though it is its successor
     complaint: str = ""  # the damage that it has reported, which a successor would find too
     told_to_end: bool = False
     condemned: Death | None = None  # the supervisor has killed it, and its death counts as this
@@ -48,6 +49,8 @@ class Child:
                 self.here = True
             case ("ready",):
                 self.ready = True
+            case ("changed",) if self.role == "broker":
+                self.has_other_code = True
             case ("damaged", str() as complaint) if self.role in ("broker", "recorder", "acceptor"):
                 self.complaint = complaint
             case _:

@@ -261,6 +261,8 @@ class Children:
             else:
                 counters = self.scoreboard.read(row_of(role))
                 rows.append({"role": role, "pid": each.process.pid, "ready": each.ready, **counters})
+                if each.has_other_code:
+                    rows[-1]["has_other_code"] = True
         rows += [{"role": SPARE, "pid": each.process.pid, "ready": each.here} for each in self.unassigned]
         rows.append({"role": "resource_tracker", "pid": resource_tracker.pid()})
         return rows

@@ -6,32 +6,38 @@ never reads what a client sends, and never puts to a queue, which would start a 
     a child dies              another takes its role (children.py), at once or later (flow/restart_intensity.py)
     a child hangs             its loop has not turned for --hang-limit seconds: it is killed, so it dies
     the server cannot go on   the clients are told, one line says why, exit status 1
-    Ctrl-C, SIGTERM, SIGHUP   stop accepting -> tell all clients -> flush -> exit status 0
+    Ctrl-C, SIGTERM           stop accepting -> tell all clients -> flush -> exit status 0
+    SIGHUP                    the same if it was started from a terminal; else the files of the settings are read again
     it dies itself            its children read the end of file of their control links, and exit
 """
 
 import contextlib
+import math
 import os
 import selectors
+import signal
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpchat.ipc import resource_tracker
-from mpchat.ipc.control_socket import ControlSocket
+from mpchat.ipc.control_socket import Asker, ControlSocket
 from mpchat.ipc.link import Message, close_all
 from mpchat.messages import BadFrame
 from mpchat.runtime.first_minute import BEAT_SECONDS, SPARE, STOP_SIGNALS, LoadMains, take_name
 from mpchat.runtime.listening import listen
 from mpchat.runtime.log import Log
-from mpchat.runtime.signals import Signals
+from mpchat.runtime.signals import Signals, has_controlling_terminal
 from mpchat.runtime.standard_streams import output
-from mpchat.settings import Secrets, Settings
+from mpchat.settings import ChatSettings, Secrets, Settings, pack
 from mpchat.store.data_directory import claim
 from mpchat.supervisor.child import Child, Death
 from mpchat.supervisor.children import Children, works_with
+from mpchat.supervisor.reloading import Rejected, Reloading
 
 STOPPED, FAILED = 0, 1
+_MOST_ASKERS = 16  # at the control socket at once: the next one waits in its backlog
 _AGAIN_SECONDS = 1.0  # within this it is the same Ctrl-C: timeout(1) and others send it once more
 
 
@@ -43,6 +49,8 @@ class Supervisor:
     secrets: Secrets
     runtime: Path  # folder of the control socket
     load_mains: LoadMains
+    read_again: Callable[[], tuple[ChatSettings, Secrets]]  # what files say of the settings, or it raises Rejected
+    told: Child | None = None  # the broker that was told of the reload that is under way
     announced: bool = False
     looked: float = 0.0  # monotonic: when the children's heartbeats were last looked at
     reason: str = ""  # of a stop, once one is asked for
@@ -53,6 +61,7 @@ class Supervisor:
 
     def run(self) -> int:
         self.log = Log("supervisor", self.settings.log_level, self.settings.log_json)
+        self.hang_up_stops = has_controlling_terminal()  # looked at once: after a hang-up there is none
         self.listeners = [(listen(self.settings, self.settings.port), "irc")]
         if self.settings.plain_port is not None:
             self.listeners.append((listen(self.settings, self.settings.plain_port), "plain"))
@@ -63,6 +72,9 @@ class Supervisor:
         self.control = ControlSocket(self.runtime / f"{self.ports[0]}.sock")
         os.chdir("/")  # the working directory may be removed, and spawning needs one that exists
         self.signals = Signals(*STOP_SIGNALS)
+        self.reloading = Reloading(self.read_again)
+        self.askers: list[Asker] = []  # at the control socket, that may still send a line
+        self.waiting: list[Asker] = []  # those that wait for an answer
         self.selector = selectors.DefaultSelector()
         self.children = Children(
             self.settings,
@@ -87,6 +99,10 @@ class Supervisor:
             self.close_listeners()
             self.control.close()
             self.signals.close()
+            self.reloading.close()
+            for asker in [*self.askers, *self.waiting]:
+                well = self.status == STOPPED
+                asker.answer({"ok": well, "said": "stopped" if well else "ended with status 1; its log says why"})
             resource_tracker.stop()
             self.log.catch_up()
         return self.status
@@ -94,7 +110,8 @@ class Supervisor:
     def watch(self) -> None:
         """Until the last child has ended."""
         self.selector.register(self.signals, selectors.EVENT_READ, self.take_signals)
-        self.selector.register(self.control, selectors.EVENT_READ, self.answer)
+        self.selector.register(self.control, selectors.EVENT_READ, self.take_asker)
+        self.selector.register(self.reloading, selectors.EVENT_READ, self.pass_on_settings)
         self.looked = time.monotonic()
         while not self.stopping or list(self.children):
             if not self.stopping:
@@ -106,16 +123,21 @@ class Supervisor:
             now = time.monotonic()
             if self.deadline is not None and now >= self.deadline:
                 self.run_out_of_time()
+            for asker in [asker for asker in self.askers if now >= asker.until]:
+                self.hear(asker)
+            if now >= self.reloading.answer_at:
+                self.reloading.over(True, "read again; the broker takes it as soon as it can")
             if now - self.looked >= BEAT_SECONDS:
                 self.kill_the_hung(now)
                 if self.control not in self.selector.get_map():
-                    self.selector.register(self.control, selectors.EVENT_READ, self.answer)
+                    self.selector.register(self.control, selectors.EVENT_READ, self.take_asker)
                 self.log.catch_up()
                 output(1).push()
                 reap_strangers({each.process.pid for each in self.children})
 
     def timeout(self) -> float:
-        dues = [self.looked + BEAT_SECONDS, self.children.next_start]
+        dues = [self.looked + BEAT_SECONDS, self.children.next_start, self.reloading.answer_at]
+        dues += [asker.until for asker in self.askers]
         if self.deadline is not None:
             dues.append(self.deadline)
         return max(0.0, min(dues) - time.monotonic())
@@ -130,8 +152,10 @@ class Supervisor:
             self.children.end(each, Death.HUNG)
 
     def take_signals(self) -> None:
-        for _ in self.signals.take():
-            if not self.reason:
+        for number in self.signals.take():
+            if number == signal.SIGHUP and not self.hang_up_stops:
+                self.reload(lambda is_well, said: None)  # the log has it
+            elif not self.reason:
                 self.stop("Server shutting down")
             elif time.monotonic() - self.asked >= _AGAIN_SECONDS:
                 self.kill_the_rest()  # asked twice: at once, then
@@ -150,6 +174,13 @@ class Supervisor:
                     case ("misbehaves", str() as role, str() as why) if works_with(each.role, role):
                         for accused in [other for other in self.children if other.role == role]:
                             self.end_misbehaving(accused, why)
+                    case ("reloaded",) if each is self.told:
+                        self.reloaded()
+                    case ("reloaded",) if each.role == "broker":
+                        pass  # of an earlier reload, or it had the new settings from the beginning
+                    case ("ready",) if each.role == "broker" and each is not self.told:
+                        each.on_message(message)
+                        self.reloaded()  # it was given the new settings with its role
                     case _:
                         each.on_message(message)
         except BadFrame as error:
@@ -181,6 +212,7 @@ class Supervisor:
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         plain = f"{host}:{self.ports[1]}" if len(self.ports) > 1 else "none"
         ready = f"mpchat ready: irc {host}:{self.ports[0]}, plain {plain}, pid {os.getpid()}\n"
+        self.log.info("ready", irc=f"{host}:{self.ports[0]}", plain=plain)
         output(1).keep(ready.encode(errors="backslashreplace"))  # a reader may come later
 
     def reap(self, each: Child) -> None:
@@ -200,7 +232,8 @@ class Supervisor:
         if alert:
             self.log.error(alert, role=each.role)
         if each.complaint and each.role != "recorder":  # the chat does not depend on the history
-            self.give_up(each.complaint, "Its data is damaged" if each.role == "broker" else "Nobody can come in")
+            damaged = "Its code was changed while it ran" if each.has_other_code else "Its data is damaged"
+            self.give_up(each.complaint, damaged if each.role == "broker" else "Nobody can come in")
         elif each.role == "broker" and not self.settings.data:
             kept_nothing = f"{each.how_it_ended}, and kept no journal (--durability none)"
             self.give_up(kept_nothing, "Its broker has died, and it keeps no journal")
@@ -287,9 +320,79 @@ class Supervisor:
         for sock, _ in self.listeners:
             sock.close()
 
-    def answer(self) -> None:
-        if not self.control.answer(self.describe()):
+    # The control socket
+
+    def take_asker(self) -> None:
+        try:
+            asker = self.control.accept() if len(self.askers) + len(self.waiting) < _MOST_ASKERS else None
+        except OSError:
             self.selector.unregister(self.control)  # until the next beat: the select() would return at once each time
+            return
+        if asker is not None:
+            self.askers.append(asker)
+            self.selector.register(asker, selectors.EVENT_READ, lambda: self.hear(asker))
+        elif len(self.askers) + len(self.waiting) >= _MOST_ASKERS:
+            self.selector.unregister(self.control)
+
+    def hear(self, asker: Asker) -> None:
+        """It has sent something, or had its time."""
+        if asker not in self.askers:
+            return
+        try:
+            command, wrong = asker.command(), ""
+        except ValueError as error:
+            command, wrong = "nothing", str(error)
+        if not command:
+            return
+        self.selector.unregister(asker)
+        self.askers.remove(asker)
+        match command:
+            case "ps":
+                asker.answer(self.describe())
+            case "reload":
+                self.waiting.append(asker)
+                self.reload(lambda is_well, said: self.answer(asker, is_well, said))
+            case "stop":
+                self.waiting.append(asker)  # until the end
+                if not self.reason:
+                    self.stop("Server shutting down")
+            case _:
+                asker.answer({"ok": False, "said": wrong})
+
+    def answer(self, asker: Asker, is_well: bool, said: str) -> None:
+        self.waiting.remove(asker)
+        asker.answer({"ok": is_well, "said": said})
+
+    # Settings that change while the server runs
+
+    def reload(self, answer: Callable[[bool, str], None]) -> None:
+        """Have the files of the settings read again; `answer` is called with what came of it."""
+        if self.reason:
+            answer(False, "the server is stopping")
+        else:
+            self.reloading.begin(answer)
+
+    def pass_on_settings(self) -> None:
+        """The files have been read: the broker is told, and so is each later one, with its role."""
+        try:
+            chat, secrets = self.reloading.take()
+        except Rejected as error:
+            self.log.error("not reloaded: all stays as it was", why=str(error))
+            self.reloading.over(False, f"nothing was changed: {error}")
+            return
+        self.settings = self.children.settings = replace(self.settings, chat=chat)
+        self.secrets = self.children.secrets = secrets
+        self.told = self.children.by_role.get("broker")
+        if self.told is not None:
+            opers = tuple((oper.name, oper.password) for oper in secrets.opers)
+            self.told.link.post(("reload", pack(chat), secrets.password, opers))
+
+    def reloaded(self) -> None:
+        """The broker has journaled the settings that were read last."""
+        if self.reloading.answer_at < math.inf:
+            lines, opers = len(self.settings.chat.motd), len(self.secrets.opers)
+            password = "a password" if self.secrets.password else "no password"
+            self.reloading.over(True, f"read again: {lines} lines of the day, {password}, {opers} operators")
 
     def describe(self) -> dict[str, object]:
         """The answer of the control socket, for `mpchat ps`."""

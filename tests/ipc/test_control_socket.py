@@ -1,18 +1,22 @@
-"""The control socket: one answer to each client, for its owner only, and its path is free again afterwards."""
+"""The control socket: one answer to each asker, for its owner only, and its path is free again afterwards."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import socket
 import stat
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mpchat.ipc.control_socket import ControlSocket, ask, peer_uid, runtime_folder
+from mpchat.ipc.control_socket import Asker, ControlSocket, ask, find, peer_uid, runtime_folder
+from tests.running import PATIENCE
 
 
 @pytest.fixture
@@ -46,27 +50,144 @@ def test_a_link_to_somewhere_else_is_refused(folder: Path) -> None:
         runtime_folder(str(folder))
 
 
-def test_each_client_is_answered(folder: Path) -> None:
-    control = ControlSocket(folder / "1.sock")
-    assert mode(control.path) == 0o600
-    answers: list[dict[str, Any]] = []
-    asker = threading.Thread(target=lambda: answers.append(ask(control.path)))
-    asker.start()
-    while not answers and asker.is_alive():
-        control.answer({"broker": 42})
-        asker.join(0.01)
-    asker.join()
-    assert answers == [{"broker": 42}]
-    control.answer({})  # nobody waits: nothing happens
-    control.close()
+@contextlib.contextmanager
+def serving(folder: Path, answer: dict[str, object]) -> Iterator[tuple[ControlSocket, list[str]]]:
+    """A server that gives everybody this answer, and notes what was asked for."""
+    control, asked, wake = ControlSocket(folder / "1.sock"), list[str](), socket.socketpair()
+
+    def serve() -> None:
+        askers: list[Asker] = []
+        while True:
+            sources: list[Any] = [control, wake[0], *askers]
+            ready = select.select(sources, [], [], 0.02)[0]
+            if wake[0] in ready:
+                break
+            new = control.accept() if control in ready else None
+            askers += [new] if new is not None else []
+            for asker in list(askers):
+                try:
+                    command = asker.command()
+                except ValueError as error:
+                    command = str(error)
+                if command:
+                    asked.append(command)
+                    askers.remove(asker)
+                    asker.answer(answer)
+        for asker in askers:
+            asker.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield control, asked
+    finally:
+        wake[1].close()
+        thread.join()
+        wake[0].close()
+        control.close()
+
+
+def test_each_asker_is_answered(folder: Path) -> None:
+    with serving(folder, {"broker": 42}) as (control, asked):
+        assert mode(control.path) == 0o600
+        assert ask(control.path) == {"broker": 42}
+        assert ask(control.path, "reload") == {"broker": 42}
+        assert ask(control.path, "stop") == {"broker": 42}
+        assert asked == ["ps", "reload", "stop"]
     assert not control.path.exists()
 
 
-def test_a_client_that_has_left_is_harmless(folder: Path) -> None:
-    control = ControlSocket(folder / "1.sock")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asker:
-        asker.connect(str(control.path))
-    control.answer({"broker": 42})
+def answered(path: Path, *sent: bytes, ends: bool) -> bytes:
+    """All that is answered to an asker who sends these pieces, and perhaps ends its writing side."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(PATIENCE)
+        sock.connect(str(path))
+        for piece in sent:
+            sock.sendall(piece)
+        if ends:
+            sock.shutdown(socket.SHUT_WR)
+        data = b""
+        with contextlib.suppress(ConnectionResetError):
+            while piece := sock.recv(4096):
+                data += piece
+        return data
+
+
+@pytest.mark.parametrize("sent", [(), (b'{"command": "sto',)])
+@pytest.mark.parametrize("ends", [True, False])
+def test_who_sends_no_line_asks_for_the_state(folder: Path, sent: tuple[bytes, ...], ends: bool) -> None:
+    with serving(folder, {}) as (control, asked):
+        assert answered(control.path, *sent, ends=ends) == b"{}"
+        assert asked == ["ps"]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"stop\n", "that is no JSON"),
+        (b"\xff\xfe\n", "that is no JSON"),
+        (b"[" * 4000 + b"\n", "that is no JSON"),
+        (b"\n", "that is no JSON"),
+        (b"[]\n", "a line is"),
+        (b'"stop"\n', "a line is"),
+        (b"{}\n", "a line is"),
+        (b'{"command": "dance"}\n', "a line is"),
+        (b'{"command": ["stop"]}\n', "a line is"),
+        (b'{"command": {}}\n', "a line is"),
+        (b'{"command": null}\n', "a line is"),
+        (b'{"command": "stop", "now": true}\n', "a line is"),
+        (b"x" * 4097 + b"\n", "a line has at most 4096 bytes"),
+        (b"x" * 5000, "a line has at most 4096 bytes"),
+    ],
+)
+def test_what_is_no_command(folder: Path, line: bytes, why: str) -> None:
+    with serving(folder, {}) as (control, asked):
+        answered(control.path, line, ends=False)
+        assert len(asked) == 1
+        assert asked[0].startswith(why)
+
+
+def test_a_line_may_come_in_pieces(folder: Path) -> None:
+    line = b'{"command": "reload"}\nand more that means nothing\n'
+    with serving(folder, {}) as (control, asked):
+        answered(control.path, *[line[at : at + 1] for at in range(len(line))], ends=False)
+        assert asked == ["reload"]
+
+
+def test_an_asker_that_has_left_is_harmless(folder: Path) -> None:
+    with serving(folder, {"broker": 42}) as (control, asked):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asker:
+            asker.connect(str(control.path))
+        assert ask(control.path) == {"broker": 42}
+        assert asked == ["ps", "ps"]
+
+
+def test_a_server_that_answers_nothing(folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as mute:
+        mute.bind(str(folder / "1.sock"))
+        mute.listen()
+        with pytest.raises(TimeoutError):
+            ask(folder / "1.sock", seconds=0.05)
+        mute.accept()[0].close()
+        leaver = threading.Thread(target=lambda: mute.accept()[0].close())
+        leaver.start()
+        with pytest.raises(OSError, match="gave no answer"):
+            ask(folder / "1.sock")
+        leaver.join()
+
+
+def test_the_socket_of_a_port_is_found(folder: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        find(str(folder), 1)
+    made = runtime_folder(str(folder))
+    with pytest.raises(FileNotFoundError):
+        find(str(folder), 1)
+    control = ControlSocket(made / "1.sock")
+    assert find(str(folder), 1) == control.path
+    made.chmod(0o750)
+    with pytest.raises((PermissionError, FileNotFoundError)):
+        find(str(folder), 1)
+    made.chmod(0o700)
     control.close()
 
 

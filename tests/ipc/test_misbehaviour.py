@@ -31,11 +31,12 @@ from mpchat.recorder.recorder import Recorder
 from mpchat.runtime import first_minute
 from mpchat.runtime.first_minute import SPARE
 from mpchat.runtime.log import Log
-from mpchat.settings import Secrets, Settings
+from mpchat.settings import ChatSettings, Secrets, Settings
 from mpchat.store.data_directory import claim
 from mpchat.supervisor import supervisor as parent
 from mpchat.supervisor.child import Child, Death
 from mpchat.supervisor.children import Children
+from mpchat.supervisor.reloading import Rejected, Reloading
 from mpchat.worker.worker import Worker
 from tests.worker.pairs import PATIENCE
 
@@ -530,12 +531,18 @@ def test_a_spare_does_not_go_on_with_a_supervisor_that_misbehaves(supervisor: Su
 # The supervisor
 
 
+def unread() -> tuple[ChatSettings, Secrets]:
+    raise Rejected("no one has asked for it")
+
+
 class Family:
     """A supervisor whose children do nothing; what they say to it, the test says."""
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         settings = Settings(workers=1, data="/nowhere")
-        self.supervisor = parent.Supervisor(settings, Secrets(), Path("/nowhere"), dict)
+        self.supervisor = parent.Supervisor(settings, Secrets(), Path("/nowhere"), dict, unread)
+        self.supervisor.reloading = Reloading(unread)
+        stack.callback(self.supervisor.reloading.close)
         self.supervisor.log = log = Log("supervisor", "error", False)
         self.supervisor.selector = selector = stack.enter_context(selectors.DefaultSelector())
         self.supervisor.children = Children(

@@ -37,7 +37,8 @@ def built(settings: Settings, secrets: Secrets = NO_SECRETS) -> list[str]:
         "from mpchat.ipc.control_socket import runtime_folder; from mpchat.supervisor.supervisor import Supervisor; "
         "from mpchat.roles import load\n"
         f"secrets = Secrets({secrets.password!r}, ({opers}))\n"
-        f"sys.exit(Supervisor({settings!r}, secrets, runtime_folder(os.environ['XDG_RUNTIME_DIR']), load).run())",
+        f"settings, runtime = {settings!r}, runtime_folder(os.environ['XDG_RUNTIME_DIR'])\n"
+        "sys.exit(Supervisor(settings, secrets, runtime, load, lambda: (settings.chat, secrets)).run())",
     ]
 
 

@@ -64,6 +64,9 @@ def free_ports() -> int:
         (["--oper", ":secret"], 2, r"an operator is NAME:PASSWORD"),
         (["--oper", "root:"], 2, r"an operator is NAME:PASSWORD"),
         (["--oper", "ro ot:secret"], 2, r"an operator is NAME:PASSWORD"),
+        (["--oper", "root:a", "--oper", "root:b"], 2, r"an operator's name is given twice"),
+        (["--oper-file", "/no/such/file"], 1, r"No such file or directory: /no/such/file"),
+        (["--oper-file", "/dev/null"], 2, r"/dev/null: others than its owner may use it"),
         (["--no-such-flag"], 2, r"--no-such-flag"),
         (["--password", "a", "--password-file", "b"], 2, r"not allowed with"),
         (["--log-level", "loud"], 2, r"loud"),
@@ -93,7 +96,50 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, args: list[str], stat
     assert re.fullmatch(rf"mpchat.*{told}.*\n", done.stderr), done.stderr
 
 
-@pytest.mark.parametrize("args", [[], ["sever"], ["ps", "--port", "x"], ["client", "127.0.0.1", "99999"]])
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"root:secreto\nsin-clave\n", r"line 2: an operator is NAME:PASSWORD, without spaces"),
+        (b"root:secreto\n\nroot:otro\n", r"line 3: an operator of this name stands above"),
+        (b"root:secreto\nana:s\xe9creto\n", r"line 2: not UTF-8 \(byte 0xe9\)"),
+        (b"root:se creto\n", r"line 1: an operator is NAME:PASSWORD, without spaces"),
+        (b"root:" + b"secreto" * 40, r"line 1: an operator's name or password must have at most 250 bytes"),
+        (b"\n\r\n", r"names no operator"),
+    ],
+)
+def test_a_file_of_operators_that_is_none(tmp_path: Path, content: bytes, told: str) -> None:
+    file = tmp_path / "opers"
+    file.write_bytes(content)
+    file.chmod(0o600)
+    done = start("--oper-file", str(file), runtime=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(rf"mpchat: {file}.*{told}.*\n", done.stderr), done.stderr
+    assert "creto" not in done.stderr
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
+def test_a_file_of_operators_is_its_owners_alone(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "opers"
+    file.write_text("root:secreto\n")
+    file.chmod(mode)
+    done = start("--oper-file", str(file), runtime=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"mpchat: {file}: others than its owner may use it, and it holds passwords (chmod 600 helps)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        [],
+        ["sever"],
+        ["ps", "--port", "x"],
+        ["stop", "now"],
+        ["reload", "--port", "-1"],
+        ["client", "127.0.0.1", "99999"],
+    ],
+)
 def test_other_commands_used_wrongly(args: list[str]) -> None:
     done = subprocess.run([*MPCHAT, *args], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 2

@@ -68,7 +68,6 @@ def clean_end(server: Server, watched: Watched) -> None:
     [
         (signal.SIGTERM, os.kill),
         (signal.SIGINT, os.killpg),  # as a terminal does it: to every process of the foreground group
-        (signal.SIGHUP, os.killpg),
         (signal.SIGTERM, os.killpg),  # as systemd does it: to every process of a service
     ],
 )

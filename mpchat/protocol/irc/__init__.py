@@ -52,7 +52,7 @@ def handle(context: Context, connection: Connection, line: bytes) -> Iterable[Ou
     """Answer one line (without its line end). What the chat refuses comes as Refusal out of the iteration."""
     is_unregistered = connection.registration is not None
     if is_unregistered and is_request(line):
-        return [Goodbye(connection.session, REFUSED)]
+        return [Goodbye(connection.session, REFUSED, is_refusal=True)]
     if is_too_long(line):
         return [too_long(context, connection)]
     try:

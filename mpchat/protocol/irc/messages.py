@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from mpchat.chat.events import Said
+from mpchat.chat.names import is_servers_own
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.protocol import numerics as n
@@ -47,6 +48,9 @@ def _speak(
 ) -> Outcomes:
     if not text:
         raise Refusal(Reason.NO_TEXT)  # once, however many were to read it
+    if any(map(is_servers_own, targets)):
+        yield from [] if is_notice else _unsaid(context, connection, targets)
+        return
     own = _own(connection, tags, targets) if tags else None
     if own is not None and own.run:
         number = context.hub.deduplication.find(own.run, own.line)
@@ -71,6 +75,15 @@ def _speak(
                 context.hub.deduplication.keep(own.run, own.line, said.number)
         yield said
         yield from after_speech(context, connection, said, text)
+
+
+def _unsaid(context: Context, connection: Connection, targets: list[str]) -> Outcomes:
+    """It was for a service, and there is none: redaction has taken the text, so that the others cannot read it."""
+    for target in targets:
+        if is_servers_own(target):
+            yield refuse(context, connection, Refusal(Reason.NO_SUCH_NICK, target))
+        else:
+            yield context.reply(connection, n.TOOMANYTARGETS, middle(target), "Not sent: no service is one of several")
 
 
 def speech(connection: Connection, line: bytes) -> tuple[str, str, bool] | None:

@@ -57,7 +57,7 @@ def enter_if_complete(context: Context, connection: Connection) -> Outcomes:
         return
     if context.settings.password_needed and not entry.password_right:
         yield context.reply(connection, n.PASSWDMISMATCH, "Password incorrect")
-        yield Goodbye(session, "Bad password")
+        yield Goodbye(session, "Bad password", is_refusal=True)
         return
     context.hub.enter(session, entry.user, entry.realname, context.seconds, context.mono)
     connection.registration = None

@@ -39,7 +39,7 @@ def handle(context: Context, connection: Connection, data: bytes) -> Outcomes:
     """Answer one line (without its line end)."""
     is_unregistered = connection.registration is not None
     if is_unregistered and is_request(data):
-        yield Goodbye(connection.session, REFUSED)
+        yield Goodbye(connection.session, REFUSED, is_refusal=True)
         return
     has_commands = IAC in data
     try:

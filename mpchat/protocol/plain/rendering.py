@@ -38,6 +38,7 @@ _WORDS: dict[Reason, str] = {
         "{} cannot be a nickname: letters, digits and []\\`_^{{}}|- (no digit or - first), at most 30 bytes"
     ),
     Reason.NICK_TAKEN: "{} is taken, try another nickname",
+    Reason.NICK_RESERVED: "{} belongs to the server, try another nickname",
     Reason.NO_TEXT: "say what?",
 }
 

@@ -1,0 +1,107 @@
+"""What the log says at its default level: who was made operator, removed or refused, once, and never what was said."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import Server, running
+from tests.system.servers import kill, ready, replaced, until
+
+STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
+SAID = ("palabra-1", "palabra-2", "palabra-3", "palabra-4", "palabra-5", "palabra-6")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    opers = tmp_path / "opers"
+    opers.write_text("root:secreto\n")
+    opers.chmod(0o600)
+    with running("--unlimited", "--oper-file", str(opers), data=tmp_path / "data") as it:
+        yield it
+
+
+def lines(server: Server, event: str) -> list[str]:
+    """What stands behind the date, level, role and process of the lines that say this."""
+    found = [re.fullmatch(rf"{STAMP} \w+ \w+ \d+ (.*)", line) for line in server.log_text().splitlines()]
+    assert all(found), f"a line without its date: {server.log_text()}"
+    return [match[1] for match in found if match and match[1].startswith(event)]
+
+
+def test_what_operators_do_is_logged_once_and_nothing_that_was_said(server: Server) -> None:
+    ana, beto, carla = server.irc("ana"), server.irc("beto"), server.plain("carla")
+    before = until(lambda: ready(server))
+    ana.ask(
+        "OPER root palabra-1", "OPER palabra-2 palabra-3", "OPER root secreto", "JOIN #aula", "TOPIC #aula :palabra-4"
+    )
+    beto.ask("JOIN #aula", "PRIVMSG #aula :palabra-5", "AWAY :palabra-5")
+    carla.ask("/join #aula", "palabra-5")
+    ana.ask("KICK #aula carla :palabra-6", "KICK #aula beto", "KILL beto :palabra-6", "WALLOPS palabra-6")
+    number = r"\d+"
+    wanted = [
+        rf"wrong password kind='oper' name='root' nick='ana' address='127.0.0.1' connection={number}",
+        rf"wrong password kind='oper' name='unknown name' nick='ana' address='127.0.0.1' connection={number}",
+        rf"operator name='root' nick='ana' address='127.0.0.1' connection={number}",
+        rf"kicked channel='#aula' by='ana' by_address='127.0.0.1' by_connection={number} whom='carla' .*",
+        rf"kicked channel='#aula' by='ana' .* whom='beto' address='127.0.0.1' connection={number}",
+        rf"killed by='ana' by_address='127.0.0.1' by_connection={number} whom='beto' .*",
+    ]
+    kill(server, "broker")  # what is replayed is not logged again
+    replaced(server, before, "broker")
+    assert ana.ask("PING x")
+    events = ("wrong password", "operator", "kicked", "killed")
+    logged = [line for line in lines(server, "") if line.startswith(events)]
+    assert len(logged) == len(wanted), logged
+    for line, pattern in zip(logged, wanted, strict=True):
+        assert re.fullmatch(pattern, line), line
+    assert not [word for word in (*SAID, "secreto") if word in server.log_text()]
+
+
+def test_logins_that_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("secreto")
+    with running("--unlimited", "--password-file", str(tmp_path / "password")) as server:
+        ana, carla, page = server.irc(), server.plain(), server.irc()
+        ana.send("PASS equivocado", "NICK ana", "USER ana 0 * :Ana")
+        assert ana.rest()
+        carla.send("/pass equivocado")
+        carla.expect("that is not the password")
+        page.send("GET / HTTP/1.1")
+        assert page.rest()
+        assert len(lines(server, "wrong password kind='password' nick='*' address='127.0.0.1' connection=")) == 2
+        assert len(lines(server, "login refused why='Bad password' nick='ana' address='127.0.0.1' connection=")) == 1
+        assert len(lines(server, "login refused")) == 2
+        assert "equivocado" not in server.log_text()
+
+
+def test_clients_that_are_refused() -> None:
+    with running("--max-clients", "1") as server:
+        server.irc("ana")
+        for _ in range(3):
+            assert "full" in server.irc().rest()[-1]
+        until(lambda: lines(server, "client refused"))
+        assert lines(server, "client refused") == ["client refused address='127.0.0.1' why='Server is full'"]
+
+
+def test_that_it_is_ready_is_logged_too() -> None:
+    with running() as server:
+        where = f"irc='127.0.0.1:{server.irc_port}' plain='127.0.0.1:{server.plain_port}'"
+        assert lines(server, "ready") == [f"ready {where}"]
+    with running("--log-json", "--plain-port", "none") as server:
+        assert server.ready == f"mpchat ready: irc 127.0.0.1:{server.irc_port}, plain none, pid {server.pid}\n"
+        (ready_line,) = [json.loads(line) for line in server.log_text().splitlines()]
+        assert ready_line.pop("time")
+        where = {"irc": f"127.0.0.1:{server.irc_port}", "plain": "none"}
+        assert ready_line == {"level": "info", "role": "supervisor", "pid": server.pid, "event": "ready", **where}
+
+
+@pytest.mark.parametrize(("option", "value"), [("--oper", "root:secreto"), ("--password", "secreto")])
+def test_a_password_among_the_arguments_is_warned_of(option: str, value: str) -> None:
+    with running(option, value) as server:
+        assert lines(server, "arguments are visible") == [
+            f"arguments are visible to everybody on this machine option='{option}' instead='{option}-file'"
+        ]
+        assert "secreto" not in server.log_text()

@@ -1,0 +1,130 @@
+"""The code of the chat is edited while the server runs: a broker that is started later runs it, and says so."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import mpchat
+from mpchat.runtime import pure_source
+from tests.running import PATIENCE, Server, ended
+from tests.system.servers import kill, needs_linux, pids, ready, replaced, status, until
+from tests.system.test_supervision import PACKAGE, Elsewhere, elsewhere
+
+SAID = "the code of the chat was changed while the server runs"
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """A copy of the program, to be edited."""
+    shutil.copytree(PACKAGE, tmp_path / "mpchat", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "mpchat"
+
+
+def edit(path: Path, change: Callable[[str], str]) -> None:
+    before = path.read_text()
+    path.write_text(change(before))
+    assert path.read_text() != before
+
+
+def table(server: Server) -> str:
+    return server.run("ps", "--port", str(server.irc_port)).stdout
+
+
+def renew_the_spare(server: Server) -> dict[str, int]:
+    """The one that waits has imported the code as it was."""
+    before = kill(server, "spare")
+    now: dict[str, int] = until(lambda: (there := ready(server)) and there["spare"] != before["spare"] and there)
+    return now
+
+
+@needs_linux
+def test_a_broker_with_other_code_says_so_and_replays(code: Path, tmp_path: Path) -> None:
+    with elsewhere(tmp_path, tmp_path, "--motd", "/dev/null") as server:
+        ana = server.irc("ana")
+        ana.join("#aula")
+        replaced(server, kill(server, "broker"), "broker")
+        assert SAID not in server.log_text() + table(server), "nothing was changed"
+        edit(code / "worker" / "worker.py", lambda text: text + "\n# what decides no chat\n")
+        edit(code / "chat" / "hub.py", lambda text: text + "\n# a remark\n")
+        before = renew_the_spare(server)
+        assert SAID not in table(server), "this broker has the old code"
+        kill(server, "broker")
+        replaced(server, before, "broker")
+        assert SAID in server.log_text()
+        assert SAID in table(server)
+        assert status(server)["broker"]["has_other_code"] is True
+        assert ana.ask("TOPIC #aula :sigue") == [":ana!~ana@127.0.0.1 TOPIC #aula :sigue"]
+        ana.close()
+
+
+@needs_linux
+def test_a_replay_that_does_not_fit_ends_it_after_telling_the_clients(code: Path, tmp_path: Path) -> None:
+    server = Elsewhere(tmp_path, tmp_path, "--data", str(tmp_path / "data"))
+    try:
+        ana, carla = server.irc("ana"), server.plain("carla")
+        for number in range(20):
+            ana.ask(f"PING {number}")
+        edit(
+            code / "core" / "routing.py",
+            lambda text: text.replace('.append(("send", connection.id, data))', ".extend([])"),
+        )
+        renew_the_spare(server)
+        kill(server, "broker")
+        assert ana.rest()[-1] == "ERROR :Closing link: (Its code was changed while it ran)"
+        assert carla.rest()[-1] == "! Its code was changed while it ran"
+        ana.close()
+        carla.close()
+        assert ended(server.process, PATIENCE) == 1
+        assert "was changed while the server ran, and its replay is another one: worker" in server.log_text()
+    finally:
+        server.stop()
+
+
+@pytest.mark.slow
+@needs_linux
+def test_a_mistake_is_named_by_its_line_until_it_is_mended(code: Path, tmp_path: Path) -> None:
+    """The spare has the code as it was, and takes the first dead worker's place; the clients of the second one wait."""
+    with elsewhere(tmp_path, tmp_path) as server:
+        ana = server.irc("ana")
+        before = until(lambda: ready(server))
+        worker = code / "worker" / "worker.py"
+        right = worker.read_text()
+        worker.write_text(right + "\ndef (\n")
+        kill(server, "worker0")
+        until(lambda: pids(server).get("worker0") not in (None, before["worker0"]))
+        until(lambda: "SyntaxError" in server.log_text())
+        assert f"at='worker.py:{right.count(chr(10)) + 2}'" in server.log_text()
+        kill(server, "worker0", "worker1")
+        until(lambda: pids(server).keys().isdisjoint({"worker0", "worker1"}))
+        ana.send("PING espero")
+        until(lambda: server.log_text().count("SyntaxError") >= 4)  # again and again, each time later
+        worker.write_text(right)
+        until(lambda: ready(server), within=2 * PATIENCE)
+        ana.expect("PONG .*espero")
+        ana.close()
+
+
+def test_the_hash_is_of_the_pure_packages_alone(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mpchat, "__file__", str(code / "__init__.py"))
+    first = pure_source.digest()
+    assert first == pure_source.digest()
+    for path in ("worker/worker.py", "broker/broker.py", "cli.py", "runtime/log.py"):
+        edit(code / path, lambda text: text + "\n")
+    (code / "core" / ".#machine.py").symlink_to("nowhere")
+    assert pure_source.digest() == first
+    seen = {first}
+    for path in (
+        "chat/hub.py",
+        "core/machine.py",
+        "flow/outbox.py",
+        "protocol/irc/help.py",
+        "messages.py",
+        "settings.py",
+    ):
+        edit(code / path, lambda text: text + "\n")
+        seen.add(pure_source.digest())
+    assert len(seen) == 7
