@@ -4,7 +4,6 @@ Messages, typed lines and the time come in; what should happen goes out as a Ste
 After a loss resuming.py asks for what was missed, and then what the server has not echoed is said again.
 """
 
-from mpchat.chat.names import fold
 from mpchat.client import commands
 from mpchat.client.fitting import fit, room_for
 from mpchat.client.model import Model, is_room
@@ -124,6 +123,7 @@ class Session:
         if not step.failed and not step.send and not (message.command == "ERROR" and self._leaving):
             step.show += self.view.heard(message, echo=answered is not None)
         if message.command == "JOIN" and self.model.is_me(nick_of(message)):
+            self.model.opened(param(message, 0))
             step.add(self.past.entered(param(message, 0)))
         step.send += self.registration.regain(message)
         return step
@@ -155,7 +155,7 @@ class Session:
         self.was_in = True
         step.show += self.registration.done(self.model)
         for name in self.model.missing():
-            key = self.model.keys.get(fold(name), "")
+            key = self.model.key(name)
             step.send.append(build("", "JOIN", name, key) if key else build("", "JOIN", name))
         step.send.append(build("", "PING", _ENTRANCE))
         return step
@@ -232,6 +232,8 @@ class Session:
         return Step(send=[build("", "QUIT", goodbye)] if self.connected else [])
 
     def _carry_out(self, step: Step, now: float) -> Step:
+        for line in step.send:
+            self.model.try_keys(parse(line))
         for speech in step.say:
             if self.ready:
                 step.add(self._say(speech, now))
