@@ -43,7 +43,7 @@ class Hub:
         self.departures = 0  # how many have been appended to `departed`, dropped ones included
         self.creations = 0  # channels so far, in all runs: the `creation` of the last one
         self.deduplication = Deduplication()
-        self.resumption = Resumption(settings.lost_sessions)
+        self.resumption = Resumption(settings.lost_places)
         self.registered = self.invisible = self.operators = self.most = 0  # what LUSERS counts
         lobby = self.channels[LOBBY] = Channel(LOBBY, wall)
         lobby.flags = "nt"

@@ -19,13 +19,14 @@ Values = tuple[list[tuple[ConnectionId, str]], list[tuple[str, Lost]]]  # plain,
 
 
 class Resumption:
-    """Of one hub. At most `most` lost sessions are kept: the ones that were lost first are forgotten first."""
+    """Of one hub. It keeps lost sessions that have `most` places in all: those lost first are forgotten first."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._tokens: dict[ConnectionId, str] = {}  # of the sessions that have one
         self._holders: dict[str, ConnectionId] = {}  # the inverse
         self._lost: dict[str, Lost] = {}  # by token, in the order in which they were lost
+        self._places = 0  # that these have
 
     def give(self, id: ConnectionId, token: str) -> None:
         """From now on the session of this connection has this token, and nothing else has."""
@@ -44,8 +45,9 @@ class Resumption:
         token = self.void(id)
         if token and places:
             self._lost[token] = mono + KEPT_MS, nick, places
-            if len(self._lost) > self._most:
-                del self._lost[next(iter(self._lost))]
+            self._places += len(places)
+            while self._places > self._most:
+                self._forget(next(iter(self._lost)))
 
     def take(self, token: str) -> ConnectionId | Lost | None:
         """What this token belongs to: a session, or one that was lost. It is void from now on."""
@@ -53,7 +55,12 @@ class Resumption:
         if id is not None:
             self.void(id)
             return id
-        return self._lost.pop(token, None)
+        return self._forget(token) if token in self._lost else None
+
+    def _forget(self, token: str) -> Lost:
+        lost = self._lost.pop(token)
+        self._places -= len(lost[2])
+        return lost
 
     def expire(self, mono: Ms) -> None:
         """Forget what has been kept for its day. The first is the oldest, so this is mostly O(1)."""
@@ -61,12 +68,13 @@ class Resumption:
             token, (until, _, _) = next(iter(self._lost.items()))
             if until > mono:
                 return
-            del self._lost[token]
+            self._forget(token)
 
     def inherit(self, former: Resumption, shift: Ms, mono: Ms) -> None:
         """Go on with what an earlier run has lost. `shift`: as Hub.inherit() has it."""
         lost = former._lost.items()
         self._lost = {token: (until + shift, nick, places) for token, (until, nick, places) in lost}
+        self._places = former._places
         self.expire(mono)
 
     def values(self) -> Values:
@@ -77,3 +85,4 @@ class Resumption:
         tokens, lost = values
         self._tokens, self._lost = dict(tokens), dict(lost)
         self._holders = {token: id for id, token in tokens}
+        self._places = sum(len(places) for _, _, places in self._lost.values())

@@ -300,13 +300,15 @@ def test_nobody_resumes_who_is_in(driver: Driver) -> None:
 
 
 def test_no_more_are_kept_than_the_settings_say() -> None:
-    driver = Driver(ChatSettings(lost_sessions=2))
+    driver = Driver(ChatSettings(lost_places=3))
     beto = driver.irc("beto")
     beto.send("JOIN #g")
-    for number in range(3):
+    beto.send("JOIN #h")
+    for number, rooms in enumerate(("#g,#h", "#g", "#g,#h")):
         person = driver.irc(f"p{number}", tokens=("*", f"t{number}"))
-        person.send("JOIN #g")
+        person.send(f"JOIN {rooms}")
         person.gone()
+    driver.core = Core.load(driver.core.dump())
     nowhere = driver.irc("nowhere", tokens=("*", "n"))
     nowhere.gone()  # was in no room: that pushes nobody out
 
