@@ -52,6 +52,9 @@ class ChatSettings:
     targets: int = 4  # receivers of one PRIVMSG: more is what spammers want
     channels_per_client: int = 50
     departed_names: int = 1000  # WHOWAS remembers so many; a few hundred bytes each
+    lost_places: int = (
+        50_000  # rooms of lost sessions, all together: five for each of a full server's; some 200 bytes each
+    )
 
     answer_bytes: int = 65_536  # told at once of a long answer; what is left waits until the client has taken that
 

@@ -14,14 +14,21 @@ NOBODY = -1  # comes before every session in the order of arrival
 FLAGS = "imnst"  # invite only, moderated, no messages from outside, secret, topic by operators only
 
 
+def granted(rights: int) -> str:
+    """The letters of these rights: "ov", "o", "v" or nothing."""
+    return "".join(letter for letter, right in RIGHTS.items() if rights & right)
+
+
 class Channel:
     """Created by its first member. `since`: the number of the server's last message then; earlier messages belong to an
-    earlier channel of this name, and not to this one's history. Times are wall clock seconds.
+    earlier channel of this name, and not to this one's history. `creation`: its number among all channels that there
+    have been, and the lobby's is 0; no two have the same. Times are wall clock seconds.
     """
 
     __slots__ = (
         "bans",
         "created",
+        "creation",
         "flags",
         "folded",
         "key",
@@ -35,12 +42,13 @@ class Channel:
         "topic_by",
     )
 
-    def __init__(self, name: str, created: int, since: int = 0) -> None:
+    def __init__(self, name: str, created: int, since: int = 0, creation: int = 0) -> None:
         self.name = name
         self.folded = fold(name)
         self.created = created
         self.order = 0  # of creation: see Hub.arrivals
         self.since = since  # number of the last message before it was created
+        self.creation = creation
         self.topic = ""
         self.topic_by = ""
         self.topic_at = 0

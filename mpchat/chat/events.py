@@ -44,6 +44,15 @@ class Joined:
 
 
 @dataclass(slots=True)
+class Regained:
+    """A session that has just joined again by a resume token has the rights there that it had: the server's doing."""
+
+    by: Session
+    channel: Channel
+    rights: int
+
+
+@dataclass(slots=True)
 class Parted:
     by: Session
     channel: Channel
@@ -106,4 +115,4 @@ class Wallops:
     text: str
 
 
-Event = Said | Joined | Parted | Kicked | TopicSet | ModesSet | Renamed | Left | Invited | Wallops
+Event = Said | Joined | Regained | Parted | Kicked | TopicSet | ModesSet | Renamed | Left | Invited | Wallops

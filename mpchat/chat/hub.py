@@ -14,6 +14,7 @@ from mpchat.chat.deduplication import Deduplication
 from mpchat.chat.events import Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TagsSent, TopicSet
 from mpchat.chat.names import fold, full_mask, is_servers_own, valid_channel, valid_nick
 from mpchat.chat.refusals import Reason, Refusal
+from mpchat.chat.resumption import Places, Resumption
 from mpchat.chat.sessions import Session
 from mpchat.messages import ConnectionId
 from mpchat.settings import ChatSettings
@@ -40,7 +41,9 @@ class Hub:
         self.said = 0  # messages so far
         self.arrivals = 0  # sessions and channels so far: the `order` of the last one; both dicts are in that order
         self.departures = 0  # how many have been appended to `departed`, dropped ones included
+        self.creations = 0  # channels so far, in all runs: the `creation` of the last one
         self.deduplication = Deduplication()
+        self.resumption = Resumption(settings.lost_places)
         self.registered = self.invisible = self.operators = self.most = 0  # what LUSERS counts
         lobby = self.channels[LOBBY] = Channel(LOBBY, wall)
         lobby.flags = "nt"
@@ -52,6 +55,8 @@ class Hub:
         monotonic clock for one of this run's (ms); `mono`: now.
         """
         self.born, self.said, self.deduplication = former.born, former.said, former.deduplication
+        self.creations = former.creations
+        self.resumption.inherit(former.resumption, shift, mono)
         for session in former.people():
             former.remember(session, ended)
         self.departed.extend(former.departed)
@@ -66,7 +71,11 @@ class Hub:
                 self.dormant[channel.folded] = (mono + _DORMANT_MS, channel)
 
     def expire(self, mono: int) -> None:
-        """Forget the dormant channels whose day is over (mono ms). The oldest is the first, so this is mostly O(1)."""
+        """Forget the dormant channels and the lost sessions whose day is over (mono ms).
+
+        The oldest is the first, so this is mostly O(1).
+        """
+        self.resumption.expire(mono)
         until, _ = next(iter(self.dormant.values()), (mono + 1, None))
         if until <= mono:
             self.dormant = {name: kept for name, kept in self.dormant.items() if kept[0] > mono}
@@ -132,9 +141,61 @@ class Hub:
         self.registered += 1
         self.most = max(self.most, self.registered)
 
+    def lose(self, session: Session, mono: int) -> None:
+        """In front of leave(), if its connection was lost (mono ms): by its resume token it can be taken up again."""
+        self.resumption.lose(session.id, session.nick, self._places(session), mono)
+
+    def _places(self, session: Session) -> Places:
+        channels = session.channels.items()
+        return tuple((folded, channel.creation, channel.members[session]) for folded, channel in channels)
+
+    def take_up(self, session: Session, token: str, fresh: str) -> tuple[str, Places, Session | None]:
+        """What a session that is about to enter gets by its resume token: a nickname, its channels, whose they are.
+
+        If that session still exists, it must leave next; meanwhile both are on its channels, so that none of them ends.
+        A token of nothing gets ("", (), None). The new session has the token `fresh` from now on. If `fresh` was given
+        before, to a registration of which its client has not heard, then what belongs to it is meant.
+        """
+        found = self.resumption.take(fresh)
+        other = self.resumption.take(token)
+        found = found if found is not None else other
+        self.resumption.give(session.id, fresh)
+        if found is None:
+            return "", (), None
+        if isinstance(found, tuple):
+            _, nick, places = found
+            return nick, places, None
+        former = self.sessions[found]
+        for folded, channel in former.channels.items():
+            channel.members[session] = channel.members[former]
+            session.channels[folded] = channel
+        return former.nick, self._places(session), former
+
+    def restore(self, session: Session, places: Places) -> list[tuple[Channel, int]]:
+        """Put a session that has entered on the channels that it was on; returns them, with its rights there.
+
+        Of an invitation, a key or a limit nothing is asked: it was in. But a channel that has ended since is over, also
+        if there is another one of its name, and one that has banned it meanwhile stays closed.
+        """
+        restored = []
+        for folded, creation, rights in places:
+            channel = self.channels.get(folded) or self.dormant.get(folded, (0, None))[1]
+            if channel is None or channel.creation != creation:
+                continue
+            if session not in channel.members:
+                if channel.is_banned(session):
+                    continue
+                if self.dormant.pop(folded, None) is not None:
+                    self._open(channel)
+                channel.members[session] = rights
+                session.channels[folded] = channel
+            restored.append((channel, rights))
+        return restored
+
     def leave(self, session: Session, reason: str, wall: int) -> Left:
         """The session is over; its nickname is free at once."""
         channels = list(session.channels.values())
+        self.resumption.void(session.id)
         del self.sessions[session.id]
         if session.nick:
             del self.nicks[fold(session.nick)]
@@ -167,10 +228,8 @@ class Hub:
         if len(session.channels) >= self.settings.channels_per_client:
             raise Refusal(Reason.TOO_MANY_CHANNELS, name)
         if channel is None:
-            channel = self._wake(session, name, key) or Channel(name, wall, self.said)
-            self.arrivals += 1
-            channel.order = self.arrivals
-            self.channels[channel.folded] = channel
+            channel = self._wake(session, name, key) or self._create(name, wall)
+            self._open(channel)
             channel.members[session] = OP
         else:
             channel.admit(session, key)
@@ -179,6 +238,16 @@ class Hub:
         if channel in session.invitations:
             session.invitations.remove(channel)
         return Joined(session, channel)
+
+    def _create(self, name: str, wall: int) -> Channel:
+        self.creations += 1
+        return Channel(name, wall, self.said, self.creations)
+
+    def _open(self, channel: Channel) -> None:
+        """There is this channel now; it gets its place in the order of arrivals."""
+        self.arrivals += 1
+        channel.order = self.arrivals
+        self.channels[channel.folded] = channel
 
     def _wake(self, session: Session, name: str, key: str) -> Channel | None:
         """Take the dormant channel of this name, if there is one. Raises Refusal if the session may not join it."""

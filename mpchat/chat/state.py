@@ -12,6 +12,7 @@ from typing import Any
 from mpchat.chat.channels import Channel
 from mpchat.chat.hub import Hub
 from mpchat.chat.names import fold
+from mpchat.chat.resumption import Values as ResumptionValues
 from mpchat.chat.sessions import Session
 from mpchat.messages import ConnectionId
 from mpchat.settings import ChatSettings
@@ -20,8 +21,11 @@ Values = tuple[object, ...]  # of one object: those of its attributes
 ChannelValues = tuple[Values, list[tuple[ConnectionId, int]]]  # and its members with their rights
 SessionValues = tuple[Values, list[str], list[str]]  # and its channels, and those it is invited to
 Kept = tuple[str, dict[int, int]]  # as the deduplication has it
-# the hub's own attributes, the first of them a list; its sessions; its channels; those asleep, and until when
-HubValues = tuple[Any, list[SessionValues], list[ChannelValues], list[tuple[int, ChannelValues]], list[Kept]]
+# the hub's own attributes, the first of them a list; its sessions; its channels; those asleep, and until when; what was
+# said before; resume tokens
+HubValues = tuple[
+    Any, list[SessionValues], list[ChannelValues], list[tuple[int, ChannelValues]], list[Kept], ResumptionValues
+]
 
 # The layout of the values: a change here must raise core.machine.STATE_VERSION. Attributes that refer to other objects
 # (channels, invitations, members) are not among them.
@@ -30,10 +34,13 @@ _SESSION = (
     *("signed_on", "spoke_at", "user", "wallops"),
 )
 _CHANNEL = (
-    *("bans", "created", "flags", "folded", "key", "limit", "name", "order", "since"),
+    *("bans", "created", "creation", "flags", "folded", "key", "limit", "name", "order", "since"),
     *("topic", "topic_at", "topic_by"),
 )
-_HUB = ("departed", "born", "said", "arrivals", "departures", "registered", "invisible", "operators", "most")
+_HUB = (
+    *("departed", "born", "said", "arrivals", "departures", "registered", "invisible", "operators", "most"),
+    "creations",
+)
 _of_session, _of_channel, _of_hub = attrgetter(*_SESSION), attrgetter(*_CHANNEL), attrgetter(*_HUB)
 
 
@@ -53,12 +60,13 @@ def hub_values(hub: Hub) -> HubValues:
         [_channel_values(channel) for channel in hub.channels.values()],
         [(until, _channel_values(channel)) for until, channel in hub.dormant.values()],
         hub.deduplication.values(),
+        hub.resumption.values(),
     )
 
 
 def hub_of(settings: ChatSettings, values: HubValues) -> Hub:
     """The inverse of hub_values()."""
-    (departed, *counts), sessions, channels, dormant, deduplication = values
+    (departed, *counts), sessions, channels, dormant, deduplication, resumption = values
     hub = Hub(settings, 0)
     _fill(hub, _HUB, (deque(departed, hub.departed.maxlen), *counts))
     for own, _, _ in sessions:
@@ -73,6 +81,7 @@ def hub_of(settings: ChatSettings, values: HubValues) -> Hub:
     asleep = [(until, _channel_of(hub, kept)) for until, kept in dormant]
     hub.dormant = {channel.folded: (until, channel) for until, channel in asleep}
     hub.deduplication.load(deduplication)
+    hub.resumption.load(resumption)
     return hub
 
 

@@ -7,7 +7,6 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mpchat.chat.names import fold
 from mpchat.client.model import Model, is_room
 from mpchat.client.status import REFUSED, REMOVED
 from mpchat.client.step import CLIENT, ERROR, Line, Speech, Step, error, harmless, note
@@ -100,8 +99,6 @@ def _join(model: Model, rest: str) -> Step | None:
     if room := model.room(name):
         model.current = room.name
         return note(f"now talking in {room.name}")
-    if key:
-        model.keys[fold(name)] = key  # to come back in after a loss
     return Step(send=[build("", "JOIN", name, key) if key else build("", "JOIN", name)])
 
 

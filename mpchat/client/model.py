@@ -4,10 +4,13 @@ It believes the server: a room is entered when our own JOIN comes back, not when
 """
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from mpchat.chat.names import fold
+from mpchat.protocol.message import Message
 
 CHANNEL_SIGNS = ("#", "&")  # rooms named +x and !x died out, and "+o beto" and "!ask" are things people type
+_VALUED, _VALUED_WHEN_SET = "kbeIovhqaLOR", "lfjJH"  # modes of rooms that have a value, as far as servers agree
 
 
 def is_room(name: str) -> bool:
@@ -39,7 +42,8 @@ class Model:
         self.expelled = False  # because an operator removed us
         self._drifts = drifts
         self.rooms: dict[str, Room] = {}
-        self.keys: dict[str, str] = {}  # folded room -> what opened it
+        self._keys: dict[str, str] = {}  # of the rooms we are or were in, by folded name; in memory only
+        self._tried: dict[str, str] = {}  # keys that were given with a JOIN whose answer is not here yet
         if room:
             self.wish(room)
             self.current = room
@@ -75,6 +79,7 @@ class Model:
     def forget(self, name: str) -> None:
         """We are no longer in that room. The last one entered becomes the current one."""
         self.rooms.pop(fold(name), None)
+        self._keys.pop(fold(name), None)
         if self.is_current(name):
             self.current = next((room.name for room in reversed(self.rooms.values())), "")
 
@@ -93,6 +98,40 @@ class Model:
         for room in self.rooms.values():
             room.entered = False
             room.members = {}
+
+    # Keys: what lets us into a room again after a loss.
+
+    def key(self, name: str) -> str:
+        """What the room of that name was last known to open to, "" if to everybody."""
+        return self._keys.get(fold(name), "")
+
+    def try_keys(self, message: Message) -> None:
+        """If it is a JOIN of ours: these keys may be the right ones."""
+        if message.command != "JOIN" or not message.params:
+            return
+        keys = message.params[1].split(",") if len(message.params) > 1 else []
+        for name, key in zip_longest(names := message.params[0].split(","), keys[: len(names)], fillvalue=""):
+            self._tried[fold(name)] = key
+
+    def opened(self, name: str) -> None:
+        """Our own JOIN came: the key was the right one, or needless."""
+        if key := self._tried.pop(fold(name), ""):
+            self._keys[fold(name)] = key
+
+    def keyed(self, name: str, modes: list[str]) -> None:
+        """A room we are in has these modes, or these changes of them: letters, and their values. Take its key down."""
+        letters, values = (modes[0], iter(modes[1:])) if modes else ("", iter(()))
+        sign = "+"
+        for letter in letters:
+            if letter in "+-":
+                sign = letter
+                continue
+            has_value = letter in _VALUED or (letter in _VALUED_WHEN_SET and sign == "+")
+            value = next(values, "") if has_value else ""
+            if letter == "k" and sign == "-":
+                self._keys.pop(fold(name), None)
+            elif letter == "k" and value.strip("*"):  # some servers show stars for it
+                self._keys[fold(name)] = value
 
     def missing(self) -> list[str]:
         """The rooms we wanted and did not get."""

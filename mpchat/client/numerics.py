@@ -54,7 +54,7 @@ class Numerics:
             "319": lambda p: [Line(f"{p[0]} is in {p[1]}")],
             "322": self._listed,
             "323": self._list_ends,
-            "324": lambda p: [Line(f"{p[0]} has " + ("no modes set" if p[1] == "+" else f"mode {' '.join(p[1:])}"))],
+            "324": self._modes,
             "331": lambda p: [Line(f"{p[0]} has no topic")],
             "332": lambda p: [Line(f"topic of {p[0]}: {p[1]}")],
             "341": lambda p: [Line(f"{p[0]} was invited to {p[1]}")],
@@ -79,6 +79,12 @@ class Numerics:
     def entered(self, room: str) -> None:
         """We just entered `room`: the names that follow are a greeting, not an answer."""
         self._fresh.add(fold(room))
+
+    def _modes(self, params: list[str]) -> list[Line]:
+        if self.model.room(params[0]):
+            self.model.keyed(params[0], params[1:])
+        shown = " ".join(word for word in params[1:] if word)
+        return [Line(f"{params[0]} has " + ("no modes set" if shown == "+" else f"mode {shown}"))]
 
     def _named(self, params: list[str]) -> list[Line]:
         self._names.setdefault(fold(params[1]), []).extend(params[2].split())

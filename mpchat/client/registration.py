@@ -1,7 +1,11 @@
-"""How we introduce ourselves to a server: capabilities, password, nick; what to do when the nick is taken. Pure.
+"""How we introduce ourselves to a server: capabilities, password, nick; what to do when the nick is taken.
 
-It works with servers that know nothing of capabilities: they go on to 001 by themselves.
+It works with servers that know nothing of capabilities: they go on to 001 by themselves. To one that knows resume
+tokens we send two: the one by which it knows what we had, and the one by which it shall know us from now on. They are
+kept nowhere but here, in memory, and never shown. Pure, but for the chance in them.
 """
+
+import secrets
 
 from mpchat.chat.names import fold
 from mpchat.client.model import Model
@@ -10,7 +14,9 @@ from mpchat.client.step import Line, Step, note
 from mpchat.client.view import nick_of
 from mpchat.protocol.message import Message, build, cut
 
-WANTED = ("server-time", "echo-message", "message-tags", "batch", "draft/chathistory")
+RESUME = "mpchat.org/resume"
+WANTED = ("server-time", "echo-message", "message-tags", "batch", "draft/chathistory", RESUME)
+_TOKEN_BYTES = 16  # 128 bits: beyond guessing
 NICK_BYTES = 30  # mpchat's limit; the classic one is tried when a server refuses the longer name
 CLASSIC_NICK_BYTES = 9
 _TAKEN = ("433", "436", "437")
@@ -34,6 +40,8 @@ class Registration:
         self._limit = NICK_BYTES
         self._offered: set[str] = set()
         self.capabilities: set[str] = set()
+        self._token = ""  # the server knows us by this one, "" if by none
+        self._next = ""  # and, perhaps, by this one: it was sent, and we do not know yet whether it came
 
     def begin(self) -> list[str]:
         """The first lines."""
@@ -69,6 +77,9 @@ class Registration:
             return Step(send=[build("", "CAP", "REQ", " ".join(wish)) if wish else "CAP END"])
         if kind == "ACK":
             self.capabilities |= names & set(WANTED)
+            if RESUME in names:
+                self._next = self._next or secrets.token_hex(_TOKEN_BYTES)
+                return Step(send=[f"RESUME {self._token or '*'} {self._next}", "CAP END"])
         elif kind == "DEL":
             self.capabilities -= names
         return Step(send=["CAP END"]) if kind in ("ACK", "NAK") else Step()
@@ -77,6 +88,8 @@ class Registration:
         """We are in. Says so when we are called otherwise than the user asked for."""
         self._regains = self._was_in and model.nick != self._wanted
         self._was_in = True
+        if RESUME in self.capabilities:
+            self._token, self._next = self._next, ""
         if model.nick == self._wanted:
             return []
         if self._regains:

@@ -138,6 +138,7 @@ class Session:
             step.outcome = REMOVED if fold(param(message, 1)) in self._expelled_from else REFUSED
         if message.command == "JOIN" and self.model.is_me(nick_of(message)):
             self._expelled_from.discard(fold(param(message, 0)))
+            self.model.opened(param(message, 0))
             step.add(self.past.entered(param(message, 0)))
         step.send += self.registration.regain(message)
         return step
@@ -176,7 +177,7 @@ class Session:
         self.was_in = True
         step.show += self.registration.done(self.model)
         for name in self.model.missing():
-            key = self.model.keys.get(fold(name), "")
+            key = self.model.key(name)
             step.send.append(build("", "JOIN", name, key) if key else build("", "JOIN", name))
         step.send.append(build("", "PING", _ENTRANCE))
         return step
@@ -253,6 +254,8 @@ class Session:
         return Step(send=[build("", "QUIT", goodbye)] if self.connected else [])
 
     def _carry_out(self, step: Step, now: float) -> Step:
+        for line in step.send:
+            self.model.try_keys(parse(line))
         for speech in step.say:
             if self.ready:
                 step.add(self._say(speech, now))

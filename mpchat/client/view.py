@@ -132,6 +132,8 @@ class View:
         return [Line(f"{nick} set the topic of {place}: {topic}")]
 
     def _mode(self, message: Message) -> list[Line]:
+        if self.model.room(param(message, 0)):
+            self.model.keyed(param(message, 0), message.params[1:])
         change = " ".join(message.params[1:])
         return [Line(f"{nick_of(message)} set mode {change} on {param(message, 0)}")]
 

@@ -41,7 +41,7 @@ from mpchat.protocol.outcomes import (
 )
 from mpchat.settings import ChatSettings, pack, unpack
 
-STATE_VERSION = 5  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
+STATE_VERSION = 6  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
 _FULL = "The server's disk is full: what you send waits, and is dealt with when there is room"
 _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
 _CLOSED = "Connection closed"  # the reason of a client that has ended its input, and may still read (RFC 9293 3.6)
@@ -252,6 +252,8 @@ class Core:
         hub = Hub(chat, wall // 1000)
         # Between two runs there is but the wall clock. If it has been set back meanwhile, no time has passed.
         shift = mono - former.mono - max(0, wall - former.wall)
+        for session in former.hub.people():
+            former.hub.lose(session, former.mono)
         hub.inherit(former.hub, former.seconds, shift, mono)
         hub.born = hub.born or wall
         hub.said = max(hub.said, said)  # the history may have messages of which a power cut has taken the records
@@ -508,6 +510,7 @@ class Core:
                     self._asked.append(Asked(connection.id, connection.taken, outcome))
                 elif isinstance(outcome, Goodbye):
                     leaving = self._connections[outcome.session.id]
+                    self._context.hub.resumption.void(outcome.session.id)  # it is not lost
                     if leaving is not connection:
                         self._audit.append(("killed", _by_and_whom(connection.session, outcome.session)))
                     elif outcome.is_refusal:
@@ -548,7 +551,9 @@ class Core:
 
     def _quit(self, connection: Connection, reason: str, farewell: str) -> None:
         """Others are told the reason, the one who leaves the farewell."""
-        self._routing.publish(self._context.hub.leave(connection.session, reason, self._context.seconds))
+        context, session = self._context, connection.session
+        context.hub.lose(session, context.mono)
+        self._routing.publish(context.hub.leave(session, reason, context.seconds))
         self._hang_up(connection, farewell)
 
     def _hang_up(self, connection: Connection, reason: str) -> None:

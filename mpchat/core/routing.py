@@ -15,6 +15,7 @@ from mpchat.chat.events import (
     Left,
     ModesSet,
     Parted,
+    Regained,
     Renamed,
     Said,
     TagsSent,
@@ -81,7 +82,7 @@ class Routing:
                 rendered: dict[int, bytes] = {}
                 for session in [who for who in self.context.hub.people() if who.wallops]:
                     self.tell(session, event, rendered)
-            case TopicSet() | ModesSet():
+            case Regained() | TopicSet() | ModesSet():
                 self.cast([event.channel], event)
             case Said():
                 raise TypeError("speech is delivered by Core")

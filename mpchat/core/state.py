@@ -17,7 +17,7 @@ _CONNECTION = (
     *("accepted", "before", "capabilities", "id", "discarding", "drains", "given", "heard_at", "held", "leaving"),
     *("line_start", "part", "pinged", "profile", "taken", "worker"),
 )
-_REGISTRATION = ("negotiating", "password_right", "realname", "user")
+_REGISTRATION = ("negotiating", "password_right", "realname", "tokens", "user")
 _of_connection, _of_registration = attrgetter(*_CONNECTION), attrgetter(*_REGISTRATION)
 
 

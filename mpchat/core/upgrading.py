@@ -4,7 +4,8 @@ Each step is tested with what a program of its version wrote (tests/data). A sta
 it; the next run inherits that, so a step must keep what outlives a run, and be able to apply the records behind it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any, TypeAlias
 
 Values: TypeAlias = Any  # a tuple, laid out as some version did: of that, types know nothing
@@ -69,6 +70,28 @@ def _to_5(values: Values) -> Values:
     return times, settings, hub, connections, groups, rest
 
 
+def _to_6(values: Values) -> Values:
+    """Channels are told apart by a number; and there are resume tokens, though none yet."""
+    times, settings, hub, connections, groups, rest = values
+    own, sessions, channels, dormant, deduplication = hub
+    creations = count(1)
+    channels = [_channel_6(channel, creations) for channel in channels]
+    dormant = [(until, _channel_6(channel, creations)) for until, channel in dormant]
+    hub = (*own, next(creations)), sessions, channels, dormant, deduplication, ([], [])
+    connections = [
+        (own, dialect, None if registration is None else (*registration[:3], ("", ""), *registration[3:]), asked)
+        for own, dialect, registration, asked in connections
+    ]
+    return times, settings, hub, connections, groups, rest
+
+
+def _channel_6(channel: Values, creations: Iterator[int]) -> Values:
+    """The lobby is the same one in each run."""
+    (bans, created, *others), members = channel
+    is_lobby = others[1] == "#lobby"
+    return (bans, created, 0 if is_lobby else next(creations), *others), members
+
+
 def dialect_name(value: str | bool) -> str:
     """A dialect's name, as messages have it. In states before version 5, and in their journals: is it plain text?"""
     if isinstance(value, bool):
@@ -76,4 +99,4 @@ def dialect_name(value: str | bool) -> str:
     return value
 
 
-UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5}
+UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5, 5: _to_6}

@@ -9,12 +9,14 @@ SERVER_TIME = 2
 MESSAGE_TAGS = 4
 BATCH = 8
 CHATHISTORY = 16
+RESUME = 32
 
 NAMES = {
     "batch": BATCH,
     "draft/chathistory": CHATHISTORY,
     "echo-message": ECHO_MESSAGE,
     "message-tags": MESSAGE_TAGS,
+    "mpchat.org/resume": RESUME,
     "server-time": SERVER_TIME,
 }
 BARE = 0  # the wire profile of an IRC client that has asked for nothing

@@ -25,12 +25,13 @@ Held = tuple[str, int, Any, int]  # kind of the record, end, its bytes (or what 
 class Registration:
     """How far an unregistered client has come. Dropped when it is registered."""
 
-    __slots__ = ("negotiating", "password_right", "realname", "user")
+    __slots__ = ("negotiating", "password_right", "realname", "tokens", "user")
 
     def __init__(self) -> None:
         self.user = self.realname = ""
         self.negotiating = False  # between CAP LS or REQ and CAP END
         self.password_right = False
+        self.tokens = ("", "")  # resume tokens: the last one, if there is one, and the next
 
 
 class Connection:

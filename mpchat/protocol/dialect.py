@@ -13,6 +13,7 @@ from mpchat.protocol import irc, plain
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.outcomes import Outcome, Question
+from mpchat.protocol.secrets import Secret
 
 
 class Dialect(Protocol):
@@ -78,8 +79,8 @@ class Dialect(Protocol):
     def stamp(self, context: Context, profile: int, lines: list[bytes]) -> bytes:
         """Lines of an answer as they are sent to a client of this profile: with their time, if that is wanted."""
 
-    def secret_in(self, line: bytes) -> tuple[bytes, str] | None:
-        """What stands before the secret that a line holds, as far as that must be known, and the secret."""
+    def secret_in(self, line: bytes) -> Secret | None:
+        """The secret that a line holds; None: it holds none."""
 
 
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (irc, plain)}

@@ -1,8 +1,9 @@
-"""Secrets never reach the core, its records, the journal or a log: a password is replaced before any of them sees it,
-and so is what is said to a service (NickServ), of which there is none here.
+"""Secrets never reach the core, its records, the journal or a log: each is replaced before any of them sees it.
 
-Redaction keeps it until the core asks whether it was the right one. Should it die with its broker, the line that had
-the password is still in the kernel, and comes again. Pure.
+A password by a star, and redaction keeps it until the core asks whether it was the right one. Should it die with its
+broker, the line that had the password is still in the kernel, and comes again. What is said to a service (NickServ), of
+which there is none here, by a star too; a resume token by its hash, which is all that the core needs: see secrets.py.
+Pure.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from mpchat.chat.names import is_servers_own
 from mpchat.messages import ConnectionId, Line, Part, Record
 from mpchat.protocol.dialect import DIALECTS, Dialect
 from mpchat.protocol.message import LINE_BYTES, TAG_BYTES
+from mpchat.protocol.secrets import HIDDEN, Secret
 
 Kind = Literal["line", "part"]
 
-_REPLACED = b"*"
-_WAITING_BYTES = TAG_BYTES + LINE_BYTES  # a longer line holds no password; and it is within a worker's window
+_HIDDEN = HIDDEN.encode()
+_WAITING_BYTES = TAG_BYTES + LINE_BYTES  # a longer line holds no secret that counts; and it is within a worker's window
 
 
 class Begun(NamedTuple):
@@ -99,16 +101,16 @@ class Redaction:
         text = whole.removesuffix(b"\r") if is_over else whole  # its line end is no secret
         found = _find(dialect, text, shown)
         if found is not None:
-            visible = found[0]
+            visible, shown_of_it = found.before, found.shown if is_over else _HIDDEN
             if is_over:
-                if connection in self._dialects:
-                    self._secrets[connection, end] = found[1].strip()
+                if connection in self._dialects and found.text:
+                    self._secrets[connection, end] = found.text.strip()
             elif len(whole) <= _WAITING_BYTES:
                 # Only what stands before the secret is taken; the rest waits in the kernel until the line is whole.
                 before = max(len(shown), len(visible) if whole.startswith(visible) else 0)
                 self._begin(connection, Begun(end, whole + line_end, whole[:before]))
                 return ("part", connection, begun.start + before, whole[len(shown) : before])
-            visible += _REPLACED
+            visible += shown_of_it
             # A secret may come in pieces: what was shown of it stands, and no more of it is.
             data = visible[len(shown) :] if visible.startswith(shown) else b""
         elif begun.came:  # what waited was the beginning of something else
@@ -158,18 +160,17 @@ def _input(kind: Kind, connection: ConnectionId, end: int, data: bytes) -> Line 
     return ("line", connection, end, data) if kind == "line" else ("part", connection, end, data)
 
 
-def _find(dialect: Dialect | None, line: bytes, shown: bytes) -> tuple[bytes, str] | None:
-    """What stands before a secret, and the secret; the former begins with what has been shown of the line.
+def _find(dialect: Dialect | None, line: bytes, shown: bytes) -> Secret | None:
+    """The secret of a line; what stands before it begins with what has been shown of the line.
 
     A connection's last lines may come after closed(): then its dialect is any.
     """
     for each in DIALECTS.values() if dialect is None else (dialect,):
         found = each.secret_in(line)
         if found is not None:
-            visible, secret = found
-            if not (visible + _REPLACED).startswith(shown):
-                visible = line[: _before_secret(each, line, shown)]
-            return visible, secret
+            if not (found.before + _HIDDEN).startswith(shown):
+                found = found._replace(before=line[: _before_secret(each, line, shown)])
+            return found
     return None
 
 

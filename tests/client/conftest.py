@@ -97,6 +97,7 @@ class Wire:
         self.port: int = self._listener.getsockname()[1]
         self._pairs: dict[socket.socket, socket.socket] = {}
         self._inner: list[socket.socket] = []  # the ends towards clients
+        self._forgotten: list[socket.socket] = []  # ends towards the server whose clients have gone
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._bell, self._ear = socket.socketpair()
@@ -108,6 +109,10 @@ class Wire:
     def cut(self) -> None:
         """Every connection ends; new ones are welcome."""
         self._order("cut")
+
+    def forget(self) -> None:
+        """Every connection ends for its client; the server is told nothing, and goes on believing in it."""
+        self._order("forget")
 
     def put(self, data: bytes) -> None:
         """Give bytes to the clients as if the server had sent them."""
@@ -152,6 +157,15 @@ class Wire:
             for inner in self._inner:
                 inner.sendall(data)
             return False
+        if what == "forget":
+            for inner in self._inner:
+                self._forgotten.append(self._pairs.pop(inner))
+                self._pairs.pop(self._forgotten[-1])
+                for end in (inner, self._forgotten[-1]):
+                    self._selector.unregister(end)
+                inner.close()
+            self._inner.clear()
+            return False
         if what in ("pause", "resume"):
             self._selector.modify(self._listener, selectors.EVENT_READ if what == "resume" else 0)
             return False
@@ -163,7 +177,7 @@ class Wire:
         for one in list(self._pairs):
             self._end(one)
         if what == "close":
-            for one in (self._listener, self._bell, self._ear):
+            for one in (self._listener, self._bell, self._ear, *self._forgotten):
                 one.close()
             self._selector.close()
         return what == "close"

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from subprocess import PIPE
 
@@ -103,3 +104,54 @@ def test_a_person_who_enters_reads_the_last_lines_and_more_if_asked(
     ana.say("/history 25")
     ana.sees(f"-- the history of {room}:$")
     ana.sees(f"<{nick}> old 5$")
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_an_operator_is_one_again_after_a_restart(
+    end: signal.Signals, first: Server, to_first: Wire, env: dict[str, str], tmp_path: Path
+) -> None:
+    with closing(Person(["127.0.0.1", str(to_first.port), "--nick", "ana", "--room", "#g"], env)) as ana:
+        ana.sees(r"in #g \(1\): @ana")
+        ana.say("/mode +k llave")
+        ana.sees(r"ana set mode \+k llave on #g")
+        first.stop(end)
+        with running("--unlimited", data=tmp_path / "data") as second:
+            to_first.lead_to(second)
+            ana.sees("back on mpchat.local as ana")
+            ana.sees(r"mpchat.local set mode \+o ana on #g")
+            beto = second.irc("beto")
+            assert any("@ana" in line for line in beto.join("#g", "llave"))
+            to_first.cut()
+            ana.until(lambda: sum("back on mpchat.local as ana" in line for line in ana.lines()) == 2)
+            ana.say("otra vez")
+            assert beto.until("PRIVMSG")[-2:][0] == ":mpchat.local MODE #g +o ana"
+
+
+def test_a_key_that_was_set_while_we_were_in_opens_the_room_again(
+    server: Server, bare: Server, wire: Wire, join: Callable[..., Person], room: str, nicks: Iterator[str]
+) -> None:
+    """Also where the server knows nothing of us."""
+    carla = bare.irc(next(nicks))
+    carla.join(room)
+    carla.ask(f"MODE {room} +k llave")
+    ana = join("ana", port=wire.port)
+    ana.say("/mode +k llave")
+    ana.sees(r"set mode \+k llave on")
+    wire.lead_to(bare)
+    wire.cut()
+    assert carla.until("JOIN")[-1].endswith(f" JOIN {room}")
+    ana.sees(rf"in {room} \(2\)")
+
+
+def test_what_a_lost_connection_still_holds_is_given_back(
+    server: Server, wire: Wire, join: Callable[..., Person], room: str, nicks: Iterator[str]
+) -> None:
+    """The server believes in the old connection: its nickname and its room are not free."""
+    beto = server.irc(next(nicks))
+    ana = join(nick := next(nicks), port=wire.port)
+    ana.say("/mode +i")
+    ana.sees(r"set mode \+i on")
+    wire.forget()
+    ana.until(lambda: sum(f"back on mpchat.local as {nick}" in line for line in ana.lines()) == 1)
+    ana.sees(rf"set mode \+o {nick} on {room}")
+    assert beto.ask(f"JOIN {room}")[0].startswith(":mpchat.local 473 ")

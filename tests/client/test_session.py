@@ -1,5 +1,7 @@
 """The conversation with a server, line by line."""
 
+import re
+
 import pytest
 
 from mpchat.client.connection import delay
@@ -297,3 +299,88 @@ def test_echoes_are_counted_by_target() -> None:
     session.typed("/msg beto hola", 1.0)
     hear(session, ":ana!a@h PRIVMSG #lobby :from elsewhere")
     assert session.status(2.0) == "1 not back yet"
+
+
+RESUME = "mpchat.org/resume"
+
+
+def tokens(session: Session, *welcome: str) -> list[str]:
+    """What it sends of tokens at its next connection to a server that knows them; and then hears this."""
+    session.opened(0.0)
+    assert hear(session, f":s CAP * LS :{RESUME}").send == [f"CAP REQ :{RESUME}"]
+    resume, end = hear(session, f":s CAP * ACK :{RESUME}").send
+    assert end == "CAP END"
+    command, *sent = resume.split(" ")
+    assert command == "RESUME"
+    hear(session, *welcome)
+    session.closed()
+    return sent
+
+
+def test_each_registration_brings_a_new_token_and_the_last_one() -> None:
+    session, in_ = Session("ana", "#lobby", RUN), ":s 001 ana :Welcome"
+    none, first = tokens(session, in_)
+    assert none == "*"
+    last, second = tokens(session, in_)
+    assert last == first
+    assert len({first, second, *tokens(session, in_)}) == 3
+    assert all(re.fullmatch("[0-9a-f]{32}", token) for token in (first, second))
+
+
+def test_while_no_welcome_comes_both_tokens_stay_what_they_are() -> None:
+    """The server may have taken them, and the welcome be lost: then it knows us by the second."""
+    session, in_ = Session("ana", "#lobby", RUN), ":s 001 ana :Welcome"
+    _, first = tokens(session, in_)
+    sent = tokens(session)
+    assert sent[0] == first
+    assert tokens(session) == sent
+    assert tokens(session, in_) == sent
+    assert tokens(session)[0] == sent[1]
+
+
+def test_a_server_that_knows_no_tokens_is_sent_none() -> None:
+    session = Session("ana", "#lobby", RUN)
+    session.opened(0.0)
+    step = hear(session, ":s CAP * LS :echo-message", ":s CAP * ACK :echo-message", ":s 001 ana :Welcome")
+    assert not any("RESUME" in line for line in step.send)
+
+
+@pytest.mark.parametrize(
+    ("typed", "heard", "key"),
+    [
+        (["/join #dev llave"], [], "llave"),
+        (["/raw JOIN #x,#dev a,llave"], [], "llave"),
+        (["/join #dev mala", "/join #dev llave"], [], "llave"),
+        (["/join #dev llave"], [":b!b@h MODE #dev +k nueva"], "nueva"),
+        (["/join #dev"], [":b!b@h MODE #dev +ovk-l+b ana b llave *!*@x"], "llave"),
+        (["/join #dev"], [":b!b@h MODE #dev -b+lk-i x!*@* 7 llave"], "llave"),
+        (["/join #dev llave"], [":b!b@h MODE #dev -k *"], ""),
+        (["/join #dev"], [":s 324 ana #dev +kn llave"], "llave"),
+        (["/join #dev llave"], [":s 324 ana #dev +kn *"], "llave"),
+        (["/join #dev llave"], [":b!b@h MODE #otra +k x"], "llave"),
+        (["/join #dev"], [":b!b@h MODE ana +i"], ""),
+    ],
+)
+def test_the_key_of_a_room_is_given_again_after_a_loss(typed: list[str], heard: list[str], key: str) -> None:
+    session = registered()
+    for line in typed:
+        session.typed(line, 0.0)
+    hear(session, ":ana!ana@host JOIN #dev", *heard)
+    session.closed()
+    session.opened(1.0)
+    join = f"JOIN #dev :{key}" if key else "JOIN :#dev"
+    assert join in hear(session, ":s 001 ana :Welcome").send
+
+
+def test_a_key_that_was_refused_or_of_a_room_that_was_left_is_forgotten() -> None:
+    session = registered()
+    session.typed("/join #dev mala", 0.0)
+    hear(session, ":s 475 ana #dev :Cannot join channel (+k)")
+    session.typed("/join #dev", 0.0)
+    hear(session, ":ana!ana@host JOIN #dev")
+    session.closed()
+    session.opened(1.0)
+    assert "JOIN :#dev" in hear(session, ":s 001 ana :Welcome").send
+    session.typed("/join #so llave", 1.0)
+    hear(session, ":ana!ana@host JOIN #so", ":ana!ana@host PART #so", ":b!b@h MODE #so +k otra")
+    assert session.model.key("#so") == ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Any
 
 from mpchat.core.machine import Applied, Core
@@ -27,6 +28,11 @@ Asked = tuple[str, int, int, str, Any]  # "ask", connection, end of the line tha
 def routed(applied: Applied) -> list[Routed]:
     """Each item with its worker."""
     return [(worker, item) for worker, items in enumerate(applied.items) for item in items]
+
+
+def hashed(token: str) -> str:
+    """A resume token of a test's, such as "old", as a record has it."""
+    return token if token == "*" else sha256(token.encode()).hexdigest()
 
 
 class Follower:
@@ -177,9 +183,13 @@ class Driver:
         self.feed(("open", where, id, "plain" if plain else "irc", host))
         return person
 
-    def irc(self, nick: str, *, caps: str = "", worker: int | None = None) -> Person:
-        """Somebody who has entered; the greeting is read."""
+    def irc(
+        self, nick: str, *, caps: str = "", worker: int | None = None, tokens: tuple[str, str] | None = None
+    ) -> Person:
+        """Somebody who has entered; the greeting is read. `tokens`: RESUME is sent, as redaction leaves it."""
         person = self.connect(worker=worker)
+        if tokens is not None:
+            person.send("CAP REQ :mpchat.org/resume", f"RESUME {' '.join(map(hashed, tokens))}")
         if caps:
             person.send(f"CAP REQ :{caps}")
         person.send(f"NICK {nick}", f"USER {nick} 0 * :{nick.title()} Realname", "CAP END")

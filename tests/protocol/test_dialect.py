@@ -79,7 +79,7 @@ def test_a_message_is_a_line_for_each_profile_and_tags_for_those_that_know_any(p
 @dialects
 @given(line=st.binary(max_size=40))
 def test_what_stands_before_a_secret_holds_none(dialect: Dialect, line: bytes) -> None:
-    for data in (line, b"/pass " + line, b"PASS " + line, b":a OPER b " + line):
+    for data in (line, b"/pass " + line, b"PASS " + line, b":a OPER b " + line, b"RESUME " + line):
         found = dialect.secret_in(data)
         if found is not None:
             assert dialect.secret_in(found[0]) is None

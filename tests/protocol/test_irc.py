@@ -17,6 +17,7 @@ from mpchat.settings import ChatSettings
 from tests.core.driver import Driver, Person
 
 S = ":mpchat.local "
+CAPABILITIES = "batch draft/chathistory echo-message message-tags mpchat.org/resume server-time"
 ANA, BETO = ":ana!~ana@127.0.0.1 ", ":beto!~beto@127.0.0.1 "
 
 
@@ -184,7 +185,7 @@ def scene() -> Scene:
         ("NICK ana", []),
         ("NICK ANA", [ANA + "NICK ANA"]),
         ("CAP LIST", [S + "CAP ana LIST :"]),
-        ("CAP LS 302", [S + "CAP ana LS :batch draft/chathistory echo-message message-tags server-time"]),
+        ("CAP LS 302", [S + f"CAP ana LS :{CAPABILITIES}"]),
         ("CAP REQ :echo-message nonsense", [S + "CAP ana NAK :echo-message nonsense"]),
         ("CAP END", []),
         ("CAP nonsense", [S + "410 ana nonsense :Invalid CAP command"]),
@@ -245,7 +246,7 @@ def test_what_a_newcomer_may_not() -> None:
 def test_capabilities_hold_registration() -> None:
     ana = Driver().connect()
     assert ana.send("CAP LS 302", "NICK ana", "USER ana 0 * :Ana", "CAP REQ :echo-message", "CAP LIST") == [
-        S + "CAP * LS :batch draft/chathistory echo-message message-tags server-time",
+        S + f"CAP * LS :{CAPABILITIES}",
         S + "CAP ana ACK :echo-message",
         S + "CAP ana LIST :echo-message",
     ]

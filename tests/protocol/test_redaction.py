@@ -1,6 +1,7 @@
 """protocol/redaction: no password is in a record, however its line was written."""
 
 import time
+from hashlib import sha256
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -40,7 +41,7 @@ anything = st.tuples(
     odd,
     st.one_of(st.just(""), st.tuples(st.just("@"), odd, st.just(" ")).map("".join)),
     st.one_of(st.just(""), st.tuples(st.just(":"), odd, st.just(" ")).map("".join)),
-    st.sampled_from(["PASS", "pass", "OPER", "oPeR"]),
+    st.sampled_from(["PASS", "pass", "OPER", "oPeR", "RESUME", "Resume"]),
     st.one_of(st.sampled_from([" ", "  ", "\t"]), st.tuples(odd, st.just(" ")).map("".join)),
     st.one_of(st.sampled_from(["", "root ", "root  :", ":"]), st.tuples(odd, st.just(" ")).map("".join)),
     st.just(SECRET),
@@ -52,10 +53,11 @@ anything = st.tuples(
 @given(text=anything, cuts=st.lists(st.integers(1, 30), max_size=4))
 @example(text=f"@a\tb PASS {SECRET}", cuts=[])
 @example(text=f"OPER \x1b {SECRET}", cuts=[6, 7])
+@example(text=f"RESUME * {SECRET}", cuts=[9, 12])
 def test_whatever_the_dialect_takes_for_a_secret_is_withheld(text: str, cuts: list[int]) -> None:
     """In one piece, and in several."""
     message = parse(text.removesuffix("\r"))
-    secrets = message.params[{"PASS": 0, "OPER": 1}.get(message.command, len(message.params)) :]
+    secrets = message.params[{"PASS": 0, "RESUME": 0, "OPER": 1}.get(message.command, len(message.params)) :]
     if not any(SECRET in secret for secret in secrets) or not all(message.params[:2]):
         return
     data = text.encode()
@@ -68,7 +70,7 @@ def test_whatever_the_dialect_takes_for_a_secret_is_withheld(text: str, cuts: li
             shown += redaction.take(("line" if is_last else "part", 7, end + is_last, data[start:end]))[3]
         assert SECRET[:4].encode() not in shown
         assert shown.endswith(b"*")
-        assert SECRET in redaction.secret(7, len(data) + 1)
+        assert (SECRET in redaction.secret(7, len(data) + 1)) == (message.command != "RESUME")
         assert parse(shown.decode()).command == message.command, "and it is still what it was"
 
 
@@ -460,3 +462,59 @@ def test_another_one_reads_on_in_a_telnet_command() -> None:
 
     assert another.take(("line", 7, 21, b"\x00\xff\xf0/pass secret")) == ("line", 7, 21, b"\x00\xff\xf0/pass *")
     assert another.secret(7, 21) == "secret"
+
+
+TOKENS = "0123456789abcdef" * 2, "fedcba9876543210" * 2
+HASHES = " ".join(sha256(token.encode()).hexdigest() for token in TOKENS)
+
+
+def forwarded(data: bytes, cuts: list[int]) -> bytes:
+    """What is shown of a line that comes cut at these places."""
+    places = [0, *sorted({cut for cut in cuts if cut < len(data)}), len(data)]
+    redaction = Redaction()
+    redaction.take(("open", 0, 7, "irc", "127.0.0.1"))
+    shown = b""
+    for start, end in pairwise(places):
+        is_last = end == len(data)
+        record = redaction.take(("line" if is_last else "part", 7, end + is_last, data[start:end]))
+        if not is_last:
+            assert b"0123" not in shown + record[3]
+            assert b"*" not in record[3], "and nothing is said before all is there"
+        shown += record[3]
+    assert redaction.secret(7, len(data) + 1) == "", "nothing will be asked about it"
+    return shown
+
+
+@given(cuts=st.lists(st.integers(1, 80), max_size=5), lead=st.sampled_from(["", " ", "@a=b ", ":x ", "\x1b"]))
+@example(cuts=list(range(1, 80)), lead="")
+def test_resume_tokens_are_shown_by_their_hashes(cuts: list[int], lead: str) -> None:
+    shown = forwarded(f"{lead}ReSuMe {' '.join(TOKENS)}\r".encode(), cuts)
+
+    assert parse(shown.decode().lstrip("\x1b")).params == HASHES.split()
+    assert not any(token.encode() in shown for token in TOKENS)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (f"* {TOKENS[0]}", f"* {HASHES.split()[0]}"),
+        (f":{TOKENS[0]} {TOKENS[1]}", f":{HASHES}"),
+        (f"{TOKENS[0]}   {TOKENS[1]} {TOKENS[0]}", HASHES),
+        (f"{TOKENS[0]} {TOKENS[1].upper()}", f"{HASHES.split()[0]} *"),
+        (f"{TOKENS[0]} {TOKENS[1]}0", f"{HASHES.split()[0]} *"),
+        (HASHES, "* *"),  # a hash opens nothing
+        ("contraseña x", "* *"),  # of what could be guessed there is not even a hash
+        (f"{TOKENS[0]}\t{TOKENS[1]}", HASHES),
+    ],
+)
+def test_what_is_no_token_is_not_shown_at_all(given: str, shown: str) -> None:
+    assert forwarded(f"RESUME {given}".encode(), []) == f"RESUME {shown}".encode()
+
+
+def test_tokens_in_a_line_that_does_not_end() -> None:
+    redaction = Redaction()
+    redaction.take(("open", 0, 7, "irc", "127.0.0.1"))
+    begins = f"RESUME {TOKENS[0]} {TOKENS[1]}".encode() + b" " * 5000
+
+    assert redaction.take(("part", 7, len(begins), begins)) == ("part", 7, len(begins), b"RESUME *")
+    assert redaction.take(("line", 7, len(begins) + 2, b"x")) == ("line", 7, len(begins) + 2, b"")

@@ -3,6 +3,7 @@
 from itertools import zip_longest
 
 from mpchat.chat.channels import FEW, NOBODY, OP, VOICE, Channel
+from mpchat.chat.events import Joined, Regained
 from mpchat.chat.names import fold
 from mpchat.chat.refusals import Refusal
 from mpchat.protocol import numerics as n
@@ -10,6 +11,7 @@ from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command, Continuation
 from mpchat.protocol.irc.refusing import middle, refuse
+from mpchat.protocol.irc.server import motd
 from mpchat.protocol.message import BODY_BYTES, build, cut
 from mpchat.protocol.outcomes import DrainAsked, Outcomes
 
@@ -52,6 +54,26 @@ def _joined(context: Context, connection: Connection, name: str, behind: int, wa
     yield DrainAsked(("join", wanted))
     if behind != NOBODY:
         yield from _join(context, connection, wanted)
+
+
+def returned(context: Context, connection: Connection, restored: list[tuple[Channel, int]]) -> Outcomes:
+    """It is on these channels again, with these rights; who else is there comes after all of them."""
+    for channel, rights in restored:
+        yield Joined(connection.session, channel)
+        if rights:
+            yield Regained(connection.session, channel, rights)
+        if channel.topic:
+            yield from _topic(context, connection, channel)
+    yield from _returned(context, connection, NOBODY, *(channel.name for channel, _ in restored))
+
+
+def _returned(context: Context, connection: Connection, behind: int, *names: str) -> Outcomes:
+    """The names on these channels, and the last that a newcomer reads, the message of the day."""
+    for place, name in enumerate(names, 1):
+        yield from _names(context, connection, name, behind, ("returned",), names[place - 1 :])
+        yield DrainAsked(("returned", NOBODY, *names[place:]))
+        behind = NOBODY
+    yield from motd(context, connection, [])
 
 
 def part(context: Context, connection: Connection, params: list[str]) -> Outcomes:
@@ -185,7 +207,13 @@ def kick(context: Context, connection: Connection, params: list[str]) -> Outcome
             yield refuse(context, connection, refusal)
 
 
-GO_ON: dict[str, Continuation] = {"join": _join, "joined": _joined, "list": _list, "names": _names_of_each}
+GO_ON: dict[str, Continuation] = {
+    "join": _join,
+    "joined": _joined,
+    "list": _list,
+    "names": _names_of_each,
+    "returned": _returned,
+}
 COMMANDS = {
     "INVITE": Command(invite, least=2),
     "JOIN": Command(join, least=1),

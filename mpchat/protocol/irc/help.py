@@ -49,6 +49,7 @@ _TOPICS = {
     "PONG": ("PONG text: the answer to the server's PING",),
     "PRIVMSG": ("PRIVMSG nick-or-#channel,... :text: say it",),
     "QUIT": ("QUIT [:text]: leave",),
+    "RESUME": ("RESUME last-or-* next, with the capability mpchat.org/resume: back where a lost connection was",),
     "TAGMSG": ("TAGMSG nick-or-#channel,...: only its tags, for clients that know message-tags",),
     "TIME": ("TIME: what the server's clock shows",),
     "TOPIC": ("TOPIC #channel [:text]: see it or set it; an empty text clears it",),

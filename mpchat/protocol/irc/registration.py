@@ -1,14 +1,22 @@
-"""The way in and out: PASS NICK USER CAP PING PONG QUIT (RFC 2812 section 3.1, IRCv3 capability negotiation)."""
+"""The way in and out: PASS NICK USER CAP RESUME PING PONG QUIT (RFC 2812 section 3.1, IRCv3 capability negotiation).
+
+RESUME is ours: by it our client takes up the session that it had when its connection was lost.
+"""
+
+from contextlib import suppress
 
 from mpchat.chat.names import visible
+from mpchat.chat.refusals import Refusal
+from mpchat.chat.resumption import Places
 from mpchat.protocol import capabilities
 from mpchat.protocol import numerics as n
 from mpchat.protocol.clock import date
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
+from mpchat.protocol.irc.channels import returned
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import middle
-from mpchat.protocol.irc.server import isupport, lusers, motd
+from mpchat.protocol.irc.server import isupport, lusers
 from mpchat.protocol.message import build, cut, encode
 from mpchat.protocol.outcomes import Goodbye, Outcomes, PasswordAsked, Regroup
 
@@ -59,12 +67,21 @@ def enter_if_complete(context: Context, connection: Connection) -> Outcomes:
         yield context.reply(connection, n.PASSWDMISMATCH, "Password incorrect")
         yield Goodbye(session, "Bad password", is_refusal=True)
         return
-    context.hub.enter(session, entry.user, entry.realname, context.seconds, context.mono)
+    hub, (token, fresh) = context.hub, entry.tokens
+    places: Places = ()
+    if fresh:  # behind all that can keep a client out
+        nick, places, former = hub.take_up(session, token, fresh)
+        if former is not None:
+            yield Goodbye(former, "Resumed elsewhere")
+        with suppress(Refusal):  # another person has that nickname now
+            if nick:
+                hub.claim(session, nick, context.seconds)
+    hub.enter(session, entry.user, entry.realname, context.seconds, context.mono)
     connection.registration = None
-    yield from _welcome(context, connection)
+    yield from _welcome(context, connection, places)
 
 
-def _welcome(context: Context, connection: Connection) -> Outcomes:
+def _welcome(context: Context, connection: Connection, places: Places) -> Outcomes:
     w = context.settings
     yield context.reply(connection, n.WELCOME, f"Welcome to the {w.network} network, {connection.session.prefix}")
     yield context.reply(connection, n.YOURHOST, f"Your host is {w.name}, running {w.version}")
@@ -72,7 +89,7 @@ def _welcome(context: Context, connection: Connection) -> Outcomes:
     yield context.reply_words(connection, n.MYINFO, w.name, w.version.replace(" ", "-"), "iow", "biklmnostv", "bklov")
     yield from isupport(context, connection)
     yield from lusers(context, connection, [])
-    yield from motd(context, connection, [])
+    yield from returned(context, connection, context.hub.restore(connection.session, places))
 
 
 def cap(context: Context, connection: Connection, params: list[str]) -> Outcomes:
@@ -104,6 +121,22 @@ def _cap(context: Context, connection: Connection, verb: str, names: str) -> byt
     return context.reply(connection, "CAP", verb, names)
 
 
+def resume(context: Context, connection: Connection, params: list[str]) -> Outcomes:
+    """RESUME last next: redaction has made hashes of both tokens, and a star of what is none (no last one: a star).
+
+    Silent: what it gives is told when registration is complete.
+    """
+    entry, (token, fresh) = connection.registration, params[:2]
+    if entry is None:
+        yield context.reply(connection, n.ALREADYREGISTERED, "You may not reregister")
+    elif not connection.capabilities & capabilities.RESUME:
+        yield context.reply(connection, n.UNKNOWNCOMMAND, "RESUME", "Unknown command")
+    elif fresh == "*":
+        yield encode(build(context.settings.name, "FAIL", "RESUME", "INVALID_TOKEN", "A token is 32 digits of 0-9a-f"))
+    else:
+        entry.tokens = token, fresh
+
+
 def ping(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     if not params:
         yield context.reply(connection, n.NEEDMOREPARAMS, "PING", "Not enough parameters")
@@ -129,6 +162,7 @@ COMMANDS = {
     "PASS": Command(password, least=1, unregistered=True),
     "PING": Command(ping, unregistered=True),
     "PONG": Command(pong, unregistered=True),
+    "RESUME": Command(resume, least=2, unregistered=True),
     "QUIT": Command(quit, unregistered=True, text=0, any_bytes=True),
     "USER": Command(user, least=4, unregistered=True, text=3, any_bytes=True),
 }

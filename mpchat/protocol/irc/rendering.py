@@ -1,5 +1,6 @@
 """The chat's events as IRC lines. One line serves every receiver of a wire profile."""
 
+from mpchat.chat.channels import granted
 from mpchat.chat.events import (
     Event,
     Invited,
@@ -8,6 +9,7 @@ from mpchat.chat.events import (
     Left,
     ModesSet,
     Parted,
+    Regained,
     Renamed,
     Said,
     TagsSent,
@@ -38,6 +40,10 @@ def render(context: Context, event: Event | TagsSent, profile: int) -> bytes:
             return tags + encode(build_words(prefix, "TAGMSG", event.target))
         case Joined():
             text = build_words(prefix, "JOIN", event.channel.name)
+        case Regained():
+            right = granted(event.rights)
+            whose = [event.by.nick] * len(right)
+            text = build_words(context.settings.name, "MODE", event.channel.name, f"+{right}", *whose)
         case Parted():
             text = build_words(prefix, "PART", event.channel.name)
             if event.reason:

@@ -1,5 +1,6 @@
 """The chat's words for people at a terminal. Lines out end in LF, and may be long: only IRC counts to 512."""
 
+from mpchat.chat.channels import granted
 from mpchat.chat.events import (
     Event,
     Invited,
@@ -8,6 +9,7 @@ from mpchat.chat.events import (
     Left,
     ModesSet,
     Parted,
+    Regained,
     Renamed,
     Said,
     TagsSent,
@@ -82,6 +84,8 @@ def _words(event: Event) -> str:
             return _said(event)
         case Joined():
             return f"* {nick} joined"
+        case Regained():
+            return f"* {nick} has +{granted(event.rights)} again"
         case Parted():
             return f"* {nick} left" + _because(event.reason)
         case Kicked():

@@ -1,0 +1,88 @@
+"""Resume tokens: what a session that was lost had, until a new connection of the same client takes it up.
+
+A client makes a token, and the server has but its SHA-256, which is what is called a token here: redaction has replaced
+the one by the other before it came (protocol/redaction.py). Each belongs to one session, or to what one has left behind
+that was lost. It gives back at most what that session had, for a day, and only once.
+"""
+
+from __future__ import annotations
+
+from mpchat.messages import ConnectionId, Ms
+
+KEPT_MS = 24 * 3600 * 1000  # after the connection was lost: as long as a room waits for its members after a restart
+
+# Of a lost session: until when it is kept (mono), its nickname, and its channels: folded name, which of all channels
+# (Channel.creation), rights.
+Places = tuple[tuple[str, int, int], ...]
+Lost = tuple[Ms, str, Places]
+Values = tuple[list[tuple[ConnectionId, str]], list[tuple[str, Lost]]]  # plain, for a snapshot
+
+
+class Resumption:
+    """Of one hub. It keeps lost sessions that have `most` places in all: those lost first are forgotten first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._tokens: dict[ConnectionId, str] = {}  # of the sessions that have one
+        self._holders: dict[str, ConnectionId] = {}  # the inverse
+        self._lost: dict[str, Lost] = {}  # by token, in the order in which they were lost
+        self._places = 0  # that these have
+
+    def give(self, id: ConnectionId, token: str) -> None:
+        """From now on the session of this connection has this token, and nothing else has."""
+        self.take(token)
+        self._tokens[id] = token
+        self._holders[token] = id
+
+    def void(self, id: ConnectionId) -> str:
+        """The session of this connection has no token any more; returns the one it had, "" if it had none."""
+        token = self._tokens.pop(id, "")
+        self._holders.pop(token, None)
+        return token
+
+    def lose(self, id: ConnectionId, nick: str, places: Places, mono: Ms) -> None:
+        """This session is lost now. Without a token there is no way back to it; without a channel, no need of one."""
+        token = self.void(id)
+        if token and places:
+            self._lost[token] = mono + KEPT_MS, nick, places
+            self._places += len(places)
+            while self._places > self._most:
+                self._forget(next(iter(self._lost)))
+
+    def take(self, token: str) -> ConnectionId | Lost | None:
+        """What this token belongs to: a session, or one that was lost. It is void from now on."""
+        id = self._holders.get(token)
+        if id is not None:
+            self.void(id)
+            return id
+        return self._forget(token) if token in self._lost else None
+
+    def _forget(self, token: str) -> Lost:
+        lost = self._lost.pop(token)
+        self._places -= len(lost[2])
+        return lost
+
+    def expire(self, mono: Ms) -> None:
+        """Forget what has been kept for its day. The first is the oldest, so this is mostly O(1)."""
+        while self._lost:
+            token, (until, _, _) = next(iter(self._lost.items()))
+            if until > mono:
+                return
+            self._forget(token)
+
+    def inherit(self, former: Resumption, shift: Ms, mono: Ms) -> None:
+        """Go on with what an earlier run has lost. `shift`: as Hub.inherit() has it."""
+        lost = former._lost.items()
+        self._lost = {token: (until + shift, nick, places) for token, (until, nick, places) in lost}
+        self._places = former._places
+        self.expire(mono)
+
+    def values(self) -> Values:
+        return list(self._tokens.items()), list(self._lost.items())
+
+    def load(self, values: Values) -> None:
+        """The inverse of values()."""
+        tokens, lost = values
+        self._tokens, self._lost = dict(tokens), dict(lost)
+        self._holders = {token: id for id, token in tokens}
+        self._places = sum(len(places) for _, _, places in self._lost.values())
