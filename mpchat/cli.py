@@ -656,7 +656,13 @@ def _add_client(commands: Any) -> None:
     about = """Join a server. In a terminal, type and press Enter. In a pipe each line is said, or obeyed where it
 begins with a slash. It waits for the answer to the /command before it; where that was refused, it is not said if it
 depended on it (in the room that could not be entered, under the nickname that was refused)."""
-    example = "\n  printf '/join #so\\nhola\\n' | mpchat client --nick script"
+    example = f"""
+  $ printf 'hola\\n/msg nadie hola\\n' | {_RUN}mpchat client --nick script
+  06:05 -- connected to mpchat.local as script
+  06:05 * script joined #lobby
+  06:05 * in #lobby (1): script
+  06:05 <script> hola
+  06:05 ! nadie: No such nick/channel"""
     parser = _add_talker(commands, "client", "join a server from this terminal", about, example)
     parser.set_defaults(run=_run_client, parser=parser)
     add = parser.add_argument
@@ -670,9 +676,11 @@ depended on it (in the room that could not be entered, under the nickname that w
 
 def _add_send(commands: Any) -> None:
     about = "Say one text, or the lines of standard input, and go. No line is a /command."
-    example = """
-  mpchat send --to '#lobby' 'the build is done'
-  make 2>&1 | mpchat send --to ana"""
+    example = f"""
+  $ {_RUN}mpchat send --to '#lobby' 'the build is done'
+  $ df -h / | {_RUN}mpchat send
+  $ {_RUN}mpchat send --to nadie hola
+  mpchat: nadie: No such nick/channel"""
     parser = _add_talker(commands, "send", "say something from a script", about, example)
     parser.set_defaults(run=_run_send, parser=parser)
     add = parser.add_argument
@@ -684,8 +692,11 @@ def _add_send(commands: Any) -> None:
 def _add_tail(commands: Any) -> None:
     about = """Show what is said in a room from now on, a line for each message, until Ctrl-C or until nobody reads it.
 It comes back after a lost connection, and shows what it missed."""
-    example = """
-  mpchat tail --room '#lobby' | grep --line-buffered error
+    example = f"""
+  $ {_RUN}mpchat tail --nick ear
+  mpchat: connected to mpchat.local as ear
+  2026-11-28 06:05:31 <ana> the build is done
+
 each line with --json is an object with these keys, all of them texts:
   time  ISO 8601, UTC: 2026-11-28T06:05:31.250Z
   room  #lobby; empty in private
@@ -706,7 +717,7 @@ def _add_talker(commands: Any, name: str, help: str, about: str, example: str) -
         name,
         help=help,
         description=about,
-        epilog=f"for example:{example}\n{_STATUSES}",
+        epilog=f"for example:{example}\n\n{_STATUSES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     return parser

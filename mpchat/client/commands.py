@@ -39,15 +39,20 @@ def say(text: str, model: Model) -> Step:
     if not text.strip():
         return Step()
     if not model.current:
-        return _nowhere(text, model) if model.nowhere else error("you are in no room: /join #room")
+        return _nowhere(f"not said: {text}", model) if model.nowhere else error("you are in no room: /join #room")
     return Step(say=[Speech(model.current, text)])
 
 
-def _nowhere(text: str, model: Model) -> Step:
-    """What would have gone where our words went, until we lost that."""
+def _nowhere(undone: str, model: Model) -> Step:
+    """Says what is not done, of what would have gone where our words went, until we lost that."""
     outcome = REMOVED if model.expelled else REFUSED
-    done = "done" if meant(text) else "said"
-    return Step(show=[Line(f"not {done}: {text} ({model.nowhere})", ERROR)], outcome=outcome)
+    return Step(show=[Line(f"{undone} ({model.nowhere})", ERROR)], outcome=outcome)
+
+
+def undone(text: str) -> str:
+    """Says that a line was not obeyed. Of a /command it shows the name only: the rest may be a key or a password."""
+    is_command = text[:1] == "/" and text[:2] != "//"
+    return f"not done: {text.partition(' ')[0]}" if is_command else f"not said: {text}"
 
 
 def meant(text: str) -> str:
@@ -80,7 +85,7 @@ def _command(text: str, model: Model) -> Step:
         return error(f"no such command: /{name}" + (f" (did you mean /{near}?)" if near else " (see /help)"))
     step = known.run(model, rest.strip())
     if step is None and model.nowhere and not model.current and "#ROOM" in known.usage:
-        return _nowhere(text, model)  # it needs the room that we are not in
+        return _nowhere(undone(text), model)  # it needs the room that we are not in
     return step or error(f"how to use it: /{name} {known.usage}  {known.help}")
 
 

@@ -34,9 +34,21 @@ class Screen(Protocol):
 
 
 class Conversation:
-    """Everything between coming and going."""
+    """Everything between coming and going.
 
-    def __init__(self, session: Session, host: str, port: int, screen: Screen, colour: bool, bell: bool) -> None:
+    `person`: it is one who talks here; a script that an operator removes does not come back.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        host: str,
+        port: int,
+        screen: Screen,
+        colour: bool,
+        bell: bool,
+        person: bool = True,
+    ) -> None:
         self.session = session
         self.failure = ""  # why run() ended with a status other than 0, when that was not shown yet
         self.outcome = WELL  # what a script is told where run() has nothing worse to say
@@ -44,6 +56,7 @@ class Conversation:
         self._screen = screen
         self._colour = colour
         self._bell = bell
+        self._person = person
         self._connection: Connection | None = None
         self._opening: asyncio.Task[Connection] | None = None
         self._changed = asyncio.Event()
@@ -58,10 +71,16 @@ class Conversation:
             began = time.monotonic()
             ending = await self._visit()
             registered = self.session.registered
+            removed = "" if self._person else harmless(self.session.removed)
+            if removed:
+                self.session.left("")  # what has no echo yet will have none
             self._do(self.session.closed())
             if self.leaving:
                 return WELL
-            if not self.session.was_in or self._status == REMOVED:
+            if removed:
+                self.failure = removed
+                return REMOVED
+            if not self.session.was_in:
                 self.failure = self.failure or ending
                 return self._status
             if registered:
@@ -107,7 +126,7 @@ class Conversation:
             for line in lines:
                 step.add(self.session.heard(line, now))
             self._do(step)
-            if step.failed and (not self.session.was_in or step.status == REMOVED):
+            if step.failed and not self.session.was_in:
                 self.failure, self._status = harmless(step.failed), step.status
             if step.failed or step.lost:
                 return step.failed or step.lost

@@ -134,13 +134,13 @@ async def entered(conversation: Conversation) -> bool:
 def run(options: Options, session: Session, colour: bool) -> int:
     """Say and obey what standard input has, and show the chat, until the input's end or a signal; the exit status."""
     paper = Paper(terminal=False)
-    conversation = Conversation(session, options.host, options.port, paper, colour, sys.stdout.isatty())
+    conversation = Conversation(session, options.host, options.port, paper, colour, sys.stdout.isatty(), person=False)
     return converse(conversation, paper, Feed(conversation, Input(sys.stdin.fileno())).run) or conversation.outcome
 
 
 def send(options: Options, session: Session, lines: list[str] | None) -> int:
     """Say `lines`, or where there are none what standard input has, as it is, and go; the exit status."""
     screen = Silence(terminal=False)
-    conversation = Conversation(session, options.host, options.port, screen, False, False)
+    conversation = Conversation(session, options.host, options.port, screen, False, False, person=False)
     source = Input(sys.stdin.fileno()) if lines is None else None
     return converse(conversation, screen, Feed(conversation, source, lines, literally=True).run) or conversation.outcome

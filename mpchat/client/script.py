@@ -24,19 +24,19 @@ class Script:
         """Why this line is not obeyed; None: it is."""
         if not self._misnamed or commands.meant(line) in ("nick", "help", "clear", "quit") or _names_us(line):
             return None
-        done = "done" if commands.meant(line) else "said"
-        return error(f"not {done}: {harmless(line)} (the nickname was refused: {self._misnamed})")
+        return error(f"{commands.undone(harmless(line))} (the nickname was refused: {self._misnamed})")
 
     def waits(self, line: str, step: Step) -> list[Message]:
         """What `line`, which led to `step`, asked of the server: the next line has to wait for the answer."""
-        if step.outcome == REFUSED:  # the client itself did not understand it
-            match commands.meant(line):
-                case "join" | "query":
-                    self._model.stop(f"refused: {harmless(line)}")
-                case "nick":
-                    self._misnamed = harmless(line)
+        refused = step.outcome == REFUSED  # by the client itself, which did not understand it
+        name = harmless(line).partition(" ")[0]
+        match commands.meant(line):
+            case "nick":
+                self._misnamed = name if refused else ""  # where it was sent, the answer decides
+            case "join" | "query" if refused:
+                self._model.stop(f"refused: {name}")
         asked = [parse(text) for text in step.send]
-        return [message for message in asked if message.command not in ("PRIVMSG", "NOTICE")]
+        return [message for message in asked if message.command not in ("PRIVMSG", "NOTICE", "PING")]
 
     def lacks(self, asked: list[Message]) -> list[Message]:
         """Which of them can be asked for again, and did not get what they asked for."""
@@ -54,7 +54,7 @@ class Script:
         """The connection was lost before the answer to `line` came."""
         if all(message.command in _STATES for message in asked):
             return Step()  # the model shows what came of it
-        return Step(show=[Line(f"not confirmed, so perhaps not done: {harmless(line)}", ERROR)], outcome=LOST)
+        return Step(show=[Line(f"not confirmed, so perhaps {commands.undone(harmless(line))}", ERROR)], outcome=LOST)
 
     def _is_expelled(self) -> bool:
         """Did we lose our room since, for a reason of its own?"""

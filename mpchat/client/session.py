@@ -4,6 +4,8 @@ Messages, typed lines and the time come in; what should happen goes out as a Ste
 After a loss resuming.py asks for what was missed, and then what the server has not echoed is said again.
 """
 
+import re
+
 from mpchat.chat.names import fold
 from mpchat.client import commands
 from mpchat.client.fitting import fit, room_for
@@ -22,7 +24,8 @@ _ENTRANCE = "mpchat-entrance"  # the PING behind our JOINs: its PONG says that a
 _DOUBT = "mpchat-doubt"  # the PING behind a line whose echo does not come
 _ID = "+mpchat.org/id"  # the tag by which mpchat knows a line that it has said before
 _REFUSALS = frozenset(("401", "403", "404", "407", "411", "412", "415", "477", "486", "531"))  # of a PRIVMSG
-_KILLED = "Killed ("  # how a server's last word begins where one of its operators removed us: "Killed (nick (why))"
+# The last word of a server whose operator removes us ends so: (Killed (nick (why))), with or without the outer marks.
+_KILLED = re.compile(r"(\()?Killed \((?P<nick>[^\s()]+) \((?P<why>.*)\)\)(?(1)\))$")
 _UNSAID = "not confirmed, so perhaps not delivered"
 
 
@@ -30,7 +33,7 @@ class Session:
     """One user's presence on a server, across losses of the connection.
 
     `run` is of this run of the client: 16 random letters and digits. `greets`: it is a person's, who is shown a
-    little of a room's past on entering it; a script is not, its words do not drift (Model), and KILL is its end.
+    little of a room's past on entering it; a script is not, and its words do not drift (Model).
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Session:
         self.registered = False
         self.was_in = False  # registered once, at least
         self.ready = False  # every room we asked for has answered, and what we missed is shown
+        self.removed = ""  # by whom, and why
         self._run = run
         self._for_person = greets
         self._expelled_from: set[str] = set()  # folded rooms: KICK
@@ -121,8 +125,10 @@ class Session:
                 self.past.promised(message.params[1:])
             case "NICK" if self.model.is_me(nick_of(message)):
                 self.registration.renamed(param(message, 0))
-            case "ERROR" if not self._for_person and self.registered and _KILLED in param(message, 0):
-                return self._killed(param(message, 0))
+            case "KILL" if self.model.is_me(param(message, 0)):
+                self.removed = removed_by(nick_of(message), param(message, 1))
+            case "ERROR" if self.registered and (killed := _KILLED.search(param(message, 0))):
+                self.removed = removed_by(killed["nick"], killed["why"])
             case "KICK" if self.model.is_me(param(message, 1)):
                 self._expelled_from.add(fold(param(message, 0)))
         if self.past.takes(message):
@@ -143,12 +149,6 @@ class Session:
         step.send += self.registration.regain(message)
         return step
 
-    def _killed(self, goodbye: str) -> Step:
-        """An operator of the server ended our connection: to come back would be to ignore that."""
-        self._leaving = True
-        by = harmless(goodbye.partition(_KILLED)[2].removesuffix(")").removesuffix(")"))
-        return Step(failed=f"removed by an operator of the server, {by}", status=REMOVED)
-
     def _answers(self, message: Message) -> Sent | None:
         """The line of ours that this message echoes or refuses."""
         if "batch" in message.tags:
@@ -166,7 +166,7 @@ class Session:
         return sent.repeated and is_room(sent.speech.target) and "msgid" not in echo.tags
 
     def _welcomed(self, message: Message) -> Step:
-        self.registered = True
+        self.registered, self.removed = True, ""
         self.model.nick = param(message, 0) or self.model.nick
         server, nick = nick_of(message), self.model.nick
         if self.was_in:
@@ -304,6 +304,11 @@ class Session:
             return f"{state}, {kept} waiting" if kept else state
         slow = self.outbox.slow(now)
         return f"{slow} not back yet" if slow else ""
+
+
+def removed_by(nick: str, why: str) -> str:
+    """In the client's words."""
+    return f"{nick} removed you from the server" + (f": {why}" if why else "")
 
 
 def _unsaid(speeches: list[Speech]) -> Step:

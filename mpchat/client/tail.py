@@ -44,7 +44,7 @@ def tail(options: Options, session: Session, as_json: bool) -> int:
     if as_json and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # whatever the locale (RFC 8259, section 8.1)
     screen = Messages(as_json)
-    conversation = Conversation(session, options.host, options.port, screen, False, False)
+    conversation = Conversation(session, options.host, options.port, screen, False, False, person=False)
     return converse(conversation, screen, lambda: _watch(conversation)) or conversation.outcome
 
 

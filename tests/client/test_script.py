@@ -169,9 +169,33 @@ def test_what_the_server_says_is_a_refusal_or_not(line: str, outcome: int) -> No
     assert story.outcome == outcome
 
 
-def test_kill_is_the_end_of_a_script_and_says_who_and_why() -> None:
-    step = Story().hears("ERROR :Closing link: 127.0.0.1 (Killed (root (enough (really))))")
-    assert (step.failed, step.status) == ("removed by an operator of the server, root (enough (really))", REMOVED)
+@pytest.mark.parametrize(
+    ("goodbye", "told"),
+    [
+        ("Closing link: 127.0.0.1 (Killed (root (enough)))", "root removed you from the server: enough"),
+        ("Killed (root (enough (really)))", "root removed you from the server: enough (really)"),
+        ("Closing link: 127.0.0.1 (Server shutting down)", ""),
+    ],
+)
+def test_who_removed_us_and_why(goodbye: str, told: str) -> None:
+    story = Story()
+    story.hears(f"ERROR :{goodbye}")
+    assert story.session.removed == told
+
+
+def test_a_key_or_password_is_not_in_what_is_told() -> None:
+    story = Story()
+    told = story.script.unsure("/oper root secret", story.script.waits("/raw", Step(send=["OPER root secret"]))).show
+    story.says("/nick beto", ":s 433 ana beto :Nickname is already in use")
+    for line in ("/oper root secret", "/join #so secret"):
+        stopped = story.script.stops(line)
+        assert stopped
+        told += stopped.show
+    story.says("/nick ana2", ":ana!ana@host NICK ana2")
+    story.says("/join #so secret too")
+    told += story.session.typed("/topic secret", 0.0).show
+    assert len(told) == 4
+    assert "secret" not in " ".join(line.plain("") for line in told)
 
 
 def test_a_line_without_an_echo_behind_the_last_mark_is_lost() -> None:
