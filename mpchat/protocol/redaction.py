@@ -153,7 +153,9 @@ def _is_no_service(target: bytes) -> bool:
         name = target.decode()
     except UnicodeDecodeError:
         return False
-    return name[:1] not in ("", ":") and "," not in name and not is_servers_own(name)
+    if not name.isprintable() or name[:1] in ("", ":") or "," in name:  # a tab may have been meant as a space
+        return False
+    return not is_servers_own(name)
 
 
 def _input(kind: Kind, connection: ConnectionId, end: int, data: bytes) -> Line | Part:

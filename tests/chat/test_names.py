@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpchat.chat.names import fold, full_mask, matches, valid_channel, valid_nick, visible
+from mpchat.chat.names import fold, full_mask, is_servers_own, matches, valid_channel, valid_nick, visible
 from tests.core.driver import Driver
 
 
@@ -278,3 +278,44 @@ def test_a_user_name_shows_all_of_itself_too() -> None:
 
     assert ana.send("NICK ana", "USER ｒo\u3164ot\u2800 0 * :Ana")[0].endswith(" ana!~root@127.0.0.1")
     assert beto.send("NICK beto", "USER \u3164 0 * :Beto")[0].split()[1] == "468"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("NickServ", "nickserv", "CHANSERV", "History"),
+        *("NickServ@services.example", "NickServ!x@y", "history%host"),
+        *("N1ckServ", "NlckServ", "N|ckServ", "Hist0ry"),
+        *("n\u0131ckserv", "h\u00edstory", "Chan\u0161erv", "hi\u0301story"),
+        *("\uff2eickserv", "N\u0456ckServ", "\u039dickServ", "\u0397istory", "ch\u03b1nserv", "Nick\u0405erv"),
+        *("Nick\u200bServ", "Nick\x00Serv", "Nick\u00adServ"),
+    ],
+)
+def test_what_belongs_to_the_server(name: str) -> None:
+    assert is_servers_own(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "@",
+        "@NickServ",
+        "nick",
+        "serv",
+        "nickserver",
+        "historia",
+        "#history",
+        "ana",
+        "histori",
+        "nickserv_",
+        "x!NickServ",
+    ],
+)
+def test_what_does_not(name: str) -> None:
+    assert not is_servers_own(name)
+
+
+@given(name=st.text(st.characters(codec="utf-8"), max_size=12))
+def test_whoever_has_such_a_name_in_other_letters_has_it(name: str) -> None:
+    assert is_servers_own(name) == is_servers_own(name.swapcase() if name.isascii() else name)

@@ -31,8 +31,12 @@ before = st.tuples(
     st.one_of(st.just(""), st.tuples(st.just("@"), word, spaces).map("".join)),
     st.one_of(st.just(""), st.tuples(st.just(":"), word, spaces).map("".join)),
 ).map("".join)
+services = st.sampled_from(["NickServ", "chanserv", "HISTORY", "N1ck\u0455erv", "beto,nickserv", "ChanServ@services.x"])
 irc_command = st.one_of(
-    spelled("PASS"), st.tuples(spelled("OPER"), spaces, word.filter(str.isalnum)).map("".join)
+    spelled("PASS"),
+    spelled("NS"),
+    st.tuples(spelled("OPER"), spaces, word.filter(str.isalnum)).map("".join),
+    st.tuples(st.one_of(map(spelled, ("PRIVMSG", "NOTICE", "SQUERY"))), spaces, services).map("".join),
 ).flatmap(lambda head: st.tuples(st.just(head), spaces, st.sampled_from(["", ":"])).map("".join))
 
 
@@ -131,7 +135,21 @@ def test_a_user_who_takes_the_irc_port_for_the_other_is_protected_too(before: by
 
 @pytest.mark.parametrize(
     "line",
-    ["PRIVMSG #a :PASS word", "PASSWORD x", "PASS", "PASS ", "OPER ana", "OPER ana ", "OPERA ana x", "NICK pass", ""],
+    [
+        "PRIVMSG #a :PASS word",
+        "PRIVMSG #NickServ :x",
+        "NOTICE beto :NickServ",
+        "NSA x",
+        "PRIVMSG NickServ :",
+        "PASSWORD x",
+        "PASS",
+        "PASS ",
+        "OPER ana",
+        "OPER ana ",
+        "OPERA ana x",
+        "NICK pass",
+        "",
+    ],
 )
 def test_nor_what_holds_no_secret_in_irc(line: str) -> None:
     redaction = Redaction()
@@ -148,6 +166,10 @@ def test_nor_what_holds_no_secret_in_irc(line: str) -> None:
         ("OPER root secret", "OPER root *", "secret"),
         ("oper root :secret", "oper root :*", "secret"),
         ("@t=1;u=2 :ana  PASS secret", "@t=1;u=2 :ana  PASS *", "secret"),
+        ("PRIVMSG NickServ :identify secret ", "PRIVMSG NickServ :*", "identify secret"),
+        ("@t=1 :ana  notice beto,chanserv  secret", "@t=1 :ana  notice beto,chanserv  *", "secret"),
+        ("NickServ identify secret", "NickServ *", "identify secret"),
+        ("/msg NickServ identify secret", "/msg NickServ *", "identify secret"),
         ("/pass secret", "/pass *", "secret"),  # typed into the wrong dialect
     ],
 )
@@ -160,7 +182,16 @@ def test_the_rest_of_the_line_stays(line: str, seen: str, secret: str) -> None:
 
 
 @given(
-    line=st.sampled_from([f"PASS {SECRET}", f"@a=b :me  oper  root  :{SECRET}", f"/pass {SECRET}"]),
+    line=st.sampled_from(
+        [
+            f"PASS {SECRET}",
+            f"@a=b :me  oper  root  :{SECRET}",
+            f"/pass {SECRET}",
+            f"@a=b PRIVMSG beto,NickServ :{SECRET}",
+            f"PRIVMSG NickServ :{SECRET}",
+            f"/msg chanserv  {SECRET}",
+        ]
+    ),
     cuts=st.lists(st.integers(1, 40), max_size=5),
     plain=st.booleans(),
 )
@@ -181,6 +212,19 @@ def test_a_secret_that_comes_in_pieces_is_withheld_too(line: str, cuts: list[int
     assert shown == data.removesuffix(SECRET.encode()) + b"*"
     assert redaction.secret(7, len(data) + 1) == SECRET
     assert redaction.take(("line", 7, 99, b"NICK ana")) == ("line", 7, 99, b"NICK ana"), "the next line is another"
+
+
+@given(
+    target=st.one_of(services, st.sampled_from(["#a", "beto", "#a,#b", ":#a", "", "#a,NickServ", "b\udcffto"]), odd),
+    gap=st.sampled_from([" ", "  ", "\t", " :", ""]),
+)
+def test_the_short_way_of_a_message_is_that_of_all_lines(target: str, gap: str) -> None:
+    data = f"PRIVMSG {target}{gap}{SECRET}\r".encode(errors="surrogateescape")
+    opened = ("open", 0, 7, "irc", "127.0.0.1")
+    one, other = Redaction(), Redaction()
+    line = ("line", 7, len(data) + 1, data)
+
+    assert one.take_block([opened, line]) == [other.take(opened), other.take(line)]
 
 
 @given(
