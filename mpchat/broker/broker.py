@@ -329,6 +329,9 @@ class Broker:
             self.disk_full.begin(str(error))
             return False
         self.pending.commit(self.recovery.applied_in)
+        for event, facts in self.recovery.audit:
+            self.log.info(event, **facts)
+        self.recovery.audit.clear()
         if asked:
             self.pending.add_first([answer for each in asked for answer in self.answer(each)])
         self.redaction.commit(self.recovery.core.dealt_with)

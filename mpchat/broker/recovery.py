@@ -55,6 +55,7 @@ class Recovery:
         self.core = Core()
         self.begin_streams(workers)
         self.closed: list[ConnectionId] = []  # connections that the core has closed since the last look
+        self.audit: list[tuple[str, dict[str, str | int]]] = []  # what the log must say of what has happened
         self.facts_at = 0  # position behind the last block for the history
         self.facts_due = math.inf  # when the next one is, in monotonic seconds
         self._facts: list[Fact] = []  # what was said, and has not been journaled for the history
@@ -140,6 +141,7 @@ class Recovery:
         for fresh, items in zip(self.fresh, applied.items, strict=True):
             fresh += items
         self.closed += applied.closed
+        self.audit += applied.audit
         if self.journal is not None:
             self._facts += applied.facts
         return applied.asked
@@ -202,6 +204,7 @@ class Recovery:
         for worker in range(len(self.outboxes)):
             self.take_fresh(worker)
         self.closed.clear()
+        self.audit.clear()  # the log has it from the broker that let it happen
         crash_point("broker: replayed")
         return sum(len(block) for _, block in blocks)
 

@@ -64,6 +64,7 @@ class Applied(NamedTuple):
     facts: list[Fact]  # what was said in channels
     closed: list[ConnectionId]
     has_begun: bool  # a run of the server has begun in it: these are the first items of new streams
+    audit: list[tuple[str, dict[str, str | int]]]  # what the log must say: event and facts, but nothing that was said
 
 
 class Core:
@@ -80,6 +81,7 @@ class Core:
         self._facts: list[Fact] = []
         self._closed: list[ConnectionId] = []
         self._has_begun = False
+        self._audit: list[tuple[str, dict[str, str | int]]] = []
 
     def apply(self, block: Iterable[Record]) -> Applied:
         """Let these records happen, one after the other: whatever a block holds, it happens as a whole.
@@ -140,9 +142,9 @@ class Core:
             if connection is not None:
                 routing.items[connection.worker].append(("ack", id, end))
         self._acks.clear()
-        applied = Applied(routing.items, self._asked, self._facts, self._closed, self._has_begun)
+        applied = Applied(routing.items, self._asked, self._facts, self._closed, self._has_begun, self._audit)
         routing.items = [[] for _ in routing.items]
-        self._asked, self._facts, self._closed, self._has_begun = [], [], [], False
+        self._asked, self._facts, self._closed, self._has_begun, self._audit = [], [], [], False, []
         return applied
 
     # What the broker asks the core
