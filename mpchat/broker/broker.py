@@ -352,9 +352,11 @@ class Broker:
                 about: dict[str, object] = {"kind": "password"}
             case OperAsked(name):
                 is_right = is_oper(self.secrets, name, self.redaction.secret(connection, end))
-                about = {"kind": "oper", "name": name}
+                is_known = any(oper.name == name for oper in self.secrets.opers)
+                about = {"kind": "oper", "name": name if is_known else "unknown name"}  # it may be a password
         if not is_right:
-            self.log.warning("wrong password", **about, connection=connection)
+            address = self.recovery.core.address(connection)
+            self.log.warning("wrong password", **about, address=address, connection=connection)
         return [("answer", connection, is_right)]
 
 

@@ -76,4 +76,24 @@ def dialect_name(value: str | bool) -> str:
     return value
 
 
-UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5}
+def _to_6(values: Values) -> Values:
+    """What a server operator has done to a channel is known; passwords are counted, and those who were killed kept out.
+
+    In a run of before, server operators had no power over channels, and all their members may read everything.
+    """
+    times, settings, hub, connections, groups, (*others, facts) = values
+    own, sessions, channels, dormant, deduplication = hub
+    sessions = [(each, joined, [(name, True, 0) for name in invitations]) for each, joined, invitations in sessions]
+    channels = [_channel_6(*channel) for channel in channels]
+    dormant = [(until, _channel_6(*channel)) for until, channel in dormant]
+    hub = (own, sessions, channels, dormant, deduplication, {})
+    connections = [((*own, 0), *rest) for own, *rest in connections]
+    return times, settings, hub, connections, groups, (*others, facts, ([], [], 0))
+
+
+def _channel_6(own: Values, members: Values) -> Values:
+    (*first, name, order, since), (topic, topic_at, topic_by) = own[:-3], own[-3:]
+    return (*first, name, "", order, False, since, topic, topic_at, topic_by), members, []
+
+
+UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5, 5: _to_6}

@@ -1,6 +1,7 @@
 """The chat's words for people at a terminal. Lines out end in LF, and may be long: only IRC counts to 512."""
 
 from mpchat.chat.events import (
+    ActsAsOperator,
     Event,
     Invited,
     Joined,
@@ -38,7 +39,9 @@ _WORDS: dict[Reason, str] = {
         "{} cannot be a nickname: letters, digits and []\\`_^{{}}|- (no digit or - first), at most 30 bytes"
     ),
     Reason.NICK_TAKEN: "{} is taken, try another nickname",
+    Reason.NICK_REMOVED: "{} {}",
     Reason.NO_TEXT: "say what?",
+    Reason.NOT_ON_CHANNEL: "you are in no room: /join #ROOM",
 }
 
 
@@ -98,6 +101,8 @@ def _words(event: Event) -> str:
             return f"* {event.before.partition('!')[0]} is now {nick}"
         case Left():
             return f"* {nick} quit" + _because(event.reason)
+        case ActsAsOperator():
+            return f"* {nick} acts as a server operator" + (f", inviting {event.whom.nick}" if event.whom else "")
         case Invited():
             return f"* {nick} invites you: /join {event.channel.name}"
         case Wallops():
