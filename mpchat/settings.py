@@ -56,6 +56,11 @@ class ChatSettings:
         50_000  # rooms of lost sessions, all together: five for each of a full server's; some 200 bytes each
     )
 
+    wrong_passwords: int = 5  # of one connection, then it is closed: who mistypes more often may connect again
+    oper_wait_seconds: int = 60  # an address waits one second more for each wrong OPER, and no longer than this
+    oper_forgotten_seconds: int = 600  # after its last one an address is as good as any: people share addresses
+    removed_seconds: int = 30  # who was killed stays out for so long: a client that comes back by itself gives up
+
     answer_bytes: int = 65_536  # told at once of a long answer; what is left waits until the client has taken that
 
     registration_seconds: int = 30

@@ -40,7 +40,7 @@ LAYERS = {
     "messages": set[str](),
     "chat": {"chat"},
     "protocol": {"protocol", "chat"},
-    "core": {"core", "protocol", "chat"},
+    "core": {"core", "protocol", "chat", "flow"},
     "flow": {"flow"},
     "ipc": {"ipc"},
     "store": {"store", "ipc.frames"},

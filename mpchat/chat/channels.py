@@ -8,10 +8,15 @@ from mpchat.chat.sessions import Session
 
 VOICE = 1
 OP = 2
+LENT = 4  # only with OP: a server operator gave it
 RIGHTS = {"o": OP, "v": VOICE}
 FEW = 100  # members that are listed in one piece: some 10 kB, or 50 kB by WHO
 NOBODY = -1  # comes before every session in the order of arrival
 FLAGS = "imnst"  # invite only, moderated, no messages from outside, secret, topic by operators only
+_PRIVATE = "iks"  # the modes that make a channel a private one
+
+Past = tuple[int, int]  # numbers of messages: a member reads what is behind the first; as a server operator, the second
+ALL: Past = (0, 0)
 
 
 def granted(rights: int) -> str:
@@ -23,6 +28,11 @@ class Channel:
     """Created by its first member. `since`: the number of the server's last message then; earlier messages belong to an
     earlier channel of this name, and not to this one's history. `creation`: its number among all channels that there
     have been, and the lobby's is 0; no two have the same. Times are wall clock seconds.
+
+
+    What a server operator does to it never gives the past away. `opened` has the letters of "iks" that the word of one
+    has taken from it, or for k has changed: until a member decides about them, it counts as private, and who comes in
+    uninvited reads nothing from before. `past` has the members that may not read everything.
     """
 
     __slots__ = (
@@ -35,7 +45,10 @@ class Channel:
         "limit",
         "members",
         "name",
+        "opened",
         "order",
+        "orphaned",
+        "past",
         "since",
         "topic",
         "topic_at",
@@ -57,6 +70,9 @@ class Channel:
         self.limit = 0  # 0: none
         self.bans: dict[str, tuple[str, int]] = {}  # mask: nick!user@host of its setter, when
         self.members: dict[Session, int] = {}  # in order of joining, with their rights
+        self.past: dict[Session, Past] = {}
+        self.opened = ""
+        self.orphaned = False  # private, kept over a restart, and without an operator of its own since
 
     def roll(self, behind: int = NOBODY) -> list[Session]:
         """The members that arrived on the server behind `behind`, in that order.
@@ -67,17 +83,50 @@ class Channel:
             return list(self.members)
         return sorted((member for member in self.members if member.order > behind), key=lambda member: member.order)
 
-    def admit(self, session: Session, key: str) -> None:
-        """Raises Refusal if the session may not join. An invitation overrides +i and +l, but no ban and no key."""
-        invited = self in session.invitations
+    @property
+    def is_private(self) -> bool:
+        return bool(self.key or self.opened or "i" in self.flags or "s" in self.flags)
+
+    def admit(self, session: Session, key: str, said: int) -> Past:
+        """What the session may read of the past if it joins now. Raises Refusal if it may not join.
+
+        An operator's invitation overrides +i and +l, but no ban and no key. `said`: the number of the last message.
+        """
+        invitations = [each for each in session.invitations if each.channel is self]
+        opens = [each for each in invitations if each.opens]
         if self.key and key != self.key:
             raise Refusal(Reason.BAD_KEY, self.name)
         if self.is_banned(session):  # behind the key, because a hundred masks are the most expensive check
             raise Refusal(Reason.BANNED, self.name)
-        if "i" in self.flags and not invited:
+        if "i" in self.flags and not opens:
             raise Refusal(Reason.INVITE_ONLY, self.name)
-        if self.limit and len(self.members) >= self.limit and not invited:
+        usable = opens if "i" in self.flags else invitations
+        shared = min((each.since for each in usable if each.since is not None), default=None)
+        if session.operator and shared is None and self.is_private:
+            raise Refusal(Reason.OPERATOR_UNINVITED, self.name)
+        if self.limit and len(self.members) >= self.limit and not opens:
             raise Refusal(Reason.CHANNEL_FULL, self.name)
+        if not self.is_private:
+            return ALL
+        begins = said if shared is None else shared
+        return begins if "i" in self.flags or self.opened else 0, begins
+
+    def seat(self, session: Session, rights: int, past: Past = ALL) -> None:
+        """Make the session a member, with these rights."""
+        self.members[session] = rights
+        if past != ALL:
+            self.past[session] = past
+        if rights & (OP | LENT) == OP:
+            self.orphaned = False
+
+    def unseat(self, session: Session) -> None:
+        del self.members[session]
+        self.past.pop(session, None)
+
+    def begins_for(self, session: Session) -> int:
+        """The number of the message behind which this member may read the channel's past."""
+        ordinarily, as_operator = self.past.get(session, ALL)
+        return max(self.since, as_operator if session.operator and self.is_private else ordinarily)
 
     def is_banned(self, session: Session) -> bool:
         return any(matches(mask, session.prefix) for mask in self.bans)
@@ -101,18 +150,32 @@ class Channel:
     def shows_itself_to(self, session: Session) -> bool:
         return "s" not in self.flags or session in self.members
 
-    def set_flag(self, letter: str, on: bool) -> bool:
-        """Returns whether that changed anything."""
-        if (letter in self.flags) == on:
-            return False
-        self.flags = "".join(sorted(self.flags + letter)) if on else self.flags.replace(letter, "")
-        return True
+    def set_flag(self, letter: str, on: bool, by_server: bool) -> bool:
+        """Returns whether that changed anything. `by_server`: it is a server operator's word; here and below."""
+        is_new = (letter in self.flags) != on
+        if is_new:
+            self.flags = "".join(sorted(self.flags + letter)) if on else self.flags.replace(letter, "")
+        self._note(letter, by_server and not on and (is_new or letter in self.opened))
+        return is_new
 
-    def set_right(self, member: Session, right: int, on: bool) -> bool:
-        """Returns whether that changed anything."""
-        rights = self.members[member]
-        self.members[member] = rights | right if on else rights & ~right
-        return self.members[member] != rights
+    def set_key(self, key: str, by_server: bool) -> str:
+        """Returns the key that it had. "": none."""
+        had, self.key = self.key, key
+        self._note("k", by_server and ("k" in self.opened or had not in ("", key)))
+        return had
+
+    def _note(self, letter: str, is_opened: bool) -> None:
+        if letter in _PRIVATE:
+            self.opened = self.opened.replace(letter, "") + (letter if is_opened else "")
+
+    def set_right(self, member: Session, right: int, on: bool, by_server: bool) -> bool:
+        """Returns whether that changed anything that can be seen."""
+        had = self.members[member]
+        rights = had | right if on else had & ~right
+        if right == OP and not (on and by_server and had & OP):
+            rights = rights | LENT if on and by_server else rights & ~LENT
+        self.members[member] = rights
+        return bool((rights ^ had) & right)
 
     def modes(self, with_key: bool) -> tuple[str, list[str]]:
         """The modes as IRC shows them: "+klnt" and the values of those that have one."""

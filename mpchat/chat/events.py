@@ -1,4 +1,7 @@
-"""Events: what has happened in the chat. Each names its recipients; a dialect renders it as bytes."""
+"""Events: what has happened in the chat. Each names its recipients; a dialect renders it as bytes.
+
+`as_operator`: only as a server operator `by` could do it, which is told first (ActsAsOperator) and logged.
+"""
 
 from dataclasses import dataclass
 
@@ -65,12 +68,14 @@ class Kicked:
     whom: Session
     channel: Channel
     reason: str
+    as_operator: bool = False
 
 
 @dataclass(slots=True)
 class TopicSet:
     by: Session
     channel: Channel
+    as_operator: bool = False
 
 
 @dataclass(slots=True)
@@ -80,6 +85,7 @@ class ModesSet:
     by: Session
     channel: Channel
     changes: list[tuple[str, str, str]]
+    as_operator: bool = False
 
 
 @dataclass(slots=True)
@@ -105,6 +111,19 @@ class Invited:
     by: Session
     whom: Session
     channel: Channel
+    as_operator: bool = False
+
+
+@dataclass(slots=True)
+class ActsAsOperator:
+    """A server operator decides in a channel that they do not rule. Its members are told before they see what is done.
+
+    `whom`: whom they invite, which no member sees.
+    """
+
+    by: Session
+    channel: Channel
+    whom: Session | None
 
 
 @dataclass(slots=True)
@@ -115,4 +134,5 @@ class Wallops:
     text: str
 
 
-Event = Said | Joined | Regained | Parted | Kicked | TopicSet | ModesSet | Renamed | Left | Invited | Wallops
+Decision = Kicked | TopicSet | ModesSet | Invited  # somebody decides about a channel
+Event = Said | Joined | Regained | Parted | Decision | ActsAsOperator | Renamed | Left | Wallops

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from mpchat.chat.channels import FLAGS, OP, RIGHTS, Channel
+from mpchat.chat.channels import ALL, FLAGS, LENT, OP, RIGHTS, Channel, Past
 from mpchat.chat.deduplication import Deduplication
 from mpchat.chat.events import Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TagsSent, TopicSet
 from mpchat.chat.names import fold, full_mask, is_servers_own, valid_channel, valid_nick
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.resumption import Places, Resumption
-from mpchat.chat.sessions import Session
+from mpchat.chat.sessions import Invitation, Session
 from mpchat.messages import ConnectionId
 from mpchat.settings import ChatSettings
 
 LOBBY = "#lobby"
+_NOT_IN_LOBBY = "iklnost"  # modes that nobody changes there: it is everybody's, and what is said in it can be read
 _DORMANT_MS = 24 * 3600 * 1000  # until its members are back the next morning; after that the name is free
 
 # nick, user, host, realname, wall clock seconds of the departure
@@ -36,7 +37,10 @@ class Hub:
         self.channels: dict[str, Channel] = {}
         self.departed: deque[Departed] = deque(maxlen=settings.departed_names)
         # Channels of an earlier run without members, by folded name: until when they are kept (mono ms), the channel.
+        # The one that goes first is the first.
         self.dormant: dict[str, tuple[int, Channel]] = {}
+        # Who was killed, by folded nickname and address: until when (mono ms) they are not let in again, in that order.
+        self.removed: dict[tuple[str, str], int] = {}
         self.born = 0  # wall ms: when the numbers of the messages began, in the very first run
         self.said = 0  # messages so far
         self.arrivals = 0  # sessions and channels so far: the `order` of the last one; both dicts are in that order
@@ -51,8 +55,9 @@ class Hub:
     def inherit(self, former: Hub, ended: int, shift: int, mono: int) -> None:
         """Begin where an earlier run ended (wall s): without its sessions; its channels are dormant for a day.
 
-        Channels that were dormant in it stay so for the rest of their day. `shift`: what to add to a time of its
-        monotonic clock for one of this run's (ms); `mono`: now.
+        Channels that were dormant in it stay so for the rest of their day. A channel keeps all its modes; of its
+        members it keeps nothing. `shift`: what to add to a time of its monotonic clock for one of this run's (ms);
+        `mono`: now.
         """
         self.born, self.said, self.deduplication = former.born, former.said, former.deduplication
         self.creations = former.creations
@@ -64,14 +69,18 @@ class Hub:
         self.dormant = {
             name: (until + shift, channel) for name, (until, channel) in former.dormant.items() if until + shift > mono
         }
+        self.removed = {who: until + shift for who, until in former.removed.items()}
         for channel in former.channels.values():
-            if channel.members and channel.name != LOBBY:
-                channel.members = {}
-                channel.set_flag("i", False)  # no member is left who could invite
+            if channel.name == LOBBY:
+                lobby = self.channels[LOBBY]
+                lobby.flags, lobby.bans = channel.flags, channel.bans
+                lobby.topic, lobby.topic_by, lobby.topic_at = channel.topic, channel.topic_by, channel.topic_at
+            elif channel.members:
+                channel.members, channel.past = {}, {}
                 self.dormant[channel.folded] = (mono + _DORMANT_MS, channel)
 
     def expire(self, mono: int) -> None:
-        """Forget the dormant channels and the lost sessions whose day is over (mono ms).
+        """Forget the dormant channels and the lost sessions whose day is over (mono ms), and who was killed long ago.
 
         The oldest is the first, so this is mostly O(1).
         """
@@ -79,6 +88,8 @@ class Hub:
         until, _ = next(iter(self.dormant.values()), (mono + 1, None))
         if until <= mono:
             self.dormant = {name: kept for name, kept in self.dormant.items() if kept[0] > mono}
+        if self.removed and next(iter(self.removed.values())) <= mono:
+            self.removed = {who: until for who, until in self.removed.items() if until > mono}
 
     # Looking things up
 
@@ -96,8 +107,11 @@ class Hub:
         return found
 
     def exists(self, channel: Channel) -> bool:
-        """Whether this channel still exists, and not another one of its name."""
-        return self.channels.get(channel.folded) is channel
+        """Whether this channel still exists, perhaps dormant, and not another one of its name."""
+        return self.channels.get(channel.folded) is channel or self._asleep(channel.folded) is channel
+
+    def _asleep(self, folded: str) -> Channel | None:
+        return self.dormant.get(folded, (0, None))[1]
 
     def people(self) -> Iterator[Session]:
         """All registered sessions, in order of arrival."""
@@ -146,8 +160,10 @@ class Hub:
         self.resumption.lose(session.id, session.nick, self._places(session), mono)
 
     def _places(self, session: Session) -> Places:
-        channels = session.channels.items()
-        return tuple((folded, channel.creation, channel.members[session]) for folded, channel in channels)
+        return tuple(
+            (folded, channel.creation, channel.members[session], channel.past.get(session, ALL))
+            for folded, channel in session.channels.items()
+        )
 
     def take_up(self, session: Session, token: str, fresh: str) -> tuple[str, Places, Session | None]:
         """What a session that is about to enter gets by its resume token: a nickname, its channels, whose they are.
@@ -167,7 +183,7 @@ class Hub:
             return nick, places, None
         former = self.sessions[found]
         for folded, channel in former.channels.items():
-            channel.members[session] = channel.members[former]
+            channel.seat(session, channel.members[former], channel.past.get(former, ALL))
             session.channels[folded] = channel
         return former.nick, self._places(session), former
 
@@ -178,21 +194,31 @@ class Hub:
         if there is another one of its name, and one that has banned it meanwhile stays closed.
         """
         restored = []
-        for folded, creation, rights in places:
-            channel = self.channels.get(folded) or self.dormant.get(folded, (0, None))[1]
+        for folded, creation, rights, past in places:
+            channel = self.channels.get(folded) or self._asleep(folded)
             if channel is None or channel.creation != creation:
                 continue
             if session not in channel.members:
                 if channel.is_banned(session):
                     continue
-                if self.dormant.pop(folded, None) is not None:
-                    self._open(channel)
-                channel.members[session] = rights
-                session.channels[folded] = channel
+                self.seat(session, channel, rights, past)
             restored.append((channel, rights))
         return restored
 
-    def leave(self, session: Session, reason: str, wall: int) -> Left:
+    def remove(self, session: Session, mono: int) -> None:
+        """It is about to be killed: for a while its nickname is not let in from its address."""
+        who = (fold(session.nick), session.host)
+        self.removed.pop(who, None)
+        self.removed[who] = mono + self.settings.removed_seconds * 1000
+
+    def need_not_removed(self, nick: str, host: str, mono: int) -> None:
+        """Raises Refusal if who was called so was killed a moment ago, and came from this address."""
+        left = self.removed.get((fold(nick), host), mono) - mono
+        if left > 0:
+            why = f"was removed by a server operator: try again in {-(-left // 1000)} s"
+            raise Refusal(Reason.NICK_REMOVED, nick, why)
+
+    def leave(self, session: Session, reason: str, wall: int, mono: int) -> Left:
         """The session is over; its nickname is free at once."""
         channels = list(session.channels.values())
         self.resumption.void(session.id)
@@ -200,7 +226,7 @@ class Hub:
         if session.nick:
             del self.nicks[fold(session.nick)]
         for channel in channels:
-            self._remove(session, channel)
+            self._remove(session, channel, mono)
         if session.registered:
             self.remember(session, wall)
             self.registered -= 1
@@ -227,78 +253,87 @@ class Hub:
             return None
         if len(session.channels) >= self.settings.channels_per_client:
             raise Refusal(Reason.TOO_MANY_CHANNELS, name)
-        if channel is None:
-            channel = self._wake(session, name, key) or self._create(name, wall)
-            self._open(channel)
-            channel.members[session] = OP
-        else:
-            channel.admit(session, key)
-            channel.members[session] = 0
+        if channel is None and (channel := self._asleep(fold(name))) is None:
+            return self.seat(session, self._create(name, wall), OP)
+        past = channel.admit(session, key, self.said)
+        is_woken = not channel.members and channel.name != LOBBY
+        if is_woken and channel.is_private:
+            channel.orphaned = True  # who comes first may be anybody
+        return self.seat(session, channel, OP if is_woken and not channel.is_private else 0, past)
+
+    def seat(self, session: Session, channel: Channel, rights: int, past: Past = ALL) -> Joined:
+        """Make the session a member of a channel that is new, dormant or in use. Whether it may is not asked here."""
+        if channel.folded not in self.channels:
+            self.dormant.pop(channel.folded, None)
+            self.arrivals += 1
+            channel.order = self.arrivals
+            self.channels[channel.folded] = channel
+        channel.seat(session, rights, past)
         session.channels[channel.folded] = channel
-        if channel in session.invitations:
-            session.invitations.remove(channel)
+        session.invitations = [each for each in session.invitations if each.channel is not channel]
         return Joined(session, channel)
 
     def _create(self, name: str, wall: int) -> Channel:
         self.creations += 1
         return Channel(name, wall, self.said, self.creations)
 
-    def _open(self, channel: Channel) -> None:
-        """There is this channel now; it gets its place in the order of arrivals."""
-        self.arrivals += 1
-        channel.order = self.arrivals
-        self.channels[channel.folded] = channel
-
-    def _wake(self, session: Session, name: str, key: str) -> Channel | None:
-        """Take the dormant channel of this name, if there is one. Raises Refusal if the session may not join it."""
-        _, channel = self.dormant.get(fold(name), (0, None))
-        if channel is not None:
-            channel.admit(session, key)
-            del self.dormant[fold(name)]
-        return channel
-
-    def part(self, session: Session, name: str, reason: str) -> Parted:
+    def part(self, session: Session, name: str, reason: str, mono: int) -> Parted:
         channel = self.channel(name)
         channel.need_member(session)
-        self._remove(session, channel)
+        self._remove(session, channel, mono)
         return Parted(session, channel, reason)
 
-    def kick(self, session: Session, name: str, nick: str, reason: str) -> Kicked:
+    def kick(self, session: Session, name: str, nick: str, reason: str, mono: int) -> Kicked:
         channel = self.channel(name)
-        channel.need_operator(session)
+        acts = self._rules(session, channel)
         whom = self.session(nick)
         if whom not in channel.members:
             raise Refusal(Reason.NOT_THERE, nick, channel.name)
-        self._remove(whom, channel)
-        return Kicked(session, whom, channel, reason or session.nick)
+        self._remove(whom, channel, mono)
+        return Kicked(session, whom, channel, reason or session.nick, acts)
 
-    def _remove(self, session: Session, channel: Channel) -> None:
-        del channel.members[session]
+    def _rules(self, session: Session, channel: Channel) -> bool:
+        """Whether the session must act as a server operator to decide here. Raises Refusal if it may not decide."""
+        if session.operator and not channel.members.get(session, 0) & OP:
+            return True
+        channel.need_operator(session)
+        return False
+
+    def _remove(self, session: Session, channel: Channel, mono: int) -> None:
+        """An empty channel ends; an orphaned one is kept: else who came in first would found it anew, and rule it."""
+        channel.unseat(session)
         del session.channels[channel.folded]
         if not channel.members and channel.name != LOBBY:
             del self.channels[channel.folded]
+            if channel.orphaned and channel.is_private:
+                self.dormant[channel.folded] = (mono + _DORMANT_MS, channel)
 
     def set_topic(self, session: Session, name: str, topic: str, wall: int) -> TopicSet:
         channel = self.channel(name)
-        channel.need_member(session)
-        if "t" in channel.flags:
-            channel.need_operator(session)
+        is_free = "t" not in channel.flags and session in channel.members
+        acts = not is_free and self._rules(session, channel)
         channel.topic, channel.topic_by, channel.topic_at = topic, session.prefix, wall
-        return TopicSet(session, channel)
+        return TopicSet(session, channel, acts)
 
     def invite(self, session: Session, nick: str, name: str) -> Invited:
+        """A server operator may invite others, not themselves, into channels that they are not in, dormant ones too."""
         whom = self.session(nick)
-        channel = self.channel(name)
-        channel.need_member(session)
+        asleep = self._asleep(fold(name)) if session.operator else None
+        channel = asleep or self.channel(name)
+        is_member = session in channel.members
+        if not is_member and (not session.operator or whom is session or channel.name == LOBBY):
+            raise Refusal(Reason.NOT_ON_CHANNEL, channel.name)
         if whom in channel.members:
             raise Refusal(Reason.ALREADY_THERE, nick, channel.name)
-        if "i" in channel.flags:
-            channel.need_operator(session)
-        # Only an operator's invitation overrides +i and +l; another member's, kept, would override a later +i.
-        if channel.members[session] & OP and channel not in whom.invitations:
-            whom.invitations = [kept for kept in whom.invitations if self.exists(kept)] + [channel]
+        acts = not is_member or ("i" in channel.flags and self._rules(session, channel))
+        # Only an operator's invitation overrides +i and +l; another member's would override a later +i.
+        opens = acts or bool(channel.members[session] & OP)
+        invitation = Invitation(channel, opens, None if acts else channel.begins_for(session))
+        if not any(known.is_worth(invitation) for known in whom.invitations):
+            kept = [known for known in whom.invitations if self.exists(known.channel)]
+            whom.invitations = [*(known for known in kept if not invitation.is_worth(known)), invitation]
             del whom.invitations[: -self.settings.channels_per_client]  # the oldest go: others fill this list
-        return Invited(session, whom, channel)
+        return Invited(session, whom, channel, acts)
 
     # Speech
 
@@ -335,31 +370,35 @@ class Hub:
     ) -> tuple[ModesSet | None, list[Refusal]]:
         """Make the changes that can be made; returns what was changed, and what was refused, each by itself."""
         channel = self.channel(name)
-        channel.need_operator(session)
+        acts = self._rules(session, channel)
         made, refused = [], []
         for sign, letter, value in changes:
             try:
+                if channel.name == LOBBY and letter in _NOT_IN_LOBBY:
+                    raise Refusal(Reason.NOT_OPERATOR, channel.name)
                 shown = self._set_mode(session, channel, sign == "+", letter, value, wall)
             except Refusal as refusal:
                 refused.append(refusal)
             else:
                 if shown is not None:
                     made.append((sign, letter, shown))
-        return (ModesSet(session, channel, made) if made else None), refused
+        return (ModesSet(session, channel, made, acts) if made else None), refused
 
     def _set_mode(self, session: Session, channel: Channel, on: bool, letter: str, value: str, wall: int) -> str | None:
         """Returns the value to show, or None where nothing changed."""
+        rights = channel.members.get(session, 0)
+        by_server = not rights & OP or bool(rights & LENT)
         if letter in FLAGS:
-            return "" if channel.set_flag(letter, on) else None
+            return "" if channel.set_flag(letter, on, by_server) else None
         if letter in RIGHTS:
             member = self.session(value)
             if member not in channel.members:
                 raise Refusal(Reason.NOT_THERE, value, channel.name)
-            return member.nick if channel.set_right(member, RIGHTS[letter], on) else None
+            return member.nick if channel.set_right(member, RIGHTS[letter], on, by_server) else None
         if letter == "b":
             return self._set_ban(session, channel, on, value, wall)
         if letter == "k":
-            return self._set_key(channel, on, value)
+            return self._set_key(channel, on, value, by_server)
         if letter == "l":
             return self._set_limit(channel, on, value)
         raise Refusal(Reason.UNKNOWN_MODE, letter)
@@ -381,15 +420,13 @@ class Hub:
         channel.bans[mask] = (session.prefix, wall)
         return mask
 
-    def _set_key(self, channel: Channel, on: bool, value: str) -> str | None:
+    def _set_key(self, channel: Channel, on: bool, value: str, by_server: bool) -> str | None:
         if not on:
-            had, channel.key = channel.key, ""
-            return "*" if had else None
+            return "*" if channel.set_key("", by_server) else None
         bad = not value or len(value.encode()) > self.settings.key_bytes or not value.isprintable()
         if bad or any(letter in " ,:" for letter in value):
             raise Refusal(Reason.BAD_MODE_VALUE, channel.name, "k", "*", "Not a usable channel key")
-        changed, channel.key = channel.key != value, value
-        return value if changed else None
+        return value if channel.set_key(value, by_server) != value else None
 
     def _set_limit(self, channel: Channel, on: bool, value: str) -> str | None:
         limit = 0

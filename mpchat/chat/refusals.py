@@ -19,6 +19,7 @@ class Reason(Enum):
     INVITE_ONLY = auto()  # the channel
     BANNED = auto()  # the channel
     BAD_KEY = auto()  # the channel
+    OPERATOR_UNINVITED = auto()  # the channel, which a server operator enters only when a member invites them
     BAN_LIST_FULL = auto()  # channel, mask
     BAD_MODE_VALUE = auto()  # channel, letter, value, what is wrong
     UNKNOWN_MODE = auto()  # the letter
@@ -26,6 +27,7 @@ class Reason(Enum):
     BAD_NICK = auto()  # the nickname
     NICK_TAKEN = auto()  # the nickname
     NICK_RESERVED = auto()  # the nickname, which belongs to the server
+    NICK_REMOVED = auto()  # the nickname, why and for how long
     NO_TEXT = auto()  # nothing
 
 

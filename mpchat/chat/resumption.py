@@ -7,13 +7,14 @@ that was lost. It gives back at most what that session had, for a day, and only 
 
 from __future__ import annotations
 
+from mpchat.chat.channels import Past
 from mpchat.messages import ConnectionId, Ms
 
 KEPT_MS = 24 * 3600 * 1000  # after the connection was lost: as long as a room waits for its members after a restart
 
 # Of a lost session: until when it is kept (mono), its nickname, and its channels: folded name, which of all channels
-# (Channel.creation), rights.
-Places = tuple[tuple[str, int, int], ...]
+# (Channel.creation), rights, and what of the past it may read.
+Places = tuple[tuple[str, int, int, Past], ...]
 Lost = tuple[Ms, str, Places]
 Values = tuple[list[tuple[ConnectionId, str]], list[tuple[str, Lost]]]  # plain, for a snapshot
 

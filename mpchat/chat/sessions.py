@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mpchat.messages import ConnectionId
 
 if TYPE_CHECKING:
     from mpchat.chat.channels import Channel
+
+
+class Invitation(NamedTuple):
+    """What lets somebody into a channel once.
+
+    `opens`: even through +i and +l, as an operator's does. `since`: the number of the message behind which the member
+    who invites may read the channel's past, and so may who is invited. None: a server operator's, who is no member to
+    it, and gives nothing of the past.
+    """
+
+    channel: Channel
+    opens: bool
+    since: int | None
+
+    def is_worth(self, other: Invitation) -> bool:
+        """Whether this one does all that the other does."""
+        gives = self.since is not None and (other.since is None or self.since <= other.since)
+        return self.channel is other.channel and self.opens >= other.opens and (gives or self.since == other.since)
 
 
 class Session:
@@ -44,7 +62,7 @@ class Session:
         self.registered = False  # has finished registration: can be seen and spoken to
         self.invisible = self.wallops = self.operator = False
         self.channels: dict[str, Channel] = {}  # by folded name
-        self.invitations: list[Channel] = []
+        self.invitations: list[Invitation] = []  # the newest last
         self.signed_on = 0
         self.spoke_at = 0
 

@@ -9,32 +9,40 @@ from collections import deque
 from operator import attrgetter
 from typing import Any
 
-from mpchat.chat.channels import Channel
+from mpchat.chat.channels import Channel, Past
 from mpchat.chat.hub import Hub
 from mpchat.chat.names import fold
 from mpchat.chat.resumption import Values as ResumptionValues
-from mpchat.chat.sessions import Session
+from mpchat.chat.sessions import Invitation, Session
 from mpchat.messages import ConnectionId
 from mpchat.settings import ChatSettings
 
 Values = tuple[object, ...]  # of one object: those of its attributes
-ChannelValues = tuple[Values, list[tuple[ConnectionId, int]]]  # and its members with their rights
-SessionValues = tuple[Values, list[str], list[str]]  # and its channels, and those it is invited to
+# and its members with their rights, and what those may read of the past who may not read everything
+ChannelValues = tuple[Values, list[tuple[ConnectionId, int]], list[tuple[ConnectionId, Past]]]
+SessionValues = tuple[Values, list[str], list[tuple[str, bool, int | None]]]  # and its channels, and its invitations
 Kept = tuple[str, dict[int, int]]  # as the deduplication has it
+Removed = dict[tuple[str, str], int]  # as the hub has them
 # the hub's own attributes, the first of them a list; its sessions; its channels; those asleep, and until when; what was
-# said before; resume tokens
+# said before; resume tokens; who was killed
 HubValues = tuple[
-    Any, list[SessionValues], list[ChannelValues], list[tuple[int, ChannelValues]], list[Kept], ResumptionValues
+    Any,
+    list[SessionValues],
+    list[ChannelValues],
+    list[tuple[int, ChannelValues]],
+    list[Kept],
+    ResumptionValues,
+    Removed,
 ]
 
 # The layout of the values: a change here must raise core.machine.STATE_VERSION. Attributes that refer to other objects
-# (channels, invitations, members) are not among them.
+# (channels, invitations, members, past) are not among them.
 _SESSION = (
     *("away", "registered", "host", "id", "invisible", "nick", "operator", "order", "prefix", "realname"),
     *("signed_on", "spoke_at", "user", "wallops"),
 )
 _CHANNEL = (
-    *("bans", "created", "creation", "flags", "folded", "key", "limit", "name", "order", "since"),
+    *("bans", "created", "creation", "flags", "folded", "key", "limit", "name", "opened", "order", "orphaned", "since"),
     *("topic", "topic_at", "topic_by"),
 )
 _HUB = (
@@ -53,7 +61,11 @@ def hub_values(hub: Hub) -> HubValues:
             (
                 _of_session(session),
                 list(session.channels),
-                [channel.folded for channel in session.invitations if hub.exists(channel)],
+                [
+                    (each.channel.folded, each.opens, each.since)
+                    for each in session.invitations
+                    if hub.exists(each.channel)
+                ],
             )
             for session in hub.sessions.values()
         ],
@@ -61,13 +73,15 @@ def hub_values(hub: Hub) -> HubValues:
         [(until, _channel_values(channel)) for until, channel in hub.dormant.values()],
         hub.deduplication.values(),
         hub.resumption.values(),
+        hub.removed,
     )
 
 
 def hub_of(settings: ChatSettings, values: HubValues) -> Hub:
     """The inverse of hub_values()."""
-    (departed, *counts), sessions, channels, dormant, deduplication, resumption = values
+    (departed, *counts), sessions, channels, dormant, deduplication, resumption, removed = values
     hub = Hub(settings, 0)
+    hub.removed = removed
     _fill(hub, _HUB, (deque(departed, hub.departed.maxlen), *counts))
     for own, _, _ in sessions:
         session = _fill(Session.__new__(Session), _SESSION, own)
@@ -75,24 +89,27 @@ def hub_of(settings: ChatSettings, values: HubValues) -> Hub:
         if session.nick:
             hub.nicks[fold(session.nick)] = session
     hub.channels = {channel.folded: channel for channel in (_channel_of(hub, kept) for kept in channels)}
-    for session, (_, joined, invitations) in zip(hub.sessions.values(), sessions, strict=True):
-        session.channels = {name: hub.channels[name] for name in joined}
-        session.invitations = [hub.channels[name] for name in invitations]
     asleep = [(until, _channel_of(hub, kept)) for until, kept in dormant]
     hub.dormant = {channel.folded: (until, channel) for until, channel in asleep}
+    existing = {name: channel for name, (_, channel) in hub.dormant.items()} | hub.channels
+    for session, (_, joined, invitations) in zip(hub.sessions.values(), sessions, strict=True):
+        session.channels = {name: hub.channels[name] for name in joined}
+        session.invitations = [Invitation(existing[name], opens, since) for name, opens, since in invitations]
     hub.deduplication.load(deduplication)
     hub.resumption.load(resumption)
     return hub
 
 
 def _channel_values(channel: Channel) -> ChannelValues:
-    return _of_channel(channel), [(member.id, rights) for member, rights in channel.members.items()]
+    members = [(member.id, rights) for member, rights in channel.members.items()]
+    return _of_channel(channel), members, [(member.id, past) for member, past in channel.past.items()]
 
 
 def _channel_of(hub: Hub, values: ChannelValues) -> Channel:
-    own, members = values
+    own, members, past = values
     channel: Channel = _fill(Channel.__new__(Channel), _CHANNEL, own)
     channel.members = {hub.sessions[id]: rights for id, rights in members}
+    channel.past = {hub.sessions[id]: of_member for id, of_member in past}
     return channel
 
 

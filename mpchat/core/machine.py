@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from mpchat.chat.events import Event, Kicked, Said, TagsSent
+from mpchat.chat.events import ActsAsOperator, Decision, Event, Invited, Kicked, ModesSet, Said, TagsSent, TopicSet
 from mpchat.chat.hub import Hub
 from mpchat.chat.refusals import Refusal
 from mpchat.chat.sessions import Session
@@ -23,6 +23,7 @@ from mpchat.core.deadlines import Deadlines
 from mpchat.core.routing import Routing
 from mpchat.core.state import dump_connection, load_connection
 from mpchat.core.upgrading import UPGRADES, dialect_name, upgraded
+from mpchat.flow.guessing import Guessing
 from mpchat.messages import ConnectionId, Drain, Fact, Input, Item, Ms, Record, UnknownMessage, WorkerNumber
 from mpchat.protocol.capabilities import BARE, ECHO_MESSAGE
 from mpchat.protocol.connection import Connection
@@ -75,6 +76,7 @@ class Core:
         self._routing = Routing(self._context, 0)
         self._connections = self._routing.connections
         self._deadlines = Deadlines()
+        self._guessing = _guessing(ChatSettings())
         self._stopped = False
         self._acks: dict[ConnectionId, int] = {}
         self._asked: list[Asked] = []
@@ -195,6 +197,11 @@ class Core:
         """
         return [connection.id for connection in self._connections.values() if connection.asked is not None]
 
+    def address(self, id: ConnectionId) -> str:
+        """Where this connection comes from, for the log."""
+        connection = self._connections.get(id)
+        return connection.session.host if connection is not None else ""
+
     @property
     def settings(self) -> ChatSettings:
         """As the last "start" or "reload" has told them."""
@@ -203,7 +210,10 @@ class Core:
     @property
     def next_deadline(self) -> Ms | None:
         """Monotonic ms at which a clock record is due, if none comes before."""
-        return None if self._stopped else self._deadlines.next
+        if self._stopped:
+            return None
+        due, check = self._deadlines.next, self._guessing.next
+        return due if check is None else check if due is None else min(due, check)
 
     # Snapshots
 
@@ -216,7 +226,10 @@ class Core:
             hub_values(context.hub),
             [dump_connection(connection) for connection in self._connections.values()],
             {channel.folded: groups for channel, groups in routing.groups.items()},
-            (len(routing.items), self._stopped, routing.last_group, self._deadlines.heap, self._acks, self._facts),
+            (
+                *(len(routing.items), self._stopped, routing.last_group, self._deadlines.heap, self._acks, self._facts),
+                self._guessing.values(),
+            ),
         )
         return encoding.to_bytes(STATE_VERSION, values)
 
@@ -228,8 +241,10 @@ class Core:
         times, settings, hub, connections, groups, rest = upgraded(version, values)
         chat = unpack(settings)
         core._context = context = Context(hub_of(chat, hub), chat, *times)
-        workers, core._stopped, last_group, heap, core._acks, core._facts = rest
+        workers, core._stopped, last_group, heap, core._acks, core._facts, guessing = rest
         core._deadlines = Deadlines(heap)
+        core._guessing = _guessing(chat)
+        core._guessing.load(guessing)
         core._begin_routing(workers)
         for values in connections:
             connection = load_connection(context.hub.sessions, values)
@@ -260,6 +275,7 @@ class Core:
         self._context = Context(hub, chat, wall // 1000, utc_offset, wall, mono)
         self._begin_routing(workers)
         self._deadlines = Deadlines()
+        self._guessing = _guessing(chat)
         self._acks = {}
         self._stopped, self._has_begun = False, True
 
@@ -283,6 +299,7 @@ class Core:
             elif connection is not None:
                 self._due(connection)
         context.hub.expire(context.mono)
+        self._check_passwords()
 
     def _open(self, worker: WorkerNumber, id: ConnectionId, dialect: str, host: str) -> None:
         """Raises UnknownMessage if this program does not know the dialect."""
@@ -336,6 +353,8 @@ class Core:
             self._go_on(connection)
         if connection.asked is not None:  # lines that came before the end still wait
             connection.held.append(("gone", connection.accepted, reason, connection.line_start))
+            if self._guessing.waits(id):
+                self._take_held(connection)
         elif id in self._connections:
             self._quit(connection, reason, reason)
 
@@ -352,6 +371,11 @@ class Core:
         question, connection.asked = connection.asked, None
         if not isinstance(question, PastAsked):
             self._report_answer(connection, question, answer is True)
+        if isinstance(question, (OperAsked, PasswordAsked)):
+            connection.wrong = 0 if answer else connection.wrong + 1
+        if isinstance(question, OperAsked):
+            self._guessing.answered(id, connection.session.host, bool(answer), self._context.mono)
+            self._check_passwords()
         self._run(connection, connection.dialect.answered(self._context, connection, question, answer))
         self._acks[id] = connection.taken
         self._take_held(connection)
@@ -366,9 +390,21 @@ class Core:
         elif not is_right:
             self._audit.append(("wrong password", {"kind": "password", **who}))
 
+    def _check_passwords(self) -> None:
+        """Ask about the operators' passwords whose turn it is."""
+        for id in self._guessing.take_due(self._context.mono):
+            connection = self._connections[ConnectionId(id)]
+            assert isinstance(connection.asked, OperAsked)
+            self._asked.append(Asked(connection.id, connection.taken, connection.asked))
+
     def _take_held(self, connection: Connection) -> None:
         """What has waited for an answer, up to the next question."""
-        while connection.held and connection.asked is None and connection.id in self._connections:
+        while connection.held and connection.id in self._connections:
+            if self._guessing.waits(connection.id) and connection.held[-1][0] == "gone":
+                self._guessing.forget(connection.id)  # the client has left, and needs no right to anything
+                connection.asked, self._acks[connection.id] = None, connection.taken
+            if connection.asked is not None:
+                break
             kind, end, what, line_start = connection.held.pop(0)
             if kind == "gone":
                 self._gone(connection.id, what)
@@ -399,6 +435,7 @@ class Core:
     def _again(self, id: ConnectionId) -> None:
         connection = self._connections.get(id)
         if connection is not None and connection.asked is not None:
+            self._guessing.forget(id)
             connection.ask_again()
 
     def _skip(self, id: ConnectionId) -> None:
@@ -505,7 +542,11 @@ class Core:
                     if long and connection.asked is None:
                         self._drain(connection, outcome)
                         break
-                elif isinstance(outcome, (PasswordAsked, OperAsked, PastAsked)):
+                elif isinstance(outcome, OperAsked):
+                    connection.asked = outcome
+                    self._guessing.wait(connection.id, connection.session.host)
+                    self._check_passwords()
+                elif isinstance(outcome, (PasswordAsked, PastAsked)):
                     connection.asked = outcome
                     self._asked.append(Asked(connection.id, connection.taken, outcome))
                 elif isinstance(outcome, Goodbye):
@@ -532,12 +573,36 @@ class Core:
         if isinstance(event, Said):
             self._deliver(event)
             return
-        self._routing.publish(event)
+        if isinstance(event, Decision) and event.as_operator:
+            self._publish_as_operator(event)
+        else:
+            self._routing.publish(event)
         if isinstance(event, Kicked):
             about = _by_and_whom(event.by, event.whom)
             self._audit.append(("kicked", {"channel": event.channel.name, **about}))
             whom = self._connections[event.whom.id]
             self._run(whom, whom.dialect.removed(self._context, whom), whole=True)  # perhaps amid a line of theirs
+
+    def _publish_as_operator(self, event: Decision) -> None:
+        """The room is told that a server operator acts, and what they do; the log is told too, but not what is said."""
+        by, channel = event.by, event.channel
+        self._routing.publish(ActsAsOperator(by, channel, event.whom if isinstance(event, Invited) else None))
+        self._routing.publish(event)
+        has_seen = by in channel.members or (isinstance(event, Kicked) and event.whom is by)
+        if not has_seen and not isinstance(event, Invited):
+            self._routing.tell(by, event, {})
+        match event:
+            case Kicked():
+                done = f"KICK {event.whom.nick}"
+            case Invited():
+                done = f"INVITE {event.whom.nick}"
+            case TopicSet():
+                done = "TOPIC"
+            case ModesSet():
+                words = [f"{sign}{letter}" for sign, letter, _ in event.changes]
+                done = " ".join(["MODE", *words, *[value for _, letter, value in event.changes if letter in "obv"]])
+        about: dict[str, str | int] = {"nick": by.nick, "address": by.host, "connection": by.id}
+        self._audit.append(("acts as a server operator", {**about, "room": channel.name, "did": done}))
 
     def _drain(self, connection: Connection, question: DrainAsked) -> None:
         """The client must take what it was told; only then the rest of the answer follows, if `question` has one."""
@@ -553,13 +618,14 @@ class Core:
         """Others are told the reason, the one who leaves the farewell."""
         context, session = self._context, connection.session
         context.hub.lose(session, context.mono)
-        self._routing.publish(context.hub.leave(session, reason, context.seconds))
+        self._routing.publish(context.hub.leave(session, reason, context.seconds, context.mono))
         self._hang_up(connection, farewell)
 
     def _hang_up(self, connection: Connection, reason: str) -> None:
         self._routing.send(connection, [connection.dialect.farewell(connection, reason)])
         self._routing.items[connection.worker].append(("close", connection.id))
         self._closed.append(connection.id)
+        self._guessing.forget(connection.id)
         del self._connections[connection.id]
 
 
@@ -571,6 +637,10 @@ def _who(session: Session) -> dict[str, str | int]:
 def _by_and_whom(by: Session, whom: Session) -> dict[str, str | int]:
     named: dict[str, str | int] = {"by": by.nick, "by_address": by.host, "by_connection": by.id}
     return {**named, "whom": whom.nick or "*", "address": whom.host, "connection": whom.id}
+
+
+def _guessing(chat: ChatSettings) -> Guessing:
+    return Guessing(chat.oper_wait_seconds, chat.oper_forgotten_seconds)
 
 
 def connection_of(record: Record) -> ConnectionId:

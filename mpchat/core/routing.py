@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from mpchat.chat.channels import Channel
 from mpchat.chat.events import (
+    ActsAsOperator,
     Event,
     Invited,
     Joined,
@@ -82,7 +83,7 @@ class Routing:
                 rendered: dict[int, bytes] = {}
                 for session in [who for who in self.context.hub.people() if who.wallops]:
                     self.tell(session, event, rendered)
-            case Regained() | TopicSet() | ModesSet():
+            case Regained() | TopicSet() | ModesSet() | ActsAsOperator():
                 self.cast([event.channel], event)
             case Said():
                 raise TypeError("speech is delivered by Core")

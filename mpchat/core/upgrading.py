@@ -71,25 +71,30 @@ def _to_5(values: Values) -> Values:
 
 
 def _to_6(values: Values) -> Values:
-    """Channels are told apart by a number; and there are resume tokens, though none yet."""
-    times, settings, hub, connections, groups, rest = values
+    """Channels are told apart by a number; what a server operator has done to one is known; there are resume tokens,
+    though none yet; passwords are counted, and those who were killed are kept out.
+
+    In a run of before, server operators had no power over channels, and all their members may read everything.
+    """
+    times, settings, hub, connections, groups, (*others, facts) = values
     own, sessions, channels, dormant, deduplication = hub
     creations = count(1)
+    sessions = [(each, joined, [(name, True, 0) for name in invitations]) for each, joined, invitations in sessions]
     channels = [_channel_6(channel, creations) for channel in channels]
     dormant = [(until, _channel_6(channel, creations)) for until, channel in dormant]
-    hub = (*own, next(creations)), sessions, channels, dormant, deduplication, ([], [])
+    hub = (*own, next(creations)), sessions, channels, dormant, deduplication, ([], []), {}
     connections = [
-        (own, dialect, None if registration is None else (*registration[:3], ("", ""), *registration[3:]), asked)
+        ((*own, 0), dialect, None if registration is None else (*registration[:3], ("", ""), *registration[3:]), asked)
         for own, dialect, registration, asked in connections
     ]
-    return times, settings, hub, connections, groups, rest
+    return times, settings, hub, connections, groups, (*others, facts, ([], [], 0))
 
 
 def _channel_6(channel: Values, creations: Iterator[int]) -> Values:
     """The lobby is the same one in each run."""
-    (bans, created, *others), members = channel
-    is_lobby = others[1] == "#lobby"
-    return (bans, created, 0 if is_lobby else next(creations), *others), members
+    (bans, created, flags, folded, key, limit, name, order, since, *topic), members = channel
+    creation = 0 if name == "#lobby" else next(creations)
+    return (bans, created, creation, flags, folded, key, limit, name, "", order, False, since, *topic), members, []
 
 
 def dialect_name(value: str | bool) -> str:

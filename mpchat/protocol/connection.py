@@ -61,6 +61,7 @@ class Connection:
         "session",
         "taken",
         "worker",
+        "wrong",
     )
 
     def __init__(self, session: Session, dialect: Dialect, worker: WorkerNumber, mono: int) -> None:
@@ -84,6 +85,7 @@ class Connection:
         self.leaving = ""  # why, if it has left and what it had sent before is still dealt with
         self.before = (0, 0, b"")  # taken, line_start and part as they were before the line that asked
         self.held: list[Held] = []
+        self.wrong = 0  # passwords, one after the other
 
     @property
     def waits_for_client(self) -> bool:

@@ -74,6 +74,7 @@ NOTREGISTERED = "451"
 NEEDMOREPARAMS = "461"
 ALREADYREGISTERED = "462"
 PASSWDMISMATCH = "464"
+YOUREBANNEDCREEP = "465"
 INVALIDUSERNAME = "468"
 NOPRIVILEGES = "481"
 NOOPERHOST = "491"
@@ -92,6 +93,7 @@ REFUSALS: dict[Reason, tuple[str, str | None]] = {
     Reason.BAD_NICK: ("432", "Erroneous nickname"),
     Reason.NICK_TAKEN: ("433", "Nickname is already in use"),
     Reason.NICK_RESERVED: ("432", "Erroneous nickname: it belongs to the server"),
+    Reason.NICK_REMOVED: ("437", None),
     Reason.NOT_THERE: ("441", "They aren't on that channel"),
     Reason.NOT_ON_CHANNEL: ("442", "You're not on that channel"),
     Reason.ALREADY_THERE: ("443", "is already on channel"),
@@ -99,6 +101,7 @@ REFUSALS: dict[Reason, tuple[str, str | None]] = {
     Reason.UNKNOWN_MODE: ("472", "is unknown mode char to me"),
     Reason.INVITE_ONLY: ("473", "Cannot join channel (+i)"),
     Reason.BANNED: ("474", "Cannot join channel (+b)"),
+    Reason.OPERATOR_UNINVITED: ("473", "A server operator comes into a private channel when a member invites them"),
     Reason.BAD_KEY: ("475", "Cannot join channel (+k)"),
     Reason.BAD_CHANNEL_NAME: ("476", "Bad channel name"),
     Reason.BAN_LIST_FULL: ("478", "Channel ban list is full"),

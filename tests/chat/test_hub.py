@@ -51,7 +51,7 @@ def test_a_nickname_is_claimed_before_its_holder_enters(hub: Hub) -> None:
     assert refused(hub.session, "ana") == (Reason.NO_SUCH_NICK, "ana"), "nobody can speak to a newcomer"
     assert hub.claim(first, "Berta", WALL) is None, "nobody needs to hear of it"
     assert hub.claim(second, "aNA", WALL) is None
-    hub.leave(first, "x", WALL)
+    hub.leave(first, "x", WALL, 0)
     assert hub.claim(second, "berta", WALL) is None
     assert list(hub.departed) == [], "who never entered is not remembered"
 
@@ -82,7 +82,7 @@ def test_a_new_nickname_frees_the_old_at_once(hub: Hub) -> None:
 
 def test_only_so_many_departed_are_remembered(hub: Hub) -> None:
     for number, nick in enumerate(("ana", "beto", "carla")):
-        hub.leave(enter(hub, number, nick), "x", WALL)
+        hub.leave(enter(hub, number, nick), "x", WALL, 0)
 
     assert [gone[0] for gone in hub.departed] == ["beto", "carla"]
 
@@ -98,7 +98,7 @@ def test_what_is_counted(hub: Hub) -> None:
     assert not hub.set_operator(ana, True)
     assert (hub.registered, hub.invisible, hub.operators, hub.most) == (2, 1, 1, 2)
 
-    hub.leave(ana, "x", WALL)
+    hub.leave(ana, "x", WALL, 0)
     assert not hub.set_invisible(beto, False)
     assert not hub.set_operator(beto, False)
 
@@ -116,8 +116,8 @@ def test_the_first_is_the_operator_and_an_empty_room_is_gone(hub: Hub) -> None:
     hub.join(beto, "#a", "", WALL)
     assert list(channel.members.values()) == [OP, 0]
 
-    hub.part(ana, "#a", "")
-    assert hub.leave(beto, "adiós", WALL) == Left(beto, [channel], "adiós")
+    hub.part(ana, "#a", "", 0)
+    assert hub.leave(beto, "adiós", WALL, 0) == Left(beto, [channel], "adiós")
 
     assert refused(hub.channel, "#a") == (Reason.NO_SUCH_CHANNEL, "#a")
     hub.join(ana, "#a", "", WALL)
@@ -133,7 +133,7 @@ def test_the_lobby_is_always_there_and_nobodys(hub: Hub) -> None:
     assert lobby.modes(with_key=True) == ("+nt", [])
     assert refused(hub.set_modes, ana, "#lobby", [("+", "m", "")], WALL) == (Reason.NOT_OPERATOR, "#lobby")
     assert refused(hub.set_topic, ana, "#lobby", "x", WALL) == (Reason.NOT_OPERATOR, "#lobby")
-    hub.part(ana, "#lobby", "")
+    hub.part(ana, "#lobby", "", 0)
     assert hub.channel("#lobby") is lobby
 
 
@@ -180,7 +180,7 @@ def test_an_invitation_opens_two_of_four_doors(hub: Hub, mode: Change, reason: R
 
     if invited:
         assert hub.join(beto, "#a", "", WALL) is not None
-        hub.part(beto, "#a", "")
+        hub.part(beto, "#a", "", 0)
     assert refused(hub.join, beto, "#a", "wrong", WALL) == (reason, "#a"), "and it opens them once"
 
 
@@ -188,7 +188,7 @@ def test_an_invitation_is_to_this_room_not_to_its_name(hub: Hub) -> None:
     ana, beto = enter(hub, 1, "ana"), enter(hub, 2, "beto")
     hub.join(ana, "#a", "", WALL)
     hub.invite(ana, "beto", "#a")
-    hub.part(ana, "#a", "")
+    hub.part(ana, "#a", "", 0)
     hub.join(ana, "#a", "", WALL)
     hub.set_modes(ana, "#a", [("+", "i", "")], WALL)
 
@@ -201,9 +201,9 @@ def test_nobody_can_fill_anothers_invitations(hub: Hub) -> None:
         hub.join(ana, name, "", WALL)
         hub.invite(ana, "beto", name)
         if name == "#a":
-            hub.part(ana, "#a", "")
+            hub.part(ana, "#a", "", 0)
 
-    assert [channel.name for channel in beto.invitations] == ["#b", "#c", "#d"]
+    assert [invitation.channel.name for invitation in beto.invitations] == ["#b", "#c", "#d"]
 
 
 @pytest.mark.parametrize(
@@ -231,11 +231,11 @@ def test_a_kick_needs_an_operator_and_a_victim(hub: Hub) -> None:
     hub.join(ana, "#a", "", WALL)
     hub.join(beto, "#a", "", WALL)
 
-    assert refused(hub.kick, beto, "#a", "ana", "") == (Reason.NOT_OPERATOR, "#a")
-    assert refused(hub.kick, ana, "#a", "carla", "") == (Reason.NOT_THERE, "carla", "#a")
-    assert refused(hub.kick, ana, "#a", "nobody", "") == (Reason.NO_SUCH_NICK, "nobody")
-    assert hub.kick(ana, "#a", "beto", "").reason == "ana"
-    assert refused(hub.part, beto, "#a", "") == (Reason.NOT_ON_CHANNEL, "#a")
+    assert refused(hub.kick, beto, "#a", "ana", "", 0) == (Reason.NOT_OPERATOR, "#a")
+    assert refused(hub.kick, ana, "#a", "carla", "", 0) == (Reason.NOT_THERE, "carla", "#a")
+    assert refused(hub.kick, ana, "#a", "nobody", "", 0) == (Reason.NO_SUCH_NICK, "nobody")
+    assert hub.kick(ana, "#a", "beto", "", 0).reason == "ana"
+    assert refused(hub.part, beto, "#a", "", 0) == (Reason.NOT_ON_CHANNEL, "#a")
 
 
 @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ def test_a_ban_list_has_an_end(hub: Hub) -> None:
 def test_modes_as_they_are_shown() -> None:
     channel = Channel("#a", WALL)
     for letter in "tsnmi":
-        channel.set_flag(letter, True)
+        channel.set_flag(letter, True, False)
     channel.key, channel.limit = "secret", 7
 
     assert channel.modes(with_key=True) == ("+imnstkl", ["secret", "7"])
@@ -382,7 +382,7 @@ def test_who_sees_a_secret_room() -> None:
     channel, inside, outside = Channel("#a", WALL), Session(1, "h"), Session(2, "h")
     channel.members[inside] = 0
     assert channel.shows_itself_to(outside)
-    channel.set_flag("s", True)
+    channel.set_flag("s", True, False)
     assert channel.shows_itself_to(inside)
     assert not channel.shows_itself_to(outside)
 

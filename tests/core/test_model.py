@@ -55,8 +55,12 @@ class Room:
         self.members: dict[Someone, set[str]] = {}
         self.flags: set[str] = set()
         self.key = ""
+        self.opened: set[str] = set()  # of i and k: what a server operator has taken away
         self.bans: set[str] = set()
         self.topic = ""
+
+    def is_private(self) -> bool:
+        return bool(self.key or self.opened or "i" in self.flags)
 
     def may_speak(self, someone: Someone) -> bool:
         rights = self.members.get(someone)
@@ -79,6 +83,8 @@ class Someone:
         self.slow = False  # its lines come in pieces
         self.silent_waits = False
         self.echo = self.timed = self.operator = self.pinged = False
+        self.wrong = 0  # passwords
+        self.free_at = 0  # from then on the next one is checked at once
         self.opened_at = self.heard_at = mono
         self.rooms: list[Room] = []
         self.waiting: list[Callable[[], None]] | None = None  # effects of the lines behind a question
@@ -93,7 +99,7 @@ class Someone:
 
     @property
     def prefix(self) -> str:
-        return f":{self.nick}!{self.user}@127.0.0.1"
+        return f":{self.nick}!{self.user}@10.0.0.{self.person.id}"
 
 
 class Chat(RuleBasedStateMachine):
@@ -103,6 +109,7 @@ class Chat(RuleBasedStateMachine):
         super().__init__()
         self.driver = Driver(ChatSettings(opers_exist=True))
         self.everybody: list[Someone] = []
+        self.guesses: dict[Someone, int] = {}
         self.rooms: dict[str, Room] = {"#lobby": Room("#lobby")}
         self.rooms["#lobby"].flags = {"n", "t"}
 
@@ -171,7 +178,8 @@ class Chat(RuleBasedStateMachine):
         return self.arrive(plain, worker)
 
     def arrive(self, plain: bool, worker: int) -> Someone:
-        someone = Someone(self.driver.connect(plain=plain, worker=worker), self.driver.mono)
+        host = f"10.0.0.{len(self.driver.people) + 1}"  # each has their own: nobody waits for another's password
+        someone = Someone(self.driver.connect(plain=plain, worker=worker, host=host), self.driver.mono)
         self.everybody.append(someone)
         return someone
 
@@ -219,7 +227,7 @@ class Chat(RuleBasedStateMachine):
         text = f"x{text}x"
         done = f"{ACTION}{text}\x01"
         if who.registered and who.plain:
-            self.act(who, f"/me {text}", lambda: self._say(who, who.rooms[0].name, done, False))
+            self.act(who, f"/me {text}", lambda: self._say_here(who, done))
         elif who.registered:
             self.act(who, f"PRIVMSG {room} :{done}", lambda: self._say(who, room, done, False))
 
@@ -233,7 +241,7 @@ class Chat(RuleBasedStateMachine):
     @rule(who=people, text=texts)
     def say_here(self, who: Someone, text: str) -> None:
         if who.plain and who.registered:
-            self.act(who, f"x{text}x", lambda: self._say(who, who.rooms[0].name, f"x{text}x", False))
+            self.act(who, f"x{text}x", lambda: self._say_here(who, f"x{text}x"))
 
     @rule(who=people, rightly=mostly, room=ruled, whom=members, text=st.sampled_from(["", "fuera"]))
     def kick(self, who: Someone, rightly: bool, room: str, whom: Whom, text: str) -> None:
@@ -291,7 +299,8 @@ class Chat(RuleBasedStateMachine):
     @rule(who=people)
     def ask_to_be_operator(self, who: Someone) -> None:
         """The world outside takes its time: see answer()."""
-        if who.registered and not who.plain and not who.closed and who.waiting is None:
+        is_free = who.waiting is None and self.driver.mono >= who.free_at
+        if who.registered and not who.plain and not who.closed and is_free:
             who.waiting = []
             who.last = who.person.records(["OPER root *"])
             self.driver.feed(*who.last)
@@ -308,6 +317,13 @@ class Chat(RuleBasedStateMachine):
             if right and not who.operator:
                 who.operator = True
                 self.hear(who, (who.prefix, "MODE", who.nick, "+o"), "")
+            if not right:
+                who.wrong += 1
+                self.guesses[who] = self.guesses.get(who, 0) + 1  # of the address: no right one makes up for them
+                who.free_at = self.driver.mono + 1000 * self.guesses[who]
+            who.wrong = 0 if right else who.wrong
+            if who.wrong == 5:
+                self._leave(who, "Too many wrong passwords")
             for taken in waiting:
                 taken()
         self.read_all()
@@ -415,9 +431,24 @@ class Chat(RuleBasedStateMachine):
         found = self.holder(nick)
         return found if found is not None and found.registered else None
 
-    def operated(self, who: Someone, room: str) -> Room | None:
+    def operated(self, who: Someone, room: str, mode: str = "") -> Room | None:
         found = self.rooms.get(same(room))
-        return found if found is not None and "o" in found.members.get(who, ()) else None
+        if found is None or (found.name == "#lobby" and mode not in ("", "m", "b", "v")):
+            return None
+        return found if who.operator or "o" in found.members.get(who, ()) else None
+
+    def is_servers(self, who: Someone, room: Room) -> bool:
+        """Whether what they decide about the room is a server operator's word."""
+        return "o" not in room.members.get(who, ()) or "lent" in room.members[who]
+
+    def decide(self, who: Someone, room: Room, line: Event, plain: str) -> None:
+        acts = "o" not in room.members.get(who, ())
+        if acts:
+            text = f"{who.nick} acts as a server operator"
+            self.tell([room], (":mpchat.local", "NOTICE", room.name, text), f"* {text}")
+        self.tell([room], line, plain)
+        if acts and who not in room.members:
+            self.hear(who, line, plain)
 
     def hear(self, who: Someone, line: Event, plain: str) -> None:
         moment = datetime(1970, 1, 1) + timedelta(milliseconds=self.driver.wall)
@@ -445,7 +476,7 @@ class Chat(RuleBasedStateMachine):
         if who.registered:
             self.tell(who.rooms, (old, "NICK", nick), f"* {before} is now {nick}")
             if not who.rooms:
-                self.hear(who, (old, "NICK", nick), "")
+                self.hear(who, (old, "NICK", nick), f"* {before} is now {nick}")
         elif who.user:
             who.registered = True
             if who.plain:
@@ -455,7 +486,7 @@ class Chat(RuleBasedStateMachine):
         room = self.rooms.get(same(name))
         if room is not None:
             closed = "i" in room.flags or room.key not in ("", key) or same(who.nick) in room.bans
-            if who in room.members or closed:
+            if who in room.members or closed or (who.operator and room.is_private()):
                 return
         left = list(who.rooms) if who.plain else []
         if room is None:
@@ -480,6 +511,10 @@ class Chat(RuleBasedStateMachine):
         who.rooms.remove(room)
         if not room.members and room.name != "#lobby":
             del self.rooms[same(room.name)]
+
+    def _say_here(self, who: Someone, text: str) -> None:
+        if who.rooms:  # else they were kicked, and are banned from the lobby
+            self._say(who, who.rooms[0].name, text, False)
 
     def _say(self, who: Someone, target: str, text: str, notice: bool) -> None:
         room = self.rooms.get(same(target))
@@ -521,44 +556,78 @@ class Chat(RuleBasedStateMachine):
             return
         reason = reason or who.nick
         line = (who.prefix, "KICK", room.name, whom.nick, reason)
+        acts = "o" not in room.members.get(who, ())
+        if acts:
+            text = f"{who.nick} acts as a server operator"
+            self.tell([room], (":mpchat.local", "NOTICE", room.name, text), f"* {text}")
         self.tell([room], line, f"* {who.nick} kicked {whom.nick} out ({reason})")
         self._remove(whom, room)
+        if acts and who not in room.members and who is not whom:
+            self.hear(who, line, "")
         if whom.plain:
             self._join(whom, "#lobby", "")
 
     def _mode(self, who: Someone, room: Room, *change: str) -> None:
-        self.tell([room], (who.prefix, "MODE", room.name, *change), f"* {who.nick} set {' '.join(change)}")
+        self.decide(who, room, (who.prefix, "MODE", room.name, *change), f"* {who.nick} set {' '.join(change)}")
 
     def _flag(self, who: Someone, name: str, flag: str, on: bool) -> None:
-        room = self.operated(who, name)
-        if room is not None and (flag in room.flags) != on:
+        room = self.operated(who, name, flag)
+        if room is None:
+            return
+        is_new = (flag in room.flags) != on
+        if flag == "i" and not (self.is_servers(who, room) and not on and (is_new or "i" in room.opened)):
+            room.opened.discard("i")
+        elif flag == "i":
+            room.opened.add("i")
+        if is_new:
             room.flags ^= {flag}
             self._mode(who, room, "-+"[on] + flag)
 
     def _right(self, who: Someone, name: str, right: str, nick: str, on: bool) -> None:
-        room, whom = self.operated(who, name), self.entered_holder(nick)
-        if room is not None and whom is not None and whom in room.members and (right in room.members[whom]) != on:
-            room.members[whom] ^= {right}
+        room, whom = self.operated(who, name, right), self.entered_holder(nick)
+        if room is None or whom is None or whom not in room.members:
+            return
+        held = room.members[whom]
+        is_new = (right in held) != on
+        is_servers = self.is_servers(who, room)
+        if is_new:  # it may be their own right
             self._mode(who, room, "-+"[on] + right, whom.nick)
+            held ^= {right}
+        if right == "o" and not (on and is_servers):
+            held.discard("lent")
+        elif right == "o" and is_new:
+            held.add("lent")
 
     def _key(self, who: Someone, name: str, key: str) -> None:
-        room = self.operated(who, name)
-        if room is not None and room.key != key:
+        room = self.operated(who, name, "k")
+        if room is None:
+            return
+        if not self.is_servers(who, room):
+            room.opened.discard("k")
+        elif room.key not in ("", key):
+            room.opened.add("k")
+        if room.key != key:
             room.key = key
             self._mode(who, room, *(("+k", key) if key else ("-k", "*")))
 
     def _ban(self, who: Someone, name: str, nick: str, on: bool) -> None:
-        room = self.operated(who, name)
+        room = self.operated(who, name, "b")
         if room is not None and (same(nick) in room.bans) != on:
             room.bans ^= {same(nick)}
             self._mode(who, room, "-+"[on] + "b", f"{nick}!*@*")
 
     def _topic(self, who: Someone, name: str, text: str) -> None:
         room = self.rooms.get(same(name))
-        if room is not None and who in room.members and ("t" not in room.flags or "o" in room.members[who]):
+        if room is None:
+            return
+        line = (who.prefix, "TOPIC", room.name, text)
+        plain = f"* {who.nick} set the topic: {text}" if text else f"* {who.nick} cleared the topic"
+        if who in room.members and "t" not in room.flags:
             room.topic = text
-            plain = f"* {who.nick} set the topic: {text}" if text else f"* {who.nick} cleared the topic"
-            self.tell([room], (who.prefix, "TOPIC", room.name, text), plain)
+            self.tell([room], line, plain)
+        elif self.operated(who, name) is not None:
+            room.topic = text
+            self.decide(who, room, line, plain)
 
     def _want(self, who: Someone, wanted: str) -> None:
         for word in wanted.split():
@@ -604,6 +673,8 @@ class Chat(RuleBasedStateMachine):
                 yield said
             elif bare[0] == "PING":
                 who.pinged = True
+            elif bare[:2] == (":mpchat.local", "NOTICE") and bare[2].startswith("#"):
+                yield said
             elif bare[0] == ":mpchat.local" and bare[1] != "PONG":
                 self.fold_answer(who, bare)
 
@@ -620,7 +691,8 @@ class Chat(RuleBasedStateMachine):
             who.views[event[2]].add(nick)
         elif verb in ("PART", "KICK"):
             gone = event[3] if verb == "KICK" else nick
-            who.views[event[2]].remove(gone)
+            if event[2] in who.views:  # a server operator reads what they do in rooms that they are not in
+                who.views[event[2]].remove(gone)
             if gone == who.own:
                 del who.views[event[2]]
                 who.synced.discard(event[2])

@@ -157,4 +157,7 @@ def test_the_same_input_is_acknowledged(now: Heard, then: dict[str, Any]) -> Non
 
 
 def test_the_same_is_asked_and_told_to_the_history(now: Heard, then: dict[str, Any]) -> None:
-    assert json.loads(json.dumps([now.asked, now.facts])) == [then["asked"], then["facts"]]
+    """But for the operators' passwords: today they wait for their turn, and these were answered before it came."""
+    asked = [each for each in then["asked"] if each[2] != "oper"]
+    assert json.loads(json.dumps(now.facts)) == then["facts"]
+    assert json.loads(json.dumps([each for each in now.asked if each[2] != "oper"])) == asked

@@ -324,6 +324,7 @@ def test_after_a_restart_nobody_is_here_but_the_rooms_are_kept(driver: Driver, s
     occupied(driver)
     if stops:
         driver.feed(("stop", "Server shutting down"))
+    driver.chat = ChatSettings(opers_exist=True)
     again(driver, after=3600)
 
     assert driver.core.inputs(0) == driver.core.inputs(1) == []
@@ -342,24 +343,31 @@ def test_after_a_restart_nobody_is_here_but_the_rooms_are_kept(driver: Driver, s
     carla.heard()
     assert carla.send("JOIN #a llave") == [":mpchat.local 474 carla #a :Cannot join channel (+b)"]
     assert beto.send("JOIN #a") == [":mpchat.local 475 beto #a :Cannot join channel (+k)"]
+    assert beto.send("JOIN #a llave") == [":mpchat.local 473 beto #a :Cannot join channel (+i)"]
+    root = driver.irc("root")
+    root.send("OPER root *")
+    driver.answer(True)
+    root.send("INVITE beto #A")
+    beto.heard()
     assert beto.send("JOIN #A llave") == [
         ":beto!~beto@127.0.0.1 JOIN #a",
         ":mpchat.local 332 beto #a :the topic",
         ":mpchat.local 333 beto #a ana!~ana@127.0.0.1 1700000000",
-        ":mpchat.local 353 beto = #a :@beto",
+        ":mpchat.local 353 beto = #a :beto",
         ":mpchat.local 366 beto #a :End of /NAMES list",
     ]
-    assert beto.send("MODE #a")[0] == ":mpchat.local 324 beto #a +kl llave 9", "whom +i would keep out is not here"
+    assert beto.send("MODE #a")[0] == ":mpchat.local 324 beto #a +ikl llave 9"
     assert beto.send("JOIN #b")[-2] == ":mpchat.local 353 beto = #b :@beto"
     assert beto.send("JOIN #lobby")[-2] == ":mpchat.local 353 beto = #lobby :beto", "nobody operates the lobby"
 
 
-def test_a_room_that_has_been_kept_is_a_room_like_others(driver: Driver) -> None:
-    occupied(driver)
+def test_an_open_room_that_has_been_kept_is_a_room_like_others(driver: Driver) -> None:
+    ana = driver.irc("ana")
+    ana.send("JOIN #a", "MODE #a +ntbl *!*@bad.example 9", "TOPIC #a :the topic")
     again(driver)
     ana = driver.irc("ana")
-    ana.send("JOIN #a llave", "PART #a")
-    ana.heard()
+    assert ana.send("JOIN #a")[-2] == ":mpchat.local 353 ana = #a :@ana"
+    ana.send("PART #a")
 
     assert ana.send("JOIN #a", "MODE #a")[-2] == ":mpchat.local 324 ana #a +", (
         "it emptied in service, and that was its end"

@@ -23,7 +23,7 @@ from tests.core.driver import Driver
 
 DATA = Path(__file__).parent.parent / "data"
 
-VERSION, LAYOUT = 6, "06b0e05bcbfc0999"  # one belongs to the other
+VERSION, LAYOUT = 6, "b9cda3cf4b9714c0"  # one belongs to the other
 
 CHANGED = f"""
 the layout of the state that a snapshot holds is not that of version {VERSION} any more, which servers have written.
@@ -55,9 +55,20 @@ def busy() -> Core:
     driver.irc("dora", tokens=("*", "dora")).send("JOIN #vieja")
     beto, eva, gone = driver.irc("beto"), driver.plain("eva"), driver.irc("gone")
     gone.send("QUIT")
+    driver.irc("victim")
     ana.send("JOIN #club", "INVITE beto #club", "@+mpchat.org/id=abcdefgh.1 PRIVMSG #club :hola")
     ana.send("CHATHISTORY LATEST #club * 50", "PING behind")
     driver.connect().send("NICK half")
+    root, spy = driver.irc("root"), driver.connect(host="192.0.2.1")
+    root.send("OPER root *")
+    driver.answer(True)
+    driver.irc("luis").send("JOIN #cerrada", "MODE #cerrada +i")
+    root.send("INVITE eva #cerrada", "INVITE beto #cerrada", "KILL victim :x")
+    eva.send("/join #cerrada")
+    spy.send("NICK spy", "USER spy 0 * :Spy", "OPER root *")
+    driver.answer(False)
+    spy.send("OPER root *")
+    root.send("OPER root *", "MODE root")
     driver.feed(beto.piece("PRIVMSG ana :a me"))
     driver.feed(*eva.records(["hola"]))
     return driver.core
@@ -99,6 +110,6 @@ def test_an_older_state_has_its_rooms(version: int) -> None:
     ]
 
     _, _, (_, _, rooms, asleep, *_), _, groups, _ = values
-    assert {"#club", "#lobby", "#nueva"} == {dict(zip(state._CHANNEL, own, strict=True))["name"] for own, _ in rooms}
-    assert {"#reunión", "#vieja"} == {dict(zip(state._CHANNEL, own, strict=True))["name"] for _, (own, _) in asleep}
+    assert {"#club", "#lobby", "#nueva"} == {dict(zip(state._CHANNEL, own, strict=True))["name"] for own, *_ in rooms}
+    assert {"#reunión", "#vieja"} == {dict(zip(state._CHANNEL, own, strict=True))["name"] for _, (own, *_) in asleep}
     assert "#club" in groups

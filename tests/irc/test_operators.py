@@ -96,14 +96,6 @@ def test_a_channels_operator_is_no_operator_of_the_server(server: Server, channe
     assert commands(ana.ask(f"KILL {beto.nick} :mine")) == ["481"]
 
 
-def test_an_operator_of_the_server_is_none_of_a_channel(server: Server, channel: str, nicks: Iterator[str]) -> None:
-    root, ana = operator(server, nicks), server.irc(next(nicks))
-    ana.join(channel)
-    assert commands(root.ask(f"MODE {channel} +m")) == ["442"]
-    root.join(channel)
-    assert commands(root.ask(f"KICK {channel} {ana.nick}")) == ["482"]
-
-
 def test_an_operator_may_kill_themselves(server: Server, channel: str, nicks: Iterator[str]) -> None:
     root, ana = operator(server, nicks), server.irc(next(nicks))
     for client in (root, ana):

@@ -269,10 +269,10 @@ def test_bytes_that_are_not_text_are_refused() -> None:
 
 
 def test_every_refusal_that_plain_text_can_meet_has_its_words() -> None:
-    """Rights and modes have no commands here, so these cannot be met: whoever adds one must find words for them."""
+    """Rights and modes have no commands here, nor has OPER: these cannot be met, and who adds one must find words."""
     from mpchat.protocol.plain.rendering import _WORDS
 
-    rights = {"NOT_ON_CHANNEL", "NOT_THERE", "ALREADY_THERE", "NOT_OPERATOR"}
+    rights = {"NOT_THERE", "ALREADY_THERE", "NOT_OPERATOR", "OPERATOR_UNINVITED"}
     modes = {"BAN_LIST_FULL", "BAD_MODE_VALUE", "UNKNOWN_MODE"}
     assert {reason.name for reason in Reason} - {reason.name for reason in _WORDS} == {
         *rights, *modes, "TOO_MANY_CHANNELS",

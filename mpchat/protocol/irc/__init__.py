@@ -111,7 +111,7 @@ def answered(context: Context, connection: Connection, question: Question, answe
         case OperAsked():
             yield from operators.oper_answer(context, connection, answer)
         case PasswordAsked():
-            yield from registration.password_answer(connection, answer)
+            yield from registration.password_answer(context, connection, answer)
 
 
 def go_on(context: Context, connection: Connection, name: str, *where: Any) -> Iterable[Outcome]:

@@ -22,7 +22,7 @@ Wanted = tuple[tuple[str, str], ...]  # channels and their keys
 def join(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     if params[0] == "0":  # RFC 2812 section 3.2.1: leave them all
         for name in list(connection.session.channels):
-            yield context.hub.part(connection.session, name, "")
+            yield context.hub.part(connection.session, name, "", context.mono)
         return
     keys = params[1].split(",") if len(params) > 1 else []
     names = params[0].split(",")
@@ -80,7 +80,7 @@ def part(context: Context, connection: Connection, params: list[str]) -> Outcome
     reason = cut(params[1], context.settings.reason_bytes) if len(params) > 1 else ""
     for name in listed(params[0]):
         try:
-            yield context.hub.part(connection.session, name, reason)
+            yield context.hub.part(connection.session, name, reason, context.mono)
         except Refusal as refusal:
             yield refuse(context, connection, refusal)
 
@@ -202,7 +202,7 @@ def kick(context: Context, connection: Connection, params: list[str]) -> Outcome
         return
     for channel, victim in zip(channels, victims, strict=True):
         try:
-            yield context.hub.kick(connection.session, channel, victim, reason)
+            yield context.hub.kick(connection.session, channel, victim, reason, context.mono)
         except Refusal as refusal:
             yield refuse(context, connection, refusal)
 

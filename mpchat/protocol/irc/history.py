@@ -49,13 +49,14 @@ def _question(
         return _fail(context, "INVALID_TARGET", verb, target, _LOST)
     count = min(count, MOST_ROWS)
     if verb == "LATEST" and start == "*":
-        return latest(channel, count)
+        return latest(channel, connection.session, count)
     if kind != "msgid":
         return _fail(context, "INVALID_MSGREFTYPE", verb, target, start, "Messages are found by msgid only")
     number = number_of(context.hub.born, id)
     if number is None or number > context.hub.said:
         return _fail(context, "MESSAGE_ERROR", verb, target, start, "There is no such message")
-    return latest(channel, count, number) if verb == "LATEST" else after(channel, number, count)
+    reader = connection.session
+    return latest(channel, reader, count, number) if verb == "LATEST" else after(channel, reader, number, count)
 
 
 def history_answer(context: Context, connection: Connection, question: PastAsked, rows: list[Row] | None) -> Outcomes:

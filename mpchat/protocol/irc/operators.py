@@ -8,6 +8,7 @@ from mpchat.protocol.irc.commands import Command, Handler
 from mpchat.protocol.irc.modes import own_modes
 from mpchat.protocol.message import cut
 from mpchat.protocol.outcomes import Goodbye, OperAsked, Outcomes
+from mpchat.protocol.wrong_passwords import end_if_too_many
 
 
 def oper(context: Context, connection: Connection, params: list[str]) -> Outcomes:
@@ -20,6 +21,7 @@ def oper(context: Context, connection: Connection, params: list[str]) -> Outcome
 def oper_answer(context: Context, connection: Connection, right: bool) -> Outcomes:
     if not right:
         yield context.reply(connection, n.PASSWDMISMATCH, "Password incorrect")
+        yield from end_if_too_many(context, connection)
         return
     yield context.reply(connection, n.YOUREOPER, "You are now an IRC operator")
     if context.hub.set_operator(connection.session, True):
@@ -43,6 +45,7 @@ def kill(context: Context, connection: Connection, params: list[str]) -> Outcome
         yield context.reply(connection, n.NEEDMOREPARAMS, "KILL", "A comment is needed: why?")
         return
     victim = context.hub.session(params[0])
+    context.hub.remove(victim, context.mono)
     yield Goodbye(victim, f"Killed ({connection.session.nick} ({cut(params[1], context.settings.reason_bytes)}))")
 
 

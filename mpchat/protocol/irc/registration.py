@@ -19,6 +19,7 @@ from mpchat.protocol.irc.refusing import middle
 from mpchat.protocol.irc.server import isupport, lusers
 from mpchat.protocol.message import build, cut, encode
 from mpchat.protocol.outcomes import Goodbye, Outcomes, PasswordAsked, Regroup
+from mpchat.protocol.wrong_passwords import end_if_too_many
 
 _USER_LETTERS = frozenset("-._")
 
@@ -30,15 +31,19 @@ def password(context: Context, connection: Connection, params: list[str]) -> Out
         yield PasswordAsked()
 
 
-def password_answer(connection: Connection, right: bool) -> Outcomes:
+def password_answer(context: Context, connection: Connection, right: bool) -> Outcomes:
     """Silent, as PASS always is: a wrong one is told when registration would be complete."""
     if connection.registration is not None:
         connection.registration.password_right = right
-    yield from ()
+    if not right:
+        yield from end_if_too_many(context, connection)
 
 
 def nick(context: Context, connection: Connection, params: list[str]) -> Outcomes:
-    renamed = context.hub.claim(connection.session, params[0] if params else "", context.seconds)
+    name, session = params[0] if params else "", connection.session
+    if session.registered and not session.operator:
+        context.hub.need_not_removed(name, session.host, context.mono)
+    renamed = context.hub.claim(session, name, context.seconds)
     if renamed is not None:
         yield renamed
     yield from enter_if_complete(context, connection)
@@ -66,6 +71,13 @@ def enter_if_complete(context: Context, connection: Connection) -> Outcomes:
     if context.settings.password_needed and not entry.password_right:
         yield context.reply(connection, n.PASSWDMISMATCH, "Password incorrect")
         yield Goodbye(session, "Bad password", is_refusal=True)
+        return
+    try:
+        context.hub.need_not_removed(session.nick, session.host, context.mono)
+    except Refusal as refusal:  # a client that is told of a nickname only would come in with another one
+        why = " ".join(refusal.about)
+        yield context.reply(connection, n.YOUREBANNEDCREEP, why)
+        yield Goodbye(session, why, is_refusal=True)
         return
     hub, (token, fresh) = context.hub, entry.tokens
     places: Places = ()

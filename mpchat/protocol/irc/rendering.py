@@ -2,6 +2,7 @@
 
 from mpchat.chat.channels import granted
 from mpchat.chat.events import (
+    ActsAsOperator,
     Event,
     Invited,
     Joined,
@@ -58,6 +59,11 @@ def render(context: Context, event: Event | TagsSent, profile: int) -> bytes:
             text = build_words(event.before, "NICK", event.by.nick)
         case Left():
             text = build(prefix, "QUIT", event.reason)
+        case ActsAsOperator():
+            what = f"{event.by.nick} acts as a server operator" + (
+                f", inviting {event.whom.nick}" if event.whom else ""
+            )
+            text = build(context.settings.name, "NOTICE", event.channel.name, what)
         case Invited():
             text = build_words(prefix, "INVITE", event.whom.nick, event.channel.name)
         case Wallops():

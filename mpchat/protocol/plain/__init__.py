@@ -15,8 +15,8 @@ from mpchat.protocol.plain.commands import (
     GO_ON,
     after_speech,
     enter,
+    its_room,
     motd,
-    room,
     run_command,
     show_past,
     speak,
@@ -27,6 +27,7 @@ from mpchat.protocol.plain.rendering import line, refuse, render, stamp
 from mpchat.protocol.plain.secrets import secret_in
 from mpchat.protocol.plain.telnet import IAC, is_unfinished, without_commands
 from mpchat.protocol.web import REFUSED, is_request
+from mpchat.protocol.wrong_passwords import end_if_too_many
 
 name = "plain"
 keepalive = True
@@ -53,7 +54,7 @@ def handle(context: Context, connection: Connection, data: bytes) -> Outcomes:
         if text or not has_commands:  # telnet's program has spoken, and nobody has typed a name
             yield from take_name(context, connection, text)
     elif text:
-        yield from speak(context, connection, room(connection).name, text.removeprefix("/"))
+        yield from speak(context, connection, its_room(connection).name, text.removeprefix("/"))
 
 
 def greet(context: Context, connection: Connection) -> Outcomes:
@@ -69,6 +70,8 @@ def answered(context: Context, connection: Connection, question: Question, answe
     elif connection.registration is not None:
         connection.registration.password_right = answer
         yield line("Type your nickname and press Enter." if answer else "! that is not the password")
+        if not answer:
+            yield from end_if_too_many(context, connection)
 
 
 def go_on(context: Context, connection: Connection, name: str, *where: Any) -> Outcomes:
@@ -92,7 +95,7 @@ def too_long(context: Context, connection: Connection) -> bytes:
 
 
 def removed(context: Context, connection: Connection) -> Outcomes:
-    """Nobody stands outside: whoever was kicked finds themselves in the lobby. From the lobby they come back."""
+    """Who was kicked goes to the lobby, and from the lobby back into it; who is banned there is in no room."""
     return enter(context, connection, LOBBY, "")
 
 

@@ -39,6 +39,7 @@ def take_name(context: Context, connection: Connection, nick: str) -> Outcomes:
     if entry is not None and context.settings.password_needed and not entry.password_right:
         yield line("! first the password: /pass and the password")
         return
+    context.hub.need_not_removed(nick, session.host, context.mono)
     context.hub.claim(session, nick, context.seconds)
     context.hub.enter(session, "~plain", session.nick, context.seconds, context.mono)
     connection.registration = None
@@ -52,10 +53,10 @@ def enter(context: Context, connection: Connection, name: str, key: str) -> Outc
     left = list(session.channels)
     joined = context.hub.join(session, name, key, context.seconds)
     if joined is None:
-        yield line(f"* you are in {room(connection).name} already")
+        yield line(f"* you are in {its_room(connection).name} already")
         return
     for old in left:
-        yield context.hub.part(session, old, "")
+        yield context.hub.part(session, old, "", context.mono)
     yield joined
     yield from _entered(context, connection, NOBODY, joined.channel.folded)
 
@@ -81,9 +82,11 @@ def _who_is_in(connection: Connection, channel: Channel, behind: int, cursor: tu
             yield DrainAsked((*cursor, some[-1].order, channel.folded))
 
 
-def room(connection: Connection) -> Channel:
-    """The one where it is: each registered client is in one."""
-    return next(iter(connection.session.channels.values()))
+def its_room(connection: Connection) -> Channel:
+    """The one where it is. Raises Refusal if it is in none: who is kicked out and banned from the lobby."""
+    for channel in connection.session.channels.values():
+        return channel
+    raise Refusal(Reason.NOT_ON_CHANNEL, "")
 
 
 def speak(context: Context, connection: Connection, target: str, text: str) -> Outcomes:
@@ -101,7 +104,9 @@ def speech(connection: Connection, data: bytes) -> tuple[str, str, bool] | None:
         return None
     if not text.isprintable() or text[:1] in ("", " ", "/") or text[-1] == " ":
         return None
-    return room(connection).name, text, False
+    for channel in connection.session.channels.values():
+        return channel.name, text, False
+    return None
 
 
 def after_speech(context: Context, connection: Connection, said: Said, text: str) -> list[bytes]:
@@ -135,6 +140,7 @@ def _nick(context: Context, connection: Connection, rest: str) -> Outcomes:
     if connection.registration is not None:
         yield from take_name(context, connection, rest)
         return
+    context.hub.need_not_removed(rest, connection.session.host, context.mono)
     renamed = context.hub.claim(connection.session, rest, context.seconds)
     if renamed is not None:
         yield renamed
@@ -163,12 +169,12 @@ def _msg(context: Context, connection: Connection, rest: str) -> Outcomes:
 def _me(context: Context, connection: Connection, rest: str) -> Outcomes:
     if not rest:
         raise Refusal(Reason.NO_TEXT)
-    yield from speak(context, connection, room(connection).name, ACTION + rest + CTCP)
+    yield from speak(context, connection, its_room(connection).name, ACTION + rest + CTCP)
 
 
 def _who(context: Context, connection: Connection, rest: str) -> Outcomes:
     name = rest if rest.startswith("#") else "#" + rest
-    yield from _who_in(context, connection, NOBODY, name if rest else room(connection).name)
+    yield from _who_in(context, connection, NOBODY, name if rest else its_room(connection).name)
 
 
 def _who_in(context: Context, connection: Connection, behind: int, name: str) -> Outcomes:
@@ -196,7 +202,7 @@ def _history(context: Context, connection: Connection, rest: str) -> Outcomes:
     if not count:
         yield line(f"! /history [N]: how many of the room's last lines, at most {MOST_ROWS}")
         return
-    yield latest(room(connection), min(count, MOST_ROWS))
+    yield latest(its_room(connection), connection.session, min(count, MOST_ROWS))
 
 
 def show_past(context: Context, connection: Connection, question: PastAsked, rows: list[Row] | None) -> Outcomes:

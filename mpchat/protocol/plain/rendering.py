@@ -2,6 +2,7 @@
 
 from mpchat.chat.channels import granted
 from mpchat.chat.events import (
+    ActsAsOperator,
     Event,
     Invited,
     Joined,
@@ -41,7 +42,9 @@ _WORDS: dict[Reason, str] = {
     ),
     Reason.NICK_TAKEN: "{} is taken, try another nickname",
     Reason.NICK_RESERVED: "{} belongs to the server, try another nickname",
+    Reason.NICK_REMOVED: "{} {}",
     Reason.NO_TEXT: "say what?",
+    Reason.NOT_ON_CHANNEL: "you are in no room: /join #ROOM",
 }
 
 
@@ -103,6 +106,8 @@ def _words(event: Event) -> str:
             return f"* {event.before.partition('!')[0]} is now {nick}"
         case Left():
             return f"* {nick} quit" + _because(event.reason)
+        case ActsAsOperator():
+            return f"* {nick} acts as a server operator" + (f", inviting {event.whom.nick}" if event.whom else "")
         case Invited():
             return f"* {nick} invites you: /join {event.channel.name}"
         case Wallops():
