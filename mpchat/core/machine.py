@@ -552,7 +552,7 @@ class Core:
                 elif isinstance(outcome, Goodbye):
                     leaving = self._connections[outcome.session.id]
                     self._context.hub.resumption.void(outcome.session.id)  # it is not lost
-                    if leaving is not connection:
+                    if connection.session.operator and leaving is not connection:
                         self._audit.append(("killed", _by_and_whom(connection.session, outcome.session)))
                     elif outcome.is_refusal:
                         self._audit.append(("login refused", {"why": outcome.reason, **_who(outcome.session)}))
