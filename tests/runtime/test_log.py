@@ -292,15 +292,20 @@ def test_a_terminal_that_is_stopped_in_the_middle_of_a_line() -> None:
     for number in range(3000):
         log.info("event", text="x" * 500, number=number)
     assert 0 < log.dropped < 3000
-    dropped = log.dropped
     data = b""
     while log.dropped:
         data += drained(master)
         log.catch_up()
     while not data.endswith(b"dropped\n"):
         data += drained(master)
-    lines = data.decode().splitlines()
-    assert [int(line.rpartition("=")[2]) for line in lines[:-1]] == list(range(3000 - dropped))
-    assert lines[-1].endswith(f" {dropped} log lines dropped")
+    # A worker of the kernel's takes from a terminal when it likes, so there may be room again between two events.
+    number = 0
+    for line in data.decode().splitlines():
+        if line.endswith(" log lines dropped"):
+            number += int(line.split()[-4])
+        else:
+            assert line.endswith(f" number={number}")
+            number += 1
+    assert number == 3000
     for fd in (master, slave, output):
         os.close(fd)
