@@ -11,7 +11,6 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -363,14 +362,21 @@ def test_without_setproctitle_and_psutil_it_runs_and_linux_itself_says_what_it_t
     until(lambda: sorted(comm(pid) for role, pid in pids(bare).items() if role != "resource_tracker") == names)
     table = bare.run("ps", "--port", str(bare.irc_port)).stdout
     assert not any("-" in row.split() or "(" in row for row in table.splitlines())
-    tree: dict[str, Any] = json.loads(bare.run("ps", "--json", "--port", str(bare.irc_port)).stdout)
-    assert tree["supervisor"] == bare.pid
+    assert until(lambda: as_the_kernel_says(bare))
+
+
+def as_the_kernel_says(server: Server) -> bool:
+    """Not so in the moment in which a process is just starting."""
+    tree = json.loads(server.run("ps", "--json", "--port", str(server.irc_port)).stdout)
+    assert tree["supervisor"] == server.pid
     for row in tree["processes"]:
-        memory = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{row['pid']}/smaps_rollup").read_text(), re.MULTILINE)
-        assert memory is not None
-        assert row["pss_mib"] == pytest.approx(int(memory[1]) / 1024, abs=3)
-        assert row["fds"] == pytest.approx(len(os.listdir(f"/proc/{row['pid']}/fd")), abs=3)
         assert 0 < row["cpu_seconds"] < 60
+        folder = Path(f"/proc/{row['pid']}")
+        memory = re.search(r"^Pss:\s+(\d+) kB", (folder / "smaps_rollup").read_text(), re.MULTILINE)
+        assert memory is not None
+        if abs(row["pss_mib"] - int(memory[1]) / 1024) > 3 or abs(row["fds"] - len(os.listdir(folder / "fd"))) > 3:
+            return False
+    return True
 
 
 def test_all_it_ever_prints_is_the_ready_line() -> None:
