@@ -1,5 +1,7 @@
 """OPER KILL WALLOPS (RFC 2812 sections 3.1.4, 3.7.1 and 4.7). The tests' server knows an operator root:secret."""
 
+import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -103,6 +105,108 @@ def test_an_operator_may_kill_themselves(server: Server, channel: str, nicks: It
     root.send(f"KILL {root.nick} :enough")
     assert root.rest()[-1] == f"ERROR :Closing link: 127.0.0.1 (Killed ({root.nick} (enough)))"
     assert ana.sync() == [f"{by(root)} QUIT :Killed ({root.nick} (enough))"]
+
+
+def test_who_was_killed_is_not_let_in_for_a_while(server: Server, nicks: Iterator[str]) -> None:
+    """From this address, under this nickname; the clients hear why, and one in IRC is sent away."""
+    root, beto, other = operator(server, nicks), server.irc(next(nicks)), server.irc(next(nicks))
+    root.send(f"KILL {beto.nick} :spam")
+    beto.rest()
+    reason = rf"{beto.nick.title()} was removed by a server operator: try again in (30|29|2\d) s"
+    back = server.irc()
+    back.send(f"NICK {beto.nick.title()}", f"USER {beto.nick} 0 * :Beto")
+    refused, error = back.rest()
+    assert re.fullmatch(rf"{ME} 465 {beto.nick.title()} :{reason}", refused)
+    assert re.fullmatch(rf"ERROR :Closing link: 127.0.0.1 \({reason}\)", error)
+    plain = server.plain()
+    plain.expect("Type your nickname")
+    assert re.fullmatch(f"! {reason}", plain.ask(beto.nick.title())[0])
+    assert plain.ask(next(nicks))[0].startswith("* you are "), "another nickname is let in"
+    assert re.fullmatch(f"! {reason}", plain.ask(f"/nick {beto.nick.title()}")[0])
+    (taken,) = other.ask(f"NICK {beto.nick.title()}")
+    assert re.fullmatch(rf"{ME} 437 {other.nick} {reason.replace(' ', ' :', 1)}", taken)
+
+
+# Guessing
+
+
+def test_the_fifth_wrong_password_in_a_row_closes_the_connection(server: Server, nicks: Iterator[str]) -> None:
+    ana = server.irc(next(nicks))
+    guesses = ["hunter2 x", f"{ana.nick} root", *["root guess"] * 3, "root secret"]
+    ana.send(*[f"OPER {guess}" for guess in guesses])
+    assert ana.rest() == [
+        *[f"{ME} 464 {ana.nick} :Password incorrect"] * 5,
+        "ERROR :Closing link: 127.0.0.1 (Too many wrong passwords)",
+    ]
+    logged = [line for line in server.log_text().splitlines() if "wrong password" in line][-5:]
+    for line, name in zip(logged, ["unknown name", "unknown name", "root", "root", "root"], strict=True):
+        assert re.search(rf" kind='oper' name='{name}' address='127.0.0.1' connection=\d+$", line)
+    assert "hunter2" not in server.log_text()
+
+
+def test_on_loopback_one_oper_a_second_is_checked_for_all_together(server: Server, nicks: Iterator[str]) -> None:
+    """They wait for their turn, on however many connections; nobody else waits."""
+    operator(server, nicks)
+    began = time.monotonic()
+    guessers, beto = people(server, nicks, 3), server.irc(next(nicks))
+    for client in guessers:
+        client.send("OPER root guess", "PING behind")
+    assert beto.ask("PRIVMSG nobody :hola")[0].startswith(f"{ME} 401 ")
+    for number, client in enumerate(guessers, 1):
+        assert commands(client.until("PONG")) == ["464", "PONG"]
+        assert time.monotonic() - began > number - 0.5
+
+
+def test_passwords_of_the_server_are_counted_by_connection(locked: Server) -> None:
+    ana, beto = locked.irc(), locked.plain()
+    ana.send(*["PASS guess"] * 4, "PASS open", "NICK ana", "USER ana 0 * :Ana")
+    assert ana.rest() == ["ERROR :Closing link: 127.0.0.1 (Too many wrong passwords)"]
+    beto.expect("/pass and the password")
+    beto.send(*["/pass guess"] * 6, "beto")
+    assert beto.rest() == ["! that is not the password"] * 5 + ["* goodbye (Too many wrong passwords)"]
+    again = locked.irc()
+    again.send(*["PASS guess"] * 4, "PASS :open sesame")
+    assert commands(again.register("ana"))[0] == "001"
+
+
+# In rooms
+
+
+def test_a_troll_in_the_lobby(server: Server, nicks: Iterator[str]) -> None:
+    """It has no operators: a server operator keeps order, is seen by all, and is in the log."""
+    root, troll, ana = operator(server, nicks), *people(server, nicks, 2)
+    for client in (troll, ana):
+        client.join("#lobby")
+    try:
+        troll.sync()
+        assert commands(troll.ask("MODE #lobby +m", "KICK #lobby nobody")) == ["482", "482"]
+        ana.sync()
+        root.ask(f"MODE #lobby +mb {troll.nick}", f"KICK #lobby {troll.nick} :basta", "MODE #lobby +i")
+        notice = f"{ME} NOTICE #lobby :{root.nick} acts as a server operator"
+        assert ana.sync() == [
+            notice, f"{by(root)} MODE #lobby +mb {troll.nick}!*@*", notice, f"{by(root)} KICK #lobby {troll.nick} :basta",
+        ]  # fmt: skip
+        assert commands(troll.ask("JOIN #lobby"))[-1] == "474"
+        for did in (f"MODE +m +b {troll.nick}!*@*", f"KICK {troll.nick}"):
+            logged = f"info broker .* acts as a server operator nick='{root.nick}' address='127.0.0.1' connection=.*"
+            assert re.search(logged + re.escape(f" room='#lobby' did='{did}'"), server.log_text())
+        assert "basta" not in server.log_text()
+    finally:
+        root.ask(f"MODE #lobby -mb {troll.nick}")
+
+
+def test_a_private_room_is_private_for_server_operators_too(server: Server, channel: str, nicks: Iterator[str]) -> None:
+    root, ana = operator(server, nicks), server.irc(next(nicks))
+    ana.join(channel)
+    ana.ask(f"MODE {channel} +k llave")
+    refused = (
+        f"{ME} 473 {root.nick} {channel} :A server operator comes into a private channel when a member invites them"
+    )
+    assert root.ask(f"JOIN {channel} llave") == [refused]
+    root.ask(f"MODE {channel} -k llave")
+    assert root.ask(f"JOIN {channel}") == [refused]
+    ana.ask(f"INVITE {root.nick} {channel}")
+    assert commands(root.ask(f"JOIN {channel}"))[-3:] == ["JOIN", "353", "366"]
 
 
 # WALLOPS

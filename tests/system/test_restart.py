@@ -64,20 +64,24 @@ def test_rooms_are_kept_and_nobody_is_in_them(data: Path, end: Callable[[Server]
         with first.irc("ana") as ana, first.irc("beto") as beto, first.plain("carla"):
             ana.join("#club")
             ana.ask("TOPIC #club :siempre", "MODE #club +ikb entre *!*@bad.example", "INVITE beto #club")
+            ana.ask("PRIVMSG #club :entre nosotras")
             beto.join("#club", "entre")
             end(first)
             ana.rest()
     finally:
         first.stop()
-    with serving(data, 1) as server:
-        dora = server.irc("dora")
-        assert commands(dora.ask("JOIN #club")) == ["475"]
-        lines = dora.join("#club", "entre")
+    with unusual("--unlimited", "--workers", "1", "--data", str(data), "--oper", "root:secret") as server:
+        dora, root = server.irc("dora", caps="batch draft/chathistory"), server.irc("root")
+        assert commands(dora.ask("JOIN #club", "JOIN #club entre")) == ["475", "473"]
+        root.ask("OPER root secret", "INVITE dora #club")
+        lines = dora.join("#club", "entre")[1:]
         assert ":mpchat.local 332 dora #club :siempre" in lines
-        assert ":mpchat.local 353 dora = #club :@dora" in lines
-        assert dora.ask("MODE #club")[0] == ":mpchat.local 324 dora #club +k entre"
+        assert ":mpchat.local 353 dora = #club :dora" in lines, "who comes first does not rule it"
+        assert dora.ask("MODE #club")[0] == ":mpchat.local 324 dora #club +ik entre"
         assert "*!*@bad.example" in dora.ask("MODE #club b")[0]
+        assert commands(dora.ask("CHATHISTORY LATEST #club * 9")) == ["BATCH", "BATCH"], "nothing from before"
         assert commands(dora.ask("WHOIS ana"))[0] == "401"
+        root.close()
         with server.irc("ana"), server.plain("carla"):
             pass
         dora.close()

@@ -1,0 +1,361 @@
+"""Private rooms (+i, +k, +s): who comes in after a restart, what a server operator may do, and what of the past is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from mpchat.settings import ChatSettings
+from tests.core.driver import Driver, Person
+
+S = ":mpchat.local "
+DAY = 24 * 3600
+CAPS = "draft/chathistory"
+
+
+@pytest.fixture
+def driver() -> Driver:
+    return Driver(ChatSettings(opers_exist=True))
+
+
+def operator(driver: Driver, nick: str = "root") -> Person:
+    """A server operator, who has read everything."""
+    root = driver.irc(nick, caps=CAPS)
+    driver.pass_time(1)
+    root.send("OPER root *")
+    driver.answer(True)
+    root.heard()
+    return root
+
+
+def room(driver: Driver, modes: str, nick: str = "ana") -> Person:
+    """The operator of #g, which has these modes, and in which seven lines have been said."""
+    ana = driver.irc(nick, caps=CAPS)
+    ana.send("JOIN #g", f"MODE #g {modes}", *["PRIVMSG #g :secreto"] * 7)
+    ana.heard()
+    return ana
+
+
+def enters(person: Person, key: str = "") -> str:
+    """What joining #g is answered by: the numeric of a refusal; or how they are listed."""
+    person.heard()
+    lines = person.send(f"JOIN #g {key}".strip())
+    names = [line.rpartition(":")[2].split() for line in lines if " 353 " in line]
+    if not names:
+        return lines[0].split()[1]
+    return next(name for name in names[0] if name.lstrip("@+") == lines[0][1:].partition("!")[0])
+
+
+def begins(driver: Driver, person: Person) -> int:
+    """The number of the message behind which they are told the past of #g."""
+    person.send("CHATHISTORY LATEST #g * 50")
+    number: int = driver.asked[-1][4][1]
+    driver.answer([])
+    return number
+
+
+# After a restart
+
+
+@pytest.mark.parametrize(
+    ("modes", "key", "answer"),
+    [
+        ("+ik llave", "llave", "473"),
+        ("+k llave", "llave", "eve"),
+        ("+s", "", "eve"),
+        ("+is", "", "473"),
+        ("+nt", "", "@eve"),
+        ("+m", "", "@eve"),
+        ("+l 5", "", "@eve"),
+    ],
+)
+def test_who_comes_first_rules_an_open_room_only(driver: Driver, modes: str, key: str, answer: str) -> None:
+    room(driver, modes)
+    driver.start()
+    eve = driver.irc("eve")
+
+    assert enters(eve, key) == answer
+    if answer != "473":
+        letters = "".join(sorted(modes.split()[0][1:], key="imnstkl".index))
+        assert eve.send("MODE #g")[0].split()[4] == f"+{letters}", "it keeps all its modes"
+
+
+def test_nor_by_leaving_and_coming_again(driver: Driver) -> None:
+    room(driver, "+k llave")
+    driver.start()
+    eve = driver.irc("eve", caps=CAPS)
+    assert enters(eve, "llave") == "eve"
+    eve.send("PART #g")
+    driver.replace_broker()
+    assert enters(eve) == "475", "it is still there, with its key"
+    assert enters(eve, "llave") == "eve"
+    eve.send("QUIT")
+    driver.start()
+    assert enters(driver.irc("eve"), "llave") == "eve"
+
+
+def test_a_room_that_nobody_enters_for_a_day_ends_with_its_past(driver: Driver) -> None:
+    room(driver, "+i")
+    driver.start()
+    root, eve = operator(driver), driver.irc("eve", caps=CAPS)
+    root.send("INVITE eve #g")
+    assert enters(eve) == "eve"
+    eve.send("PART #g")
+    driver.pass_time(DAY - 1)
+    mala = driver.irc("mala", caps=CAPS)
+    assert enters(mala) == "473", "a day since somebody was in it"
+    driver.pass_time(1)
+    assert enters(mala) == "@mala"
+    assert begins(driver, mala) == 7
+
+
+def test_a_room_with_an_operator_of_its_own_ends_as_any_other(driver: Driver) -> None:
+    ana = room(driver, "+k llave")
+    driver.replace_broker()
+    ana.send("PART #g")
+
+    assert enters(driver.irc("eve")) == "@eve"
+
+
+def test_a_room_for_invited_people_is_entered_by_an_invitation_of_a_server_operator(driver: Driver) -> None:
+    room(driver, "+i")
+    driver.start()
+    eve, root = driver.irc("eve", caps=CAPS), operator(driver)
+    assert enters(root) == "473"
+    root.send("INVITE eve #g")
+    driver.replace_broker()
+    assert eve.heard()[-1] == ":root!~root@127.0.0.1 INVITE eve #g"
+    assert enters(eve) == "eve"
+    assert begins(driver, eve) == 7, "what was said before they came"
+    eve.send("PRIVMSG #g :hola")
+    driver.replace_broker()
+    assert begins(driver, eve) == 7
+
+
+def test_the_lobby_keeps_what_a_server_operator_has_set(driver: Driver) -> None:
+    root = operator(driver)
+    root.send("MODE #lobby +mb *!*@192.0.2.1", "TOPIC #lobby :exámenes")
+    driver.start()
+    ana = driver.irc("ana")
+    ana.heard()
+
+    assert ana.send("MODE #lobby")[0] == S + "324 ana #lobby +mnt"
+    assert "*!*@192.0.2.1" in ana.send("MODE #lobby b")[0]
+    assert ana.send("JOIN #lobby")[1] == S + "332 ana #lobby :exámenes"
+
+
+# A server operator decides
+
+
+DECISIONS = [
+    ("MODE #g +m-t", "MODE #g +m-t"),
+    ("MODE #g +o beto", "MODE #g +o beto"),
+    ("TOPIC #g :orden", "TOPIC #g :orden"),
+    ("KICK #g beto :basta", "KICK #g beto :basta"),
+]
+
+
+@pytest.mark.parametrize("is_member", [False, True])
+@pytest.mark.parametrize(("line", "seen"), DECISIONS)
+def test_the_room_is_told_and_then_sees_who_did_what(driver: Driver, line: str, seen: str, is_member: bool) -> None:
+    ana, beto, eva = room(driver, "+t"), driver.irc("beto"), driver.plain("eva")
+    beto.send("JOIN #g")
+    eva.send("/join #g")
+    root = operator(driver)
+    if is_member:
+        root.send("JOIN #g")
+    for person in (ana, eva, root):
+        person.heard()
+
+    notice, done = S + "NOTICE #g :root acts as a server operator", f":root!~root@127.0.0.1 {seen}"
+    assert root.send(line) == ([notice, done] if is_member else [done])
+    assert ana.heard() == [notice, done]
+    assert eva.heard()[0] == "[23:13] * root acts as a server operator"
+
+
+def test_an_invitation_is_told_to_the_room_too(driver: Driver) -> None:
+    ana, root = room(driver, "+i"), operator(driver)
+    driver.irc("beto")
+    root.send("INVITE beto #g")
+
+    assert ana.heard() == [S + "NOTICE #g :root acts as a server operator, inviting beto"]
+
+
+def test_who_rules_the_room_does_not_act_as_a_server_operator(driver: Driver) -> None:
+    root, beto = operator(driver), driver.irc("beto")
+    root.send("JOIN #g", "MODE #g +i")
+    root.heard()
+
+    assert root.send("MODE #g +m", "TOPIC #g :x", "INVITE beto #g") == [
+        ":root!~root@127.0.0.1 MODE #g +m", ":root!~root@127.0.0.1 TOPIC #g :x", S + "341 root beto #g",
+    ]  # fmt: skip
+    assert enters(beto) == "beto"
+
+
+def test_who_is_no_server_operator_any_more_decides_nothing(driver: Driver) -> None:
+    room(driver, "+t")
+    root = operator(driver)
+    driver.irc("beto")
+    root.send("MODE root -o")
+
+    answers = root.send("MODE #g +m", "TOPIC #g :x", "KICK #g ana", "INVITE beto #g")
+    assert [line.split()[1] for line in answers] == ["442"] * 4
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("MODE #lobby +m", ":root!~root@127.0.0.1 MODE #lobby +m"),
+        ("MODE #lobby +b troll", ":root!~root@127.0.0.1 MODE #lobby +b troll!*@*"),
+        ("MODE #lobby +v troll", ":root!~root@127.0.0.1 MODE #lobby +v troll"),
+        ("TOPIC #lobby :orden", ":root!~root@127.0.0.1 TOPIC #lobby :orden"),
+        ("KICK #lobby troll", ":root!~root@127.0.0.1 KICK #lobby troll :root"),
+        *[
+            (f"MODE #lobby {mode}", S + "482 root #lobby :You're not channel operator")
+            for mode in ("+o troll", "+i", "+k x", "-k x", "+l 3", "-l", "+s", "-n", "-t")
+        ],
+    ],
+)
+def test_in_the_lobby_they_keep_order_and_no_more(driver: Driver, line: str, answer: str) -> None:
+    driver.irc("troll").send("JOIN #lobby")
+    root = operator(driver)
+
+    assert root.send(line) == [answer]
+
+
+def test_the_log_is_told_but_not_what_is_said(driver: Driver) -> None:
+    room(driver, "+t")
+    root = operator(driver)
+    driver.irc("beto")
+    records = root.records(
+        ["MODE #g +kb llave x!*@*", "TOPIC #g :secreto", "KICK #g ana :secreto", "MODE #g +m", "INVITE beto #g"]
+    )
+    events = driver.core.apply(records[:3]).audit
+
+    assert {event for event, _ in events} == {"acts as a server operator"}
+    assert [facts["did"] for _, facts in events] == ["MODE +k +b x!*@*", "TOPIC", "KICK ana"]
+    assert events[0][1] == {
+        "nick": "root", "address": "127.0.0.1", "connection": root.id, "room": "#g", "did": "MODE +k +b x!*@*",
+    }  # fmt: skip
+
+
+def test_a_banned_reader_of_plain_text_is_in_no_room(driver: Driver) -> None:
+    eva, root = driver.plain("eva"), operator(driver)
+    root.send("MODE #lobby +b eva", "KICK #lobby eva :basta")
+    assert eva.heard()[-2:] == ["[23:13] * root kicked eva out (basta)", "! you are banned from #lobby"]
+    nowhere = "! you are in no room: /join #ROOM"
+    assert eva.send("hola", "/me saluda", "/who", "/history", "//x") == [nowhere] * 5
+    assert eva.send("/part", "/nick eva2") == ["! you are banned from #lobby", "[23:13] * eva is now eva2"]
+    eva.send("/nick eva")
+    assert eva.send("/join #so")[-1] == "* in #so: eva"
+    eva.gone()
+    again = driver.connect(plain=True)
+    assert again.send("eva")[-1] == "! you are banned from #lobby"
+    root.send("MODE #lobby -b eva")
+    assert again.send("/join #lobby")[-1] == "* in #lobby: eva"
+
+
+# And enters, and reads
+
+
+@pytest.mark.parametrize("modes", ["+i", "+k llave", "+s"])
+def test_a_server_operator_needs_a_members_invitation(driver: Driver, modes: str) -> None:
+    ana, root, other = room(driver, modes), operator(driver), operator(driver, "otra")
+    key = modes[3:]
+    assert enters(root, key) == "473"
+    root.send("INVITE root #g")
+    assert enters(root, key) == "473", "their own does not count"
+    other.send("INVITE root #g")
+    assert enters(root, key) == "473", "nor that of another server operator, who is no member"
+    ana.send("INVITE root #g")
+    driver.replace_broker()
+    assert enters(root, key) == "root"
+    assert begins(driver, root) == 0
+
+
+@pytest.mark.parametrize("member", ["+k llave", "+s"])
+def test_any_member_may_invite_them(driver: Driver, member: str) -> None:
+    room(driver, member)
+    beto, root = driver.irc("beto"), operator(driver)
+    enters(beto, "llave")
+    beto.send("INVITE root #g")
+
+    assert enters(root, "llave") == "root"
+    assert begins(driver, root) == 0
+
+
+@pytest.mark.parametrize(("modes", "less"), [("+i", "-i"), ("+k llave", "-k llave"), ("+s", "-s"), ("+k x", "+k y")])
+def test_modes_that_they_remove_do_not_count(driver: Driver, modes: str, less: str) -> None:
+    """Neither for themselves, nor, as to the past, for who comes in instead of them."""
+    ana, root, beto, carla = room(driver, modes), operator(driver), driver.irc("beto", caps=CAPS), driver.irc("carla")
+    root.send(f"MODE #g {less}")
+    driver.replace_broker()
+    assert enters(root, "y") == "473"
+    assert enters(beto, "y") == "beto"
+    assert begins(driver, beto) == 7
+    root.send("MODE root -o")
+    assert enters(root, "y") == "root", "anybody may"
+    assert begins(driver, root) == 7
+    letter = less[1]
+    ana.send(f"MODE #g +{letter} z", f"MODE #g -{letter} z")  # a member decides
+    carla.send("CAP REQ draft/chathistory")
+    assert enters(carla) == "carla"
+    assert begins(driver, carla) == 0
+
+
+def test_nor_does_what_is_done_with_a_right_that_they_gave(driver: Driver) -> None:
+    room(driver, "+i")
+    root, puppet, spy = operator(driver), driver.irc("puppet", caps=CAPS), driver.irc("spy", caps=CAPS)
+    root.send("INVITE puppet #g")
+    assert enters(puppet) == "puppet"
+    root.send("MODE #g +o puppet")
+    puppet.send("INVITE root #g", "INVITE spy #g")
+    assert enters(spy) == "spy"
+    assert begins(driver, spy) == 7, "nobody gives more of the past than they can read"
+    assert enters(root) == "root"
+    assert begins(driver, root) == 7
+    puppet.send("MODE #g -i")
+    late = driver.irc("late", caps=CAPS)
+    assert enters(late) == "late"
+    assert begins(driver, late) == 7
+
+
+def test_who_becomes_a_server_operator_inside_reads_only_what_they_were_there_for(driver: Driver) -> None:
+    ana, beto = room(driver, "+k llave"), driver.irc("beto", caps=CAPS)
+    assert enters(beto, "llave") == "beto"
+    assert begins(driver, beto) == 0
+    beto.send("OPER root *")
+    driver.answer(True)
+    assert begins(driver, beto) == 7
+    assert begins(driver, ana) == 0
+    beto.send("MODE beto -o")
+    assert begins(driver, beto) == 0
+
+
+def test_an_open_room_is_open_to_server_operators_too(driver: Driver) -> None:
+    room(driver, "+nt")
+    root = operator(driver)
+
+    assert enters(root) == "root"
+    assert begins(driver, root) == 0
+
+
+def test_a_members_invitation_is_worth_more_than_a_server_operators(driver: Driver) -> None:
+    ana, root, beto = room(driver, "+i"), operator(driver), driver.irc("beto", caps=CAPS)
+    root.send("INVITE beto #g")
+    ana.send("INVITE beto #g")
+    root.send("INVITE beto #g")
+    assert enters(beto) == "beto"
+    assert begins(driver, beto) == 0
+
+
+def test_a_members_invitation_does_not_open_what_was_closed_since(driver: Driver) -> None:
+    """Together with a server operator's it does not give the past away either."""
+    ana, carla, root = room(driver, "+n"), driver.irc("carla"), operator(driver)
+    beto = driver.irc("beto", caps=CAPS)
+    enters(carla)
+    carla.send("INVITE beto #g")
+    ana.send("MODE #g +i")
+    assert enters(beto) == "473"
+    root.send("INVITE beto #g")
+    assert enters(beto) == "beto"
+    assert begins(driver, beto) == 7
