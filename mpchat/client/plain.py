@@ -12,6 +12,9 @@ import select
 import selectors
 import signal
 import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mpchat.client.conversation import LEFT, LOST, Conversation
 from mpchat.client.options import Options
@@ -119,7 +122,8 @@ def run(options: Options, session: Session, colour: bool, terminal: bool) -> int
 
 async def _talk(options: Options, session: Session, colour: bool, terminal: bool) -> int:
     bell, paper = sys.stdout.isatty(), Paper(terminal)
-    conversation = Conversation(session, options.host, options.port, paper, colour, bell)
+    conversation = Conversation(session, options.host, options.port, paper, colour, bell, person=terminal)
+    session.shows_own = not (terminal and _shows_what_is_typed(sys.stdin.fileno()))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, conversation.leave)
     talk = asyncio.ensure_future(conversation.run())
@@ -170,6 +174,12 @@ async def _feed_terminal(conversation: Conversation) -> str:
     source = Input(sys.stdin.fileno())
     pasted: list[str] = []
     while not source.ended:
+        if conversation.oper:
+            conversation.tell(f"password of {conversation.oper}:")
+            with _hidden(sys.stdin.fileno()):
+                lines = await source.lines(together=True)
+            conversation.answer(lines[0].strip() if lines else "")
+            continue
         lines = [line for line in await source.lines(together=True) if line.strip()]
         if pasted:
             if lines and lines[0].strip().lower() in ("y", "yes"):
@@ -184,3 +194,23 @@ async def _feed_terminal(conversation: Conversation) -> str:
             conversation.type(lines[0])
     await conversation.settled(PATIENCE_SECONDS)
     return ""
+
+
+_LOCAL = 3  # where tcgetattr() has the flags of what the terminal does by itself
+
+
+def _shows_what_is_typed(fd: int) -> bool:
+    return bool(termios.tcgetattr(fd)[_LOCAL] & termios.ECHO)
+
+
+@contextmanager
+def _hidden(fd: int) -> Iterator[None]:
+    """The terminal shows nothing of what is typed, but that the line has ended."""
+    before = termios.tcgetattr(fd)
+    hiding = [*before]
+    hiding[_LOCAL] = before[_LOCAL] & ~termios.ECHO | termios.ECHONL
+    termios.tcsetattr(fd, termios.TCSADRAIN, hiding)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)
