@@ -20,7 +20,7 @@ class Layout:
     """What a terminal has shown of itself."""
 
     def __init__(self) -> None:
-        self._lays_out_anew = False  # until it is seen: too few rows erased leave an old one, too many erase a message
+        self._lays_out_anew = True  # most do; each time when it can be told, it is learned
 
     def rows_above(self, drawn: Drawn, columns: int, reported: int | None) -> int:
         """How many rows lie between the editor's beginning and the cursor, now that the window has so many columns.
@@ -29,9 +29,10 @@ class Layout:
         """
         if reported is None:
             return len(drawn.above)
-        anew, cut = drawn.cursor % columns + 1, min(drawn.cursor, columns - 1) + 1
-        if anew != cut and reported in (anew, cut):
-            self._lays_out_anew = reported == anew
+        if drawn.cursor >= columns and not (reported == columns and drawn.cursor % columns == columns - 1):
+            self._lays_out_anew = reported < columns
         if not self._lays_out_anew:
             return len(drawn.above)
-        return sum(max(1, -(-width // columns)) for width in drawn.above) + drawn.cursor // columns
+        # A terminal may keep no spaces at the end of a line, and put the cursor where they began.
+        offset = drawn.cursor - (drawn.cursor - (reported - 1)) % columns
+        return sum(max(1, -(-width // columns)) for width in drawn.above) + max(0, offset) // columns

@@ -8,18 +8,23 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app_session, run_in_terminal
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
-from prompt_toolkit.layout import ScrollOffsets
+from prompt_toolkit.layout import WindowRenderInfo
+from prompt_toolkit.layout.controls import UIContent
+from prompt_toolkit.layout.margins import Margin
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.patch_stdout import StdoutProxy
@@ -62,14 +67,29 @@ class Keyboard(Vt100Input):
         return super().cooked_mode() if self.suspending else nullcontext()
 
 
+class Edge(Margin):
+    """The last column, which stays empty: at the end of a long line the cursor would be there.
+
+    When the window shrinks, it would then more often be in a column where a terminal that cuts lines is not told from
+    one that lays them out anew.
+    """
+
+    def get_width(self, get_ui_content: Callable[[], UIContent]) -> int:
+        return 1
+
+    def create_margin(self, window_render_info: WindowRenderInfo, width: int, height: int) -> StyleAndTextTuples:
+        return []
+
+
 class Terminal:
     """The editor and what is printed above it."""
 
     def __init__(self, options: Options, session: Session, colour: bool) -> None:
-        output = get_app_session().output
+        output: Any = get_app_session().output
         if isinstance(output, Vt100_Output):
             output.enable_cpr = False  # each answer would hold back the next message for a round trip
         self._output = output
+        self._erase_down, output.erase_down = output.erase_down, self._erase
         self._above = StdoutProxy(sleep_between_writes=PAUSE_SECONDS, raw=True)  # ended by close()
         self._model = session.model
         self._pasted = ""  # several lines, while it asks whether to send them
@@ -81,6 +101,8 @@ class Terminal:
         self._completing = Completing(session.model)
         self._layout = Layout()
         self._asked_where = self._answered_where = 0  # how often the terminal was asked where the cursor is
+        self._drawn_in: Size | None = None  # the size of the window when the editor was drawn last
+        self._asked_in: Size | None = None  # and when the terminal was asked
         self._resized = False  # what is drawn stands nobody knows where: nothing is drawn or printed
         self._held: list[str] = []  # to be printed when that is known
         self._prompt: PromptSession[str] = PromptSession(
@@ -96,8 +118,7 @@ class Terminal:
         )
         self._prompt.default_buffer.on_text_changed += self._edited
         self._prompt.default_buffer.accept_handler = self._accept  # the library's own would end the prompt
-        # The cursor keeps off the last column: there a terminal that cuts is not told from one that lays out anew.
-        self._prompt.layout.current_window.scroll_offsets = ScrollOffsets(right=1)
+        self._prompt.layout.current_window.right_margins = [Edge()]
         # Private, but there is no other way: the library erases where the editor was before the resize.
         app: Any = self._prompt.app
         app._on_resize, self._redraw = self._on_resize, app._redraw
@@ -157,11 +178,23 @@ class Terminal:
         """Empty the window; the scrollback stays."""
         self._prompt.app.renderer.clear()
 
+    def _erase(self) -> None:
+        """Erase what is right of the cursor and below it.
+
+        In two steps, because tmux keeps in its scrollback what a clearing of the whole screen takes away: an old
+        prompt, as long as there is nothing above the editor.
+        """
+        self._output.erase_end_of_line()
+        self._erase_down()
+
     # Another size of the window.
 
     def _on_resize(self) -> None:
         """Ask where the cursor is now, before anything is drawn."""
-        self._resized = True
+        size = self._output.get_size()
+        if self._resized and size == self._asked_in:
+            return
+        self._resized, self._asked_in = True, size
         self._asked_where += 1
         self._output.ask_for_cpr()
         asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._located, None, self._asked_where)
@@ -171,11 +204,12 @@ class Terminal:
         if not self._resized or asked != self._asked_where:
             return
         rows = self._layout.rows_above(self._drawn(), self._output.get_size().columns, column)
-        self._resized = False
+        self._resized, self._drawn_in = False, None
         self._output.write_raw("\r")
         self._output.cursor_up(rows)
         self._output.erase_down()
         self._prompt.app.renderer.reset(leave_alternate_screen=False)
+        self._prompt.layout.current_window.horizontal_scroll = 0  # a wider window may show all of the line
         self._draw()
         held, self._held = self._held, []
         for text in held:
@@ -200,8 +234,14 @@ class Terminal:
         self._located(int(event.data[2:-1].partition(";")[2]), self._answered_where)
 
     def _draw(self, *args: Any, **kwargs: Any) -> None:
-        if not self._resized:
-            self._redraw(*args, **kwargs)
+        size = self._output.get_size()
+        if self._resized:
+            return
+        if size != self._drawn_in and self._drawn_in is not None:  # its signal is still on the way
+            self._on_resize()
+            return
+        self._drawn_in = size
+        self._redraw(*args, **kwargs)
 
     # The editor.
 
