@@ -42,7 +42,7 @@ from mpchat.client.typed_lines import typed_lines
 from mpchat.client.wrapping import wrapped
 
 PAUSE_SECONDS = 0.02  # between two writes: messages show within it, and a burst repaints the editor once
-ANSWER_SECONDS = 0.3  # for the terminal to say where the cursor is, after a resize
+ANSWER_SECONDS = 1.0  # for the terminal to say where the cursor is, after a resize
 LISTED = 30  # candidates shown for Tab
 _EDITOR = "DEFAULT_BUFFER"
 # Of the keys that prompt_toolkit binds: those that would send a line half-typed, take the next key for something else,
