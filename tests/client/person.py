@@ -35,11 +35,13 @@ def environment(home: Path) -> dict[str, str]:
 class Person:
     """Types and looks."""
 
-    def __init__(self, args: list[str], env: dict[str, str], rows: int = 24, columns: int = 80) -> None:
+    def __init__(
+        self, args: list[str], env: dict[str, str], rows: int = 24, columns: int = 80, client: list[str] = CLIENT
+    ) -> None:
         self.screen = pyte.HistoryScreen(columns, rows, history=10_000)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
-        command = [*CLIENT, *args]
+        command = [*client, *args]
         self.child: pexpect.spawn[bytes] = pexpect.spawn(
             command[0], command[1:], env=env, dimensions=(rows, columns), timeout=SECONDS, encoding=None
         )
