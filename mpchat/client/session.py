@@ -25,7 +25,7 @@ _ENTRANCE = "mpchat-entrance"  # the PING behind our JOINs: its PONG says that a
 _DOUBT = "mpchat-doubt"  # the PING behind a line whose echo does not come
 _ID = "+mpchat.org/id"  # the tag by which mpchat knows a line that it has said before
 _REFUSALS = frozenset(("401", "403", "404", "407", "411", "412", "415", "477", "486", "531"))  # of a PRIVMSG
-_KILLED = re.compile(r"Killed \(([^\s()]+) \((.*)\)\)")  # in the last word of a server whose operator removes us
+_KILLED = re.compile(r"(\()?Killed \(([^\s()]+) \((.*)\)\)(?(1)\))$")  # the last word when an operator removes us
 _UNSAID = "not confirmed, so perhaps not delivered"
 
 
@@ -125,7 +125,7 @@ class Session:
                 self.removed = removed_by(nick_of(message), param(message, 1))
                 return Step()
             case "ERROR" if self.registered and (killed := _KILLED.search(param(message, 0))):
-                self.removed = removed_by(killed[1], killed[2])
+                self.removed = removed_by(killed[2], killed[3])
                 return Step()
             case "NICK" if self.model.is_me(nick_of(message)):
                 self.registration.renamed(param(message, 0))
