@@ -103,7 +103,11 @@ class Person:
 
     def ends(self) -> int:
         """Wait for the client to go; its exit status."""
-        self.until(lambda: not self.child.isalive())
+        self.until(lambda: self.child.flag_eof or not self.child.isalive())
+        end = time.monotonic() + SECONDS
+        while self.child.isalive():  # its terminal is closed a moment before it has ended
+            assert time.monotonic() < end, "it has closed its terminal, and has not ended"
+            time.sleep(0.01)
         return int(self.child.exitstatus if self.child.exitstatus is not None else -(self.child.signalstatus or 0))
 
     def close(self) -> None:
