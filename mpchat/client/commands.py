@@ -93,7 +93,9 @@ def _command(text: str, model: Model) -> Step:
 
 
 def _nick(model: Model, rest: str) -> Step | None:
-    return Step(send=[build("", "NICK", rest)]) if rest and " " not in rest else None
+    if not rest or " " in rest:
+        return None
+    return note(f"you are {rest} already") if rest == model.nick else Step(send=[build("", "NICK", rest)])
 
 
 def _join(model: Model, rest: str) -> Step | None:
@@ -128,6 +130,13 @@ def _query(model: Model, rest: str) -> Step | None:
         return None
     model.current = target
     return _msg(model, rest) if text else note(f"now talking to {target} (/query ends it)")
+
+
+def _q(model: Model, rest: str) -> Step | None:
+    """As in other clients a query, and never a goodbye: with words behind it, it says them and turns to nobody."""
+    if not rest:
+        return error("did you mean /quit? (/q NICK TEXT is /msg)")
+    return _msg(model, rest) or _query(model, rest)
 
 
 def _me(model: Model, rest: str) -> Step | None:
@@ -196,6 +205,14 @@ def _mode(model: Model, rest: str) -> Step | None:
     return Step(send=[f"MODE {name} {change}".strip()]) if name else None
 
 
+def _oper(model: Model, rest: str) -> Step | None:
+    name, _, password = rest.partition(" ")
+    if not name:
+        return None
+    password = password.strip()
+    return Step(send=[build("", "OPER", name, password)]) if password else Step(oper=name)
+
+
 def _raw(model: Model, rest: str) -> Step | None:
     return Step(send=[rest]) if rest else None
 
@@ -210,6 +227,10 @@ def _help(model: Model, rest: str) -> Step | None:
 
 def _clear(model: Model, rest: str) -> Step | None:
     return Step(clear=True)
+
+
+def _reconnect(model: Model, rest: str) -> Step | None:
+    return Step(reconnect=True) if not rest else None
 
 
 def _quit(model: Model, rest: str) -> Step | None:
@@ -229,6 +250,7 @@ COMMANDS = {
     "part": Command("[#ROOM] [REASON]", "leave a room", _part),
     "msg": Command("NICK TEXT", "say something in private", _msg),
     "query": Command("[NICK]", "talk to one person; alone: back to a room", _query),
+    "q": Command("NICK [TEXT]", "/msg, or without a text /query", _q),
     "me": Command("TEXT", "say what you do: <*ana> waves", _me),
     "nick": Command("NICK", "be called otherwise", _nick),
     "names": Command("[#ROOM]", "who is in a room", _names),
@@ -241,9 +263,19 @@ COMMANDS = {
     "invite": Command("NICK [#ROOM]", "ask somebody in", _invite),
     "kick": Command("[#ROOM] NICK [REASON]", "send somebody out (operators)", _kick),
     "mode": Command("[#ROOM] [CHANGE]", "read a room's modes; operators change them", _mode),
+    "oper": Command("NAME [PASSWORD]", "become an operator of the server; alone: asks for the password", _oper),
     "raw": Command("LINE", "send a line of IRC as it is", _raw),
+    "reconnect": Command("", "come back, after an operator has removed you", _reconnect, alone=True),
     "clear": Command("", "an empty screen", _clear, alone=True),
     "help": Command("[COMMAND]", "this list; //text says /text", _help, alone=True),
     "quit": Command("[TEXT]", "say goodbye and leave", _quit, alone=True),
 }
-ALIASES = {"j": "join", "leave": "part", "m": "msg", "q": "quit", "exit": "quit", "list": "rooms", "w": "who"}
+ALIASES = {
+    "j": "join",
+    "leave": "part",
+    "m": "msg",
+    "exit": "quit",
+    "list": "rooms",
+    "w": "who",
+    "quote": "raw",
+}

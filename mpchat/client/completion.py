@@ -27,3 +27,40 @@ def complete(before: str, model: Model) -> tuple[str, list[str]]:
 def _last_word(before: str) -> tuple[str, str]:
     at = before.rfind(" ") + 1
     return before[:at], before[at:]
+
+
+class Completing:
+    """Tab, pressed once or several times: what all candidates begin with, then a list of them, then each in turn."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._head = ""  # what stands before the word
+        self._candidates: list[str] = []  # as long as more than one can be meant
+        self._chosen = -1
+        self._made = ""  # what the last Tab left: anything else begins anew
+
+    def tab(self, before: str, way: int = 1) -> tuple[str, list[str]]:
+        """What to put in place of `before`, and the candidates to show. `way`: -1 goes through them backwards."""
+        if self._candidates and before == self._made:
+            self._chosen = (self._chosen + way if self._chosen >= 0 else min(way, 0)) % len(self._candidates)
+            self._made = self._head + self._candidates[self._chosen]
+            return self._made, []
+        self._candidates = []
+        word, candidates = complete(before, self._model)
+        head = before[: len(before) - len(word)]
+        common = _common(candidates)
+        if len(common) > len(word):
+            return head + common, []
+        if len(candidates) < 2:
+            return before, []
+        self._head, self._candidates, self._chosen, self._made = head, candidates, -1, before
+        return before, [candidate.strip() for candidate in candidates]
+
+
+def _common(words: list[str]) -> str:
+    """What all of them begin with."""
+    first, last = (min(words), max(words)) if words else ("", "")
+    same = 0
+    while same < min(len(first), len(last)) and first[same] == last[same]:
+        same += 1
+    return first[:same]

@@ -58,6 +58,10 @@ class Connection:
             return None
         return [line.rstrip(b"\r").decode("utf-8", "replace") for line in lines]
 
+    def unfinished(self) -> str:
+        """What came of a line whose end did not."""
+        return self._rest.decode("utf-8", "replace")
+
     def close(self) -> None:
         """End it at once; what was not sent yet is dropped."""
         with contextlib.suppress(OSError):

@@ -5,6 +5,9 @@ It waits on the connection, or on the clock between two connections.
 """
 
 import asyncio
+import errno
+import ipaddress
+import math
 import random
 import time
 from collections.abc import Callable
@@ -15,9 +18,11 @@ from mpchat.client.connection import LONGEST_DELAY, Connection, delay, reason
 from mpchat.client.outbox import SLOW_SECONDS
 from mpchat.client.session import Session
 from mpchat.client.status import REMOVED, UNCONNECTED, WELL, graver
-from mpchat.client.step import Line, Step, harmless, note
+from mpchat.client.step import Line, Step, error, harmless, note
+from mpchat.client.strangers import Greeting, nobody
 
 GOODBYE_SECONDS = 2.0  # how long the server may take to close after QUIT
+GREETING_SECONDS = 30.0  # a server that says nothing for so long is none of IRC; a broker's restart takes a few
 
 
 class Screen(Protocol):
@@ -36,7 +41,8 @@ class Screen(Protocol):
 class Conversation:
     """Everything between coming and going.
 
-    `person`: it is one who talks here; a script that an operator removes does not come back.
+    `person`: it is one who talks here, can be asked for a password, and can say /reconnect after an operator has
+    removed us; a script cannot, and does not come back.
     """
 
     def __init__(
@@ -57,32 +63,40 @@ class Conversation:
         self._colour = colour
         self._bell = bell
         self._person = person
+        self.oper = ""  # the operator's name whose password the screen shall ask for, and hand to answer()
         self._connection: Connection | None = None
         self._opening: asyncio.Task[Connection] | None = None
         self._changed = asyncio.Event()
         self.leaving = False
+        self._returns = False  # the user wants to come back now
         self._status = UNCONNECTED
         self._day = time.localtime()[:3]
 
     async def run(self) -> int:
         """Connect, talk, come back when needed; the exit status."""
         attempt, told = 0, ""
-        while True:
+        while not self.leaving:
             began = time.monotonic()
             ending = await self._visit()
             registered = self.session.registered
-            removed = "" if self._person else harmless(self.session.removed)
-            if removed:
+            removed = harmless(self.session.removed)
+            if removed and not self._person:
                 self.session.left("")  # what has no echo yet will have none
             self._do(self.session.closed())
             if self.leaving:
                 return WELL
-            if removed:
+            if removed and not self._person:
                 self.failure = removed
                 return REMOVED
             if not self.session.was_in:
                 self.failure = self.failure or ending
                 return self._status
+            if removed:
+                self._do(error(removed if registered else ending))
+                self.tell("/reconnect comes back, /quit leaves")
+                await self._until_wanted(math.inf)
+                attempt, told = 0, ""
+                continue
             if registered:
                 told = ""
                 ending = f"connection lost ({ending}), trying again..."
@@ -91,10 +105,15 @@ class Conversation:
             if ending != told:  # each reason once; the prompt shows that it goes on
                 told = ending
                 self.tell(ending)
-            if await self.until(lambda: self.leaving, delay(attempt, random.random())):
-                self._do(self.session.closed())  # what waited for a connection is not sent any more
-                return WELL
+            await self._until_wanted(delay(attempt, random.random()))
             attempt += 1
+        self._do(self.session.closed())  # which tells what will not be said any more
+        return WELL
+
+    async def _until_wanted(self, seconds: float) -> None:
+        """Wait so long at most before the next attempt: /reconnect and /quit end it."""
+        self._returns = False
+        await self.until(lambda: self.leaving or self._returns, seconds)
 
     async def _visit(self) -> str:
         """One connection, from its beginning to its end. Why it ended."""
@@ -102,7 +121,7 @@ class Conversation:
         try:
             self._connection = await self._opening
         except OSError as problem:
-            return f"cannot connect to {harmless(self._address[0])}:{self._address[1]}: {reason(problem)}"
+            return self._unconnected(problem)
         except asyncio.CancelledError:
             if self.leaving:
                 return ""
@@ -115,10 +134,26 @@ class Conversation:
             self._connection.close()
             self._connection = None
 
+    def _unconnected(self, problem: OSError) -> str:
+        """Why there is no connection; the first time, with what helps."""
+        host, port = harmless(self._address[0]), self._address[1]
+        told = f"cannot connect to {host}:{port}: {reason(problem)}"
+        if problem.errno == errno.ECONNREFUSED and not self.session.was_in:
+            told += f"; {nobody(host, port, _is_local(host))}"
+        return told
+
     async def _talk(self, connection: Connection) -> str:
-        self._do(self.session.opened(time.monotonic()))
+        began = time.monotonic()
+        greeting, silence = Greeting(*self._address), began + GREETING_SECONDS
+        self._do(self.session.opened(began))
         while True:
-            lines = await connection.receive(self.session.deadline() - time.monotonic())
+            lines = await connection.receive(min(self.session.deadline(), silence) - time.monotonic())
+            if not self.session.registered and (stranger := greeting.takes(lines, connection.unfinished())):
+                return stranger
+            if lines:
+                silence = math.inf
+            elif lines is not None and time.monotonic() >= silence:
+                return greeting.silent()
             if lines is None:
                 return "the server closed it" if self.session.was_in else "the server closed the connection"
             now = time.monotonic()
@@ -143,6 +178,14 @@ class Conversation:
         """Several lines were pasted and confirmed."""
         if not self.leaving:
             self._do(self.session.pasted(lines, time.monotonic()))
+
+    def answer(self, password: str) -> None:
+        """The operator's password was typed; an empty one is none."""
+        name, self.oper = self.oper, ""
+        if password:
+            self.type(f"/oper {name} {password}")
+        else:
+            self.tell("no password: nothing was sent")
 
     def leave(self, goodbye: str = "leaving") -> None:
         """Go: say QUIT and wait a moment for the server's goodbye."""
@@ -215,6 +258,11 @@ class Conversation:
         for line in step.show:
             if not self._screen.write(self._painted(line), line):
                 self.leave()
+        if step.oper and self._person:
+            self.oper = step.oper
+        elif step.oper:
+            self._do(error("there is nobody to ask for the password: /oper NAME PASSWORD"))
+        self._returns = self._returns or step.reconnect
         if step.leave is not None:
             self.leave(step.leave)
         if self.session.outbox.unechoed:
@@ -233,3 +281,11 @@ class Conversation:
             return ""
         self._day = moment[:3]
         return time.strftime("--- %A %d %B %Y ---\n", moment)
+
+
+def _is_local(host: str) -> bool:
+    """Is it this machine's own address?"""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -12,7 +12,9 @@ import select
 import selectors
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+import termios
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from mpchat.client.conversation import Conversation
@@ -114,6 +116,7 @@ def complain(problem: str) -> None:
 def run(options: Options, session: Session, colour: bool) -> int:
     """A person types and reads here, until Ctrl-C, Ctrl-D or /quit; the exit status."""
     paper = Paper(terminal=True)
+    session.shows_own = not _shows_what_is_typed(sys.stdin.fileno())
     conversation = Conversation(session, options.host, options.port, paper, colour, sys.stdout.isatty())
     status = converse(conversation, paper, lambda: _feed_terminal(conversation))
     return status or (UNCONNECTED if conversation.failure else WELL)
@@ -152,6 +155,12 @@ async def _feed_terminal(conversation: Conversation) -> None:
     source = Input(sys.stdin.fileno())
     pasted: list[str] = []
     while not source.ended:
+        if conversation.oper:
+            conversation.tell(f"password of {conversation.oper}:")
+            with _hidden(sys.stdin.fileno()):
+                lines = await source.lines(together=True)
+            conversation.answer(lines[0].strip() if lines else "")
+            continue
         lines = [line for line in await source.lines(together=True) if line.strip()]
         if pasted:
             if lines and lines[0].strip().lower() in ("y", "yes"):
@@ -165,3 +174,23 @@ async def _feed_terminal(conversation: Conversation) -> None:
         elif lines:
             conversation.type(lines[0])
     await conversation.settled(PATIENCE_SECONDS)
+
+
+_LOCAL = 3  # where tcgetattr() has the flags of what the terminal does by itself
+
+
+def _shows_what_is_typed(fd: int) -> bool:
+    return bool(termios.tcgetattr(fd)[_LOCAL] & termios.ECHO)
+
+
+@contextmanager
+def _hidden(fd: int) -> Iterator[None]:
+    """The terminal shows nothing of what is typed, but that the line has ended."""
+    before = termios.tcgetattr(fd)
+    hiding = [*before]
+    hiding[_LOCAL] = before[_LOCAL] & ~termios.ECHO | termios.ECHONL
+    termios.tcsetattr(fd, termios.TCSADRAIN, hiding)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)

@@ -29,11 +29,12 @@ class Script:
     def waits(self, line: str, step: Step) -> list[Message]:
         """What `line`, which led to `step`, asked of the server: the next line has to wait for the answer."""
         refused = step.outcome == REFUSED  # by the client itself, which did not understand it
-        name = harmless(line).partition(" ")[0]
-        match commands.meant(line):
+        text = line.lstrip() if refused else line  # a space in front does not make words of what is refused
+        name = harmless(text).partition(" ")[0]
+        match commands.meant(text):
             case "nick":
                 self._misnamed = name if refused else ""  # where it was sent, the answer decides
-            case "join" | "query" if refused:
+            case "join" | "query" | "q" if refused:
                 self._model.stop(f"refused: {name}")
         asked = [parse(text) for text in step.send]
         return [message for message in asked if message.command not in ("PRIVMSG", "NOTICE", "PING")]

@@ -8,6 +8,8 @@ import re
 
 from mpchat.chat.names import fold
 from mpchat.client import commands
+from mpchat.client.answers import Answers
+from mpchat.client.confidential import carries_secret
 from mpchat.client.fitting import fit, room_for
 from mpchat.client.model import Model, is_room
 from mpchat.client.outbox import Outbox, Sent
@@ -25,7 +27,7 @@ _DOUBT = "mpchat-doubt"  # the PING behind a line whose echo does not come
 _ID = "+mpchat.org/id"  # the tag by which mpchat knows a line that it has said before
 _REFUSALS = frozenset(("401", "403", "404", "407", "411", "412", "415", "477", "486", "531"))  # of a PRIVMSG
 # The last word of a server whose operator removes us ends so: (Killed (nick (why))), with or without the outer marks.
-_KILLED = re.compile(r"(\()?Killed \((?P<nick>[^\s()]+) \((?P<why>.*)\)\)(?(1)\))$")
+_KILLED = re.compile(r"(?P<mark>[(\[])?Killed \((?P<nick>[^\s()]+) \((?P<why>.*)\)\)(?(mark)[)\]])$")
 _UNSAID = "not confirmed, so perhaps not delivered"
 
 
@@ -49,7 +51,9 @@ class Session:
         self.registered = False
         self.was_in = False  # registered once, at least
         self.ready = False  # every room we asked for has answered, and what we missed is shown
-        self.removed = ""  # by whom, and why
+        self.shows_own = True  # what we say is shown when it comes back; else it was seen as it was typed
+        self.removed = ""  # by whom, and why: a script is over then, and a person comes back only with /reconnect
+        self.answers = Answers()
         self._run = run
         self._for_person = greets
         self._expelled_from: set[str] = set()  # folded rooms: KICK
@@ -78,6 +82,7 @@ class Session:
         """The connection is gone. Tells which lines may have been lost with it, or will not be said any more."""
         self.connected = self.registered = self.ready = False
         self.past.lost()
+        self.answers.lost()
         self.model.lose()
         step = _unsaid(self.outbox.lost(numbered=self._leaving))
         if self._leaving:
@@ -123,12 +128,14 @@ class Session:
                 self._knows_ids = param(message, 2).startswith("mpchat")
             case "005":
                 self.past.promised(message.params[1:])
-            case "NICK" if self.model.is_me(nick_of(message)):
-                self.registration.renamed(param(message, 0))
             case "KILL" if self.model.is_me(param(message, 0)):
                 self.removed = removed_by(nick_of(message), param(message, 1))
+                return Step()
             case "ERROR" if self.registered and (killed := _KILLED.search(param(message, 0))):
                 self.removed = removed_by(killed["nick"], killed["why"])
+                return Step()
+            case "NICK" if self.model.is_me(nick_of(message)):
+                self.registration.renamed(param(message, 0))
             case "KICK" if self.model.is_me(param(message, 1)):
                 self._expelled_from.add(fold(param(message, 0)))
         if self.past.takes(message):
@@ -136,6 +143,8 @@ class Session:
         answered = self._answers(message)
         spoken = message.command in ("PRIVMSG", "NOTICE")
         if spoken and (self.past.holds(message) or (answered and self._was_shown(answered, message))):
+            return Step()
+        if message.command == "PRIVMSG" and answered and not self.shows_own:
             return Step()
         step = Step() if self.registered else self.registration.heard(message)
         if not step.failed and not step.send and not (message.command == "ERROR" and self._leaving):
@@ -147,6 +156,7 @@ class Session:
             self.model.opened(param(message, 0))
             step.add(self.past.entered(param(message, 0)))
         step.send += self.registration.regain(message)
+        self.answers.heard(message, bool(step.show) and not step.failed, self.model.is_me(nick_of(message)))
         return step
 
     def _answers(self, message: Message) -> Sent | None:
@@ -167,6 +177,7 @@ class Session:
 
     def _welcomed(self, message: Message) -> Step:
         self.registered, self.removed = True, ""
+        self.view.numerics.welcomed()
         self.model.nick = param(message, 0) or self.model.nick
         server, nick = nick_of(message), self.model.nick
         if self.was_in:
@@ -186,6 +197,7 @@ class Session:
         token = message.params[-1] if message.params else ""
         self._marks.discard(token)
         step = self.past.ponged(token)
+        step.add(self.answers.ponged(token))
         if token == _ENTRANCE and not self._entered:
             self._entered = True
             step.add(self._without_refused_rooms())
@@ -230,8 +242,13 @@ class Session:
         """One line of input: words, or a /command."""
         if not self.registered and commands.needs_server(text):
             return error("not connected; words are kept and said later, commands are not")
+        if text[:1].isspace() and text.lstrip().startswith("/") and carries_secret(text):
+            return error("that begins with a space, so it would be said aloud, with what is secret in it: not sent")
         step = self._without_noise(text)
-        step.add(self._carry_out(commands.execute(text, self.model), now))
+        obeyed = commands.execute(text, self.model)
+        asked = self.answers.asked(text.split()[0]) if obeyed.send else []
+        step.add(self._carry_out(obeyed, now))
+        step.send += asked
         return step
 
     def pasted(self, lines: list[str], now: float) -> Step:
@@ -264,6 +281,8 @@ class Session:
         step.say = []
         if step.recall:
             step.add(self.past.recall(*step.recall))
+        if step.reconnect and self.connected:
+            return error("you are connected")
         return step
 
     def _say(self, speech: Speech, now: float) -> Step:
@@ -276,7 +295,7 @@ class Session:
                 sent = self.outbox.send(part, now, self._repeats())
             else:
                 sent = Sent(0, part, now)
-                step.show.append(self.view.own(part))
+                step.show += [self.view.own(part)] if self.shows_own else []
             step.send.append(self._line(sent))
         return step
 
@@ -301,6 +320,8 @@ class Session:
         """What the prompt should say about our lines and the connection, "" when all is well."""
         if not self.ready:
             state, kept = "catching up" if self.registered else "not connected", self.outbox.waiting()
+            if self.removed and not self.connected:
+                state = "removed: /reconnect"
             return f"{state}, {kept} waiting" if kept else state
         slow = self.outbox.slow(now)
         return f"{slow} not back yet" if slow else ""

@@ -72,6 +72,8 @@ class Step:
     send: list[str] = field(default_factory=list)
     say: list[Speech] = field(default_factory=list)
     recall: tuple[str, int] | None = None  # show so many lines of a room's past
+    oper: str = ""  # the operator's name whose password the user is to be asked for
+    reconnect: bool = False  # the user wants to come back now
     clear: bool = False  # the screen
     leave: str | None = None  # the user goes, with this goodbye
     lost: str = ""  # why this connection is dead
@@ -84,6 +86,8 @@ class Step:
         self.show += other.show
         self.send += other.send
         self.say += other.say
+        self.oper = self.oper or other.oper
+        self.reconnect = self.reconnect or other.reconnect
         self.clear = self.clear or other.clear
         self.leave = other.leave if self.leave is None else self.leave
         self.lost = self.lost or other.lost

@@ -1,6 +1,6 @@
 """The client in a terminal: a line editor at the bottom, messages above it in the terminal's own scrollback.
 
-The only file that imports prompt_toolkit. No alternate screen, no mouse. It waits on the terminal and the connection
+It and typed_lines.py import prompt_toolkit. No alternate screen, no mouse. It waits on the terminal and the connection
 in one event loop; StdoutProxy brings a thread that only passes text on to that loop.
 """
 
@@ -8,37 +8,49 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext, suppress
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app_session, run_in_terminal
 from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, has_focus
-from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
+from prompt_toolkit.layout import WindowRenderInfo
+from prompt_toolkit.layout.controls import UIContent
+from prompt_toolkit.layout.margins import Margin
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.patch_stdout import StdoutProxy
-from prompt_toolkit.shortcuts import CompleteStyle
 from prompt_toolkit.utils import get_cwidth
 
-from mpchat.client.completion import complete
+from mpchat.client.completion import Completing
+from mpchat.client.confidential import carries_secret
 from mpchat.client.conversation import Conversation
-from mpchat.client.model import Model
 from mpchat.client.options import Options
 from mpchat.client.plain import complain
+from mpchat.client.resizing import Drawn, Layout
 from mpchat.client.session import Session
-from mpchat.client.step import Line
+from mpchat.client.step import Line, harmless
+from mpchat.client.typed_lines import typed_lines
+from mpchat.client.wrapping import wrapped
 
 PAUSE_SECONDS = 0.02  # between two writes: messages show within it, and a burst repaints the editor once
-HISTORY_BYTES = 262_144  # the file of typed lines is cut to half of this when it passes it: about 4,000 lines
+ANSWER_SECONDS = 1.0  # for the terminal to say where the cursor is, after a resize
+LISTED = 30  # candidates shown for Tab
 _EDITOR = "DEFAULT_BUFFER"
+# Of the keys that prompt_toolkit binds: those that would send a line half-typed, take the next key for something else,
+# repeat it up to a million times, or begin a macro. A chat needs none of them, and they are easily hit.
+_OFF = (
+    *[("c-o",), ("c-q",), ("c-x",), ("c-]",), ("escape", "c-]"), ("escape", "#"), ("escape", "-")],
+    *[("escape", digit) for digit in "0123456789"],
+)
 
 
 class Keyboard(Vt100Input):
@@ -55,67 +67,76 @@ class Keyboard(Vt100Input):
         return super().cooked_mode() if self.suspending else nullcontext()
 
 
-class TypedLines(FileHistory):
-    """The typed lines of earlier days, in a file; where it cannot be written, the client goes on without."""
+class Edge(Margin):
+    """The last column, which stays empty: at the end of a long line the cursor would be there.
 
-    def store_string(self, string: str) -> None:
-        with suppress(OSError):
-            super().store_string(string.encode("utf-8", "replace").decode())  # bytes that were no text are none there
+    When the window shrinks, it would then more often be in a column where a terminal that cuts lines is not told from
+    one that lays them out anew.
+    """
 
+    def get_width(self, get_ui_content: Callable[[], UIContent]) -> int:
+        return 1
 
-class Candidates(Completer):
-    """Tab, for prompt_toolkit."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        word, candidates = complete(document.text_before_cursor, self._model)
-        for candidate in candidates:
-            yield Completion(candidate, start_position=-len(word))
+    def create_margin(self, window_render_info: WindowRenderInfo, width: int, height: int) -> StyleAndTextTuples:
+        return []
 
 
 class Terminal:
     """The editor and what is printed above it."""
 
     def __init__(self, options: Options, session: Session, colour: bool) -> None:
-        output = get_app_session().output
+        output: Any = get_app_session().output
         if isinstance(output, Vt100_Output):
             output.enable_cpr = False  # each answer would hold back the next message for a round trip
         self._output = output
+        self._erase_down, output.erase_down = output.erase_down, self._erase
         self._above = StdoutProxy(sleep_between_writes=PAUSE_SECONDS, raw=True)  # ended by close()
         self._model = session.model
-        self._asking = False  # "send 3 lines? [y/N]"
+        self._pasted = ""  # several lines, while it asks whether to send them
+        self._password = ""  # as far as it is typed
         self._interrupted = False  # the last key was Ctrl-C
         self._talk: asyncio.Task[int] | None = None
         self.conversation = Conversation(session, options.host, options.port, self, colour, True)
         self._keyboard = Keyboard(sys.stdin)
+        self._completing = Completing(session.model)
+        self._layout = Layout()
+        self._asked_where = self._answered_where = 0  # how often the terminal was asked where the cursor is
+        self._drawn_in: Size | None = None  # the size of the window when the editor was drawn last
+        self._asked_in: Size | None = None  # and when the terminal was asked
+        self._resized = False  # what is drawn stands nobody knows where: nothing is drawn or printed
+        self._held: list[str] = []  # to be printed when that is known
         self._prompt: PromptSession[str] = PromptSession(
             self._label,
             input=self._keyboard,
             rprompt=self.conversation.status,
-            completer=Candidates(session.model),
-            complete_style=CompleteStyle.READLINE_LIKE,
-            complete_while_typing=False,
-            history=_history(options.history_file),
+            history=typed_lines(options.history_file),
             search_ignore_case=True,
             wrap_lines=False,  # a long line scrolls sideways; the prompt stays one line
             erase_when_done=True,
             color_depth=None if colour else ColorDepth.DEPTH_1_BIT,
             key_bindings=self._keys(),
         )
-
         self._prompt.default_buffer.on_text_changed += self._edited
+        self._prompt.default_buffer.accept_handler = self._accept  # the library's own would end the prompt
+        self._prompt.layout.current_window.right_margins = [Edge()]
+        # Private, but there is no other way: the library erases where the editor was before the resize.
+        app: Any = self._prompt.app
+        app._on_resize, self._redraw = self._on_resize, app._redraw
+        app._redraw = self._draw
 
     async def run(self) -> int:
         """Talk until the user leaves; the exit status."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.conversation.leave)
-        try:
-            await self._prompt.prompt_async(pre_run=self._begin)
-        except EOFError:  # the terminal is gone
-            self.conversation.leave()
+        draft = Document()
+        while self._talk is None or not self._talk.done():
+            try:
+                await self._prompt.prompt_async(default=draft, pre_run=self._begin, set_exception_handler=False)
+            except EOFError:  # the terminal is gone
+                self.conversation.leave()
+                break
+            draft = self._prompt.default_buffer.document  # should a key end it that we know nothing of: a new one
         assert self._talk
         return await self._talk
 
@@ -124,7 +145,10 @@ class Terminal:
         self._above.close()
 
     def _begin(self) -> None:
+        if self._talk:
+            return
         # Only now, when prompt_toolkit knows that it runs: what is printed earlier would not be kept off the editor.
+        asyncio.get_running_loop().set_exception_handler(self._failed)
         self._talk = asyncio.ensure_future(self.conversation.run())
         self._talk.add_done_callback(self._end)
 
@@ -132,11 +156,18 @@ class Terminal:
         if self._prompt.app.is_running and not self._prompt.app.is_done:
             self._prompt.app.exit(result="")
 
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A key, or what it led to, failed in a way that we know nothing of: say so, and go on."""
+        self.conversation.tell(f"mpchat failed at that: {context.get('exception') or context['message']!r}")
+
     # What the conversation asks of a screen.
 
     def write(self, text: str, line: Line) -> bool:
         """Print above the editor."""
-        self._above.write(text + "\n")
+        if self._resized:
+            self._held.append(text)
+        else:
+            self._print(text)
         return True
 
     def refresh(self) -> None:
@@ -147,26 +178,107 @@ class Terminal:
         """Empty the window; the scrollback stays."""
         self._prompt.app.renderer.clear()
 
+    def _erase(self) -> None:
+        """Erase what is right of the cursor and below it.
+
+        In two steps, because tmux keeps in its scrollback what a clearing of the whole screen takes away: an old
+        prompt, as long as there is nothing above the editor.
+        """
+        self._output.erase_end_of_line()
+        self._erase_down()
+
+    # Another size of the window.
+
+    def _on_resize(self) -> None:
+        """Ask where the cursor is now, before anything is drawn."""
+        size = self._output.get_size()
+        if self._resized and size == self._asked_in:
+            return
+        self._resized, self._asked_in = True, size
+        self._asked_where += 1
+        self._output.ask_for_cpr()
+        asyncio.get_running_loop().call_later(ANSWER_SECONDS, self._located, None, self._asked_where)
+
+    def _located(self, column: int | None, asked: int) -> None:
+        """Draw the editor again, in place of the old one, when the last question has its answer, or gets none."""
+        if not self._resized or asked != self._asked_where:
+            return
+        rows = self._layout.rows_above(self._drawn(), self._output.get_size().columns, column)
+        self._resized, self._drawn_in = False, None
+        self._output.write_raw("\r")
+        self._output.cursor_up(rows)
+        self._output.erase_down()
+        self._prompt.app.renderer.reset(leave_alternate_screen=False)
+        self._prompt.layout.current_window.horizontal_scroll = 0  # a wider window may show all of the line
+        self._draw()
+        held, self._held = self._held, []
+        for text in held:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        self._above.write(wrapped(text, self._output.get_size().columns, get_cwidth) + "\n")
+
+    def _drawn(self) -> Drawn:
+        screen = self._prompt.app.renderer.last_rendered_screen
+        if screen is None:
+            return Drawn()
+        cursor = screen.get_cursor_position(self._prompt.layout.current_window)
+        rows = [screen.data_buffer[row] for row in range(cursor.y)]
+        # Spaces at a row's end are not written, unless they are styled.
+        used = [[column for column, cell in row.items() if cell.char.strip() or cell.style.strip()] for row in rows]
+        return Drawn(tuple(max(columns, default=-1) + 1 for columns in used), cursor.x)
+
+    def _position(self, event: KeyPressEvent) -> None:
+        """The terminal says where the cursor is, or a paste looks as if it did."""
+        if self._asked_where == self._answered_where:
+            self._take(event)
+            return
+        self._answered_where += 1
+        self._located(int(event.data[2:-1].partition(";")[2]), self._answered_where)
+
+    def _draw(self, *args: Any, **kwargs: Any) -> None:
+        size = self._output.get_size()
+        if self._resized:
+            return
+        if size != self._drawn_in and self._drawn_in is not None:  # its signal is still on the way
+            self._on_resize()
+            return
+        self._drawn_in = size
+        self._redraw(*args, **kwargs)
+
     # The editor.
 
     def _label(self) -> str:
-        """The prompt: `ana #lobby> `, never wider than half the window."""
-        if self._asking:
-            return f"send {len(_filled(self._prompt.default_buffer.text))} lines? [y/N] "
+        """The prompt: `ana #lobby> `, never wider than half the window, or what is to be answered."""
+        columns = self._output.get_size().columns
+        if self.conversation.oper:
+            return f"password of {_shorten(self.conversation.oper, columns // 2)}: "
+        if self._pasted:
+            lines = _filled(self._pasted)
+            question = f"send {len(lines)} lines? [y/N] "
+            return question + _beginning(harmless(lines[0]), columns - len(question) - 1)
         names = f"{self._model.nick} {self._model.current}".rstrip()
-        return f"{_shorten(names, self._output.get_size().columns // 2)}> "
+        return f"{_shorten(names, columns // 2)}> "
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
         editing = has_focus(_EDITOR)
-        asking = Condition(lambda: self._asking)
-        keys.add("enter", filter=editing & ~asking)(self._enter)
-        keys.add(Keys.BracketedPaste, filter=editing & ~asking)(self._paste)
-        keys.add("c-c", filter=editing)(self._interrupt)
-        keys.add("<sigint>")(self._interrupt)
+        asking = Condition(lambda: bool(self._pasted))
+        secret = Condition(lambda: bool(self.conversation.oper))
+        for off in _OFF:
+            keys.add(*off, filter=editing, eager=True)(_ignore)
+        keys.add("enter", filter=editing)(self._enter)
+        keys.add("tab", filter=editing)(self._tab)
+        keys.add("s-tab", filter=editing)(self._tab_back)
+        keys.add(Keys.BracketedPaste, filter=editing)(self._paste)
+        keys.add(Keys.Vt100MouseEvent)(self._take)  # none was asked for: it is a paste with a colour in it
+        keys.add("c-c", filter=editing, eager=True)(self._interrupt)
+        keys.add("<sigint>", eager=True)(self._interrupt)
         keys.add("c-z", filter=editing)(self._suspend)
         keys.add("c-d", filter=editing & Condition(lambda: not self._prompt.default_buffer.text))(self._leave)
         keys.add(Keys.Any, filter=editing & asking, eager=True)(self._answer)
+        keys.add(Keys.Any, filter=secret, eager=True)(self._type_password)
+        keys.add(Keys.CPRResponse, eager=True)(self._position)
         return keys
 
     def _enter(self, event: KeyPressEvent) -> None:
@@ -174,14 +286,24 @@ class Terminal:
         if event.key_processor.input_queue:
             # More keys came in the same read: a paste into a terminal that does not mark pastes.
             buffer.insert_text("\n")
-            return
+        else:
+            buffer.validate_and_handle()
+
+    def _accept(self, buffer: Buffer) -> bool:
+        """A line is done, by whichever key: of several, ask first. Nothing of it is left in the editor."""
         if len(_filled(buffer.text)) > 1:
-            self._asking = True
-            return
+            self._pasted = buffer.text
+            buffer.reset()
+            return True
         text = buffer.text.strip("\n")
-        buffer.append_to_history()
+        self._remember(buffer)
         buffer.reset()
         self.conversation.type(text)
+        return True
+
+    def _remember(self, buffer: Buffer) -> None:
+        if not carries_secret(buffer.text, self._model.current):
+            buffer.append_to_history()
 
     def _edited(self, buffer: Buffer) -> None:
         if buffer.text:
@@ -191,19 +313,65 @@ class Terminal:
         text = event.data.replace("\r\n", "\n").replace("\r", "\n")
         event.current_buffer.insert_text(text.strip("\n"))
 
+    def _take(self, event: KeyPressEvent) -> None:
+        """What only looks like a key is text."""
+        event.current_buffer.insert_text(harmless(event.data))
+
+    def _tab(self, event: KeyPressEvent) -> None:
+        self._complete(event.current_buffer, 1)
+
+    def _tab_back(self, event: KeyPressEvent) -> None:
+        self._complete(event.current_buffer, -1)
+
+    def _complete(self, buffer: Buffer, way: int) -> None:
+        before = buffer.document.current_line_before_cursor
+        after, candidates = self._completing.tab(before, way)
+        if after != before:
+            buffer.delete_before_cursor(len(before))
+            buffer.insert_text(after)
+        if candidates:
+            more = len(candidates) - LISTED
+            self.conversation.tell("  ".join(candidates[:LISTED]) + (f"  and {more} more" if more > 0 else ""))
+
     def _answer(self, event: KeyPressEvent) -> None:
-        """Anything but y leaves the lines where they are, to be edited."""
-        self._asking = False
-        buffer = event.current_buffer
-        if event.data.lower() == "y":
-            lines = _filled(buffer.text)
-            buffer.append_to_history()
+        """Anything but y leaves the lines where they are, to be edited. A paste is no answer."""
+        buffer = self._prompt.default_buffer
+        pasted, self._pasted = self._pasted, ""
+        buffer.insert_text(pasted)
+        if event.key_sequence[-1].key in ("y", "Y"):
+            self._remember(buffer)
             buffer.reset()
-            self.conversation.paste(lines)
+            self.conversation.paste(_filled(pasted))
+        elif event.key_sequence[-1].key == Keys.BracketedPaste:
+            self._paste(event)
+
+    def _type_password(self, event: KeyPressEvent) -> None:
+        """One key of a password. Nothing of it is shown, and it is nowhere but here."""
+        key, data = event.key_sequence[-1].key, event.data
+        if key in (Keys.Enter, Keys.ControlJ):
+            self._end_password(self._password)
+        elif key in (Keys.ControlC, Keys.ControlD, Keys.ControlG, Keys.SIGINT):
+            self._end_password("")
+        elif key in (Keys.Backspace, Keys.ControlH):
+            self._password = self._password[:-1]
+        elif key == Keys.ControlU:
+            self._password = ""
+        elif key == Keys.BracketedPaste:
+            self._password += data.strip("\r\n")
+        elif not isinstance(key, Keys):
+            self._password += data
+
+    def _end_password(self, password: str) -> None:
+        self._password = ""
+        self.conversation.answer(password)
 
     def _interrupt(self, event: KeyPressEvent) -> None:
+        if self.conversation.oper:
+            self._end_password("")
+            return
         buffer = self._prompt.default_buffer
-        if buffer.text:
+        if buffer.text or self._pasted:
+            self._pasted = ""
             buffer.reset()
             self._interrupted = True
         elif self._interrupted:
@@ -235,9 +403,22 @@ def run(options: Options, session: Session, colour: bool) -> int:
     return status
 
 
+def _ignore(event: KeyPressEvent) -> None:
+    """A key that does nothing."""
+
+
 def _filled(text: str) -> list[str]:
     """The lines of a text that have something in them."""
     return [line for line in text.split("\n") if line.strip()]
+
+
+def _beginning(text: str, columns: int) -> str:
+    """The beginning of a text, in so many columns."""
+    if get_cwidth(text) <= columns:
+        return text
+    while text and get_cwidth(text) > columns - 1:
+        text = text[:-1]
+    return f"{text}…" if columns > 0 else ""
 
 
 def _shorten(text: str, columns: int) -> str:
@@ -247,24 +428,3 @@ def _shorten(text: str, columns: int) -> str:
     while text and get_cwidth(text) > columns - 1:
         text = text[1:]
     return f"…{text}"
-
-
-def _history(name: str) -> History:
-    """The typed lines of earlier days, in a file of mode 0600; of this run only where that cannot be."""
-    if not name:
-        return InMemoryHistory()
-    path = Path(name)
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
-        path.chmod(0o600)
-        if path.stat().st_size > HISTORY_BYTES:
-            _halve(path)
-    except OSError:
-        return InMemoryHistory()
-    return TypedLines(name)
-
-
-def _halve(path: Path) -> None:
-    kept = path.read_bytes()[-HISTORY_BYTES // 2 :]
-    path.write_bytes(kept[kept.find(b"\n# ") :])  # from the beginning of an entry

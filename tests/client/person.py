@@ -35,11 +35,13 @@ def environment(home: Path) -> dict[str, str]:
 class Person:
     """Types and looks."""
 
-    def __init__(self, args: list[str], env: dict[str, str], rows: int = 24, columns: int = 80) -> None:
+    def __init__(
+        self, args: list[str], env: dict[str, str], rows: int = 24, columns: int = 80, client: list[str] = CLIENT
+    ) -> None:
         self.screen = pyte.HistoryScreen(columns, rows, history=10_000)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
-        command = [*CLIENT, *args]
+        command = [*client, *args]
         self.child: pexpect.spawn[bytes] = pexpect.spawn(
             command[0], command[1:], env=env, dimensions=(rows, columns), timeout=SECONDS, encoding=None
         )
@@ -101,7 +103,11 @@ class Person:
 
     def ends(self) -> int:
         """Wait for the client to go; its exit status."""
-        self.until(lambda: not self.child.isalive())
+        self.until(lambda: self.child.flag_eof or not self.child.isalive())
+        end = time.monotonic() + SECONDS
+        while self.child.isalive():  # its terminal is closed a moment before it has ended
+            assert time.monotonic() < end, "it has closed its terminal, and has not ended"
+            time.sleep(0.01)
         return int(self.child.exitstatus if self.child.exitstatus is not None else -(self.child.signalstatus or 0))
 
     def close(self) -> None:

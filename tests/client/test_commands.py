@@ -159,7 +159,7 @@ def test_only_some_commands_work_alone() -> None:
         ("an", []),  # oneself
         ("", []),
         ("/jo", ["/join "]),
-        ("/q", ["/query ", "/quit "]),
+        ("/q", ["/q ", "/query ", "/quit "]),
         ("/msg ", ["Berta ", "beto ", "Carla ", "zoe "]),
         ("/msg ca", ["Carla "]),
         ("/join #", ["#dev ", "#lobby "]),

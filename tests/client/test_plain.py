@@ -83,7 +83,7 @@ def test_plain_in_a_terminal_only_appends(join: Join, voice: Speak, room: str) -
     ana, beto = join("ana", "--plain", "--color", "never"), voice("beto")
     ana.type("hola\r")
     beto.may_speak(":hola")
-    ana.sees(r"^\d\d:\d\d <ana> hola$")
+    ana.sees("^hola$")
     ana.type("uno\rdos\r")
     ana.sees(r"send 2 lines\? \[y/N\]")
     ana.type("y\r")
@@ -96,8 +96,9 @@ def test_plain_in_a_terminal_only_appends(join: Join, voice: Speak, room: str) -
 def test_a_dumb_terminal_gets_plain_lines(join: Join, env: dict[str, str]) -> None:
     env["TERM"] = "dumb"
     ana = join("ana")
-    ana.type("hola\r")
-    ana.sees("<ana> hola")
+    ana.type("hola\r/names\r")
+    ana.sees(r"send 2 lines\?")
+    ana.type("y\r")
     assert b"\x1b" not in ana.raw
     ana.type("\x03")
     assert ana.ends() == 0

@@ -278,7 +278,9 @@ def test_no_server_is_said_in_one_line(env: dict[str, str], wire: Wire) -> None:
     wire.close()
     ana = Person(["127.0.0.1", str(wire.port), "--nick", "ana"], env)
     assert ana.ends() == 1
-    assert [line for line in ana.lines() if line] == [
-        f"mpchat: cannot connect to 127.0.0.1:{wire.port}: Connection refused"
-    ]
+    told = (
+        f"mpchat: cannot connect to 127.0.0.1:{wire.port}: Connection refused; no server is running there; python3 -m "
+    )
+    told += f"mpchat server 127.0.0.1 {wire.port} (make run-server) starts one"
+    assert "".join(ana.lines()) == told
     ana.close()

@@ -91,7 +91,7 @@ def test_the_first_minute() -> None:
         ("/", ["! there is no /, /help shows the commands"]),
         ("/jion #a", ["! there is no /jion, did you mean /join?"]),
         ("/nick", ["! type a nickname"]),
-        ("/nick ana", []),
+        ("/nick ana", ["* you are ana already"]),
         ("/nick Ana", ["[23:13] * ana is now Ana"]),
         ("/nick beto", ["! beto is taken, try another nickname"]),
         ("/join", ["! /join #ROOM [KEY]"]),

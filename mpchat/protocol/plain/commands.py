@@ -73,10 +73,13 @@ def _entered(context: Context, connection: Connection, behind: int, name: str) -
 def _who_is_in(connection: Connection, channel: Channel, behind: int, cursor: tuple[str, ...]) -> Outcomes:
     """One line, or if there are many some; what is left of them begins at `cursor`, behind whom, the room's name."""
     inside, roll = connection.session in channel.members, channel.roll(behind)
-    for start in range(0, max(behind == NOBODY, len(roll)), FEW):
+    if behind == NOBODY and not inside and all(member.invisible for member in roll):
+        yield line(f"* nobody to see in {channel.name}")
+        return
+    for start in range(0, len(roll), FEW):
         some = roll[start : start + FEW]
         shown = [member.nick for member in some if inside or not member.invisible]
-        if shown or len(roll) <= FEW:
+        if shown:
             yield line(f"* in {channel.name}: {', '.join(shown)}")
         if len(roll) > FEW:
             yield DrainAsked((*cursor, some[-1].order, channel.folded))
@@ -142,8 +145,7 @@ def _nick(context: Context, connection: Connection, rest: str) -> Outcomes:
         return
     context.hub.need_not_removed(rest, connection.session.host, context.mono)
     renamed = context.hub.claim(connection.session, rest, context.seconds)
-    if renamed is not None:
-        yield renamed
+    yield line(f"* you are {rest} already") if renamed is None else renamed
 
 
 def _join(context: Context, connection: Connection, rest: str) -> Outcomes:

@@ -1,0 +1,45 @@
+"""Every /command gets an answer: where the server has none that is shown, the client says so itself. Pure.
+
+A PING goes out behind each, and the server answers in order: what stands before the PONG is the answer, if it is the
+server's word to us and not what others do meanwhile.
+"""
+
+from collections import deque
+
+from mpchat.client.step import Step, note
+from mpchat.protocol.message import Message, build
+
+_TOKEN = "mpchat-answer-"
+
+
+class Answers:
+    """Those that are due."""
+
+    def __init__(self) -> None:
+        self._due: deque[tuple[str, str]] = deque()  # token, command
+        self._has_come = False  # the first one's
+        self._asked = 0
+
+    def asked(self, command: str) -> list[str]:
+        """The lines to send behind a command."""
+        self._asked += 1
+        self._due.append((f"{_TOKEN}{self._asked}", command))
+        return [build("", "PING", self._due[-1][0])]
+
+    def heard(self, message: Message, shown: bool, own: bool) -> None:
+        """A message came. `shown`: the user saw it; `own`: we are its source."""
+        is_answer = own or message.command.isdigit() or message.command in ("FAIL", "WARN", "NOTE")
+        self._has_come = self._has_come or (shown and is_answer and bool(self._due))
+
+    def ponged(self, token: str) -> Step:
+        """The server has come to that token."""
+        if not self._due or self._due[0][0] != token:
+            return Step()
+        _, command = self._due.popleft()
+        has_come, self._has_come = self._has_come, False
+        return Step() if has_come else note(f"{command}: the server has nothing to say to that")
+
+    def lost(self) -> None:
+        """The connection is gone, and with it what was due."""
+        self._due.clear()
+        self._has_come = False

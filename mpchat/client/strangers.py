@@ -1,0 +1,71 @@
+"""Who answers at an address where no chat server for IRC does: what it is, in words, and the command that helps. Pure.
+
+Servers of IRC say nothing before they are spoken to, or a NOTICE; most others greet, or complain about our first line.
+"""
+
+from mpchat.client.step import harmless
+from mpchat.protocol.message import parse
+
+_IRC = {"CAP", "NOTICE", "PING", "ERROR", "AUTHENTICATE", "FAIL", "WARN", "NOTE"}  # what comes first, without a source
+_KNOWN = (
+    ("HTTP/", "a web server"),
+    ("<", "a web server"),
+    ("SSH-", "an SSH server: ssh is its client"),
+    ("220", "a server for mail or files"),
+    ("+OK", "a server for mail"),
+    ("* OK", "a server for mail"),
+    ("-ERR", "a Redis server"),
+    ("\x15\x03", "a server that speaks TLS only"),
+)
+_PLAIN = ("Type your nickname and press Enter.", "This server has a password: type /pass")  # mpchat, on its other port
+_PLAIN_GREETING = "Welcome to "
+_MOTD_LINES = 100  # as many as we read before the line by which the plain text port is known
+_SHOWN = 60  # characters of what it says
+PLAIN_ABOVE = 13  # mpchat's default port for plain text is so much above that for IRC
+
+
+class Greeting:
+    """What the other end says before we are in."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._where, self._host, self._port = f"{harmless(host)}:{port}", harmless(host), port
+        self._lines: list[str] = []  # from the first one on that no server of IRC says
+
+    def takes(self, lines: list[str] | None, unfinished: str) -> str:
+        """The next lines, None at the end, and what came of a line without its end. Who it is, "" for a server of IRC.
+
+        It is "" too as long as that cannot be known.
+        """
+        for line in [unfinished] if lines is None else lines:
+            if line and (self._lines or not (line[0] in ":@" or parse(line).command in _IRC)):
+                self._lines.append(line)
+        if not self._lines:
+            return ""
+        first = self._lines[0]
+        if any(line.startswith(_PLAIN) for line in self._lines):
+            return f"{self._where} is mpchat's port for plain text: {self._way_on()}"
+        if first.startswith(_PLAIN_GREETING) and lines is not None and len(self._lines) < _MOTD_LINES:
+            return ""
+        what = next((what for beginning, what in _KNOWN if first.startswith(beginning)), "")
+        if what:
+            return f"{self._where} is {what}, not a chat server: {_OTHER_PORT}"
+        return f"{self._where} is no chat server, it says {harmless(first)[:_SHOWN]!r}: {_OTHER_PORT}"
+
+    def silent(self) -> str:
+        """It takes connections, and has said nothing."""
+        return f"{self._where} takes connections, and says nothing, as no chat server does: {_OTHER_PORT}"
+
+    def _way_on(self) -> str:
+        irc = self._port - PLAIN_ABOVE
+        way = f"python3 -m mpchat client {self._host} {irc} (its port for IRC), or " if irc > 0 else ""
+        return f"{way}nc {self._host} {self._port}"
+
+
+_OTHER_PORT = "python3 -m mpchat client HOST PORT, with the port for IRC from the server's ready line (6667 by default)"
+
+
+def nobody(host: str, port: int, is_local: bool) -> str:
+    """What helps where nothing listens."""
+    if is_local:
+        return f"no server is running there; python3 -m mpchat server {host} {port} (make run-server) starts one"
+    return "no server is running there; python3 -m mpchat client HOST PORT goes elsewhere"

@@ -1,0 +1,124 @@
+"""An operator removes somebody who uses our client: it says who and why, and does not come back by itself."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from subprocess import PIPE
+
+import pytest
+
+from mpchat.client.session import Session
+from tests.client.conftest import Voice, Wire
+from tests.client.person import CLIENT, Person
+from tests.client.test_session import hear, registered, texts
+from tests.running import Server
+
+Join = Callable[..., Person]
+Speak = Callable[[str], Voice]
+
+
+def killed(wire: Wire) -> None:
+    """What the server says to a client that root removes, and the end of the connection."""
+    wire.put(b"ERROR :Closing link: 127.0.0.1 (Killed (root (not here)))\r\n")
+    wire.cut()
+
+
+def test_who_is_removed_reads_by_whom_and_why_and_comes_back_when_told(
+    server: Server, join: Join, voice: Speak, wire: Wire, room: str
+) -> None:
+    beto = voice("beto")
+    ana = join("ana", port=wire.port)
+    killed(wire)
+    ana.sees("! root removed you from the server: not here$")
+    ana.sees("/reconnect comes back, /quit leaves")
+    ana.until(lambda: ana.bottom().endswith("removed: /reconnect"))
+    beto.may_speak("QUIT")
+    ana.say("hola")
+    ana.until(lambda: ana.bottom().endswith("removed: /reconnect, 1 waiting") or "1 waiting" in ana.bottom())
+    ana.say("/names")
+    ana.sees("! not connected")
+    ana.say("/reconnect")
+    ana.sees("-- back on")
+    assert beto.may_speak("PRIVMSG").endswith(":hola")
+    ana.until(lambda: ana.bottom() == f"ana {room}>")
+    ana.say("/reconnect")
+    ana.sees("! you are connected$")
+    assert not any("connection lost" in line for line in ana.lines())
+
+
+def test_a_real_operators_kill_is_one(server: Server, join: Join, voice: Speak) -> None:
+    ana, root = join("ana"), voice("rita")
+    root.send("OPER root secret")
+    root.may_speak(" 381 ")
+    root.send("KILL ana :enough of that")
+    ana.sees("! rita removed you from the server: enough of that$")
+    ana.type("\x04")
+    assert ana.ends() == 0
+
+
+def test_who_is_turned_away_at_the_door_after_that_waits_to_be_told_again(join: Join, wire: Wire, room: str) -> None:
+    ana = join("ana", port=wire.port)
+    wire.pause(True)
+    killed(wire)
+    ana.sees("root removed you")
+    ana.say("/reconnect")
+    wire.put(b"")
+    wire.close()
+    ana.sees("! the server closed it$|! cannot connect to .*Connection refused$")
+    ana.until(lambda: sum("/reconnect comes back" in line for line in ana.lines()) == 2)
+    ana.type("\x04")
+    assert ana.ends() == 0
+
+
+def test_a_loss_is_mended_at_once_by_reconnect(join: Join, wire: Wire) -> None:
+    ana = join("ana", port=wire.port)
+    wire.cut()
+    ana.sees("connection lost")
+    ana.say("/reconnect")
+    ana.sees("-- back on")
+
+
+def test_a_script_ends_with_status_3(server: Server, env: dict[str, str], voice: Speak, wire: Wire, room: str) -> None:
+    beto = voice("beto")
+    argv = [*CLIENT, server.host, str(wire.port), "--nick", "ana", "--room", room]
+    with subprocess.Popen(argv, env=env, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as client:
+        beto.may_speak("JOIN")
+        killed(wire)
+        assert client.wait(10) == 3
+        assert client.stderr
+        assert client.stderr.read().endswith("mpchat: root removed you from the server: not here\n")
+
+
+def test_other_servers_say_it_with_kill() -> None:
+    session = registered()
+    hear(session, ":root!r@h KILL ana :irc.example!root (not here)")
+    assert session.removed == "root removed you from the server: irc.example!root (not here)"
+    session.closed()
+    assert session.status(0.0) == "removed: /reconnect"
+    session.opened(1.0)
+    hear(session, ":s 001 ana :Welcome")
+    assert session.removed == ""
+
+
+@pytest.mark.parametrize(
+    ("last", "why"),
+    [("h (Killed (root (a (b))))", "a (b)"), ("Killed (root (a :)))", "a :)"), ("Link: h (Killed (root ()))", "")],
+)
+def test_the_reason_is_read_whole(last: str, why: str) -> None:
+    session = registered()
+    hear(session, f"ERROR :{last}")
+    assert session.removed == "root removed you from the server" + (f": {why}" if why else "")
+
+
+def test_an_error_at_the_door_or_another_ones_removal_is_none() -> None:
+    session = registered()
+    hear(
+        session, ":root!r@h KILL beto :x", ":beto!b@h QUIT :Killed (root (x))", "ERROR :Closing link: h (Ping timeout)"
+    )
+    assert session.removed == ""
+    outside = Session("ana", "#lobby", "0123456789abcdef")
+    outside.opened(0.0)
+    step = hear(outside, "ERROR :Closing link: (Killed (root (x)))")
+    assert (outside.removed, bool(step.failed)) == ("", True)
+    assert texts(step) == []
