@@ -578,8 +578,9 @@ class Core:
         else:
             self._routing.publish(event)
         if isinstance(event, Kicked):
-            about = _by_and_whom(event.by, event.whom)
-            self._audit.append(("kicked", {"channel": event.channel.name, **about}))
+            if not event.as_operator:  # else it was reported with what a server operator does
+                about = _by_and_whom(event.by, event.whom)
+                self._audit.append(("kicked", {"channel": event.channel.name, **about}))
             whom = self._connections[event.whom.id]
             self._run(whom, whom.dialect.removed(self._context, whom), whole=True)  # perhaps amid a line of theirs
 

@@ -410,7 +410,10 @@ class Chat(RuleBasedStateMachine):
         there = self.rooms.get(same(room))
         if who.plain:
             self.act(who, f"/who {room}", lambda: None)
-            wanted = f"* in {there.name}: {', '.join(one.nick for one in there.members)}" if there else "! there is no"
+            wanted = "! there is no"
+            if there is not None:
+                nicks = ", ".join(one.nick for one in there.members)
+                wanted = f"* in {there.name}: {nicks}" if nicks else f"* nobody to see in {there.name}"
             assert self.last_line(who).startswith(wanted)
         else:
             who.listed = set()

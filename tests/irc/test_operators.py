@@ -140,7 +140,7 @@ def test_the_fifth_wrong_password_in_a_row_closes_the_connection(server: Server,
     ]
     logged = [line for line in server.log_text().splitlines() if "wrong password" in line][-5:]
     for line, name in zip(logged, ["unknown name", "unknown name", "root", "root", "root"], strict=True):
-        assert re.search(rf" kind='oper' name='{name}' address='127.0.0.1' connection=\d+$", line)
+        assert re.search(rf" kind='oper' name='{name}' nick='\S+' address='127.0.0.1' connection=\d+$", line)
     assert "hunter2" not in server.log_text()
 
 
