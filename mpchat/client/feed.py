@@ -12,7 +12,7 @@ from mpchat.client.options import Options
 from mpchat.client.plain import Input, Paper, complain, converse
 from mpchat.client.script import Script
 from mpchat.client.session import Session
-from mpchat.client.status import LOST, UNCONNECTED
+from mpchat.client.status import LOST, REMOVED, UNCONNECTED
 from mpchat.client.step import ERROR, Line, harmless
 
 # What is given to the server before it must answer a mark: mpchat's flood control takes two seconds for ten lines.
@@ -128,7 +128,9 @@ async def entered(conversation: Conversation) -> bool:
     if not await conversation.until(lambda: session.ready, ENTRANCE_SECONDS):
         conversation.give_up("the server did not let us in", UNCONNECTED)
         return False
-    return not room or bool(session.model.current)  # the refusal has been told
+    if session.model.expelled:
+        conversation.give_up(session.model.nowhere, REMOVED)
+    return not room or bool(session.model.current)  # a refusal has been told
 
 
 def run(options: Options, session: Session, colour: bool) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.person import Person, environment
+from tests.client.person import CLIENT, Person, environment
 from tests.running import Server
 
 
@@ -32,9 +32,11 @@ def join(server: Server, env: dict[str, str], room: str) -> Iterator[Callable[..
     """Brings a person into the room of the test."""
     people: list[Person] = []
 
-    def bring(nick: str, *more: str, port: int = 0, rows: int = 24, columns: int = 80) -> Person:
+    def bring(
+        nick: str, *more: str, port: int = 0, rows: int = 24, columns: int = 80, client: list[str] = CLIENT
+    ) -> Person:
         args = [server.host, str(port or server.irc_port), "--nick", nick, "--room", room, *more]
-        person = Person(args, env, rows, columns)
+        person = Person(args, env, rows, columns, client)
         people.append(person)
         person.sees(r"in #\S+ \(\d+\)")
         return person

@@ -29,6 +29,7 @@ def model() -> Model:
         ("/me waves", Speech("#lobby", "waves", action=True)),
         ("/msg beto hola you", Speech("beto", "hola you")),
         ("/M beto hola", Speech("beto", "hola")),
+        ("/q beto hola you", Speech("beto", "hola you")),
         ("tab\there", Speech("#lobby", "tab here")),
         ("esc\x1b[2Jape", Speech("#lobby", "esc[2Jape")),
         ("byte \udcff", Speech("#lobby", "byte ?")),
@@ -120,6 +121,19 @@ def test_query_turns_to_a_person_and_back(model: Model) -> None:
     assert execute("hola", model).say == [Speech("#lobby", "hola")]
 
 
+def test_q_never_quits(model: Model) -> None:
+    for typed in ("/q", "/q beto", "/q beto hola", "/Q ", "/q #dev bye"):
+        assert execute(typed, model).leave is None
+    assert execute("/q", model).show[0].text.startswith("did you mean /quit?")
+
+
+def test_q_with_words_is_msg_and_without_query(model: Model) -> None:
+    execute("/q beto hola", model)
+    assert model.current == "#lobby"
+    execute("/q beto", model)
+    assert model.current == "beto"
+
+
 def test_the_past_of_a_room_can_be_recalled(model: Model) -> None:
     assert execute("/history", model).recall == ("#lobby", 20)
     assert execute("/history 7", model).recall == ("#lobby", 7)
@@ -159,7 +173,7 @@ def test_only_some_commands_work_alone() -> None:
         ("an", []),  # oneself
         ("", []),
         ("/jo", ["/join "]),
-        ("/q", ["/q ", "/query ", "/quit "]),
+        ("/q", ["/query ", "/q ", "/quit "]),
         ("/msg ", ["Berta ", "beto ", "Carla ", "zoe "]),
         ("/msg ca", ["Carla "]),
         ("/join #", ["#dev ", "#lobby "]),

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from subprocess import PIPE
 
 import pytest
 
+from mpchat.client.conversation import Conversation
+from mpchat.client.feed import Silence, entered
+from mpchat.client.session import Session
+from mpchat.client.status import REMOVED
 from tests.client.conftest import Voice, Wire
 from tests.client.person import pipe
 from tests.running import PATIENCE, Server
@@ -186,11 +192,39 @@ def test_kick_ends_what_concerns_the_room(start: Start, voice: Speak, room: str)
     beto.may_speak("KICK")
     for name, client in clients.items():
         if name != "tail":  # which speaks to nobody
-            give(client, "hola")
-            assert client.stdin
-            client.stdin.close()
+            with suppress(BrokenPipeError):  # kicked before it had begun to read
+                give(client, "hola")
+                assert client.stdin
+                client.stdin.close()
         assert client.wait(PATIENCE) == 3
         assert f"beto kicked {name} from {room} (enough)" in complaints(client)
+
+
+def test_a_script_cannot_be_asked_for_a_password_and_does_not_come_back_when_it_is_there(
+    args: list[str], env: dict[str, str], voice: Speak
+) -> None:
+    beto = voice("beto")
+    done = pipe([*args, "--nick", "ana"], "/oper root\n/reconnect\nhola\n", env)
+    assert beto.may_speak("PRIVMSG").endswith(":hola")
+    assert done.returncode == 4
+    assert "! there is nobody to ask for the password: /oper NAME PASSWORD\n" in done.stderr
+    assert "! you are connected\n" in done.stderr
+
+
+def test_kick_before_a_script_is_all_in_ends_it_too() -> None:
+    session = Session("ana", "#so", "0123456789abcdef", greets=False)
+    conversation = Conversation(session, "127.0.0.1", 1, Silence(terminal=False), False, False, person=False)
+
+    async def story() -> bool:
+        waiting = asyncio.ensure_future(entered(conversation))
+        await asyncio.sleep(0)
+        session.opened(0.0)
+        for line in (":s 001 ana :hi", ":ana!a@h JOIN #so", ":beto!b@h KICK #so ana :out", ":s PONG s mpchat-entrance"):
+            conversation.show(session.heard(line, 0.0))
+        return await waiting
+
+    assert not asyncio.run(story())
+    assert (conversation.outcome, conversation.failure) == (REMOVED, "beto kicked ana from #so (out)")
 
 
 # send

@@ -93,6 +93,36 @@ def test_plain_in_a_terminal_only_appends(join: Join, voice: Speak, room: str) -
     assert ana.ends() == 0
 
 
+def test_in_plain_lines_ones_own_line_is_there_once(join: Join, voice: Speak, room: str) -> None:
+    ana, beto = join("ana", "--plain", "--color", "never"), voice("beto")
+    ana.sees("beto joined")
+    for typed, said in (("hola", ":hola"), ("/me waves", "waves"), ("/msg beto psst", ":psst")):
+        ana.type(f"{typed}\r")
+        assert said in beto.may_speak("PRIVMSG")
+    ana.type("/names\r")
+    ana.sees(r"in #\S+ \(2\): .*beto")
+    text = "\n".join(ana.lines())
+    assert [text.count(word) for word in ("hola", "waves", "psst")] == [1, 1, 1]
+    beto.send(f"PRIVMSG {room} :hola ana")
+    ana.sees("<beto> hola ana")
+
+
+_WITHOUT_ECHO = """
+import sys, termios
+flags = termios.tcgetattr(0)
+flags[3] &= ~termios.ECHO
+termios.tcsetattr(0, termios.TCSANOW, flags)
+from mpchat.cli import main
+sys.exit(main(["client", *sys.argv[1:]]))
+"""
+
+
+def test_where_the_terminal_does_not_show_what_is_typed_the_client_does(join: Join) -> None:
+    ana = join("ana", "--plain", "--color", "never", client=[sys.executable, "-c", _WITHOUT_ECHO])
+    ana.type("hola\r")
+    ana.sees(r"^\d\d:\d\d <ana> hola$")
+
+
 def test_a_dumb_terminal_gets_plain_lines(join: Join, env: dict[str, str]) -> None:
     env["TERM"] = "dumb"
     ana = join("ana")
@@ -109,8 +139,8 @@ def test_without_prompt_toolkit_it_says_so_and_goes_on(join: Join, env: dict[str
     env["PYTHONPATH"] = f"{tmp_path}:{env.get('PYTHONPATH', '')}"
     ana = join("ana")
     ana.sees("^mpchat: prompt_toolkit is not installed")
-    ana.type("hola\r")
-    ana.sees("<ana> hola")
+    ana.type("/topic hola\r")
+    ana.sees(r"\* ana set the topic of #\S+: hola")
 
 
 @pytest.fixture

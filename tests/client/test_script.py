@@ -64,6 +64,14 @@ def test_words_go_to_an_earlier_room_only_when_told_to(back: str) -> None:
     assert story.says("hola") == ["PRIVMSG #lobby :hola"]
 
 
+@pytest.mark.parametrize("line", ["/q", "/q #so", "/q beto,carla", "/query #so", "  /join #so a key"])
+def test_nor_do_they_go_there_behind_what_the_client_itself_refused(line: str) -> None:
+    story = Story()
+    assert story.says(line) == []
+    assert story.says("hola") == []
+    assert story.outcome == REFUSED
+
+
 def test_to_leave_a_room_leads_back_to_the_one_before() -> None:
     story = Story()
     story.says("/join #so", JOINED.format("#so"))
@@ -174,6 +182,7 @@ def test_what_the_server_says_is_a_refusal_or_not(line: str, outcome: int) -> No
     [
         ("Closing link: 127.0.0.1 (Killed (root (enough)))", "root removed you from the server: enough"),
         ("Killed (root (enough (really)))", "root removed you from the server: enough (really)"),
+        ("Closing link: (ana@host) [Killed (root (enough))]", "root removed you from the server: enough"),
         ("Closing link: 127.0.0.1 (Server shutting down)", ""),
     ],
 )

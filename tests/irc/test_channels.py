@@ -576,3 +576,10 @@ def test_an_empty_place_in_a_list_is_nothing(server: Server, channel: str, nicks
     assert commands(ana.ask(f"PART ,{channel}-b,")) == ["PART"]
     assert commands(ana.ask(f"PRIVMSG ,{beto.nick}, :hola")) == []
     assert commands(beto.sync()) == ["PRIVMSG"]
+
+
+@pytest.mark.parametrize("line", ["JOIN ,", "PART ,,", "KICK {channel} ,", "KICK , ana", "KICK , ,"])
+def test_a_list_of_nothing_is_answered(server: Server, channel: str, nicks: Iterator[str], line: str) -> None:
+    with server.irc(next(nicks)) as ana:
+        ana.join(channel)
+        assert commands(ana.ask(line.format(channel=channel))) == ["461"]

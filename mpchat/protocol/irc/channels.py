@@ -30,7 +30,14 @@ def join(context: Context, connection: Connection, params: list[str]) -> Outcome
     for name, key in zip_longest(names, keys[: len(names)], fillvalue=""):
         if name:
             wanted.setdefault(fold(name), (name, key))
+    if not wanted:
+        yield _names_none(context, connection, "JOIN")
     yield from _join(context, connection, tuple(wanted.values()))
+
+
+def _names_none(context: Context, connection: Connection, command: str) -> bytes:
+    """The answer to a list with nothing but commas."""
+    return context.reply(connection, n.NEEDMOREPARAMS, command, "Not enough parameters")
 
 
 def _join(context: Context, connection: Connection, wanted: Wanted) -> Outcomes:
@@ -78,7 +85,10 @@ def _returned(context: Context, connection: Connection, behind: int, *names: str
 
 def part(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     reason = cut(params[1], context.settings.reason_bytes) if len(params) > 1 else ""
-    for name in listed(params[0]):
+    names = listed(params[0])
+    if not names:
+        yield _names_none(context, connection, "PART")
+    for name in names:
         try:
             yield context.hub.part(connection.session, name, reason, context.mono)
         except Refusal as refusal:
@@ -195,6 +205,9 @@ def kick(context: Context, connection: Connection, params: list[str]) -> Outcome
     channels = [name for name in params[0].split(",") if name]
     victims = [name for name in params[1].split(",") if name]
     reason = cut(params[2], context.settings.reason_bytes) if len(params) > 2 else ""
+    if not (channels and victims):
+        yield _names_none(context, connection, "KICK")
+        return
     if len(channels) == 1:
         channels *= len(victims)
     if len(channels) != len(victims):
