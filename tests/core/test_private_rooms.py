@@ -1,4 +1,4 @@
-"""Private rooms (+i, +k, +s): who comes in after a restart, what a server operator may do, and what of the past is told."""
+"""Private rooms (+i, +k, +s): who comes in after a restart, what a server operator may do, what is told of the past."""
 
 from __future__ import annotations
 
