@@ -90,6 +90,8 @@ class Terminal:
             output.enable_cpr = False  # each answer would hold back the next message for a round trip
         self._output = output
         self._erase_down, output.erase_down = output.erase_down, self._erase
+        self._real_size, output.get_size = output.get_size, self._size
+        self._is_drawing = False
         self._above = StdoutProxy(sleep_between_writes=PAUSE_SECONDS, raw=True)  # ended by close()
         self._model = session.model
         self._pasted = ""  # several lines, while it asks whether to send them
@@ -243,8 +245,15 @@ class Terminal:
         if size != self._drawn_in and self._drawn_in is not None:  # its signal is still on the way
             self._on_resize()
             return
-        self._drawn_in = size
-        self._redraw(*args, **kwargs)
+        self._drawn_in, self._is_drawing = size, True
+        try:
+            self._redraw(*args, **kwargs)
+        finally:
+            self._is_drawing = False
+
+    def _size(self) -> Size:
+        """The window's size; while it is drawn, that in which it began: a resize meanwhile comes after it."""
+        return self._drawn_in if self._is_drawing and self._drawn_in else self._real_size()
 
     # The editor.
 
