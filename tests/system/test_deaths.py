@@ -255,7 +255,7 @@ def test_in_the_middle_of_a_password(server: Server, death: Callable[[], None]) 
         assert commands(fede.sync()) == ["464"]
 
 
-@pytest.mark.parametrize(("password", "answer"), [("secret", "381"), ("wrong", "464")])
+@pytest.mark.parametrize(("password", "answer"), [("secret", "381"), ("guess", "464")])
 @pytest.mark.parametrize("roles", [(), WORKERS])
 def test_while_a_password_is_being_checked(
     server: Server, data: Path, password: str, answer: str, roles: tuple[str, ...]

@@ -306,7 +306,7 @@ def test_askers_that_say_nothing_or_too_much_hold_up_nobody() -> None:
             began = time.monotonic()
             assert ana.ask() == []
             assert time.monotonic() - began < 1
-        assert order(server, "reload")[0] == 0
+        until(lambda: order(server, "reload")[0] == 0)  # the socket has room again in 0.2 s
         fds = len(os.listdir(f"/proc/{server.pid}/fd")) if Path("/proc/self").exists() else 0
         until(lambda: order(server, "ps")[0] == 0)
         assert not fds or len(os.listdir(f"/proc/{server.pid}/fd")) <= fds
