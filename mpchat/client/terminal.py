@@ -90,6 +90,7 @@ class Terminal:
             output.enable_cpr = False  # each answer would hold back the next message for a round trip
         self._output = output
         self._erase_down, output.erase_down = output.erase_down, self._erase
+        self._flush_output, output.flush = output.flush, self._flush
         self._real_size, output.get_size = output.get_size, self._size
         self._is_drawing = False
         self._above = StdoutProxy(sleep_between_writes=PAUSE_SECONDS, raw=True)  # ended by close()
@@ -179,6 +180,17 @@ class Terminal:
     def clear(self) -> None:
         """Empty the window; the scrollback stays."""
         self._prompt.app.renderer.clear()
+
+    def _flush(self) -> None:
+        """Send what is drawn, and leave if the terminal is gone (EIO).
+
+        An error here would end the library's run_in_terminal() half way, and its prompt waits for the end of that: the
+        client would wait for ever, and turn its loop for a terminal that is readable and has nothing to read.
+        """
+        try:
+            self._flush_output()
+        except OSError:
+            self.conversation.leave()
 
     def _erase(self) -> None:
         """Erase what is right of the cursor and below it.

@@ -1,14 +1,16 @@
 """The real client in a pty against the real server: what a person sees."""
 
+import os
 import re
 import signal
 import stat
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.client.conftest import Voice, Wire
-from tests.client.person import PASTE, Person
+from tests.client.person import CLIENT, PASTE, Person
 from tests.running import Server
 
 Join = Callable[..., Person]
@@ -284,3 +286,23 @@ def test_no_server_is_said_in_one_line(env: dict[str, str], wire: Wire) -> None:
     told += f"mpchat server 127.0.0.1 {wire.port} (make run-server) starts one"
     assert "".join(ana.lines()) == told
     ana.close()
+
+
+def test_a_terminal_that_takes_nothing_any_more_ends_it(
+    server: Server, env: dict[str, str], voice: Speak, room: str
+) -> None:
+    """The keyboard's is still there, so neither an end of input nor SIGHUP tells it."""
+    beto = voice("beto")
+    (keyboard, keys), (window, screen) = os.openpty(), os.openpty()
+    argv = [*CLIENT, server.host, str(server.irc_port), "--nick", "ana", "--room", room]
+    with subprocess.Popen(argv, env=env, stdin=keys, stdout=screen, stderr=screen, start_new_session=True) as client:
+        os.close(keys)
+        os.close(screen)
+        try:
+            beto.may_speak("JOIN")
+            os.close(window)
+            beto.send(f"PRIVMSG {room} :hola")
+            client.wait(10)
+        finally:
+            client.kill()
+            os.close(keyboard)
