@@ -229,17 +229,18 @@ def test_who_waits_is_told_so_from_the_reserve() -> None:
         carla.expect("* ana joined")
         beto.sync()
         disk.fill()
-        lines = [f"PRIVMSG #lobby :{number} {'x' * 400}" for number in range(LINES)]
+        # The recorder closes its database, whose log then makes some room: for fewer of them than half.
+        lines = [f"PRIVMSG #lobby :{number} {'x' * 400}" for number in range(4 * LINES)]
         ana.send(*lines)
         accepted = until_told(ana)
-        assert len(accepted) < LINES / 2
+        assert len(accepted) < len(lines) / 2
         carla.send("hola")
         carla.expect(f"! {WAITS}")
         kill(disk.server, "broker")
         assert until_told(ana) == [], "by the next broker, from what is left of the reserve"
         carla.expect(f"! {WAITS}")
         disk.empty()
-        heard = [beto.read() for _ in range(LINES + 1)]
+        heard = [beto.read() for _ in range(len(lines) + 1)]
         heard.remove(":carla!~plain@127.0.0.1 PRIVMSG #lobby :hola")
         assert heard == [f":ana!~ana@127.0.0.1 {line}" for line in lines]
         assert [line for line in accepted + ana.sync() if line.startswith(":ana!")] == heard
