@@ -29,7 +29,7 @@ install:  ## install what it can use and could not be installed at the first sta
 	@$(PREPARE) --again
 
 test:  ## the pure core and the whole server, in less than three minutes
-	@exec $(WITH_BYTECODE) $(PREPARE) --dev -- -m pytest -n 2 --dist loadfile -m 'not surroundings and not slow' $(ARGS)
+	@exec $(WITH_BYTECODE) $(PREPARE) --dev -- -m pytest -n 3 --dist loadfile -m 'not surroundings and not slow' $(ARGS)
 
 test-all:  ## that, chaos, namespaces, strace, real clients; says at the end what it skipped and why
 	@exec $(WITH_BYTECODE) $(PREPARE) --dev -- -m pytest -rs $(ARGS)

@@ -482,20 +482,16 @@ def test_an_idle_server_sleeps() -> None:
         def wakeups() -> dict[str, int]:
             return {role: psutil.Process(pid).num_ctx_switches().voluntary for role, pid in quiet.items()}
 
-        until(lambda: settled(wakeups))
-        before, begin = wakeups(), time.monotonic()
-        assert select.select([client.sock for client in clients], [], [], 1.0)[0] == []
-        after, beats = wakeups(), (time.monotonic() - begin) / BEAT_SECONDS + 1
-        assert all(after[role] - before[role] <= beats for role in quiet), (before, after, beats)
+        def sleeps() -> bool:
+            """Whether a second goes by so. The first ones may not: a server that has just started has things to do."""
+            before, begin = wakeups(), time.monotonic()
+            assert select.select([client.sock for client in clients], [], [], 1.0)[0] == []
+            after, beats = wakeups(), (time.monotonic() - begin) / BEAT_SECONDS + 1
+            return all(after[role] - before[role] <= beats for role in quiet)
+
+        until(sleeps)
         for client in clients:
             client.close()
-
-
-def settled(measure: Any) -> Any:
-    """What it says twice, a moment apart."""
-    first = measure()
-    select.select([], [], [], 0.1)
-    return first if measure() == first else None
 
 
 # Small questions with large answers
