@@ -97,6 +97,9 @@ Fact: TypeAlias = tuple[int, Ms, str, str, str, str, int]
 # the same as the history has it: the offset may be unknown; "GAP" instead of the verb: something is missing behind it
 Row: TypeAlias = tuple[int, Ms, str, str, str, str, int | None]
 
+# Reports: what the broker must log. An event and its facts, by name; nothing that was said.
+Report: TypeAlias = tuple[str, dict[str, str | int]]
+
 # Items: what a worker must do, in the broker's numbered stream to it.
 
 OpenItem: TypeAlias = tuple[Literal["open"], ConnectionId]  # it has a session: everything of it follows this

@@ -368,7 +368,7 @@ class Broker:
         """Log what the core has reported, but no name that is none of an operator's: it may be a password."""
         for event, facts in self.recovery.audit:
             if event == "reloaded":
-                self.control.post(("reloaded",))
+                self.control.post(("reloaded",))  # whoever has asked for it waits for that
             if event == "wrong password":
                 if facts["kind"] == "oper" and not any(oper.name == facts["name"] for oper in self.secrets.opers):
                     facts["name"] = "unknown name"

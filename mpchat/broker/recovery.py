@@ -24,7 +24,7 @@ from mpchat.broker.snapshot_writer import SnapshotWriter
 from mpchat.core.machine import Asked, Core, connection_of
 from mpchat.flow.outbox import Outbox
 from mpchat.ipc.frames import load
-from mpchat.messages import ConnectionId, Fact, Item, Record
+from mpchat.messages import ConnectionId, Fact, Item, Record, Report
 from mpchat.runtime.crash_points import crash_point, with_poison
 from mpchat.runtime.heartbeat import BEAT_WITHIN_SECONDS, Heartbeat
 from mpchat.runtime.log import Log
@@ -55,7 +55,7 @@ class Recovery:
         self.core = Core()
         self.begin_streams(workers)
         self.closed: list[ConnectionId] = []  # connections that the core has closed since the last look
-        self.audit: list[tuple[str, dict[str, str | int]]] = []  # what the log must say of what has happened
+        self.audit: list[Report] = []  # what the log must say of what has happened
         self.code = ""  # a hash of that with which this run of the server began; "": not known
         self.facts_at = 0  # position behind the last block for the history
         self.facts_due = math.inf  # when the next one is, in monotonic seconds

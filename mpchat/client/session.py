@@ -28,6 +28,7 @@ _ID = "+mpchat.org/id"  # the tag by which mpchat knows a line that it has said 
 _REFUSALS = frozenset(("401", "403", "404", "407", "411", "412", "415", "477", "486", "531"))  # of a PRIVMSG
 # The last word of a server whose operator removes us ends so: (Killed (nick (why))), with or without the outer marks.
 _KILLED = re.compile(r"(?P<mark>[(\[])?Killed \((?P<nick>[^\s()]+) \((?P<why>.*)\)\)(?(mark)[)\]])$")
+_ELSEWHERE = "(Resumed elsewhere)"  # so ends that of mpchat to a connection whose session another has taken up
 _UNSAID = "not confirmed, so perhaps not delivered"
 
 
@@ -52,7 +53,9 @@ class Session:
         self.was_in = False  # registered once, at least
         self.ready = False  # every room we asked for has answered, and what we missed is shown
         self.shows_own = True  # what we say is shown when it comes back; else it was seen as it was typed
-        self.removed = ""  # by whom, and why: a script is over then, and a person comes back only with /reconnect
+        self.removed = (
+            ""  # who has taken our place, and why: a script is over then, and a person comes back only with /reconnect
+        )
         self.answers = Answers()
         self._run = run
         self._for_person = greets
@@ -133,6 +136,9 @@ class Session:
                 return Step()
             case "ERROR" if self.registered and (killed := _KILLED.search(param(message, 0))):
                 self.removed = removed_by(killed["nick"], killed["why"])
+                return Step()
+            case "ERROR" if self.registered and param(message, 0).endswith(_ELSEWHERE):
+                self.removed = "this session goes on in another client"  # to come back would displace that one
                 return Step()
             case "NICK" if self.model.is_me(nick_of(message)):
                 self.registration.renamed(param(message, 0))

@@ -24,7 +24,7 @@ from mpchat.core.routing import Routing
 from mpchat.core.state import dump_connection, load_connection
 from mpchat.core.upgrading import UPGRADES, dialect_name, upgraded
 from mpchat.flow.guessing import Guessing
-from mpchat.messages import ConnectionId, Drain, Fact, Input, Item, Ms, Record, UnknownMessage, WorkerNumber
+from mpchat.messages import ConnectionId, Drain, Fact, Input, Item, Ms, Record, Report, UnknownMessage, WorkerNumber
 from mpchat.protocol.capabilities import BARE, ECHO_MESSAGE
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
@@ -65,7 +65,7 @@ class Applied(NamedTuple):
     facts: list[Fact]  # what was said in channels
     closed: list[ConnectionId]
     has_begun: bool  # a run of the server has begun in it: these are the first items of new streams
-    audit: list[tuple[str, dict[str, str | int]]]  # what the log must say: event and facts, but nothing that was said
+    audit: list[Report]
 
 
 class Core:
@@ -83,7 +83,7 @@ class Core:
         self._facts: list[Fact] = []
         self._closed: list[ConnectionId] = []
         self._has_begun = False
-        self._audit: list[tuple[str, dict[str, str | int]]] = []
+        self._audit: list[Report] = []
 
     def apply(self, block: Iterable[Record]) -> Applied:
         """Let these records happen, one after the other: whatever a block holds, it happens as a whole.
@@ -133,8 +133,8 @@ class Core:
                     self._stop(reason)
                 case ("reload", settings):
                     self._reload(settings)
-                case ("start", settings, workers, utc_offset, wall, mono, *said):
-                    self._start(settings, workers, utc_offset, wall, mono, *said)
+                case ("start", settings, workers, utc_offset, wall, mono, *rest):
+                    self._start(settings, workers, utc_offset, wall, mono, *rest[:1])  # what follows is the broker's
                 case _:
                     raise UnknownMessage(record)
         return self._hand_over()
@@ -197,11 +197,6 @@ class Core:
         """
         return [connection.id for connection in self._connections.values() if connection.asked is not None]
 
-    def address(self, id: ConnectionId) -> str:
-        """Where this connection comes from, for the log."""
-        connection = self._connections.get(id)
-        return connection.session.host if connection is not None else ""
-
     @property
     def settings(self) -> ChatSettings:
         """As the last "start" or "reload" has told them."""
@@ -259,9 +254,7 @@ class Core:
 
     # Records
 
-    def _start(
-        self, settings: Any, workers: int, utc_offset: int, wall: Ms, mono: Ms, said: int = 0, code: str = ""
-    ) -> None:
+    def _start(self, settings: Any, workers: int, utc_offset: int, wall: Ms, mono: Ms, said: int = 0) -> None:
         """The connections of the former run are gone, and so are its workers, which would have to be told."""
         chat, former = unpack(settings), self._context
         hub = Hub(chat, wall // 1000)
@@ -383,10 +376,10 @@ class Core:
     def _report_answer(self, connection: Connection, question: PasswordAsked | OperAsked, is_right: bool) -> None:
         who = _who(connection.session)
         if isinstance(question, OperAsked):
-            about: dict[str, str | int] = {"kind": "oper", "name": question.name}
-            self._audit.append(
-                ("operator", {"name": question.name, **who}) if is_right else ("wrong password", about | who)
-            )
+            if is_right:
+                self._audit.append(("operator", {"name": question.name, **who}))
+            else:
+                self._audit.append(("wrong password", {"kind": "oper", "name": question.name, **who}))
         elif not is_right:
             self._audit.append(("wrong password", {"kind": "password", **who}))
 
@@ -552,8 +545,8 @@ class Core:
                 elif isinstance(outcome, Goodbye):
                     leaving = self._connections[outcome.session.id]
                     self._context.hub.resumption.void(outcome.session.id)  # it is not lost
-                    if connection.session.operator and leaving is not connection:
-                        self._audit.append(("killed", _by_and_whom(connection.session, outcome.session)))
+                    if outcome.by is not None:
+                        self._audit.append(("killed", _by_and_whom(outcome.by, outcome.session)))
                     elif outcome.is_refusal:
                         self._audit.append(("login refused", {"why": outcome.reason, **_who(outcome.session)}))
                     self._quit(leaving, outcome.reason, outcome.reason)
@@ -602,7 +595,7 @@ class Core:
             case ModesSet():
                 words = [f"{sign}{letter}" for sign, letter, _ in event.changes]
                 done = " ".join(["MODE", *words, *[value for _, letter, value in event.changes if letter in "obv"]])
-        about: dict[str, str | int] = {"nick": by.nick, "address": by.host, "connection": by.id}
+        about = _who(by)
         self._audit.append(("acts as a server operator", {**about, "room": channel.name, "did": done}))
 
     def _drain(self, connection: Connection, question: DrainAsked) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 ASKER_SECONDS = 0.2  # for a line to come
 _LINE_BYTES = 4096  # of an asker's line: a command has some twenty
 _ANSWER_SECONDS = 5.0  # between two pieces of an answer
+_QUEUE_SECONDS = 0.02  # between two attempts to get into the server's queue
 _ANSWER_BYTES = 1 << 20  # of an answer: a row of 200 bytes for each process, of which there are 132 at most
 COMMANDS = ("ps", "reload", "stop")
 
@@ -182,8 +183,24 @@ def peer_uid(sock: socket.socket) -> int | None:
 
 
 def _answers(path: Path) -> bool:
+    """Whether a server listens there, even if so many ask at the moment that its queue is full (EAGAIN, unix(7))."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        return sock.connect_ex(str(path)) == 0
+        sock.setblocking(False)
+        return sock.connect_ex(str(path)) in (0, errno.EAGAIN)
+
+
+def _connect(sock: socket.socket, path: Path, seconds: float) -> None:
+    """Raises OSError; TimeoutError if there was no room in the server's queue for so long, of which no event tells."""
+    give_up_at = time.monotonic() + seconds
+    while True:
+        try:
+            sock.connect(str(path))
+        except BlockingIOError:
+            if time.monotonic() >= give_up_at:
+                raise TimeoutError(errno.ETIMEDOUT, "too many ask the server", str(path)) from None
+            time.sleep(_QUEUE_SECONDS)
+        else:
+            return
 
 
 def ask(path: Path, command: str = "ps", seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
@@ -194,7 +211,7 @@ def ask(path: Path, command: str = "ps", seconds: float = _ANSWER_SECONDS) -> di
     data = b""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(seconds)
-        sock.connect(str(path))
+        _connect(sock, path, seconds)
         with contextlib.suppress(BrokenPipeError):  # an older server reads nothing
             sock.sendall(json.dumps({"command": command}).encode() + b"\n")
         with contextlib.suppress(ConnectionResetError):

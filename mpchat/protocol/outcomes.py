@@ -53,6 +53,7 @@ class Goodbye:
     session: Session
     reason: str
     is_refusal: bool = False  # it was not let in
+    by: Session | None = None  # the server operator who ends it
 
 
 @dataclass(slots=True)

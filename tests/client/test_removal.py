@@ -101,6 +101,14 @@ def test_other_servers_say_it_with_kill() -> None:
     assert session.removed == ""
 
 
+def test_who_is_displaced_by_their_own_session_elsewhere_does_not_displace_it_in_turn() -> None:
+    session = registered()
+    hear(session, "ERROR :Closing link: 127.0.0.1 (Resumed elsewhere)")
+    assert session.removed == "this session goes on in another client"
+    session.closed()
+    assert session.status(0.0) == "removed: /reconnect"
+
+
 @pytest.mark.parametrize(
     ("last", "why"),
     [("h (Killed (root (a (b))))", "a (b)"), ("Killed (root (a :)))", "a :)"), ("Link: h (Killed (root ()))", "")],

@@ -177,6 +177,47 @@ def test_a_server_that_answers_nothing(folder: Path) -> None:
         leaver.join()
 
 
+def crowded(path: Path) -> tuple[socket.socket, list[socket.socket]]:
+    """A server that takes nobody in yet, and those who have filled its queue."""
+    busy = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    busy.bind(str(path))
+    busy.listen(1)
+    waiting: list[socket.socket] = []
+    while True:
+        asker = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        asker.setblocking(False)
+        if asker.connect_ex(str(path)) != 0:
+            asker.close()
+            return busy, waiting
+        waiting.append(asker)
+
+
+def test_who_finds_the_queue_full_waits_for_their_turn(folder: Path) -> None:
+    made = runtime_folder(str(folder))
+    busy, waiting = crowded(made / "1.sock")
+    assert find(str(folder), 1) == made / "1.sock", "a server listens there"
+    with pytest.raises(TimeoutError):
+        ask(made / "1.sock", seconds=0.05)
+
+    def serve() -> None:
+        while True:
+            client = busy.accept()[0]
+            client.settimeout(PATIENCE)
+            with client, contextlib.suppress(BrokenPipeError):
+                line = client.recv(4096)
+                client.sendall(b'{"broker": 42}')
+            if line:  # the others have left
+                break
+
+    server = threading.Timer(0.1, serve)
+    server.start()
+    for asker in waiting:
+        asker.close()
+    assert ask(made / "1.sock") == {"broker": 42}
+    server.join()
+    busy.close()
+
+
 def test_the_socket_of_a_port_is_found(folder: Path) -> None:
     with pytest.raises(FileNotFoundError):
         find(str(folder), 1)

@@ -46,7 +46,8 @@ def kill(context: Context, connection: Connection, params: list[str]) -> Outcome
         return
     victim = context.hub.session(params[0])
     context.hub.remove(victim, context.mono)
-    yield Goodbye(victim, f"Killed ({connection.session.nick} ({cut(params[1], context.settings.reason_bytes)}))")
+    reason = cut(params[1], context.settings.reason_bytes)
+    yield Goodbye(victim, f"Killed ({connection.session.nick} ({reason}))", by=connection.session)
 
 
 def wallops(context: Context, connection: Connection, params: list[str]) -> Outcomes:
