@@ -7,7 +7,7 @@ server's word to us and not what others do meanwhile.
 from collections import deque
 
 from mpchat.client.step import Step, note
-from mpchat.protocol.message import Message, build
+from mpchat.protocol.message import Message
 
 _TOKEN = "mpchat-answer-"
 
@@ -20,11 +20,12 @@ class Answers:
         self._has_come = False  # the first one's
         self._asked = 0
 
-    def asked(self, command: str) -> list[str]:
-        """The lines to send behind a command."""
+    def asked(self, command: str) -> str:
+        """The token of the PING to send behind a command."""
         self._asked += 1
-        self._due.append((f"{_TOKEN}{self._asked}", command))
-        return [build("", "PING", self._due[-1][0])]
+        token = f"{_TOKEN}{self._asked}"
+        self._due.append((token, command))
+        return token
 
     def heard(self, message: Message, shown: bool, own: bool) -> None:
         """A message came. `shown`: the user saw it; `own`: we are its source."""

@@ -4,6 +4,7 @@ It changes the model only where the user does ("talk to beto now"); everything e
 """
 
 import difflib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from mpchat.client.step import CLIENT, ERROR, Line, Speech, Step, error, harmles
 from mpchat.protocol.message import build
 
 GOODBYE = "leaving"
+_WITHOUT_VALUE = re.compile(r"[-+A-Za-z]*\+[A-Za-z]*[klov][A-Za-z]*")  # changes of modes that lack what they set
 HISTORY_LINES, MOST_HISTORY_LINES = 20, 100
 
 
@@ -29,18 +31,39 @@ class Command:
 def execute(text: str, model: Model) -> Step:
     """One typed line. `//` at its beginning says a slash."""
     text = harmless(text)
-    if text.startswith("/") and not text.startswith("//"):
-        return _command(text, model)
+    if is_command(text):
+        return _command(text.lstrip(), model)
     return say(text[1:] if text.startswith("//") else text, model)
 
 
-def say(text: str, model: Model) -> Step:
-    """`text` as it is, to where our words go."""
+def is_command(text: str) -> bool:
+    """Is its first character a slash, and only one? A space in front does not make words of a /command."""
+    text = text.lstrip()
+    return text.startswith("/") and not text.startswith("//")
+
+
+def say(text: str, model: Model, to: str | None = None) -> Step:
+    """`text` as it is, to that place, or to where our words go."""
     if not text.strip():
         return Step()
-    if not model.current:
-        return _nowhere(f"not said: {text}", model) if model.nowhere else error("you are in no room: /join #room")
-    return Step(say=[Speech(model.current, text)])
+    place = model.current if to is None else to
+    if model.has(place):
+        return Step(say=[Speech(place, text)])
+    unsaid = f"not said: {text}"
+    if model.current:
+        return error(f"{unsaid} (you are no longer in {place})")
+    return _nowhere(unsaid, model) if model.nowhere else error(f"{unsaid} (you are in no room: /join #room)")
+
+
+def talking(model: Model) -> str:
+    """Where our words go, for the user; where they go nowhere, how to go on."""
+    if is_room(model.current):
+        return f"now talking in {model.current}"
+    if model.current:
+        return f"now talking to {model.current} (/query ends it)"
+    if before := model.before():
+        return f"your words go nowhere now: /query turns to {before}, /join #room to a room"
+    return "your words go nowhere now: /join #room"
 
 
 def _nowhere(undone: str, model: Model) -> Step:
@@ -51,17 +74,21 @@ def _nowhere(undone: str, model: Model) -> Step:
 
 def undone(text: str) -> str:
     """Says that a line was not obeyed. Of a /command it shows the name only: the rest may be a key or a password."""
-    is_command = text[:1] == "/" and text[:2] != "//"
-    return f"not done: {text.partition(' ')[0]}" if is_command else f"not said: {text}"
+    return f"not done: {text.split()[0]}" if is_command(text) else f"not said: {text}"
 
 
 def meant(text: str) -> str:
     """The name of the command that `text` is, or most likely was to be; "" for words."""
-    if text[:1] != "/" or text[:2] == "//":
+    if not is_command(text):
         return ""
-    name = text[1:].partition(" ")[0].lower()
-    name = ALIASES.get(name, name)
+    name = _name(text)
     return name if name in COMMANDS else _nearest(name)
+
+
+def _name(text: str) -> str:
+    """What the /command `text` is called, by whichever of its names."""
+    name = text.lstrip()[1:].partition(" ")[0].lower()
+    return ALIASES.get(name, name)
 
 
 def _nearest(name: str) -> str:
@@ -70,19 +97,26 @@ def _nearest(name: str) -> str:
 
 def needs_server(text: str) -> bool:
     """Is this a /command that cannot be obeyed without a connection?"""
-    name = text[1:].partition(" ")[0].lower()
-    known = COMMANDS.get(ALIASES.get(name, name))
-    return text[:1] == "/" and text[:2] != "//" and known is not None and not known.alone
+    known = COMMANDS.get(_name(text))
+    return is_command(text) and known is not None and not known.alone
+
+
+def works_alone(text: str) -> bool:
+    """Is this a /command that stands on nothing: the client's own?"""
+    known = COMMANDS.get(_name(text))
+    return is_command(text) and known is not None and known.alone
+
+
+def _unknown(name: str) -> Step:
+    near = _nearest(name)
+    return error(f"no such command: /{name}" + (f" (did you mean /{near}?)" if near else " (see /help)"))
 
 
 def _command(text: str, model: Model) -> Step:
-    name, _, rest = text[1:].partition(" ")
-    name = name.lower()
-    name = ALIASES.get(name, name)
+    name, rest = _name(text), text.partition(" ")[2]
     known = COMMANDS.get(name)
     if known is None:
-        near = _nearest(name)
-        return error(f"no such command: /{name}" + (f" (did you mean /{near}?)" if near else " (see /help)"))
+        return _unknown(name)
     step = known.run(model, rest.strip())
     if step is None and model.nowhere and not model.current and "#ROOM" in known.usage:
         return _nowhere(undone(text), model)  # it needs the room that we are not in
@@ -104,8 +138,8 @@ def _join(model: Model, rest: str) -> Step | None:
         return None
     name = name if is_room(name) else f"#{name}"
     if room := model.room(name):
-        model.current = room.name
-        return note(f"now talking in {room.name}")
+        model.talk(room.name)
+        return note(talking(model))
     return Step(send=[build("", "JOIN", name, key) if key else build("", "JOIN", name)])
 
 
@@ -124,12 +158,16 @@ def _msg(model: Model, rest: str) -> Step | None:
 def _query(model: Model, rest: str) -> Step | None:
     target, _, text = rest.partition(" ")
     if not target:
-        model.current = next((room.name for room in reversed(model.rooms.values()) if room.entered), "")
-        return note(f"now talking in {model.current or 'no room'}")
-    if is_room(target) or "," in target:
+        model.talk(model.before() or (model.current if is_room(model.current) else ""))
+        return note(talking(model))
+    room = model.room(target)
+    if (is_room(target) and not room) or "," in target:
         return None
-    model.current = target
-    return _msg(model, rest) if text else note(f"now talking to {target} (/query ends it)")
+    model.talk(room.name if room else target)
+    step = note(talking(model))
+    if text.strip():
+        step.say = [Speech(model.current, text.strip())]
+    return step
 
 
 def _q(model: Model, rest: str) -> Step | None:
@@ -161,6 +199,8 @@ def _topic(model: Model, rest: str) -> Step | None:
     name, topic = _place(model, rest)
     if not is_room(name):
         return None
+    if topic == "-":
+        return Step(send=[build("", "TOPIC", name, "")])
     return Step(send=[build("", "TOPIC", name, topic) if topic else build("", "TOPIC", name)])
 
 
@@ -202,7 +242,14 @@ def _invite(model: Model, rest: str) -> Step | None:
 
 def _mode(model: Model, rest: str) -> Step | None:
     name, change = _place(model, rest)
+    if _WITHOUT_VALUE.fullmatch(change):
+        return None
     return Step(send=[f"MODE {name} {change}".strip()]) if name else None
+
+
+def _kill(model: Model, rest: str) -> Step | None:
+    nick, _, why = rest.partition(" ")
+    return Step(send=[build("", "KILL", nick, why.strip() or model.nick)]) if nick else None
 
 
 def _oper(model: Model, rest: str) -> Step | None:
@@ -218,7 +265,9 @@ def _raw(model: Model, rest: str) -> Step | None:
 
 
 def _help(model: Model, rest: str) -> Step | None:
-    name = ALIASES.get(rest.lstrip("/").lower(), rest.lstrip("/").lower())
+    name = _name(f"/{rest.lstrip('/')}")
+    if name and name not in COMMANDS:
+        return _unknown(name)
     chosen = {name: COMMANDS[name]} if name in COMMANDS else COMMANDS
     width = max(len(f"/{name} {known.usage}") for name, known in chosen.items())
     lines = [f"{f'/{name} {known.usage}':{width}}  {known.help}" for name, known in chosen.items()]
@@ -249,7 +298,7 @@ COMMANDS = {
     "join": Command("#ROOM [KEY]", "enter a room, or turn to one you are in", _join),
     "part": Command("[#ROOM] [REASON]", "leave a room", _part),
     "msg": Command("NICK TEXT", "say something in private", _msg),
-    "query": Command("[NICK]", "talk to one person; alone: back to a room", _query),
+    "query": Command("[NICK]", "talk to one person; alone: back to where you talked before", _query),
     "q": Command("NICK [TEXT]", "/msg, or without a text /query", _q),
     "me": Command("TEXT", "say what you do: <*ana> waves", _me),
     "nick": Command("NICK", "be called otherwise", _nick),
@@ -257,13 +306,14 @@ COMMANDS = {
     "who": Command("[#ROOM or NICK]", "the same with more about each", _who),
     "whois": Command("NICK", "all about one person", _whois),
     "rooms": Command("", "which rooms there are", _rooms),
-    "topic": Command("[#ROOM] [TEXT]", "read or set what a room is about", _topic),
+    "topic": Command("[#ROOM] [TEXT]", "read or set what a room is about; - removes it", _topic),
     "history": Command("[#ROOM] [N]", "the last 20, or N, lines said in a room (100 at most)", _history),
     "away": Command("[TEXT]", "say that you are away; alone: back", _away),
     "invite": Command("NICK [#ROOM]", "ask somebody in", _invite),
     "kick": Command("[#ROOM] NICK [REASON]", "send somebody out (operators)", _kick),
     "mode": Command("[#ROOM] [CHANGE]", "read a room's modes; operators change them", _mode),
     "oper": Command("NAME [PASSWORD]", "become an operator of the server; alone: asks for the password", _oper),
+    "kill": Command("NICK [WHY]", "remove somebody from the server (operators of the server)", _kill),
     "raw": Command("LINE", "send a line of IRC as it is", _raw),
     "reconnect": Command("", "come back, after an operator has removed you", _reconnect, alone=True),
     "clear": Command("", "an empty screen", _clear, alone=True),

@@ -174,10 +174,14 @@ class Conversation:
         self._do(step)
         return step
 
-    def paste(self, lines: list[str]) -> None:
-        """Several lines were pasted and confirmed."""
+    def place(self) -> str:
+        """Where words go now, "" for nowhere: what a question about pasted lines names."""
+        return self.session.model.current
+
+    def paste(self, lines: list[str], place: str) -> None:
+        """Several lines were pasted, and confirmed for that place: they go there, or where it was lost nowhere."""
         if not self.leaving:
-            self._do(self.session.pasted(lines, time.monotonic()))
+            self._do(self.session.pasted(lines, place, time.monotonic()))
 
     def answer(self, password: str) -> None:
         """The operator's password was typed; an empty one is none."""

@@ -77,7 +77,7 @@ class Feed:
 
     async def _say(self, line: str) -> bool:
         """Say a line as it is. False: there is no use in going on."""
-        self._conversation.paste([line])
+        self._conversation.paste([line], self._conversation.place())
         return bool(self._session.model.current) and await self._window(line)
 
     async def _obey(self, line: str) -> bool:

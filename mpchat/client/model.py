@@ -30,17 +30,17 @@ class Room:
 class Model:
     """The client's memory of one server. `current` is a room, or a nick after /query, or "".
 
-    `drifts`: words go to another room when the one that they went to is lost. A person sees that; a script would
-    say there what was meant for the lost one, so its words go nowhere until it asks for a room.
+    When the room that our words go to is lost, they go nowhere until the user says where: a line that is being typed,
+    or a script's next one, was meant for the lost room.
     """
 
-    def __init__(self, nick: str, room: str = "", drifts: bool = True) -> None:
+    def __init__(self, nick: str, room: str = "") -> None:
         self.nick = nick
         self.mask = ""  # our nick!user@host as others see it, "" while unknown
         self.current = ""
-        self.nowhere = ""  # why that is "", where a script did not ask for it
+        self.nowhere = ""  # why that is "", where the user did not ask for it
         self.expelled = False  # because an operator removed us
-        self._drifts = drifts
+        self._before: list[str] = []  # where our words went earlier, the last used last
         self.rooms: dict[str, Room] = {}
         self._keys: dict[str, str] = {}  # of the rooms we are or were in, by folded name; in memory only
         self._tried: dict[str, str] = {}  # keys that were given with a JOIN whose answer is not here yet
@@ -61,6 +61,23 @@ class Model:
         room = self.rooms.get(fold(name))
         return room if room and room.entered else None
 
+    def talk(self, place: str) -> None:
+        """Our words go to that room or nick from here on, or for "" nowhere."""
+        if self.current and not self.is_current(place):
+            self._before = [one for one in self._before if not self.is_current(one)] + [self.current]
+        self.current = place
+
+    def before(self, rooms_only: bool = False) -> str:
+        """Where our words went before they went where they go now: a room that we still want, or a nick; else ""."""
+        for place in reversed(self._before):
+            if not self.is_current(place) and self.has(place) and (is_room(place) or not rooms_only):
+                return place
+        return ""
+
+    def has(self, place: str) -> bool:
+        """Can our words go there: is it a room that we want to be in, or a nick?"""
+        return fold(place) in self.rooms if is_room(place) else bool(place)
+
     def wish(self, name: str) -> Room:
         """We want to be in that room, or to be in it again after a loss."""
         return self.rooms.setdefault(fold(name), Room(name))
@@ -71,27 +88,29 @@ class Model:
         room = known or self.wish(name)
         room.name, room.entered = name, True
         room.members = {fold(self.nick): self.nick}
-        if known is None or (self._drifts and not self.current):
-            self.current = name
+        if known is None:
+            self.talk(name)
         elif self.is_current(name):
             self.current = name  # in the server's spelling
 
     def forget(self, name: str) -> None:
-        """We are no longer in that room. The last one entered becomes the current one."""
+        """We have left that room. The one that our words went to before becomes the current one."""
         self.rooms.pop(fold(name), None)
         self._keys.pop(fold(name), None)
         if self.is_current(name):
-            self.current = next((room.name for room in reversed(self.rooms.values())), "")
+            self.talk(self.before(rooms_only=True))
+            self.nowhere, self.expelled = "", False
 
     def miss(self, name: str, why: str, expelled: bool = False) -> None:
         """We are no longer in that room, and did not ask to leave it."""
-        if self.is_current(name) and not self._drifts:
+        if self.is_current(name):
             self.stop(why, expelled)
         self.forget(name)
 
     def stop(self, why: str, expelled: bool = False) -> None:
         """Our words go nowhere from here on, until the user says where."""
-        self.current, self.nowhere, self.expelled = "", why, expelled
+        self.talk("")
+        self.nowhere, self.expelled = why, expelled
 
     def lose(self) -> None:
         """The connection is gone, and with it what we knew of the others."""
@@ -104,6 +123,15 @@ class Model:
     def key(self, name: str) -> str:
         """What the room of that name was last known to open to, "" if to everybody."""
         return self._keys.get(fold(name), "")
+
+    def granted(self, message: Message) -> bool:
+        """Is what this JOIN, PART or NICK of ours asks for so?"""
+        if not message.params:
+            return message.command != "NICK"
+        if message.command == "NICK":
+            return self.is_me(message.params[0])
+        rooms = [name for name in message.params[0].split(",") if is_room(name)]
+        return all((self.room(name) is not None) is (message.command == "JOIN") for name in rooms)
 
     def try_keys(self, message: Message) -> None:
         """If it is a JOIN of ours: these keys may be the right ones."""
@@ -145,6 +173,7 @@ class Model:
                 self.mask = new + self.mask[self.mask.find("!") :]
         elif self.is_current(old):
             self.current = new
+        self._before = [new if fold(place) == fold(old) else place for place in self._before]
         for room in self.rooms.values():
             if room.members.pop(fold(old), None):
                 room.members[fold(new)] = new

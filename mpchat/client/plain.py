@@ -116,6 +116,7 @@ def complain(problem: str) -> None:
 def run(options: Options, session: Session, colour: bool) -> int:
     """A person types and reads here, until Ctrl-C, Ctrl-D or /quit; the exit status."""
     paper = Paper(terminal=True)
+    session.has_prompt = False
     session.shows_own = not _shows_what_is_typed(sys.stdin.fileno())
     conversation = Conversation(session, options.host, options.port, paper, colour, sys.stdout.isatty())
     status = converse(conversation, paper, lambda: _feed_terminal(conversation))
@@ -154,6 +155,7 @@ async def _feed_terminal(conversation: Conversation) -> None:
     """Say what a person types, line by line; of several lines at once, ask first."""
     source = Input(sys.stdin.fileno())
     pasted: list[str] = []
+    place = ""
     while not source.ended:
         if conversation.oper:
             conversation.tell(f"password of {conversation.oper}:")
@@ -164,13 +166,15 @@ async def _feed_terminal(conversation: Conversation) -> None:
         lines = [line for line in await source.lines(together=True) if line.strip()]
         if pasted:
             if lines and lines[0].strip().lower() in ("y", "yes"):
-                conversation.paste(pasted)
+                conversation.paste(pasted, place)
             else:
                 conversation.tell("not sent")
             pasted = []
+        elif len(lines) > 1 and not conversation.place():
+            conversation.paste(lines, "")
         elif len(lines) > 1:
-            pasted = lines
-            conversation.tell(f"send {len(lines)} lines? [y/N]")
+            pasted, place = lines, conversation.place()
+            conversation.tell(f"send {len(lines)} lines to {place}? [y/N]")
         elif lines:
             conversation.type(lines[0])
     await conversation.settled(PATIENCE_SECONDS)

@@ -26,14 +26,18 @@ _ENDINGS = ("_", "__", *(f"_{number}" for number in range(2, 21)))
 class Registration:
     """How we introduce ourselves, each time. `flexible`: rather be called `nick_` than stay outside.
 
-    Who comes back is always flexible: the nick's holder may be our own lost connection, which the server believes in.
+    Who comes back is always flexible: where the server knows no resume tokens, the nick's holder may be our own lost
+    connection, which it still believes in. A person (`regains`) takes the nick back when that connection ends. In
+    every other case it is somebody else's, and what we are called is the nick we want from then on.
     """
 
-    def __init__(self, nick: str, password: str, flexible: bool) -> None:
+    def __init__(self, nick: str, password: str, flexible: bool, regains: bool = True) -> None:
         self._wanted = nick
         self._password = password
         self._flexible = flexible
+        self._may_regain = regains
         self._was_in = False
+        self._is_taken = False  # the nick we want: so the server says on this connection
         self._regains = False  # our nick, when our lost connection gives it up
         self._tried = nick
         self._endings = list(_ENDINGS)
@@ -47,7 +51,7 @@ class Registration:
         """The first lines."""
         self._tried, self._endings = self._wanted, list(_ENDINGS)
         self._offered, self.capabilities = set(), set()
-        self._flexible, self._regains = self._flexible or self._was_in, False
+        self._flexible, self._is_taken, self._regains = self._flexible or self._was_in, False, False
         password = [build("", "PASS", self._password)] if self._password else []
         who = [build("", "NICK", self._wanted), build("", "USER", _user(self._wanted), "0", "*", self._wanted)]
         return ["CAP LS 302", *password, *who]
@@ -55,6 +59,7 @@ class Registration:
     def heard(self, message: Message) -> Step:
         """The answer to a message that comes before 001."""
         if message.command in _TAKEN:
+            self._is_taken = True
             return self._other_nick(message)
         if message.command == "432":
             if self._tried == self._wanted:
@@ -86,15 +91,19 @@ class Registration:
 
     def done(self, model: Model) -> list[Line]:
         """We are in. Says so when we are called otherwise than the user asked for."""
-        self._regains = self._was_in and model.nick != self._wanted
-        self._was_in = True
-        if RESUME in self.capabilities:
+        wanted, is_first, self._was_in = self._wanted, not self._was_in, True
+        knows_tokens = RESUME in self.capabilities
+        if knows_tokens:
             self._token, self._next = self._next, ""
-        if model.nick == self._wanted:
+        if model.nick == wanted:
             return []
-        if self._regains:
-            return note(f"{self._wanted} is still taken, perhaps by your lost connection: you are {model.nick}").show
-        return note(f"{self._wanted} is taken here: you are {model.nick} (/nick changes it)").show
+        if self._is_taken and not is_first and not knows_tokens:
+            self._regains = self._may_regain
+            return note(f"{wanted} is still taken, perhaps by your lost connection: you are {model.nick}").show
+        self._wanted = model.nick
+        if self._is_taken:
+            return note(f"{wanted} is taken here: you are {model.nick} (/nick changes it)").show
+        return []  # the server called us so by itself, and the line before this one says how
 
     def regain(self, message: Message) -> list[str]:
         """Take our nick back when its holder, which may be our lost connection, is seen to give it up."""

@@ -5,7 +5,7 @@ Whether it did is seen in the model, not in the answer: so a request that was lo
 """
 
 from mpchat.client import commands
-from mpchat.client.model import Model, is_room
+from mpchat.client.model import Model
 from mpchat.client.status import LOST, REFUSED
 from mpchat.client.step import ERROR, Line, Step, error, harmless
 from mpchat.protocol.message import Message, parse
@@ -29,9 +29,8 @@ class Script:
     def waits(self, line: str, step: Step) -> list[Message]:
         """What `line`, which led to `step`, asked of the server: the next line has to wait for the answer."""
         refused = step.outcome == REFUSED  # by the client itself, which did not understand it
-        text = line.lstrip() if refused else line  # a space in front does not make words of what is refused
-        name = harmless(text).partition(" ")[0]
-        match commands.meant(text):
+        name = harmless(line.lstrip()).partition(" ")[0]
+        match commands.meant(line):
             case "nick":
                 self._misnamed = name if refused else ""  # where it was sent, the answer decides
             case "join" | "query" | "q" if refused:
@@ -41,14 +40,14 @@ class Script:
 
     def lacks(self, asked: list[Message]) -> list[Message]:
         """Which of them can be asked for again, and did not get what they asked for."""
-        return [message for message in asked if message.command in _STATES and not self._granted(message)]
+        return [message for message in asked if message.command in _STATES and not self._model.granted(message)]
 
     def answered(self, asked: list[Message]) -> None:
         """The server has answered them all: what was not granted now is refused."""
         for message in asked:
             if message.command == "NICK":
-                self._misnamed = "" if self._granted(message) else message.params[0]
-            elif message.command in _STATES and not self._granted(message) and not self._is_expelled():
+                self._misnamed = "" if self._model.granted(message) else message.params[0]
+            elif message.command in _STATES and not self._model.granted(message) and not self._is_expelled():
                 self._model.stop(f"refused: {message.command} {message.params[0]}")
 
     def unsure(self, line: str, asked: list[Message]) -> Step:
@@ -61,17 +60,7 @@ class Script:
         """Did we lose our room since, for a reason of its own?"""
         return self._model.expelled and not self._model.current
 
-    def _granted(self, message: Message) -> bool:
-        """Is what it asked for so?"""
-        if not message.params:
-            return message.command != "NICK"
-        if message.command == "NICK":
-            return self._model.is_me(message.params[0])
-        rooms = [name for name in message.params[0].split(",") if is_room(name)]
-        wanted = message.command == "JOIN"
-        return all((self._model.room(name) is not None) is wanted for name in rooms)
-
 
 def _names_us(line: str) -> bool:
     """Is it a NICK by hand?"""
-    return commands.meant(line) == "raw" and parse(line.partition(" ")[2].strip()).command == "NICK"
+    return commands.meant(line) == "raw" and parse(line.lstrip().partition(" ")[2].strip()).command == "NICK"

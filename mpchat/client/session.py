@@ -9,7 +9,6 @@ import re
 from mpchat.chat.names import fold
 from mpchat.client import commands
 from mpchat.client.answers import Answers
-from mpchat.client.confidential import carries_secret
 from mpchat.client.fitting import fit, room_for
 from mpchat.client.model import Model, is_room
 from mpchat.client.outbox import Outbox, Sent
@@ -17,6 +16,7 @@ from mpchat.client.registration import Registration
 from mpchat.client.resuming import Resuming
 from mpchat.client.status import LOST, REFUSED, REMOVED, WELL
 from mpchat.client.step import ERROR, Line, Speech, Step, error, harmless, is_text, note
+from mpchat.client.turn import Turn
 from mpchat.client.view import View, nick_of, param
 from mpchat.protocol.message import Message, build, parse
 
@@ -36,27 +36,31 @@ class Session:
     """One user's presence on a server, across losses of the connection.
 
     `run` is of this run of the client: 16 random letters and digits. `greets`: it is a person's, who is shown a
-    little of a room's past on entering it; a script is not, and its words do not drift (Model).
+    little of a room's past on entering it, and whose words wait for the answer to a command that changes where they
+    go; a script's lines wait in feed.py.
     """
 
     def __init__(
         self, nick: str, room: str, run: str, password: str = "", flexible: bool = True, greets: bool = True
     ) -> None:
-        self.model = Model(nick, room, drifts=greets)
+        self.model = Model(nick, room)
         self.view = View(self.model)
         self.outbox = Outbox()
-        self.registration = Registration(nick, password, flexible)
+        self.registration = Registration(nick, password, flexible, regains=greets)
         self.past = Resuming(self.view, self.registration, greets)
         self.visits = 0  # connections so far
         self.connected = False
         self.registered = False
         self.was_in = False  # registered once, at least
         self.ready = False  # every room we asked for has answered, and what we missed is shown
+        self.has_prompt = True  # which shows where words go; else each change is told
         self.shows_own = True  # what we say is shown when it comes back; else it was seen as it was typed
         self.removed = (
             ""  # who has taken our place, and why: a script is over then, and a person comes back only with /reconnect
         )
         self.answers = Answers()
+        self._turn = Turn()
+        self._told = room  # where words go, as the user knows it
         self._run = run
         self._for_person = greets
         self._expelled_from: set[str] = set()  # folded rooms: KICK
@@ -86,8 +90,9 @@ class Session:
         self.connected = self.registered = self.ready = False
         self.past.lost()
         self.answers.lost()
+        step = self._turn.lost()
         self.model.lose()
-        step = _unsaid(self.outbox.lost(numbered=self._leaving))
+        step.add(_unsaid(self.outbox.lost(numbered=self._leaving)))
         if self._leaving:
             step.show += [Line(f"not sent: {speech.text}", ERROR) for speech in self.outbox.unsent]
             step.outcome = LOST if step.show else WELL
@@ -117,6 +122,15 @@ class Session:
     def heard(self, text: str, now: float) -> Step:
         """One line from the server."""
         message = parse(text)
+        step = self._heard(message, now)
+        step.add(self._turned(message, now))
+        place, told, self._told = self.model.current, self._told, self.model.current
+        is_seen = self.has_prompt and place and message.command in ("JOIN", "NICK")
+        if self._for_person and fold(place) != fold(told) and not is_seen:
+            step.add(note(commands.talking(self.model)))
+        return step
+
+    def _heard(self, message: Message, now: float) -> Step:
         self._heard_at, self._asked_at = now, None
         match message.command:
             case "PING":
@@ -152,9 +166,11 @@ class Session:
             return Step()
         if message.command == "PRIVMSG" and answered and not self.shows_own:
             return Step()
+        own = self.model.is_me(nick_of(message))  # before the message gives us another nick
         step = Step() if self.registered else self.registration.heard(message)
         if not step.failed and not step.send and not (message.command == "ERROR" and self._leaving):
-            step.show += self.view.heard(message, echo=answered is not None)
+            shown = self.view.heard(message, echo=answered is not None)
+            step.show += _refused(answered, shown) if answered and not spoken else shown
         if self.registered and _refuses(message):
             step.outcome = REMOVED if fold(param(message, 1)) in self._expelled_from else REFUSED
         if message.command == "JOIN" and self.model.is_me(nick_of(message)):
@@ -162,7 +178,7 @@ class Session:
             self.model.opened(param(message, 0))
             step.add(self.past.entered(param(message, 0)))
         step.send += self.registration.regain(message)
-        self.answers.heard(message, bool(step.show) and not step.failed, self.model.is_me(nick_of(message)))
+        self.answers.heard(message, bool(step.show) and not step.failed, own)
         return step
 
     def _answers(self, message: Message) -> Sent | None:
@@ -173,9 +189,7 @@ class Session:
             run, _, number = message.tags.get(_ID, "").rpartition(".")
             known = int(number) if run == self._run and number.isdecimal() else 0
             return self.outbox.settle(param(message, 0), known)
-        if message.command in _REFUSALS:
-            self.outbox.settle(param(message, 1))
-        return None
+        return self.outbox.settle(param(message, 1)) if message.command in _REFUSALS else None
 
     def _was_shown(self, sent: Sent, echo: Message) -> bool:
         """Was this line in the history we have just read? The server knows its id no more only if it is old."""
@@ -248,20 +262,50 @@ class Session:
         """One line of input: words, or a /command."""
         if not self.registered and commands.needs_server(text):
             return error("not connected; words are kept and said later, commands are not")
-        if text[:1].isspace() and text.lstrip().startswith("/") and carries_secret(text):
-            return error("that begins with a space, so it would be said aloud, with what is secret in it: not sent")
+        if self._turn.asked and not commands.works_alone(text):
+            self._turn.typed.append(text)
+            return Step()
+        return self._obey(text, now)
+
+    def _obey(self, text: str, now: float) -> Step:
         step = self._without_noise(text)
         obeyed = commands.execute(text, self.model)
-        asked = self.answers.asked(text.split()[0]) if obeyed.send else []
+        self._told = self.model.current
+        if obeyed.send:
+            token = self.answers.asked(text.split()[0])
+            turns = [message for message in map(parse, obeyed.send) if message.command in ("JOIN", "PART")]
+            if self._for_person:
+                self._turn.begin([message for message in turns if not self.model.granted(message)], token)
+            obeyed.send.append(build("", "PING", token))
         step.add(self._carry_out(obeyed, now))
-        step.send += asked
         return step
 
-    def pasted(self, lines: list[str], now: float) -> Step:
-        """Several lines at once, which the user agreed to say: none of them is a /command."""
+    def _turned(self, message: Message, now: float) -> Step:
+        """If this answers the command that changes where words go: do what was typed behind it.
+
+        Where it was refused, what stands on it is not done, but shown; then words go where they went before.
+        """
+        turn, step = self._turn, Step()
+        lacking = [asked for asked in turn.asked if not self.model.granted(asked)]
+        if not turn.asked or (lacking and not (message.command == "PONG" and message.params[-1:] == [turn.token])):
+            return step
+        turn.asked = []
+        if lacking and turn.typed:
+            turn.before = turn.before or self.model.current
+            self.model.stop(f"refused: {lacking[0].command} {lacking[0].params[0]}")
+        while turn.typed and not turn.asked:
+            step.add(self._obey(turn.typed.popleft(), now))
+        if not turn.asked:
+            if turn.before and not self.model.current and self.model.has(turn.before):
+                self.model.talk(turn.before)
+            turn.before = ""
+        return step
+
+    def pasted(self, lines: list[str], place: str, now: float) -> Step:
+        """Several lines at once, which the user agreed to say there: none of them is a /command."""
         step = self._without_noise("".join(lines))
         for line in lines:
-            step.add(self._carry_out(commands.say(harmless(line), self.model), now))
+            step.add(self._carry_out(commands.say(harmless(line), self.model, place), now))
         return step
 
     def _without_noise(self, typed: str) -> Step:
@@ -329,6 +373,8 @@ class Session:
             if self.removed and not self.connected:
                 state = "removed: /reconnect"
             return f"{state}, {kept} waiting" if kept else state
+        if self._turn.typed:
+            return f"{len(self._turn.typed)} waiting"
         slow = self.outbox.slow(now)
         return f"{slow} not back yet" if slow else ""
 
@@ -341,6 +387,11 @@ def removed_by(nick: str, why: str) -> str:
 def _unsaid(speeches: list[Speech]) -> Step:
     lines = [Line(f"{_UNSAID}: {speech.text}", ERROR) for speech in speeches]
     return Step(show=lines, outcome=LOST if lines else WELL)
+
+
+def _refused(sent: Sent, shown: list[Line]) -> list[Line]:
+    """The server's refusal of a line, with the line."""
+    return [Line(f"not said: {sent.speech.text} ({line.text})", ERROR) for line in shown]
 
 
 def _refuses(message: Message) -> bool:

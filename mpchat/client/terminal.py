@@ -30,6 +30,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.patch_stdout import StdoutProxy
 from prompt_toolkit.utils import get_cwidth
 
+from mpchat.client.commands import talking
 from mpchat.client.completion import Completing
 from mpchat.client.confidential import carries_secret
 from mpchat.client.conversation import Conversation
@@ -96,6 +97,7 @@ class Terminal:
         self._above = StdoutProxy(sleep_between_writes=PAUSE_SECONDS, raw=True)  # ended by close()
         self._model = session.model
         self._pasted = ""  # several lines, while it asks whether to send them
+        self._place = ""  # and where to
         self._password = ""  # as far as it is typed
         self._interrupted = False  # the last key was Ctrl-C
         self._talk: asyncio.Task[int] | None = None
@@ -276,7 +278,7 @@ class Terminal:
             return f"password of {_shorten(self.conversation.oper, columns // 2)}: "
         if self._pasted:
             lines = _filled(self._pasted)
-            question = f"send {len(lines)} lines? [y/N] "
+            question = f"send {len(lines)} lines to {_shorten(self._place, columns // 3)}? [y/N] "
             return question + _beginning(harmless(lines[0]), columns - len(question) - 1)
         names = f"{self._model.nick} {self._model.current}".rstrip()
         return f"{_shorten(names, columns // 2)}> "
@@ -313,7 +315,10 @@ class Terminal:
     def _accept(self, buffer: Buffer) -> bool:
         """A line is done, by whichever key: of several, ask first. Nothing of it is left in the editor."""
         if len(_filled(buffer.text)) > 1:
-            self._pasted = buffer.text
+            if not self.conversation.place():
+                self.conversation.tell(f"nothing was sent: {talking(self._model)}")
+                return True
+            self._pasted, self._place = buffer.text, self.conversation.place()
             buffer.reset()
             return True
         text = buffer.text.strip("\n")
@@ -362,7 +367,7 @@ class Terminal:
         if event.key_sequence[-1].key in ("y", "Y"):
             self._remember(buffer)
             buffer.reset()
-            self.conversation.paste(_filled(pasted))
+            self.conversation.paste(_filled(pasted), self._place)
         elif event.key_sequence[-1].key == Keys.BracketedPaste:
             self._paste(event)
 

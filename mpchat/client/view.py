@@ -119,11 +119,11 @@ class View:
     def _kicked(self, message: Message) -> list[Line]:
         place, victim = param(message, 0), param(message, 1)
         calls = self.model.is_me(victim)
-        text = f"{nick_of(message)} kicked {victim} from {place}{_reason(param(message, 2))}"
+        nick, end = nick_of(message), f"from {place}{_reason(param(message, 2))}"
         if calls:
-            self.model.miss(place, text, expelled=True)
+            self.model.miss(place, f"{nick} kicked you {end}", expelled=True)
         self.model.gone(victim, place)
-        return [Line(text, calls=calls)]
+        return [Line(f"{nick} kicked {victim} {end}", calls=calls)]
 
     def _topic(self, message: Message) -> list[Line]:
         nick, place, topic = nick_of(message), param(message, 0), param(message, 1)

@@ -26,6 +26,8 @@ def model() -> Model:
         ("hola", Speech("#lobby", "hola")),
         ("  hola ", Speech("#lobby", "  hola ")),
         ("//help", Speech("#lobby", "/help")),
+        (" //help", Speech("#lobby", " //help")),
+        ("  /msg beto hola", Speech("beto", "hola")),
         ("/me waves", Speech("#lobby", "waves", action=True)),
         ("/msg beto hola you", Speech("beto", "hola you")),
         ("/M beto hola", Speech("beto", "hola")),
@@ -65,6 +67,13 @@ def test_words_are_said(model: Model, typed: str, said: Speech) -> None:
         ("/invite beto", "INVITE beto :#lobby"),
         ("/mode +o beto", "MODE #lobby +o beto"),
         ("/mode", "MODE #lobby"),
+        ("/mode +k key", "MODE #lobby +k key"),
+        ("/mode +b", "MODE #lobby +b"),
+        ("/topic -", "TOPIC #lobby :"),
+        ("/topic #dev -", "TOPIC #dev :"),
+        ("/kill beto", "KILL beto :ana"),
+        ("/kill beto enough now", "KILL beto :enough now"),
+        ("  /part", "PART :#lobby"),
         ("/raw VERSION", "VERSION"),
     ],
 )
@@ -82,7 +91,11 @@ def test_commands_become_irc(model: Model, typed: str, sent: str) -> None:
         "/msg",
         "/msg beto",
         "/me",
-        "/query #lobby",
+        "/query #none",
+        "/mode +k",
+        "/mode +nk",
+        "/mode #lobby -n+o",
+        "/kill",
         "/kick",
         "/whois",
         "/raw",
@@ -121,6 +134,31 @@ def test_query_turns_to_a_person_and_back(model: Model) -> None:
     assert execute("hola", model).say == [Speech("#lobby", "hola")]
 
 
+def test_query_alone_goes_back_to_the_place_before_and_not_to_the_last_room_entered(model: Model) -> None:
+    execute("/query beto", model)
+    execute("/join #dev", model)
+    for place in ("beto", "#dev", "beto"):
+        execute("/query", model)
+        assert model.current == place
+    model.rename("beto", "bea")
+    execute("/join #lobby", model)
+    execute("/query", model)
+    assert model.current == "bea"
+
+
+def test_query_turns_to_a_room_one_is_in(model: Model) -> None:
+    assert execute("/query #DEV", model).show[0].text == "now talking in #dev"
+    execute("/query #lobby hola", model)
+    assert model.current == "#lobby"
+
+
+def test_query_without_any_place_before_ends_a_talk_with_one_person() -> None:
+    model = Model("ana")
+    execute("/query beto", model)
+    assert "/join" in execute("/query", model).show[0].text
+    assert model.current == ""
+
+
 def test_q_never_quits(model: Model) -> None:
     for typed in ("/q", "/q beto", "/q beto hola", "/Q ", "/q #dev bye"):
         assert execute(typed, model).leave is None
@@ -156,6 +194,11 @@ def test_help_lists_every_command(model: Model) -> None:
     text = "\n".join(line.text for line in execute("/help", model).show)
     assert all(f"/{name}" in text for name in COMMANDS)
     assert [line.text.split()[0] for line in execute("/help /join", model).show] == ["/join"]
+
+
+def test_help_on_what_there_is_not_guesses_what_was_meant(model: Model) -> None:
+    assert execute("/help jion", model).show[0].text == "no such command: /jion (did you mean /join?)"
+    assert execute("/help xyzzy", model).show[0].text == "no such command: /xyzzy (see /help)"
 
 
 def test_only_some_commands_work_alone() -> None:

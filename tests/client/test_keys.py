@@ -248,12 +248,12 @@ def test_of_a_long_paste_one_sees_the_question_and_how_many_lines(
     ana.type(PASTE.format(text) if is_marked else text)
     ana.until(lambda: any("aste 59" in row for row in rows(ana)))
     ana.type("\r")
-    ana.until(lambda: editor(ana).startswith("send 60 lines? [y/N] paste 00"))
+    ana.until(lambda: editor(ana).startswith(f"send 60 lines to {room}? [y/N] paste"))
     assert len(editor(ana)) < 80
     ana.type(PASTE.format("y"))  # a paste is no answer
     ana.until(lambda: not any("send 60" in row for row in rows(ana)))
     ana.type("\r")
-    ana.until(lambda: editor(ana).startswith("send 60 lines? [y/N]"))
+    ana.until(lambda: editor(ana).startswith(f"send 60 lines to {room}? [y/N]"))
     ana.type("y")
     for line in lines[:59]:
         assert beto.may_speak("PRIVMSG").endswith(f":{line}")

@@ -85,7 +85,7 @@ def test_plain_in_a_terminal_only_appends(join: Join, voice: Speak, room: str) -
     beto.may_speak(":hola")
     ana.sees("^hola$")
     ana.type("uno\rdos\r")
-    ana.sees(r"send 2 lines\? \[y/N\]")
+    ana.sees(r"send 2 lines to #\S+\? \[y/N\]")
     ana.type("y\r")
     beto.may_speak(":dos")
     assert b"\x1b" not in ana.raw
@@ -127,7 +127,7 @@ def test_a_dumb_terminal_gets_plain_lines(join: Join, env: dict[str, str]) -> No
     env["TERM"] = "dumb"
     ana = join("ana")
     ana.type("hola\r/names\r")
-    ana.sees(r"send 2 lines\?")
+    ana.sees(r"send 2 lines to #\S+\?")
     ana.type("y\r")
     assert b"\x1b" not in ana.raw
     ana.type("\x03")

@@ -52,7 +52,7 @@ async def test_what_was_typed_while_away_is_said_in_order_and_told_once() -> Non
         await ana.ready()
         await tiny.close()
         await ana.until("connection lost (the server closed it), trying again...")
-        ana.conversation.paste(["one", "two"])
+        ana.conversation.paste(["one", "two"], ROOM)
         await ana.until("Connection refused")
         tiny.say("hola?")
         await tiny.open()
@@ -150,7 +150,7 @@ async def test_words_for_later_have_a_bound() -> None:
         await ana.ready()
         await tiny.close()
         await ana.until("connection lost")
-        ana.conversation.paste([f"line {number}" for number in range(WAITING + 1)])
+        ana.conversation.paste([f"line {number}" for number in range(WAITING + 1)], ROOM)
         assert ana.lines[-1] == f"! too many lines wait for a connection; not kept: line {WAITING}"
         await tiny.open()
         await ana.settled()

@@ -112,7 +112,7 @@ def test_without_echoes_own_words_are_shown_at_once() -> None:
 def test_a_refused_line_does_not_wait_for_its_echo() -> None:
     session = registered()
     session.typed("/msg nobody hola", 1.0)
-    assert texts(hear(session, ":s 401 ana nobody :No such nick")) == ["! nobody: No such nick"]
+    assert texts(hear(session, ":s 401 ana nobody :No such nick")) == ["! not said: hola (nobody: No such nick)"]
     assert session.status(9.0) == ""
 
 
@@ -127,7 +127,7 @@ def test_an_echo_that_never_comes_is_reported() -> None:
 
 def test_an_echo_behind_a_long_paste_is_waited_for() -> None:
     session = registered()
-    session.pasted(["one", "two"], 1.0)
+    session.pasted(["one", "two"], "#lobby", 1.0)
     session.ticked(31.0)
     hear(session, ":ana!ana@host PRIVMSG #lobby :one", ":ana!ana@host PRIVMSG #lobby :two", now=32.0)
     assert texts(hear(session, ":s PONG s mpchat-doubt", now=33.0)) == []
@@ -151,7 +151,7 @@ def test_a_long_line_goes_out_in_several_and_loses_nothing() -> None:
 
 
 def test_a_paste_is_said_as_it_is() -> None:
-    step = registered().pasted(["/etc/passwd", "//x", "tres"], 1.0)
+    step = registered().pasted(["/etc/passwd", "//x", "tres"], "#lobby", 1.0)
     assert step.send == ["PRIVMSG #lobby :/etc/passwd", "PRIVMSG #lobby ://x", "PRIVMSG #lobby :tres"]
 
 
@@ -177,7 +177,7 @@ def test_a_loss_tells_what_may_be_lost() -> None:
 def test_a_server_that_knows_lines_by_their_ids_is_sent_them_again() -> None:
     capabilities = "echo-message message-tags"
     session = registered(capabilities=capabilities)
-    lines = session.pasted(["one", "two"], 1.0).send
+    lines = session.pasted(["one", "two"], "#lobby", 1.0).send
     assert lines == [f"@+mpchat.org/id={RUN}.{n} PRIVMSG #lobby :{word}" for n, word in ((1, "one"), (2, "two"))]
     hear(session, f"@+mpchat.org/id={RUN}.2 :ana!a@h PRIVMSG #lobby :two")
     assert texts(session.closed()) == []
@@ -232,7 +232,11 @@ def test_a_room_that_does_not_let_us_in_is_given_up() -> None:
     session = Session("ana", "#secret", RUN)
     session.opened(0.0)
     step = hear(session, ":s 001 ana :", ":s 475 ana #secret :Cannot join (+k)", ":s PONG s mpchat-entrance")
-    assert texts(step)[-2:] == ["! #secret: Cannot join (+k)", "! you are not in #secret"]
+    assert texts(step)[-3:] == [
+        "! #secret: Cannot join (+k)",
+        "! you are not in #secret",
+        "-- your words go nowhere now: /join #room",
+    ]
     assert session.model.current == ""
 
 
@@ -350,7 +354,6 @@ def test_a_server_that_knows_no_tokens_is_sent_none() -> None:
     [
         (["/join #dev llave"], [], "llave"),
         (["/raw JOIN #x,#dev a,llave"], [], "llave"),
-        (["/join #dev mala", "/join #dev llave"], [], "llave"),
         (["/join #dev llave"], [":b!b@h MODE #dev +k nueva"], "nueva"),
         (["/join #dev"], [":b!b@h MODE #dev +ovk-l+b ana b llave *!*@x"], "llave"),
         (["/join #dev"], [":b!b@h MODE #dev -b+lk-i x!*@* 7 llave"], "llave"),
@@ -372,10 +375,20 @@ def test_the_key_of_a_room_is_given_again_after_a_loss(typed: list[str], heard: 
     assert join in hear(session, ":s 001 ana :Welcome").send
 
 
+def test_a_right_key_behind_a_wrong_one_is_the_one_that_is_kept() -> None:
+    session = registered()
+    session.typed("/join #dev mala", 0.0)
+    session.typed("/join #dev llave", 0.0)
+    step = hear(session, ":s 475 ana #dev :Cannot join channel (+k)", ":s PONG s mpchat-answer-1")
+    assert "JOIN #dev :llave" in step.send
+    hear(session, ":ana!ana@host JOIN #dev")
+    assert session.model.key("#dev") == "llave"
+
+
 def test_a_key_that_was_refused_or_of_a_room_that_was_left_is_forgotten() -> None:
     session = registered()
     session.typed("/join #dev mala", 0.0)
-    hear(session, ":s 475 ana #dev :Cannot join channel (+k)")
+    hear(session, ":s 475 ana #dev :Cannot join channel (+k)", ":s PONG s mpchat-answer-1")
     session.typed("/join #dev", 0.0)
     hear(session, ":ana!ana@host JOIN #dev")
     session.closed()
@@ -384,3 +397,210 @@ def test_a_key_that_was_refused_or_of_a_room_that_was_left_is_forgotten() -> Non
     session.typed("/join #so llave", 1.0)
     hear(session, ":ana!ana@host JOIN #so", ":ana!ana@host PART #so", ":b!b@h MODE #so +k otra")
     assert session.model.key("#so") == ""
+
+
+# The nick after a loss.
+
+
+def back_again(session: Session, *lines: str, capabilities: str = CAPABILITIES) -> Step:
+    """It loses its connection and has another, where the server says this."""
+    session.closed()
+    session.opened(2.0)
+    return hear(session, f":s CAP * LS :{capabilities}", f":s CAP * ACK :{capabilities}", *lines)
+
+
+def test_a_name_that_the_server_gave_us_is_ours_and_somebody_elses_is_not_taken() -> None:
+    session = registered(capabilities=RESUME)
+    step = back_again(session, ":s 001 ana_ :Welcome", capabilities=RESUME)
+    assert not any("taken" in line for line in texts(step))
+    assert hear(session, ":ana!other@host QUIT :bye", ":ana!other@host NICK dora").send == []
+    session.closed()
+    assert "NICK :ana_" in session.opened(3.0).send
+
+
+def test_a_name_that_the_first_visit_ended_with_is_ours() -> None:
+    session = Session("ana", "#lobby", RUN)
+    session.opened(0.0)
+    hear(session, ":s 433 * ana :taken", ":s 001 ana_ :Welcome")
+    assert hear(session, ":ana!other@host QUIT :bye").send == []
+    session.closed()
+    assert "NICK :ana_" in session.opened(1.0).send
+
+
+def test_the_nick_is_taken_back_from_our_own_lost_connection() -> None:
+    session = registered()
+    step = back_again(session, ":s 433 * ana :taken", ":s 001 ana_ :Welcome")
+    assert "-- ana is still taken, perhaps by your lost connection: you are ana_" in texts(step)
+    assert hear(session, ":ana!ana@host QUIT :timed out").send == ["NICK :ana"]
+
+
+def test_where_the_server_knows_us_by_a_token_the_holder_is_somebody_else() -> None:
+    session = registered(capabilities=RESUME)
+    step = back_again(session, ":s 433 * ana :taken", ":s 001 ana_ :Welcome", capabilities=RESUME)
+    assert "-- ana is taken here: you are ana_ (/nick changes it)" in texts(step)
+    assert hear(session, ":ana!ana@host QUIT :bye").send == []
+
+
+def test_a_script_takes_no_nick_back() -> None:
+    session = Session("ana", "#lobby", RUN, greets=False)
+    session.opened(0.0)
+    hear(session, ":s 001 ana :Welcome")
+    session.closed()
+    session.opened(1.0)
+    hear(session, ":s 433 * ana :taken", ":s 001 ana_ :Welcome")
+    assert hear(session, ":ana!ana@host QUIT :timed out").send == []
+
+
+def test_a_new_nick_is_answered_by_itself() -> None:
+    session = registered()
+    session.typed("/nick anita", 1.0)
+    assert texts(hear(session, ":ana!ana@host NICK anita", ":s PONG s mpchat-answer-1")) == ["* ana is now anita"]
+
+
+# Where words go.
+
+
+def in_two_rooms() -> Session:
+    """Ana, in #lobby, and in #so, where she talks."""
+    session = registered()
+    session.typed("/join #so", 1.0)
+    hear(session, ":ana!ana@host JOIN #so", ":s PONG s mpchat-answer-1")
+    return session
+
+
+def test_a_draft_for_a_room_from_which_one_was_kicked_goes_nowhere() -> None:
+    session = in_two_rooms()
+    step = hear(session, ":beto!b@h KICK #so ana :out")
+    assert texts(step)[-1] == "-- your words go nowhere now: /query turns to #lobby, /join #room to a room"
+    step = session.typed("secret plan", 1.0)
+    assert (step.send, texts(step)) == ([], ["! not said: secret plan (beto kicked you from #so (out))"])
+    session.typed("/query", 1.0)
+    assert session.typed("hola", 1.0).send == ["PRIVMSG #lobby :hola"]
+
+
+def test_nor_does_one_for_a_room_that_does_not_let_us_back_in() -> None:
+    session = in_two_rooms()
+    back_again(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s 474 ana #so :Cannot join (+b)")
+    hear(session, ":s PONG s mpchat-entrance")
+    assert session.typed("secret plan", 3.0).send == []
+
+
+def test_who_leaves_a_room_talks_in_the_one_used_before() -> None:
+    session = in_two_rooms()
+    session.typed("/join #dev", 1.0)
+    hear(session, ":ana!ana@host JOIN #dev", ":s PONG s mpchat-answer-2")
+    session.typed("/join #lobby", 1.0)
+    session.typed("/join #dev", 1.0)
+    session.typed("/part", 1.0)
+    assert texts(hear(session, ":ana!ana@host PART #dev"))[-1] == "-- now talking in #lobby"
+    assert session.typed("hola", 1.0).send == ["PRIVMSG #lobby :hola"]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (":ana!ana@host JOIN #dev", "-- now talking in #dev"),
+        (":ana!ana@host PART #so", "-- now talking in #lobby"),
+        (":beto!b@h KICK #so ana", "-- your words go nowhere now: /query turns to #lobby, /join #room to a room"),
+    ],
+)
+def test_without_a_prompt_each_change_of_where_words_go_is_told(line: str, told: str) -> None:
+    session = in_two_rooms()
+    session.has_prompt = False
+    assert texts(hear(session, line))[-1] == told
+
+
+def test_without_a_prompt_a_new_name_of_who_one_talks_to_is_told() -> None:
+    session = registered()
+    session.has_prompt = False
+    session.typed("/query beto", 1.0)
+    assert texts(hear(session, ":beto!b@h NICK bea"))[-1] == "-- now talking to bea (/query ends it)"
+
+
+def test_a_paste_goes_where_it_was_to_go_when_it_was_asked() -> None:
+    session = in_two_rooms()
+    session.typed("/join #lobby", 1.0)
+    assert session.pasted(["uno"], "#so", 1.0).send == ["PRIVMSG #so :uno"]
+
+
+@pytest.mark.parametrize(
+    ("where", "why"), [("#so", "beto kicked you from #so"), ("#lobby", "you are no longer in #so")]
+)
+def test_or_nowhere_where_that_was_lost_meanwhile(where: str, why: str) -> None:
+    session = in_two_rooms()
+    session.typed(f"/join {where}", 1.0)
+    hear(session, ":beto!b@h KICK #so ana")
+    step = session.pasted(["uno", "dos"], "#so", 1.0)
+    assert (step.send, texts(step)) == ([], [f"! not said: uno ({why})", f"! not said: dos ({why})"])
+
+
+def test_what_is_typed_behind_a_join_waits_for_its_answer() -> None:
+    session = registered()
+    session.typed("/join #so", 1.0)
+    for line in ("uno", "/topic news", "dos"):
+        assert session.typed(line, 1.0) == Step()
+    assert session.status(1.0) == "3 waiting"
+    step = hear(session, ":ana!ana@host JOIN #so")
+    assert step.send == ["PRIVMSG #so :uno", "TOPIC #so :news", "PING :mpchat-answer-2", "PRIVMSG #so :dos"]
+
+
+@pytest.mark.parametrize("join", ["/join #so", "/raw JOIN #so", " /j so"])
+def test_where_the_join_was_refused_it_is_shown_and_not_said(join: str) -> None:
+    session = registered()
+    session.typed(join, 1.0)
+    for line in ("uno", "/topic news", "/msg beto hola"):
+        session.typed(line, 1.0)
+    step = hear(session, ":s 473 ana #so :Cannot join channel (+i)", ":s PONG s mpchat-answer-1")
+    assert step.send == ["PRIVMSG beto :hola"]
+    assert texts(step) == [
+        "! #so: Cannot join channel (+i)",
+        "! not said: uno (refused: JOIN #so)",
+        "! not done: /topic (refused: JOIN #so)",
+        "-- now talking in #lobby",
+    ]
+    assert session.typed("hola", 1.0).send == ["PRIVMSG #lobby :hola"]
+
+
+def test_behind_a_refused_join_another_one_counts() -> None:
+    session = registered()
+    for line in ("/join #so", "uno", "/join #dev", "dos"):
+        session.typed(line, 1.0)
+    step = hear(session, ":s 473 ana #so :Cannot join channel (+i)", ":s PONG s mpchat-answer-1")
+    assert "JOIN :#dev" in step.send
+    assert session.model.current == ""
+    assert hear(session, ":ana!ana@host JOIN #dev").send == ["PRIVMSG #dev :dos"]
+
+
+def test_what_is_typed_behind_a_part_goes_to_the_room_before() -> None:
+    session = in_two_rooms()
+    session.typed("/part", 1.0)
+    assert session.typed("hola", 1.0).send == []
+    assert hear(session, ":ana!ana@host PART #so").send == ["PRIVMSG #lobby :hola"]
+
+
+def test_what_waited_for_an_answer_that_was_lost_is_shown_and_not_said() -> None:
+    session = registered()
+    for line in ("/join #so secret", "uno", "/oper root hunter2"):
+        session.typed(line, 1.0)
+    assert texts(session.closed()) == [
+        "! not confirmed: JOIN #so",
+        "! not said: uno (not confirmed: JOIN #so)",
+        "! not done: /oper (not confirmed: JOIN #so)",
+    ]
+    session.opened(2.0)
+    hear(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
+    assert session.typed("hola", 3.0).send == ["PRIVMSG #lobby :hola"]
+
+
+def test_help_and_quit_do_not_wait() -> None:
+    session = registered()
+    session.typed("/join #so", 1.0)
+    assert session.typed("/help", 1.0).show
+    assert session.typed("/quit", 1.0).leave == "leaving"
+
+
+def test_a_refused_line_is_shown() -> None:
+    session = registered()
+    session.typed("hola", 1.0)
+    step = hear(session, ":s 404 ana #lobby :Cannot send to channel")
+    assert texts(step) == ["! not said: hola (#lobby: Cannot send to channel)"]

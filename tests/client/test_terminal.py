@@ -77,11 +77,11 @@ def test_a_paste_is_never_sent_by_itself(join: Join, voice: Speak, room: str) ->
     ana.type(PASTE.format("uno\r/dos\rtres\r"))
     ana.until(lambda: ana.bottom().strip() == "tres")
     ana.type("\r")
-    ana.sees(r"send 3 lines\? \[y/N\] uno")
+    ana.sees(r"send 3 lines to #\S+\? \[y/N\] uno")
     ana.type("\r")  # no
     ana.until(lambda: not any("send 3" in line for line in ana.lines()))
     ana.type("\r")
-    ana.sees(r"send 3 lines\?")
+    ana.sees(r"send 3 lines to #\S+\?")
     ana.type("y")
     beto.may_speak(":uno")
     beto.may_speak(":/dos")

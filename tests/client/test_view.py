@@ -115,7 +115,7 @@ def test_the_model_knows_who_is_where(view: View) -> None:
     read(view, ":dora!d@h JOIN #dev")
     assert view.model.people() == ["ana", "bea", "dora"]
     read(view, ":bea!b@h KICK #lobby ana")
-    assert view.model.current == "#dev"
+    assert (view.model.current, view.model.nowhere) == ("", "bea kicked you from #lobby")
     assert view.model.people() == ["ana", "dora"]
 
 

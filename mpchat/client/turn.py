@@ -1,0 +1,33 @@
+"""A command that changes where words go, until the server has answered it, and what is typed meanwhile. Pure.
+
+To the room before, those words would be said to the wrong people: they wait, in their order, /commands among them.
+"""
+
+from collections import deque
+
+from mpchat.client.commands import undone
+from mpchat.client.step import ERROR, Line, Step, harmless
+from mpchat.protocol.message import Message
+
+
+class Turn:
+    """The JOINs and PARTs `asked` of the server, and the lines `typed` since. There is none while `asked` is empty."""
+
+    def __init__(self) -> None:
+        self.asked: list[Message] = []
+        self.token = ""  # it comes back behind the answer
+        self.typed: deque[str] = deque()
+        self.before = ""  # where words went, while they go nowhere because one was refused
+
+    def begin(self, asked: list[Message], token: str) -> None:
+        """The server was asked for this."""
+        self.asked, self.token = asked, token
+
+    def lost(self) -> Step:
+        """The connection is gone, and with it the answer: nothing of what waited for it can be said."""
+        asked = ", ".join(f"{message.command} {message.params[0]}" for message in self.asked)
+        lines = [Line(f"not confirmed: {asked}", ERROR)] if asked else []
+        lines += [Line(f"{undone(harmless(line))} (not confirmed: {asked})", ERROR) for line in self.typed]
+        self.asked, self.before = [], ""
+        self.typed.clear()
+        return Step(show=lines)
