@@ -63,6 +63,8 @@ def follow(options: Options, as_json: bool) -> int:
     """Show what is said in a room; the exit status."""
     room = _room(options.room)
     problem = _problem(options, room)
+    if not room:
+        problem = problem or "there is no room to follow: its name is empty"
     if problem:
         return _complain(problem, USAGE)
     return tail(options, _session(options, options.nick or _login(), room, False), as_json)
@@ -96,6 +98,9 @@ def _problem(options: Options, room: str) -> str:
         return f"bad nick {options.nick!r}: letters, digits and []\\`_^{{}}|- (no digit or - first), {NICK_BYTES} bytes"
     if room and not valid_channel("#" + room[1:], ROOM_BYTES):
         return f"bad room {options.room!r}: no spaces, commas or colons, {ROOM_BYTES} bytes at most"
+    host, colon, port = options.host.partition(":")
+    if host and colon and port.isdecimal():
+        return f"bad host {options.host!r}: the port is a word of its own (client {host} {port}; send --port {port})"
     if not 1 <= options.port <= 65535:
         return f"bad port {options.port}: 1 to 65535"
     return ""

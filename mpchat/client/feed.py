@@ -7,13 +7,14 @@ a /command waits for the answer to it, and is not said where script.py finds tha
 import sys
 from collections import deque
 
+from mpchat.client import commands
 from mpchat.client.conversation import Conversation
 from mpchat.client.options import Options
 from mpchat.client.plain import Input, Paper, complain, converse
 from mpchat.client.script import Script
 from mpchat.client.session import Session
-from mpchat.client.status import LOST, REMOVED, UNCONNECTED
-from mpchat.client.step import ERROR, Line, harmless
+from mpchat.client.status import LOST, REFUSED, REMOVED, UNCONNECTED
+from mpchat.client.step import ERROR, Line, Step, harmless
 
 # What is given to the server before it must answer a mark: mpchat's flood control takes two seconds for ten lines.
 WINDOW_LINES, WINDOW_BYTES = 10, 4096
@@ -50,13 +51,30 @@ class Feed:
     async def run(self) -> None:
         """Give all of it. What came of it is the conversation's outcome."""
         try:
-            if await entered(self._conversation):
+            if await entered(self._conversation) and not await self._talks_to_itself():
                 await self._give_all()
             else:
                 self._lines.clear()
         finally:  # also where a signal or the server ended it
+            for line in self._lines:
+                unsaid = f"not said: {line}" if self._literally else commands.undone(harmless(line))
+                self._conversation.show(Step(show=[Line(unsaid, ERROR)]))
             if self._lines:
                 self._give_up()
+
+    async def _talks_to_itself(self) -> bool:
+        """Would `send` speak in a room that was not there before it came? Most likely its name was mistyped.
+
+        A room in which something was said earlier was there: after a restart it sleeps until somebody comes.
+        """
+        model = self._session.model
+        room = model.room(model.current)
+        if not (self._literally and room and room.is_ours):
+            return False
+        if await self._settled() and not self._session.past.knows(room.name):
+            self._conversation.give_up(f"nobody is in {room.name}: not said", REFUSED)
+            return True
+        return False
 
     async def _give_all(self) -> None:
         source, conversation = self._source, self._conversation

@@ -20,10 +20,14 @@ def is_room(name: str) -> bool:
 
 @dataclass
 class Room:
-    """A room. Not `entered`: we were there before the connection was lost, and ask to go back."""
+    """A room. Not `entered`: we were there before the connection was lost, and ask to go back.
+
+    `is_ours`: when we came we were its only member and its operator, as who makes a room is.
+    """
 
     name: str
     entered: bool = False
+    is_ours: bool = False
     members: dict[str, str] = field(default_factory=dict)  # folded nick -> nick
 
 

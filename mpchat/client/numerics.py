@@ -13,6 +13,7 @@ from mpchat.protocol.message import Message
 NAMES_ON_ENTRY = 20  # nicks shown when a room is entered; /names shows all
 LISTED_ROOMS = 100  # rooms shown for /rooms: more would push everything else off the screen
 _PREFIXES = "~&@%+!"
+_MAKERS = ("@", "~")  # the marks of who has made a room
 # The greeting's small print; and at any time the ends of lists, who set a topic, and a room's age.
 _GREETING = frozenset(
     ["001", "002", "003", "004", "005", "042", "250", "251", "252", "253", "254", "255", "265", "266", "422"]
@@ -95,6 +96,8 @@ class Numerics:
         shown = sorted(names, key=lambda name: fold(name.lstrip(_PREFIXES)))
         if fold(place) in self._fresh:
             self._fresh.discard(fold(place))
+            if room:
+                room.is_ours = len(names) == 1 and names[0].startswith(_MAKERS)
             shown = shown[:NAMES_ON_ENTRY]
         more = f" and {len(names) - len(shown)} more (/names)" if len(names) > len(shown) else ""
         return [Line(f"in {place} ({len(names)}): {' '.join(shown)}{more}")]

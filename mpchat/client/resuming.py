@@ -104,6 +104,11 @@ class Resuming:
             return error("this server has no history to read")
         return self._ask(Question(room, Purpose.RECALL, min(lines, self._limit)))
 
+    def knows(self, room: str) -> bool:
+        """Do we know of anything that was ever said in that room?"""
+        place = self._places.get(fold(room))
+        return place is not None and bool(place.last)
+
     def is_catching_up(self) -> bool:
         """Is something on its way that was said while we were away?"""
         return any(question.purpose is Purpose.MISSED for question in self._questions)

@@ -57,8 +57,11 @@ class Greeting:
 
     def _way_on(self) -> str:
         irc = self._port - PLAIN_ABOVE
-        way = f"python3 -m mpchat client {self._host} {irc} (its port for IRC), or " if irc > 0 else ""
-        return f"{way}nc {self._host} {self._port}"
+        perhaps = f" (perhaps {irc})" if irc > 0 else ""
+        return (
+            f"nc {self._host} {self._port}, or python3 -m mpchat client {self._host} PORT, "
+            f"with the port for IRC from the server's ready line{perhaps}"
+        )
 
 
 _OTHER_PORT = "python3 -m mpchat client HOST PORT, with the port for IRC from the server's ready line (6667 by default)"

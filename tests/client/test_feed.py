@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,9 +14,9 @@ from subprocess import PIPE
 import pytest
 
 from mpchat.client.conversation import Conversation
-from mpchat.client.feed import Silence, entered
+from mpchat.client.feed import Feed, Silence, entered
 from mpchat.client.session import Session
-from mpchat.client.status import REMOVED
+from mpchat.client.status import REFUSED, REMOVED, WELL
 from tests.client.conftest import Voice, Wire
 from tests.client.person import pipe
 from tests.running import PATIENCE, Server
@@ -272,11 +273,77 @@ def test_send_is_refused(send: Run, voice: Speak, room: str, locked: Server) -> 
     ):
         done = send(*args)
         assert (done.returncode, done.stdout) == (4, "")
-        assert done.stderr == f"mpchat: {refusal}\n"
+        assert done.stderr.splitlines()[-1] == f"mpchat: {refusal}"
+        assert "mpchat: not said: hola" in done.stderr
     beto.send(f"MODE {room} +i")
     beto.may_speak("MODE")
     done = send("hola")
     assert (done.returncode, done.stderr.splitlines()[0]) == (4, f"mpchat: {room}: Cannot join channel (+i)")
+
+
+def test_send_to_a_room_that_it_would_make_says_nothing(send: Run, server: Server, room: str) -> None:
+    done = send("hola")
+    assert (done.returncode, done.stdout, done.stderr) == (4, "", f"mpchat: nobody is in {room}: not said\n")
+    assert send("--to", "#lobby", "hola").returncode == 0
+
+
+def test_a_secret_room_hears_it(send: Run, voice: Speak, room: str) -> None:
+    beto = voice("beto")
+    beto.send(f"MODE {room} +s")
+    beto.may_speak("MODE")
+    assert send("hola").returncode == 0
+    assert beto.may_speak("PRIVMSG").endswith(":hola")
+
+
+@pytest.mark.parametrize(
+    ("names", "batch", "is_refused"),
+    [
+        ("@ana", [], True),
+        ("@ana", ["@batch=b;msgid=1 :beto!b@h PRIVMSG #so :ayer"], False),
+        ("ana", [], False),
+        ("@ana beto", [], False),
+    ],
+)
+def test_a_room_was_there_where_somebody_is_or_spoke_or_it_has_another_operator(
+    names: str, batch: list[str], is_refused: bool
+) -> None:
+    session = Session("ana", "#so", "0123456789abcdef", greets=False)
+    conversation = Conversation(session, "127.0.0.1", 1, Silence(terminal=False), False, False, person=False)
+    capabilities = "server-time echo-message message-tags batch draft/chathistory"
+
+    async def story() -> None:
+        feeding = asyncio.ensure_future(Feed(conversation, None, ["hola"], literally=True).run())
+        session.opened(0.0)
+        for line in (
+            *(f":s CAP * LS :{capabilities}", f":s CAP * ACK :{capabilities}", ":s 001 ana :hi"),
+            *(":ana!a@h JOIN #so", f":s 353 ana = #so :{names}", ":s 366 ana #so :End", ":s PONG s mpchat-entrance"),
+            *(":s BATCH +b chathistory #so", *batch, ":s BATCH -b", ":s PONG s mpchat-past-1"),
+        ):
+            conversation.show(session.heard(line, 0.0))
+        for number in (1, 2):
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            for line in (":ana!a@h PRIVMSG #so :hola", f":s PONG s mpchat-mark-{number}"):
+                conversation.show(session.heard(line, 0.0))
+        await asyncio.wait_for(feeding, PATIENCE)
+
+    asyncio.run(story())
+    assert (conversation.outcome, conversation.failure) == (
+        (REFUSED, "nobody is in #so: not said") if is_refused else (WELL, "")
+    )
+
+
+def test_what_a_signal_stops_before_it_was_said_is_shown(start: Start, room: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sender = start("send", "--to", room, "hola", "mundo", port=listener.getsockname()[1])
+        listener.settimeout(PATIENCE)
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.recv(4096)  # it introduces itself, and is never let in
+            sender.send_signal(signal.SIGTERM)
+            assert connection.recv(4096)  # its goodbye
+        assert sender.wait(PATIENCE) == 5
+    assert "mpchat: not said: hola mundo\n" in complaints(sender)
 
 
 def test_send_is_used_wrongly(send: Run) -> None:
@@ -288,14 +355,15 @@ def test_send_is_used_wrongly(send: Run) -> None:
 def test_send_has_nobody_to_talk_to(send: Run, wire: Wire) -> None:
     wire.close()
     done = send("--port", str(wire.port), "hola")
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 2)
+    assert "not said: hola" in done.stderr
     assert "cannot connect" in done.stderr
 
 
 def test_send_has_the_password(send: Run, locked: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
     secret = tmp_path_factory.mktemp("secret") / "file"
     secret.write_text("open sesame\n")
-    done = send("--port", str(locked.irc_port), "--password-file", str(secret), "hola")
+    done = send("--port", str(locked.irc_port), "--password-file", str(secret), "--to", "#lobby", "hola")
     assert (done.returncode, done.stderr) == (0, "")
 
 

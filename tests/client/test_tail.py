@@ -174,6 +174,8 @@ def test_what_cannot_be_followed_is_told(
         (["--port", str(server.irc_port), "--nick", "beto"], 4, "mpchat: beto: Nickname is already in use\n"),
         (["--port", str(wire.port)], 1, "mpchat: cannot connect to 127.0.0.1:"),
         (["--room", "#a b"], 2, "mpchat: bad room"),
+        (["--room", ""], 2, "mpchat: there is no room to follow"),
+        (["--host", "127.0.0.1:6667"], 2, "mpchat: bad host '127.0.0.1:6667': the port is a word of its own"),
         (["--what"], 2, "mpchat tail: unrecognized arguments: --what"),
     ):
         done = subprocess.run([*TAIL, *args], env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
