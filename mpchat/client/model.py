@@ -47,6 +47,7 @@ class Model:
         self._before: list[str] = []  # where our words went earlier, the last used last
         self.rooms: dict[str, Room] = {}
         self._keys: dict[str, str] = {}  # of the rooms we are or were in, by folded name; in memory only
+        self._leaving: set[str] = set()  # folded rooms: we have asked to leave them
         self._tried: dict[str, str] = {}  # keys that were given with a JOIN whose answer is not here yet
         if room:
             self.wish(room)
@@ -97,8 +98,16 @@ class Model:
         elif self.is_current(name):
             self.current = name  # in the server's spelling
 
+    def part(self, name: str) -> None:
+        """Our own PART came. Some servers' operators can make one of which we know nothing."""
+        if fold(name) in self._leaving:
+            self._leaving.discard(fold(name))
+            self.forget(name)
+        else:
+            self.miss(name, f"you were taken out of {name}")
+
     def forget(self, name: str) -> None:
-        """We have left that room. The one that our words went to before becomes the current one."""
+        """We are no longer in that room. The one that our words went to before becomes the current one."""
         self.rooms.pop(fold(name), None)
         self._keys.pop(fold(name), None)
         if self.is_current(name):
@@ -118,6 +127,7 @@ class Model:
 
     def lose(self) -> None:
         """The connection is gone, and with it what we knew of the others."""
+        self._leaving.clear()
         for room in self.rooms.values():
             room.entered = False
             room.members = {}
@@ -134,11 +144,17 @@ class Model:
             return message.command != "NICK"
         if message.command == "NICK":
             return self.is_me(message.params[0])
+        if message.params[0] == "0":  # a JOIN that leaves all rooms
+            return not any(room.entered for room in self.rooms.values())
         rooms = [name for name in message.params[0].split(",") if is_room(name)]
         return all((self.room(name) is not None) is (message.command == "JOIN") for name in rooms)
 
-    def try_keys(self, message: Message) -> None:
-        """If it is a JOIN of ours: these keys may be the right ones."""
+    def asked(self, message: Message) -> None:
+        """The server is asked for this: a JOIN of ours may have the right keys, and a PART is our own wish."""
+        if message.command == "PART" and message.params:
+            self._leaving.update(map(fold, message.params[0].split(",")))
+        if message.command == "JOIN" and message.params[:1] == ["0"]:
+            self._leaving.update(self.rooms)
         if message.command != "JOIN" or not message.params:
             return
         keys = message.params[1].split(",") if len(message.params) > 1 else []

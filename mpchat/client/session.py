@@ -269,8 +269,10 @@ class Session:
 
     def _obey(self, text: str, now: float) -> Step:
         step = self._without_noise(text)
+        before = self.model.current
         obeyed = commands.execute(text, self.model)
-        self._told = self.model.current
+        if self.model.current != before:  # the command has told it
+            self._told = self.model.current
         if obeyed.send:
             token = self.answers.asked(text.split()[0])
             turns = [message for message in map(parse, obeyed.send) if message.command in ("JOIN", "PART")]
@@ -322,7 +324,7 @@ class Session:
 
     def _carry_out(self, step: Step, now: float) -> Step:
         for line in step.send:
-            self.model.try_keys(parse(line))
+            self.model.asked(parse(line))
         for speech in step.say:
             if self.ready:
                 step.add(self._say(speech, now))

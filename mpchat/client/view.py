@@ -102,7 +102,7 @@ class View:
     def _parted(self, message: Message) -> list[Line]:
         nick, place = nick_of(message), param(message, 0)
         if self.model.is_me(nick):
-            self.model.forget(place)
+            self.model.part(place)
         self.model.gone(nick, place)
         return [Line(f"{nick} left {place}{_reason(param(message, 1))}")]
 

@@ -214,3 +214,22 @@ def test_control_c_leaves_normally(script: Start, voice: Speak) -> None:
     client.send_signal(signal.SIGINT)
     assert client.wait(10) == 0
     beto.may_speak("QUIT")
+
+
+def test_where_words_go_is_told_whenever_it_changes(join: Join, voice: Speak, room: str) -> None:
+    beto = voice("beto")
+    ana = join("ana", "--plain")
+    ana.type("/join #lobby\n")
+    ana.sees("-- now talking in #lobby")
+    ana.type(f"/join {room}\n")
+    ana.sees(f"-- now talking in {room}")
+    ana.type("uno\ndos\n")
+    ana.sees(rf"send 2 lines to {room}\? \[y/N\]")
+    beto.send(f"KICK {room} ana")
+    ana.sees("-- your words go nowhere now: /query turns to #lobby, /join #room")
+    ana.type("y\n")
+    ana.sees("! not said: dos .*beto kicked you")
+    ana.type("tres\ncuatro\n")
+    ana.sees("! not said: cuatro .*beto kicked you")
+    ana.type("/part #lobby\n")
+    ana.sees("ana left #lobby")

@@ -155,3 +155,15 @@ def test_what_a_lost_connection_still_holds_is_given_back(
     ana.until(lambda: sum(f"back on mpchat.local as {nick}" in line for line in ana.lines()) == 1)
     ana.sees(rf"set mode \+o {nick} on {room}")
     assert beto.ask(f"JOIN {room}")[0].startswith(":mpchat.local 473 ")
+
+
+def test_a_room_that_sleeps_since_a_restart_is_woken_by_send(tmp_path: Path) -> None:
+    folder, room = tmp_path / "data", "#sleeps"
+    with running(data=folder) as server, server.irc("beto") as beto:
+        beto.join(room)
+        beto.ask(f"PRIVMSG {room} :ayer")
+        server.stop()
+    with running(data=folder) as server:
+        done = server.run("send", "--port", str(server.irc_port), "--to", room, "hoy")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert server.run("send", "--port", str(server.irc_port), "--to", "#sleeeps", "hoy").returncode == 4

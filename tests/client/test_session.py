@@ -496,11 +496,30 @@ def test_who_leaves_a_room_talks_in_the_one_used_before() -> None:
     assert session.typed("hola", 1.0).send == ["PRIVMSG #lobby :hola"]
 
 
+def test_who_is_made_to_leave_talks_nowhere() -> None:
+    session = in_two_rooms()
+    hear(session, ":ana!ana@host PART #so")
+    assert texts(session.typed("hola", 1.0)) == ["! not said: hola (you were taken out of #so)"]
+
+
+def test_who_leaves_all_rooms_at_once_has_asked_for_it() -> None:
+    session = in_two_rooms()
+    session.typed("/raw JOIN 0", 1.0)
+    session.typed("hola", 1.0)
+    step = hear(session, ":ana!ana@host PART #so", ":ana!ana@host PART #lobby")
+    assert texts(step) == [
+        "* ana left #so",
+        "-- now talking in #lobby",
+        "* ana left #lobby",
+        "! not said: hola (you are in no room: /join #room)",
+        "-- your words go nowhere now: /join #room",
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
         (":ana!ana@host JOIN #dev", "-- now talking in #dev"),
-        (":ana!ana@host PART #so", "-- now talking in #lobby"),
         (":beto!b@h KICK #so ana", "-- your words go nowhere now: /query turns to #lobby, /join #room to a room"),
     ],
 )
@@ -556,7 +575,6 @@ def test_where_the_join_was_refused_it_is_shown_and_not_said(join: str) -> None:
         "! #so: Cannot join channel (+i)",
         "! not said: uno (refused: JOIN #so)",
         "! not done: /topic (refused: JOIN #so)",
-        "-- now talking in #lobby",
     ]
     assert session.typed("hola", 1.0).send == ["PRIVMSG #lobby :hola"]
 

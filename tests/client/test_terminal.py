@@ -306,3 +306,38 @@ def test_a_terminal_that_takes_nothing_any_more_ends_it(
         finally:
             client.kill()
             os.close(keyboard)
+
+
+def test_a_draft_stays_where_it_is_and_goes_nowhere_when_its_room_is_lost(join: Join, voice: Speak, room: str) -> None:
+    beto = voice("beto")
+    ana = join("ana")
+    ana.say("/join #lobby")
+    ana.until(lambda: ana.bottom() == "ana #lobby>")
+    ana.say(f"/join {room}")
+    ana.until(lambda: ana.bottom() == f"ana {room}>")
+    ana.type("a secret")
+    ana.until(lambda: ana.bottom() == f"ana {room}> a secret")
+    beto.send(f"KICK {room} ana :out")
+    ana.until(lambda: ana.bottom() == "ana> a secret")
+    ana.sees("-- your words go nowhere now: /query turns to #lobby, /join")
+    ana.type("\r")
+    ana.sees(rf"! not said: a secret \(beto kicked you from {room} \(out\)\)")
+    ana.type("uno\rdos\r")
+    ana.sees("-- nothing was sent: your words go nowhere now")
+    ana.until(lambda: ana.bottom().endswith("dos"))
+    ana.type("\x03")
+    ana.until(lambda: ana.bottom() == "ana>")
+    ana.say("/query")
+    ana.until(lambda: ana.bottom() == "ana #lobby>")
+
+
+def test_a_paste_goes_nowhere_when_its_room_is_lost_before_the_answer(join: Join, voice: Speak, room: str) -> None:
+    beto = voice("beto")
+    ana = join("ana")
+    ana.type("uno\rdos\r")
+    ana.sees(rf"send 2 lines to {room}\? \[y/N\] uno")
+    beto.send(f"KICK {room} ana")
+    ana.sees("-- your words go nowhere now")
+    ana.type("y")
+    ana.sees("! not said: uno .*beto kicked you")
+    ana.sees("! not said: dos .*beto kicked you")
