@@ -647,7 +647,7 @@ _STATUSES = """exit status:
   1  not connected (or standard input or output failed)
   2  used wrongly
   3  removed by an operator: KILL, or KICK from the room in question
-  4  refused: moderated, no such nick, wrong key, nickname in use, ...
+  4  refused: moderated, no such nick, wrong key, nickname in use, nobody in the room of send, ...
   5  the connection was lost before all came back
 The gravest of several: 3, then 5, then 4. What was refused is on standard error."""
 
@@ -662,7 +662,7 @@ depended on it (in the room that could not be entered, under the nickname that w
   06:05 * script joined #lobby
   06:05 * in #lobby (1): script
   06:05 <script> hola
-  06:05 ! nadie: No such nick/channel"""
+  06:05 ! not said: hola (nadie: No such nick/channel)"""
     parser = _add_talker(commands, "client", "join a server from this terminal", about, example)
     parser.set_defaults(run=_run_client, parser=parser)
     add = parser.add_argument
@@ -675,12 +675,13 @@ depended on it (in the room that could not be entered, under the nickname that w
 
 
 def _add_send(commands: Any) -> None:
-    about = "Say one text, or the lines of standard input, and go. No line is a /command."
+    about = """Say one text, or the lines of standard input, and go. No line is a /command. In a room that was not there
+before, where nobody would hear it, nothing is said (status 4)."""
     example = f"""
   $ {_RUN}mpchat send --to '#lobby' 'the build is done'
   $ df -h / | {_RUN}mpchat send
   $ {_RUN}mpchat send --to nadie hola
-  mpchat: nadie: No such nick/channel"""
+  mpchat: not said: hola (nadie: No such nick/channel)"""
     parser = _add_talker(commands, "send", "say something from a script", about, example)
     parser.set_defaults(run=_run_send, parser=parser)
     add = parser.add_argument
