@@ -183,6 +183,12 @@ class Conversation:
         if not self.leaving:
             self._do(self.session.pasted(lines, place, time.monotonic()))
 
+    def cancel(self) -> bool:
+        """Send no more of what was pasted. False: there is nothing of it left."""
+        step = self.session.cancelled()
+        self._do(step)
+        return bool(step.show)
+
     def answer(self, password: str) -> None:
         """The operator's password was typed; an empty one is none."""
         name, self.oper = self.oper, ""

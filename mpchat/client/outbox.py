@@ -12,6 +12,7 @@ from mpchat.chat.names import fold
 from mpchat.client.step import Speech
 
 WAITING = 500  # lines kept while there is no connection: a long paste, not a flood
+WINDOW = 10  # lines of a paste without an echo, two seconds of mpchat's flood control: the rest can be called back
 SLOW_SECONDS = 0.3  # an echo later than this is shown as waiting
 DOUBTFUL_SECONDS = 30.0  # and later than this, the server is asked whether it has come to that line
 
@@ -31,12 +32,13 @@ class Outbox:
 
     def __init__(self) -> None:
         self.unsent: deque[Speech] = deque()
+        self.pasted: deque[Speech] = deque()  # to be sent too, a few at a time
         self.unechoed: deque[Sent] = deque()
         self._last = 0
 
     def waiting(self) -> int:
         """How many lines are not said yet, for all we know."""
-        return len(self.unsent) + len(self.unechoed)
+        return len(self.unsent) + len(self.pasted) + len(self.unechoed)
 
     def keep(self, speech: Speech) -> bool:
         """Keep a line for when there is a connection. False: too many are waiting."""
@@ -56,6 +58,10 @@ class Outbox:
         for sent in self.unechoed:
             sent.at, sent.repeated = now, True
         return list(self.unechoed)
+
+    def has_room(self) -> bool:
+        """May one more line of a paste be sent?"""
+        return len(self.unechoed) < WINDOW
 
     def settle(self, target: str, number: int = 0) -> Sent | None:
         """The line of that number, or with none the oldest to `target`, came back or was refused: it is taken out."""

@@ -94,7 +94,8 @@ class Session:
         self.model.lose()
         step.add(_unsaid(self.outbox.lost(numbered=self._leaving)))
         if self._leaving:
-            step.show += [Line(f"not sent: {speech.text}", ERROR) for speech in self.outbox.unsent]
+            unsent = [*self.outbox.unsent, *self.outbox.pasted]
+            step.show += [Line(f"not sent: {speech.text}", ERROR) for speech in unsent]
             step.outcome = LOST if step.show else WELL
         return step
 
@@ -124,6 +125,7 @@ class Session:
         message = parse(text)
         step = self._heard(message, now)
         step.add(self._turned(message, now))
+        step.add(self._paced(now))
         place, told, self._told = self.model.current, self._told, self.model.current
         is_seen = self.has_prompt and place and message.command in ("JOIN", "NICK")
         if self._for_person and fold(place) != fold(told) and not is_seen:
@@ -242,7 +244,30 @@ class Session:
         step.send += [self._line(sent) for sent in self.outbox.again(now)]
         while self.outbox.unsent:
             step.add(self._say(self.outbox.unsent.popleft(), now))
-        step.send += [build("", "PING", token) for token in sorted(self._marks)]
+        if not self.outbox.pasted:
+            step.send += self._mark_lines()
+        return step
+
+    def _mark_lines(self) -> list[str]:
+        return [build("", "PING", token) for token in sorted(self._marks)]
+
+    def _paced(self, now: float) -> Step:
+        """Send of a paste what may be sent now; behind its end come the marks that wait for it."""
+        step = Step()
+        if self._leaving or not self.ready or not self.outbox.pasted:
+            return step
+        while self.outbox.pasted and self.outbox.has_room():
+            step.add(self._say(self.outbox.pasted.popleft(), now))
+        if not self.outbox.pasted:
+            step.send += self._mark_lines()
+        return step
+
+    def cancelled(self) -> Step:
+        """The user wants nothing more of a paste to be sent."""
+        count = len(self.outbox.pasted)
+        self.outbox.pasted.clear()
+        step = note(f"{count} pasted lines were not sent") if count else Step()
+        step.send = self._mark_lines() if count and self.ready else []
         return step
 
     def _repeats(self) -> bool:
@@ -307,7 +332,12 @@ class Session:
         """Several lines at once, which the user agreed to say there: none of them is a /command."""
         step = self._without_noise("".join(lines))
         for line in lines:
-            step.add(self._carry_out(commands.say(harmless(line), self.model, place), now))
+            said = commands.say(harmless(line), self.model, place)
+            if self.ready:
+                self.outbox.pasted += said.say
+                said.say = []
+            step.add(self._carry_out(said, now))
+        step.add(self._paced(now))
         return step
 
     def _without_noise(self, typed: str) -> Step:
@@ -362,7 +392,7 @@ class Session:
         self._count += 1
         token = f"mpchat-mark-{self._count}"
         self._marks.add(token)
-        return Step(send=[build("", "PING", token)] if self.ready else [])
+        return Step(send=[build("", "PING", token)] if self.ready and not self.outbox.pasted else [])
 
     def settled(self) -> bool:
         """Has every mark come back?"""
@@ -375,8 +405,8 @@ class Session:
             if self.removed and not self.connected:
                 state = "removed: /reconnect"
             return f"{state}, {kept} waiting" if kept else state
-        if self._turn.typed:
-            return f"{len(self._turn.typed)} waiting"
+        if waiting := len(self._turn.typed) + len(self.outbox.pasted):
+            return f"{waiting} waiting"
         slow = self.outbox.slow(now)
         return f"{slow} not back yet" if slow else ""
 

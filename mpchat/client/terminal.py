@@ -400,6 +400,8 @@ class Terminal:
             self._pasted = ""
             buffer.reset()
             self._interrupted = True
+        elif self.conversation.cancel():
+            pass
         elif self._interrupted:
             self.conversation.leave()
         else:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mpchat.client.connection import delay
-from mpchat.client.outbox import DOUBTFUL_SECONDS, WAITING
+from mpchat.client.outbox import DOUBTFUL_SECONDS, WAITING, WINDOW
 from mpchat.client.session import GRACE_SECONDS, IDLE_SECONDS, Session
 from mpchat.client.step import Step
 
@@ -622,3 +622,47 @@ def test_a_refused_line_is_shown() -> None:
     session.typed("hola", 1.0)
     step = hear(session, ":s 404 ana #lobby :Cannot send to channel")
     assert texts(step) == ["! not said: hola (#lobby: Cannot send to channel)"]
+
+
+# A long paste.
+
+
+def echo(*numbers: int) -> list[str]:
+    return [f":ana!ana@host PRIVMSG #lobby :line {number}" for number in numbers]
+
+
+def test_a_long_paste_goes_out_a_few_lines_at_a_time_and_the_marks_behind_it() -> None:
+    session = registered()
+    lines = [f"line {number}" for number in range(WINDOW + 2)]
+    assert len(session.pasted(lines, "#lobby", 1.0).send) == WINDOW
+    assert session.status(1.0) == "2 waiting"
+    assert session.mark().send == []
+    assert hear(session, *echo(0)).send == [f"PRIVMSG #lobby :line {WINDOW}"]
+    last, mark = hear(session, *echo(1)).send
+    assert (last, mark) == (f"PRIVMSG #lobby :line {WINDOW + 1}", "PING :mpchat-mark-1")
+
+
+def test_what_is_left_of_a_paste_can_be_called_back() -> None:
+    session = registered()
+    assert session.cancelled() == Step()
+    session.pasted([f"line {number}" for number in range(WINDOW + 2)], "#lobby", 1.0)
+    session.mark()
+    step = session.cancelled()
+    assert (texts(step), step.send) == (["-- 2 pasted lines were not sent"], ["PING :mpchat-mark-1"])
+    assert hear(session, *echo(0, 1, 2)).send == []
+
+
+def test_what_is_left_of_a_paste_is_not_said_after_the_goodbye() -> None:
+    session = registered()
+    session.pasted([f"line {number}" for number in range(WINDOW + 1)], "#lobby", 1.0)
+    session.left("bye")
+    assert hear(session, *echo(0)).send == []
+    assert f"! not sent: line {WINDOW}" in texts(session.closed())
+
+
+def test_a_paste_goes_on_after_a_loss() -> None:
+    session = registered()
+    session.pasted([f"line {number}" for number in range(WINDOW + 1)], "#lobby", 1.0)
+    session.mark()
+    step = back_again(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
+    assert step.send[-2:] == [f"PRIVMSG #lobby :line {WINDOW}", "PING :mpchat-mark-1"]

@@ -341,3 +341,22 @@ def test_a_paste_goes_nowhere_when_its_room_is_lost_before_the_answer(join: Join
     ana.type("y")
     ana.sees("! not said: uno .*beto kicked you")
     ana.sees("! not said: dos .*beto kicked you")
+
+
+def test_ctrl_c_calls_back_what_is_left_of_a_paste(join: Join, voice: Speak, room: str, wire: Wire) -> None:
+    beto = voice("beto")
+    ana = join("ana", port=wire.port)
+    beto.may_speak("JOIN")
+    ana.type(PASTE.format("\r".join(f"line {number:02}" for number in range(60))))
+    ana.until(lambda: ana.bottom().endswith("line 59"))
+    ana.type("\r")
+    ana.sees(r"send 60 lines to #\S+\? \[y/N\]")
+    wire.hold(True)
+    ana.type("y")
+    ana.sees("50 waiting")
+    ana.type("\x03")
+    ana.sees("-- 50 pasted lines were not sent")
+    wire.hold(False)
+    ana.say("the end")
+    said = [beto.may_speak("PRIVMSG").rpartition(":")[2] for _ in range(11)]
+    assert said == [*(f"line {number:02}" for number in range(10)), "the end"]
