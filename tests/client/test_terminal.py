@@ -104,12 +104,14 @@ def test_a_pasted_line_with_its_end_is_one_line(join: Join) -> None:
     ana.sees("<ana> solo una")
 
 
-def test_control_c_clears_and_then_leaves(join: Join, voice: Speak, room: str) -> None:
+def test_control_c_clears_and_does_not_leave_before_it_has_said_so(join: Join, voice: Speak, room: str) -> None:
     ana, beto = join("ana"), voice("beto")
     ana.type("never mind")
     ana.until(lambda: "never mind" in ana.bottom())
     ana.type("\x03")
     ana.until(lambda: ana.bottom() == f"ana {room}>")
+    ana.type("\x03")
+    ana.sees("Ctrl-C again leaves")
     ana.type("\x03")
     assert ana.ends() == 0
     beto.may_speak(":ana!")
