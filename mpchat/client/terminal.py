@@ -59,8 +59,8 @@ _OFF = (
     *[("c-o",), ("c-q",), ("c-x",), ("c-]",), ("escape", "c-]"), ("c-@",)],
     *[(f"{keys}-{way}",) for keys in ("s", "c-s") for way in ("left", "right", "up", "down", "home", "end")],
 )
-# Alt and a sign sends what Esc and then that sign send. The library has commands for these, which repeat the next key so
-# often, send the line, or do nothing: here the sign is text, like every other that is no command of readline's.
+# Alt and a sign sends what Esc and then that sign send. The library has commands for these, which repeat the next key
+# so often, send the line, or do nothing: here the sign is text, like every other that is no command of readline's.
 _NO_COMMANDS = "0123456789-#*/aet"
 
 
