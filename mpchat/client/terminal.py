@@ -5,22 +5,25 @@ in one event loop; StdoutProxy brings a thread that only passes text on to that 
 """
 
 import asyncio
+import math
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, TextIO
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app_session, run_in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.filters import Condition, has_focus, is_searching
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.input.vt100 import Vt100Input
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding import KeyBindings, KeyPress, KeyPressEvent
+from prompt_toolkit.key_binding.bindings.named_commands import get_by_name
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import WindowRenderInfo
 from prompt_toolkit.layout.controls import UIContent
@@ -28,6 +31,7 @@ from prompt_toolkit.layout.margins import Margin
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.patch_stdout import StdoutProxy
+from prompt_toolkit.search import accept_search
 from prompt_toolkit.utils import get_cwidth
 
 from mpchat.client.commands import talking
@@ -44,14 +48,21 @@ from mpchat.client.wrapping import wrapped
 
 PAUSE_SECONDS = 0.02  # between two writes: messages show within it, and a burst repaints the editor once
 ANSWER_SECONDS = 1.0  # for the terminal to say where the cursor is, after a resize
+AGAIN_SECONDS = 2.0  # between two Ctrl-C that leave
+PASTE_SECONDS = 3.0  # of silence within a paste before its end is taken for lost
 LISTED = 30  # candidates shown for Tab
+_PASTE_END = "\x1b[201~"  # what a terminal sends behind a paste
 _EDITOR = "DEFAULT_BUFFER"
 # Of the keys that prompt_toolkit binds: those that would send a line half-typed, take the next key for something else,
-# repeat it up to a million times, or begin a macro. A chat needs none of them, and they are easily hit.
+# or begin a macro, or a selection (where the next letters are ignored, or replace what is selected). A chat needs none
+# of them, and they are easily hit. The others are readline's.
 _OFF = (
-    *[("c-o",), ("c-q",), ("c-x",), ("c-]",), ("escape", "c-]"), ("escape", "#"), ("escape", "-")],
-    *[("escape", digit) for digit in "0123456789"],
+    *[("c-o",), ("c-q",), ("c-x",), ("c-]",), ("escape", "c-]"), ("c-@",)],
+    *[(f"{keys}-{way}",) for keys in ("s", "c-s") for way in ("left", "right", "up", "down", "home", "end")],
 )
+# Alt and a sign sends what Esc and then that sign send. The library has commands for these, which repeat the next key
+# so often, send the line, or do nothing: here the sign is text, like every other that is no command of readline's.
+_NO_COMMANDS = "0123456789-#*/aet"
 
 
 class Keyboard(Vt100Input):
@@ -63,6 +74,26 @@ class Keyboard(Vt100Input):
     """
 
     suspending = False
+
+    def __init__(self, stdin: TextIO, on_torn_paste: Callable[[], None]) -> None:
+        super().__init__(stdin)
+        self._on_torn_paste = on_torn_paste  # the end of a paste is overdue
+        self._overdue: asyncio.TimerHandle | None = None
+
+    def read_keys(self) -> list[KeyPress]:
+        """The keys that have come. Within a paste there are none until its end; it may be lost, on a bad line."""
+        keys = super().read_keys()
+        if self._overdue:
+            self._overdue.cancel()
+            self._overdue = None
+        if self.vt100_parser._in_bracketed_paste:  # private, but nothing else says it
+            self._overdue = asyncio.get_running_loop().call_later(PASTE_SECONDS, self._on_torn_paste)
+        return keys
+
+    def end_paste(self) -> list[KeyPress]:
+        """What a paste without an end has brought, as if its end had come."""
+        self.vt100_parser.feed(_PASTE_END)
+        return self.flush_keys()
 
     def cooked_mode(self) -> AbstractContextManager[None]:
         return super().cooked_mode() if self.suspending else nullcontext()
@@ -99,10 +130,10 @@ class Terminal:
         self._pasted = ""  # several lines, while it asks whether to send them
         self._place = ""  # and where to
         self._password = ""  # as far as it is typed
-        self._interrupted = False  # the last key was Ctrl-C
+        self._interrupted = -math.inf  # when Ctrl-C was pressed on an empty line, and nothing typed since
         self._talk: asyncio.Task[int] | None = None
         self.conversation = Conversation(session, options.host, options.port, self, colour, True)
-        self._keyboard = Keyboard(sys.stdin)
+        self._keyboard = Keyboard(sys.stdin, self._end_paste)
         self._completing = Completing(session.model)
         self._layout = Layout()
         self._asked_where = self._answered_where = 0  # how often the terminal was asked where the cursor is
@@ -116,7 +147,8 @@ class Terminal:
             rprompt=self.conversation.status,
             history=typed_lines(options.history_file),
             search_ignore_case=True,
-            wrap_lines=False,  # a long line scrolls sideways; the prompt stays one line
+            # A long line scrolls sideways, and the prompt stays one line; of several, the short ones would scroll away.
+            wrap_lines=Condition(lambda: "\n" in self._prompt.default_buffer.text),
             erase_when_done=True,
             color_depth=None if colour else ColorDepth.DEPTH_1_BIT,
             key_bindings=self._keys(),
@@ -195,13 +227,15 @@ class Terminal:
             self.conversation.leave()
 
     def _erase(self) -> None:
-        """Erase what is right of the cursor and below it.
+        """Erase the row of the cursor, which is in the first column, and what is below it.
 
-        In two steps, because tmux keeps in its scrollback what a clearing of the whole screen takes away: an old
-        prompt, as long as there is nothing above the editor.
+        The rows below from the second column: what a clearing of the whole screen takes away, tmux keeps in its
+        scrollback, and that would be the old editor as long as there is nothing above it.
         """
         self._output.erase_end_of_line()
+        self._output.cursor_forward(1)
         self._erase_down()
+        self._output.cursor_backward(1)
 
     # Another size of the window.
 
@@ -289,7 +323,8 @@ class Terminal:
         asking = Condition(lambda: bool(self._pasted))
         secret = Condition(lambda: bool(self.conversation.oper))
         for off in _OFF:
-            keys.add(*off, filter=editing, eager=True)(_ignore)
+            keys.add(*off, eager=True)(_ignore)
+        keys.add("c-s", filter=editing)(_ignore)  # a search onwards, where nothing follows; in a search it turns round
         keys.add("enter", filter=editing)(self._enter)
         keys.add("tab", filter=editing)(self._tab)
         keys.add("s-tab", filter=editing)(self._tab_back)
@@ -297,7 +332,12 @@ class Terminal:
         keys.add(Keys.Vt100MouseEvent)(self._take)  # none was asked for: it is a paste with a colour in it
         keys.add("c-c", filter=editing, eager=True)(self._interrupt)
         keys.add("<sigint>", eager=True)(self._interrupt)
-        keys.add("c-z", filter=editing)(self._suspend)
+        keys.add("c-z")(self._suspend)
+        for end in ("enter", "escape"):
+            keys.add(end, filter=is_searching, eager=True)(self._end_search)
+        for sign in _NO_COMMANDS:
+            keys.add("escape", sign, eager=True)(self._insert)
+        keys.add(Keys.Any, save_before=lambda event: not event.is_repeat)(self._insert)
         keys.add("c-d", filter=editing & Condition(lambda: not self._prompt.default_buffer.text))(self._leave)
         keys.add(Keys.Any, filter=editing & asking, eager=True)(self._answer)
         keys.add(Keys.Any, filter=secret, eager=True)(self._type_password)
@@ -333,11 +373,29 @@ class Terminal:
 
     def _edited(self, buffer: Buffer) -> None:
         if buffer.text:
-            self._interrupted = False
+            self._interrupted = -math.inf
 
     def _paste(self, event: KeyPressEvent) -> None:
         text = event.data.replace("\r\n", "\n").replace("\r", "\n")
         event.current_buffer.insert_text(text.strip("\n"))
+
+    def _end_paste(self) -> None:
+        """Of a paste the end is lost: what has come is text, or no key would ever be one again."""
+        processor = self._prompt.app.key_processor
+        processor.feed_multiple(self._keyboard.end_paste())
+        processor.process_keys()
+
+    def _end_search(self, event: KeyPressEvent) -> None:
+        """The line that is found is edited; where none is, the words typed to find it are text, and not lost."""
+        words, buffer = event.current_buffer.text, self._prompt.default_buffer
+        accept_search()
+        if words.lower() not in buffer.text.lower():
+            buffer.insert_text(words)
+
+    def _insert(self, event: KeyPressEvent) -> None:
+        """A letter is text. The library would also insert what a terminal sends for a key like Shift-PageUp."""
+        if not isinstance(event.key_sequence[-1].key, Keys):
+            get_by_name("self-insert").call(event)
 
     def _take(self, event: KeyPressEvent) -> None:
         """What only looks like a key is text."""
@@ -396,16 +454,16 @@ class Terminal:
             self._end_password("")
             return
         buffer = self._prompt.default_buffer
+        now = time.monotonic()
         if buffer.text or self._pasted:
             self._pasted = ""
             buffer.reset()
-            self._interrupted = True
         elif self.conversation.cancel():
             pass
-        elif self._interrupted:
+        elif now - self._interrupted < AGAIN_SECONDS:
             self.conversation.leave()
         else:
-            self._interrupted = True
+            self._interrupted = now
             self.conversation.tell("Ctrl-C again leaves")
 
     async def _suspend(self, event: KeyPressEvent) -> None:

@@ -140,7 +140,7 @@ def test_nor_does_any_other(join: Join, room: str, draft: str) -> None:
     press_all(join("ana", rows=12, columns=60), bindings, draft, room)
 
 
-@pytest.mark.parametrize("keys", ["\x0f", "\x1b#", "\x1b5", "\x18\x05"])
+@pytest.mark.parametrize("keys", ["\x0f", "\x18\x05"])
 def test_a_key_that_is_off_sends_nothing_of_a_line(join: Join, voice: Speak, room: str, keys: str) -> None:
     ana, beto = join("ana"), voice("beto")
     ana.type(f"half{keys}")
@@ -156,6 +156,91 @@ def test_alt_enter_is_enter(join: Join, voice: Speak, room: str) -> None:
     ana.type("hola\x1b\r")
     assert beto.may_speak("PRIVMSG").endswith(":hola")
     ana.until(lambda: editor(ana) == f"ana {room}>")
+
+
+# What is typed on behind a key. The cursor is before the last letter of "uno dos".
+
+_CONTROLS = [chr(code) for code in range(32)] + ["\x7f"]
+_ALTS = [f"\x1b{chr(code)}" for code in range(33, 127)]
+# Of Enter, of the search, and of what brings in words of earlier lines there are other tests, or the library's own.
+_OTHERWISE = {"\n", "\r", "\x12", "\x1b.", "\x1b_", "\x1by", "\x1b\\"}
+_EDITS = {
+    "\x01": "Xuno dos",
+    "\x02": "uno dXos",
+    "\x03": "X",
+    "\x04": "uno doX",
+    "\x05": "uno dosX",
+    "\x06": "uno dosX",
+    "\x08": "uno dXs",
+    "\x7f": "uno dXs",
+    "\x0b": "uno doX",
+    "\x14": "uno dsoX",
+    "\x15": "Xs",
+    "\x17": "uno Xs",
+    "\x17\x19": "uno doXs",
+    "\x17\x1f": "uno doXs",
+    "\x10\x0e": "uno dosX",
+    "\x1bb": "uno Xdos",
+    "\x1bc": "uno doSX",
+    "\x02\x1bd": "uno dX",
+    "\x02\x1bf": "uno dosX",
+    "\x1bl": "uno dosX",
+    "\x1bu": "uno doSX",
+    "\x1b\x7f": "uno Xs",
+    "\x1b<\x1b>": "uno dosX",
+}
+_MOVING = {
+    *(Keys.Up, Keys.Down, Keys.Left, Keys.Right, Keys.Home, Keys.End, Keys.PageUp, Keys.PageDown),
+    *(Keys.ControlUp, Keys.ControlDown, Keys.ControlLeft, Keys.ControlRight, Keys.ControlHome, Keys.ControlEnd),
+}
+_DELETING = {Keys.Delete, Keys.ControlDelete}
+
+
+def test_a_key_that_readline_knows_edits_as_there(join: Join, voice: Speak) -> None:
+    ana, beto = join("ana"), voice("beto")
+    for keys, line in _EDITS.items():
+        ana.type("uno dos\x02")
+        ana.until(lambda: editor(ana).endswith("> uno dos"))  # the lines of before are there again, for Ctrl-P
+        ana.type(f"{keys}X")
+        ana.until(lambda: editor(ana).endswith(f"> {line}"))  # noqa: B023
+        ana.type("\r")
+        assert beto.may_speak("X").endswith(f":{line}")
+
+
+def others(keys: list[str]) -> list[str]:
+    return [key for key in keys if key not in _OTHERWISE and (key == "\x1b" or not any(key in edit for edit in _EDITS))]
+
+
+def named() -> list[str]:
+    """What a terminal sends for the keys beyond letters."""
+    skipped = _MOVING | _DELETING | {Keys.BracketedPaste}
+    return [keys for key, keys in REVERSE_ANSI_SEQUENCES.items() if len(keys) > 1 and key not in skipped]
+
+
+@pytest.mark.parametrize("keys", [others(_CONTROLS), others(_ALTS), named()], ids=["control", "alt", "named"])
+def test_behind_any_other_key_what_is_typed_is_text(join: Join, voice: Speak, keys: list[str]) -> None:
+    """Alt and a letter are the bytes of Esc and a letter: a letter that Alt makes no command of is text too."""
+    ana, beto = join("ana", columns=200), voice("beto")
+    ana.type("uno dos\x02" + "".join(f"{key}X" for key in keys) + " fin")
+    ana.until(lambda: editor(ana).endswith(" fins"))
+    ana.type("\r")
+    read = "".join(f"{key[1:] if key in _ALTS else ''}X" for key in keys)
+    assert beto.may_speak("fins").endswith(f":uno do{read} fins")
+
+
+def test_a_search_sends_nothing_and_loses_nothing(join: Join, voice: Speak) -> None:
+    ana, beto = join("ana"), voice("beto")
+    ana.say("algo memorable")
+    ana.type("uno dos \x12memo")
+    ana.until(lambda: editor(ana).endswith("`memo': algo memorable"))
+    ana.type("\r")
+    ana.until(lambda: editor(ana).endswith("> algo memorable"))
+    ana.type("\x1b>\x12tres")
+    ana.until(lambda: editor(ana).endswith("`tres': uno dos"))
+    ana.type("\r")
+    ana.until(lambda: editor(ana).endswith("> uno dos tres"))
+    ana.type("\x12cuatro\x07\r")
+    assert beto.may_speak("uno").endswith(":uno dos tres")
 
 
 # A key of which the library says one day that it ends the prompt; and one that fails.
@@ -258,6 +343,50 @@ def test_of_a_long_paste_one_sees_the_question_and_how_many_lines(
     for line in lines[:59]:
         assert beto.may_speak("PRIVMSG").endswith(f":{line}")
     ana.until(lambda: editor(ana) == f"ana {room}>")
+
+
+_HURRIED = """
+import sys
+from mpchat.client import terminal
+terminal.{name} = {value}
+from mpchat.cli import main
+sys.exit(main(["client", *sys.argv[1:]]))
+"""
+
+
+def hurried(name: str, value: float) -> list[str]:
+    """A client with another setting."""
+    return [sys.executable, "-c", _HURRIED.format(name=name, value=value)]
+
+
+def test_a_paste_whose_end_is_lost_is_text_and_keys_are_keys_again(join: Join, voice: Speak) -> None:
+    ana, beto = join("ana", client=hurried("PASTE_SECONDS", 0.1)), voice("beto")
+    ana.type("\x1b[200~uno dos")
+    ana.until(lambda: editor(ana).endswith("> uno dos"))
+    ana.type(" tres")
+    ana.until(lambda: editor(ana).endswith("> uno dos tres"))
+    ana.type("\r")
+    assert beto.may_speak("uno").endswith(":uno dos tres")
+
+
+def test_of_several_lines_the_short_ones_are_seen_beside_a_long_one(join: Join, room: str) -> None:
+    ana = join("ana")
+    ana.type(PASTE.format("uno\rdos\r" + "largo " * 40 + "fin"))
+    ana.until(lambda: editor(ana).endswith("fin"))
+    assert f"ana {room}> uno" in rows(ana)
+    assert any(row.strip() == "dos" for row in rows(ana))
+
+
+# Ctrl-C
+
+
+def test_a_late_second_control_c_is_a_first_one(join: Join, room: str) -> None:
+    ana = join("ana", client=hurried("AGAIN_SECONDS", 0.0))
+    for times in (1, 2, 3):
+        ana.type("\x03")
+        ana.until(lambda: len([line for line in ana.lines() if "Ctrl-C again" in line]) == times)  # noqa: B023
+    ana.say("hola")
+    ana.sees("<ana> hola")
 
 
 # Tab

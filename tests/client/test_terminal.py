@@ -57,6 +57,21 @@ def test_a_draft_survives_fifty_messages_while_it_is_typed(join: Join, voice: Sp
     voices[0].may_speak(f":{draft} else")
 
 
+def test_a_draft_is_whole_behind_each_message_that_comes_while_it_is_typed(join: Join, voice: Speak, room: str) -> None:
+    """Letters and messages by turns, as fast as they show: twenty a second, and more."""
+    ana, beto = join("ana"), voice("beto")
+    draft = "a draft that goes on while others talk"
+    for number, letter in enumerate(draft):
+        ana.type(letter)
+        beto.send(f"PRIVMSG {room} :message {number} end")
+        ana.sees(f"<beto> message {number} end$")
+        ana.until(lambda: ana.bottom() == f"ana {room}> {draft[: number + 1]}".rstrip())  # noqa: B023
+    said = [line.partition("> ")[2] for line in ana.lines() if line.endswith(" end")]
+    assert said == [f"message {number} end" for number in range(len(draft))]
+    ana.type("\r")
+    assert beto.may_speak("PRIVMSG").endswith(f":{draft}")
+
+
 def test_the_editor_stays_one_line_in_a_tiny_window(join: Join, voice: Speak, room: str) -> None:
     ana, beto = join("ana"), voice("beto")
     ana.type("ñandú 漢字 한국어 and a lot more than fits")
@@ -104,12 +119,14 @@ def test_a_pasted_line_with_its_end_is_one_line(join: Join) -> None:
     ana.sees("<ana> solo una")
 
 
-def test_control_c_clears_and_then_leaves(join: Join, voice: Speak, room: str) -> None:
+def test_control_c_clears_and_does_not_leave_before_it_has_said_so(join: Join, voice: Speak, room: str) -> None:
     ana, beto = join("ana"), voice("beto")
     ana.type("never mind")
     ana.until(lambda: "never mind" in ana.bottom())
     ana.type("\x03")
     ana.until(lambda: ana.bottom() == f"ana {room}>")
+    ana.type("\x03")
+    ana.sees("Ctrl-C again leaves")
     ana.type("\x03")
     assert ana.ends() == 0
     beto.may_speak(":ana!")
