@@ -561,6 +561,7 @@ def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
         motd=_motd(options.motd),
         password_needed=bool(secrets.password),
         opers_exist=bool(secrets.opers),
+        room_flags="n",  # who is not in a room does not speak into it, unless its operators want that
     )
     return chat, secrets
 

@@ -21,7 +21,7 @@ def mode(context: Context, connection: Connection, params: list[str]) -> Outcome
 
 
 def _channel_mode(context: Context, connection: Connection, name: str, params: list[str]) -> Outcomes:
-    channel = context.hub.channel(name)
+    channel = context.hub.channel(name, connection.session)
     if not params:
         letters, values = channel.modes(with_key=connection.session in channel.members)
         yield context.reply_words(connection, n.CHANNELMODEIS, channel.name, letters, *values)
