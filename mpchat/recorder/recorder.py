@@ -82,7 +82,7 @@ class Recorder:
         self.look_at = 0.0  # monotonic: when unfinished frames are looked at next
         self.rows = self.turns = 0
         self.files: tuple[History, Tail[Fact]] | None = None  # open as long as they can be used
-        self.has_complained = False
+        self.has_complained = False  # until the disk has something new: a turn may have nothing to write
         self.synced_to = 0  # journal position up to which the disk has the history
         self.clock = BoundedClock(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
 
@@ -124,10 +124,6 @@ class Recorder:
         except _UNUSABLE as error:
             self.close_files()
             self.retry_later(error)
-        else:
-            if self.has_complained:
-                self.log.info("the history can be written again")
-            self.has_complained = False
 
     def begin_again(self, damage: HistoryDamaged) -> None:
         try:
@@ -302,4 +298,7 @@ class Recorder:
         self.sync_at = now + _SYNC_SECONDS
         if history.sync():
             self.synced_to = history.position
+            if self.has_complained:
+                self.log.info("the history can be written again")
+            self.has_complained = False
         crash_point("recorder: synced")
