@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from mpchat.client.options import Options
 
 _HEADROOM_FDS = 64  # for what a process has open besides clients
-_FDS_PER_WORKER = 8  # in the supervisor: a process's two, its link, and two queues while they are handed over
+# In the supervisor, which has the most: a process's two, its link, and two queues while they are handed over. What it
+# has besides is as much as four workers' (of 40 with one worker it uses 36 at its start, of 48 with two 44).
+_FDS_PER_WORKER = 8
+_OTHER_ROLES = 4
 _MOST_CLIENTS = 10_000
 _MOST_WORKERS = 128  # each is a process of some 15 MiB, and one broker serves them all
 _NAME_BYTES = 63  # RFC 2812 section 2.3.1; it is in front of each line to a client
@@ -43,6 +46,7 @@ _TEXT_BYTES = 250
 _FILE_BYTES = 65_536  # of a file that is read whole: each newcomer is sent the message of the day, and may not read
 _MOTD_LINES = 1_000  # each costs up to 100 bytes more as a line of IRC
 _FILE_SECONDS = 5.0  # how long a pipe may take to say all it has
+_PS_SECONDS = 5.0  # for an answer that the supervisor gives at once
 _LEAST_SENDQ = 1_000  # two lines of IRC
 _BOM = b"\xef\xbb\xbf"  # what some editors put in front of UTF-8
 _RUN = "python -m "  # how it is called where it is not installed
@@ -635,8 +639,9 @@ def _clients_that_fit(workers: int) -> int:
         hard, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY:
         return sys.maxsize
-    if hard < _FDS_PER_WORKER * (workers + 2):
-        raise Unusable(f"--workers {workers} is more than the limit of open files allows: {hard} (ulimit -Hn shows it)")
+    needed = _FDS_PER_WORKER * (workers + _OTHER_ROLES)
+    if hard < needed:
+        raise Unusable(f"--workers {workers} needs {needed} open files, and the limit is {hard} (ulimit -Hn shows it)")
     # The headroom is a generous one: under a low limit it would leave hardly a client.
     return max(hard - _HEADROOM_FDS - _FDS_PER_WORKER * workers, hard // 3)
 
@@ -814,16 +819,11 @@ def _add_ps(commands: Any) -> None:
 
 
 def _run_ps(options: argparse.Namespace) -> int:
-    from mpchat.ipc.control_socket import ask
     from mpchat.monitor.ps import as_json, as_table
 
-    path = _control_socket(options.port)
-    if path is None:
+    status = _ask(options.port, "ps", _PS_SECONDS)
+    if status is None:
         return 1
-    try:
-        status = ask(path)
-    except OSError:
-        return _no_server(options.port)
     print(as_json(status) if options.json else as_table(status))
     return 0
 
@@ -840,17 +840,9 @@ def _add_order(commands: Any, name: str, help: str, seconds: float) -> None:
 
 def _run_order(options: argparse.Namespace) -> int:
     """Say what the server says: status 0 if it has done it, 1 if it has not."""
-    from mpchat.ipc.control_socket import ask
-
-    path = _control_socket(options.port)
-    if path is None:
+    answer = _ask(options.port, options.order, options.seconds)
+    if answer is None:
         return 1
-    try:
-        answer = ask(path, options.order, options.seconds)
-    except TimeoutError:
-        return _complain(f"no answer in {options.seconds:g} seconds", 1)
-    except OSError:
-        return _no_server(options.port)
     said = str(answer.get("said", "that server does not know this command: it is an older one"))
     if not answer.get("ok"):
         return _complain(said, 1)
@@ -858,19 +850,20 @@ def _run_order(options: argparse.Namespace) -> int:
     return 0
 
 
-def _control_socket(port: int) -> Path | None:
-    """Of the server on this port; None: there is none, and a complaint has said so."""
-    from mpchat.ipc.control_socket import find
+def _ask(port: int, command: str, seconds: float) -> dict[str, Any] | None:
+    """What the server on this port answers; None: nothing, and a complaint has said why."""
+    from mpchat.ipc.control_socket import ask, find, own_folder
 
+    runtime = _xdg("XDG_RUNTIME_DIR")
+    path = None
     try:
-        return find(_xdg("XDG_RUNTIME_DIR"), port)
-    except FileNotFoundError:
-        _no_server(port)
-        return None
-
-
-def _no_server(port: int) -> int:
-    from mpchat.ipc.control_socket import own_folder
-
-    folder = own_folder(_xdg("XDG_RUNTIME_DIR"))
-    return _complain(f"no server of yours on port {port} (its control socket would be in {folder})", 1)
+        path = find(runtime, port)
+        return ask(path, command, seconds)
+    except TimeoutError:
+        _complain(f"no answer in {seconds:g} seconds", 1)
+    except OSError as error:
+        if path is None and not isinstance(error, FileNotFoundError):
+            raise
+        folder = own_folder(runtime)
+        _complain(f"no server of yours on port {port} (its control socket would be in {folder})", 1)
+    return None

@@ -345,6 +345,15 @@ def test_ps_without_a_server(server: Server) -> None:
     assert re.fullmatch(r"mpchat: no server of yours on port 1 .*\n", done.stderr)
 
 
+@pytest.mark.slow
+def test_ps_of_a_server_that_does_not_answer() -> None:
+    with running("--workers", "1") as stopped:
+        os.kill(stopped.pid, signal.SIGSTOP)
+        done = stopped.run("ps", "--port", str(stopped.irc_port))
+        os.kill(stopped.pid, signal.SIGCONT)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "mpchat: no answer in 5 seconds\n")
+
+
 @pytest.fixture
 def bare(tmp_path: Path) -> Iterator[Server]:
     """A server on a machine where neither psutil nor setproctitle is installed."""
