@@ -92,8 +92,7 @@ def _run(argv: list[str] | None) -> int:
     except BrokenPipeError:  # head(1) has seen enough
         return 0
     except OSError as error:
-        where = f": {os.fsdecode(error.filename)}" if error.filename else ""
-        return _complain(f"{error.strerror or error}{where}", 1)
+        return _complain(_reason(error), 1)
     except KeyboardInterrupt:
         return 130
     return status
@@ -104,6 +103,10 @@ def _prepare_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def _reason(error: OSError) -> str:
+    return f"{error.strerror or error}" + (f": {os.fsdecode(error.filename)}" if error.filename else "")
 
 
 def _complain(text: str, status: int, by: str = "mpchat") -> int:
@@ -512,7 +515,13 @@ def _run_server(options: argparse.Namespace) -> int:
                 return Supervisor(replace(settings, data=folder), secrets, runtime, roles.load, read_again).run()
         return Supervisor(settings, secrets, runtime, roles.load, read_again).run()
     except CannotListen as error:
-        return _complain(str(error), 1)
+        why = str(error)
+    except OSError as error:
+        why = _reason(error)
+    if not options.log_json:
+        return _complain(why, 1)
+    log.error("the server ends", why=why)
+    return 1
 
 
 def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:

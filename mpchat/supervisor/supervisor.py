@@ -227,11 +227,12 @@ class Supervisor:
         if self.stopping:
             self.go_on_stopping(each)
             return
-        self.log.warning("process died", how=each.how_it_ended)
+        is_fatal = each.complaint and each.role != "recorder"  # the chat does not depend on the history
+        self.log.warning("process died", how=each.how_it_died if is_fatal else each.how_it_ended)
         alert = self.children.count(each)
         if alert:
             self.log.error(alert, role=each.role)
-        if each.complaint and each.role != "recorder":  # the chat does not depend on the history
+        if is_fatal:
             damaged = "Its code was changed while it ran" if each.has_other_code else "Its data is damaged"
             self.give_up(each.complaint, damaged if each.role == "broker" else "Nobody can come in")
         elif each.role == "broker" and not self.settings.data:
@@ -258,13 +259,20 @@ class Supervisor:
     def give_up(self, line: str, reason: str) -> None:
         """The server cannot go on. The clients are told the reason by the broker or, without one, by their workers."""
         self.status = FAILED
-        output(2).put(f"mpchat: {line}; the server ends\n".encode(errors="backslashreplace"))
+        self.say_last(line, "; the server ends")
         self.reason, self.asked = self.reason or reason, time.monotonic()
         self.close_listeners()
         if self.announced:
             self.begin_stopping()
         else:
             self.kill_the_rest()
+
+    def say_last(self, why: str, then: str) -> None:
+        """Why the exit status will not be 0: a line for who reads the terminal, without a date; or one more of JSON."""
+        if self.settings.log_json:
+            self.log.error("the server ends", why=why)
+        else:
+            output(2).put(f"mpchat: {why}{then}\n".encode(errors="backslashreplace"))
 
     def begin_stopping(self) -> None:
         self.stopping, self.deadline = True, time.monotonic() + self.settings.stop_seconds
@@ -292,7 +300,7 @@ class Supervisor:
         is_needed = each.role not in (SPARE, "recorder")  # the journal keeps what the recorder leaves undone
         if is_needed and each.process.exitcode != 0 and each.condemned is not Death.KILLED:
             self.log.warning("process died", how=each.how_it_ended)
-            output(2).put(f"mpchat: {each.how_it_ended} while the server stopped\n".encode(errors="backslashreplace"))
+            self.say_last(each.how_it_ended, " while the server stopped")
             self.status = FAILED
         self.stop_the_next()
 
@@ -311,8 +319,8 @@ class Supervisor:
     def kill_the_rest(self) -> None:
         """Kill all children at once; these deaths are not logged."""
         self.stopping, self.deadline = True, None
-        if late := [each.role for each in self.children]:
-            self.log.warning("killing", late=" ".join(late))
+        if self.announced and self.children.by_role:  # else there was nobody whom they could have told
+            self.log.warning("killing", late=" ".join(self.children.by_role))
         for each in self.children:
             self.children.end(each, Death.KILLED)
 

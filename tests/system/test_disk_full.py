@@ -299,7 +299,7 @@ def test_workers_that_die_while_it_is_full(ending: str) -> None:
 
 
 def test_a_history_that_cannot_be_written_is_told_of_once(server: Server) -> None:
-    """Behind its last row the journal has a megabyte without a word, so an attempt reads that first, and writes nothing.
+    """Behind its last row the journal has a megabyte without a word: an attempt reads that first, and writes nothing.
 
     Its log and what SQLite shares are files too, of less than 40,000 bytes; all that was said takes more.
     """

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import PATIENCE, Server, at_home
-from tests.system.servers import MPCHAT, Unusual, unusual
+from tests.system.servers import MPCHAT, Unusual, ready, until, unusual
 
 pytestmark = pytest.mark.slow
 
@@ -374,4 +374,21 @@ def test_more_clients_than_open_files(tmp_path: Path) -> None:
 def test_more_workers_than_open_files(tmp_path: Path) -> None:
     status, complaint = refused("--workers", "100", folder=tmp_path, before=few_fds)
     assert status == 2
-    assert re.search(r"--workers 100 is more than the limit of open files allows: 64", complaint)
+    assert re.search(r"--workers 100 needs 832 open files, and the limit is 64", complaint)
+
+
+@pytest.mark.parametrize(("workers", "least"), [(1, 40), (3, 56)])
+@pytest.mark.parametrize("ipc", ["queue", "pipe"])
+def test_what_open_files_suffice_is_known_before_the_start(tmp_path: Path, workers: int, least: int, ipc: str) -> None:
+    def limit(to: int) -> Callable[[], None]:
+        return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (to, to))
+
+    args = ["--workers", str(workers), "--ipc", ipc]
+    assert refused(*args, folder=tmp_path, before=limit(least - 1)) == (
+        2,
+        f"mpchat: --workers {workers} needs {least} open files, and the limit is {least - 1} (ulimit -Hn shows it)\n",
+    )
+    with unusual(*args, before=limit(least)) as server:
+        until(lambda: ready(server))
+        with server.irc("ana") as ana:
+            assert ana.ask("PING x")
