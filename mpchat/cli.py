@@ -347,11 +347,11 @@ def _motd(path: str | None) -> tuple[str, ...]:
     return motd
 
 
-def _password(path: str | None) -> str:
+def _password(path: str | None, is_private: bool = False) -> str:
     """The first line of a password file; "" where there is no file."""
     if path is None:
         return ""
-    line, _, _ = _read(path).partition(b"\n")
+    line, _, _ = _read(path, is_private).partition(b"\n")
     password = _decoded(line.removesuffix(b"\r"), path, 1)
     if not password:
         raise Unusable(f"{path} has no password in its first line")
@@ -449,7 +449,10 @@ def _add_server(commands: Any) -> None:
     password = parser.add_mutually_exclusive_group()
     password.add_argument("--password", type=_secret, metavar="PW", help="clients need it to enter")
     password.add_argument(
-        "--password-file", type=_path, metavar="F", help="the same, from a file: arguments are visible to all"
+        "--password-file",
+        type=_path,
+        metavar="F",
+        help="the same, from a file of mode 600: arguments are visible to all",
     )
     add("--oper-file", type=_path, metavar="F", help="operators of the server: NAME:PASSWORD in each line; mode 600")
     add(
@@ -564,7 +567,7 @@ def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
     names = [oper.name for oper in opers]
     if len(set(names)) < len(names):
         raise Unusable("an operator's name is given twice (--oper, --oper-file)")
-    secrets = Secrets(options.password or _password(options.password_file), tuple(opers))
+    secrets = Secrets(options.password or _password(options.password_file, is_private=True), tuple(opers))
     chat = ChatSettings(
         answer_bytes=min(ChatSettings.answer_bytes, options.sendq // 2),  # a long answer is no lag
         name=options.name,

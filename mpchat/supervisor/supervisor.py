@@ -6,7 +6,7 @@ never reads what a client sends, and never puts to a queue, which would start a 
     a child dies              another takes its role (children.py), at once or later (flow/restart_intensity.py)
     a child hangs             its loop has not turned for --hang-limit seconds: it is killed, so it dies
     the server cannot go on   the clients are told, one line says why, exit status 1
-    Ctrl-C, SIGTERM           stop accepting -> tell all clients -> flush -> exit status 0
+    INT, TERM, QUIT           stop accepting -> tell all clients -> flush -> exit status 0
     SIGHUP                    the same if it was started from a terminal; else the files of the settings are read again
     it dies itself            its children read the end of file of their control links, and exit
 """
@@ -66,9 +66,10 @@ class Supervisor:
         if self.settings.plain_port is not None:
             self.listeners.append((listen(self.settings, self.settings.plain_port), "plain"))
         self.ports = [sock.getsockname()[1] for sock, _ in self.listeners]
-        data = (
-            claim(Path(self.settings.data)) if self.settings.data else None
-        )  # open and locked until this process ends
+        # Open and locked until this process ends.
+        data = claim(Path(self.settings.data)) if self.settings.data else None
+        if data is not None and data.is_open_to_others:
+            self.log.warning("others may write into the data directory", folder=data.path, help="chmod o-w")
         self.control = ControlSocket(self.runtime / f"{self.ports[0]}.sock")
         os.chdir("/")  # the working directory may be removed, and spawning needs one that exists
         self.signals = Signals(*STOP_SIGNALS)
@@ -212,7 +213,9 @@ class Supervisor:
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         plain = f"{host}:{self.ports[1]}" if len(self.ports) > 1 else "none"
         ready = f"mpchat ready: irc {host}:{self.ports[0]}, plain {plain}, pid {os.getpid()}\n"
-        self.log.info("ready", irc=f"{host}:{self.ports[0]}", plain=plain)
+        address = self.listeners[0][0].getsockname()[0]  # a name may have several, of which one is listened on
+        bound = {} if address == self.settings.host else {"address": address}
+        self.log.info("ready", irc=f"{host}:{self.ports[0]}", plain=plain, **bound)
         output(1).keep(ready.encode(errors="backslashreplace"))  # a reader may come later
 
     def reap(self, each: Child) -> None:

@@ -37,7 +37,13 @@ def test_what_operators_do_is_logged_once_and_nothing_that_was_said(server: Serv
     ana, beto, carla = server.irc("ana"), server.irc("beto"), server.plain("carla")
     before = until(lambda: ready(server))
     ana.ask(
-        "OPER root palabra-1", "OPER palabra-2 palabra-3", "OPER root secreto", "JOIN #aula", "TOPIC #aula :palabra-4"
+        "OPER root palabra-1",
+        "OPER palabra-2 palabra-3",
+        "OPER root secreto",
+        "MODE ana -o-o",
+        "OPER root secreto",
+        "JOIN #aula",
+        "TOPIC #aula :palabra-4",
     )
     beto.ask("JOIN #aula", "PRIVMSG #aula :palabra-5", "AWAY :palabra-5")
     carla.ask("/join #aula", "palabra-5")
@@ -46,6 +52,8 @@ def test_what_operators_do_is_logged_once_and_nothing_that_was_said(server: Serv
     wanted = [
         rf"wrong password kind='oper' name='root' nick='ana' address='127.0.0.1' connection={number}",
         rf"wrong password kind='oper' name='unknown name' nick='ana' address='127.0.0.1' connection={number}",
+        rf"operator name='root' nick='ana' address='127.0.0.1' connection={number}",
+        rf"operator no more nick='ana' address='127.0.0.1' connection={number}",
         rf"operator name='root' nick='ana' address='127.0.0.1' connection={number}",
         rf"kicked channel='#aula' by='ana' by_address='127.0.0.1' by_connection={number} whom='carla' .*",
         rf"kicked channel='#aula' by='ana' .* whom='beto' address='127.0.0.1' connection={number}",
@@ -66,6 +74,7 @@ def test_what_operators_do_is_logged_once_and_nothing_that_was_said(server: Serv
 
 def test_logins_that_are_refused(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("secreto")
+    (tmp_path / "password").chmod(0o600)
     with running("--unlimited", "--password-file", str(tmp_path / "password")) as server:
         ana, carla, page = server.irc(), server.plain(), server.irc()
         ana.send("PASS equivocado", "NICK ana", "USER ana 0 * :Ana")
@@ -85,6 +94,7 @@ def test_logins_that_are_refused(tmp_path: Path) -> None:
 
 def test_a_storm_of_logins_that_are_refused_is_not_one_of_lines(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("secreto")
+    (tmp_path / "password").chmod(0o600)
     with running("--unlimited", "--password-file", str(tmp_path / "password")) as server:
         begun = time.monotonic()
         clients = [server.irc() for _ in range(100)]
@@ -125,6 +135,16 @@ def test_that_it_is_ready_is_logged_too() -> None:
         assert ready_line.pop("time")
         where = {"irc": f"127.0.0.1:{server.irc_port}", "plain": "none"}
         assert ready_line == {"level": "info", "role": "supervisor", "pid": server.pid, "event": "ready", **where}
+
+
+def test_of_a_name_the_log_says_on_which_address_it_listens() -> None:
+    server = Server("--workers", "1", host="localhost")
+    try:
+        assert server.ready.startswith(f"mpchat ready: irc localhost:{server.irc_port}, ")
+        (line,) = lines(server, "ready")
+        assert re.search(r" address='(127\.0\.0\.1|::1)'$", line)
+    finally:
+        assert server.stop() == 0
 
 
 @pytest.mark.parametrize(("option", "value"), [("--oper", "root:secreto"), ("--password", "secreto")])

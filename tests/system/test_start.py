@@ -83,7 +83,7 @@ def free_ports() -> int:
         (["::", "0", "--unlimited"], 2, r"--unlimited .*loopback"),
         (["--motd", "/no/such/file"], 1, r"No such file or directory: /no/such/file"),
         (["--password-file", "/no/such/file"], 1, r"No such file or directory: /no/such/file"),
-        (["--password-file", "/dev/null"], 2, r"/dev/null has no password in its first line"),
+        (["--password-file", "/dev/null"], 2, r"/dev/null: others than its owner may use it"),
         (["--data", "/dev/null/below/a/file"], 1, r"/dev/null"),
         (["192.0.2.1", "0"], 1, r"cannot listen on 192\.0\.2\.1:0"),  # nobody's address (RFC 5737)
     ],
