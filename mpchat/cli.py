@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from mpchat.client.options import Options
 
 _HEADROOM_FDS = 64  # for what a process has open besides clients
-_FDS_PER_WORKER = 8  # in the supervisor: a process's two, its link, and two queues while they are handed over
+# In the supervisor, which has the most: a process's two, its link, and two queues while they are handed over. What it
+# has besides is as much as four workers' (of 40 with one worker it uses 36 at its start, of 48 with two 44).
+_FDS_PER_WORKER = 8
+_OTHER_ROLES = 4
 _MOST_CLIENTS = 10_000
 _MOST_WORKERS = 128  # each is a process of some 15 MiB, and one broker serves them all
 _NAME_BYTES = 63  # RFC 2812 section 2.3.1; it is in front of each line to a client
@@ -43,6 +46,7 @@ _TEXT_BYTES = 250
 _FILE_BYTES = 65_536  # of a file that is read whole: each newcomer is sent the message of the day, and may not read
 _MOTD_LINES = 1_000  # each costs up to 100 bytes more as a line of IRC
 _FILE_SECONDS = 5.0  # how long a pipe may take to say all it has
+_PS_SECONDS = 5.0  # for an answer that the supervisor gives at once
 _LEAST_SENDQ = 1_000  # two lines of IRC
 _BOM = b"\xef\xbb\xbf"  # what some editors put in front of UTF-8
 _RUN = "python -m "  # how it is called where it is not installed
@@ -88,8 +92,7 @@ def _run(argv: list[str] | None) -> int:
     except BrokenPipeError:  # head(1) has seen enough
         return 0
     except OSError as error:
-        where = f": {os.fsdecode(error.filename)}" if error.filename else ""
-        return _complain(f"{error.strerror or error}{where}", 1)
+        return _complain(_reason(error), 1)
     except KeyboardInterrupt:
         return 130
     return status
@@ -100,6 +103,10 @@ def _prepare_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def _reason(error: OSError) -> str:
+    return f"{error.strerror or error}" + (f": {os.fsdecode(error.filename)}" if error.filename else "")
 
 
 def _complain(text: str, status: int, by: str = "mpchat") -> int:
@@ -340,11 +347,11 @@ def _motd(path: str | None) -> tuple[str, ...]:
     return motd
 
 
-def _password(path: str | None) -> str:
+def _password(path: str | None, is_private: bool = False) -> str:
     """The first line of a password file; "" where there is no file."""
     if path is None:
         return ""
-    line, _, _ = _read(path).partition(b"\n")
+    line, _, _ = _read(path, is_private).partition(b"\n")
     password = _decoded(line.removesuffix(b"\r"), path, 1)
     if not password:
         raise Unusable(f"{path} has no password in its first line")
@@ -442,7 +449,10 @@ def _add_server(commands: Any) -> None:
     password = parser.add_mutually_exclusive_group()
     password.add_argument("--password", type=_secret, metavar="PW", help="clients need it to enter")
     password.add_argument(
-        "--password-file", type=_path, metavar="F", help="the same, from a file: arguments are visible to all"
+        "--password-file",
+        type=_path,
+        metavar="F",
+        help="the same, from a file of mode 600: arguments are visible to all",
     )
     add("--oper-file", type=_path, metavar="F", help="operators of the server: NAME:PASSWORD in each line; mode 600")
     add(
@@ -508,7 +518,13 @@ def _run_server(options: argparse.Namespace) -> int:
                 return Supervisor(replace(settings, data=folder), secrets, runtime, roles.load, read_again).run()
         return Supervisor(settings, secrets, runtime, roles.load, read_again).run()
     except CannotListen as error:
-        return _complain(str(error), 1)
+        why = str(error)
+    except OSError as error:
+        why = _reason(error)
+    if not options.log_json:
+        return _complain(why, 1)
+    log.error("the server ends", why=why)
+    return 1
 
 
 def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
@@ -551,7 +567,7 @@ def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
     names = [oper.name for oper in opers]
     if len(set(names)) < len(names):
         raise Unusable("an operator's name is given twice (--oper, --oper-file)")
-    secrets = Secrets(options.password or _password(options.password_file), tuple(opers))
+    secrets = Secrets(options.password or _password(options.password_file, is_private=True), tuple(opers))
     chat = ChatSettings(
         answer_bytes=min(ChatSettings.answer_bytes, options.sendq // 2),  # a long answer is no lag
         name=options.name,
@@ -561,6 +577,7 @@ def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
         motd=_motd(options.motd),
         password_needed=bool(secrets.password),
         opers_exist=bool(secrets.opers),
+        room_flags="n",  # who is not in a room does not speak into it, unless its operators want that
     )
     return chat, secrets
 
@@ -634,8 +651,9 @@ def _clients_that_fit(workers: int) -> int:
         hard, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY:
         return sys.maxsize
-    if hard < _FDS_PER_WORKER * (workers + 2):
-        raise Unusable(f"--workers {workers} is more than the limit of open files allows: {hard} (ulimit -Hn shows it)")
+    needed = _FDS_PER_WORKER * (workers + _OTHER_ROLES)
+    if hard < needed:
+        raise Unusable(f"--workers {workers} needs {needed} open files, and the limit is {hard} (ulimit -Hn shows it)")
     # The headroom is a generous one: under a low limit it would leave hardly a client.
     return max(hard - _HEADROOM_FDS - _FDS_PER_WORKER * workers, hard // 3)
 
@@ -814,16 +832,11 @@ def _add_ps(commands: Any) -> None:
 
 
 def _run_ps(options: argparse.Namespace) -> int:
-    from mpchat.ipc.control_socket import ask
     from mpchat.monitor.ps import as_json, as_table
 
-    path = _control_socket(options.port)
-    if path is None:
+    status = _ask(options.port, "ps", _PS_SECONDS)
+    if status is None:
         return 1
-    try:
-        status = ask(path)
-    except OSError:
-        return _no_server(options.port)
     print(as_json(status) if options.json else as_table(status))
     return 0
 
@@ -840,17 +853,9 @@ def _add_order(commands: Any, name: str, help: str, seconds: float) -> None:
 
 def _run_order(options: argparse.Namespace) -> int:
     """Say what the server says: status 0 if it has done it, 1 if it has not."""
-    from mpchat.ipc.control_socket import ask
-
-    path = _control_socket(options.port)
-    if path is None:
+    answer = _ask(options.port, options.order, options.seconds)
+    if answer is None:
         return 1
-    try:
-        answer = ask(path, options.order, options.seconds)
-    except TimeoutError:
-        return _complain(f"no answer in {options.seconds:g} seconds", 1)
-    except OSError:
-        return _no_server(options.port)
     said = str(answer.get("said", "that server does not know this command: it is an older one"))
     if not answer.get("ok"):
         return _complain(said, 1)
@@ -858,19 +863,20 @@ def _run_order(options: argparse.Namespace) -> int:
     return 0
 
 
-def _control_socket(port: int) -> Path | None:
-    """Of the server on this port; None: there is none, and a complaint has said so."""
-    from mpchat.ipc.control_socket import find
+def _ask(port: int, command: str, seconds: float) -> dict[str, Any] | None:
+    """What the server on this port answers; None: nothing, and a complaint has said why."""
+    from mpchat.ipc.control_socket import ask, find, own_folder
 
+    runtime = _xdg("XDG_RUNTIME_DIR")
+    path = None
     try:
-        return find(_xdg("XDG_RUNTIME_DIR"), port)
-    except FileNotFoundError:
-        _no_server(port)
-        return None
-
-
-def _no_server(port: int) -> int:
-    from mpchat.ipc.control_socket import own_folder
-
-    folder = own_folder(_xdg("XDG_RUNTIME_DIR"))
-    return _complain(f"no server of yours on port {port} (its control socket would be in {folder})", 1)
+        path = find(runtime, port)
+        return ask(path, command, seconds)
+    except TimeoutError:
+        _complain(f"no answer in {seconds:g} seconds", 1)
+    except OSError as error:
+        if path is None and not isinstance(error, FileNotFoundError):
+            raise
+        folder = own_folder(runtime)
+        _complain(f"no server of yours on port {port} (its control socket would be in {folder})", 1)
+    return None

@@ -25,7 +25,7 @@ from mpchat.protocol.dialect import DIALECTS
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS
 from mpchat.runtime.listening import prepare, turn_away
-from mpchat.runtime.log import Log
+from mpchat.runtime.log import Log, Sparing
 from mpchat.runtime.poller import Poller
 from mpchat.settings import Settings
 from mpchat.store.journal import Damaged
@@ -68,8 +68,7 @@ class Acceptor:
         self.last_number = term << 32  # of a connection: no two acceptors give the same
         self.accepting = False
         self.turns = 0
-        self.silent_until = 0.0  # monotonic: when the next complaint may be logged
-        self.unlogged = 0  # complaints since the last one that was logged
+        self.complaints = Sparing(log)
         self.reserve = reserve()  # closed for a moment when no other descriptor is free
         self.resting: list[socket.socket] = []  # listeners not watched, for want of even that descriptor
         self.rest_until = 0.0  # monotonic
@@ -77,7 +76,9 @@ class Acceptor:
         self.look_at = 0.0  # monotonic: when unfinished frames are looked at next
         self.poller = Poller()
         self.fd_stores = [  # by worker
-            FdStore(f"worker{number}", control, self.poller, self.admission, self.complain, settings.reserved_fds)
+            FdStore(
+                f"worker{number}", control, self.poller, self.admission, self.complaints.warning, settings.reserved_fds
+            )
             for number in range(settings.workers)
         ]
 
@@ -105,6 +106,7 @@ class Acceptor:
             self.turns += 1
             clients, accepted = sum(map(len, self.fd_stores)), self.last_number & 0xFFFFFFFF
             self.scoreboard.write(ACCEPTOR_ROW, clients, accepted, turns=self.turns)
+            self.complaints.catch_up()
             self.log.catch_up()
 
     def on_control(self) -> None:
@@ -157,23 +159,13 @@ class Acceptor:
         refusal = FULL if is_full else self.admission.refusal(host, time.monotonic())
         if refusal:
             turn_away(sock, DIALECTS[dialect].turned_away(refusal))
-            self.complain("client refused", address=host, why=refusal)
+            self.complaints.warning("client refused", address=host, why=refusal)
             return
         prepare(sock, DIALECTS[dialect].keepalive, self.settings)
         self.last_number += 1
         worker = least_loaded([len(fd_store) for fd_store in self.fd_stores])
         self.fd_stores[worker].take_client(ConnectionId(self.last_number), sock.detach(), dialect, host)
         crash_point("acceptor: passed on")
-
-    def complain(self, event: str, **facts: object) -> None:
-        """Log a warning, one a second at most, and how many were left out: a storm of clients is not one of lines."""
-        if time.monotonic() < self.silent_until:
-            self.unlogged += 1
-            return
-        self.silent_until = time.monotonic() + 1.0
-        more = {"and_unlogged": self.unlogged} if self.unlogged else {}
-        self.log.warning(event, **facts, **more)
-        self.unlogged = 0
 
     def refuse_for_want_of_fds(self, listener: socket.socket) -> None:
         """Accept one client with the reserve, and refuse it: left unaccepted, it would keep the listener readable.
@@ -192,7 +184,7 @@ class Acceptor:
         else:
             turn_away(sock, DIALECTS[self.listeners[listener]].turned_away(FULL))
         self.reserve = reserve()
-        self.complain("out of file descriptors", open=sum(map(len, self.fd_stores)))
+        self.complaints.warning("out of file descriptors", open=sum(map(len, self.fd_stores)))
 
     def go_on_listening(self) -> None:
         self.reserve = reserve() if self.reserve is None else self.reserve

@@ -39,7 +39,7 @@ from mpchat.runtime import pure_source
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS, TEND_SECONDS
 from mpchat.runtime.heartbeat import Heartbeat
-from mpchat.runtime.log import Log
+from mpchat.runtime.log import Log, Sparing
 from mpchat.runtime.poller import Poller
 from mpchat.settings import Oper, Secrets, Settings, pack, unpack
 from mpchat.store.data_directory import DataDirectory
@@ -98,6 +98,7 @@ class Broker:
         self.streams = Streams(self.poller, self.recovery, settings.workers, settings.lag_bytes)
         self.ledger = self.streams.ledger
         self.pending = Pending(self.ledger)
+        self.refusals = Sparing(log)
         self.disk_full = DiskFull(self.recovery, log)
         self.has_begun = self.stopping = self.has_other_code = False
         self.records = self.turns = 0
@@ -134,6 +135,7 @@ class Broker:
             self.look()
         if self.recovery.is_due(seconds):
             self.recovery.tend(self.scoreboard.read(RECORDER_ROW)["position"], self.settings.journal_bytes)
+        self.refusals.catch_up()
         if self.log.dropped:
             self.log.catch_up()
 
@@ -369,10 +371,12 @@ class Broker:
         for event, facts in self.recovery.audit:
             if event == "reloaded":
                 self.control.post(("reloaded",))  # whoever has asked for it waits for that
-            if event == "wrong password":
-                if facts["kind"] == "oper" and not any(oper.name == facts["name"] for oper in self.secrets.opers):
+            if event == "wrong password" and facts["kind"] == "oper":  # its address must wait: these cannot be many
+                if not any(oper.name == facts["name"] for oper in self.secrets.opers):
                     facts["name"] = "unknown name"
                 self.log.warning(event, **facts)
+            elif event in ("wrong password", "login refused"):
+                self.refusals.warning(event, **facts)
             else:
                 self.log.info(event, **facts)
         self.recovery.audit.clear()

@@ -90,13 +90,19 @@ class Channel:
     def admit(self, session: Session, key: str, said: int) -> Past:
         """What the session may read of the past if it joins now. Raises Refusal if it may not join.
 
-        An operator's invitation overrides +i and +l, but no ban and no key. `said`: the number of the last message.
+        An operator's invitation overrides +i and +l, but no ban and no key; a server operator's overrides all of them,
+        as they could take any away. Whom it spares the key, it gives nothing of the past. `said`: the number of the
+        last message.
         """
         invitations = [each for each in session.invitations if each.channel is self]
         opens = [each for each in invitations if each.opens]
-        if self.key and key != self.key:
+        is_sent_in = any(each.since is None for each in opens)
+        lacks_key = self.key not in ("", key)
+        if lacks_key and not is_sent_in:
             raise Refusal(Reason.BAD_KEY, self.name)
-        if self.is_banned(session):  # behind the key, because a hundred masks are the most expensive check
+        if not is_sent_in and self.is_banned(
+            session
+        ):  # behind the key, because a hundred masks are the most expensive check
             raise Refusal(Reason.BANNED, self.name)
         if "i" in self.flags and not opens:
             raise Refusal(Reason.INVITE_ONLY, self.name)
@@ -109,7 +115,7 @@ class Channel:
         if not self.is_private:
             return ALL
         begins = said if shared is None else shared
-        return begins if "i" in self.flags or self.opened else 0, begins
+        return begins if "i" in self.flags or self.opened or lacks_key else 0, begins
 
     def seat(self, session: Session, rights: int, past: Past = ALL) -> None:
         """Make the session a member, with these rights."""

@@ -100,8 +100,17 @@ class Hub:
             raise Refusal(Reason.NO_SUCH_NICK, nick)
         return found
 
-    def channel(self, name: str) -> Channel:
+    def channel(self, name: str, session: Session) -> Channel:
+        """The channel of this name, as far as the session may know that there is one. Raises Refusal.
+
+        A secret one is none to those who are not in it, but to server operators, who may decide about every channel,
+        and so find the dormant ones too.
+        """
         found = self.channels.get(fold(name))
+        if session.operator:
+            found = found or self._asleep(fold(name))
+        elif found is not None and not found.shows_itself_to(session):
+            found = None
         if found is None:
             raise Refusal(Reason.NO_SUCH_CHANNEL, name)
         return found
@@ -275,16 +284,18 @@ class Hub:
 
     def _create(self, name: str, wall: int) -> Channel:
         self.creations += 1
-        return Channel(name, wall, self.said, self.creations)
+        channel = Channel(name, wall, self.said, self.creations)
+        channel.flags = self.settings.room_flags
+        return channel
 
     def part(self, session: Session, name: str, reason: str, mono: int) -> Parted:
-        channel = self.channel(name)
+        channel = self.channel(name, session)
         channel.need_member(session)
         self._remove(session, channel, mono)
         return Parted(session, channel, reason)
 
     def kick(self, session: Session, name: str, nick: str, reason: str, mono: int) -> Kicked:
-        channel = self.channel(name)
+        channel = self.channel(name, session)
         acts = self._rules(session, channel)
         whom = self.session(nick)
         if whom not in channel.members:
@@ -309,7 +320,7 @@ class Hub:
                 self.dormant[channel.folded] = (mono + _DORMANT_MS, channel)
 
     def set_topic(self, session: Session, name: str, topic: str, wall: int) -> TopicSet:
-        channel = self.channel(name)
+        channel = self.channel(name, session)
         is_free = "t" not in channel.flags and session in channel.members
         acts = not is_free and self._rules(session, channel)
         channel.topic, channel.topic_by, channel.topic_at = topic, session.prefix, wall
@@ -318,15 +329,15 @@ class Hub:
     def invite(self, session: Session, nick: str, name: str) -> Invited:
         """A server operator may invite others, not themselves, into channels that they are not in, dormant ones too."""
         whom = self.session(nick)
-        asleep = self._asleep(fold(name)) if session.operator else None
-        channel = asleep or self.channel(name)
+        channel = self.channel(name, session)
         is_member = session in channel.members
         if not is_member and (not session.operator or whom is session or channel.name == LOBBY):
             raise Refusal(Reason.NOT_ON_CHANNEL, channel.name)
         if whom in channel.members:
             raise Refusal(Reason.ALREADY_THERE, nick, channel.name)
         acts = not is_member or ("i" in channel.flags and self._rules(session, channel))
-        # Only an operator's invitation overrides +i and +l; another member's would override a later +i.
+        # Only an operator's invitation overrides +i and +l; another member's would override a later +i. A server
+        # operator's overrides all that could keep them out: Channel.admit().
         opens = acts or bool(channel.members[session] & OP)
         invitation = Invitation(channel, opens, None if acts else channel.begins_for(session))
         if not any(known.is_worth(invitation) for known in whom.invitations):
@@ -345,21 +356,22 @@ class Hub:
             person = self.session(target)
             self.said += 1
             return Said(session, person, person.nick, text, notice, self.said)
-        channel = self.channel(target)
-        if not channel.may_speak(session):
-            raise Refusal(Reason.CANNOT_SAY, channel.name)
+        channel = self._heard_by(session, target)
         self.said += 1
         return Said(session, channel, channel.name, text, notice, self.said)
 
+    def _heard_by(self, session: Session, target: str) -> Channel:
+        """The channel in use of this name, in which the session may speak. Raises Refusal."""
+        channel = self.channels.get(fold(target))
+        if channel is None:
+            raise Refusal(Reason.NO_SUCH_CHANNEL, target)
+        if not channel.may_speak(session):
+            raise Refusal(Reason.CANNOT_SAY, self.channel(target, session).name)  # or there is none, if it is secret
+        return channel
+
     def send_tags(self, session: Session, target: str, tags: str) -> TagsSent:
         """A message without a text, under the same rules as one with a text. Raises Refusal."""
-        to: Channel | Session
-        if target.startswith("#"):
-            to = self.channel(target)
-            if not to.may_speak(session):
-                raise Refusal(Reason.CANNOT_SAY, to.name)
-        else:
-            to = self.session(target)
+        to: Channel | Session = self._heard_by(session, target) if target.startswith("#") else self.session(target)
         self.said += 1
         return TagsSent(session, to, to.name if isinstance(to, Channel) else to.nick, tags, self.said)
 
@@ -369,7 +381,7 @@ class Hub:
         self, session: Session, name: str, changes: list[tuple[str, str, str]], wall: int
     ) -> tuple[ModesSet | None, list[Refusal]]:
         """Make the changes that can be made; returns what was changed, and what was refused, each by itself."""
-        channel = self.channel(name)
+        channel = self.channel(name, session)
         acts = self._rules(session, channel)
         made, refused = [], []
         for sign, letter, value in changes:

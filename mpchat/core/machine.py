@@ -39,6 +39,7 @@ from mpchat.protocol.outcomes import (
     PastAsked,
     Question,
     Regroup,
+    Resigned,
 )
 from mpchat.settings import ChatSettings, pack, unpack
 
@@ -552,6 +553,8 @@ class Core:
                     self._quit(leaving, outcome.reason, outcome.reason)
                 elif isinstance(outcome, Regroup):
                     self._routing.regroup(connection)
+                elif isinstance(outcome, Resigned):
+                    self._audit.append(("operator no more", _who(outcome.session)))
                 else:
                     self._publish(outcome)
         except Refusal as refusal:

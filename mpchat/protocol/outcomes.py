@@ -64,6 +64,13 @@ class Regroup:
     """
 
 
+@dataclass(slots=True)
+class Resigned:
+    """The session has given up being a server operator, which the log must have."""
+
+    session: Session
+
+
 Question = PasswordAsked | OperAsked | PastAsked
-Outcome = bytes | Event | TagsSent | Question | DrainAsked | Goodbye | Regroup
+Outcome = bytes | Event | TagsSent | Question | DrainAsked | Goodbye | Regroup | Resigned
 Outcomes = Iterator[Outcome]

@@ -82,7 +82,8 @@ class Recorder:
         self.look_at = 0.0  # monotonic: when unfinished frames are looked at next
         self.rows = self.turns = 0
         self.files: tuple[History, Tail[Fact]] | None = None  # open as long as they can be used
-        self.has_complained = False
+        self.has_complained = False  # until the disk has something new: a turn may have nothing to write
+        self.has_compared = False  # the history with the journal
         self.synced_to = 0  # journal position up to which the disk has the history
         self.clock = BoundedClock(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
 
@@ -124,10 +125,6 @@ class Recorder:
         except _UNUSABLE as error:
             self.close_files()
             self.retry_later(error)
-        else:
-            if self.has_complained:
-                self.log.info("the history can be written again")
-            self.has_complained = False
 
     def begin_again(self, damage: HistoryDamaged) -> None:
         try:
@@ -157,11 +154,25 @@ class Recorder:
                 self.log.error("the history was damaged; a new one is begun", old=str(history.moved))
             self.synced_to = min(self.synced_to, history.position)  # it may be another one than before
             try:
-                self.files = history, Tail(Path("journal"), history.position, FACTS)
+                tail = Tail(Path("journal"), history.position, FACTS)
             except _UNUSABLE:
                 history.close()
                 raise
+            self.compare(history, tail)
+            self.files = history, tail
         return self.files
+
+    def compare(self, history: History, tail: Tail[Fact]) -> None:
+        """Once: is all that the history was made from in the journal still? Else a room of then is not there either."""
+        if tail.position < history.position and not self.has_compared:
+            self.log.warning(
+                "the journal ends before the history does: rooms, topics and bans of then are lost, and what was said "
+                "there is in history.db, but nobody can read it",
+                history=history.position,
+                journal=tail.position,
+                help="stop the server, and bring the whole data directory back from a backup",
+            )
+        self.has_compared = True
 
     def close_files(self) -> None:
         if self.files is not None:
@@ -302,4 +313,7 @@ class Recorder:
         self.sync_at = now + _SYNC_SECONDS
         if history.sync():
             self.synced_to = history.position
+            if self.has_complained:
+                self.log.info("the history can be written again")
+            self.has_complained = False
         crash_point("recorder: synced")

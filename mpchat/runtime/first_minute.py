@@ -38,7 +38,8 @@ SPARE = "spare"  # the role of a child that has no other yet
 BEAT_SECONDS = 0.25
 # What is not urgent is tended to so often at most: a busy loop turns ten thousand times a second.
 TEND_SECONDS = 0.02
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the parent blocks them while it spawns a child
+# The parent blocks them while it spawns a child.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 # New objects before Python looks for reference cycles, of which this program makes hardly any. Python's default, 700,
 # takes 9 % of the time of a broker under load.

@@ -8,6 +8,7 @@ import bisect
 import json
 import math
 import os
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from mpchat.runtime.standard_streams import LINE_BYTES, Output, output
 
 LEVELS = ("debug", "info", "warning", "error")
 _CUT = "..."
+_SPARING_SECONDS = 1.0  # between two lines of one event
 
 Facts = dict[str, object]
 
@@ -57,6 +59,33 @@ class Log:
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         head = {"time": now, "level": level, "role": self._role, "pid": os.getpid(), "event": event}
         return self._out.put(_fitted(self._write_line, head, {name: _plain(value) for name, value in facts.items()}))
+
+
+class Sparing:
+    """Warnings that strangers can cause: of each event one line a second at most. The others are counted: a storm of
+    clients is not one of lines.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._silent_until: dict[str, float] = {}  # by event, in monotonic seconds
+        self._unlogged: dict[str, int] = {}  # by event: since its last line
+
+    def warning(self, event: str, **facts: object) -> None:
+        if time.monotonic() < self._silent_until.get(event, 0.0):
+            self._unlogged[event] = self._unlogged.get(event, 0) + 1
+            return
+        more = {"and_unlogged": self._unlogged.pop(event)} if event in self._unlogged else {}
+        self._put(event, **facts, **more)
+
+    def catch_up(self) -> None:
+        """Log how many were left out, if no other line of that event has done so. To be called now and then."""
+        for event in [event for event in self._unlogged if time.monotonic() >= self._silent_until[event]]:
+            self._put(event, more_of_them=self._unlogged.pop(event))
+
+    def _put(self, event: str, **facts: object) -> None:
+        self._silent_until[event] = time.monotonic() + _SPARING_SECONDS
+        self._log.warning(event, **facts)
 
 
 def _plain(value: object) -> object:

@@ -9,7 +9,10 @@ import socket
 
 # A parent that starts a program with these ignored wants it to survive a closed terminal (nohup(1)) or a Ctrl-C meant
 # for another program (a shell without job control, for what it starts in the background).
-_STAY_IGNORED = (signal.SIGHUP, signal.SIGINT)
+_STAY_IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+# They would end a program at once, and mean nothing to this one: other servers read their settings again, or open their
+# logs anew, at one of them.
+_MEANINGLESS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 
 
 def set_dispositions() -> None:
@@ -20,6 +23,8 @@ def set_dispositions() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would hide how a child ended (wait(2))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # until the supervisor runs, it ends the program
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a closed pipe is an error of the write (EPIPE)
+    for number in _MEANINGLESS:
+        signal.signal(number, signal.SIG_IGN)
     # A terminal with `stty tostop` stops a program in the background that writes there.
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -6,6 +6,7 @@ no other server can begin to write there.
 
 import fcntl
 import os
+import stat
 import time
 from contextlib import suppress
 from multiprocessing.reduction import DupFd
@@ -45,6 +46,11 @@ class DataDirectory:
         The working directory is the directory itself, not its name (fchdir(2)): it may be renamed meanwhile.
         """
         os.fchdir(self._fd)
+
+    @property
+    def is_open_to_others(self) -> bool:
+        """Whether others than its owner and group may put files into it, and so into the server."""
+        return bool(os.fstat(self._fd).st_mode & stat.S_IWOTH)
 
     @staticmethod
     def is_removed() -> bool:
@@ -93,7 +99,9 @@ def _lock(fd: int, path: Path) -> bool:
 def _make(path: Path) -> None:
     """Make it and its missing parents, and have the disk know each name before anything is written there."""
     missing = [each for each in (path, *path.parents) if not each.exists()]
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in reversed(missing):  # `parents` would make those with what umask leaves of 0777
+        each.mkdir(mode=0o700, exist_ok=True)
+    path.mkdir(exist_ok=True)  # raises if it is no folder
     for each in missing:
         with suppress(OSError):  # a parent that this user may not read
             sync_folder(each.parent)

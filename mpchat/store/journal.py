@@ -177,6 +177,7 @@ class Journal:
         except OSError:
             pass
         try:
+            path.touch(mode=0o600)
             path.write_bytes(os.urandom(RESERVE_BYTES))  # zeros take no space where the file system compresses
         except OSError:
             self.release_reserve()

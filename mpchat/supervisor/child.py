@@ -63,10 +63,14 @@ class Child:
         self.link.post((role, pickled), fds=fds)
 
     @property
-    def how_it_ended(self) -> str:
+    def how_it_died(self) -> str:
         code = self.process.exitcode or 0
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-        return self.complaint or f"the {self.role} process (pid {self.process.pid}) {how}"
+        return f"the {self.role} process (pid {self.process.pid}) {how}"
+
+    @property
+    def how_it_ended(self) -> str:
+        return self.complaint or self.how_it_died
 
     @property
     def death(self) -> Death:

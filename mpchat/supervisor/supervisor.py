@@ -6,7 +6,7 @@ never reads what a client sends, and never puts to a queue, which would start a 
     a child dies              another takes its role (children.py), at once or later (flow/restart_intensity.py)
     a child hangs             its loop has not turned for --hang-limit seconds: it is killed, so it dies
     the server cannot go on   the clients are told, one line says why, exit status 1
-    Ctrl-C, SIGTERM           stop accepting -> tell all clients -> flush -> exit status 0
+    INT, TERM, QUIT           stop accepting -> tell all clients -> flush -> exit status 0
     SIGHUP                    the same if it was started from a terminal; else the files of the settings are read again
     it dies itself            its children read the end of file of their control links, and exit
 """
@@ -66,9 +66,10 @@ class Supervisor:
         if self.settings.plain_port is not None:
             self.listeners.append((listen(self.settings, self.settings.plain_port), "plain"))
         self.ports = [sock.getsockname()[1] for sock, _ in self.listeners]
-        data = (
-            claim(Path(self.settings.data)) if self.settings.data else None
-        )  # open and locked until this process ends
+        # Open and locked until this process ends.
+        data = claim(Path(self.settings.data)) if self.settings.data else None
+        if data is not None and data.is_open_to_others:
+            self.log.warning("others may write into the data directory", folder=data.path, help="chmod o-w")
         self.control = ControlSocket(self.runtime / f"{self.ports[0]}.sock")
         os.chdir("/")  # the working directory may be removed, and spawning needs one that exists
         self.signals = Signals(*STOP_SIGNALS)
@@ -212,7 +213,9 @@ class Supervisor:
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         plain = f"{host}:{self.ports[1]}" if len(self.ports) > 1 else "none"
         ready = f"mpchat ready: irc {host}:{self.ports[0]}, plain {plain}, pid {os.getpid()}\n"
-        self.log.info("ready", irc=f"{host}:{self.ports[0]}", plain=plain)
+        address = self.listeners[0][0].getsockname()[0]  # a name may have several, of which one is listened on
+        bound = {} if address == self.settings.host else {"address": address}
+        self.log.info("ready", irc=f"{host}:{self.ports[0]}", plain=plain, **bound)
         output(1).keep(ready.encode(errors="backslashreplace"))  # a reader may come later
 
     def reap(self, each: Child) -> None:
@@ -227,11 +230,12 @@ class Supervisor:
         if self.stopping:
             self.go_on_stopping(each)
             return
-        self.log.warning("process died", how=each.how_it_ended)
+        is_fatal = each.complaint and each.role != "recorder"  # the chat does not depend on the history
+        self.log.warning("process died", how=each.how_it_died if is_fatal else each.how_it_ended)
         alert = self.children.count(each)
         if alert:
             self.log.error(alert, role=each.role)
-        if each.complaint and each.role != "recorder":  # the chat does not depend on the history
+        if is_fatal:
             damaged = "Its code was changed while it ran" if each.has_other_code else "Its data is damaged"
             self.give_up(each.complaint, damaged if each.role == "broker" else "Nobody can come in")
         elif each.role == "broker" and not self.settings.data:
@@ -258,13 +262,20 @@ class Supervisor:
     def give_up(self, line: str, reason: str) -> None:
         """The server cannot go on. The clients are told the reason by the broker or, without one, by their workers."""
         self.status = FAILED
-        output(2).put(f"mpchat: {line}; the server ends\n".encode(errors="backslashreplace"))
+        self.say_last(line, "; the server ends")
         self.reason, self.asked = self.reason or reason, time.monotonic()
         self.close_listeners()
         if self.announced:
             self.begin_stopping()
         else:
             self.kill_the_rest()
+
+    def say_last(self, why: str, then: str) -> None:
+        """Why the exit status will not be 0: a line for who reads the terminal, without a date; or one more of JSON."""
+        if self.settings.log_json:
+            self.log.error("the server ends", why=why)
+        else:
+            output(2).put(f"mpchat: {why}{then}\n".encode(errors="backslashreplace"))
 
     def begin_stopping(self) -> None:
         self.stopping, self.deadline = True, time.monotonic() + self.settings.stop_seconds
@@ -292,7 +303,7 @@ class Supervisor:
         is_needed = each.role not in (SPARE, "recorder")  # the journal keeps what the recorder leaves undone
         if is_needed and each.process.exitcode != 0 and each.condemned is not Death.KILLED:
             self.log.warning("process died", how=each.how_it_ended)
-            output(2).put(f"mpchat: {each.how_it_ended} while the server stopped\n".encode(errors="backslashreplace"))
+            self.say_last(each.how_it_ended, " while the server stopped")
             self.status = FAILED
         self.stop_the_next()
 
@@ -311,8 +322,8 @@ class Supervisor:
     def kill_the_rest(self) -> None:
         """Kill all children at once; these deaths are not logged."""
         self.stopping, self.deadline = True, None
-        if late := [each.role for each in self.children]:
-            self.log.warning("killing", late=" ".join(late))
+        if self.announced and self.children.by_role:  # else there was nobody whom they could have told
+            self.log.warning("killing", late=" ".join(self.children.by_role))
         for each in self.children:
             self.children.end(each, Death.KILLED)
 

@@ -131,6 +131,96 @@ def test_a_room_for_invited_people_is_entered_by_an_invitation_of_a_server_opera
     assert begins(driver, eve) == 7
 
 
+def test_a_kept_room_that_lets_nobody_in_is_a_server_operators_to_open(driver: Driver) -> None:
+    room(driver, "+tb *!*@127.*")
+    driver.start()
+    ana, root = driver.irc("ana"), operator(driver)
+    assert enters(ana) == "474"
+    assert ana.send("MODE #g", "TOPIC #g") == [S + "403 ana #g :No such channel"] * 2, "for others there is none"
+
+    assert root.send("MODE #g", "MODE #g b")[0] == S + "324 root #g +t"
+    assert root.send("MODE #g +m-b *!*@127.*", "TOPIC #g :orden", "KICK #g ana") == [
+        ":root!~root@127.0.0.1 MODE #g +m-b *!*@127.*", ":root!~root@127.0.0.1 TOPIC #g :orden",
+        S + "441 root ana #g :They aren't on that channel",
+    ]  # fmt: skip
+    driver.replace_broker()
+    assert enters(ana) == "@ana"
+    assert ana.send("TOPIC #g")[0] == S + "332 ana #g :orden"
+
+
+def test_what_is_decided_about_a_kept_room_is_in_the_log(driver: Driver) -> None:
+    room(driver, "+i")
+    driver.start()
+    root = operator(driver)
+
+    (event,) = driver.core.apply(root.records(["MODE #g -i"])).audit
+    assert event == ("acts as a server operator", {**event[1], "nick": "root", "room": "#g", "did": "MODE -i"})
+
+
+@pytest.mark.parametrize(
+    ("modes", "refusal"), [("+b *!*@127.*", "474"), ("+k perdida", "475"), ("+ibk *!* perdida", "475")]
+)
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_who_is_invited_by_a_server_operator_is_let_in_once(
+    driver: Driver, modes: str, refusal: str, is_kept: bool
+) -> None:
+    room(driver, modes)
+    if is_kept:
+        driver.start()
+    eve, root = driver.irc("eve", caps=CAPS), operator(driver)
+    assert enters(eve) == refusal
+    assert root.send("INVITE eve #g")[0] == S + "341 root eve #g"
+    driver.replace_broker()
+
+    assert enters(eve).lstrip("@") == "eve"
+    if "k" in modes:
+        assert begins(driver, eve) == 7, "without the key, only what is said from now on"
+    eve.send("PART #g", "JOIN #g")
+    if is_kept and "k" not in modes:
+        return  # it was theirs, and ended when they left
+    assert enters(eve) == refusal
+
+
+def test_a_member_invites_nobody_past_a_ban_or_a_key(driver: Driver) -> None:
+    ana, eve = room(driver, "+bk *!*@127.* llave"), driver.irc("eve")
+    ana.send("INVITE eve #g")
+
+    assert enters(eve) == "475"
+    assert enters(eve, "llave") == "474"
+
+
+OUTSIDE = [
+    *("MODE {}", "MODE {} b", "MODE {} +m", "TOPIC {}", "TOPIC {} :x", "KICK {} ana", "PART {}"),
+    *("INVITE beto {}", "PRIVMSG {} :hola", "NOTICE {} :hola", "NAMES {}", "WHO {}", "LIST {}"),
+    "CHATHISTORY LATEST {} * 9",
+]
+
+
+@pytest.mark.parametrize("line", OUTSIDE)
+def test_outside_a_secret_room_is_none(driver: Driver, line: str) -> None:
+    """Also by how its name is written: who asks reads it as they wrote it."""
+    room(driver, "+sn")
+    beto, eve = driver.irc("beto", caps=CAPS), driver.plain("eva")
+
+    there, nowhere = beto.send(line.format("#G")), beto.send(line.format("#H"))
+    assert there == [answer.replace("#H", "#G") for answer in nowhere]
+    for line in ("/who #G", "/msg #G hola"):
+        assert eve.send(line) == [answer.replace("#H", "#G") for answer in eve.send(line.replace("#G", "#H"))]
+
+
+def test_a_new_room_hears_nobody_from_outside(driver: Driver) -> None:
+    """As a server begins them today; in the records of an earlier one they begin without a mode."""
+    new = Driver(ChatSettings(room_flags="n"))
+    ana, beto = new.irc("ana"), new.irc("beto")
+    ana.send("JOIN #g")
+
+    assert ana.send("MODE #g")[0] == S + "324 ana #g +n"
+    assert beto.send("PRIVMSG #g :hola") == [S + "404 beto #g :Cannot send to channel"]
+    assert ana.send("MODE #g -n") == [":ana!~ana@127.0.0.1 MODE #g -n"]
+    assert beto.send("PRIVMSG #g :hola") == []
+    assert room(driver, "+t").send("MODE #g")[0] == S + "324 ana #g +t"
+
+
 def test_the_lobby_keeps_what_a_server_operator_has_set(driver: Driver) -> None:
     root = operator(driver)
     root.send("MODE #lobby +mb *!*@192.0.2.1", "TOPIC #lobby :exámenes")

@@ -538,7 +538,7 @@ def test_a_channel_that_empties_is_gone_with_all_it_had(
     assert beto.ask(f"MODE {channel}") == [f"{ME} 403 {beto.nick} {channel} :No such channel"]
     assert commands(beto.ask(f"LIST {channel}")) == ["323"]
     assert beto.ask(f"JOIN {channel}")[1] == f"{ME} 353 {beto.nick} = {channel} :@{beto.nick}"
-    assert beto.ask(f"MODE {channel}")[0] == f"{ME} 324 {beto.nick} {channel} +"
+    assert beto.ask(f"MODE {channel}")[0] == f"{ME} 324 {beto.nick} {channel} +n"
     assert commands(beto.ask(f"MODE {channel} b")) == ["368"]
     assert commands(beto.ask(f"TOPIC {channel}")) == ["331"]
 

@@ -45,7 +45,7 @@ def test_an_old_connection_is_ended_and_all_of_it_taken_up(server: Server, chann
     assert ghost.rest()[-1] == "ERROR :Closing link: 127.0.0.1 (Resumed elsewhere)"
     assert ana.nick == nick
     assert f"{ME} MODE {channel} +o {nick}" in told
-    assert ana.ask(f"MODE {channel}")[0] == f"{ME} 324 {nick} {channel} +ik llave"
+    assert ana.ask(f"MODE {channel}")[0] == f"{ME} 324 {nick} {channel} +ink llave"
     _, told = enter(server, next(nicks), one, secrets.token_hex(16))
     assert "JOIN" not in commands(told)
     assert not any(one in line or two in line for line in told), "the server never says one"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +37,13 @@ def test_what_operators_do_is_logged_once_and_nothing_that_was_said(server: Serv
     ana, beto, carla = server.irc("ana"), server.irc("beto"), server.plain("carla")
     before = until(lambda: ready(server))
     ana.ask(
-        "OPER root palabra-1", "OPER palabra-2 palabra-3", "OPER root secreto", "JOIN #aula", "TOPIC #aula :palabra-4"
+        "OPER root palabra-1",
+        "OPER palabra-2 palabra-3",
+        "OPER root secreto",
+        "MODE ana -o-o",
+        "OPER root secreto",
+        "JOIN #aula",
+        "TOPIC #aula :palabra-4",
     )
     beto.ask("JOIN #aula", "PRIVMSG #aula :palabra-5", "AWAY :palabra-5")
     carla.ask("/join #aula", "palabra-5")
@@ -45,6 +52,8 @@ def test_what_operators_do_is_logged_once_and_nothing_that_was_said(server: Serv
     wanted = [
         rf"wrong password kind='oper' name='root' nick='ana' address='127.0.0.1' connection={number}",
         rf"wrong password kind='oper' name='unknown name' nick='ana' address='127.0.0.1' connection={number}",
+        rf"operator name='root' nick='ana' address='127.0.0.1' connection={number}",
+        rf"operator no more nick='ana' address='127.0.0.1' connection={number}",
         rf"operator name='root' nick='ana' address='127.0.0.1' connection={number}",
         rf"kicked channel='#aula' by='ana' by_address='127.0.0.1' by_connection={number} whom='carla' .*",
         rf"kicked channel='#aula' by='ana' .* whom='beto' address='127.0.0.1' connection={number}",
@@ -65,6 +74,7 @@ def test_what_operators_do_is_logged_once_and_nothing_that_was_said(server: Serv
 
 def test_logins_that_are_refused(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("secreto")
+    (tmp_path / "password").chmod(0o600)
     with running("--unlimited", "--password-file", str(tmp_path / "password")) as server:
         ana, carla, page = server.irc(), server.plain(), server.irc()
         ana.send("PASS equivocado", "NICK ana", "USER ana 0 * :Ana")
@@ -73,10 +83,35 @@ def test_logins_that_are_refused(tmp_path: Path) -> None:
         carla.expect("that is not the password")
         page.send("GET / HTTP/1.1")
         assert page.rest()
-        assert len(lines(server, "wrong password kind='password' nick='*' address='127.0.0.1' connection=")) == 2
+        until(lambda: len(lines(server, "wrong password")) == 2)
+        first, second = lines(server, "wrong password")
+        assert first.startswith("wrong password kind='password' nick='*' address='127.0.0.1' connection=")
+        assert second == "wrong password more_of_them=1"
+        until(lambda: len(lines(server, "login refused")) == 2)
         assert len(lines(server, "login refused why='Bad password' nick='ana' address='127.0.0.1' connection=")) == 1
-        assert len(lines(server, "login refused")) == 2
         assert "equivocado" not in server.log_text()
+
+
+def test_a_storm_of_logins_that_are_refused_is_not_one_of_lines(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("secreto")
+    (tmp_path / "password").chmod(0o600)
+    with running("--unlimited", "--password-file", str(tmp_path / "password")) as server:
+        begun = time.monotonic()
+        clients = [server.irc() for _ in range(100)]
+        for number, client in enumerate(clients):
+            client.send(*[f"PASS equivocado{number}"] * (number % 2), f"NICK n{number}", "USER n 0 * :N")
+        for client in clients:
+            assert client.rest()
+
+        def counted(event: str) -> int:
+            found = [re.search(r"(?:and_unlogged|more_of_them)=(\d+)", line) for line in lines(server, event)]
+            return sum(int(match[1]) for match in found if match) + sum(
+                "connection=" in line for line in lines(server, event)
+            )
+
+        until(lambda: counted("login refused") == 100 and counted("wrong password") == 50)
+        most = time.monotonic() - begun + 1
+        assert max(len(lines(server, event)) for event in ("login refused", "wrong password")) <= most
 
 
 def test_clients_that_are_refused() -> None:
@@ -85,7 +120,9 @@ def test_clients_that_are_refused() -> None:
         for _ in range(3):
             assert "full" in server.irc().rest()[-1]
         until(lambda: lines(server, "client refused"))
-        assert lines(server, "client refused") == ["client refused address='127.0.0.1' why='Server is full'"]
+        assert lines(server, "client refused")[0] == "client refused address='127.0.0.1' why='Server is full'"
+        until(lambda: len(lines(server, "client refused")) == 2)
+        assert lines(server, "client refused")[1] == "client refused more_of_them=2"
 
 
 def test_that_it_is_ready_is_logged_too() -> None:
@@ -98,6 +135,16 @@ def test_that_it_is_ready_is_logged_too() -> None:
         assert ready_line.pop("time")
         where = {"irc": f"127.0.0.1:{server.irc_port}", "plain": "none"}
         assert ready_line == {"level": "info", "role": "supervisor", "pid": server.pid, "event": "ready", **where}
+
+
+def test_of_a_name_the_log_says_on_which_address_it_listens() -> None:
+    server = Server("--workers", "1", host="localhost")
+    try:
+        assert server.ready.startswith(f"mpchat ready: irc localhost:{server.irc_port}, ")
+        (line,) = lines(server, "ready")
+        assert re.search(r" address='(127\.0\.0\.1|::1)'$", line)
+    finally:
+        assert server.stop() == 0
 
 
 @pytest.mark.parametrize(("option", "value"), [("--oper", "root:secreto"), ("--password", "secreto")])

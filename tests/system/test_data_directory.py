@@ -416,6 +416,46 @@ def test_the_chat_does_not_depend_on_the_history(data: Path, obstacle: Callable[
     assert log.count("the history can be written again") == 1
 
 
+def emptied_journal(data: Path) -> None:
+    for path in (data / "journal").glob("*.journal"):
+        path.write_bytes(b"")
+
+
+def removed_journal(data: Path) -> None:
+    shutil.rmtree(data / "journal")
+
+
+@pytest.mark.parametrize("lose", [emptied_journal, removed_journal])
+def test_a_journal_that_is_gone_is_told_of_where_the_history_shows_it(data: Path, lose: Callable[[Path], None]) -> None:
+    with unusual(*command(data)[len(MPCHAT) + 3 :]) as server, server.irc("ana") as ana:
+        ana.join("#club")
+        ana.ask("PRIVMSG #club :hola")
+    lose(data)
+
+    with unusual(*command(data)[len(MPCHAT) + 3 :]) as server, server.irc("ana") as ana:
+        until(lambda: "the journal ends before the history does" in server.log_text())
+        kept = until(lambda: ready(server))
+        ana.join("#club")
+        ana.ask("PRIVMSG #club :de nuevo")
+        kill(server, "broker")
+        replaced(server, kept, "broker")
+        assert server.log_text().count("the journal ends") == 1
+        assert "bring the whole data directory back from a backup" in server.log_text()
+    with unusual(*command(data)[len(MPCHAT) + 3 :]) as server:
+        talks(server)
+        assert "the journal ends" not in server.log_text(), "from then on they agree"
+
+
+def test_why_data_is_refused_is_said_once(data: Path) -> None:
+    chatted(data)
+    damaged_segment(data)
+    environment = {**os.environ, **at_home(data.parent)}
+    done = subprocess.run(command(data), env=environment, capture_output=True, text=True, timeout=2 * PATIENCE)
+    died, last = done.stderr.splitlines()
+    assert re.search(r" process died how='the broker process \(pid \d+\) ended with status 65'$", died)
+    assert last.endswith("; the server ends")
+
+
 def test_a_damaged_history_that_cannot_be_put_aside(data: Path) -> None:
     chatted(data)
     for path in data.glob("history.db*"):

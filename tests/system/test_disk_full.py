@@ -296,3 +296,27 @@ def test_workers_that_die_while_it_is_full(ending: str) -> None:
             assert [line for line in accepted + ana.sync() if line.startswith(":ana!")] == heard
         for client in (ana, beto):
             client.close()
+
+
+def test_a_history_that_cannot_be_written_is_told_of_once(server: Server) -> None:
+    """Behind its last row the journal has a megabyte without a word: an attempt reads that first, and writes nothing.
+
+    Its log and what SQLite shares are files too, of less than 40,000 bytes; all that was said takes more.
+    """
+    before = until(lambda: ready(server))
+    ana = server.irc("ana", caps="draft/chathistory")
+    ana.join("#lobby")
+    resource.prlimit(before["recorder"], resource.RLIMIT_FSIZE, (40_000, resource.RLIM_INFINITY))
+    for _ in range(20):
+        ana.ask(*[f"PING {'x' * 400}"] * 200)
+    ana.ask(*[f"PRIVMSG #lobby :{number} {'x' * 400}" for number in range(LINES)])
+    for _ in range(8):  # each makes it try at once
+        assert ana.ask("CHATHISTORY LATEST #lobby * 9")[0].startswith(":mpchat.local FAIL CHATHISTORY MESSAGE_ERROR")
+    assert server.log_text().count("cannot write the history") == 1, server.log_text()
+    assert "the history can be written again" not in server.log_text()
+
+    resource.prlimit(before["recorder"], resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    until(lambda: "the history can be written again" in server.log_text())
+    assert f":{LINES - 1} x" in ana.ask("CHATHISTORY LATEST #lobby * 1")[0]
+    assert server.log_text().count("cannot write the history") == 1
+    ana.close()

@@ -27,6 +27,7 @@ class Files:
         self.motd, self.password, self.opers = (folder / name for name in ("motd", "password", "opers"))
         self.motd.write_text("uno\n")
         self.password.write_text(f"{WORDS[0]}\n")
+        self.password.chmod(0o600)
         self.opers.write_text(f"root:{WORDS[2]}\n")
         self.opers.chmod(0o600)
 

@@ -83,7 +83,7 @@ def free_ports() -> int:
         (["::", "0", "--unlimited"], 2, r"--unlimited .*loopback"),
         (["--motd", "/no/such/file"], 1, r"No such file or directory: /no/such/file"),
         (["--password-file", "/no/such/file"], 1, r"No such file or directory: /no/such/file"),
-        (["--password-file", "/dev/null"], 2, r"/dev/null has no password in its first line"),
+        (["--password-file", "/dev/null"], 2, r"/dev/null: others than its owner may use it"),
         (["--data", "/dev/null/below/a/file"], 1, r"/dev/null"),
         (["192.0.2.1", "0"], 1, r"cannot listen on 192\.0\.2\.1:0"),  # nobody's address (RFC 5737)
     ],
@@ -343,6 +343,15 @@ def test_ps_without_a_server(server: Server) -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     assert re.fullmatch(r"mpchat: no server of yours on port 1 .*\n", done.stderr)
+
+
+@pytest.mark.slow
+def test_ps_of_a_server_that_does_not_answer() -> None:
+    with running("--workers", "1") as stopped:
+        os.kill(stopped.pid, signal.SIGSTOP)
+        done = stopped.run("ps", "--port", str(stopped.irc_port))
+        os.kill(stopped.pid, signal.SIGCONT)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "mpchat: no answer in 5 seconds\n")
 
 
 @pytest.fixture

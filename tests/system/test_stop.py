@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -187,6 +188,23 @@ def test_without_a_journal_the_brokers_death_is_the_end() -> None:
     broker = watched.pids["broker"]
     how = f"the broker process (pid {broker}) was killed by SIGKILL, and kept no journal (--durability none)"
     assert server.log_text() == f"mpchat: {how}; the server ends\n"
+
+
+def test_each_line_of_a_log_of_json_is_json_to_the_last() -> None:
+    args = ["--durability", "none", "--workers", "1", "--log-json"]
+    server = Unusual([*MPCHAT, "server", "127.0.0.1", "0", *args])
+    with Watched(server) as watched:
+        second = server.run("server", "127.0.0.1", str(server.irc_port), *args)
+        assert (second.returncode, second.stdout) == (1, "")
+        said = json.loads(second.stderr)
+        assert said["event"] == "the server ends"
+        assert said["why"].startswith(f"cannot listen on 127.0.0.1:{server.irc_port}: ")
+        watched.kill("broker", signal.SIGKILL)
+        assert server.wait() == 1
+    last = [json.loads(line) for line in server.log_text().splitlines()]
+    whys = [line["why"] for line in last if line["event"] == "the server ends"]
+    assert len(whys) == 1
+    assert whys[0].endswith(" was killed by SIGKILL, and kept no journal (--durability none)")
 
 
 def test_a_client_that_never_reads_does_not_hold_up_the_end() -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import PATIENCE, Server, at_home, ended
+from tests.running import PATIENCE, Server, at_home, ended, running
 from tests.system.servers import MPCHAT, Watched, kill, needs_linux, pids, ready, replaced, until
 
 pytestmark = [needs_linux, pytest.mark.slow]
@@ -411,19 +411,21 @@ def test_none_of_our_processes_has_a_signal_blocked() -> None:
         serves(server, "worker0")
         for role, pid in pids(server).items():
             # Python's own process has what we held while it was started, but for INT and TERM: nothing that it misses.
-            assert masks(pid)["SigBlk"] <= ({signal.SIGHUP} if role == "resource_tracker" else set()), role
+            assert masks(pid)["SigBlk"] <= ({signal.SIGHUP, signal.SIGQUIT} if role == "resource_tracker" else set()), (
+                role
+            )
 
 
 def test_what_is_set_on_purpose() -> None:
     with surrounded(before=ignoring(signal.SIGCHLD, signal.SIGTERM)) as server:
         supervisor = masks(server.pid)
-        assert {signal.SIGTERM, signal.SIGINT, signal.SIGHUP} <= supervisor["SigCgt"]
+        assert {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT} <= supervisor["SigCgt"]
         # A terminal with `stty tostop` stops what writes to it from the background, unless that signal is ignored.
         assert {signal.SIGPIPE, signal.SIGTTOU} <= supervisor["SigIgn"]
         assert signal.SIGCHLD not in supervisor["SigIgn"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
 def test_what_was_ignored_stays_ignored(number: signal.Signals) -> None:
     """nohup(1), and a shell that starts something in the background."""
     with surrounded(before=ignoring(number)) as server, server.irc("ana") as ana:
@@ -432,6 +434,21 @@ def test_what_was_ignored_stays_ignored(number: signal.Signals) -> None:
         replaced(server, kill(server, "worker0"), "worker0")
         assert number in masks(server.pid)["SigIgn"]
         assert ana.ask("PRIVMSG ana :hola")[0].endswith(":hola")
+
+
+def test_signals_that_mean_nothing_to_it_do_nothing() -> None:
+    with running("--workers", "1") as server, server.irc("ana") as ana:
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
+            os.killpg(server.pid, number)
+        assert ana.ask("PRIVMSG ana :hola")[0].endswith(":hola")
+        assert "died" not in server.log_text()
+
+
+def test_ctrl_backslash_stops_it_as_ctrl_c_does() -> None:
+    with running("--workers", "1") as server, server.irc("ana") as ana:
+        os.killpg(server.pid, signal.SIGQUIT)
+        assert ana.rest()[-1] == "ERROR :Closing link: 127.0.0.1 (Server shutting down)"
+        assert server.wait() == 0
 
 
 def test_started_by_a_shell_in_the_background() -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import PATIENCE, Server, at_home
-from tests.system.servers import MPCHAT, Unusual, unusual
+from tests.system.servers import MPCHAT, Unusual, ready, until, unusual
 
 pytestmark = pytest.mark.slow
 
@@ -234,6 +234,7 @@ def test_a_motd_with_a_mark_and_control_characters(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["server", "client"])
 def test_a_password_file_that_is_none(tmp_path: Path, content: bytes, told: str, command: str) -> None:
     (tmp_path / "password").write_bytes(content)
+    (tmp_path / "password").chmod(0o600)
     done = subprocess.run(
         [*MPCHAT, command, "--password-file", str(tmp_path / "password")],
         env={**os.environ, **at_home(tmp_path)},
@@ -251,6 +252,7 @@ def test_a_password_file_that_is_none(tmp_path: Path, content: bytes, told: str,
 @pytest.mark.parametrize("environment", [{}, ASCII], ids=["here", "ascii"])
 def test_a_password_file(tmp_path: Path, content: bytes, environment: dict[str, str]) -> None:
     (tmp_path / "password").write_bytes(content)
+    (tmp_path / "password").chmod(0o600)
     with (
         unusual("--password-file", str(tmp_path / "password"), environment=environment) as server,
         server.irc() as ana,
@@ -259,8 +261,39 @@ def test_a_password_file(tmp_path: Path, content: bytes, environment: dict[str, 
         ana.register("ana")
 
 
-@pytest.mark.parametrize("option", ["--motd", "--password-file"])
-def test_files_that_have_no_end(tmp_path: Path, option: str) -> None:
+@pytest.mark.parametrize("option", ["--password-file", "--oper-file"])
+def test_a_file_of_passwords_is_its_owners_alone(tmp_path: Path, option: str) -> None:
+    path = tmp_path / "passwords"
+    path.write_text("root:secreto\n")
+    for mode in (0o640, 0o604, 0o620, 0o602):
+        path.chmod(mode)
+        assert refused(option, str(path), folder=tmp_path) == (
+            2,
+            f"mpchat: {path}: others than its owner may use it, and it holds passwords (chmod 600 helps)\n",
+        )
+
+
+def test_a_data_directory_that_others_may_write_into_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for mode, warned in ((0o755, 0), (0o777, 1)):
+        (tmp_path / "data").chmod(mode)
+        with unusual("--workers", "1", "--data", str(tmp_path / "data")) as server:
+            assert server.log_text().count("others may write into the data directory") == warned
+
+
+def test_what_it_makes_is_private_whatever_the_umask(tmp_path: Path) -> None:
+    state = tmp_path / "state" / "deep"
+    args = [*MPCHAT, "server", "127.0.0.1", "0", "--workers", "1", "--data", str(state / "mpchat" / "7001")]
+    server = Unusual(args, before=lambda: os.umask(0) and None)
+    assert server.stop() == 0
+    made = [tmp_path / "state", *(tmp_path / "state").rglob("*")]
+    assert {path.name for path in made} >= {"deep", "mpchat", "7001", "journal", "reserve", "history.db"}
+    for path in made:
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_files_that_have_no_end(tmp_path: Path) -> None:
+    option = "--motd"
     status, complaint = refused(option, "/dev/zero", folder=tmp_path)
     assert (status, complaint) == (2, "mpchat: /dev/zero has more than 65536 bytes\n")
     os.mkfifo(tmp_path / "fifo")
@@ -374,4 +407,21 @@ def test_more_clients_than_open_files(tmp_path: Path) -> None:
 def test_more_workers_than_open_files(tmp_path: Path) -> None:
     status, complaint = refused("--workers", "100", folder=tmp_path, before=few_fds)
     assert status == 2
-    assert re.search(r"--workers 100 is more than the limit of open files allows: 64", complaint)
+    assert re.search(r"--workers 100 needs 832 open files, and the limit is 64", complaint)
+
+
+@pytest.mark.parametrize(("workers", "least"), [(1, 40), (3, 56)])
+@pytest.mark.parametrize("ipc", ["queue", "pipe"])
+def test_what_open_files_suffice_is_known_before_the_start(tmp_path: Path, workers: int, least: int, ipc: str) -> None:
+    def limit(to: int) -> Callable[[], None]:
+        return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (to, to))
+
+    args = ["--workers", str(workers), "--ipc", ipc]
+    assert refused(*args, folder=tmp_path, before=limit(least - 1)) == (
+        2,
+        f"mpchat: --workers {workers} needs {least} open files, and the limit is {least - 1} (ulimit -Hn shows it)\n",
+    )
+    with unusual(*args, before=limit(least)) as server:
+        until(lambda: ready(server))
+        with server.irc("ana") as ana:
+            assert ana.ask("PING x")

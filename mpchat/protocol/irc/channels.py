@@ -102,7 +102,7 @@ def topic(context: Context, connection: Connection, params: list[str]) -> Outcom
         text = cut(params[1], min(context.settings.topic_bytes, BODY_BYTES - frame))
         yield context.hub.set_topic(connection.session, params[0], text, context.seconds)
         return
-    channel = context.hub.channel(params[0])
+    channel = context.hub.channel(params[0], connection.session)
     if not channel.shows_itself_to(connection.session):
         channel.need_member(connection.session)
     if channel.topic:
@@ -132,12 +132,10 @@ def _names(context: Context, connection: Connection, name: str, behind: int, cur
 
     What is left of it begins at `cursor`, behind whom, `rest`.
     """
-    try:
-        channel = context.hub.channel(name)
-    except Refusal:
-        yield context.reply(connection, n.ENDOFNAMES, middle(name), "End of /NAMES list")
-        return
-    if channel.shows_itself_to(connection.session):
+    channel = context.hub.channels.get(fold(name))
+    shown_name = middle(name)  # as they wrote it: how it is really written would tell that there is such a channel
+    if channel is not None and channel.shows_itself_to(connection.session):
+        shown_name = channel.name
         inside = connection.session in channel.members
         symbol = "@" if "s" in channel.flags else "="
         head = len(build(context.settings.name, n.NAMREPLY, connection.session.nick, symbol, channel.name, "").encode())
@@ -149,7 +147,7 @@ def _names(context: Context, connection: Connection, name: str, behind: int, cur
                 yield context.reply(connection, n.NAMREPLY, symbol, channel.name, line)
             if len(roll) > FEW:
                 yield DrainAsked((*cursor, some[-1].order, *rest))
-    yield context.reply(connection, n.ENDOFNAMES, channel.name, "End of /NAMES list")
+    yield context.reply(connection, n.ENDOFNAMES, shown_name, "End of /NAMES list")
 
 
 def listed(names: str) -> list[str]:

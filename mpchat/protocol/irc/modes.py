@@ -7,7 +7,7 @@ from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import refuse
 from mpchat.protocol.message import build_words, encode
-from mpchat.protocol.outcomes import Outcomes
+from mpchat.protocol.outcomes import Outcomes, Resigned
 
 Change = tuple[str, str, str]  # sign, letter, value
 
@@ -21,7 +21,7 @@ def mode(context: Context, connection: Connection, params: list[str]) -> Outcome
 
 
 def _channel_mode(context: Context, connection: Connection, name: str, params: list[str]) -> Outcomes:
-    channel = context.hub.channel(name)
+    channel = context.hub.channel(name, connection.session)
     if not params:
         letters, values = channel.modes(with_key=connection.session in channel.members)
         yield context.reply_words(connection, n.CHANNELMODEIS, channel.name, letters, *values)
@@ -98,6 +98,8 @@ def _own_mode(context: Context, connection: Connection, nick: str, params: list[
             changes.append((sign, letter))
     if changes:
         yield own_modes(connection, changes)
+    if ("-", "o") in changes:
+        yield Resigned(session)
     if unknown:
         yield context.reply(connection, n.UMODEUNKNOWNFLAG, "Unknown MODE flag")
 

@@ -180,9 +180,7 @@ def _who(context: Context, connection: Connection, rest: str) -> Outcomes:
 
 
 def _who_in(context: Context, connection: Connection, behind: int, name: str) -> Outcomes:
-    channel = context.hub.channel(name)
-    if not channel.shows_itself_to(connection.session):
-        raise Refusal(Reason.NO_SUCH_CHANNEL, name)
+    channel = context.hub.channel(name, connection.session)
     yield from _who_is_in(connection, channel, behind, ("who",))
 
 
