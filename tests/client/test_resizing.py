@@ -85,6 +85,7 @@ SHORT = "a line that is not so long but longer than some"
 LONG = "the first words of a line that is longer than the window is wide, and goes on and on to its end here"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draft", ["", SHORT, LONG], ids=["empty", "short", "long"])
 @pytest.mark.parametrize("sizes", [[40], [25, 100], [60, 33]], ids=str)
 def test_no_old_prompt_stays_where_lines_are_laid_out_anew(

@@ -21,7 +21,7 @@ from tests.running import PATIENCE, Server
 from tests.system.conversation import Conversation
 from tests.system.servers import kill, needs_linux, ready, until, unusual
 
-pytestmark = needs_linux
+pytestmark = [needs_linux, pytest.mark.slow]
 
 # These are steps of a recovery: something must have died before.
 AFTER_A_DEATH_OF = {

@@ -70,6 +70,7 @@ def a_worker_dies(server: Server) -> None:
     os.kill(pids(server)["worker0"], signal.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interrupt", [nobody_dies, the_broker_dies, a_worker_dies])
 def test_a_replayed_journal_says_every_byte_again(tmp_path: Path, interrupt: Callable[[Server], None]) -> None:
     motd = tmp_path / "motd"
