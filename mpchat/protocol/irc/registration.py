@@ -16,7 +16,7 @@ from mpchat.protocol.context import Context
 from mpchat.protocol.irc.channels import returned
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import middle
-from mpchat.protocol.irc.server import isupport, lusers
+from mpchat.protocol.irc.server import isupport, lusers, motd
 from mpchat.protocol.message import build, cut, encode
 from mpchat.protocol.outcomes import Goodbye, Outcomes, PasswordAsked, Regroup
 from mpchat.protocol.wrong_passwords import end_if_too_many
@@ -101,7 +101,10 @@ def _welcome(context: Context, connection: Connection, places: Places) -> Outcom
     yield context.reply_words(connection, n.MYINFO, w.name, w.version.replace(" ", "-"), "iow", "biklmnostv", "bklov")
     yield from isupport(context, connection)
     yield from lusers(context, connection, [])
-    yield from returned(context, connection, context.hub.restore(connection.session, places))
+    if places:
+        yield from returned(context, connection, context.hub.restore(connection.session, places))
+    else:
+        yield from motd(context, connection, [])
 
 
 def cap(context: Context, connection: Connection, params: list[str]) -> Outcomes:

@@ -24,7 +24,7 @@ _FIRST = frozenset(b"pPrRoOnNsScCiI/@:") | frozenset(range(0x21)) | frozenset(ra
 
 def secret_in(line: bytes) -> Secret | None:
     """The secret of the line, if it has one."""
-    if not line or line[0] not in _FIRST:
+    if not line or line[0] not in _FIRST or line[:5] == b"NICK ":  # the space makes that no NICKSERV
         return None
     text = line.decode(errors="replace")
     found = _found(spoiled(text))  # as parse() divides it: a tab or a control character is no space
