@@ -129,7 +129,7 @@ def test_in_plain_text_too(server: Server, nicks: object, typed: str, answer: st
     nick = next(nicks)  # type: ignore[call-overload]
     with server.plain(nick) as ana:
         ana.ask("hola")
-        answers = ana.ask(typed.format(nick=nick))
+        answers = [line for line in ana.ask(typed.format(nick=nick)) if line[:1] != "["]  # what others do has a time
         assert answers
         assert answers[0].startswith(answer.format(nick=nick))
 
