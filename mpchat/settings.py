@@ -53,9 +53,7 @@ class ChatSettings:
     targets: int = 4  # receivers of one PRIVMSG: more is what spammers want
     channels_per_client: int = 50
     departed_names: int = 1000  # WHOWAS remembers so many; a few hundred bytes each
-    lost_places: int = (
-        50_000  # rooms of lost sessions, all together: five for each of a full server's; some 200 bytes each
-    )
+    lost_places: int = 50_000  # rooms of lost sessions, all together: five for each of a full server's; 200 bytes each
 
     wrong_passwords: int = 5  # of one connection, then it is closed: who mistypes more often may connect again
     oper_wait_seconds: int = 60  # an address waits one second more for each wrong OPER, and no longer than this

@@ -29,7 +29,6 @@ class Channel:
     earlier channel of this name, and not to this one's history. `creation`: its number among all channels that there
     have been, and the lobby's is 0; no two have the same. Times are wall clock seconds.
 
-
     What a server operator does to it never gives the past away. `opened` has the letters of "iks" that the word of one
     has taken from it, or for k has changed: until a member decides about them, it counts as private, and who comes in
     uninvited reads nothing from before. `past` has the members that may not read everything.
@@ -100,9 +99,8 @@ class Channel:
         lacks_key = self.key not in ("", key)
         if lacks_key and not is_sent_in:
             raise Refusal(Reason.BAD_KEY, self.name)
-        if not is_sent_in and self.is_banned(
-            session
-        ):  # behind the key, because a hundred masks are the most expensive check
+        # Behind the key, because a hundred masks are the most expensive check.
+        if not is_sent_in and self.is_banned(session):
             raise Refusal(Reason.BANNED, self.name)
         if "i" in self.flags and not opens:
             raise Refusal(Reason.INVITE_ONLY, self.name)

@@ -55,9 +55,8 @@ class Session:
         self.ready = False  # every room we asked for has answered, and what we missed is shown
         self.has_prompt = True  # which shows where words go; else each change is told
         self.shows_own = True  # what we say is shown when it comes back; else it was seen as it was typed
-        self.removed = (
-            ""  # who has taken our place, and why: a script is over then, and a person comes back only with /reconnect
-        )
+        # Who has removed us, or taken our place, and why: a script is over then; a person comes back with /reconnect.
+        self.removed = ""
         self.answers = Answers()
         self._turn = Turn()
         self._told = room  # where words go, as the user knows it
