@@ -37,6 +37,7 @@ class ChatSettings:
     motd: tuple[str, ...] = ()
     password_needed: bool = False
     opers_exist: bool = False
+    language: str = "en"  # one of texts.LANGUAGES: of those who have not said which one they read
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 
     # Limits that IRC clients read in 005 (RPL_ISUPPORT). Bytes are UTF-8 bytes: what the 512-byte line counts.

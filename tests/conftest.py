@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.running import OPEN, Server, running
 
-_PURE = ("chat", "core", "flow", "protocol")
+_PURE = ("chat", "core", "flow", "protocol", "texts")
 _TIMES = int(os.environ.get("MPCHAT_EXAMPLES", "0"))
 
 settings.register_profile(

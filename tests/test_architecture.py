@@ -17,9 +17,10 @@ import pytest
 ROOT = Path(__file__).parent.parent / "mpchat"
 SYSTEM = {"os", "io", "socket", "selectors", "signal", "time", "random", "threading", "multiprocessing"}
 SYSTEM |= {"subprocess", "logging", "asyncio"}
-PURE = ("chat", "protocol", "flow", "core", "settings", "messages")
+PURE = ("chat", "protocol", "flow", "core", "settings", "messages", "texts")
 PROCESSES = ("supervisor", "acceptor", "worker", "broker", "recorder")
 PACKAGES = {
+    "texts",
     "chat",
     "protocol",
     "core",
@@ -34,20 +35,21 @@ PACKAGES = {
     "roles",
 }
 # What a package may import of the others; settings and messages are everybody's, and so is the version in __init__.
-SHARED = {"chat", "protocol", "core", "flow", "ipc", "store", "runtime"}
+SHARED = {"texts", "chat", "protocol", "core", "flow", "ipc", "store", "runtime"}
 LAYERS = {
     "settings": set[str](),
     "messages": set[str](),
+    "texts": {"texts"},
     "chat": {"chat"},
-    "protocol": {"protocol", "chat"},
+    "protocol": {"protocol", "chat", "texts"},
     "core": {"core", "protocol", "chat", "flow"},
     "flow": {"flow"},
     "ipc": {"ipc"},
     "store": {"store", "ipc.frames"},
     "runtime": {"runtime", "ipc", "store"},
     **{process: SHARED | {process} for process in PROCESSES},
-    "client": {"client", "protocol", "chat"},
-    "monitor": {"monitor", "ipc"},
+    "client": {"client", "protocol", "chat", "texts"},
+    "monitor": {"monitor", "ipc", "texts"},
     "roles": set(PROCESSES),
 }
 
