@@ -1,16 +1,16 @@
 """English: every sentence that a person reads. Placeholders are those of str.format()."""
 
-_PLAIN = {  # plain.*: the dialect for nc and telnet
+_PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
 }
-_SEARCH = {  # search.*, history.*: what both dialects say of the past
+_SEARCH: dict[str, str] = {  # search.*, history.*: what both dialects say of the past
 }
-_CLIENT = {  # client.*: the screen, and its commands
+_CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
 }
-_SCREEN = {  # screen.*: how the client shows what happens
+_SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
 }
-_CLI = {  # cli.*: the command line, its help and its errors
+_CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
 }
-_PS = {  # ps.*
+_PS: dict[str, str] = {  # ps.*
 }
 
 TEXTS: dict[str, str] = {**_PLAIN, **_SEARCH, **_CLIENT, **_SCREEN, **_CLI, **_PS}
