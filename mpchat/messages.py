@@ -77,8 +77,8 @@ Start: TypeAlias = (
 Reload: TypeAlias = tuple[Literal["reload"], ChatValues]
 # before each block: wall, mono, offset from UTC (not in an old journal); due deadlines happen here
 Clock: TypeAlias = tuple[Literal["clock"], Ms, Ms] | tuple[Literal["clock"], Ms, Ms, int]
-# answers a question of the core's: was the password right; or rows of the past, the oldest first, None: no answer
-Answer: TypeAlias = tuple[Literal["answer"], ConnectionId, "bool | list[Row] | None"]
+# answers a question of the core's: was the password right; or rows of the past, the oldest first
+Answer: TypeAlias = tuple[Literal["answer"], ConnectionId, "bool | Past"]
 # the answer died with a broker: the line that asked, and those after it, will be forwarded again
 Again: TypeAlias = tuple[Literal["again"], ConnectionId]
 # a record of this connection cannot be dealt with, and is left out; where it stood is the broker's affair
@@ -96,6 +96,8 @@ Record: TypeAlias = WorkerRecord | Start | Reload | Clock | Answer | Again | Ski
 Fact: TypeAlias = tuple[int, Ms, str, str, str, str, int]
 # the same as the history has it: the offset may be unknown; "GAP" instead of the verb: something is missing behind it
 Row: TypeAlias = tuple[int, Ms, str, str, str, str, int | None]
+# rows; or why there are none: None, nothing has answered; the search took too long; this SQLite cannot search
+Past: TypeAlias = list[Row] | Literal["too slow", "no index"] | None
 
 # Reports: what the broker must log. An event and its facts, by name; nothing that was said.
 Report: TypeAlias = tuple[str, dict[str, str | int]]
@@ -163,12 +165,16 @@ WorkerToAcceptor: TypeAlias = Mine | All | Closed | NoRoom
 
 Grown: TypeAlias = tuple[Literal["grown"]]  # the journal has more for the history
 # what was said in a channel behind a message: the journal's position at which it was asked, who asks and by which line,
-# channel, number, at most how many, the last of them or the first
-HistoryAsked: TypeAlias = tuple[Literal["history"], JournalPosition, ConnectionId, Offset, str, int, int, bool]
-BrokerToRecorder: TypeAlias = Grown | HistoryAsked
+# channel, number, the end before another number (0: none), at most how many, the last of them or the first
+HistoryAsked: TypeAlias = tuple[Literal["history"], JournalPosition, ConnectionId, Offset, str, int, int, int, bool]
+# the same of messages that have these words: words, channels and behind which number in each, a sender's nickname or
+# "", from when to when, at most how many
+Places: TypeAlias = tuple[tuple[str, int], ...]
+SearchAsked: TypeAlias = tuple[Literal["search"], JournalPosition, ConnectionId, Offset, str, Places, str, Ms, Ms, int]
+BrokerToRecorder: TypeAlias = Grown | HistoryAsked | SearchAsked
 
 Idle: TypeAlias = tuple[Literal["idle"], JournalPosition]  # it is at the journal's end, and waits for "grown"
-Rows: TypeAlias = tuple[Literal["rows"], ConnectionId, Offset, list[Row] | None]
+Rows: TypeAlias = tuple[Literal["rows"], ConnectionId, Offset, Past]
 RecorderToBroker: TypeAlias = Idle | Rows
 
 # The supervisor to its children, by their control links. Those marked * carry file descriptors.

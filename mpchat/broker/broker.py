@@ -33,7 +33,7 @@ from mpchat.ipc.transport import load_pair
 from mpchat.ipc.validation import MOST, check_checkpoint, check_records
 from mpchat.messages import Answer, BadFrame, ChildToSupervisor, Record, StreamPosition, UnknownMessage, WorkerNumber
 from mpchat.protocol.dialect import DIALECTS
-from mpchat.protocol.outcomes import OperAsked, PasswordAsked, PastAsked
+from mpchat.protocol.outcomes import EarlierAsked, OperAsked, PasswordAsked, PastAsked, SearchAsked
 from mpchat.protocol.redaction import Redaction
 from mpchat.runtime import pure_source
 from mpchat.runtime.crash_points import crash_point
@@ -385,7 +385,7 @@ class Broker:
         """The answer to a question of the core's, if it is known; about the past, the recorder is asked."""
         connection, end, question = asked
         match question:
-            case PastAsked():
+            case PastAsked() | EarlierAsked() | SearchAsked():
                 self.history_client.ask(connection, end, question)
                 return []
             case PasswordAsked():

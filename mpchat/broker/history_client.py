@@ -8,9 +8,19 @@ import time
 
 from mpchat.broker.recovery import Recovery
 from mpchat.ipc.link import Link, close_all
-from mpchat.ipc.validation import check_rows
-from mpchat.messages import BrokerToRecorder, ConnectionId, HistoryAsked, JournalPosition, Record, UnknownMessage
-from mpchat.protocol.outcomes import PastAsked
+from mpchat.ipc.validation import past
+from mpchat.messages import (
+    BrokerToRecorder,
+    ConnectionId,
+    HistoryAsked,
+    JournalPosition,
+    Offset,
+    Record,
+    SearchAsked,
+    UnknownMessage,
+)
+from mpchat.protocol import outcomes
+from mpchat.protocol.outcomes import EarlierAsked, PastAsked, PastQuestion
 from mpchat.runtime.poller import AnyPoller
 from mpchat.settings import Settings
 
@@ -24,7 +34,7 @@ class HistoryClient:
         self._seconds = settings.question_seconds
         self._poller = poller
         # Questions by connection and end of the line: the deadline, and what is to be asked of the next recorder too.
-        self._open: dict[tuple[ConnectionId, int], tuple[float, HistoryAsked]] = {}
+        self._open: dict[tuple[ConnectionId, int], tuple[float, HistoryAsked | SearchAsked]] = {}
         self._is_idle = False  # the recorder waits to be told that there is more
         self._told = 0
 
@@ -56,15 +66,14 @@ class HistoryClient:
             self._told, self._is_idle = facts_at, False
             self._post(("grown",))
 
-    def ask(self, connection: ConnectionId, end: int, question: PastAsked) -> None:
+    def ask(self, connection: ConnectionId, end: int, question: PastQuestion) -> None:
         """Ask the recorder, for the line of this connection that ends there; all said by now is part of the answer.
 
         If the disk has no room for those to be told, there is no answer: better than a part of it.
         """
         is_all_told = self._recovery.journal_facts()
         position = JournalPosition(self._recovery.position)
-        which = question.room, question.number, question.limit, question.is_latest
-        message: HistoryAsked = ("history", position, connection, end, *which)
+        message = _message(position, connection, end, question)
         self._open[connection, end] = time.monotonic() + (self._seconds if is_all_told else 0), message
         if self.recorder is not None and is_all_told:
             self._post(message)
@@ -85,10 +94,10 @@ class HistoryClient:
             match message, fds:
                 case ("idle", int() as position), []:
                     self._is_idle, self._told = True, position
-                case ("rows", int() as connection, int() as end, None | list() as rows), []:
-                    check_rows(rows or [])
+                case ("rows", int() as connection, int() as end, found), []:
+                    answer = past(found)
                     if self._open.pop((ConnectionId(connection), end), None) is not None:
-                        answers.append(("answer", ConnectionId(connection), rows))
+                        answers.append(("answer", ConnectionId(connection), answer))
                 case _:
                     close_all([(message, fds)])
                     raise UnknownMessage(message)
@@ -117,3 +126,16 @@ class HistoryClient:
         """The last is said."""
         self._recovery.journal_facts()
         self.leave_recorder()
+
+
+def _message(
+    position: JournalPosition, connection: ConnectionId, end: Offset, question: PastQuestion
+) -> HistoryAsked | SearchAsked:
+    """A question as the recorder reads it."""
+    match question:
+        case PastAsked(room, number, limit, is_latest):
+            return "history", position, connection, end, room, number, 0, limit, is_latest
+        case EarlierAsked(room, number, before, limit):
+            return "history", position, connection, end, room, number, before, limit, True
+        case outcomes.SearchAsked(words, places, sender, since, until, limit):
+            return "search", position, connection, end, words, places, sender, since, until, limit

@@ -32,6 +32,7 @@ from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.length_limit import VERBS, fit
 from mpchat.protocol.outcomes import (
     DrainAsked,
+    EarlierAsked,
     Goodbye,
     OperAsked,
     Outcome,
@@ -40,6 +41,7 @@ from mpchat.protocol.outcomes import (
     Question,
     Regroup,
     Resigned,
+    SearchAsked,
 )
 from mpchat.settings import ChatSettings, pack, unpack
 
@@ -363,9 +365,8 @@ class Core:
         if connection is None or connection.asked is None or isinstance(connection.asked, DrainAsked):
             return
         question, connection.asked = connection.asked, None
-        if not isinstance(question, PastAsked):
-            self._report_answer(connection, question, answer is True)
         if isinstance(question, (OperAsked, PasswordAsked)):
+            self._report_answer(connection, question, answer is True)
             connection.wrong = 0 if answer else connection.wrong + 1
         if isinstance(question, OperAsked):
             self._guessing.answered(id, connection.session.host, bool(answer), self._context.mono)
@@ -540,7 +541,7 @@ class Core:
                     connection.asked = outcome
                     self._guessing.wait(connection.id, connection.session.host)
                     self._check_passwords()
-                elif isinstance(outcome, (PasswordAsked, PastAsked)):
+                elif isinstance(outcome, (PasswordAsked, PastAsked, EarlierAsked, SearchAsked)):
                     connection.asked = outcome
                     self._asked.append(Asked(connection.id, connection.taken, outcome))
                 elif isinstance(outcome, Goodbye):

@@ -7,7 +7,16 @@ from mpchat.chat.sessions import Session
 from mpchat.messages import ConnectionId, WorkerNumber
 from mpchat.protocol.connection import Connection, Registration
 from mpchat.protocol.dialect import DIALECTS
-from mpchat.protocol.outcomes import DrainAsked, OperAsked, PasswordAsked, PastAsked, Question
+from mpchat.protocol.outcomes import (
+    DrainAsked,
+    EarlierAsked,
+    NoticesAsked,
+    OperAsked,
+    PasswordAsked,
+    PastAsked,
+    Question,
+    SearchAsked,
+)
 
 Values = tuple[Any, str, tuple[object, ...] | None, tuple[str, object] | None]
 
@@ -59,7 +68,12 @@ def dump_asked(asked: Question | DrainAsked) -> tuple[str, Any]:
         case OperAsked(name):
             return "oper", name
         case PastAsked(room, number, limit, is_latest):
-            return "history", (room, number, limit, is_latest)
+            kind = "notices" if isinstance(asked, NoticesAsked) else "history"
+            return kind, (room, number, limit, is_latest)
+        case EarlierAsked(room, number, before, limit):
+            return "earlier", (room, number, before, limit)
+        case SearchAsked(words, places, sender, since, until, limit):
+            return "search", (words, places, sender, since, until, limit)
         case DrainAsked(cursor):
             return "drain", cursor or ""
 
@@ -73,6 +87,12 @@ def load_asked(kind: str, about: Any) -> Question | DrainAsked:
             return OperAsked(about)
         case "history":
             return PastAsked(*about)
+        case "notices":
+            return NoticesAsked(*about)
+        case "earlier":
+            return EarlierAsked(*about)
+        case "search":
+            return SearchAsked(*about)
         case "drain":
             return DrainAsked(tuple(about))
     raise ValueError(f"a connection asks {kind!r}, which this program does not know")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mpchat.chat.events import Event, TagsSent
 from mpchat.chat.sessions import Session
+from mpchat.messages import Ms, Places
 
 
 @dataclass(slots=True)
@@ -33,6 +34,40 @@ class PastAsked:
     number: int
     limit: int
     is_latest: bool
+
+
+@dataclass(slots=True)
+class NoticesAsked(PastAsked):
+    """The same, of the service nickname `history`: the answer is told in notices."""
+
+
+@dataclass(slots=True)
+class EarlierAsked:
+    """To the world outside: what was said in a channel behind the message with this number, and before another one?
+
+    The last messages of those, at most `limit`.
+    """
+
+    room: str  # casefolded
+    number: int
+    before: int
+    limit: int
+
+
+@dataclass(slots=True)
+class SearchAsked:
+    """To the world outside: the last messages that have these words, at most `limit`; without words, of all.
+
+    `places`: in which channels (casefolded), and in each only behind a message's number. `sender`: a nickname, "" for
+    all. `since` and `until` in wall ms.
+    """
+
+    words: str
+    places: Places
+    sender: str
+    since: Ms
+    until: Ms
+    limit: int
 
 
 @dataclass(slots=True)
@@ -71,6 +106,7 @@ class Resigned:
     session: Session
 
 
-Question = PasswordAsked | OperAsked | PastAsked
+PastQuestion = PastAsked | EarlierAsked | SearchAsked
+Question = PasswordAsked | OperAsked | PastQuestion
 Outcome = bytes | Event | TagsSent | Question | DrainAsked | Goodbye | Regroup | Resigned
 Outcomes = Iterator[Outcome]

@@ -22,6 +22,7 @@ from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import BROKER_ROW, RECORDER_ROW, Scoreboard, TurnWatch
+from mpchat.ipc.validation import are_places
 from mpchat.messages import (
     BadFrame,
     ChildToSupervisor,
@@ -29,7 +30,10 @@ from mpchat.messages import (
     Fact,
     HistoryAsked,
     JournalPosition,
+    Offset,
+    Past,
     RecorderToBroker,
+    SearchAsked,
     UnknownMessage,
 )
 from mpchat.runtime.crash_points import crash_point
@@ -39,8 +43,9 @@ from mpchat.runtime.log import Log
 from mpchat.runtime.poller import Poller
 from mpchat.settings import Settings
 from mpchat.store.data_directory import DataDirectory
-from mpchat.store.history import FILE, History, HistoryDamaged, move_aside
+from mpchat.store.history import FILE, NO_END, History, HistoryDamaged, move_aside
 from mpchat.store.journal import FACTS, Damaged, Tail
+from mpchat.store.word_index import TooSlow
 
 _UNUSABLE = (sqlite3.Error, OSError, Damaged)  # errors of the files: a later try may succeed
 _EXPIRE_SECONDS = 60.0
@@ -50,6 +55,8 @@ _BEHIND_BYTES = 1 << 20  # of the journal without a fact: then the position is s
 _NICENESS = 10  # the chat comes first
 _GATHER_SECONDS = 0.5  # a row of a small transaction costs twice what one of a large one does; a query does not wait
 _REST_SECONDS = 3.0  # well under settings.stop_seconds
+_QUIET_SECONDS = 2.0  # nothing was said for so long: the index of the words may take its turn
+_MOST_UNINDEXED = 50_000  # where it never becomes quiet: so many cost some 0.2 s, and a search must wait for them
 _DAY_MS = 86_400_000
 
 
@@ -74,6 +81,8 @@ class Recorder:
         self.poller = Poller()
         self.broker: Link[RecorderToBroker] | None = None
         self.queries: deque[HistoryAsked] = deque()  # whose answer may not be in the history yet
+        self.searches: deque[SearchAsked] = deque()  # the same; they wait for the index, too
+        self.said_at = 0.0  # monotonic: when something was last read from the journal
         # Monotonic seconds: when the journal is read next. First when the broker says so: by then the broker has cut a
         # torn end, and it is the broker that reports a damaged journal.
         self.read_at = math.inf
@@ -93,7 +102,7 @@ class Recorder:
         self.poller.watch(self.control)
         self.control.post(("ready",))
         while True:
-            pause = self.read_at - time.monotonic()
+            pause = 0.0 if self.should_index() else self.read_at - time.monotonic()
             for source, _, writable, _ in self.poller.wait(max(0.0, min(BEAT_SECONDS, pause))):
                 if source is self.control:
                     self.on_control()
@@ -109,7 +118,7 @@ class Recorder:
             self.log.catch_up()
 
     def work_on_history(self) -> None:
-        """Record, answer, expire, sync. Files that cannot be used are closed, and opened again later.
+        """Record, answer, index, expire, sync. Files that cannot be used are closed, and opened again later.
 
         A damaged history is moved aside, and a new one begun with what the journal still has.
         """
@@ -117,6 +126,9 @@ class Recorder:
             history, tail = self.open_files()
             self.record(history, tail)
             self.answer(history, tail)
+            if self.should_index():
+                history.index()
+            self.search(history, tail)
             self.expire(history, time.monotonic())
             self.sync(history, time.monotonic())
         except HistoryDamaged as error:
@@ -140,10 +152,11 @@ class Recorder:
         if not self.has_complained:
             self.log.error("cannot write the history: it waits until it can", error=str(error))
         self.has_complained, self.read_at = True, time.monotonic() + _RETRY_SECONDS
-        while self.queries and self.broker is not None:
-            _, _, connection, end, *_ = self.queries.popleft()
-            self.broker.post(("rows", connection, end, None))
-            self.poller.want_write(self.broker, self.broker.unsent)
+        questions: list[HistoryAsked | SearchAsked] = [*self.queries, *self.searches]
+        for query in questions:
+            self.tell(query[2], query[3], None)
+        self.queries.clear()
+        self.searches.clear()
 
     def open_files(self) -> tuple[History, Tail[Fact]]:
         """History and journal, opened if they are not. Raises what _UNUSABLE lists, and leaves nothing open then."""
@@ -196,6 +209,7 @@ class Recorder:
                     self.broker = Link(socket.socket(fileno=fd))
                     self.poller.watch(self.broker)
                     self.queries.clear()  # a new broker asks them again
+                    self.searches.clear()
                     if self.files is not None:
                         self.read_at = 0.0
                 case _:
@@ -229,12 +243,28 @@ class Recorder:
                 int() as end,
                 str() as channel,
                 int() as number,
+                int() as before,
                 int() as limit,
                 bool() as is_latest,
             ), []:
                 position, id = JournalPosition(asked_at), ConnectionId(connection)
-                self.queries.append(("history", position, id, end, channel, number, limit, is_latest))
+                self.queries.append(("history", position, id, end, channel, number, before, limit, is_latest))
                 self.read_at = 0.0  # a client waits
+            case (
+                "search",
+                int() as asked_at,
+                int() as connection,
+                int() as end,
+                str() as words,
+                tuple() as places,
+                str() as sender,
+                int() as since,
+                int() as until,
+                int() as limit,
+            ), [] if are_places(places):
+                position, id = JournalPosition(asked_at), ConnectionId(connection)
+                self.searches.append(("search", position, id, end, words, places, sender, since, until, limit))
+                self.read_at = 0.0
             case _:
                 raise UnknownMessage(message)
 
@@ -268,9 +298,14 @@ class Recorder:
             self.log.error("the journal no longer has what the history lacks", bytes=tail.gap - missing)
         rows = [fact for _, facts in blocks for fact in facts]
         if rows or tail.position - history.position > _BEHIND_BYTES:
-            history.add(rows, tail.position)
+            if self.keeps_nothing:
+                history.pass_over(rows, tail.position, self.wall_ms())
+            else:
+                history.add(rows, tail.position)
             crash_point("recorder: written")
         self.rows += len(rows)
+        if rows:
+            self.said_at = time.monotonic()
         if not blocks:
             self.read_at = math.inf
             if self.broker is not None:
@@ -291,18 +326,51 @@ class Recorder:
 
     def answer(self, history: History, tail: Tail[Fact]) -> None:
         """Answer the queries before which all that had been said is recorded."""
-        while self.queries and self.broker is not None and tail.position >= self.queries[0][1]:
-            _, _, connection, end, channel, number, limit, is_latest = self.queries[0]
-            rows = history.latest(channel, limit, number) if is_latest else history.after(channel, number, limit)
+        while self.queries and tail.position >= self.queries[0][1]:
+            _, _, connection, end, channel, number, before, limit, is_latest = self.queries[0]
+            if is_latest:
+                rows = history.latest(channel, limit, number, before or NO_END)
+            else:
+                rows = history.after(channel, number, limit)
             self.queries.popleft()
-            self.broker.post(("rows", connection, end, rows))
+            self.tell(connection, end, rows)
+
+    def should_index(self) -> bool:
+        """The chat comes first: words are indexed when it is quiet, or must not wait any longer."""
+        if self.files is None or not (unindexed := self.files[0].unindexed):
+            return False
+        is_quiet = time.monotonic() >= self.said_at + _QUIET_SECONDS
+        return is_quiet or unindexed > _MOST_UNINDEXED or bool(self.searches)
+
+    def search(self, history: History, tail: Tail[Fact]) -> None:
+        """The same as answer() for searches, once the index has what is recorded."""
+        while self.searches and tail.position >= self.searches[0][1] and not history.unindexed:
+            question = self.searches[0]
+            found: Past
+            try:
+                found = history.search(question) if history.can_search else "no index"
+            except TooSlow:
+                found = "too slow"
+            self.searches.popleft()
+            self.tell(question[2], question[3], found)
+
+    def tell(self, connection: ConnectionId, end: Offset, past: Past) -> None:
+        """Answer a query; a broker that has gone will ask again by its successor."""
+        if self.broker is not None:
+            self.broker.post(("rows", connection, end, past))
             self.poller.want_write(self.broker, self.broker.unsent)
+
+    @property
+    def keeps_nothing(self) -> bool:
+        return not (self.settings.history_days and self.settings.history_bytes)
+
+    def wall_ms(self) -> int:
+        return self.clock.now(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
 
     def expire(self, history: History, now: float) -> None:
         if now >= self.expire_at:
             most_ms = self.settings.history_days * _DAY_MS
-            now_ms = self.clock.now(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
-            removed = history.expire(now_ms, most_ms, self.settings.history_bytes)
+            removed = history.expire(self.wall_ms(), most_ms, self.settings.history_bytes)
             if not removed:  # else there may be more: again in the next turn
                 self.expire_at = now + _EXPIRE_SECONDS
 

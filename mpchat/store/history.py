@@ -13,19 +13,21 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-from mpchat.messages import Row
+from mpchat.messages import Row, SearchAsked
 from mpchat.store.journal import Damaged, full_name
+from mpchat.store.word_index import WordIndex
 
 FILE = "history.db"  # its name in the data directory
 
 GAP = "GAP"  # the kind of a row that says: messages are missing behind the row of the same number
+NO_END = 1 << 62  # a number that no message gets
 EXPIRE_ROWS = 1000  # removed at once: some 30 ms, and then the recorder's loop turns
 BUSY_SECONDS = 1.0  # well under the hang limit: no other process writes here, but a backup may hold a lock
 
 _WIDTH = 7
 _INSERT_ROWS = 50  # by one statement: a third cheaper than one by one, and more do not make it cheaper
 _AHEAD_MS = 24 * 3600 * 1000  # a row further ahead of the clock than this was stored while the clock was wrong
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = f"""
 BEGIN;
 CREATE TABLE messages (
@@ -38,12 +40,19 @@ CREATE TABLE journal (position INTEGER NOT NULL);
 INSERT INTO journal VALUES (0);
 CREATE TABLE expired (number INTEGER NOT NULL, wall_ms INTEGER NOT NULL);
 INSERT INTO expired VALUES (0, 0);
+CREATE TABLE indexed (number INTEGER NOT NULL);
+INSERT INTO indexed VALUES (0);
 PRAGMA user_version = {_VERSION};
 COMMIT;
 """
 # From each older version to the next. Added columns are empty, so the rows stay as they are, however many there are.
+# Their words are indexed later, in steps.
 _UPGRADES = {
     1: "BEGIN; ALTER TABLE messages ADD COLUMN utc_offset INTEGER; PRAGMA user_version = 2; COMMIT;",
+    2: (
+        "BEGIN; CREATE TABLE indexed (number INTEGER NOT NULL); INSERT INTO indexed VALUES (0);"
+        " PRAGMA user_version = 3; COMMIT;"
+    ),
 }
 _COLUMNS = "number, wall_ms, room, sender, kind, text, utc_offset"
 _GAP_COLUMNS = f"wall_ms, '', '', '{GAP}', '', NULL"
@@ -85,6 +94,14 @@ class History:
         self.position = position
         self._last_number = max([last, *(row[0] for row in new)])
 
+    def pass_over(self, rows: Sequence[Row], position: int, wall_ms: int) -> None:
+        """The same, but none of the rows is stored: whoever asks for what was behind an earlier one reads of a gap."""
+        last = max([self._last_number, *(row[0] for row in rows)])
+        with self._transaction():
+            self._db.execute("UPDATE expired SET number = ?, wall_ms = ? WHERE number < ?", (last, wall_ms, last))
+            self._db.execute("UPDATE journal SET position = ?", (position,))
+        self.position, self._last_number = position, last
+
     def _insert(self, rows: list[tuple[int | str | None, ...]]) -> None:
         for start in range(0, len(rows), _INSERT_ROWS):
             some = rows[start : start + _INSERT_ROWS]
@@ -98,13 +115,15 @@ class History:
         with self._transaction():
             self._db.execute("INSERT OR IGNORE INTO gaps SELECT coalesce(max(number), 0), ? FROM messages", (wall_ms,))
 
-    def latest(self, channel: str, limit: int, number: int = 0) -> list[Row]:
-        """The last `limit` (1 or more) messages of a channel behind a number, oldest first; gaps do not count."""
+    def latest(self, channel: str, limit: int, number: int = 0, end: int = NO_END) -> list[Row]:
+        """The last `limit` (1 or more) messages of a channel behind a number and before `end`, oldest first; gaps do
+        not count."""
         rows = self._rows(
-            f"SELECT {_COLUMNS} FROM messages WHERE room = ? AND number > ? ORDER BY number DESC LIMIT ?",
-            (channel, number, limit),
+            f"SELECT {_COLUMNS} FROM messages WHERE room = ? AND number > ? AND number < ?"
+            " ORDER BY number DESC LIMIT ?",
+            (channel, number, end, limit),
         )[::-1]
-        return self._with_gaps(rows, rows[0][0] if len(rows) == limit else number, None)
+        return self._with_gaps(rows, rows[0][0] if len(rows) == limit else number, end)
 
     def after(self, channel: str, number: int, limit: int) -> list[Row]:
         """The first `limit` messages of a channel behind a number, oldest first; what has expired is a gap."""
@@ -114,6 +133,28 @@ class History:
         )
         gap = self._rows(f"SELECT ?, {_GAP_COLUMNS} FROM expired WHERE number > ?", (number, number))
         return gap + self._with_gaps(rows, number, rows[-1][0] if len(rows) == limit else None)
+
+    # The index of their words, which follows behind the messages.
+
+    @property
+    def can_search(self) -> bool:
+        return self._words.exists
+
+    @property
+    def unindexed(self) -> int:
+        """How many messages the index may lack: some numbers are none of a channel's."""
+        return self._last_number - self._words.position if self._words.exists else 0
+
+    def index(self) -> None:
+        """Take some more messages into the index."""
+        with self._transaction():
+            position = self._words.step()
+        self._words.position = position if position > self._words.position else self._last_number
+
+    def search(self, question: SearchAsked) -> list[Row]:
+        """What a question finds, oldest first, in what is indexed. Raises TooSlow. This SQLite must have FTS5."""
+        with self._damage_raised():
+            return self._words.search(question)
 
     def expire(self, now_ms: int, max_age_ms: int, max_bytes: int) -> int:
         """Remove up to EXPIRE_ROWS of the oldest rows, if too old or too many; returns how many: repeat until 0.
@@ -134,6 +175,7 @@ class History:
             if last is None:
                 return 0
             self._db.execute("UPDATE expired SET number = ?, wall_ms = ?", (last, now_ms))
+            self._words.remove(last)
             removed = self._db.execute("DELETE FROM messages WHERE number <= ?", (last,)).rowcount
             self._db.execute("DELETE FROM gaps WHERE after <= ?", (last,))
         return removed
@@ -176,6 +218,7 @@ class History:
             ((self.position,),) = self._db.execute("SELECT coalesce(max(position), 0) FROM journal")
             last = "SELECT max(n) FROM (SELECT max(number) AS n FROM messages UNION ALL SELECT number FROM expired)"
             ((self._last_number,),) = self._db.execute(last)
+            self._words = WordIndex(self._db)
 
     @contextmanager
     def _damage_raised(self) -> Iterator[None]:
