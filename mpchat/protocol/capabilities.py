@@ -10,6 +10,7 @@ MESSAGE_TAGS = 4
 BATCH = 8
 CHATHISTORY = 16
 RESUME = 32
+SEARCH = 64
 
 NAMES = {
     "batch": BATCH,
@@ -18,6 +19,7 @@ NAMES = {
     "message-tags": MESSAGE_TAGS,
     "mpchat.org/resume": RESUME,
     "server-time": SERVER_TIME,
+    "soju.im/search": SEARCH,
 }
 BARE = 0  # the wire profile of an IRC client that has asked for nothing
 _RELAYED = SERVER_TIME | MESSAGE_TAGS

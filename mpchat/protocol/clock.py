@@ -32,6 +32,17 @@ def timestamp(wall: int) -> str:
     return _moment(wall, 0).strftime(f"%Y-%m-%dT%H:%M:%S.{wall % 1000:03}Z")
 
 
+def wall_ms(text: str) -> int | None:
+    """The inverse of timestamp(); None for what is no such time."""
+    if not text.endswith("Z"):
+        return None
+    try:
+        moment = datetime.fromisoformat(text[:-1] + "+00:00")
+    except ValueError:
+        return None
+    return (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1)
+
+
 @lru_cache(maxsize=8)
 def time_tag(wall: int) -> bytes:
     """All that stands before a line for who wants nothing but the time."""

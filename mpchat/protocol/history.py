@@ -4,19 +4,21 @@ It begins with the room: what was said in an earlier one of the same name, perha
 For whom a server operator lets in, it begins when they come in (Channel.begins_for).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mpchat.chat.channels import Channel
 from mpchat.chat.sessions import Session
-from mpchat.messages import Ms, Row
+from mpchat.messages import Ms, Past, Row
 from mpchat.protocol.connection import Connection
-from mpchat.protocol.outcomes import PastAsked
+from mpchat.protocol.outcomes import EarlierAsked, PastAsked, SearchAsked
 
 OldRow = tuple[int, Ms, str, str, str, str]  # in an old journal: a Row without its last value
 
 GAP = "GAP"  # a row that is none: here messages have been lost; its number is that of the row before it
 MOST_ROWS = 100  # in one answer: some 50 kB
+MOST_FOUND = 50  # by one search: what fits two or three screens
 MISSING = "some messages are missing here"
+EVER = (0, 1 << 62)  # wall ms: from when to when
 
 
 def latest(channel: Channel, reader: Session, limit: int, number: int = 0) -> PastAsked:
@@ -29,12 +31,42 @@ def after(channel: Channel, reader: Session, number: int, limit: int) -> PastAsk
     return PastAsked(channel.folded, max(number, channel.begins_for(reader)), limit, is_latest=False)
 
 
-def room_asked(connection: Connection, question: PastAsked) -> Channel | None:
+def earlier(channel: Channel, reader: Session, before: int, limit: int) -> EarlierAsked:
+    """What was said last before the message with this number, as far as this member may read it."""
+    return EarlierAsked(channel.folded, channel.begins_for(reader), before, limit)
+
+
+def search(
+    channels: Collection[Channel],
+    reader: Session,
+    words: str,
+    limit: int = MOST_FOUND,
+    sender: str = "",
+    times: tuple[Ms, Ms] = EVER,
+) -> SearchAsked:
+    """The last messages with these words in channels of this member, as far as it may read them."""
+    places = tuple((channel.folded, channel.begins_for(reader)) for channel in channels)
+    return SearchAsked(words, places, sender, *times, min(limit, MOST_FOUND))
+
+
+def room_asked(connection: Connection, question: PastAsked | EarlierAsked) -> Channel | None:
     """The channel a question was about; None if the one who asked has had to leave it meanwhile."""
     return connection.session.channels.get(question.room)
 
 
-def told(question: PastAsked, rows: Sequence[Row | OldRow]) -> list[Row]:
+def found(connection: Connection, rows: list[Row]) -> list[tuple[Channel, Row]]:
+    """What of a search's answer those who asked may still read, and where it was said."""
+    session = connection.session
+    inside = [(session.channels.get(row[2]), row) for row in rows]
+    return [(channel, row) for channel, row in inside if channel is not None and row[0] > channel.begins_for(session)]
+
+
+def not_searched(past: Past) -> str:
+    """The key of the sentence that says why a search has no answer."""
+    return {"too slow": "search.too_slow", "no index": "search.no_index"}.get(str(past), "search.no_answer")
+
+
+def told(question: PastAsked | EarlierAsked, rows: Sequence[Row | OldRow]) -> list[Row]:
     """The rows that answer it, whatever else came. In an old journal they do not have their last value."""
     number = question.number
     whole = [row if len(row) == 7 else (*row, None) for row in rows]

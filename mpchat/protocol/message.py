@@ -29,7 +29,7 @@ def parse(line: str) -> Message:
     if line[:1] in " @:":  # most lines begin with their command
         if line.startswith("@"):
             packed, _, line = line[1:].partition(" ")
-            tags = _parse_tags(packed)
+            tags = parse_tags(packed)
         line = line.lstrip(" ")
         if line.startswith(":"):
             source, _, line = line[1:].partition(" ")
@@ -44,7 +44,8 @@ def parse(line: str) -> Message:
     return Message(command.upper() if command.isascii() else command, params, source, tags)  # "paß" is not PASS
 
 
-def _parse_tags(packed: str) -> dict[str, str]:
+def parse_tags(packed: str) -> dict[str, str]:
+    """Names and values, from between the "@" and the space."""
     tags = {}
     for tag in packed.split(";"):
         name, _, value = tag.partition("=")

@@ -81,12 +81,14 @@ LOST, BY_ID, NONE = "Messages could not be retrieved", "Messages are found by ms
         ("LATEST beto * 9", f"INVALID_TARGET LATEST beto :{LOST}"),
         ("AFTER #x * 9", f"INVALID_TARGET AFTER #x :{LOST}"),
         ("AFTER #ñandú * 9", f"INVALID_MSGREFTYPE AFTER #ñandú * :{BY_ID}"),
+        ("BEFORE #ñandú * 9", f"INVALID_MSGREFTYPE BEFORE #ñandú * :{BY_ID}"),
+        ("BEFORE #ñandú msgid=x 9", f"MESSAGE_ERROR BEFORE #ñandú msgid=x :{NONE}"),
         ("LATEST #ñandú timestamp=2023 9", f"INVALID_MSGREFTYPE LATEST #ñandú timestamp=2023 :{BY_ID}"),
         ("AFTER #ñandú msgid=x 9", f"MESSAGE_ERROR AFTER #ñandú msgid=x :{NONE}"),
         (f"AFTER #ñandú {msgid(7)} 9", f"MESSAGE_ERROR AFTER #ñandú {msgid(7)} :{NONE}"),
         *[
             (f"{verb} #ñandú * 9", f"INVALID_PARAMS {verb} :Unknown command")
-            for verb in ("BEFORE", "AROUND", "BETWEEN", "TARGETS", "NONSENSE")
+            for verb in ("AROUND", "BETWEEN", "TARGETS", "NONSENSE")
         ],
     ],
 )

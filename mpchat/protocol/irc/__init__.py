@@ -19,13 +19,16 @@ from mpchat.protocol.irc.rendering import render, stamp
 from mpchat.protocol.irc.secrets import secret_in
 from mpchat.protocol.message import BODY_BYTES, TAG_BYTES, Message, build, encode, parse
 from mpchat.protocol.outcomes import (
+    EarlierAsked,
     Goodbye,
+    NoticesAsked,
     OperAsked,
     Outcome,
     Outcomes,
     PasswordAsked,
     PastAsked,
     Question,
+    SearchAsked,
 )
 from mpchat.protocol.web import REFUSED, is_request
 
@@ -106,8 +109,12 @@ def too_long(context: Context, connection: Connection) -> bytes:
 def answered(context: Context, connection: Connection, question: Question, answer: Any) -> Outcomes:
     """The answer to a Question has come."""
     match question:
-        case PastAsked():
+        case NoticesAsked():
+            yield from history.service_answer(context, connection, question, answer)
+        case PastAsked() | EarlierAsked():
             yield from history.history_answer(context, connection, question, answer)
+        case SearchAsked():
+            yield from history.search_answer(context, connection, answer)
         case OperAsked():
             yield from operators.oper_answer(context, connection, answer)
         case PasswordAsked():

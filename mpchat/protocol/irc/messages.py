@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from mpchat.chat.events import Said
-from mpchat.chat.names import is_servers_own
+from mpchat.chat.names import SERVICE, fold, is_servers_own
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.protocol import numerics as n
@@ -16,6 +16,7 @@ from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc.channels import listed
 from mpchat.protocol.irc.commands import NO_TAGS, Command
+from mpchat.protocol.irc.history import ask_service
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.length_limit import fit
 from mpchat.protocol.message import BODY_BYTES, cut
@@ -48,6 +49,9 @@ def _speak(
 ) -> Outcomes:
     if not text:
         raise Refusal(Reason.NO_TEXT)  # once, however many were to read it
+    if not is_notice and [fold(target) for target in targets] == [SERVICE]:
+        yield from ask_service(context, connection, text)
+        return
     if any(map(is_servers_own, targets)):
         yield from [] if is_notice else _unsaid(context, connection, targets)
         return

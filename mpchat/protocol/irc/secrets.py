@@ -1,11 +1,12 @@
 """Where a line of IRC has a secret: behind PASS and RESUME, OPER's first word, and in all that is said to a service.
 
-An empty one is none: 461 or 412 answers it. There are no services here, but people have habits (/msg NickServ, /ns).
+An empty one is none: 461 or 412 answers it. There are no such services here, but people have habits (/msg NickServ,
+/ns). What asks the nickname `history` for a channel is no secret.
 """
 
 import re
 
-from mpchat.chat.names import is_servers_own
+from mpchat.chat.names import SERVICE, fold, is_servers_own
 from mpchat.chat.text import clean, spoiled
 from mpchat.protocol.plain.secrets import secret_in as secret_in_plain_text
 from mpchat.protocol.secrets import Secret, tokens
@@ -45,5 +46,6 @@ def _found(text: str) -> re.Match[str] | None:
     """Group 1 is what stands before the secret, the last group the secret."""
     said = _SAID.fullmatch(text)
     if said is not None:
-        return said if any(map(is_servers_own, said["targets"].split(","))) else None
+        is_question = fold(said["targets"]) == SERVICE and said[said.re.groups].lstrip().startswith("#")
+        return said if not is_question and any(map(is_servers_own, said["targets"].split(","))) else None
     return _SECRET.fullmatch(text)
