@@ -17,7 +17,7 @@ IRC = [
     ("PRIVMSG CHANSERV@services.example :identify {}", "401"),
     ("PRIVMSG N\u0456ckServ :identify {}", "401"),
     ("PRIVMSG :NickServ identify {}", "412"),
-    ("@+x=y PRIVMSG history :{}", "401"),
+    ("@+x=y PRIVMSG history :{}", "NOTICE"),
     ("SQUERY NickServ :identify {}", "421"),
     ("NS identify {}", "421"),
     ("NICKSERV :identify {}", "421"),
