@@ -48,8 +48,11 @@ class Pair:
         for queue in (self.up, self.down):
             queue._reader.close()
             queue._writer.close()
+        semaphores = [each for queue in (self.up, self.down) for each in (queue._rlock, queue._wlock, queue._sem)]
         with suppress(OSError):
-            resource_tracker.ensure_running()  # it is told of each semaphore that goes
+            # The tracker is told of each semaphore that goes, and of one that began after make() has never heard of
+            # these: it would complain by a traceback. To the one of then it is no news.
+            resource_tracker.name_semaphores([each._semlock.name for each in semaphores])
 
 
 class End(FrameReader):

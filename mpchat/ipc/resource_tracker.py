@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import warnings
+from collections.abc import Iterable
 from multiprocessing import resource_tracker
 
 # multiprocessing warns of its death wherever it notices it, not only in ensure_running(): with PYTHONWARNINGS=error the
@@ -32,6 +33,13 @@ def ensure_running() -> None:
             os.kill(child, signal.SIGKILL)
         _has_ended(child, _END_SECONDS)
     resource_tracker.ensure_running()
+
+
+def name_semaphores(names: Iterable[str]) -> None:
+    """It knows these from here on, as if they had just been made. Raises OSError if no process can be started."""
+    ensure_running()
+    for name in names:
+        resource_tracker.register(name, "semaphore")
 
 
 def _has_room(fd: int) -> bool:

@@ -19,6 +19,10 @@ def missing() -> list[str]:
         (queue, "_writer", "queue_transport.py closes the end that a process does not use"),
         (queue, "_sem", "queue_transport.py gives back what put() has taken, as get() does"),
         (queue, "_ignore_epipe", "queue_transport.py: the feeder thread says nothing of a peer that has died"),
+        *[
+            (getattr(queue, lock, None), "_semlock", "queue_transport.py tells a new tracker of a semaphore's name")
+            for lock in ("_rlock", "_wlock", "_sem")
+        ],
         (context, "set_spawning_popen", "queue_passing.py pickles a queue as for a process that is being spawned"),
         (queue, "_start_thread", "queue_transport.py starts the feeder thread where that may fail"),
         (context, "get_spawning_popen", "scoreboard.py's and pipe_transport.py's DupFd asks who is being spawned"),

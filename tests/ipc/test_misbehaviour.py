@@ -400,6 +400,7 @@ def test_a_broker_and_a_worker_that_misbehaves(broker: BrokerTurns, message: Any
         ("idle",),
         ("idle", "0"),
         ("rows", CLIENT, 5),
+        ("rows", CLIENT, 5, "too late"),
         ("rows", CLIENT, 5, [(1, 2, "#lobby", "ana", "PRIVMSG")]),
         ("rows", CLIENT, 5, [(1, 2, "#lobby", "ana", "PRIVMSG", b"hola")]),
     ],
@@ -461,8 +462,11 @@ def recorder(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("nonsense",),
         (),
         ("grown", 1),
-        ("history", 0, CLIENT, 5, "#lobby", -1),
-        ("history", 0, CLIENT, 5, b"#lobby", -1, 10),
+        ("history", 0, CLIENT, 5, "#lobby", 0, 0, 10),
+        ("history", 0, CLIENT, 5, b"#lobby", 0, 0, 10, True),
+        ("search", 0, CLIENT, 5, "hola", (), "", 0, 1, 10),
+        ("search", 0, CLIENT, 5, "hola", (("#lobby", 0), ("#club",)), "", 0, 1, 10),
+        ("search", 0, CLIENT, 5, b"hola", (("#lobby", 0),), "", 0, 1, 10),
     ],
 )
 def test_a_recorder_and_a_broker_that_misbehaves(
@@ -471,7 +475,11 @@ def test_a_recorder_and_a_broker_that_misbehaves(
     broker = supervisor.connect("broker")
     recorder.on_control()
     assert recorder.broker is not None
-    broker.post(("history", 0, CLIENT, 5, "#lobby", -1, 10))
+    broker.post(("history", 0, CLIENT, 5, "#lobby", 0, 0, 10, True))
+    broker.post(("search", 0, CLIENT, 9, "hola", (("#lobby", 0),), "", 0, 1, 10))
+    recorder.on_broker(recorder.broker, writable=False)
+    assert (len(recorder.queries), len(recorder.searches)) == (1, 1)
+    assert supervisor.accused() == []
     broker.post(message)
     recorder.on_broker(recorder.broker, writable=False)
     assert supervisor.accused() == ["broker"]
