@@ -87,7 +87,7 @@ def test_one_that_is_stopped_is_replaced_before_it_stops_us(version: str) -> Non
 
 @each_python
 def test_a_new_one_is_told_of_the_semaphores_that_go(version: str) -> None:
-    """It was killed between the making of a transport and its handing over, and complains of none that it never knew."""
+    """The one before was killed between the making of a transport and its handing over."""
     program = (
         "from mpchat.ipc.queue_transport import Pair; pair = Pair.make(); pid = tracker.pid(); "
         "os.kill(pid, signal.SIGKILL); os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT); pair.let_go(); del pair; "
