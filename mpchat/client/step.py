@@ -11,6 +11,7 @@ from mpchat.client.status import REFUSED, UNCONNECTED, WELL, graver
 
 _NO_TEXT = re.compile("[\ud800-\udfff]")  # surrogates: each stands for a byte that was no UTF-8
 EVENT, ERROR, CLIENT = "*", "!", "--"  # heads: something happened, was refused, or is the client's own word
+RULE = "---"  # the head of a line that parts what is below from what is above, and has no time
 
 
 def harmless(text: str) -> str:
@@ -39,6 +40,16 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Move:
+    """Somebody else came, went, or is called otherwise: which of these a line tells."""
+
+    kind: str  # join, part, quit or nick
+    nick: str
+    rooms: tuple[str, ...]  # of ours, where that is seen; one at least, the current one first
+    new: str = ""  # the nick from then on
+
+
+@dataclass(frozen=True)
 class Line:
     """One line for people: time, room if it is not the current one, head, text."""
 
@@ -49,6 +60,8 @@ class Line:
     at: float | None = None  # seconds since the epoch; None is now
     calls: bool = False  # it names or addresses us: highlighted, with a bell
     said: Said | None = None  # None: nobody said it
+    place: str = ""  # the room or nick that counts it as unread until the user turns there
+    move: Move | None = None
 
     def plain(self, clock: str) -> str:
         """The line without colours. Every text that is printed passes here."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from mpchat.client.conversation import Conversation
 from mpchat.client.session import Session
-from mpchat.client.step import Line
+from mpchat.client.step import RULE, Line
 from mpchat.protocol.message import Message, parse
 
 ROOM = "#r"
@@ -169,7 +169,8 @@ class Visitor:
 
     def write(self, text: str, line: Line) -> bool:
         """A line of the screen, without its time."""
-        self.lines += [line[6:] for line in text.split("\n") if not line.startswith("---")]
+        told = text.rpartition("\n")[2]  # without the day above it
+        self.lines.append(told if line.head == RULE else told[6:])
         return True
 
     def refresh(self) -> None:
