@@ -314,8 +314,8 @@ class Conversation:
         """What parts a message from those that its reader has seen."""
         if line.head == RULE:
             self._absence.told()
-        has_come = line.place and self.session.has_prompt  # else who reads may be a program
-        since = self._absence.began(time.time()) if has_come else None
+        is_watched = line.is_news and self.session.has_prompt  # else who reads may be a program
+        since = self._absence.began(time.time()) if is_watched else None
         if since is None:
             return []
         return [Line(t("screen.new_since", clock=time.strftime("%H:%M", time.localtime(since))), RULE)]

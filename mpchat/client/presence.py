@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 from mpchat.chat.names import fold
+from mpchat.client.model import Model
 from mpchat.client.step import Line
 from mpchat.texts import t
 
@@ -33,6 +34,7 @@ class Change:
 class Window:
     """Some seconds of a room: until when (seconds), and what has happened meanwhile and is not shown yet."""
 
+    room: str
     until: float
     changes: list[Change] = field(default_factory=list)
 
@@ -40,7 +42,8 @@ class Window:
 class Presence:
     """What happens in each room, until it is shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: Model) -> None:
+        self._model = model
         self._windows: dict[str, Window] = {}  # by folded room
 
     def take(self, lines: list[Line], now: float) -> list[Line]:
@@ -81,19 +84,19 @@ class Presence:
         """In a room where nothing has waited of them, one who quits, or has a new nick, is told of once for all."""
         move = line.move
         assert move
-        news = [room for room in map(fold, move.rooms) if not self._goes_on(room, line)]
+        news = [room for room in move.rooms if not self._goes_on(room, line)]
         if not news:
             return []
-        if window := self._windows.get(news[0]):
+        if window := self._windows.get(fold(news[0])):
             before, after = ("", move.nick) if move.kind == "join" else (move.nick, move.new)
             window.changes.append(Change(before, after, line, move.kind == "quit"))
             return []
-        self._windows[news[0]] = Window(now + FOLD_SECONDS)
+        self._windows[fold(news[0])] = Window(news[0], now + FOLD_SECONDS)
         return [line]
 
     def _goes_on(self, room: str, line: Line) -> bool:
         """Has something that waits in the room happened to the same person? Then this belongs to it."""
-        move, window = line.move, self._windows.get(room)
+        move, window = line.move, self._windows.get(fold(room))
         assert move
         for change in window.changes if window else ():
             is_back = move.kind == "join" and not change.after and fold(change.before) == fold(move.nick)
@@ -124,7 +127,8 @@ class Presence:
             *_told("quit", quit_),
             *[t("screen.renamed", old=each.before, new=each.after) for each in changes if each.before and each.after],
         ]
-        return [replace(last, text="; ".join(parts), room=last.move.rooms[0] if last.move else "", move=None)]
+        room = "" if self._model.is_current(window.room) else window.room
+        return [replace(last, text="; ".join(parts), room=room, move=None)]
 
 
 def _told(what: str, nicks: list[str]) -> list[str]:

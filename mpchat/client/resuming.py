@@ -240,7 +240,7 @@ class Resuming:
     def _shown(self, question: Question, messages: list[Message]) -> Step:
         lines = [line for message in messages for line in self._view.heard(message)]
         if question.purpose is not Purpose.MISSED:
-            lines = [replace(line, calls=False, place="") for line in lines]  # of the past: no bell, and not unread
+            lines = [replace(line, calls=False, is_news=False) for line in lines]  # of the past: no bell
         if not lines or question.headed:
             return Step(show=lines)
         question.headed = True

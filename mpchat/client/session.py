@@ -64,7 +64,7 @@ class Session:
         self.outbox = Outbox()
         self.registration = Registration(nick, password, flexible, regains=greets)
         self.past = Resuming(self.view, self.registration, greets, self.preferences)
-        self._presence = Presence()
+        self._presence = Presence(self.model)
         self.visits = 0  # connections so far
         self.connected = False
         self.registered = False

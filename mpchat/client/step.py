@@ -37,6 +37,7 @@ class Said:
     nick: str  # "" for a gap
     text: str
     kind: str  # message, action (/me), notice or gap
+    place: str = ""  # the room, or the other one in private
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Line:
     at: float | None = None  # seconds since the epoch; None is now
     calls: bool = False  # it names or addresses us: highlighted, with a bell
     said: Said | None = None  # None: nobody said it
-    place: str = ""  # the room or nick that counts it as unread until the user turns there
+    is_news: bool = False  # somebody else said it, and not long ago: it is counted where the user is elsewhere
     move: Move | None = None
 
     def plain(self, clock: str) -> str:

@@ -18,8 +18,13 @@ _KNOWN = (
     ("-ERR", "redis"),
     ("\x15\x03", "tls"),
 )
-_PLAIN = ("Type your nickname and press Enter.", "This server has a password: type /pass")  # mpchat, on its other port
-_PLAIN_GREETING = "Welcome to "
+_PLAIN = (  # mpchat, on its other port, in whichever of its languages
+    "Type your nickname and press Enter.",
+    "This server has a password: type /pass",
+    "Escribe tu apodo y pulsa Enter.",
+    "Este servidor tiene contraseña: escribe /pass",
+)
+_PLAIN_GREETING = ("Welcome to ", "Te damos la bienvenida a ")
 _MOTD_LINES = 100  # as many as we read before the line by which the plain text port is known
 _SHOWN = 60  # characters of what it says
 PLAIN_ABOVE = 13  # mpchat's default port for plain text is so much above that for IRC

@@ -442,7 +442,7 @@ class Terminal:
         buffer = self._prompt.default_buffer
         pasted, self._pasted = self._pasted, ""
         buffer.insert_text(pasted)
-        if event.key_sequence[-1].key in tuple(t("screen.yes")):
+        if event.key_sequence[-1].key in tuple(t("screen.yes")):  # of one language: in others it begins a sentence
             self._remember(buffer)
             buffer.reset()
             self.conversation.paste(_filled(pasted), self._place)

@@ -31,9 +31,9 @@ class Unread:
 
     def came(self, line: Line) -> None:
         """A line is shown."""
-        if not line.place or self._model.is_current(line.place):
+        if not (line.is_news and line.said) or self._model.is_current(line.said.place):
             return
-        count = self._counts.setdefault(fold(line.place), Count(line.place))
+        count = self._counts.setdefault(fold(line.said.place), Count(line.said.place))
         count.lines += 1
         count.calls = count.calls or line.calls
         if len(self._counts) > MOST_PLACES:

@@ -65,9 +65,10 @@ class View:
         if message.command == "NOTICE":
             nick = nick or t("screen.server")
             from_chat = is_room(place) or "!" in message.source  # and not the server's word to us alone
-            said = Said(_room(place), nick, harmless(text), "notice") if from_chat else None
-            unread = "" if self.model.is_me(nick) else _room(place)  # in private it answers something, most likely
-            return [Line(harmless(text), f"-{nick}-", nick, self._place(place), said=said, place=unread)]
+            other = place if is_room(place) or self.model.is_me(nick) else nick
+            said = Said(_room(place), nick, harmless(text), "notice", other) if from_chat else None
+            is_news = is_room(place) and not self.model.is_me(nick)  # in private it answers something, most likely
+            return [Line(harmless(text), f"-{nick}-", nick, self._place(place), said=said, is_news=is_news)]
         if text.startswith(_CTCP) and not text.startswith(_ACTION):
             return [Line(harmless(t("screen.ctcp", nick=nick, text=text)), who=nick, room=self._place(place))]
         action = text.startswith(_ACTION)
@@ -82,9 +83,10 @@ class View:
         ends = t("screen.you_to", nick=place) if own else t("screen.to_you", nick=nick)
         # Only what the server tells begins with a star: a message "quit (Client quit)" must not look like an event.
         head = f"<{'*' if action else ''}{ends if private else nick}>"
-        said = Said(_room(place), nick, text, "action" if action else "message")
-        unread = "" if self.model.is_me(nick) else nick if private else place
-        return Line(text, head, nick, self._place(place), calls=calls, said=said, place=unread)
+        other = place if own or not private else nick
+        said = Said(_room(place), nick, text, "action" if action else "message", other)
+        is_news = not self.model.is_me(nick)
+        return Line(text, head, nick, self._place(place), calls=calls, said=said, is_news=is_news)
 
     def _place(self, place: str) -> str:
         """The room to name in front: only when it is not the current one, and never for private lines."""

@@ -97,7 +97,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.failed": "mpchat falló con eso: {what}",
     "screen.password": "contraseña de {name}: ",
     "screen.send_lines": "¿enviar {count} líneas a {place}? [s/N] ",
-    "screen.yes": "sSyY",
+    "screen.yes": "sS",
     "screen.nothing_sent": "no se envió nada: {where}",
     "screen.and_more": "y {count} más",
     "screen.again": "Ctrl-C otra vez para salir",
