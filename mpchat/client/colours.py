@@ -27,10 +27,12 @@ def nick_colour(nick: str) -> str:
 
 
 def paint(line: Line, clock: str, colour: bool, bell: bool) -> str:
-    """The text to print for `line`, without a line end."""
+    """The text to print for `line`, without a line end. A rule has no time."""
     ring = BELL if bell and line.calls else ""
     if not colour:
         return line.plain(clock) + ring
+    if line.head == RULE:
+        return _in(_DIM, line.plain(""))
     # Painted is what plain() has made harmless; nothing else brings an escape sequence in.
     time = _in(_DIM, Line("", "").plain(clock))
     room = Line("", line.room).plain("")
@@ -49,7 +51,7 @@ def _head_colour(line: Line) -> str:
 def _text_colour(line: Line) -> str:
     if line.calls:
         return _BOLD
-    return _DIM if line.head in (EVENT, CLIENT, RULE) and not line.who else ""
+    return _DIM if line.head in (EVENT, CLIENT) and not line.who else ""
 
 
 def _in(colour: str, text: str) -> str:

@@ -322,7 +322,7 @@ class Conversation:
 
     def _painted(self, line: Line) -> str:
         moment = time.localtime(line.at)
-        clock = "" if line.head == RULE else time.strftime("%H:%M", moment)
+        clock = time.strftime("%H:%M", moment)
         day = self._days.turned(moment)
         painted = paint(line, clock, self._colour, self._bell and self.session.preferences.bell)
         return f"{day}\n{painted}" if day else painted

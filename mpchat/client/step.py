@@ -66,7 +66,8 @@ class Line:
 
     def plain(self, clock: str) -> str:
         """The line without colours. Every text that is printed passes here."""
-        return " ".join(harmless(word) for word in (clock, self.room, self.head, self.text) if word)
+        words = (RULE, self.text, RULE) if self.head == RULE else (clock, self.room, self.head, self.text)
+        return " ".join(harmless(word) for word in words if word)
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,13 @@ def test_the_first_message_to_somebody_who_was_away_has_a_line_above_it_until_en
     ]
 
 
+def test_without_a_prompt_nothing_but_messages_comes_between_messages(join: Join, voice: Speak, room: str) -> None:
+    ana, beto = join("ana", "--plain", client=IMPATIENT), voice("beto")
+    beto.send(f"PRIVMSG {room} :uno", f"PRIVMSG {room} :dos")
+    ana.sees("<beto> dos")
+    assert not any(line.startswith("---") for line in ana.lines())
+
+
 def test_what_was_said_while_the_connection_was_lost_has_a_line_above_it_with_its_number(
     join: Join, voice: Speak, wire: Wire, room: str
 ) -> None:
