@@ -314,7 +314,7 @@ class Conversation:
         """What parts a message from those that its reader has seen."""
         if line.head == RULE:
             self._absence.told()
-        is_watched = line.is_news and self.session.has_prompt  # else who reads may be a program
+        is_watched = line.is_news and line.said and self.session.has_prompt  # else who reads may be a program
         since = self._absence.began(time.time()) if is_watched else None
         if since is None:
             return []
