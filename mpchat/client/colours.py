@@ -6,7 +6,7 @@ Colour is never the only sign of anything. Only the sixteen colours that every t
 import zlib
 
 from mpchat.chat.names import fold
-from mpchat.client.step import CLIENT, ERROR, EVENT, Line
+from mpchat.client.step import CLIENT, ERROR, EVENT, RULE, Line
 
 BELL = "\a"
 _RESET = "\x1b[0m"
@@ -27,10 +27,12 @@ def nick_colour(nick: str) -> str:
 
 
 def paint(line: Line, clock: str, colour: bool, bell: bool) -> str:
-    """The text to print for `line`, without a line end."""
+    """The text to print for `line`, without a line end. A rule has no time."""
     ring = BELL if bell and line.calls else ""
     if not colour:
         return line.plain(clock) + ring
+    if line.head == RULE:
+        return _in(_DIM, line.plain(""))
     # Painted is what plain() has made harmless; nothing else brings an escape sequence in.
     time = _in(_DIM, Line("", "").plain(clock))
     room = Line("", line.room).plain("")

@@ -11,6 +11,7 @@ from mpchat.client.status import REFUSED, UNCONNECTED, WELL, graver
 
 _NO_TEXT = re.compile("[\ud800-\udfff]")  # surrogates: each stands for a byte that was no UTF-8
 EVENT, ERROR, CLIENT = "*", "!", "--"  # heads: something happened, was refused, or is the client's own word
+RULE = "---"  # the head of a line that parts what is below from what is above, and has no time
 
 
 def harmless(text: str) -> str:
@@ -36,6 +37,17 @@ class Said:
     nick: str  # "" for a gap
     text: str
     kind: str  # message, action (/me), notice or gap
+    place: str = ""  # the room, or the other one in private
+
+
+@dataclass(frozen=True)
+class Move:
+    """Somebody else came, went, or is called otherwise: which of these a line tells."""
+
+    kind: str  # join, part, quit or nick
+    nick: str
+    rooms: tuple[str, ...]  # of ours, where that is seen; one at least, the current one first
+    new: str = ""  # the nick from then on
 
 
 @dataclass(frozen=True)
@@ -49,10 +61,13 @@ class Line:
     at: float | None = None  # seconds since the epoch; None is now
     calls: bool = False  # it names or addresses us: highlighted, with a bell
     said: Said | None = None  # None: nobody said it
+    is_news: bool = False  # somebody else said it, and not long ago: it is counted where the user is elsewhere
+    move: Move | None = None
 
     def plain(self, clock: str) -> str:
         """The line without colours. Every text that is printed passes here."""
-        return " ".join(harmless(word) for word in (clock, self.room, self.head, self.text) if word)
+        words = (RULE, self.text, RULE) if self.head == RULE else (clock, self.room, self.head, self.text)
+        return " ".join(harmless(word) for word in words if word)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from hypothesis import strategies as some
 from mpchat.client.colours import BELL, nick_colour, paint, wanted
 from mpchat.client.model import Model
 from mpchat.client.session import Session
-from mpchat.client.step import Line, harmless
+from mpchat.client.step import RULE, Line, harmless
 from mpchat.client.view import View
 from mpchat.protocol.message import parse
 
@@ -63,6 +63,12 @@ def test_painted_and_plain_say_the_same() -> None:
     for code in ("\x1b[0m", "\x1b[1m", "\x1b[2m", f"\x1b[{nick_colour('beto')}m"):
         plain = plain.replace(code, "")
     assert plain == line.plain("14:03") == "14:03 #dev <beto> hola ana"
+
+
+def test_a_rule_is_parted_from_the_messages_and_has_no_time() -> None:
+    line = Line("new since 14:00", RULE)
+    assert paint(line, "14:03", colour=False, bell=True) == "--- new since 14:00 ---"
+    assert paint(line, "14:03", colour=True, bell=True) == "\x1b[2m--- new since 14:00 ---\x1b[0m"
 
 
 def test_a_nick_has_one_colour_in_any_case() -> None:
