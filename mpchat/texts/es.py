@@ -99,7 +99,7 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.event.kicked": "{nick} echó a {whom}",
     "plain.event.topic": "{nick} puso el tema: {topic}",
     "plain.event.no_topic": "{nick} quitó el tema",
-    "plain.event.modes": "{nick} puso {changes}",
+    "plain.event.modes": "{nick} cambió los modos: {changes}",
     "plain.event.renamed": "{before} ahora es {nick}",
     "plain.event.quit": "{nick} se desconectó",
     "plain.event.acts": "{nick} actúa como operador del servidor",
