@@ -129,6 +129,12 @@ def test_a_long_message_of_the_day_is_waited_for() -> None:
     assert greet(*motd, *["more"] * 100).startswith("host:6680 is no chat server")
 
 
+def test_its_plain_text_port_is_known_in_every_language() -> None:
+    assert greet("Te damos la bienvenida a la red uni.") == "", "more may come"
+    for asked in ("Escribe tu apodo y pulsa Enter.", "Este servidor tiene contraseña: escribe /pass y la contraseña."):
+        assert greet(asked).startswith("host:6680 is mpchat's port for plain text")
+
+
 def test_for_a_port_below_any_other_no_port_is_guessed() -> None:
     greeting = Greeting("host", 10)
     assert greeting.takes(["Type your nickname and press Enter."], "").endswith("ready line")
