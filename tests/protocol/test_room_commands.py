@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mpchat.settings import ChatSettings
+from mpchat.settings import ChatSettings, pack
 from tests.core.driver import Driver, Person
 
 Scene = dict[str, Person]
@@ -237,3 +237,19 @@ def test_how_long_somebody_has_said_nothing(seconds: int, idle: str) -> None:
     beto.heard()
 
     assert f"has said nothing for {idle}, " in ana.send("/whois beto")[-1]
+
+
+def test_what_was_no_command_when_it_was_typed_does_nothing_when_it_is_replayed() -> None:
+    """The first record of an older run does not have the setting that says that there are all commands."""
+    driver = Driver()
+    older = tuple(each for each in pack(driver.chat) if each[0] != "all_commands")
+    driver.feed(("start", older, 2, 60, driver.wall, driver.mono))
+    eva, ana = driver.plain("eva"), driver.irc("ana")
+    eva.send("/join #club")
+    ana.send("JOIN #club")
+    eva.heard()
+
+    for line in ("/topic x", "/kick ana", "/op ana", "/mode +k x", "/invite ana", "/away x", "/whois ana", "/lang es"):
+        assert eva.send(line)[0].startswith(f"! there is no {line.split()[0]}, ")
+    assert ana.heard() == []
+    assert len(eva.send("/help")) == 12

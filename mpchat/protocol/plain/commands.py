@@ -131,9 +131,10 @@ def after_speech(context: Context, connection: Connection, said: Said, text: str
 def run_command(context: Context, connection: Connection, text: str) -> Outcomes:
     """`text` begins with its slash."""
     name, _, rest = text[1:].partition(" ")
-    command = _COMMANDS.get(name.lower())
+    commands = _commands(context)
+    command = commands.get(name.lower())
     if command is None:
-        near = get_close_matches(name.lower(), _COMMANDS, n=1)
+        near = get_close_matches(name.lower(), commands, n=1)
         hint = say(connection, "plain.did_you_mean", name=near[0]) if near else say(connection, "plain.see_help")
         yield warn(connection, "plain.no_command", name=name, hint=hint)
     elif connection.registration is not None and not command.unregistered:
@@ -221,7 +222,7 @@ def show_past(context: Context, connection: Connection, question: PastAsked, row
 
 
 def _help(context: Context, connection: Connection, rest: str) -> Outcomes:
-    for name in (*_COMMANDS, "slash"):
+    for name in (*_commands(context), "slash"):
         words = say(connection, f"plain.help.{name}", lines=_PAST_LINES)
         yield line(f"* {say(connection, f'plain.usage.{name}'):<22} {words}")
 
@@ -257,29 +258,37 @@ def _pass(context: Context, connection: Connection, rest: str) -> Outcomes:
 class _Command:
     run: Command
     unregistered: bool = False
+    is_new: bool = False  # a journal may hold a line that began so, and was refused: it still is, when that is replayed
 
 
 _COMMANDS = {
     "nick": _Command(_nick, unregistered=True),
     "join": _Command(_join),
     "part": _Command(_part),
-    "rooms": _Command(_rooms),
-    "who": _Command(_who),
-    "whois": _Command(people.whois),
     "msg": _Command(_msg),
     "me": _Command(_me),
-    "away": _Command(people.away),
+    "away": _Command(people.away, is_new=True),
+    "who": _Command(_who),
+    "whois": _Command(people.whois, is_new=True),
+    "rooms": _Command(_rooms),
     "history": _Command(_history),
-    "topic": _Command(room.topic),
-    "invite": _Command(room.invite),
-    "kick": _Command(room.kick),
-    "op": _Command(room.op),
-    "mode": _Command(room.mode),
-    "lang": _Command(_lang, unregistered=True),
+    "topic": _Command(room.topic, is_new=True),
+    "invite": _Command(room.invite, is_new=True),
+    "kick": _Command(room.kick, is_new=True),
+    "op": _Command(room.op, is_new=True),
+    "mode": _Command(room.mode, is_new=True),
+    "lang": _Command(_lang, unregistered=True, is_new=True),
     "pass": _Command(_pass, unregistered=True),
     "help": _Command(_help, unregistered=True),
     "quit": _Command(_quit, unregistered=True),
 }
+
+
+def _commands(context: Context) -> dict[str, _Command]:
+    """Those that there are."""
+    if context.settings.all_commands:
+        return _COMMANDS
+    return {name: command for name, command in _COMMANDS.items() if not command.is_new}
 
 
 GO_ON: dict[str, Callable[..., Outcomes]] = {"entered": _entered, "motd": motd, "rooms": _list, "who": _who_in}
