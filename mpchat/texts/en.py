@@ -50,7 +50,7 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.whois": "{nick} is {user}@{host} ({realname})",
     "plain.whois_rooms": "{nick} is in {rooms}",
     "plain.whois_operator": "{nick} is a server operator",
-    "plain.whois_idle": "{nick} has said nothing for {idle}, and is here since {time}",
+    "plain.whois_idle": "{nick} has said nothing for {idle}, and has been here since {time}",
     "plain.right.o": "operator",
     "plain.right.v": "voice",
     "plain.usage.nick": "/nick NAME",

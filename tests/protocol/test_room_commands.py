@@ -194,7 +194,7 @@ def test_whois_tells_what_ircs_tells(scene: Scene) -> None:
         "* ana is in #club, #suya (operator)",
         "* ana is a server operator",
         "* ana is away: comiendo",
-        "* ana has said nothing for 1 min, and is here since 23:13",
+        "* ana has said nothing for 1 min, and has been here since 23:13",
     ]
     eva.send("/mode +v beto")
     assert carla.send("/whois beto")[1] == "* beto is in #club (voice)"
@@ -202,7 +202,7 @@ def test_whois_tells_what_ircs_tells(scene: Scene) -> None:
     driver.pass_time(2400)
     assert carla.send("/whois beto") == [
         "* beto is ~plain@127.0.0.1 (beto)",
-        "* beto has said nothing for 41 min, and is here since 23:13",
+        "* beto has said nothing for 41 min, and has been here since 23:13",
     ]
 
 
