@@ -38,6 +38,7 @@ class ChatSettings:
     password_needed: bool = False
     opers_exist: bool = False
     language: str = "en"  # one of texts.LANGUAGES: of those who have not said which one they read
+    all_commands: bool = True  # of plain text: a record that does not say so is of a server that had not all of them
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 
     # Limits that IRC clients read in 005 (RPL_ISUPPORT). Bytes are UTF-8 bytes: what the 512-byte line counts.
@@ -115,5 +116,5 @@ def pack(chat: ChatSettings) -> tuple[tuple[str, object], ...]:
 
 
 def unpack(values: tuple[tuple[str, object], ...]) -> ChatSettings:
-    """The inverse of pack()."""
-    return ChatSettings(**dict(values))  # type: ignore[arg-type]
+    """The inverse of pack(). What a record of older times does not have is as it was then."""
+    return ChatSettings(**{"all_commands": False, **dict(values)})  # type: ignore[arg-type]

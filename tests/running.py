@@ -265,10 +265,12 @@ class PlainClient(LineClient):
         self.send_bytes("".join(line + "\n" for line in lines).encode())
 
     def ask(self, *lines: str) -> list[str]:
-        """Send, and return everything that was answered. An unknown command is answered like all else, in order."""
+        """Send, and return everything that was answered. An unknown command is answered like all else, in order,
+        and in whatever language by its name.
+        """
         self.send(*lines, "/sync-marker")
         answers = []
-        while "there is no /sync-marker" not in (line := self.read()):
+        while "/sync-marker" not in (line := self.read()):
             answers.append(line)
         return answers
 

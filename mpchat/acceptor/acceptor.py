@@ -77,7 +77,13 @@ class Acceptor:
         self.poller = Poller()
         self.fd_stores = [  # by worker
             FdStore(
-                f"worker{number}", control, self.poller, self.admission, self.complaints.warning, settings.reserved_fds
+                f"worker{number}",
+                control,
+                self.poller,
+                self.admission,
+                self.complaints.warning,
+                settings.reserved_fds,
+                settings.chat.language,
             )
             for number in range(settings.workers)
         ]
@@ -158,7 +164,7 @@ class Acceptor:
         is_full = sock.fileno() >= first_of_the_last(2 * self.settings.reserved_fds)
         refusal = FULL if is_full else self.admission.refusal(host, time.monotonic())
         if refusal:
-            turn_away(sock, DIALECTS[dialect].turned_away(refusal))
+            turn_away(sock, DIALECTS[dialect].turned_away(refusal, self.settings.chat.language))
             self.complaints.warning("client refused", address=host, why=refusal)
             return
         prepare(sock, DIALECTS[dialect].keepalive, self.settings)
@@ -182,7 +188,8 @@ class Acceptor:
                 self.resting.append(listener)
                 self.rest_until = time.monotonic() + _REST_SECONDS
         else:
-            turn_away(sock, DIALECTS[self.listeners[listener]].turned_away(FULL))
+            language = self.settings.chat.language
+            turn_away(sock, DIALECTS[self.listeners[listener]].turned_away(FULL, language))
         self.reserve = reserve()
         self.complaints.warning("out of file descriptors", open=sum(map(len, self.fd_stores)))
 

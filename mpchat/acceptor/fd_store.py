@@ -31,7 +31,7 @@ class FdStore:
     """Of one worker role's sockets, through all the processes that have the role.
 
     `control` is the link to the supervisor, to which a misbehaving worker is reported; `complain` logs an event. The
-    last `reserved_fds` of the acceptor's descriptors are not used for duplicates.
+    last `reserved_fds` of the acceptor's descriptors are not used for duplicates. `language`: the server's.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class FdStore:
         admission: Admission,
         complain: Callable[..., None],
         reserved_fds: int,
+        language: str,
     ) -> None:
         self._role = role
         self._control = control
@@ -49,6 +50,7 @@ class FdStore:
         self._admission = admission
         self._complain = complain
         self._reserved_fds = reserved_fds
+        self._language = language
         self.link: Link[AcceptorToWorker] | None = None
         self.synced = False  # each side has all the sockets of the other
         # By connection: the duplicate if there is one, its dialect, its address.
@@ -181,6 +183,6 @@ class FdStore:
         if connection in self._kept:
             fd, dialect, host = self._kept.pop(connection)
             if fd is not None:
-                turn_away(socket.socket(fileno=fd), DIALECTS[dialect].turned_away(FULL))
+                turn_away(socket.socket(fileno=fd), DIALECTS[dialect].turned_away(FULL, self._language))
             self._admission.left(host)
             self._complain("refused", host=host, why=f"the {self._role} process has no file descriptor for it")

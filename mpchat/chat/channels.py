@@ -154,6 +154,10 @@ class Channel:
     def shows_itself_to(self, session: Session) -> bool:
         return "s" not in self.flags or session in self.members
 
+    def shows_member_to(self, member: Session, session: Session) -> bool:
+        """Whether the session may know that this member is here."""
+        return session in self.members or not ("s" in self.flags or member.invisible)
+
     def set_flag(self, letter: str, on: bool, by_server: bool) -> bool:
         """Returns whether that changed anything. `by_server`: it is a server operator's word; here and below."""
         is_new = (letter in self.flags) != on

@@ -135,4 +135,5 @@ class Wallops:
 
 
 Decision = Kicked | TopicSet | ModesSet | Invited  # somebody decides about a channel
-Event = Said | Joined | Regained | Parted | Decision | ActsAsOperator | Renamed | Left | Wallops
+Happening = Joined | Regained | Parted | Decision | ActsAsOperator | Renamed | Left | Wallops  # all but speech
+Event = Said | Happening

@@ -5,7 +5,7 @@ Servers of IRC say nothing before they are spoken to, or a NOTICE; most others g
 
 from mpchat.client.step import harmless
 from mpchat.protocol.message import parse
-from mpchat.texts import t
+from mpchat.texts import LANGUAGES, t
 
 _IRC = {"CAP", "NOTICE", "PING", "ERROR", "AUTHENTICATE", "FAIL", "WARN", "NOTE"}  # what comes first, without a source
 _KNOWN = (
@@ -18,13 +18,9 @@ _KNOWN = (
     ("-ERR", "redis"),
     ("\x15\x03", "tls"),
 )
-_PLAIN = (  # mpchat, on its other port, in whichever of its languages
-    "Type your nickname and press Enter.",
-    "This server has a password: type /pass",
-    "Escribe tu apodo y pulsa Enter.",
-    "Este servidor tiene contraseña: escribe /pass",
-)
-_PLAIN_GREETING = ("Welcome to ", "Te damos la bienvenida a ")
+# How mpchat greets on its other port, in each language
+_PLAIN = tuple(table[key] for table in LANGUAGES.values() for key in ("plain.ask_nick", "plain.ask_password"))
+_PLAIN_GREETING = tuple(table["plain.welcome"].partition("{")[0] for table in LANGUAGES.values())
 _MOTD_LINES = 100  # as many as we read before the line by which the plain text port is known
 _SHOWN = 60  # characters of what it says
 PLAIN_ABOVE = 13  # mpchat's default port for plain text is so much above that for IRC

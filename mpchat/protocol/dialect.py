@@ -67,8 +67,8 @@ class Dialect(Protocol):
     def probe(self) -> Callable[[Context, Connection], bytes] | None:
         """The question that a client which is alive answers; None where there is no such question."""
 
-    def turned_away(self, reason: str) -> bytes:
-        """All that a client reads which never gets a session."""
+    def turned_away(self, reason: str, language: str) -> bytes:
+        """All that a client reads which never gets a session, and so reads what the server speaks by default."""
 
     def profile(self, capabilities: int) -> int:
         """The wire profile of a connection with these capabilities: all that decides the bytes of an event."""

@@ -63,6 +63,7 @@ class Worker:
         self.connections: dict[ConnectionId, Connection] = {}
         self.checkpoints = Checkpoints(self.connections)
         self.reserved_fds = settings.reserved_fds
+        self.language = settings.chat.language
         self.most_looks = most_looks(settings.hang_limit)
         self.peers = TurnWatch(scoreboard)
         self.tend_at = self.look_at = 0.0  # monotonic: the next tend(), and look()
@@ -325,7 +326,7 @@ class Worker:
             if not self.broker.output_known:
                 connection.to_send.clear()
             elif not connection.closing:
-                self.groups.send(connection, connection.dialect.turned_away(reason))
+                self.groups.send(connection, connection.dialect.turned_away(reason, self.language))
         self.broker.output_known = True
         self.end()
 

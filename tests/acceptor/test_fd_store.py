@@ -69,7 +69,9 @@ class Acceptor:
         ours, theirs = Link.pair()
         self.supervisor, self.control = Link[Any](ours), Link[ChildToSupervisor](theirs)
         self.complaints: list[str] = []
-        self.fd_store = FdStore("worker0", self.control, self.poller, self.admission, self.complain, reserved_fds=0)
+        self.fd_store = FdStore(
+            "worker0", self.control, self.poller, self.admission, self.complain, reserved_fds=0, language="en"
+        )
         self.clients: dict[int, socket.socket] = {}
         self.worker: Worker | None = None
 

@@ -15,7 +15,9 @@ from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.dialect import DIALECTS, OF_PROFILE, Dialect
 from mpchat.protocol.length_limit import fit
+from mpchat.protocol.plain.languages import BITS
 from mpchat.settings import ChatSettings
+from mpchat.texts import LANGUAGES
 
 dialects = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 
@@ -39,7 +41,12 @@ def test_no_two_have_a_wire_profile_in_common() -> None:
 
 @dialects
 def test_whatever_a_client_can_do_has_a_wire_profile(dialect: Dialect) -> None:
-    assert {dialect.profile(bits) for bits in range(1 << len(NAMES))} == set(dialect.profiles)
+    """What IRC's clients switch on, and the language that people who read plain text choose: other bits."""
+    switched_on = range(1 << len(NAMES))
+    assert not set(BITS.values()) & {*switched_on} - {0}
+    assert {dialect.profile(bits | language) for bits in switched_on for language in BITS.values()} == set(
+        dialect.profiles
+    )
 
 
 @dialects
@@ -54,7 +61,7 @@ def test_all_that_is_said_is_whole_lines(dialect: Dialect, context: Context) -> 
         dialect.too_long(context, connection),
         dialect.notice(context, connection, "hola"),
         dialect.farewell(connection, "adiós"),
-        dialect.turned_away("Server is full"),
+        *(dialect.turned_away("Server is full", language) for language in LANGUAGES),
         *(answer for answer in dialect.greet(context, connection) if isinstance(answer, bytes)),
     ]
     for line in [*said, dialect.stamp(context, connection.profile, said)]:

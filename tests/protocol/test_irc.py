@@ -11,8 +11,9 @@ from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.irc.channels import pack
-from mpchat.protocol.irc.modes import letters, parse_changes
+from mpchat.protocol.irc.modes import letters
 from mpchat.protocol.outcomes import PasswordAsked
+from mpchat.protocol.room_modes import parse_changes
 from mpchat.settings import ChatSettings
 from tests.core.driver import Driver, Person
 

@@ -8,15 +8,32 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mpchat.chat.channels import Channel
-from mpchat.chat.events import Event, Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TopicSet, Wallops
+from mpchat.chat.channels import OP, Channel
+from mpchat.chat.events import (
+    ActsAsOperator,
+    Event,
+    Invited,
+    Joined,
+    Kicked,
+    Left,
+    ModesSet,
+    Parted,
+    Regained,
+    Renamed,
+    Said,
+    TopicSet,
+    Wallops,
+)
 from mpchat.chat.hub import Hub
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.text import clean
 from mpchat.protocol.context import Context
-from mpchat.protocol.plain import profiles, render
+from mpchat.protocol.plain import profiles, refuse, render
+from mpchat.protocol.plain.commands import _COMMANDS
+from mpchat.protocol.plain.languages import PROFILES
 from mpchat.settings import ChatSettings
+from mpchat.texts import LANGUAGES
 from tests.core.driver import UTC_OFFSET, WALL, Driver
 from tests.protocol.test_telnet import PUTTY
 from tests.protocol.test_web import REQUESTS
@@ -38,29 +55,46 @@ ANA, BETO = person("ana"), person("beto")
 
 
 @pytest.mark.parametrize(
-    ("event", "line"),
+    ("event", "english", "spanish"),
     [
-        (Said(ANA, room(), "#a", "hola", False, 1), "<ana> hola"),
-        (Said(ANA, room(), "#a", "hola", True, 1), "-ana- hola"),
-        (Said(ANA, room(), "#a", "\x01ACTION saluda\x01", False, 1), "<*ana> saluda"),
-        (Said(ANA, room(), "#a", "\x02\x0304rojo\x0f", False, 1), "<ana> rojo"),
-        (Said(ANA, BETO, "beto", "hola", False, 1), "<ana -> you> hola"),
-        (Said(ANA, BETO, "beto", "\x01ACTION saluda\x01", False, 1), "<*ana -> you> saluda"),
-        (Joined(ANA, room()), "* ana joined"),
-        (Parted(ANA, room(), ""), "* ana left"),
-        (Parted(ANA, room(), "me voy"), "* ana left (me voy)"),
-        (Kicked(ANA, BETO, room(), "fuera"), "* ana kicked beto out (fuera)"),
-        (TopicSet(ANA, room("tema")), "* ana set the topic: tema"),
-        (TopicSet(ANA, room()), "* ana cleared the topic"),
-        (ModesSet(ANA, room(), [("+", "m", ""), ("-", "o", "beto")]), "* ana set +m -o beto"),
-        (Renamed(BETO, "ana!~ana@127.0.0.1", []), "* ana is now beto"),
-        (Left(ANA, [], "Quit: adiós"), "* ana quit (Quit: adiós)"),
-        (Invited(ANA, BETO, room()), "* ana invites you: /join #a"),
-        (Wallops(ANA, "atención"), "* announcement by ana: atención"),
+        (Said(ANA, room(), "#a", "hola", False, 1), "<ana> hola", "<ana> hola"),
+        (Said(ANA, room(), "#a", "hola", True, 1), "-ana- hola", "-ana- hola"),
+        (Said(ANA, room(), "#a", "\x01ACTION saluda\x01", False, 1), "<*ana> saluda", "<*ana> saluda"),
+        (Said(ANA, room(), "#a", "\x02\x0304rojo\x0f", False, 1), "<ana> rojo", "<ana> rojo"),
+        (Said(ANA, BETO, "beto", "hola", False, 1), "<ana -> you> hola", "<ana -> ti> hola"),
+        (Said(ANA, BETO, "beto", "\x01ACTION ríe\x01", False, 1), "<*ana -> you> ríe", "<*ana -> ti> ríe"),
+        (Joined(ANA, room()), "* ana joined", "* ana entró"),
+        (Regained(ANA, room(), OP), "* ana has +o again", "* ana vuelve a tener +o"),
+        (Parted(ANA, room(), ""), "* ana left", "* ana salió"),
+        (Parted(ANA, room(), "me voy"), "* ana left (me voy)", "* ana salió (me voy)"),
+        (Kicked(ANA, BETO, room(), "fuera"), "* ana kicked beto out (fuera)", "* ana echó a beto (fuera)"),
+        (TopicSet(ANA, room("tema")), "* ana set the topic: tema", "* ana puso el tema: tema"),
+        (TopicSet(ANA, room()), "* ana cleared the topic", "* ana quitó el tema"),
+        (
+            ModesSet(ANA, room(), [("+", "m", ""), ("-", "o", "beto")]),
+            "* ana set +m -o beto",
+            "* ana cambió los modos: +m -o beto",
+        ),
+        (Renamed(BETO, "ana!~ana@127.0.0.1", []), "* ana is now beto", "* ana ahora es beto"),
+        (Left(ANA, [], "Quit: adiós"), "* ana quit (Quit: adiós)", "* ana se desconectó (Despedida: adiós)"),
+        (Left(ANA, [], "Client quit"), "* ana quit (Client quit)", "* ana se desconectó (Salió)"),
+        (
+            ActsAsOperator(ANA, room(), None),
+            "* ana acts as a server operator",
+            "* ana actúa como operador del servidor",
+        ),
+        (
+            ActsAsOperator(ANA, room(), BETO),
+            "* ana acts as a server operator, inviting beto",
+            "* ana actúa como operador del servidor, e invita a beto",
+        ),
+        (Invited(ANA, BETO, room()), "* ana invites you: /join #a", "* ana te invita: /join #a"),
+        (Wallops(ANA, "atención"), "* announcement by ana: atención", "* anuncio de ana: atención"),
     ],
 )
-def test_an_event_in_words(event: Event, line: str) -> None:
-    assert shown(event) == f"[23:13] {line}\n".encode()
+def test_an_event_in_words(event: Event, english: str, spanish: str) -> None:
+    assert shown(event) == f"[23:13] {english}\n".encode()
+    assert shown(event, PROFILES["es"]) == f"[23:13] {spanish}\n".encode()
 
 
 def test_the_first_minute() -> None:
@@ -210,17 +244,18 @@ def test_a_request_too_long_to_be_seen_is_known_by_its_next_line() -> None:
     assert browser.closed
 
 
-def test_help_names_every_command() -> None:
-    ana = Driver().plain("ana")
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_help_names_every_command_and_fits_a_screen(language: str) -> None:
+    ana = Driver(ChatSettings(language=language)).plain("ana")
     ana.heard()
 
     lines = ana.send("/help")
 
-    assert [line.split()[1] for line in lines[:-1]] == [
-        f"/{name}"
-        for name in "nick join part msg me who rooms history pass help quit".split()  # noqa: SIM905
-    ]
+    assert [line.split()[1] for line in lines[:-1]] == [f"/{name}" for name in _COMMANDS]
     assert {len(line) - len(line[25:]) for line in lines} == {25}, "in columns"
+    assert all(line[24] == " " and line[25] != " " for line in lines)
+    assert len(lines) <= 22
+    assert max(map(len, lines)) <= 79
 
 
 def test_what_others_read() -> None:
@@ -268,17 +303,19 @@ def test_bytes_that_are_not_text_are_refused() -> None:
     assert ana.send(b"caf\xe9") == ["! that was not UTF-8 text, nothing was sent"]
 
 
-def test_every_refusal_that_plain_text_can_meet_has_its_words() -> None:
-    """Rights and modes have no commands here, nor has OPER: these cannot be met, and who adds one must find words."""
-    from mpchat.protocol.plain.rendering import _WORDS
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("reason", Reason)
+def test_every_refusal_has_its_words(reason: Reason, language: str) -> None:
+    """Whatever can be refused, each dialect says; with all the values that Reason names, and no sentence wants more."""
+    driver = Driver(ChatSettings(language=language))
+    driver.plain("ana")
+    (connection,) = driver.core._connections.values()
 
-    rights = {"NOT_THERE", "ALREADY_THERE", "NOT_OPERATOR", "OPERATOR_UNINVITED"}
-    modes = {"BAN_LIST_FULL", "BAD_MODE_VALUE", "UNKNOWN_MODE"}
-    assert {reason.name for reason in Reason} - {reason.name for reason in _WORDS} == {
-        *rights, *modes, "TOO_MANY_CHANNELS",
-    }  # fmt: skip
-    for reason, words in _WORDS.items():
-        assert words.format(*(2 * Refusal(reason, "x").about))
+    line = refuse(driver.core._context, connection, Refusal(reason, "uno", "dos", "tres", "cuatro")).decode()
+
+    assert line.startswith("! ")
+    assert line.endswith("\n")
+    assert "{" not in line.replace("_^{}|-", "")
 
 
 # Nobody's words look like the server's own
@@ -289,7 +326,12 @@ hostile = st.one_of(
     ),
     st.text(max_size=20).map(clean),  # as every text that comes in
 )
-odd_nicks = st.sampled_from(["ana", "announcement", "by", "you", "now", "quit", "set", "the", "topic", "joined", "in"])
+odd_nicks = st.sampled_from(
+    [
+        *("ana", "announcement", "by", "you", "now", "quit", "set", "the", "topic", "joined", "in"),
+        *("anuncio", "de", "ti", "ahora", "es", "salió", "entró", "puso", "el", "tema", "se", "te", "cambió"),
+    ]
+)
 
 
 def told_by_the_server(nick: str, text: str) -> list[Event]:
@@ -308,29 +350,38 @@ def told_by_the_server(nick: str, text: str) -> list[Event]:
     ]
 
 
-def shown(event: Event) -> bytes:
-    line = render(Context(Hub(ChatSettings(), 0), ChatSettings(), 0, UTC_OFFSET, WALL), event, profiles[0])
+def shown(event: Event, profile: int = PROFILES["en"]) -> bytes:
+    line = render(Context(Hub(ChatSettings(), 0), ChatSettings(), 0, UTC_OFFSET, WALL), event, profile)
     assert line.count(b"\n") == 1
     return line
 
 
-@given(one=odd_nicks, words=hostile, other=odd_nicks, reason=hostile, notice=st.booleans(), private=st.booleans())
-@example("beto", "\x01ACTION quit (Client quit)\x01", "beto", "Client quit", False, False)
-@example("beto", "\x01ACTION quit (Client quit)\x01", "beto", "Client quit", False, True)
+@given(
+    one=odd_nicks,
+    words=hostile,
+    other=odd_nicks,
+    reason=hostile,
+    notice=st.booleans(),
+    private=st.booleans(),
+    profile=st.sampled_from(profiles),
+)
+@example("beto", "\x01ACTION quit (Client quit)\x01", "beto", "Client quit", False, False, -1)
+@example("beto", "\x01ACTION quit (Client quit)\x01", "beto", "Client quit", False, True, -1)
+@example("beto", "\x01ACTION se desconectó (Salió)\x01", "beto", "Client quit", False, False, -2)
 def test_no_words_make_a_line_of_the_servers(
-    one: str, words: str, other: str, reason: str, notice: bool, private: bool
+    one: str, words: str, other: str, reason: str, notice: bool, private: bool, profile: int
 ) -> None:
     """However they are said; and what one event tells of somebody, no other one tells."""
     to: Channel | Session = BETO if private else room()
-    told = [shown(event) for event in told_by_the_server(other, reason)]
+    told = [shown(event, profile) for event in told_by_the_server(other, reason)]
 
     for text in (words, f"\x01ACTION {words}\x01"):
-        line = shown(Said(person(one), to, "#a", text, notice, 1))
+        line = shown(Said(person(one), to, "#a", text, notice, 1), profile)
         assert line not in told
         assert re.match(rb"\[23:13\] [<-]", line)
 
     assert all(line.startswith(b"[23:13] * ") for line in told)
-    others = [shown(event) for event in told_by_the_server(one, words)]
+    others = [shown(event, profile) for event in told_by_the_server(one, words)]
     assert one == other or not set(told) & set(others)
     assert len(set(told)) == len(told)
 

@@ -112,6 +112,8 @@ def test_nor_in_plain_text(lead: str, command: str, gap: str) -> None:
         ":x PASS me the salt",
         "//pass me the salt",
         "say /pass me the salt",
+        "/join #a key",  # a room's key is shown to all its members
+        "/mode +k key",
         "hello",
         "",
     ],
@@ -148,6 +150,8 @@ def test_a_user_who_takes_the_irc_port_for_the_other_is_protected_too(before: by
         "OPER ana ",
         "OPERA ana x",
         "NICK pass",
+        "JOIN #a key",
+        "MODE #a +k key",
         "",
     ],
 )

@@ -146,7 +146,7 @@ def farewell(connection: Connection, reason: str) -> bytes:
     return encode(build("", "ERROR", f"Closing link: {connection.session.host} ({reason})"))
 
 
-def turned_away(reason: str) -> bytes:
+def turned_away(reason: str, language: str) -> bytes:
     """All that a client reads which never gets a session."""
     return encode(build("", "ERROR", f"Closing link: ({reason})"))
 

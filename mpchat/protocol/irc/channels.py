@@ -12,6 +12,7 @@ from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command, Continuation
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.server import motd
+from mpchat.protocol.length_limit import fit_topic
 from mpchat.protocol.message import BODY_BYTES, build, cut
 from mpchat.protocol.outcomes import DrainAsked, Outcomes
 
@@ -97,9 +98,7 @@ def part(context: Context, connection: Connection, params: list[str]) -> Outcome
 
 def topic(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     if len(params) > 1:
-        # Cut once, to what one line shows whoever reads it: the echo has the setter's prefix in front of it.
-        frame = len(build(connection.session.prefix, "TOPIC", params[0], "").encode())
-        text = cut(params[1], min(context.settings.topic_bytes, BODY_BYTES - frame))
+        text = fit_topic(params[1], connection.session, params[0], context.settings.topic_bytes)
         yield context.hub.set_topic(connection.session, params[0], text, context.seconds)
         return
     channel = context.hub.channel(params[0], connection.session)

@@ -1,15 +1,13 @@
 """MODE, for channels and for oneself (RFC 2812 sections 3.1.5 and 3.2.3)."""
 
-from mpchat.chat.channels import RIGHTS, Channel
+from mpchat.chat.channels import Channel
 from mpchat.protocol import numerics as n
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command
-from mpchat.protocol.irc.refusing import refuse
 from mpchat.protocol.message import build_words, encode
 from mpchat.protocol.outcomes import Outcomes, Resigned
-
-Change = tuple[str, str, str]  # sign, letter, value
+from mpchat.protocol.room_modes import parse_changes, set_modes
 
 
 def mode(context: Context, connection: Connection, params: list[str]) -> Outcomes:
@@ -30,42 +28,8 @@ def _channel_mode(context: Context, connection: Connection, name: str, params: l
     changes, asks_for_bans = parse_changes(params)
     if asks_for_bans:
         yield from _bans(context, connection, channel)
-    whole = [change for change in changes if change[1] not in RIGHTS or change[2]]
-    if len(whole) < len(changes):  # +o or +v, and nobody named
-        yield context.reply(connection, n.NEEDMOREPARAMS, "MODE", "Not enough parameters")
-    if whole:
-        most = context.settings.mode_changes
-        made, refused = context.hub.set_modes(connection.session, name, _first(most, whole), context.seconds)
-        if made is not None:
-            yield made
-        each_once = list({refusal.args: refusal for refusal in refused}.values())
-        for refusal in each_once[:most]:
-            yield refuse(context, connection, refusal)
-
-
-def _first(limit: int, changes: list[Change]) -> list[Change]:
-    """So many of those with a value, and all that have none (Modern IRC: MODES parameter)."""
-    beyond = [place for place, change in enumerate(changes) if change[2]][limit:]
-    return [change for place, change in enumerate(changes) if place not in beyond]
-
-
-def parse_changes(params: list[str]) -> tuple[list[Change], bool]:
-    """ "+o-v ana beto" as changes, and whether the ban list was asked for (a b without a value)."""
-    letters, values = params[0], iter(params[1:])
-    sign, changes, asks_for_bans = "+", [], False
-    for letter in letters:
-        if letter in "+-":
-            sign = letter
-        elif letter == "b":
-            mask = next(values, "")
-            if mask:
-                changes.append((sign, letter, mask))
-            else:
-                asks_for_bans = True
-        else:
-            valued = letter in "ovk" or (letter == "l" and sign == "+")
-            changes.append((sign, letter, next(values, "") if valued else ""))
-    return changes, asks_for_bans
+    unnamed = context.reply(connection, n.NEEDMOREPARAMS, "MODE", "Not enough parameters")
+    yield from set_modes(context, connection, name, changes, unnamed)
 
 
 def _bans(context: Context, connection: Connection, channel: Channel) -> Outcomes:

@@ -102,7 +102,7 @@ def _whois(context: Context, connection: Connection, session: Session) -> Outcom
     channels = [
         sigil(channel.members[session]) + channel.name
         for channel in session.channels.values()
-        if _may_see(connection.session, session, channel)
+        if channel.shows_member_to(session, connection.session)
     ]
     head = len(build(w.name, n.WHOISCHANNELS, connection.session.nick, nick, "").encode())
     for line in pack(channels, BODY_BYTES - head):
@@ -114,10 +114,6 @@ def _whois(context: Context, connection: Connection, session: Session) -> Outcom
     yield context.reply(connection, n.WHOISIDLE, nick, str(idle), str(session.signed_on), "seconds idle, signon time")
     if session.away:
         yield context.reply(connection, n.IS_AWAY, nick, session.away)
-
-
-def _may_see(me: Session, whom: Session, channel: Channel) -> bool:
-    return me in channel.members or not ("s" in channel.flags or whom.invisible)
 
 
 def whowas(context: Context, connection: Connection, params: list[str]) -> Outcomes:

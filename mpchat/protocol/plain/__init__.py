@@ -10,20 +10,23 @@ from mpchat.chat.hub import LOBBY
 from mpchat.chat.text import clean
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.outcomes import Goodbye, Outcomes, PastAsked, Question
+from mpchat.protocol.outcomes import Goodbye, Outcomes, PastAsked, Question, Regroup
 from mpchat.protocol.plain.commands import (
     GO_ON,
     after_speech,
     enter,
-    its_room,
     motd,
+    prompt,
     run_command,
     show_past,
     speak,
     speech,
     take_name,
 )
-from mpchat.protocol.plain.rendering import line, refuse, render, stamp
+from mpchat.protocol.plain.languages import BITS, PROFILES, language_of, profile, say
+from mpchat.protocol.plain.own_words import translated
+from mpchat.protocol.plain.rendering import line, refuse, render, stamp, tell, warn
+from mpchat.protocol.plain.room import its_room
 from mpchat.protocol.plain.secrets import secret_in
 from mpchat.protocol.plain.telnet import IAC, is_unfinished, without_commands
 from mpchat.protocol.web import REFUSED, is_request
@@ -33,7 +36,7 @@ name = "plain"
 keepalive = True
 ends_lines_at_returns = True
 probe: Callable[[Context, Connection], bytes] | None = None  # nc answers no question
-profiles = (-1,)  # no IRC profile is negative
+profiles = tuple(PROFILES.values())
 
 
 def handle(context: Context, connection: Connection, data: bytes) -> Outcomes:
@@ -46,7 +49,7 @@ def handle(context: Context, connection: Connection, data: bytes) -> Outcomes:
     try:
         text = clean(without_commands(data).decode()).strip()
     except UnicodeDecodeError:
-        yield line("! that was not UTF-8 text, nothing was sent")
+        yield warn(connection, "plain.not_utf8")
         return
     if text.startswith("/") and not text.startswith("//"):
         yield from run_command(context, connection, text)
@@ -58,8 +61,10 @@ def handle(context: Context, connection: Connection, data: bytes) -> Outcomes:
 
 
 def greet(context: Context, connection: Connection) -> Outcomes:
-    """The server speaks first, or nobody would know what to type."""
-    yield line(f"Welcome to {context.settings.network}.")
+    """The server speaks first, or nobody would know what to type; in its own language, until it knows another one."""
+    connection.capabilities = BITS[context.settings.language]
+    yield Regroup()
+    yield line(say(connection, "plain.welcome", network=context.settings.network))
     yield from motd(context, connection, 0)
 
 
@@ -69,8 +74,10 @@ def answered(context: Context, connection: Connection, question: Question, answe
         yield from show_past(context, connection, question, answer)
     elif connection.registration is not None:
         connection.registration.password_right = answer
-        yield line("Type your nickname and press Enter." if answer else "! that is not the password")
-        if not answer:
+        if answer:
+            yield prompt(context, connection)
+        else:
+            yield warn(connection, "plain.wrong_password")
             yield from end_if_too_many(context, connection)
 
 
@@ -81,17 +88,18 @@ def go_on(context: Context, connection: Connection, name: str, *where: Any) -> O
 
 def farewell(connection: Connection, reason: str) -> bytes:
     """The last line that the leaving one reads."""
-    return line(f"* goodbye ({reason})")
+    reason = translated(language_of(connection.capabilities), reason)
+    return tell(connection, "plain.goodbye", reason=reason)
 
 
 def notice(context: Context, connection: Connection, text: str) -> bytes:
     """A word from the server."""
-    return line("! " + text)
+    return line("! " + translated(language_of(connection.capabilities), text))
 
 
 def too_long(context: Context, connection: Connection) -> bytes:
     """The one answer to a line longer than any may be."""
-    return line("! that line was too long, nothing was sent")
+    return warn(connection, "plain.too_long")
 
 
 def removed(context: Context, connection: Connection) -> Outcomes:
@@ -99,14 +107,9 @@ def removed(context: Context, connection: Connection) -> Outcomes:
     return enter(context, connection, LOBBY, "")
 
 
-def turned_away(reason: str) -> bytes:
+def turned_away(reason: str, language: str) -> bytes:
     """All that a client reads which never gets a session."""
-    return line(f"! {reason}")
-
-
-def profile(capabilities: int) -> int:
-    """All who read plain text read the same."""
-    return profiles[0]
+    return line("! " + translated(language, reason))
 
 
 __all__ = [

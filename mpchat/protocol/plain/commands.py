@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from mpchat import texts
 from mpchat.chat.channels import FEW, NOBODY, Channel
 from mpchat.chat.events import Said
 from mpchat.chat.hub import LOBBY
@@ -16,8 +17,13 @@ from mpchat.protocol.context import Context
 from mpchat.protocol.history import MOST_ROWS, latest, room_asked, told
 from mpchat.protocol.length_limit import ACTION, fit
 from mpchat.protocol.message import cut
-from mpchat.protocol.outcomes import DrainAsked, Goodbye, Outcomes, PasswordAsked, PastAsked
-from mpchat.protocol.plain.rendering import line, past_line
+from mpchat.protocol.outcomes import DrainAsked, Goodbye, Outcomes, PasswordAsked, PastAsked, Regroup
+from mpchat.protocol.plain import people, room
+from mpchat.protocol.plain.languages import BITS, say
+from mpchat.protocol.plain.rendering import line, past_line, tell, usage, warn
+from mpchat.protocol.plain.room import its_room
+
+Command = Callable[[Context, Connection, str], Outcomes]  # it gets what stands behind its name
 
 _PAST_LINES = 20  # fits a terminal's screen
 
@@ -27,23 +33,27 @@ def motd(context: Context, connection: Connection, start: int) -> Outcomes:
     for place, text in enumerate(context.settings.motd[start:], start + 1):
         yield line(text)
         yield DrainAsked(("motd", place))
-    if context.settings.password_needed:
-        yield line("This server has a password: type /pass and the password.")
-    else:
-        yield line("Type your nickname and press Enter.")
+    yield prompt(context, connection)
+
+
+def prompt(context: Context, connection: Connection) -> bytes:
+    """What an unregistered client is to type next."""
+    entry = connection.registration
+    lacks_password = context.settings.password_needed and not (entry is not None and entry.password_right)
+    return line(say(connection, "plain.ask_password" if lacks_password else "plain.ask_nick"))
 
 
 def take_name(context: Context, connection: Connection, nick: str) -> Outcomes:
     """Register a client under this name, and lead it into the lobby."""
     entry, session = connection.registration, connection.session
     if entry is not None and context.settings.password_needed and not entry.password_right:
-        yield line("! first the password: /pass and the password")
+        yield warn(connection, "plain.password_first")
         return
     context.hub.need_not_removed(nick, session.host, context.mono)
     context.hub.claim(session, nick, context.seconds)
     context.hub.enter(session, "~plain", session.nick, context.seconds, context.mono)
     connection.registration = None
-    yield line(f"* you are {session.nick}; /help shows the commands, everything else you type is said")
+    yield tell(connection, "plain.you_are", nick=session.nick)
     yield from enter(context, connection, LOBBY, "")
 
 
@@ -53,7 +63,7 @@ def enter(context: Context, connection: Connection, name: str, key: str) -> Outc
     left = list(session.channels)
     joined = context.hub.join(session, name, key, context.seconds)
     if joined is None:
-        yield line(f"* you are in {its_room(connection).name} already")
+        yield tell(connection, "plain.in_already", room=its_room(connection).name)
         return
     for old in left:
         yield context.hub.part(session, old, "", context.mono)
@@ -67,29 +77,22 @@ def _entered(context: Context, connection: Connection, behind: int, name: str) -
     if channel is not None:  # else they are elsewhere by now
         yield from _who_is_in(connection, channel, behind, ("entered",))
         if channel.topic:
-            yield line(f"* topic: {channel.topic}")
+            yield tell(connection, "plain.topic", topic=channel.topic)
 
 
 def _who_is_in(connection: Connection, channel: Channel, behind: int, cursor: tuple[str, ...]) -> Outcomes:
     """One line, or if there are many some; what is left of them begins at `cursor`, behind whom, the room's name."""
     inside, roll = connection.session in channel.members, channel.roll(behind)
     if behind == NOBODY and not inside and all(member.invisible for member in roll):
-        yield line(f"* nobody to see in {channel.name}")
+        yield tell(connection, "plain.nobody_to_see", room=channel.name)
         return
     for start in range(0, len(roll), FEW):
         some = roll[start : start + FEW]
         shown = [member.nick for member in some if inside or not member.invisible]
         if shown:
-            yield line(f"* in {channel.name}: {', '.join(shown)}")
+            yield tell(connection, "plain.who_is_in", room=channel.name, nicks=", ".join(shown))
         if len(roll) > FEW:
             yield DrainAsked((*cursor, some[-1].order, channel.folded))
-
-
-def its_room(connection: Connection) -> Channel:
-    """The one where it is. Raises Refusal if it is in none: who is kicked out and banned from the lobby."""
-    for channel in connection.session.channels.values():
-        return channel
-    raise Refusal(Reason.NOT_ON_CHANNEL, "")
 
 
 def speak(context: Context, connection: Connection, target: str, text: str) -> Outcomes:
@@ -116,25 +119,26 @@ def after_speech(context: Context, connection: Connection, said: Said, text: str
     """What the speaker of this text reads besides."""
     answer = []
     if said.text != text:
-        answer.append(line(f"! that was too long: only its first {len(said.text.encode())} bytes were sent"))
+        answer.append(warn(connection, "plain.cut", bytes=len(said.text.encode())))
     if isinstance(said.to, Session) and said.to.away:
-        answer.append(line(f"* {said.to.nick} is away: {said.to.away}"))
+        answer.append(tell(connection, "plain.is_away", nick=said.to.nick, text=said.to.away))
     return answer
 
 
-# The commands. Each gets what stands behind its name.
+# The commands
 
 
 def run_command(context: Context, connection: Connection, text: str) -> Outcomes:
     """`text` begins with its slash."""
     name, _, rest = text[1:].partition(" ")
-    command = _COMMANDS.get(name.lower())
+    commands = _commands(context)
+    command = commands.get(name.lower())
     if command is None:
-        near = get_close_matches(name.lower(), _COMMANDS, n=1)
-        hint = f"did you mean /{near[0]}?" if near else "/help shows the commands"
-        yield line(f"! there is no /{name}, {hint}")
+        near = get_close_matches(name.lower(), commands, n=1)
+        hint = say(connection, "plain.did_you_mean", name=near[0]) if near else say(connection, "plain.see_help")
+        yield warn(connection, "plain.no_command", name=name, hint=hint)
     elif connection.registration is not None and not command.unregistered:
-        yield line("! first a nickname: type it and press Enter")
+        yield warn(connection, "plain.nick_first")
     else:
         yield from command.run(context, connection, rest.strip())
 
@@ -145,13 +149,13 @@ def _nick(context: Context, connection: Connection, rest: str) -> Outcomes:
         return
     context.hub.need_not_removed(rest, connection.session.host, context.mono)
     renamed = context.hub.claim(connection.session, rest, context.seconds)
-    yield line(f"* you are {rest} already") if renamed is None else renamed
+    yield tell(connection, "plain.you_are_already", nick=rest) if renamed is None else renamed
 
 
 def _join(context: Context, connection: Connection, rest: str) -> Outcomes:
     name, _, key = rest.partition(" ")
     if not name:
-        yield line("! /join #ROOM [KEY]")
+        yield usage(connection, "join")
         return
     yield from enter(context, connection, name if name.startswith("#") else "#" + name, key.strip())
 
@@ -163,7 +167,7 @@ def _part(context: Context, connection: Connection, rest: str) -> Outcomes:
 def _msg(context: Context, connection: Connection, rest: str) -> Outcomes:
     target, _, text = rest.partition(" ")
     if not target:
-        yield line("! /msg NICK TEXT")
+        yield usage(connection, "msg")
         return
     yield from speak(context, connection, target, text.strip())
 
@@ -200,7 +204,7 @@ def _list(context: Context, connection: Connection, behind: int) -> Outcomes:
 def _history(context: Context, connection: Connection, rest: str) -> Outcomes:
     count = int(rest or _PAST_LINES) if not rest or (rest.isascii() and rest.isdigit() and len(rest) < 10) else 0
     if not count:
-        yield line(f"! /history [N]: how many of the room's last lines, at most {MOST_ROWS}")
+        yield warn(connection, "plain.history_usage", most=MOST_ROWS)
         return
     yield latest(its_room(connection), connection.session, min(count, MOST_ROWS))
 
@@ -208,19 +212,34 @@ def _history(context: Context, connection: Connection, rest: str) -> Outcomes:
 def show_past(context: Context, connection: Connection, question: PastAsked, rows: list[Row] | None) -> Outcomes:
     channel = room_asked(connection, question)
     if channel is None:
-        yield line(f"! you are no longer in {question.room}")
+        yield warn(connection, "plain.history_left", room=question.room)
     elif rows is None:
-        yield line("! the history does not answer, try again later")
+        yield warn(connection, "plain.history_silent")
     elif not (wanted := told(question, rows)):
-        yield line(f"* the history has nothing of {channel.name}")
+        yield tell(connection, "plain.history_empty", room=channel.name)
     else:
-        yield b"".join([past_line(context, row) for row in wanted])
+        yield b"".join([past_line(context, connection, row) for row in wanted])
 
 
 def _help(context: Context, connection: Connection, rest: str) -> Outcomes:
-    for name, command in _COMMANDS.items():
-        yield line(f"* {f'/{name} {command.takes}'.strip():<22} {command.help}")
-    yield line(f"* {'//text':<22} say a line that begins with a slash")
+    for name in (*_commands(context), "slash"):
+        words = say(connection, f"plain.help.{name}", lines=_PAST_LINES)
+        yield line(f"* {say(connection, f'plain.usage.{name}'):<22} {words}")
+
+
+def _lang(context: Context, connection: Connection, rest: str) -> Outcomes:
+    """The language, or another one. Who has no name yet is told again what to type, now in words that they read."""
+    wish, spoken = rest.lower(), ", ".join(f"{tag} ({texts.say(tag, 'plain.language')})" for tag in BITS)
+    if not wish:
+        yield tell(connection, "plain.lang", language=say(connection, "plain.language"), languages=spoken)
+    elif wish not in BITS:
+        yield warn(connection, "plain.lang_unknown", wish=rest, languages=spoken)
+    else:
+        connection.capabilities = BITS[wish]
+        yield Regroup()
+        yield tell(connection, "plain.lang_set")
+        if connection.registration is not None:
+            yield prompt(context, connection)
 
 
 def _quit(context: Context, connection: Connection, rest: str) -> Outcomes:
@@ -232,30 +251,44 @@ def _pass(context: Context, connection: Connection, rest: str) -> Outcomes:
     if connection.registration is not None and context.settings.password_needed:
         yield PasswordAsked()
     else:
-        yield line("! no password is needed")
+        yield warn(connection, "plain.no_password")
 
 
 @dataclass(frozen=True)
 class _Command:
-    run: Callable[[Context, Connection, str], Outcomes]
-    takes: str
-    help: str
+    run: Command
     unregistered: bool = False
+    is_new: bool = False  # a journal may hold a line that began so, and was refused: it still is, when that is replayed
 
 
 _COMMANDS = {
-    "nick": _Command(_nick, "NAME", "be called NAME", unregistered=True),
-    "join": _Command(_join, "#ROOM [KEY]", "move to another room"),
-    "part": _Command(_part, "", "back to #lobby"),
-    "msg": _Command(_msg, "NICK TEXT", "tell one person only"),
-    "me": _Command(_me, "TEXT", "say what you do"),
-    "who": _Command(_who, "[#ROOM]", "who is in the room"),
-    "rooms": _Command(_rooms, "", "which rooms there are"),
-    "history": _Command(_history, "[N]", f"the room's last N lines, or {_PAST_LINES}"),
-    "pass": _Command(_pass, "PASSWORD", "the server's password, if it has one", unregistered=True),
-    "help": _Command(_help, "", "this list", unregistered=True),
-    "quit": _Command(_quit, "[TEXT]", "leave", unregistered=True),
+    "nick": _Command(_nick, unregistered=True),
+    "join": _Command(_join),
+    "part": _Command(_part),
+    "msg": _Command(_msg),
+    "me": _Command(_me),
+    "away": _Command(people.away, is_new=True),
+    "who": _Command(_who),
+    "whois": _Command(people.whois, is_new=True),
+    "rooms": _Command(_rooms),
+    "history": _Command(_history),
+    "topic": _Command(room.topic, is_new=True),
+    "invite": _Command(room.invite, is_new=True),
+    "kick": _Command(room.kick, is_new=True),
+    "op": _Command(room.op, is_new=True),
+    "mode": _Command(room.mode, is_new=True),
+    "lang": _Command(_lang, unregistered=True, is_new=True),
+    "pass": _Command(_pass, unregistered=True),
+    "help": _Command(_help, unregistered=True),
+    "quit": _Command(_quit, unregistered=True),
 }
+
+
+def _commands(context: Context) -> dict[str, _Command]:
+    """Those that there are."""
+    if context.settings.all_commands:
+        return _COMMANDS
+    return {name: command for name, command in _COMMANDS.items() if not command.is_new}
 
 
 GO_ON: dict[str, Callable[..., Outcomes]] = {"entered": _entered, "motd": motd, "rooms": _list, "who": _who_in}

@@ -1,9 +1,14 @@
-"""The chat's words for people at a terminal. Lines out end in LF, and may be long: only IRC counts to 512."""
+"""The chat's words for people at a terminal, each in their own language.
 
+Lines out end in LF, and may be long: only IRC counts to 512.
+"""
+
+from mpchat import texts
 from mpchat.chat.channels import granted
 from mpchat.chat.events import (
     ActsAsOperator,
     Event,
+    Happening,
     Invited,
     Joined,
     Kicked,
@@ -26,25 +31,22 @@ from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.history import GAP, MISSING
 from mpchat.protocol.length_limit import VERBS, action
+from mpchat.protocol.plain.languages import OF_PROFILE, PROFILES, language_of, say
+from mpchat.protocol.plain.own_words import translated
 
-_WORDS: dict[Reason, str] = {
-    Reason.NO_SUCH_NICK: "nobody here is called {}",
-    Reason.NO_SUCH_CHANNEL: "there is no room {}",
-    Reason.BAD_CHANNEL_NAME: "{} cannot be a room's name",
-    Reason.CANNOT_SAY: "you may not speak in {}",
-    Reason.CHANNEL_FULL: "{} is full",
-    Reason.INVITE_ONLY: "{} is for invited people only",
-    Reason.BANNED: "you are banned from {}",
-    Reason.BAD_KEY: "{} needs its key: /join {} KEY",
-    Reason.NO_NICK: "type a nickname",
-    Reason.BAD_NICK: (
-        "{} cannot be a nickname: letters, digits and []\\`_^{{}}|- (no digit or - first), at most 30 bytes"
-    ),
-    Reason.NICK_TAKEN: "{} is taken, try another nickname",
-    Reason.NICK_RESERVED: "{} belongs to the server, try another nickname",
-    Reason.NICK_REMOVED: "{} {}",
-    Reason.NO_TEXT: "say what?",
-    Reason.NOT_ON_CHANNEL: "you are in no room: /join #ROOM",
+_YOU = {PROFILES[language]: texts.say(language, "plain.you") for language in PROFILES}  # a private message's reader
+# What the tables call the values of a refusal; where nothing else is said here, it has one: the room.
+_ABOUT: dict[Reason, tuple[str, ...]] = {
+    Reason.NO_SUCH_NICK: ("nick",),
+    Reason.NOT_THERE: ("nick", "room"),
+    Reason.ALREADY_THERE: ("nick", "room"),
+    Reason.BAN_LIST_FULL: ("room", "mask"),
+    Reason.BAD_MODE_VALUE: ("room", "letter", "value", "why"),
+    Reason.UNKNOWN_MODE: ("letter",),
+    Reason.BAD_NICK: ("nick",),
+    Reason.NICK_TAKEN: ("nick",),
+    Reason.NICK_RESERVED: ("nick",),
+    Reason.NICK_REMOVED: ("nick", "why"),
 }
 
 
@@ -53,16 +55,35 @@ def line(text: str) -> bytes:
     return without_formatting(text).encode() + b"\n"
 
 
+def tell(connection: Connection, key: str, /, **values: object) -> bytes:
+    """An answer, in the connection's language: what is, or what has been done."""
+    return line("* " + say(connection, key, **values))
+
+
+def warn(connection: Connection, key: str, /, **values: object) -> bytes:
+    """An answer that says why something has not been done."""
+    return line("! " + say(connection, key, **values))
+
+
+def usage(connection: Connection, command: str) -> bytes:
+    """The answer to a command that lacks something."""
+    return warn(connection, f"plain.usage.{command}")
+
+
 def refuse(context: Context, connection: Connection, refusal: Refusal) -> bytes:
     """Why what was asked for is not done."""
-    return line("! " + _WORDS[refusal.reason].format(*refusal.about, *refusal.about))
+    about = dict(zip(_ABOUT.get(refusal.reason, ("room",)), refusal.about, strict=False))
+    if "why" in about:  # the server's own words
+        about["why"] = translated(language_of(connection.capabilities), about["why"])
+    return warn(connection, f"plain.refusal.{refusal.reason.name}", **about)
 
 
 def render(context: Context, event: Event | TagsSent, profile: int) -> bytes:
     """The line that says it. Times as the server's own clock shows them. Tags are nothing to people."""
     if isinstance(event, TagsSent):
         return b""
-    return line(f"[{hour(context.wall, context.utc_offset)}] {_words(event)}")
+    words = _said(event, profile) if isinstance(event, Said) else "* " + _happened(event, OF_PROFILE[profile])
+    return line(f"[{hour(context.wall, context.utc_offset)}] {words}")
 
 
 def stamp(context: Context, profile: int, lines: list[bytes]) -> bytes:
@@ -70,57 +91,54 @@ def stamp(context: Context, profile: int, lines: list[bytes]) -> bytes:
     return b"".join(lines)
 
 
-def past_line(context: Context, row: Row) -> bytes:
+def past_line(context: Context, connection: Connection, row: Row) -> bytes:
     """A row of the history, as it was said, and when."""
     _, wall, _, sender, kind, text, utc_offset = row
     if kind == GAP:
-        return line(f"! {MISSING}")
+        return line("! " + translated(language_of(connection.capabilities), MISSING))
     words = _spoken(sender.partition("!")[0], text, kind == VERBS[True])
     then = context.utc_offset if utc_offset is None else utc_offset
     return line(f"[{hour_of_day(wall, then, context.wall, context.utc_offset)}] {words}")
 
 
-def _words(event: Event) -> str:
+def _happened(event: Happening, language: str) -> str:
     nick = event.by.nick
     match event:
-        case Said():
-            return _said(event)
         case Joined():
-            return f"* {nick} joined"
+            return texts.say(language, "plain.event.joined", nick=nick)
         case Regained():
-            return f"* {nick} has +{granted(event.rights)} again"
+            return texts.say(language, "plain.event.regained", nick=nick, rights=granted(event.rights))
         case Parted():
-            return f"* {nick} left" + _because(event.reason)
+            return texts.say(language, "plain.event.parted", nick=nick) + _because(event.reason)
         case Kicked():
-            return f"* {nick} kicked {event.whom.nick} out" + _because(event.reason)
+            return texts.say(language, "plain.event.kicked", nick=nick, whom=event.whom.nick) + _because(event.reason)
         case TopicSet():
-            return (
-                f"* {nick} set the topic: {event.channel.topic}"
-                if event.channel.topic
-                else f"* {nick} cleared the topic"
-            )
+            key = "plain.event.topic" if event.channel.topic else "plain.event.no_topic"
+            return texts.say(language, key, nick=nick, topic=event.channel.topic)
         case ModesSet():
             changes = " ".join(f"{sign}{letter} {value}".strip() for sign, letter, value in event.changes)
-            return f"* {nick} set {changes}"
+            return texts.say(language, "plain.event.modes", nick=nick, changes=changes)
         case Renamed():
-            return f"* {event.before.partition('!')[0]} is now {nick}"
+            return texts.say(language, "plain.event.renamed", before=event.before.partition("!")[0], nick=nick)
         case Left():
-            return f"* {nick} quit" + _because(event.reason)
+            return texts.say(language, "plain.event.quit", nick=nick) + _because(translated(language, event.reason))
         case ActsAsOperator():
-            return f"* {nick} acts as a server operator" + (f", inviting {event.whom.nick}" if event.whom else "")
+            if event.whom is None:
+                return texts.say(language, "plain.event.acts", nick=nick)
+            return texts.say(language, "plain.event.acts_inviting", nick=nick, whom=event.whom.nick)
         case Invited():
-            return f"* {nick} invites you: /join {event.channel.name}"
+            return texts.say(language, "plain.event.invited", nick=nick, room=event.channel.name)
         case Wallops():
-            return f"* announcement by {nick}: {event.text}"
+            return texts.say(language, "plain.event.wallops", nick=nick, text=event.text)
 
 
 def _because(reason: str) -> str:
     return f" ({reason})" if reason else ""
 
 
-def _said(event: Said) -> str:
+def _said(event: Said, profile: int) -> str:
     if isinstance(event.to, Session):
-        return _spoken(f"{event.by.nick} -> you", event.text, False)
+        return _spoken(f"{event.by.nick} -> {_YOU[profile]}", event.text, False)
     return _spoken(event.by.nick, event.text, event.notice)
 
 

@@ -1,0 +1,48 @@
+"""A room's modes, as both dialects write their changes: IRC's letters and signs, and how many count. Pure."""
+
+from mpchat.chat.channels import RIGHTS
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
+from mpchat.protocol.outcomes import Outcomes
+
+Change = tuple[str, str, str]  # sign, letter, value
+
+
+def set_modes(context: Context, connection: Connection, name: str, changes: list[Change], unnamed: bytes) -> Outcomes:
+    """Make the changes that can be made, and answer the others. `unnamed` answers a +o or +v that names nobody."""
+    whole = [change for change in changes if change[1] not in RIGHTS or change[2]]
+    if len(whole) < len(changes):
+        yield unnamed
+    if whole:
+        most = context.settings.mode_changes
+        made, refused = context.hub.set_modes(connection.session, name, _first(most, whole), context.seconds)
+        if made is not None:
+            yield made
+        each_once = list({refusal.args: refusal for refusal in refused}.values())
+        for refusal in each_once[:most]:
+            yield connection.dialect.refuse(context, connection, refusal)
+
+
+def _first(limit: int, changes: list[Change]) -> list[Change]:
+    """So many of those with a value, and all that have none (Modern IRC: MODES parameter)."""
+    beyond = [place for place, change in enumerate(changes) if change[2]][limit:]
+    return [change for place, change in enumerate(changes) if place not in beyond]
+
+
+def parse_changes(params: list[str]) -> tuple[list[Change], bool]:
+    """ "+o-v ana beto" as changes, and whether the ban list was asked for (a b without a value)."""
+    letters, values = params[0], iter(params[1:])
+    sign, changes, asks_for_bans = "+", [], False
+    for letter in letters:
+        if letter in "+-":
+            sign = letter
+        elif letter == "b":
+            mask = next(values, "")
+            if mask:
+                changes.append((sign, letter, mask))
+            else:
+                asks_for_bans = True
+        else:
+            valued = letter in "ovk" or (letter == "l" and sign == "+")
+            changes.append((sign, letter, next(values, "") if valued else ""))
+    return changes, asks_for_bans
