@@ -38,7 +38,9 @@ class ChatSettings:
     password_needed: bool = False
     opers_exist: bool = False
     language: str = "en"  # one of texts.LANGUAGES: of those who have not said which one they read
-    all_commands: bool = True  # of plain text: a record that does not say so is of a server that had not all of them
+    # Whether there are the commands that came last: SEARCH, CHATHISTORY BEFORE, and some of plain text. A record that
+    # does not say so is of a server that refused them, and whoever replays it must come to what that server came to.
+    all_commands: bool = True
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 
     # Limits that IRC clients read in 005 (RPL_ISUPPORT). Bytes are UTF-8 bytes: what the 512-byte line counts.

@@ -24,8 +24,6 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.see_help": "/help shows the commands",
     "plain.history_usage": "/history [N]: how many of the room's last lines, at most {most}",
     "plain.history_left": "you are no longer in {room}",
-    "plain.history_silent": "the history does not answer, try again later",
-    "plain.history_empty": "the history has nothing of {room}",
     "plain.language": "English",
     "plain.lang": "your language is {language}; there are {languages}: /lang CODE changes it",
     "plain.lang_set": "from now on in English",
@@ -73,6 +71,8 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.help.rooms": "which rooms there are",
     "plain.usage.history": "/history [N]",
     "plain.help.history": "the room's last N lines, or {lines}",
+    "plain.usage.search": "/search WORDS",
+    "plain.help.search": "lines of the room with all these words",
     "plain.usage.topic": "/topic [TEXT]",
     "plain.help.topic": "the room's topic, or set it; - clears it",
     "plain.usage.invite": "/invite NICK",
@@ -161,7 +161,6 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.reason.bad_mask": "Not a usable mask",
     "plain.reason.bad_key": "Not a usable channel key",
     "plain.reason.bad_limit": "Not a positive number",
-    "plain.reason.missing": "some messages are missing here",
 }
 _SEARCH: dict[str, str] = {  # search.*, history.*: what both dialects say of the past
     "search.too_slow": "the search took too long: more words, or rarer ones, make it faster",
@@ -169,7 +168,6 @@ _SEARCH: dict[str, str] = {  # search.*, history.*: what both dialects say of th
     "search.no_answer": "the history does not answer, try again later",
     "search.usage": "/search WORDS: finds what was said in the room with all of these words",
     "search.nothing": "nothing in {room} has these words",
-    "search.left": "you are no longer in the room that was searched",
     "history.usage": "send me a room that you are in, and how many of its last lines (at most {most}): #room 50",
     "history.not_inside": "you are not in {room}",
     "history.empty": "the history has nothing of {room}",

@@ -24,8 +24,6 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.see_help": "/help muestra los comandos",
     "plain.history_usage": "/history [N]: cuántas de las últimas líneas de la sala, {most} como máximo",
     "plain.history_left": "ya no estás en {room}",
-    "plain.history_silent": "el historial no responde, inténtalo más tarde",
-    "plain.history_empty": "el historial no tiene nada de {room}",
     "plain.language": "español",
     "plain.lang": "tu idioma es {language}; hay {languages}: /lang CÓDIGO lo cambia",
     "plain.lang_set": "a partir de ahora, en español",
@@ -73,6 +71,8 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.help.rooms": "qué salas hay",
     "plain.usage.history": "/history [N]",
     "plain.help.history": "las últimas N líneas de la sala, o {lines}",
+    "plain.usage.search": "/search PALABRAS",
+    "plain.help.search": "líneas de la sala con todas esas palabras",
     "plain.usage.topic": "/topic [TEXTO]",
     "plain.help.topic": "el tema de la sala, o ponerlo; - lo quita",
     "plain.usage.invite": "/invite APODO",
@@ -161,7 +161,6 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.reason.bad_mask": "no sirve como máscara",
     "plain.reason.bad_key": "no sirve como clave de una sala",
     "plain.reason.bad_limit": "no es un número positivo",
-    "plain.reason.missing": "aquí faltan algunos mensajes",
 }
 _SEARCH: dict[str, str] = {  # search.*, history.*: what both dialects say of the past
     "search.too_slow": "la búsqueda tardó demasiado: con más palabras, o menos comunes, va más rápido",
@@ -169,7 +168,6 @@ _SEARCH: dict[str, str] = {  # search.*, history.*: what both dialects say of th
     "search.no_answer": "el historial no responde, inténtalo más tarde",
     "search.usage": "/search PALABRAS: encuentra lo que se dijo en la sala con todas esas palabras",
     "search.nothing": "en {room} no hay nada con esas palabras",
-    "search.left": "ya no estás en la sala en la que se buscaba",
     "history.usage": "envíame una sala en la que estés y cuántas de sus últimas líneas (como máximo {most}): #sala 50",
     "history.not_inside": "no estás en {room}",
     "history.empty": "el historial no tiene nada de {room}",

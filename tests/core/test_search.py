@@ -248,3 +248,54 @@ def test_the_service_speaks_the_servers_language() -> None:
     ana = member(driver, "ana", "#club", caps="")
 
     assert ana.send("PRIVMSG history :#ajena") == [SERVICE + "no estás en #ajena"]
+
+
+# Plain text.
+
+
+def test_in_plain_text_the_room_is_searched(driver: Driver) -> None:
+    beto = driver.plain("beto")
+    beto.heard()
+
+    assert beto.send("/search ¿qué tal?") == []
+    assert driver.asked[-1][3:] == ("search", ("¿qué tal?", (("#lobby", 0),), "", *EVER, 50))
+    driver.answer([row(1, "#lobby", "hola, ¿qué tal?"), row(2, "#lobby", "¿qué tal, qué tal?")])
+    assert beto.heard() == ["[23:13] <ana> hola, ¿qué tal?", "[23:13] <ana> ¿qué tal, qué tal?"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "english", "spanish"),
+    [
+        ([], "* nothing in #lobby has these words", "* en #lobby no hay nada con esas palabras"),
+        (None, "! the history does not answer, try again later", "! el historial no responde, inténtalo más tarde"),
+        (
+            "too slow",
+            "! the search took too long: more words, or rarer ones, make it faster",
+            "! la búsqueda tardó demasiado: con más palabras, o menos comunes, va más rápido",
+        ),
+    ],
+)
+def test_in_plain_text_there_is_always_an_answer(driver: Driver, answer: Any, english: str, spanish: str) -> None:
+    beto = driver.plain("beto")
+    for setting, told in (("/lang en", english), ("/lang es", spanish)):
+        beto.send(setting)
+        beto.send("/search hola")
+        driver.answer(answer)
+        assert beto.heard() == [told]
+
+
+def test_in_plain_text_something_must_be_searched_for(driver: Driver) -> None:
+    (usage,) = driver.plain("beto").send("/search ")
+
+    assert usage.startswith("! /search WORDS")
+    assert driver.asked == []
+
+
+def test_in_plain_text_who_is_kicked_meanwhile_finds_nothing(driver: Driver) -> None:
+    ana, beto = member(driver, "ana", "#club"), driver.plain("beto")
+    beto.send("/join #club", "/search hola")
+    ana.send("KICK #club beto")
+    beto.heard()
+    driver.answer([row(1, "#club", "hola")])
+
+    assert beto.heard() == ["! you are no longer in #club"]

@@ -339,7 +339,7 @@ def test_help_shows_every_command_with_its_words_in_one_column(server: Server, n
     answer = [line for line in ana.ask("/help") if line.startswith("* ")]
     assert [line.split()[1] for line in answer] == [
         *("/nick", "/join", "/part", "/msg", "/me", "/away", "/who", "/whois", "/rooms", "/history"),
-        *("/topic", "/invite", "/kick", "/op", "/mode", "/lang", "/pass", "/help", "/quit", "//text"),
+        *("/search", "/topic", "/invite", "/kick", "/op", "/mode", "/lang", "/pass", "/help", "/quit", "//text"),
     ]
     assert {line[24] for line in answer} == {" "}
     assert not [line for line in answer if line[25] == " "]

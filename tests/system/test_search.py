@@ -29,6 +29,9 @@ def test_what_was_just_said_is_found(server: Server) -> None:
     assert texts(ana.ask(r"SEARCH in=#búsqueda;text=esta\sllena")) == ["la cola está llena"]
     assert texts(ana.ask("SEARCH text=la;limit=1")) == ["la pila no"]
     assert texts(ana.ask("SEARCH text=nadie")) == []
+    beto = server.plain("buscador")
+    beto.ask("/join #búsqueda")
+    assert [line.partition("] ")[2] for line in beto.ask("/search esta COLA")] == ["<buscadora> la cola está llena"]
 
 
 def test_neither_deaths_nor_a_restart_take_anything_away(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ _TOPICS = {
         "Join a channel, then just speak: your client turns what you type into commands.",
         "Each command has its own help: HELP JOIN, for example.",
         "ADMIN AWAY CAP CHATHISTORY HELP INFO INVITE ISON JOIN KICK KILL LINKS LIST LUSERS MODE MOTD NAMES NICK",
-        "NOTICE OPER PART PASS PING PONG PRIVMSG QUIT TAGMSG TIME TOPIC USER USERHOST VERSION WALLOPS WHO WHOIS WHOWAS",
+        "NOTICE OPER PART PASS PING PONG PRIVMSG QUIT SEARCH TAGMSG TIME TOPIC USER USERHOST VERSION WALLOPS WHO WHOIS"
+        " WHOWAS",
         "More: HELP MODES",
     ),
     "MODES": (
@@ -26,6 +27,8 @@ _TOPICS = {
     "CHATHISTORY": (
         "CHATHISTORY LATEST #channel * limit: what was said last in a channel that you are on",
         "CHATHISTORY LATEST|AFTER #channel msgid=id limit: the last of it, or the first, behind that message",
+        "CHATHISTORY BEFORE #channel msgid=id limit: the last of it before that message",
+        "Without that: a message to the nickname history, such as #channel 50",
     ),
     "HELP": ("HELP [subject]",),
     "INFO": ("INFO: about this server",),
@@ -52,6 +55,10 @@ _TOPICS = {
     "PONG": ("PONG text: the answer to the server's PING",),
     "PRIVMSG": ("PRIVMSG nick-or-#channel,... :text: say it",),
     "QUIT": ("QUIT [:text]: leave",),
+    "SEARCH": (
+        "SEARCH in=#channel;text=word\\sword;from=nick;limit=50: what was said with these words where you are (each is",
+        "optional; after= and before= take times such as 2026-01-31T12:00:00.000Z); with the capability soju.im/search",
+    ),
     "RESUME": ("RESUME last-or-* next, with the capability mpchat.org/resume: back where a lost connection was",),
     "TAGMSG": ("TAGMSG nick-or-#channel,...: only its tags, for clients that know message-tags",),
     "TIME": ("TIME: what the server's clock shows",),

@@ -10,7 +10,7 @@ from mpchat.chat.hub import LOBBY
 from mpchat.chat.text import clean
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.outcomes import Goodbye, Outcomes, PastAsked, Question, Regroup
+from mpchat.protocol.outcomes import Goodbye, Outcomes, PastAsked, Question, Regroup, SearchAsked
 from mpchat.protocol.plain.commands import (
     GO_ON,
     after_speech,
@@ -18,6 +18,7 @@ from mpchat.protocol.plain.commands import (
     motd,
     prompt,
     run_command,
+    show_found,
     show_past,
     speak,
     speech,
@@ -72,6 +73,8 @@ def answered(context: Context, connection: Connection, question: Question, answe
     """The answer to a Question has come."""
     if isinstance(question, PastAsked):
         yield from show_past(context, connection, question, answer)
+    elif isinstance(question, SearchAsked):
+        yield from show_found(context, connection, question, answer)
     elif connection.registration is not None:
         connection.registration.password_right = answer
         if answer:

@@ -11,13 +11,13 @@ from mpchat.chat.hub import LOBBY
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.text import CTCP
-from mpchat.messages import Row
+from mpchat.messages import Past
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.history import MOST_ROWS, latest, room_asked, told
+from mpchat.protocol.history import MOST_ROWS, found, latest, not_searched, room_asked, search, told
 from mpchat.protocol.length_limit import ACTION, fit
 from mpchat.protocol.message import cut
-from mpchat.protocol.outcomes import DrainAsked, Goodbye, Outcomes, PasswordAsked, PastAsked, Regroup
+from mpchat.protocol.outcomes import DrainAsked, Goodbye, Outcomes, PasswordAsked, PastAsked, Regroup, SearchAsked
 from mpchat.protocol.plain import people, room
 from mpchat.protocol.plain.languages import BITS, say
 from mpchat.protocol.plain.rendering import line, past_line, tell, usage, warn
@@ -209,16 +209,35 @@ def _history(context: Context, connection: Connection, rest: str) -> Outcomes:
     yield latest(its_room(connection), connection.session, min(count, MOST_ROWS))
 
 
-def show_past(context: Context, connection: Connection, question: PastAsked, rows: list[Row] | None) -> Outcomes:
+def show_past(context: Context, connection: Connection, question: PastAsked, past: Past) -> Outcomes:
     channel = room_asked(connection, question)
     if channel is None:
         yield warn(connection, "plain.history_left", room=question.room)
-    elif rows is None:
-        yield warn(connection, "plain.history_silent")
-    elif not (wanted := told(question, rows)):
-        yield tell(connection, "plain.history_empty", room=channel.name)
+    elif not isinstance(past, list):
+        yield warn(connection, "search.no_answer")
+    elif not (wanted := told(question, past)):
+        yield tell(connection, "history.empty", room=channel.name)
     else:
         yield b"".join([past_line(context, connection, row) for row in wanted])
+
+
+def _search(context: Context, connection: Connection, rest: str) -> Outcomes:
+    if rest:
+        yield search([its_room(connection)], connection.session, rest)
+    else:
+        yield warn(connection, "search.usage")
+
+
+def show_found(context: Context, connection: Connection, question: SearchAsked, past: Past) -> Outcomes:
+    channels = [connection.session.channels.get(room) for room, _ in question.places]
+    if channels == [None]:
+        yield warn(connection, "plain.history_left", room=question.places[0][0])
+    elif not isinstance(past, list):
+        yield warn(connection, not_searched(past))
+    elif not (wanted := found(connection, past)):
+        yield tell(connection, "search.nothing", room=its_room(connection).name)
+    else:
+        yield b"".join([past_line(context, connection, row) for _, row in wanted])
 
 
 def _help(context: Context, connection: Connection, rest: str) -> Outcomes:
@@ -272,6 +291,7 @@ _COMMANDS = {
     "whois": _Command(people.whois, is_new=True),
     "rooms": _Command(_rooms),
     "history": _Command(_history),
+    "search": _Command(_search, is_new=True),
     "topic": _Command(room.topic, is_new=True),
     "invite": _Command(room.invite, is_new=True),
     "kick": _Command(room.kick, is_new=True),

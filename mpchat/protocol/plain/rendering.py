@@ -29,7 +29,7 @@ from mpchat.messages import Row
 from mpchat.protocol.clock import hour, hour_of_day
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.history import GAP, MISSING
+from mpchat.protocol.history import GAP
 from mpchat.protocol.length_limit import VERBS, action
 from mpchat.protocol.plain.languages import OF_PROFILE, PROFILES, language_of, say
 from mpchat.protocol.plain.own_words import translated
@@ -95,7 +95,7 @@ def past_line(context: Context, connection: Connection, row: Row) -> bytes:
     """A row of the history, as it was said, and when."""
     _, wall, _, sender, kind, text, utc_offset = row
     if kind == GAP:
-        return line("! " + translated(language_of(connection.capabilities), MISSING))
+        return warn(connection, "history.missing")
     words = _spoken(sender.partition("!")[0], text, kind == VERBS[True])
     then = context.utc_offset if utc_offset is None else utc_offset
     return line(f"[{hour_of_day(wall, then, context.wall, context.utc_offset)}] {words}")
