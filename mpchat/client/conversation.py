@@ -11,15 +11,18 @@ import math
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from mpchat.client.colours import paint
 from mpchat.client.connection import LONGEST_DELAY, Connection, delay, reason
 from mpchat.client.outbox import SLOW_SECONDS
 from mpchat.client.session import Session
+from mpchat.client.settings_file import SettingsFile
 from mpchat.client.status import REMOVED, UNCONNECTED, WELL, graver
-from mpchat.client.step import Line, Step, error, harmless, note
+from mpchat.client.step import Line, Setting, Step, error, harmless, note
 from mpchat.client.strangers import Greeting, nobody
+from mpchat.texts import t
 
 GOODBYE_SECONDS = 2.0  # how long the server may take to close after QUIT
 GREETING_SECONDS = 30.0  # a server that says nothing for so long is none of IRC; a broker's restart takes a few
@@ -54,6 +57,7 @@ class Conversation:
         colour: bool,
         bell: bool,
         person: bool = True,
+        settings: SettingsFile | None = None,
     ) -> None:
         self.session = session
         self.failure = ""  # why run() ended with a status other than 0, when that was not shown yet
@@ -63,6 +67,7 @@ class Conversation:
         self._colour = colour
         self._bell = bell
         self._person = person
+        self._settings = settings  # where /set keeps what is set; None: for this run only
         self.oper = ""  # the operator's name whose password the screen shall ask for, and hand to answer()
         self._connection: Connection | None = None
         self._opening: asyncio.Task[Connection] | None = None
@@ -266,8 +271,12 @@ class Conversation:
         if step.clear:
             self._screen.clear()
         for line in step.show:
+            if line.said and line.said.place:
+                self.session.model.memory.add(line.said.place, replace(line, at=line.at or time.time()))
             if not self._screen.write(self._painted(line), line):
                 self.leave()
+        if step.save:
+            self._do(self._kept(step.save))
         if step.oper and self._person:
             self.oper = step.oper
         elif step.oper:
@@ -280,8 +289,19 @@ class Conversation:
         self._changed.set()
         self._screen.refresh()
 
+    def _kept(self, setting: Setting) -> Step:
+        """It is set; keep it for the next run too."""
+        if not (self._settings and self._settings.path):
+            return note(t("client.set.this_run", told=setting.told))
+        why, path = self._settings.save(setting.key, setting.value), self._settings.path
+        if why:
+            return error(t("client.set.not_kept", told=setting.told, path=path, why=why))
+        return note(t("client.set.kept", told=setting.told, path=path))
+
     def _painted(self, line: Line) -> str:
         moment = time.localtime(line.at)
+        if line.dated:
+            return paint(line, time.strftime("%Y-%m-%d %H:%M", moment), self._colour, self._bell)
         clock = time.strftime("%H:%M", moment)
         return self._day_line(moment) + paint(line, clock, self._colour, self._bell)
 

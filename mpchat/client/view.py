@@ -12,8 +12,9 @@ from dataclasses import replace
 from mpchat.chat.names import fold
 from mpchat.client.model import Model, is_room
 from mpchat.client.numerics import Numerics
-from mpchat.client.step import ERROR, Line, Said, Speech, harmless
+from mpchat.client.step import CLIENT, ERROR, Line, Said, Speech, harmless
 from mpchat.protocol.message import Message
+from mpchat.texts import t
 
 _CTCP = "\x01"  # around a text that is meant for the program
 _ACTION = f"{_CTCP}ACTION"
@@ -41,7 +42,14 @@ class View:
         }
 
     def heard(self, message: Message, echo: bool = False) -> list[Line]:
-        """Take in one message. `echo`: it is known to be our own line coming back."""
+        """Take in one message. `echo`: it is known to be our own line coming back.
+
+        Of people whom the user ignores there are no words here, whoever asks for them.
+        """
+        if not self.model.is_me(nick_of(message)) and self.model.ignores(nick_of(message)):
+            if message.command in ("PRIVMSG", "NOTICE", "INVITE"):
+                return []
+            message = _without_reason(message)
         if message.command in ("PRIVMSG", "NOTICE"):
             lines = self._spoken(_tidy(message), echo)
         elif message.command.isdigit():
@@ -64,7 +72,8 @@ class View:
         if message.command == "NOTICE":
             nick = nick or "server"
             from_chat = is_room(place) or "!" in message.source  # and not the server's word to us alone
-            said = Said(_room(place), nick, harmless(text), "notice") if from_chat else None
+            other = place if is_room(place) or self.model.is_me(nick) else nick
+            said = Said(_room(place), nick, harmless(text), "notice", other) if from_chat else None
             return [Line(harmless(text), f"-{nick}-", nick, self._place(place), said=said)]
         if text.startswith(_CTCP) and not text.startswith(_ACTION):
             return [Line(harmless(f"{nick} asks with CTCP {text}"), who=nick, room=self._place(place))]
@@ -80,7 +89,8 @@ class View:
         ends = f"you -> {place}" if own else f"{nick} -> you"
         # Only what the server tells begins with a star: a message "quit (Client quit)" must not look like an event.
         head = f"<{'*' if action else ''}{ends if private else nick}>"
-        said = Said(_room(place), nick, text, "action" if action else "message")
+        other = place if own or not private else nick
+        said = Said(_room(place), nick, text, "action" if action else "message", other)
         return Line(text, head, nick, self._place(place), calls=calls, said=said)
 
     def _place(self, place: str) -> str:
@@ -114,7 +124,12 @@ class View:
     def _renamed(self, message: Message) -> list[Line]:
         old, new = nick_of(message), param(message, 0)
         self.model.rename(old, new)
-        return [Line(f"{old} is now {new}")]
+        lines = [Line(f"{old} is now {new}")]
+        if not self.model.is_me(new) and self.model.ignores(old) and not self.model.ignores(new):
+            self.model.followed.pop(fold(old), None)
+            self.model.followed[fold(new)] = new
+            lines.append(Line(t("client.ignore.followed", old=old, nick=new), CLIENT))
+        return lines
 
     def _kicked(self, message: Message) -> list[Line]:
         place, victim = param(message, 0), param(message, 1)
@@ -188,6 +203,12 @@ def _tidy(message: Message) -> Message:
     texts = message.command in ("PRIVMSG", "NOTICE")
     params = [word if texts and number == 1 else harmless(word) for number, word in enumerate(message.params)]
     return Message(message.command, params, harmless(message.source), message.tags)
+
+
+def _without_reason(message: Message) -> Message:
+    """The same PART or QUIT without its words; any other message as it is."""
+    kept = {"PART": 1, "QUIT": 0}.get(message.command, len(message.params))
+    return Message(message.command, message.params[:kept], message.source, message.tags)
 
 
 def _dated(line: Line, at: float) -> Line:
