@@ -3,11 +3,12 @@
 It reads no environment (cli.py did) and waits for nothing but the answers of a person who is here for the first time.
 """
 
+import asyncio
 import os
 import pwd
 import secrets
+import signal
 import sys
-from collections.abc import Callable
 
 from mpchat import texts
 from mpchat.chat.names import valid_channel, valid_nick
@@ -32,7 +33,7 @@ def run(options: Options) -> int:
         return _pipe(options)
     try:
         return _visit(options)
-    except (Gone, KeyboardInterrupt):  # the latter at any moment before the conversation, which knows Ctrl-C itself
+    except (Gone, KeyboardInterrupt, asyncio.CancelledError):  # Ctrl-C before the conversation, which knows it itself
         print(flush=True)
         return WELL
 
@@ -59,7 +60,7 @@ def _visit(options: Options) -> int:
     if problem := _problem(options, _room(options.room or "")):
         return _complain(problem, USAGE)
     if not options.nick and not settings.exists():
-        _introduce(options, settings, preferences)
+        asyncio.run(_introduce(options, settings, preferences))
     elif not options.nick:
         preferences.nick = preferences.nick or _login()
         _tell(t("client.as_before", nick=preferences.nick))
@@ -148,46 +149,43 @@ def _is_room_name(room: str) -> bool:
 # The first time
 
 
-def _introduce(options: Options, settings: SettingsFile, preferences: Preferences) -> None:
-    """Ask a person who is here for the first time. Enter is an answer to each question. Raises Gone."""
-    preferences.nick = _ask(
-        lambda default: t("client.ask.nick", default=default),
-        _login(),
-        lambda nick: nick if valid_nick(nick, NICK_BYTES) else "",
-        lambda: t("client.ask.nick_rule", bytes=NICK_BYTES),
-    )
+async def _introduce(options: Options, settings: SettingsFile, preferences: Preferences) -> None:
+    """Ask a person who is here for the first time. Enter is an answer to each question. Raises Gone, or is cancelled.
+
+    input() would not do: a Ctrl-C that comes between its question and its read() is taken down, and then it waits.
+    """
+    if asking := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, asking.cancel)
+    source = plain.Input(sys.stdin.fileno())
+    nick = await _answer(source, t("client.ask.nick", default=_login())) or _login()
+    while not valid_nick(nick, NICK_BYTES):
+        print(t("client.ask.nick_rule", bytes=NICK_BYTES))
+        nick = await _answer(source, t("client.ask.nick", default=_login())) or _login()
+    preferences.nick = nick
     if options.room is None:
-        preferences.room = _ask(
-            lambda default: t("client.ask.room", default=default),
-            preferences.room,
-            lambda room: _room(room) if _is_room_name(_room(room)) else "",
-            lambda: t("client.ask.room_rule", bytes=ROOM_BYTES),
-        )
-    if settings.path and plain.is_yes(_answer(t("client.ask.keep"))):
-        why = settings.save("nick", preferences.nick) or settings.save("room", preferences.room)
+        default = preferences.room
+        room = _room(await _answer(source, t("client.ask.room", default=default)) or default)
+        while not _is_room_name(room):
+            print(t("client.ask.room_rule", bytes=ROOM_BYTES))
+            room = _room(await _answer(source, t("client.ask.room", default=default)) or default)
+        preferences.room = room
+    if settings.path and plain.is_yes(await _answer(source, t("client.ask.keep"))):
+        why = settings.save("nick", preferences.nick)
+        if options.room is None:
+            why = why or settings.save("room", preferences.room)
         told = (
             t("client.ask.not_kept", path=settings.path, why=why) if why else t("client.ask.kept", path=settings.path)
         )
         _tell(told)
 
 
-def _ask(question: Callable[[str], str], default: str, valid: Callable[[str], str], rule: Callable[[], str]) -> str:
-    """Ask until the answer is valid: `valid` makes of it what is meant, or ""."""
-    while True:
-        answer = valid(_answer(question(default)) or default)
-        if answer:
-            return answer
-        print(rule())
-
-
-def _answer(question: str) -> str:
+async def _answer(source: plain.Input, question: str) -> str:
     """What a person types; "" for Enter. Raises Gone at the end of input."""
-    try:
-        return input(question).strip()
-    except EOFError:
-        raise Gone from None
-    except UnicodeDecodeError:  # the terminal writes in another encoding than the locale says
-        return "\ufffd"  # which is valid nowhere
+    print(question, end="", flush=True)
+    lines = await source.lines(together=False)
+    if not lines:
+        raise Gone
+    return lines[0].strip()
 
 
 def _login() -> str:

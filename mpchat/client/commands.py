@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from mpchat import texts
 from mpchat.chat.names import fold
 from mpchat.client.model import Model, is_room
-from mpchat.client.preferences import KEYS, Preferences, Value, shown, typed
+from mpchat.client.preferences import KEYS, MOST_HISTORY, Preferences, Value, shown, typed
 from mpchat.client.status import REFUSED, REMOVED
 from mpchat.client.step import CLIENT, ERROR, Line, Setting, Speech, Step, error, harmless, note
 from mpchat.protocol.message import build
 from mpchat.texts import t
 
 _WITHOUT_VALUE = re.compile(r"[-+A-Za-z]*\+[A-Za-z]*[klov][A-Za-z]*")  # changes of modes that lack what they set
-HISTORY_LINES, MOST_HISTORY_LINES = 20, 100
+HISTORY_LINES = 20
 LAST_LINES = 20
 
 
@@ -232,7 +232,7 @@ def _history(model: Model, rest: str) -> Step | None:
     first, _, last = rest.partition(" ")
     older = first.lower() == "more"
     lines = _count(last.strip() if older else rest, HISTORY_LINES)
-    if not is_room(name) or not 1 <= lines <= MOST_HISTORY_LINES:
+    if not is_room(name) or not 1 <= lines <= MOST_HISTORY:
         return None
     return Step(older=(name, lines)) if older else Step(recall=(name, lines))
 
