@@ -22,7 +22,7 @@ _BOOLEANS = {
 class Preferences:
     """Of one run. /set and /ignore change them, and the settings file keeps what was set."""
 
-    nick: str = ""  # "" asks, the first time
+    nick: str = ""  # "" is the login name
     room: str = "#lobby"
     language: str = ""  # "" is what the locale says
     bell: bool = True  # rings where somebody is called

@@ -101,4 +101,5 @@ class Searching:
 
 
 def _line(question: Question) -> str:
-    return f"SEARCH in={question.room};text={question.words.translate(_ESCAPES)};limit={FOUND_LINES}"
+    room, words = question.room.translate(_ESCAPES), question.words.translate(_ESCAPES)
+    return f"SEARCH in={room};text={words};limit={FOUND_LINES}"

@@ -102,7 +102,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.search.lost": "not looked for, the connection was lost: {words} in {room}",
     # Settings, and whom the user ignores
     "client.set.row": "{key} {value} {meaning} (default {default})",
-    "client.set.meaning.nick": "your nickname; - asks",
+    "client.set.meaning.nick": "your nickname; - is your login name",
     "client.set.meaning.room": "the first room",
     "client.set.meaning.language": "en, es; - is that of your system",
     "client.set.meaning.bell": "on, off: it rings when somebody calls you",

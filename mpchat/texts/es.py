@@ -104,7 +104,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.search.lost": "no se buscó, se perdió la conexión: {words} en {room}",
     # Settings, and whom the user ignores
     "client.set.row": "{key} {value} {meaning} (por defecto {default})",
-    "client.set.meaning.nick": "tu apodo; - pregunta",
+    "client.set.meaning.nick": "tu apodo; - es tu nombre de usuario",
     "client.set.meaning.room": "la primera sala",
     "client.set.meaning.language": "en, es; - es el de tu sistema",
     "client.set.meaning.bell": "on, off: suena cuando alguien te llama",

@@ -152,6 +152,16 @@ def test_a_script_is_not_asked_and_does_not_read_what_a_person_has_set(
     assert "bell" not in done.stderr
 
 
+def test_what_a_script_sets_is_for_that_script(server: Server, env: dict[str, str], settings: Path) -> None:
+    lines = "/set bell off\n/ignore nadie\n/set bell\n/set nick otra\nhola\n"
+    done = pipe([server.host, str(server.irc_port)], lines, env)
+    assert done.returncode == 0
+    assert "bell is off now, until you leave" in done.stderr
+    assert "nadie is ignored from now on, until you leave" in done.stderr
+    assert "<otra> hola" in done.stdout
+    assert not settings.exists()
+
+
 def test_a_bad_file_is_one_line_and_the_client_goes_on(start: Start, settings: Path) -> None:
     settings.parent.mkdir(parents=True)
     settings.write_text('nick = "nadie\n')

@@ -23,7 +23,7 @@ def kept(home: Path) -> Preferences:
 def test_settings_are_listed_shown_set_and_kept(join: Join, tmp_path: Path) -> None:
     ana = join("ana", columns=160)
     ana.say("/set")
-    ana.sees(r"-- nick +- +your nickname; - asks \(default -\)$")
+    ana.sees(r"-- nick +- +your nickname; - is your login name \(default -\)$")
     ana.sees(r"-- history +20 +0 to 100 lines of the past on entering a room \(default 20\)$")
     ana.say("/set bell")
     ana.sees(r"-- bell +on ")
