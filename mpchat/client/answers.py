@@ -8,6 +8,7 @@ from collections import deque
 
 from mpchat.client.step import Step, note
 from mpchat.protocol.message import Message
+from mpchat.texts import t
 
 _TOKEN = "mpchat-answer-"
 
@@ -38,7 +39,7 @@ class Answers:
             return Step()
         _, command = self._due.popleft()
         has_come, self._has_come = self._has_come, False
-        return Step() if has_come else note(f"{command}: the server has nothing to say to that")
+        return Step() if has_come else note(t("screen.no_answer", command=command))
 
     def lost(self) -> None:
         """The connection is gone, and with it what was due."""

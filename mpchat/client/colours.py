@@ -6,7 +6,7 @@ Colour is never the only sign of anything. Only the sixteen colours that every t
 import zlib
 
 from mpchat.chat.names import fold
-from mpchat.client.step import CLIENT, ERROR, EVENT, Line
+from mpchat.client.step import CLIENT, ERROR, EVENT, RULE, Line
 
 BELL = "\a"
 _RESET = "\x1b[0m"
@@ -49,7 +49,7 @@ def _head_colour(line: Line) -> str:
 def _text_colour(line: Line) -> str:
     if line.calls:
         return _BOLD
-    return _DIM if line.head in (EVENT, CLIENT) and not line.who else ""
+    return _DIM if line.head in (EVENT, CLIENT, RULE) and not line.who else ""
 
 
 def _in(colour: str, text: str) -> str:

@@ -14,13 +14,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+from mpchat.client.absence import Absence
 from mpchat.client.colours import paint
 from mpchat.client.connection import LONGEST_DELAY, Connection, delay, reason
+from mpchat.client.days import Days
 from mpchat.client.outbox import SLOW_SECONDS
 from mpchat.client.session import Session
 from mpchat.client.settings_file import SettingsFile
 from mpchat.client.status import REMOVED, UNCONNECTED, WELL, graver
-from mpchat.client.step import Line, Setting, Step, error, harmless, note
+from mpchat.client.step import RULE, Line, Setting, Step, error, harmless, note
 from mpchat.client.strangers import Greeting, nobody
 from mpchat.texts import t
 
@@ -75,7 +77,9 @@ class Conversation:
         self.leaving = False
         self._returns = False  # the user wants to come back now
         self._status = UNCONNECTED
-        self._day = time.localtime()[:3]
+        self._days = Days(time.localtime())
+        self._absence = Absence(time.time())
+        self._look: asyncio.TimerHandle | None = None  # at what the prompt says of answers that are due
 
     async def run(self) -> int:
         """Connect, talk, come back when needed; the exit status."""
@@ -98,13 +102,13 @@ class Conversation:
                 return self._status
             if removed:
                 self._do(error(removed if registered else ending))
-                self.tell("/reconnect comes back, /quit leaves")
+                self.tell(t("screen.come_back"))
                 await self._until_wanted(math.inf)
                 attempt, told = 0, ""
                 continue
             if registered:
                 told = ""
-                ending = f"connection lost ({ending}), trying again..."
+                ending = t("screen.lost", why=ending)
             if time.monotonic() - began > LONGEST_DELAY:  # it was not lost as soon as it was there
                 attempt = 0
             if ending != told:  # each reason once; the prompt shows that it goes on
@@ -142,10 +146,11 @@ class Conversation:
     def _unconnected(self, problem: OSError) -> str:
         """Why there is no connection; the first time, with what helps."""
         host, port = harmless(self._address[0]), self._address[1]
-        told = f"cannot connect to {host}:{port}: {reason(problem)}"
+        where, why = f"{host}:{port}", reason(problem)
         if problem.errno == errno.ECONNREFUSED and not self.session.was_in:
-            told += f"; {nobody(host, port, _is_local(host))}"
-        return told
+            hint = nobody(host, port, _is_local(host))
+            return t("screen.cannot_connect_hint", where=where, why=why, hint=hint)
+        return t("screen.cannot_connect", where=where, why=why)
 
     async def _talk(self, connection: Connection) -> str:
         began = time.monotonic()
@@ -160,7 +165,7 @@ class Conversation:
             elif lines is not None and time.monotonic() >= silence:
                 return greeting.silent()
             if lines is None:
-                return "the server closed it" if self.session.was_in else "the server closed the connection"
+                return t("screen.closed" if self.session.was_in else "screen.closed_first")
             now = time.monotonic()
             step = Step() if lines else self.session.ticked(now)
             for line in lines:
@@ -175,9 +180,14 @@ class Conversation:
 
     def type(self, text: str) -> Step:
         """One line was typed; what it led to. After the goodbye nothing is said any more."""
+        self._absence.entered(time.time())
         step = Step() if self.leaving else self.session.typed(text, time.monotonic())
         self._do(step)
         return step
+
+    def touched(self) -> None:
+        """The user is at the keyboard."""
+        self._absence.touched(time.time())
 
     def place(self) -> str:
         """Where words go now, "" for nowhere: what a question about pasted lines names."""
@@ -185,6 +195,7 @@ class Conversation:
 
     def paste(self, lines: list[str], place: str) -> None:
         """Several lines were pasted, and confirmed for that place: they go there, or where it was lost nowhere."""
+        self._absence.entered(time.time())
         if not self.leaving:
             self._do(self.session.pasted(lines, place, time.monotonic()))
 
@@ -200,7 +211,7 @@ class Conversation:
         if password:
             self.type(f"/oper {name} {password}")
         else:
-            self.tell("no password: nothing was sent")
+            self.tell(t("screen.no_password"))
 
     def leave(self, goodbye: str = "leaving") -> None:
         """Go: say QUIT and wait a moment for the server's goodbye."""
@@ -230,6 +241,14 @@ class Conversation:
     def status(self) -> str:
         """What the prompt should say about the connection."""
         return self.session.status(time.monotonic())
+
+    def signs(self) -> str:
+        """The same for a narrow window."""
+        return self.session.signs(time.monotonic())
+
+    def pending(self) -> str:
+        """What we said first of what the server is late to bring back, "" for nothing."""
+        return harmless(self.session.outbox.late(time.monotonic()))
 
     async def settled(self, seconds: float) -> bool:
         """Wait until the server has dealt with all that was sent; False when it is silent about it for so long."""
@@ -273,19 +292,19 @@ class Conversation:
         for line in step.show:
             if line.said and line.said.place:
                 self.session.model.memory.add(line.said.place, replace(line, at=line.at or time.time()))
-            if not self._screen.write(self._painted(line), line):
-                self.leave()
+            for one in (*self._above(line), line):
+                if not self._screen.write(self._painted(one), one):
+                    self.leave()
         if step.save:
             self._do(self._kept(step.save))
         if step.oper and self._person:
             self.oper = step.oper
         elif step.oper:
-            self._do(error("there is nobody to ask for the password: /oper NAME PASSWORD"))
+            self._do(error(t("screen.nobody_to_ask")))
         self._returns = self._returns or step.reconnect
         if step.leave is not None:
             self.leave(step.leave)
-        if self.session.outbox.unechoed:
-            asyncio.get_running_loop().call_later(SLOW_SECONDS, self._screen.refresh)
+        self._watch_answers()
         self._changed.set()
         self._screen.refresh()
 
@@ -298,19 +317,35 @@ class Conversation:
             return error(t("client.set.not_kept", told=setting.told, path=path, why=why))
         return note(t("client.set.kept", told=setting.told, path=path))
 
+    def _watch_answers(self) -> None:
+        """While an answer is due, what the prompt says of it changes by itself."""
+        if self._look is None and self.session.is_answer_due():
+            self._look = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._looked)
+
+    def _looked(self) -> None:
+        self._look = None
+        self._screen.refresh()
+        self._watch_answers()
+
+    def _above(self, line: Line) -> list[Line]:
+        """What parts a message from those that its reader has seen."""
+        if line.head == RULE:
+            self._absence.told()
+        is_watched = line.is_news and self.session.has_prompt  # else who reads may be a program
+        since = self._absence.began(time.time()) if is_watched else None
+        if since is None:
+            return []
+        return [Line(t("screen.new_since", clock=time.strftime("%H:%M", time.localtime(since))), RULE)]
+
     def _painted(self, line: Line) -> str:
         moment = time.localtime(line.at)
+        bell = self._bell and self.session.preferences.bell
         if line.dated:
-            return paint(line, time.strftime("%Y-%m-%d %H:%M", moment), self._colour, self._bell)
-        clock = time.strftime("%H:%M", moment)
-        return self._day_line(moment) + paint(line, clock, self._colour, self._bell)
-
-    def _day_line(self, moment: time.struct_time) -> str:
-        """A line of its own before the first message of another day."""
-        if moment[:3] == self._day:
-            return ""
-        self._day = moment[:3]
-        return time.strftime("--- %A %d %B %Y ---\n", moment)
+            return paint(line, time.strftime("%Y-%m-%d %H:%M", moment), self._colour, bell)
+        clock = "" if line.head == RULE else time.strftime("%H:%M", moment)
+        day = self._days.turned(moment)
+        painted = paint(line, clock, self._colour, bell)
+        return f"{day}\n{painted}" if day else painted
 
 
 def _is_local(host: str) -> bool:

@@ -34,7 +34,7 @@ class Memory:
         """
         plain = _bare(words)
         found = [
-            replace(line, room="", calls=False, said=None)
+            replace(line, room="", calls=False, is_news=False, said=None)
             for line in self._places.get(fold(place), ())
             if plain in _bare(f"{line.head} {line.text}")
         ]

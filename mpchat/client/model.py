@@ -10,6 +10,7 @@ from mpchat.chat.names import fold
 from mpchat.client.memory import Memory
 from mpchat.client.preferences import Preferences
 from mpchat.protocol.message import Message
+from mpchat.texts import t
 
 CHANNEL_SIGNS = ("#", "&")  # rooms named +x and !x died out, and "+o beto" and "!ask" are things people type
 _VALUED, _VALUED_WHEN_SET = "kbeIovhqaLOR", "lfjJH"  # modes of rooms that have a value, as far as servers agree
@@ -114,7 +115,7 @@ class Model:
             self._leaving.discard(fold(name))
             self.forget(name)
         else:
-            self.miss(name, f"you were taken out of {name}")
+            self.miss(name, t("screen.taken_out", room=name))
 
     def forget(self, name: str) -> None:
         """We are no longer in that room. The one that our words went to before becomes the current one."""
@@ -214,6 +215,11 @@ class Model:
         for room in self.rooms.values():
             if not name or fold(room.name) == fold(name):
                 room.members.pop(fold(nick), None)
+
+    def rooms_of(self, nick: str) -> tuple[str, ...]:
+        """Our rooms in which that person is, the current one first."""
+        names = [room.name for room in self.rooms.values() if fold(nick) in room.members]
+        return tuple(sorted(names, key=lambda name: not self.is_current(name)))
 
     def people(self) -> list[str]:
         """Every nick in sight, those of the current room first."""

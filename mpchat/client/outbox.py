@@ -75,9 +75,17 @@ class Outbox:
         """How many echoes are late."""
         return sum(now - sent.at >= SLOW_SECONDS for sent in self.unechoed)
 
+    def late(self, now: float) -> str:
+        """The words of the oldest line, if its echo is late."""
+        return self.unechoed[0].speech.text if self.slow(now) else ""
+
+    def since(self) -> float:
+        """When the oldest line without an echo was sent."""
+        return self.unechoed[0].at if self.unechoed else math.inf
+
     def deadline(self) -> float:
         """When the oldest echo is so late that the server should be asked."""
-        return self.unechoed[0].at + DOUBTFUL_SECONDS if self.unechoed else math.inf
+        return self.since() + DOUBTFUL_SECONDS
 
     def lost(self, sent_before: float = math.inf, numbered: bool = True) -> list[Speech]:
         """Lines whose echo will not come any more; they are taken out. Those with a number only if `numbered`."""

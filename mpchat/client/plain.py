@@ -22,7 +22,7 @@ from mpchat.client.options import Options
 from mpchat.client.session import Session
 from mpchat.client.settings_file import SettingsFile
 from mpchat.client.status import UNCONNECTED, WELL
-from mpchat.client.step import CLIENT, ERROR, Line
+from mpchat.client.step import CLIENT, ERROR, RULE, Line
 from mpchat.texts import t
 
 PATIENCE_SECONDS = 5.0  # for the echoes of what a person said last
@@ -40,7 +40,7 @@ class Paper:
 
     def write(self, text: str, line: Line) -> bool:
         """Print at once: the reader may be a program."""
-        aside = line.head in (CLIENT, ERROR) and not self._terminal
+        aside = line.head in (CLIENT, ERROR, RULE) and not self._terminal
         return self.put(text, sys.stderr if aside else sys.stdout)
 
     def put(self, text: str, stream: TextIO) -> bool:

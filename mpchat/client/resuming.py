@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from mpchat.chat.names import fold
+from mpchat.client.preferences import Preferences
 from mpchat.client.registration import Registration
 from mpchat.client.status import REFUSED
-from mpchat.client.step import ERROR, Line, Said, Step, error, note
+from mpchat.client.step import CLIENT, ERROR, RULE, Line, Said, Step, error, note
 from mpchat.client.view import View, param, sent_at
 from mpchat.protocol.message import Message, build
 from mpchat.texts import t
 
-GREETING_LINES = 10  # of a room's past, shown to a person who enters it
 PAGE_LINES = 100  # asked for at once: the most that mpchat gives
 HELD_LINES = 1000  # said in a room while its past is on the way; beyond this they are asked for too
 SEEN_LINES = 10_000  # whose ids we remember: many more than can come twice
@@ -29,9 +29,9 @@ _TOKEN = "mpchat-past-"
 class Purpose(Enum):
     """Why a room's past is asked for."""
 
-    GREETING = "earlier in {}:"
-    MISSED = "said in {} while you were away:"
-    RECALL = "the history of {}:"
+    GREETING = "screen.earlier"
+    MISSED = "screen.missed"
+    RECALL = "screen.history"
     OLDER = "client.history.older"
 
 
@@ -60,9 +60,13 @@ class Question:
 
 
 class Resuming:
-    """The past of one server's rooms. `greets`: show a little of it to who enters; a program wants what is new."""
+    """The past of one server's rooms. `greets`: show a little of it to who enters; a program wants what is new.
 
-    def __init__(self, view: View, registration: Registration, greets: bool) -> None:
+    How much that is the `preferences` say.
+    """
+
+    def __init__(self, view: View, registration: Registration, greets: bool, preferences: Preferences) -> None:
+        self._preferences = preferences
         self._view = view
         self._registration = registration
         self._greets = greets
@@ -102,12 +106,15 @@ class Resuming:
                 return self._give_up(room, place)
             return self._ask(Question(room, Purpose.MISSED, self._limit))
         self._places[fold(room)] = Place()
-        return self._ask(Question(room, Purpose.GREETING, GREETING_LINES)) if self._supported() else Step()
+        if not self._supported():
+            return Step()
+        # Where none are to be shown, one tells after which line the past will be asked for, should we be away.
+        return self._ask(Question(room, Purpose.GREETING, min(max(1, self._preferences.history), self._limit)))
 
     def recall(self, room: str, lines: int) -> Step:
         """The user wants to read the last lines of a room."""
         if not self._supported():
-            return error("this server has no history to read")
+            return error(t("screen.no_history"))
         return self._ask(Question(room, Purpose.RECALL, min(lines, self._limit)))
 
     def older(self, room: str, lines: int) -> Step:
@@ -206,7 +213,7 @@ class Resuming:
         if question.answer == [] and is_older:
             return note(t("client.history.nothing_older", room=question.room))
         if question.answer == []:
-            return note(f"nothing has been said in {question.room} yet")
+            return note(t("screen.nothing_said", room=question.room))
         if question.answer is None and question.unknown:
             return error(t("client.history.no_older"))
         if question.answer is None:
@@ -223,7 +230,7 @@ class Resuming:
         fresh = [message for message in question.answer if self._is_new(message, place)]
         place.last = newest or place.last
         _note_oldest(place, question.answer, True)
-        return self._shown(question, fresh) if self._greets else Step()
+        return self._shown(question, fresh) if self._greets and self._preferences.history else Step()
 
     def _missed(self, question: Question, place: Place) -> Step:
         if question.answer is None:
@@ -260,16 +267,13 @@ class Resuming:
     def _shown(self, question: Question, messages: list[Message]) -> Step:
         lines = [line for message in messages for line in self._view.heard(message)]
         if question.purpose is not Purpose.MISSED:
-            lines = [replace(line, calls=False) for line in lines]  # of the past: no bell
-        head = question.purpose.value.format(question.room)
-        if question.purpose is Purpose.OLDER:
-            head = t("client.history.older", room=question.room)
+            lines = [replace(line, calls=False, is_news=False) for line in lines]  # of the past: no bell
         if question.purpose in (Purpose.RECALL, Purpose.OLDER):
             lines = [replace(line, said=None) for line in lines]  # it is not what goes on: /last leaves it out
-        step = note(head) if lines and not question.headed else Step()
-        question.headed = question.headed or bool(lines)
-        step.show += lines
-        return step
+        if not lines or question.headed:
+            return Step(show=lines)
+        question.headed = True
+        return Step(show=[_heading(question, len(lines)), *lines])
 
     def _is_new(self, message: Message, place: Place | None) -> bool:
         """Has this line not been here before? Then it is the newest we know of its room."""
@@ -298,6 +302,15 @@ def _note_oldest(place: Place, messages: list[Message], is_older: bool) -> None:
             return
 
 
+def _heading(question: Question, count: int) -> Line:
+    """What stands above so many lines, the first of an answer."""
+    if question.purpose is not Purpose.MISSED:
+        return Line(t(question.purpose.value, room=question.room), CLIENT)
+    if len(question.answer or ()) >= question.limit:  # it is not known how many more there are
+        return Line(t("screen.missed", room=question.room), RULE)
+    return Line(t("screen.missed_count", room=question.room, count=count), RULE)
+
+
 def _missing(room: str) -> Step:
-    text = "some messages are missing here"
+    text = t("screen.missing")
     return Step(show=[Line(f"{room}: {text}", ERROR, said=Said(room, "", text, "gap"))])

@@ -96,7 +96,7 @@ class Searching:
             return note(t("client.search.nothing", **about))
         key = "client.search.newest" if len(question.found) == FOUND_LINES else "client.search.found"
         step = note(t(key, count=len(lines), **about))
-        step.show += [replace(line, room="", calls=False, dated=True, said=None) for line in lines]
+        step.show += [replace(line, room="", calls=False, is_news=False, dated=True, said=None) for line in lines]
         return step
 
 

@@ -4,34 +4,39 @@ Messages, typed lines and the time come in; what should happen goes out as a Ste
 After a loss resuming.py asks for what was missed, and then what the server has not echoed is said again.
 """
 
+import math
 import re
 
 from mpchat.chat.names import fold
 from mpchat.client import commands
 from mpchat.client.answers import Answers
 from mpchat.client.fitting import fit, room_for
+from mpchat.client.lag import Lag
 from mpchat.client.model import Model, is_room
 from mpchat.client.outbox import Outbox, Sent
 from mpchat.client.preferences import Preferences
+from mpchat.client.presence import Presence
 from mpchat.client.registration import Registration
 from mpchat.client.resuming import Resuming
 from mpchat.client.searching import Searching
 from mpchat.client.status import LOST, REFUSED, REMOVED, WELL
 from mpchat.client.step import ERROR, Line, Speech, Step, error, harmless, is_text, note
 from mpchat.client.turn import Turn
+from mpchat.client.unread import Unread
 from mpchat.client.view import View, nick_of, param
 from mpchat.protocol.message import Message, build, parse
+from mpchat.texts import t
 
-IDLE_SECONDS = 60.0  # after so much silence we ask whether the server is still there
+IDLE_SECONDS = 30.0  # after so much silence we ask whether the server is still there
 GRACE_SECONDS = 30.0  # and after so much more the connection counts as lost
 _ENTRANCE = "mpchat-entrance"  # the PING behind our JOINs: its PONG says that all were answered
 _DOUBT = "mpchat-doubt"  # the PING behind a line whose echo does not come
+_ALIVE = "mpchat-alive"  # the PING that asks how long the server takes, or whether it is there at all
 _ID = "+mpchat.org/id"  # the tag by which mpchat knows a line that it has said before
 _REFUSALS = frozenset(("401", "403", "404", "407", "411", "412", "415", "477", "486", "531"))  # of a PRIVMSG
 # The last word of a server whose operator removes us ends so: (Killed (nick (why))), with or without the outer marks.
 _KILLED = re.compile(r"(?P<mark>[(\[])?Killed \((?P<nick>[^\s()]+) \((?P<why>.*)\)\)(?(mark)[)\]])$")
 _ELSEWHERE = "(Resumed elsewhere)"  # so ends that of mpchat to a connection whose session another has taken up
-_UNSAID = "not confirmed, so perhaps not delivered"
 
 
 class Session:
@@ -39,7 +44,7 @@ class Session:
 
     `run` is of this run of the client: 16 random letters and digits. `greets`: it is a person's, who is shown a
     little of a room's past on entering it, and whose words wait for the answer to a command that changes where they
-    go; a script's lines wait in feed.py.
+    go; a script's lines wait in feed.py. The `preferences` may change while it goes on.
     """
 
     def __init__(
@@ -54,10 +59,13 @@ class Session:
     ) -> None:
         self.preferences = preferences or Preferences()
         self.model = Model(nick, room, self.preferences)
+        self.unread = Unread(self.model)
+        self.lag = Lag()
         self.view = View(self.model)
         self.outbox = Outbox()
         self.registration = Registration(nick, password, flexible, regains=greets)
-        self.past = Resuming(self.view, self.registration, greets)
+        self.past = Resuming(self.view, self.registration, greets, self.preferences)
+        self._presence = Presence(self.model)
         self.searching = Searching(self.view, self.registration)
         self.visits = 0  # connections so far
         self.connected = False
@@ -91,6 +99,7 @@ class Session:
         self.visits += 1
         self.connected, self._heard_at = True, now
         self._asked_at = self._doubted_at = None
+        self.lag.began(now)
         self._knows_ids = self._entered = False
         self.model.mask = ""
         return Step(send=self.registration.begin())
@@ -100,33 +109,46 @@ class Session:
         self.connected = self.registered = self.ready = False
         self.past.lost()
         self.answers.lost()
-        step = self._turn.lost()
+        step = Step(show=self._presence.flush())
+        step.add(self._turn.lost())
         step.add(self.searching.lost())
         self.model.lose()
         step.add(_unsaid(self.outbox.lost(numbered=self._leaving)))
         if self._leaving:
             unsent = [*self.outbox.unsent, *self.outbox.pasted]
-            step.show += [Line(f"not sent: {speech.text}", ERROR) for speech in unsent]
-            step.outcome = LOST if step.show else WELL
+            step.show += [Line(t("screen.not_sent", text=speech.text), ERROR) for speech in unsent]
+            step.outcome = LOST if any(line.head == ERROR for line in step.show) else WELL
         return step
 
     def deadline(self) -> float:
         """When ticked() is due at the latest."""
-        alive = self._heard_at + IDLE_SECONDS if self._asked_at is None else self._asked_at + GRACE_SECONDS
-        return min(alive, self.outbox.deadline()) if self.ready and self._doubted_at is None else alive
+        due = self._presence.deadline()
+        if self._asked_at is not None:
+            due = min(due, self._asked_at + GRACE_SECONDS)
+        elif not self._awaits_echo():  # of a line without an echo the server is asked, when it is late
+            due = min(due, self._heard_at + IDLE_SECONDS, self.lag.deadline() if self._measures() else math.inf)
+        return min(due, self.outbox.deadline()) if self._awaits_echo() else due
+
+    def _awaits_echo(self) -> bool:
+        return self.ready and self._doubted_at is None and bool(self.outbox.unechoed)
+
+    def _measures(self) -> bool:
+        """Is there a prompt, which shows how long the server takes?"""
+        return self.ready and self._for_person and self.has_prompt
 
     def ticked(self, now: float) -> Step:
-        """Time went by: is the server still there?"""
-        step = Step()
+        """Time went by: is the server still there? And who has come and gone?"""
+        step = Step(show=self._presence.due(now))
         if self.ready and self._doubted_at is None and now >= self.outbox.deadline():
             self._asked_at = self._doubted_at = now  # silence about this, too, is a loss of the connection
             step.send.append(build("", "PING", _DOUBT))
         elif self._asked_at is not None:
             if now - self._asked_at >= GRACE_SECONDS:
-                step.lost = f"the server has been silent for {now - self._heard_at:.0f} s"
-        elif now - self._heard_at >= IDLE_SECONDS:
+                step.lost = t("screen.silent_for", seconds=f"{now - self._heard_at:.0f}")
+        elif now - self._heard_at >= IDLE_SECONDS or (self._measures() and now >= self.lag.deadline()):
             self._asked_at = now
-            step.send.append(build("", "PING", "mpchat-alive"))
+            self.lag.asked(now)
+            step.send.append(build("", "PING", _ALIVE))
         return step
 
     # What the server says.
@@ -141,7 +163,21 @@ class Session:
         is_seen = self.has_prompt and place and message.command in ("JOIN", "NICK")
         if self._for_person and fold(place) != fold(told) and not is_seen:
             step.add(note(commands.talking(self.model)))
+        for line in step.show:
+            self.unread.came(line)
+        self.unread.read(place)
+        step.show = self._with_presence(step.show, now)
         return step
+
+    def _with_presence(self, lines: list[Line], now: float) -> list[Line]:
+        """The lines as the user wants to see who comes and goes.
+
+        Without a prompt each is told as it comes: a program, or a person who listens, reads every line in its order.
+        """
+        wanted = self.preferences.joins if self._for_person else "all"
+        if wanted == "none":
+            return [line for line in lines if not line.move]
+        return self._presence.take(lines, now) if wanted == "fold" and self.has_prompt else lines
 
     def _heard(self, message: Message, now: float) -> Step:
         self._heard_at, self._asked_at = now, None
@@ -165,15 +201,19 @@ class Session:
                 self.removed = removed_by(killed["nick"], killed["why"])
                 return Step()
             case "ERROR" if self.registered and param(message, 0).endswith(_ELSEWHERE):
-                self.removed = "this session goes on in another client"  # to come back would displace that one
+                self.removed = t("screen.elsewhere")  # to come back would displace that one
                 return Step()
             case "NICK" if self.model.is_me(nick_of(message)):
                 self.registration.renamed(param(message, 0))
+            case "NICK":
+                self.unread.renamed(nick_of(message), harmless(param(message, 0)))
             case "KICK" if self.model.is_me(param(message, 1)):
                 self._expelled_from.add(fold(param(message, 0)))
         if self.searching.takes(message) or self.past.takes(message):
             return Step()
         answered = self._answers(message)
+        if answered:
+            self.lag.measured(now - answered.at, now)
         spoken = message.command in ("PRIVMSG", "NOTICE")
         if spoken and (self.past.holds(message) or (answered and self._was_shown(answered, message))):
             return Step()
@@ -217,10 +257,11 @@ class Session:
         self.model.nick = param(message, 0) or self.model.nick
         server, nick = nick_of(message), self.model.nick
         if self.was_in:
-            step = note(f"back on {server} as {nick}; private messages sent meanwhile are lost")
+            step = note(t("screen.back", server=server, nick=nick))
+        elif self._for_person:
+            step = note(t("screen.connected_help", server=server, nick=nick))
         else:
-            hint = " (/help lists the commands)" if self._for_person else ""
-            step = note(f"connected to {server} as {nick}{hint}")
+            step = note(t("screen.connected", server=server, nick=nick))
         self.was_in = True
         step.show += self.registration.done(self.model)
         for name in self.model.missing():
@@ -235,6 +276,8 @@ class Session:
         step = self.past.ponged(token)
         step.add(self.searching.ponged(token))
         step.add(self.answers.ponged(token))
+        if token == _ALIVE:
+            self.lag.answered(now)
         if token == _ENTRANCE and not self._entered:
             self._entered = True
             step.add(self._without_refused_rooms())
@@ -248,8 +291,8 @@ class Session:
     def _without_refused_rooms(self) -> Step:
         step = Step()
         for name in self.model.missing():
-            self.model.miss(name, f"you are not in {name}")
-            step.add(error(f"you are not in {name}"))
+            self.model.miss(name, t("screen.not_in", room=name))
+            step.add(error(t("screen.not_in", room=name)))
         return step
 
     def _ready(self, now: float) -> Step:
@@ -281,7 +324,7 @@ class Session:
         """The user wants nothing more of a paste to be sent."""
         count = len(self.outbox.pasted)
         self.outbox.pasted.clear()
-        step = note(f"{count} pasted lines were not sent") if count else Step()
+        step = note(t("screen.paste_cancelled", count=count)) if count else Step()
         step.send = self._mark_lines() if count and self.ready else []
         return step
 
@@ -301,7 +344,7 @@ class Session:
     def typed(self, text: str, now: float) -> Step:
         """One line of input: words, or a /command."""
         if not self.registered and commands.needs_server(text):
-            return error("not connected; words are kept and said later, commands are not")
+            return error(t("screen.not_connected"))
         if self._turn.asked and not commands.works_alone(text):
             self._turn.typed.append(text)
             return Step()
@@ -322,6 +365,7 @@ class Session:
                 self._turn.begin([message for message in turns if not self.model.granted(message)], token)
             obeyed.send.append(build("", "PING", token))
         step.add(self._carry_out(obeyed, now))
+        self.unread.read(self.model.current)
         return step
 
     def _turned(self, message: Message, now: float) -> Step:
@@ -336,7 +380,7 @@ class Session:
         turn.asked = []
         if lacking and turn.typed:
             turn.before = turn.before or self.model.current
-            self.model.stop(f"refused: {lacking[0].command} {lacking[0].params[0]}")
+            self.model.stop(t("screen.refused", command=lacking[0].command, target=lacking[0].params[0]))
         while turn.typed and not turn.asked:
             step.add(self._obey(turn.typed.popleft(), now))
         if not turn.asked:
@@ -362,7 +406,7 @@ class Session:
         if self._told_of_noise or is_text(typed):
             return Step()
         self._told_of_noise = True
-        return Step(show=[Line("not all of that was UTF-8 text: a ? stands for each byte that was not", ERROR)])
+        return Step(show=[Line(t("screen.no_text"), ERROR)])
 
     def left(self, goodbye: str) -> Step:
         """The user goes."""
@@ -373,10 +417,11 @@ class Session:
         for line in step.send:
             self.model.asked(parse(line))
         for speech in step.say:
+            self.unread.read(speech.target)
             if self.ready:
                 step.add(self._say(speech, now))
             elif not self.outbox.keep(speech):
-                step.add(error(f"too many lines wait for a connection; not kept: {speech.text}"))
+                step.add(error(t("screen.not_kept", text=speech.text)))
         step.say = []
         if step.recall:
             step.add(self.past.recall(*step.recall))
@@ -385,7 +430,7 @@ class Session:
         if step.search:
             step.add(self.searching.ask(*step.search))
         if step.reconnect and self.connected:
-            return error("you are connected")
+            return error(t("screen.connected_already"))
         return step
 
     def _say(self, speech: Speech, now: float) -> Step:
@@ -422,29 +467,46 @@ class Session:
     def status(self, now: float) -> str:
         """What the prompt should say about our lines and the connection, "" when all is well."""
         if not self.ready:
-            state, kept = "catching up" if self.registered else "not connected", self.outbox.waiting()
+            state = t("screen.state.catching_up" if self.registered else "screen.state.not_connected")
             if self.removed and not self.connected:
-                state = "removed: /reconnect"
-            return f"{state}, {kept} waiting" if kept else state
+                state = t("screen.state.removed")
+            kept = self.outbox.waiting()
+            return t("screen.state.kept", state=state, count=kept) if kept else state
+        parts = []
+        if lag := self.lag.noticed(now, self.outbox.since()):
+            parts.append(t("screen.state.lag", seconds=lag))
         if waiting := len(self._turn.typed) + len(self.outbox.pasted):
-            return f"{waiting} waiting"
-        slow = self.outbox.slow(now)
-        return f"{slow} not back yet" if slow else ""
+            parts.append(t("screen.state.waiting", count=waiting))
+        elif slow := self.outbox.slow(now):
+            parts.append(t("screen.state.slow", count=slow))
+        return ", ".join(parts)
+
+    def signs(self, now: float) -> str:
+        """The same for a window that is too narrow for it: "…2 3s", what waits and the lag."""
+        if not self.ready:
+            return f"…{self.outbox.waiting() or ''}"
+        waiting = len(self._turn.typed) + len(self.outbox.pasted) or self.outbox.slow(now)
+        lag = self.lag.noticed(now, self.outbox.since())
+        return " ".join([*[f"…{waiting}"] * bool(waiting), *[f"{lag}s"] * bool(lag)])
+
+    def is_answer_due(self) -> bool:
+        """Does what status() says change while nothing comes?"""
+        return self.connected and (bool(self.outbox.unechoed) or self.lag.is_waiting())
 
 
 def removed_by(nick: str, why: str) -> str:
     """In the client's words."""
-    return f"{nick} removed you from the server" + (f": {why}" if why else "")
+    return t("screen.removed_why", nick=nick, why=why) if why else t("screen.removed_by", nick=nick)
 
 
 def _unsaid(speeches: list[Speech]) -> Step:
-    lines = [Line(f"{_UNSAID}: {speech.text}", ERROR) for speech in speeches]
+    lines = [Line(t("screen.unsaid", text=speech.text), ERROR) for speech in speeches]
     return Step(show=lines, outcome=LOST if lines else WELL)
 
 
 def _refused(sent: Sent, shown: list[Line]) -> list[Line]:
     """The server's refusal of a line, with the line."""
-    return [Line(f"not said: {sent.speech.text} ({line.text})", ERROR) for line in shown]
+    return [Line(t("screen.not_said", text=sent.speech.text, why=line.text), ERROR) for line in shown]
 
 
 def _refuses(message: Message) -> bool:

@@ -12,6 +12,7 @@ from mpchat.client.status import REFUSED, UNCONNECTED, WELL, graver
 
 _NO_TEXT = re.compile("[\ud800-\udfff]")  # surrogates: each stands for a byte that was no UTF-8
 EVENT, ERROR, CLIENT = "*", "!", "--"  # heads: something happened, was refused, or is the client's own word
+RULE = "---"  # the head of a line that parts what is below from what is above, and has no time
 
 
 def harmless(text: str) -> str:
@@ -41,6 +42,16 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Move:
+    """Somebody else came, went, or is called otherwise: which of these a line tells."""
+
+    kind: str  # join, part, quit or nick
+    nick: str
+    rooms: tuple[str, ...]  # of ours, where that is seen; one at least, the current one first
+    new: str = ""  # the nick from then on
+
+
+@dataclass(frozen=True)
 class Line:
     """One line for people: time, room if it is not the current one, head, text."""
 
@@ -52,6 +63,8 @@ class Line:
     calls: bool = False  # it names or addresses us: highlighted, with a bell
     dated: bool = False  # its day stands before its time: it is no part of what goes on
     said: Said | None = None  # None: nobody said it
+    is_news: bool = False  # somebody else said it, and not long ago: it is counted where the user is elsewhere
+    move: Move | None = None
 
     def plain(self, clock: str) -> str:
         """The line without colours. Every text that is printed passes here."""

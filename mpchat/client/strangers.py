@@ -5,20 +5,26 @@ Servers of IRC say nothing before they are spoken to, or a NOTICE; most others g
 
 from mpchat.client.step import harmless
 from mpchat.protocol.message import parse
+from mpchat.texts import t
 
 _IRC = {"CAP", "NOTICE", "PING", "ERROR", "AUTHENTICATE", "FAIL", "WARN", "NOTE"}  # what comes first, without a source
 _KNOWN = (
-    ("HTTP/", "a web server"),
-    ("<", "a web server"),
-    ("SSH-", "an SSH server: ssh is its client"),
-    ("220", "a server for mail or files"),
-    ("+OK", "a server for mail"),
-    ("* OK", "a server for mail"),
-    ("-ERR", "a Redis server"),
-    ("\x15\x03", "a server that speaks TLS only"),
+    ("HTTP/", "web"),
+    ("<", "web"),
+    ("SSH-", "ssh"),
+    ("220", "files"),
+    ("+OK", "mail"),
+    ("* OK", "mail"),
+    ("-ERR", "redis"),
+    ("\x15\x03", "tls"),
 )
-_PLAIN = ("Type your nickname and press Enter.", "This server has a password: type /pass")  # mpchat, on its other port
-_PLAIN_GREETING = "Welcome to "
+_PLAIN = (  # mpchat, on its other port, in whichever of its languages
+    "Type your nickname and press Enter.",
+    "This server has a password: type /pass",
+    "Escribe tu apodo y pulsa Enter.",
+    "Este servidor tiene contraseña: escribe /pass",
+)
+_PLAIN_GREETING = ("Welcome to ", "Te damos la bienvenida a ")
 _MOTD_LINES = 100  # as many as we read before the line by which the plain text port is known
 _SHOWN = 60  # characters of what it says
 PLAIN_ABOVE = 13  # mpchat's default port for plain text is so much above that for IRC
@@ -43,32 +49,29 @@ class Greeting:
             return ""
         first = self._lines[0]
         if any(line.startswith(_PLAIN) for line in self._lines):
-            return f"{self._where} is mpchat's port for plain text: {self._way_on()}"
+            return t("screen.stranger.plain", where=self._where, hint=self._way_on())
         if first.startswith(_PLAIN_GREETING) and lines is not None and len(self._lines) < _MOTD_LINES:
             return ""
         what = next((what for beginning, what in _KNOWN if first.startswith(beginning)), "")
         if what:
-            return f"{self._where} is {what}, not a chat server: {_OTHER_PORT}"
-        return f"{self._where} is no chat server, it says {harmless(first)[:_SHOWN]!r}: {_OTHER_PORT}"
+            what = t(f"screen.stranger.{what}")
+            return t("screen.stranger.known", where=self._where, what=what, hint=t("screen.hint.port"))
+        said = repr(harmless(first)[:_SHOWN])
+        return t("screen.stranger.unknown", where=self._where, said=said, hint=t("screen.hint.port"))
 
     def silent(self) -> str:
         """It takes connections, and has said nothing."""
-        return f"{self._where} takes connections, and says nothing, as no chat server does: {_OTHER_PORT}"
+        return t("screen.stranger.silent", where=self._where, hint=t("screen.hint.port"))
 
     def _way_on(self) -> str:
         irc = self._port - PLAIN_ABOVE
-        perhaps = f" (perhaps {irc})" if irc > 0 else ""
-        return (
-            f"nc {self._host} {self._port}, or python3 -m mpchat client {self._host} PORT, "
-            f"with the port for IRC from the server's ready line{perhaps}"
-        )
-
-
-_OTHER_PORT = "python3 -m mpchat client HOST PORT, with the port for IRC from the server's ready line (6667 by default)"
+        if irc > 0:
+            return t("screen.hint.plain_perhaps", host=self._host, port=self._port, irc=irc)
+        return t("screen.hint.plain", host=self._host, port=self._port)
 
 
 def nobody(host: str, port: int, is_local: bool) -> str:
     """What helps where nothing listens."""
     if is_local:
-        return f"no server is running there; python3 -m mpchat server {host} {port} (make run-server) starts one"
-    return "no server is running there; python3 -m mpchat client HOST PORT goes elsewhere"
+        return t("screen.hint.start", host=host, port=port)
+    return t("screen.hint.elsewhere")

@@ -19,7 +19,7 @@ from mpchat.client.options import Options
 from mpchat.client.plain import Paper, complain, converse
 from mpchat.client.session import Session
 from mpchat.client.status import REMOVED
-from mpchat.client.step import CLIENT, ERROR, Line, Said, harmless
+from mpchat.client.step import CLIENT, ERROR, RULE, Line, Said, harmless
 
 
 class Messages(Paper):
@@ -34,7 +34,7 @@ class Messages(Paper):
         if line.said:
             at = time.time() if line.at is None else line.at
             return self.put(_object(line.said, at) if self._as_json else _dated(line, at), sys.stdout)
-        if line.head in (CLIENT, ERROR):
+        if line.head in (CLIENT, ERROR, RULE):
             complain(harmless(line.text))
         return True
 

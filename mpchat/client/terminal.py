@@ -46,12 +46,15 @@ from mpchat.client.settings_file import SettingsFile
 from mpchat.client.step import Line, harmless
 from mpchat.client.typed_lines import typed_lines
 from mpchat.client.wrapping import wrapped
+from mpchat.texts import t
 
 PAUSE_SECONDS = 0.02  # between two writes: messages show within it, and a burst repaints the editor once
 ANSWER_SECONDS = 1.0  # for the terminal to say where the cursor is, after a resize
 AGAIN_SECONDS = 2.0  # between two Ctrl-C that leave
 PASTE_SECONDS = 3.0  # of silence within a paste before its end is taken for lost
 LISTED = 30  # candidates shown for Tab
+NAMES_COLUMNS = 3  # of nick and room, that stay where something is unread
+CURSOR_COLUMNS = 2  # behind the prompt, which the cursor and the edge need
 _PASTE_END = "\x1b[201~"  # what a terminal sends behind a paste
 _EDITOR = "DEFAULT_BUFFER"
 # Of the keys that prompt_toolkit binds: those that would send a line half-typed, take the next key for something else,
@@ -127,7 +130,7 @@ class Terminal:
         self._real_size, output.get_size = output.get_size, self._size
         self._is_drawing = False
         self._above = StdoutProxy(sleep_between_writes=PAUSE_SECONDS, raw=True)  # ended by close()
-        self._model = session.model
+        self._model, self._unread = session.model, session.unread
         self._pasted = ""  # several lines, while it asks whether to send them
         self._place = ""  # and where to
         self._password = ""  # as far as it is typed
@@ -147,7 +150,7 @@ class Terminal:
         self._prompt: PromptSession[str] = PromptSession(
             self._label,
             input=self._keyboard,
-            rprompt=self.conversation.status,
+            rprompt=self._right,
             history=typed_lines(options.history_file),
             search_ignore_case=True,
             # A long line scrolls sideways, and the prompt stays one line; of several, the short ones would scroll away.
@@ -198,7 +201,8 @@ class Terminal:
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A key, or what it led to, failed in a way that we know nothing of: say so, and go on."""
-        self.conversation.tell(f"mpchat failed at that: {context.get('exception') or context['message']!r}")
+        what = f"{context.get('exception') or context['message']!r}"
+        self.conversation.tell(t("screen.failed", what=what))
 
     # What the conversation asks of a screen.
 
@@ -309,16 +313,30 @@ class Terminal:
     # The editor.
 
     def _label(self) -> str:
-        """The prompt: `ana #lobby> `, never wider than half the window, or what is to be answered."""
+        """The prompt: `ana #lobby [#so:3 beto:1!]> `, never wider than half the window, or what is to be answered."""
         columns = self._output.get_size().columns
         if self.conversation.oper:
-            return f"password of {_shorten(self.conversation.oper, columns // 2)}: "
+            return t("screen.password", name=_shorten(self.conversation.oper, columns // 2))
         if self._pasted:
             lines = _filled(self._pasted)
-            question = f"send {len(lines)} lines to {_shorten(self._place, columns // 3)}? [y/N] "
+            question = t("screen.send_lines", count=len(lines), place=_shorten(self._place, columns // 3))
             return question + _beginning(harmless(lines[0]), columns - len(question) - 1)
         names = f"{self._model.nick} {self._model.current}".rstrip()
-        return f"{_shorten(names, columns // 2)}> "
+        brackets, half = len(" []"), columns // 2
+        unread = self._unread.label(half - get_cwidth(names) - brackets, get_cwidth)
+        room = half - get_cwidth(unread) - brackets  # for the names, which give way to what calls
+        if unread and room >= NAMES_COLUMNS:
+            return f"{_shorten(names, room)} [{unread}]> "
+        return f"{_shorten(names, half)}> "
+
+    def _right(self) -> str:
+        """At the right edge: what is said and has not come back, and the connection. As much as fits."""
+        status = self.conversation.status()
+        columns = self._output.get_size().columns - get_cwidth(self._label()) - CURSOR_COLUMNS
+        if not status or get_cwidth(status) > columns:
+            return self.conversation.signs() if status else ""
+        pending = _beginning(f"… {self.conversation.pending()}", columns - get_cwidth(status) - 2)
+        return f"{pending}  {status}" if get_cwidth(pending) > len("… ") else status
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
@@ -359,7 +377,7 @@ class Terminal:
         """A line is done, by whichever key: of several, ask first. Nothing of it is left in the editor."""
         if len(_filled(buffer.text)) > 1:
             if not self.conversation.place():
-                self.conversation.tell(f"nothing was sent: {talking(self._model)}")
+                self.conversation.tell(t("screen.nothing_sent", where=talking(self._model)))
                 return True
             self._pasted, self._place = buffer.text, self.conversation.place()
             buffer.reset()
@@ -375,6 +393,7 @@ class Terminal:
             buffer.append_to_history()
 
     def _edited(self, buffer: Buffer) -> None:
+        self.conversation.touched()
         if buffer.text:
             self._interrupted = -math.inf
 
@@ -418,14 +437,15 @@ class Terminal:
             buffer.insert_text(after)
         if candidates:
             more = len(candidates) - LISTED
-            self.conversation.tell("  ".join(candidates[:LISTED]) + (f"  and {more} more" if more > 0 else ""))
+            shown = [*candidates[:LISTED], *[t("screen.and_more", count=more)] * (more > 0)]
+            self.conversation.tell("  ".join(shown))
 
     def _answer(self, event: KeyPressEvent) -> None:
-        """Anything but y leaves the lines where they are, to be edited. A paste is no answer."""
+        """Anything but yes leaves the lines where they are, to be edited. A paste is no answer."""
         buffer = self._prompt.default_buffer
         pasted, self._pasted = self._pasted, ""
         buffer.insert_text(pasted)
-        if event.key_sequence[-1].key in ("y", "Y"):
+        if event.key_sequence[-1].key in tuple(t("screen.yes")):  # of one language: in others it begins a sentence
             self._remember(buffer)
             buffer.reset()
             self.conversation.paste(_filled(pasted), self._place)
@@ -467,7 +487,7 @@ class Terminal:
             self.conversation.leave()
         else:
             self._interrupted = now
-            self.conversation.tell("Ctrl-C again leaves")
+            self.conversation.tell(t("screen.again"))
 
     async def _suspend(self, event: KeyPressEvent) -> None:
         self._keyboard.suspending = True

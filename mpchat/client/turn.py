@@ -8,6 +8,7 @@ from collections import deque
 from mpchat.client.commands import undone
 from mpchat.client.step import ERROR, Line, Step, harmless
 from mpchat.protocol.message import Message
+from mpchat.texts import t
 
 
 class Turn:
@@ -26,8 +27,8 @@ class Turn:
     def lost(self) -> Step:
         """The connection is gone, and with it the answer: nothing of what waited for it can be said."""
         asked = ", ".join(f"{message.command} {message.params[0]}" for message in self.asked)
-        lines = [Line(f"not confirmed: {asked}", ERROR)] if asked else []
-        lines += [Line(f"{undone(harmless(line))} (not confirmed: {asked})", ERROR) for line in self.typed]
+        lines = [Line(t("screen.not_confirmed", asked=asked), ERROR)] if asked else []
+        lines += [Line(t("screen.undone", line=undone(harmless(line)), asked=asked), ERROR) for line in self.typed]
         self.asked, self.before = [], ""
         self.typed.clear()
         return Step(show=lines)

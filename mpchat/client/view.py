@@ -12,7 +12,7 @@ from dataclasses import replace
 from mpchat.chat.names import fold
 from mpchat.client.model import Model, is_room
 from mpchat.client.numerics import Numerics
-from mpchat.client.step import CLIENT, ERROR, Line, Said, Speech, harmless
+from mpchat.client.step import CLIENT, ERROR, Line, Move, Said, Speech, harmless
 from mpchat.protocol.message import Message
 from mpchat.texts import t
 
@@ -70,13 +70,14 @@ class View:
         nick, target, text = nick_of(message), param(message, 0), param(message, 1)
         place = target[1:] if target[:2] in ("@#", "%#", "+#") else target  # to the ops of a room
         if message.command == "NOTICE":
-            nick = nick or "server"
+            nick = nick or t("screen.server")
             from_chat = is_room(place) or "!" in message.source  # and not the server's word to us alone
             other = place if is_room(place) or self.model.is_me(nick) else nick
             said = Said(_room(place), nick, harmless(text), "notice", other) if from_chat else None
-            return [Line(harmless(text), f"-{nick}-", nick, self._place(place), said=said)]
+            is_news = is_room(place) and not self.model.is_me(nick)  # in private it answers something, most likely
+            return [Line(harmless(text), f"-{nick}-", nick, self._place(place), said=said, is_news=is_news)]
         if text.startswith(_CTCP) and not text.startswith(_ACTION):
-            return [Line(harmless(f"{nick} asks with CTCP {text}"), who=nick, room=self._place(place))]
+            return [Line(harmless(t("screen.ctcp", nick=nick, text=text)), who=nick, room=self._place(place))]
         action = text.startswith(_ACTION)
         if action:
             text = text.strip(_CTCP).partition(" ")[2]
@@ -86,12 +87,13 @@ class View:
     def _line(self, nick: str, place: str, text: str, action: bool, own: bool) -> Line:
         private = not is_room(place)
         calls = not own and (private or names_me(self.model.nick, text))
-        ends = f"you -> {place}" if own else f"{nick} -> you"
+        ends = t("screen.you_to", nick=place) if own else t("screen.to_you", nick=nick)
         # Only what the server tells begins with a star: a message "quit (Client quit)" must not look like an event.
         head = f"<{'*' if action else ''}{ends if private else nick}>"
         other = place if own or not private else nick
         said = Said(_room(place), nick, text, "action" if action else "message", other)
-        return Line(text, head, nick, self._place(place), calls=calls, said=said)
+        is_news = not self.model.is_me(nick)
+        return Line(text, head, nick, self._place(place), calls=calls, said=said, is_news=is_news)
 
     def _place(self, place: str) -> str:
         """The room to name in front: only when it is not the current one, and never for private lines."""
@@ -107,54 +109,62 @@ class View:
             self.numerics.entered(place)
         elif room := self.model.room(place):
             room.members[fold(nick)] = nick
-        return [Line(f"{nick} joined {place}")]
+        return self._moved("join", nick, (place,), t("screen.joined", nick=nick, room=place))
 
     def _parted(self, message: Message) -> list[Line]:
         nick, place = nick_of(message), param(message, 0)
         if self.model.is_me(nick):
             self.model.part(place)
         self.model.gone(nick, place)
-        return [Line(f"{nick} left {place}{_reason(param(message, 1))}")]
+        reason = _reason(param(message, 1))
+        return self._moved("part", nick, (place,), t("screen.left", nick=nick, room=place, reason=reason))
 
     def _quit(self, message: Message) -> list[Line]:
         nick = nick_of(message)
+        rooms = self.model.rooms_of(nick)
         self.model.gone(nick)
-        return [Line(f"{nick} quit{_reason(param(message, 0))}")]
+        return self._moved("quit", nick, rooms, t("screen.quit", nick=nick, reason=_reason(param(message, 0))))
 
     def _renamed(self, message: Message) -> list[Line]:
         old, new = nick_of(message), param(message, 0)
+        rooms = () if self.model.is_me(old) else self.model.rooms_of(old)
         self.model.rename(old, new)
-        lines = [Line(f"{old} is now {new}")]
+        lines = self._moved("nick", old, rooms, t("screen.renamed", old=old, new=new), new)
         if not self.model.is_me(new) and self.model.ignores(old) and not self.model.ignores(new):
             self.model.followed.pop(fold(old), None)
             self.model.followed[fold(new)] = new
             lines.append(Line(t("client.ignore.followed", old=old, nick=new), CLIENT))
         return lines
 
+    def _moved(self, kind: str, nick: str, rooms: tuple[str, ...], text: str, new: str = "") -> list[Line]:
+        move = Move(kind, nick, rooms, new) if rooms and not self.model.is_me(nick) else None
+        return [Line(text, move=move)]
+
     def _kicked(self, message: Message) -> list[Line]:
         place, victim = param(message, 0), param(message, 1)
         calls = self.model.is_me(victim)
-        nick, end = nick_of(message), f"from {place}{_reason(param(message, 2))}"
+        nick, reason = nick_of(message), _reason(param(message, 2))
         if calls:
-            self.model.miss(place, f"{nick} kicked you {end}", expelled=True)
+            self.model.miss(place, t("screen.kicked_you", nick=nick, room=place, reason=reason), expelled=True)
         self.model.gone(victim, place)
-        return [Line(f"{nick} kicked {victim} {end}", calls=calls)]
+        return [Line(t("screen.kicked", nick=nick, victim=victim, room=place, reason=reason), calls=calls)]
 
     def _topic(self, message: Message) -> list[Line]:
         nick, place, topic = nick_of(message), param(message, 0), param(message, 1)
         if not topic:
-            return [Line(f"{nick} removed the topic of {place}")]
-        return [Line(f"{nick} set the topic of {place}: {topic}")]
+            return [Line(t("screen.topic_removed", nick=nick, room=place))]
+        return [Line(t("screen.topic_set", nick=nick, room=place, topic=topic))]
 
     def _mode(self, message: Message) -> list[Line]:
         if self.model.room(param(message, 0)):
             self.model.keyed(param(message, 0), message.params[1:])
         change = " ".join(message.params[1:])
-        return [Line(f"{nick_of(message)} set mode {change} on {param(message, 0)}")]
+        return [Line(t("screen.mode_set", nick=nick_of(message), change=change, place=param(message, 0)))]
 
     def _invited(self, message: Message) -> list[Line]:
         place = param(message, 1)
-        return [Line(f"{nick_of(message)} invites {param(message, 0)} to {place}: /join {place}", calls=True)]
+        told = t("screen.invited", nick=nick_of(message), guest=param(message, 0), room=place)
+        return [Line(told, calls=True)]
 
     # What the server says by itself.
 

@@ -75,7 +75,7 @@ async def test_a_long_absence_comes_in_pages() -> None:
         await tiny.open()
         await ana.until("line 29")
         assert ana.heard() == tiny.said
-        assert ana.lines.count(f"-- said in {ROOM} while you were away:") == 1
+        assert ana.lines.count(f"--- while you were away: {ROOM} ---") == 1
         assert MISSING not in ana.lines
 
 
@@ -183,10 +183,10 @@ async def test_who_enters_reads_the_last_lines_and_history_shows_more() -> None:
             await ana.ready()
             await ana.until("ana: 29")
             assert ana.lines.count(f"-- earlier in {ROOM}:") == 1
-            assert ana.heard() == tiny.said[-10:]
+            assert ana.heard() == tiny.said[-20:]
             ana.conversation.type("/history 25")
             await ana.until("ana: 5")
-            assert ana.heard() == tiny.said[-10:] + tiny.said[-25:]
+            assert ana.heard() == tiny.said[-20:] + tiny.said[-25:]
             async with Visitor(tiny.port, greets=False) as program:
                 await program.ready()
                 await program.settled()

@@ -247,7 +247,7 @@ def test_what_others_send_cannot_draw(join: Join, wire: Wire, room: str) -> None
     wire.put(f":e{evil}vil!x@x PRIVMSG {room} :a{evil}b\r\n:evil!x@x JOIN #{evil}\r\n".encode())
     wire.put(f":evil!x@x PRIVMSG ana :{evil}\r\n:s NOTICE ana :last{evil}\r\n".encode())
     ana.sees("last")
-    ana.until(lambda: ana.bottom() == f"ana {room}>")
+    ana.until(lambda: ana.bottom() == f"ana {room} [evil:1!]>")
     for part in (b"\x1b]0", b"\x1b[2J", b"\x1b[31m", b"\xc2\x9b", "\u202e".encode()):
         assert part not in ana.raw[before:]
 

@@ -11,9 +11,11 @@ import contextlib
 import random
 from collections.abc import Iterable
 
+from mpchat.client.colours import BELL
 from mpchat.client.conversation import Conversation
+from mpchat.client.preferences import Preferences
 from mpchat.client.session import Session
-from mpchat.client.step import Line
+from mpchat.client.step import RULE, Line
 from mpchat.protocol.message import Message, parse
 
 ROOM = "#r"
@@ -185,16 +187,19 @@ class Tiny:
 class Visitor:
     """The client, with a list for a screen."""
 
-    def __init__(self, port: int, greets: bool = True) -> None:
+    def __init__(self, port: int, greets: bool = True, preferences: Preferences | None = None) -> None:
         self.lines: list[str] = []
+        self.rung = 0  # how often the bell was
         run = "".join(random.choices("abcdefghijklmnop", k=16))
-        self.session = Session("ana", ROOM, run, greets=greets)
-        self.conversation = Conversation(self.session, "127.0.0.1", port, self, False, False)
+        self.session = Session("ana", ROOM, run, greets=greets, preferences=preferences)
+        self.conversation = Conversation(self.session, "127.0.0.1", port, self, False, True)
         self._talk = asyncio.ensure_future(self.conversation.run())
 
     def write(self, text: str, line: Line) -> bool:
         """A line of the screen, without its time."""
-        self.lines += [line[6:] for line in text.split("\n") if not line.startswith("---")]
+        self.rung += text.count(BELL)
+        told = text.rpartition("\n")[2].rstrip(BELL)  # without the day above it
+        self.lines.append(told if line.head == RULE else told[6:])
         return True
 
     def refresh(self) -> None:
