@@ -386,9 +386,14 @@ def _xdg(name: str) -> str:
 
 def _state_folder() -> Path | None:
     """Where what we keep belongs; None where the user has no home."""
-    state = _xdg("XDG_STATE_HOME")
-    if state:
-        return Path(state, "mpchat")
+    return _own_folder("XDG_STATE_HOME", ".local/state")
+
+
+def _own_folder(variable: str, usual: str) -> Path | None:
+    """Our folder in the one that the environment names, or in the usual one; None where the user has no home."""
+    folder = _xdg(variable)
+    if folder:
+        return Path(folder, "mpchat")
     home = os.environ.get("HOME", "")
     if not os.path.isabs(home):
         import pwd
@@ -397,7 +402,7 @@ def _state_folder() -> Path | None:
             home = pwd.getpwuid(os.getuid()).pw_dir
         except KeyError:  # a number without a name, in a container
             return None
-    return Path(home, ".local", "state", "mpchat") if os.path.isabs(home) else None
+    return Path(home, usual, "mpchat") if os.path.isabs(home) else None
 
 
 # mpchat server
@@ -687,7 +692,7 @@ depended on it (in the room that could not be entered, under the nickname that w
     add("host", nargs="?", type=_text, default="127.0.0.1", help="the server (default: %(default)s)")
     add("port", nargs="?", type=_port, default=6667, help="its IRC port (default: %(default)s)")
     _add_identity(parser, "your nickname (default: asks, or your login name)")
-    add("--room", type=_text, default="#lobby", help="the first room (default: %(default)s)")
+    add("--room", type=_text, help="the first room (default: #lobby, or that of the settings)")
     add("--plain", action="store_true", help="append lines only: for screen readers and pipes")
     add("--color", choices=("auto", "always", "never"), default="auto")
 
@@ -769,7 +774,7 @@ def _run_client(options: argparse.Namespace) -> int:
     _need_stream(0)
     _need_stream(1)
     environment = os.environ
-    state = _state_folder()
+    state, config = _state_folder(), _own_folder("XDG_CONFIG_HOME", ".config")
     return run(
         Options(
             host=options.host,
@@ -782,6 +787,7 @@ def _run_client(options: argparse.Namespace) -> int:
             no_color=bool(environment.get("NO_COLOR")),
             dumb=environment.get("TERM", "") in ("", "dumb"),
             history_file="" if state is None else str(state / "client-history"),
+            settings_file="" if config is None else str(config / "client.toml"),
         )
     )
 

@@ -47,7 +47,9 @@ COSTS = {
     "psutil": "CPU and memory in 'ps', where there is no /proc",
     "prompt_toolkit": "line editing in the client",
     "setproctitle": "process titles in 'ps aux'",
+    "tomli": "the client's settings file",
 }
+_OLD = 'python_version < "3.11"'  # behind what the standard library has from then on
 # Seconds without a byte, and how often it is asked again then. A person waits for the first; tests can wait longer, and
 # should not fail for one slow answer.
 _PATIENCE, _PATIENCE_DEV = (5, 0), (15, 1)
@@ -165,8 +167,9 @@ def digest(requirements: Path) -> str:
 
 
 def lines(requirements: Path) -> list[str]:
-    """One for each package."""
-    return [line for line in requirements.read_text().splitlines() if line and not line.startswith("#")]
+    """One for each package that this Python needs."""
+    every = [line for line in requirements.read_text().splitlines() if line and not line.startswith("#")]
+    return [line for line in every if sys.version_info < (3, 11) or not line.endswith(_OLD)]
 
 
 def names(requirements: Path) -> list[str]:

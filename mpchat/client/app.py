@@ -1,79 +1,115 @@
 """The client as a whole: checks what was asked for, chooses between the editor and plain lines, says how it ended.
 
-It reads no environment (cli.py did) and waits for nothing but the answer to "nick?".
+It reads no environment (cli.py did) and waits for nothing but the answers of a person who is here for the first time.
 """
 
+import asyncio
 import os
 import pwd
 import secrets
+import signal
 import sys
 
+from mpchat import texts
 from mpchat.chat.names import valid_channel, valid_nick
 from mpchat.client import colours, feed, plain
 from mpchat.client.model import is_room
 from mpchat.client.options import Options
-from mpchat.client.registration import NICK_BYTES
+from mpchat.client.preferences import NICK_BYTES, ROOM_BYTES, Preferences
 from mpchat.client.session import Session
+from mpchat.client.settings_file import SettingsFile
 from mpchat.client.status import USAGE, WELL
 from mpchat.client.tail import tail
+from mpchat.texts import t
 
-ROOM_BYTES = 64
+
+class Gone(Exception):
+    """The person would rather go than answer."""
 
 
 def run(options: Options) -> int:
     """One visit; the exit status (status.py)."""
-    room = _room(options.room)
-    problem = _problem(options, room)
-    if problem:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return _pipe(options)
+    try:
+        return _visit(options)
+    except (Gone, KeyboardInterrupt, asyncio.CancelledError):  # Ctrl-C before the conversation, which knows it itself
+        print(flush=True)
+        return WELL
+
+
+def _pipe(options: Options) -> int:
+    """A program talks. A person's settings are not a script's."""
+    room = _room(options.room or "") if options.room is not None else Preferences.room
+    if problem := _problem(options, room):
         return _complain(problem, USAGE)
-    terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    nick = options.nick or _login()
-    if terminal and not options.nick:
-        asked = _ask(nick)
-        if asked is None:
-            return WELL
-        nick = asked
-    session = _session(options, nick, room, terminal)
-    colour = colours.wanted(options.color, sys.stdout.isatty(), options.no_color, options.dumb)
-    if terminal and not options.plain and not options.dumb:
+    session = _session(options, options.nick or _login(), room)
+    return feed.run(
+        options, session, colours.wanted(options.color, sys.stdout.isatty(), options.no_color, options.dumb)
+    )
+
+
+def _visit(options: Options) -> int:
+    """A person talks, in a terminal."""
+    settings = SettingsFile(options.settings_file)
+    preferences, problems = settings.read()
+    if preferences.language and not options.language:
+        texts.use(preferences.language)
+    for each in problems:
+        plain.complain(each.told())
+    if problem := _problem(options, _room(options.room or "")):
+        return _complain(problem, USAGE)
+    if not options.nick and not settings.exists():
+        asyncio.run(_introduce(options, settings, preferences))
+    elif not options.nick:
+        preferences.nick = preferences.nick or _login()
+        _tell(t("client.as_before", nick=preferences.nick))
+    nick = options.nick or preferences.nick
+    session = _session(options, nick, preferences.room if options.room is None else _room(options.room), preferences)
+    colour = colours.wanted(options.color, True, options.no_color, options.dumb)
+    if not options.plain and not options.dumb:
         status = _edited(options, session, colour)
         if status is not None:
             return status
-    return plain.run(options, session, colour) if terminal else feed.run(options, session, colour)
+    return plain.run(options, session, colour)
 
 
 def send(options: Options, text: str | None) -> int:
     """Say the lines of `text`, or where it is None those of standard input, to the room or nick that is in
     options.room; the exit status.
     """
-    to_room = is_room(options.room)
-    problem = _problem(options, options.room if to_room else "")
-    if not to_room and not valid_nick(options.room, NICK_BYTES):
-        problem = problem or f"bad nick {options.room!r} to send to (the name of a room begins with #)"
+    target = options.room or ""
+    to_room = is_room(target)
+    problem = _problem(options, target if to_room else "")
+    if not to_room and not valid_nick(target, NICK_BYTES):
+        problem = problem or t("client.bad_target", target=repr(target))
     if text is not None and not text.strip():
-        problem = problem or "there is nothing to send: the text is empty"
+        problem = problem or t("client.nothing_to_send")
     if problem:
         return _complain(problem, USAGE)
-    session = _session(options, options.nick or _login(), options.room if to_room else "", False)
-    session.model.current = options.room
+    session = _session(options, options.nick or _login(), target if to_room else "")
+    session.model.current = target
     return feed.send(options, session, None if text is None else [line.rstrip("\r") for line in text.split("\n")])
 
 
 def follow(options: Options, as_json: bool) -> int:
     """Show what is said in a room; the exit status."""
-    room = _room(options.room)
+    room = _room(options.room or "")
     problem = _problem(options, room)
     if not room:
-        problem = problem or "there is no room to follow: its name is empty"
+        problem = problem or t("client.no_room_to_follow")
     if problem:
         return _complain(problem, USAGE)
-    return tail(options, _session(options, options.nick or _login(), room, False), as_json)
+    return tail(options, _session(options, options.nick or _login(), room), as_json)
 
 
-def _session(options: Options, nick: str, room: str, person: bool) -> Session:
+def _session(options: Options, nick: str, room: str, preferences: Preferences | None = None) -> Session:
+    """`preferences`: those of a person; None for a script."""
+    person = preferences is not None
     # Who named a nick in a script wants that one; everybody else would rather be nick_ than stay outside.
     flexible = person or not options.nick
-    return Session(nick, room, secrets.token_hex(8), options.password, flexible=flexible, greets=person)
+    run = secrets.token_hex(8)
+    return Session(nick, room, run, options.password, flexible=flexible, greets=person, preferences=preferences)
 
 
 def _room(name: str) -> str:
@@ -88,37 +124,68 @@ def _edited(options: Options, session: Session, colour: bool) -> int | None:
     except ImportError as missing:
         if not (missing.name or "").startswith("prompt_toolkit"):
             raise
-        print("mpchat: prompt_toolkit is not installed: no line editing, messages come between your keys", flush=True)
+        _tell(t("client.no_editor"))
         return None
     return terminal.run(options, session, colour)
 
 
 def _problem(options: Options, room: str) -> str:
     if options.nick and not valid_nick(options.nick, NICK_BYTES):
-        return f"bad nick {options.nick!r}: letters, digits and []\\`_^{{}}|- (no digit or - first), {NICK_BYTES} bytes"
-    if room and not valid_channel("#" + room[1:], ROOM_BYTES):
-        return f"bad room {options.room!r}: no spaces, commas or colons, {ROOM_BYTES} bytes at most"
+        return t("client.bad_nick", nick=repr(options.nick), bytes=NICK_BYTES)
+    if room and not _is_room_name(room):
+        return t("client.bad_room", room=repr(options.room), bytes=ROOM_BYTES)
     host, colon, port = options.host.partition(":")
     if host and colon and port.isdecimal():
-        return f"bad host {options.host!r}: the port is a word of its own (client {host} {port}; send --port {port})"
+        return t("client.bad_host", whole=repr(options.host), host=host, port=port)
     if not 1 <= options.port <= 65535:
-        return f"bad port {options.port}: 1 to 65535"
+        return t("client.bad_port", port=options.port)
     return ""
 
 
-def _ask(default: str) -> str | None:
-    """Ask a person for a nick; None when they would rather go."""
-    while True:
-        try:
-            nick = input(f"nick [{default}]: ").strip() or default
-        except (EOFError, KeyboardInterrupt):
-            print()
-            return None
-        except UnicodeDecodeError:  # the terminal writes in another encoding than the locale says
-            nick = ""
-        if valid_nick(nick, NICK_BYTES):
-            return nick
-        print(f"letters, digits and []\\`_^{{}}|- (no digit or - first), {NICK_BYTES} bytes at most")
+def _is_room_name(room: str) -> bool:
+    return valid_channel("#" + room[1:], ROOM_BYTES)
+
+
+# The first time
+
+
+async def _introduce(options: Options, settings: SettingsFile, preferences: Preferences) -> None:
+    """Ask a person who is here for the first time. Enter is an answer to each question. Raises Gone, or is cancelled.
+
+    input() would not do: a Ctrl-C that comes between its question and its read() is taken down, and then it waits.
+    """
+    if asking := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, asking.cancel)
+    source = plain.Input(sys.stdin.fileno())
+    nick = await _answer(source, t("client.ask.nick", default=_login())) or _login()
+    while not valid_nick(nick, NICK_BYTES):
+        print(t("client.ask.nick_rule", bytes=NICK_BYTES))
+        nick = await _answer(source, t("client.ask.nick", default=_login())) or _login()
+    preferences.nick = nick
+    if options.room is None:
+        default = preferences.room
+        room = _room(await _answer(source, t("client.ask.room", default=default)) or default)
+        while not _is_room_name(room):
+            print(t("client.ask.room_rule", bytes=ROOM_BYTES))
+            room = _room(await _answer(source, t("client.ask.room", default=default)) or default)
+        preferences.room = room
+    if settings.path and plain.is_yes(await _answer(source, t("client.ask.keep"))):
+        why = settings.save("nick", preferences.nick)
+        if options.room is None:
+            why = why or settings.save("room", preferences.room)
+        told = (
+            t("client.ask.not_kept", path=settings.path, why=why) if why else t("client.ask.kept", path=settings.path)
+        )
+        _tell(told)
+
+
+async def _answer(source: plain.Input, question: str) -> str:
+    """What a person types; "" for Enter. Raises Gone at the end of input."""
+    print(question, end="", flush=True)
+    lines = await source.lines(together=False)
+    if not lines:
+        raise Gone
+    return lines[0].strip()
 
 
 def _login() -> str:
@@ -130,6 +197,11 @@ def _login() -> str:
     nick = "".join(letter for letter in name if letter.isascii() and (letter.isalnum() or letter in "_-"))
     nick = nick.lstrip("-0123456789")[:NICK_BYTES]
     return nick or "guest"
+
+
+def _tell(text: str) -> None:
+    """A word of our own, before the conversation."""
+    print(f"mpchat: {text}", flush=True)
 
 
 def _complain(problem: str, status: int) -> int:

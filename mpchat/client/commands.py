@@ -5,25 +5,27 @@ It changes the model only where the user does ("talk to beto now"); everything e
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from mpchat import texts
+from mpchat.chat.names import fold
 from mpchat.client.model import Model, is_room
+from mpchat.client.preferences import KEYS, MOST_HISTORY, Preferences, Value, shown, typed
 from mpchat.client.status import REFUSED, REMOVED
-from mpchat.client.step import CLIENT, ERROR, Line, Speech, Step, error, harmless, note
+from mpchat.client.step import CLIENT, ERROR, Line, Setting, Speech, Step, error, harmless, note
 from mpchat.protocol.message import build
+from mpchat.texts import t
 
-GOODBYE = "leaving"
 _WITHOUT_VALUE = re.compile(r"[-+A-Za-z]*\+[A-Za-z]*[klov][A-Za-z]*")  # changes of modes that lack what they set
-HISTORY_LINES, MOST_HISTORY_LINES = 20, 100
+HISTORY_LINES = 20
+LAST_LINES = 20
 
 
 @dataclass(frozen=True)
 class Command:
-    """One /command: how it is used, what it does, and whether it needs the server."""
+    """One /command: what it does, and whether it needs the server. How it is used and its help are texts."""
 
-    usage: str
-    help: str
     run: Callable[[Model, str], Step | None]  # None: used wrongly
     alone: bool = False  # works without a connection
 
@@ -42,6 +44,11 @@ def is_command(text: str) -> bool:
     return text.startswith("/") and not text.startswith("//")
 
 
+def usage(name: str) -> str:
+    """How the command of that name is used: the words behind it."""
+    return t(f"client.usage.{name}")
+
+
 def say(text: str, model: Model, to: str | None = None) -> Step:
     """`text` as it is, to that place, or to where our words go."""
     if not text.strip():
@@ -49,32 +56,36 @@ def say(text: str, model: Model, to: str | None = None) -> Step:
     place = model.current if to is None else to
     if model.has(place):
         return Step(say=[Speech(place, text)])
-    unsaid = f"not said: {text}"
+    unsaid = t("client.not_said", text=text)
     if model.current:
-        return error(f"{unsaid} (you are no longer in {place})")
-    return _nowhere(unsaid, model) if model.nowhere else error(f"{unsaid} (you are in no room: /join #room)")
+        return error(t("client.undone", undone=unsaid, why=t("client.no_longer_in", place=place)))
+    return (
+        _nowhere(unsaid, model) if model.nowhere else error(t("client.undone", undone=unsaid, why=t("client.no_room")))
+    )
 
 
 def talking(model: Model) -> str:
     """Where our words go, for the user; where they go nowhere, how to go on."""
     if is_room(model.current):
-        return f"now talking in {model.current}"
+        return t("client.talking.room", room=model.current)
     if model.current:
-        return f"now talking to {model.current} (/query ends it)"
+        return t("client.talking.person", nick=model.current)
     if before := model.before():
-        return f"your words go nowhere now: /query turns to {before}, /join #room to a room"
-    return "your words go nowhere now: /join #room"
+        return t("client.talking.nowhere_but", before=before)
+    return t("client.talking.nowhere")
 
 
 def _nowhere(undone: str, model: Model) -> Step:
     """Says what is not done, of what would have gone where our words went, until we lost that."""
     outcome = REMOVED if model.expelled else REFUSED
-    return Step(show=[Line(f"{undone} ({model.nowhere})", ERROR)], outcome=outcome)
+    return Step(show=[Line(t("client.undone", undone=undone, why=model.nowhere), ERROR)], outcome=outcome)
 
 
 def undone(text: str) -> str:
     """Says that a line was not obeyed. Of a /command it shows the name only: the rest may be a key or a password."""
-    return f"not done: {text.split()[0]}" if is_command(text) else f"not said: {text}"
+    if is_command(text):
+        return t("client.not_done", command=text.split()[0])
+    return t("client.not_said", text=text)
 
 
 def meant(text: str) -> str:
@@ -91,8 +102,8 @@ def _name(text: str) -> str:
     return ALIASES.get(name, name)
 
 
-def _nearest(name: str) -> str:
-    return next(iter(difflib.get_close_matches(name, COMMANDS, 1)), "")
+def _nearest(name: str, known: Iterable[str] = ()) -> str:
+    return next(iter(difflib.get_close_matches(name, list(known or COMMANDS), 1)), "")
 
 
 def needs_server(text: str) -> bool:
@@ -109,7 +120,7 @@ def works_alone(text: str) -> bool:
 
 def _unknown(name: str) -> Step:
     near = _nearest(name)
-    return error(f"no such command: /{name}" + (f" (did you mean /{near}?)" if near else " (see /help)"))
+    return error(t("client.unknown_near", name=name, near=near) if near else t("client.unknown", name=name))
 
 
 def _command(text: str, model: Model) -> Step:
@@ -118,9 +129,9 @@ def _command(text: str, model: Model) -> Step:
     if known is None:
         return _unknown(name)
     step = known.run(model, rest.strip())
-    if step is None and model.nowhere and not model.current and "#ROOM" in known.usage:
+    if step is None and model.nowhere and not model.current and "#" in usage(name):
         return _nowhere(undone(text), model)  # it needs the room that we are not in
-    return step or error(f"how to use it: /{name} {known.usage}  {known.help}")
+    return step or error(t("client.usage", name=name, usage=usage(name), help=t(f"client.help.{name}")))
 
 
 # Each takes the model and the words behind the command.
@@ -129,7 +140,7 @@ def _command(text: str, model: Model) -> Step:
 def _nick(model: Model, rest: str) -> Step | None:
     if not rest or " " in rest:
         return None
-    return note(f"you are {rest} already") if rest == model.nick else Step(send=[build("", "NICK", rest)])
+    return note(t("client.nick_already", nick=rest)) if rest == model.nick else Step(send=[build("", "NICK", rest)])
 
 
 def _join(model: Model, rest: str) -> Step | None:
@@ -173,7 +184,7 @@ def _query(model: Model, rest: str) -> Step | None:
 def _q(model: Model, rest: str) -> Step | None:
     """As in other clients a query, and never a goodbye: with words behind it, it says them and turns to nobody."""
     if not rest:
-        return error("did you mean /quit? (/q NICK TEXT is /msg)")
+        return error(t("client.q_alone"))
     return _msg(model, rest) or _query(model, rest)
 
 
@@ -206,18 +217,119 @@ def _topic(model: Model, rest: str) -> Step | None:
 
 def _rooms(model: Model, rest: str) -> Step | None:
     mine = [room.name for room in model.rooms.values() if room.entered]
-    here = f", talking in {model.current}" if len(mine) > 1 else ""
-    step = note(f"you are in {' '.join(mine) or 'no room'}{here}")
+    if not mine:
+        step = note(t("client.in_no_room"))
+    elif len(mine) == 1:
+        step = note(t("client.in_room", room=mine[0]))
+    else:
+        step = note(t("client.in_rooms", rooms=" ".join(mine), current=model.current))
     step.send = ["LIST"]
     return step
 
 
 def _history(model: Model, rest: str) -> Step | None:
     name, rest = _place(model, rest)
-    lines = int(rest) if rest.isdecimal() else 0 if rest else HISTORY_LINES
-    if not is_room(name) or not 1 <= lines <= MOST_HISTORY_LINES:
+    first, _, last = rest.partition(" ")
+    older = first.lower() == "more"
+    lines = _count(last.strip() if older else rest, HISTORY_LINES)
+    if not is_room(name) or not 1 <= lines <= MOST_HISTORY:
         return None
-    return Step(recall=(name, lines))
+    return Step(older=(name, lines)) if older else Step(recall=(name, lines))
+
+
+def _count(text: str, default: int) -> int:
+    """A number of lines; 0 for what is none."""
+    return int(text) if text.isdecimal() and len(text) < 5 else 0 if text else default
+
+
+def _search(model: Model, rest: str) -> Step | None:
+    name, words = _place(model, rest)
+    return Step(search=(name, words)) if is_room(name) and words else None
+
+
+def _last(model: Model, rest: str) -> Step | None:
+    first, _, words = rest.partition(" ")
+    count = _count(first, LAST_LINES) if first.isdecimal() or not first else LAST_LINES
+    words = words.strip() if first.isdecimal() else rest
+    if not count:
+        return None
+    if not (place := model.current or model.before()):
+        return error(t("client.no_room"))
+    found = model.memory.last(place, count, words)
+    if not found:
+        return note(
+            t("client.last.none_with", place=place, words=words) if words else t("client.last.none", place=place)
+        )
+    head = t("client.last.with", place=place, words=words) if words else t("client.last.head", place=place)
+    step = note(head)
+    step.show += found
+    return step
+
+
+def _set(model: Model, rest: str) -> Step | None:
+    key, _, text = rest.partition(" ")
+    key, text = key.lower(), text.strip()
+    if not key:
+        return Step(show=[Line(_setting(model, each), CLIENT) for each in KEYS])
+    if key not in KEYS:
+        near = _nearest(key, KEYS)
+        told = t("client.set.unknown_near", key=key, near=near) if near else t("client.set.unknown", key=key)
+        return error(told)
+    if not text:
+        return note(_setting(model, key))
+    value = typed(key, text)
+    if value is None:
+        return error(t(f"client.set.allowed.{key}"))
+    model.preferences.set(key, value)
+    if key == "language" and value:
+        texts.use(str(value))
+    step = Step(save=Setting(key, value, _set_now(key, value)))
+    if key == "nick" and value and value != model.nick:
+        step.send = [build("", "NICK", str(value))]
+    return step
+
+
+def _set_now(key: str, value: Value) -> str:
+    """What setting that means at once."""
+    if key == "room" and value:
+        return t("client.set.room", room=value)
+    if key in ("room", "history") or (not value and key in ("nick", "language")):
+        return t("client.set.later", key=key, value=shown(value))
+    return t("client.set.now", key=key, value=shown(value))
+
+
+def _setting(model: Model, key: str) -> str:
+    value, default = shown(model.preferences.value(key)), shown(Preferences().value(key))
+    return t(
+        "client.set.row", key=f"{key:8}", value=f"{value:8}", default=default, meaning=t(f"client.set.meaning.{key}")
+    )
+
+
+def _ignore(model: Model, rest: str) -> Step | None:
+    if not rest:
+        ignored = [*model.preferences.ignore, *model.followed.values()]
+        return note(t("client.ignore.list", nicks=" ".join(ignored)) if ignored else t("client.ignore.nobody"))
+    if " " in rest or "," in rest or is_room(rest):
+        return None
+    if model.is_me(rest):
+        return error(t("client.ignore.self"))
+    if model.ignores(rest):
+        return note(t("client.ignore.already", nick=rest))
+    model.preferences.ignore.append(rest)
+    return Step(save=Setting("ignore", [*model.preferences.ignore], t("client.ignore.done", nick=rest)))
+
+
+def _unignore(model: Model, rest: str) -> Step | None:
+    if not rest or " " in rest:
+        return None
+    if not model.ignores(rest):
+        near = _nearest(rest, [*model.preferences.ignore, *model.followed.values(), ""])
+        told = t("client.ignore.not_near", nick=rest, near=near) if near else t("client.ignore.not", nick=rest)
+        return error(told)
+    model.followed.pop(fold(rest), None)
+    kept = [nick for nick in model.preferences.ignore if fold(nick) != fold(rest)]
+    model.preferences.ignore = kept
+    return Step(save=Setting("ignore", [*kept], t("client.ignore.ended", nick=rest)))
 
 
 def _whois(model: Model, rest: str) -> Step | None:
@@ -269,8 +381,9 @@ def _help(model: Model, rest: str) -> Step | None:
     if name and name not in COMMANDS:
         return _unknown(name)
     chosen = {name: COMMANDS[name]} if name in COMMANDS else COMMANDS
-    width = max(len(f"/{name} {known.usage}") for name, known in chosen.items())
-    lines = [f"{f'/{name} {known.usage}':{width}}  {known.help}" for name, known in chosen.items()]
+    used = {name: f"/{name} {usage(name)}" for name in chosen}
+    width = max(map(len, used.values()))
+    lines = [f"{text:{width}}  {t(f'client.help.{name}')}" for name, text in used.items()]
     return Step(show=[Line(line, CLIENT) for line in lines])
 
 
@@ -283,7 +396,7 @@ def _reconnect(model: Model, rest: str) -> Step | None:
 
 
 def _quit(model: Model, rest: str) -> Step | None:
-    return Step(leave=rest or GOODBYE)
+    return Step(leave=rest or t("client.goodbye"))
 
 
 def _place(model: Model, rest: str) -> tuple[str, str]:
@@ -295,30 +408,35 @@ def _place(model: Model, rest: str) -> tuple[str, str]:
 
 
 COMMANDS = {
-    "join": Command("#ROOM [KEY]", "enter a room, or turn to one you are in", _join),
-    "part": Command("[#ROOM] [REASON]", "leave a room", _part),
-    "msg": Command("NICK TEXT", "say something in private", _msg),
-    "query": Command("[NICK]", "talk to one person; alone: back to where you talked before", _query),
-    "q": Command("NICK [TEXT]", "/msg, or without a text /query", _q),
-    "me": Command("TEXT", "say what you do: <*ana> waves", _me),
-    "nick": Command("NICK", "be called otherwise", _nick),
-    "names": Command("[#ROOM]", "who is in a room", _names),
-    "who": Command("[#ROOM or NICK]", "the same with more about each", _who),
-    "whois": Command("NICK", "all about one person", _whois),
-    "rooms": Command("", "which rooms there are", _rooms),
-    "topic": Command("[#ROOM] [TEXT]", "read or set what a room is about; - removes it", _topic),
-    "history": Command("[#ROOM] [N]", "the last 20, or N, lines said in a room (100 at most)", _history),
-    "away": Command("[TEXT]", "say that you are away; alone: back", _away),
-    "invite": Command("NICK [#ROOM]", "ask somebody in", _invite),
-    "kick": Command("[#ROOM] NICK [REASON]", "send somebody out (operators)", _kick),
-    "mode": Command("[#ROOM] [CHANGE]", "read a room's modes; operators change them", _mode),
-    "oper": Command("NAME [PASSWORD]", "become an operator of the server; alone: asks for the password", _oper),
-    "kill": Command("NICK [WHY]", "remove somebody from the server (operators of the server)", _kill),
-    "raw": Command("LINE", "send a line of IRC as it is", _raw),
-    "reconnect": Command("", "come back, after an operator has removed you", _reconnect, alone=True),
-    "clear": Command("", "an empty screen", _clear, alone=True),
-    "help": Command("[COMMAND]", "this list; //text says /text", _help, alone=True),
-    "quit": Command("[TEXT]", "say goodbye and leave", _quit, alone=True),
+    "join": Command(_join),
+    "part": Command(_part),
+    "msg": Command(_msg),
+    "query": Command(_query),
+    "q": Command(_q),
+    "me": Command(_me),
+    "nick": Command(_nick),
+    "names": Command(_names),
+    "who": Command(_who),
+    "whois": Command(_whois),
+    "rooms": Command(_rooms),
+    "topic": Command(_topic),
+    "history": Command(_history),
+    "last": Command(_last, alone=True),
+    "search": Command(_search),
+    "away": Command(_away),
+    "invite": Command(_invite),
+    "kick": Command(_kick),
+    "mode": Command(_mode),
+    "oper": Command(_oper),
+    "kill": Command(_kill),
+    "raw": Command(_raw),
+    "ignore": Command(_ignore, alone=True),
+    "unignore": Command(_unignore, alone=True),
+    "set": Command(_set, alone=True),
+    "reconnect": Command(_reconnect, alone=True),
+    "clear": Command(_clear, alone=True),
+    "help": Command(_help, alone=True),
+    "quit": Command(_quit, alone=True),
 }
 ALIASES = {
     "j": "join",

@@ -3,8 +3,9 @@
 from mpchat.chat.names import fold
 from mpchat.client.commands import COMMANDS
 from mpchat.client.model import Model, is_room
+from mpchat.client.preferences import KEYS, choices
 
-_TAKE_ROOMS = ("/join ", "/part ", "/topic ", "/names ", "/who ", "/mode ")
+_TAKE_ROOMS = ("/join ", "/part ", "/topic ", "/names ", "/who ", "/mode ", "/history ", "/search ")
 
 
 def complete(before: str, model: Model) -> tuple[str, list[str]]:
@@ -13,6 +14,8 @@ def complete(before: str, model: Model) -> tuple[str, list[str]]:
     if not head and word.startswith("/") and not word.startswith("//"):
         names = (f"/{name}" for name in COMMANDS)
         return word, [f"{name} " for name in names if name.startswith(word.lower())]
+    if head.lower().startswith(("/set ", "/unignore ")):
+        return word, [f"{name} " for name in _expected(head.lower(), model) if fold(name).startswith(fold(word))]
     rooms = [f"{room.name} " for room in model.rooms.values() if fold(room.name).startswith(fold(word))]
     if is_room(word) or (not word and head.lower() in _TAKE_ROOMS):
         return word, sorted(rooms)
@@ -22,6 +25,14 @@ def complete(before: str, model: Model) -> tuple[str, list[str]]:
         people = model.people()
     others = [nick for nick in people if not model.is_me(nick)]
     return word, [nick + end for nick in sorted(others, key=fold)]
+
+
+def _expected(head: str, model: Model) -> list[str]:
+    """The words that may follow these, of a /command that takes nothing else."""
+    command, *words = head.split()
+    if command == "/unignore":
+        return [] if words else sorted([*model.preferences.ignore, *model.followed.values()], key=fold)
+    return list(KEYS) if not words else list(choices(words[0])) if len(words) == 1 else []
 
 
 def _last_word(before: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import math
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from mpchat.client.absence import Absence
@@ -19,8 +20,9 @@ from mpchat.client.connection import LONGEST_DELAY, Connection, delay, reason
 from mpchat.client.days import Days
 from mpchat.client.outbox import SLOW_SECONDS
 from mpchat.client.session import Session
+from mpchat.client.settings_file import SettingsFile
 from mpchat.client.status import REMOVED, UNCONNECTED, WELL, graver
-from mpchat.client.step import RULE, Line, Step, error, harmless, note
+from mpchat.client.step import RULE, Line, Setting, Step, error, harmless, note
 from mpchat.client.strangers import Greeting, nobody
 from mpchat.texts import t
 
@@ -57,6 +59,7 @@ class Conversation:
         colour: bool,
         bell: bool,
         person: bool = True,
+        settings: SettingsFile | None = None,
     ) -> None:
         self.session = session
         self.failure = ""  # why run() ended with a status other than 0, when that was not shown yet
@@ -66,6 +69,7 @@ class Conversation:
         self._colour = colour
         self._bell = bell
         self._person = person
+        self._settings = settings  # where /set keeps what is set; None: for this run only
         self.oper = ""  # the operator's name whose password the screen shall ask for, and hand to answer()
         self._connection: Connection | None = None
         self._opening: asyncio.Task[Connection] | None = None
@@ -286,9 +290,13 @@ class Conversation:
         if step.clear:
             self._screen.clear()
         for line in step.show:
+            if line.said and line.said.place:
+                self.session.model.memory.add(line.said.place, replace(line, at=line.at or time.time()))
             for one in (*self._above(line), line):
                 if not self._screen.write(self._painted(one), one):
                     self.leave()
+        if step.save:
+            self._do(self._kept(step.save))
         if step.oper and self._person:
             self.oper = step.oper
         elif step.oper:
@@ -299,6 +307,15 @@ class Conversation:
         self._watch_answers()
         self._changed.set()
         self._screen.refresh()
+
+    def _kept(self, setting: Setting) -> Step:
+        """It is set; keep it for the next run too."""
+        if not (self._settings and self._settings.path):
+            return note(t("client.set.this_run", told=setting.told))
+        why, path = self._settings.save(setting.key, setting.value), self._settings.path
+        if why:
+            return error(t("client.set.not_kept", told=setting.told, path=path, why=why))
+        return note(t("client.set.kept", told=setting.told, path=path))
 
     def _watch_answers(self) -> None:
         """While an answer is due, what the prompt says of it changes by itself."""
@@ -322,9 +339,12 @@ class Conversation:
 
     def _painted(self, line: Line) -> str:
         moment = time.localtime(line.at)
+        bell = self._bell and self.session.preferences.bell
+        if line.dated:
+            return paint(line, time.strftime("%Y-%m-%d %H:%M", moment), self._colour, bell)
         clock = time.strftime("%H:%M", moment)
         day = self._days.turned(moment)
-        painted = paint(line, clock, self._colour, self._bell and self.session.preferences.bell)
+        painted = paint(line, clock, self._colour, bell)
         return f"{day}\n{painted}" if day else painted
 
 

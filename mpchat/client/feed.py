@@ -15,6 +15,7 @@ from mpchat.client.script import Script
 from mpchat.client.session import Session
 from mpchat.client.status import LOST, REFUSED, REMOVED, UNCONNECTED
 from mpchat.client.step import ERROR, Line, Step, harmless
+from mpchat.texts import t
 
 # What is given to the server before it must answer a mark: mpchat's flood control takes two seconds for ten lines.
 WINDOW_LINES, WINDOW_BYTES = 10, 4096
@@ -57,7 +58,7 @@ class Feed:
                 self._lines.clear()
         finally:  # also where a signal or the server ended it
             for line in self._lines:
-                unsaid = f"not said: {line}" if self._literally else commands.undone(harmless(line))
+                unsaid = t("client.not_said", text=line) if self._literally else commands.undone(harmless(line))
                 self._conversation.show(Step(show=[Line(unsaid, ERROR)]))
             if self._lines:
                 self._give_up()
@@ -72,7 +73,7 @@ class Feed:
         if not (self._literally and room and room.is_ours):
             return False
         if await self._settled() and not self._session.past.knows(room.name):
-            self._conversation.give_up(f"nobody is in {room.name}: not said", REFUSED)
+            self._conversation.give_up(t("client.nobody_there", room=room.name), REFUSED)
             return True
         return False
 
@@ -137,14 +138,14 @@ class Feed:
 
     def _give_up(self) -> None:
         waiting = self._session.outbox.waiting() + len(self._lines)
-        self._conversation.give_up(f"given up: the server has not confirmed the last lines ({waiting})", LOST)
+        self._conversation.give_up(t("client.given_up", count=waiting), LOST)
 
 
 async def entered(conversation: Conversation) -> bool:
     """Wait until we are in, and in the room that was asked for. False: we are not, and the exit status will say so."""
     session, room = conversation.session, conversation.session.model.current
     if not await conversation.until(lambda: session.ready, ENTRANCE_SECONDS):
-        conversation.give_up("the server did not let us in", UNCONNECTED)
+        conversation.give_up(t("client.not_let_in"), UNCONNECTED)
         return False
     if session.model.expelled:
         conversation.give_up(session.model.nowhere, REMOVED)

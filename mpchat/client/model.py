@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from mpchat.chat.names import fold
+from mpchat.client.memory import Memory
+from mpchat.client.preferences import Preferences
 from mpchat.protocol.message import Message
 from mpchat.texts import t
 
@@ -39,8 +41,11 @@ class Model:
     or a script's next one, was meant for the lost room.
     """
 
-    def __init__(self, nick: str, room: str = "") -> None:
+    def __init__(self, nick: str, room: str = "", preferences: Preferences | None = None) -> None:
         self.nick = nick
+        self.preferences = preferences or Preferences()
+        self.memory = Memory()
+        self.followed: dict[str, str] = {}  # folded nick -> nick: what those we ignore are called now
         self.mask = ""  # our nick!user@host as others see it, "" while unknown
         self.current = ""
         self.nowhere = ""  # why that is "", where the user did not ask for it
@@ -57,6 +62,11 @@ class Model:
     def is_me(self, nick: str) -> bool:
         """Is that our own nick?"""
         return fold(nick) == fold(self.nick)
+
+    def ignores(self, nick: str) -> bool:
+        """Does the user want to read nothing of that person's?"""
+        folded = fold(nick)
+        return folded in self.followed or any(fold(one) == folded for one in self.preferences.ignore)
 
     def is_current(self, place: str) -> bool:
         """Do our words go there?"""
@@ -194,6 +204,7 @@ class Model:
                 self.mask = new + self.mask[self.mask.find("!") :]
         elif self.is_current(old):
             self.current = new
+        self.memory.rename(old, new)
         self._before = [new if fold(place) == fold(old) else place for place in self._before]
         for room in self.rooms.values():
             if room.members.pop(fold(old), None):

@@ -9,6 +9,7 @@ from mpchat.chat.names import fold
 from mpchat.client.model import Model, is_room
 from mpchat.client.step import ERROR, Line
 from mpchat.protocol.message import Message
+from mpchat.texts import t
 
 NAMES_ON_ENTRY = 20  # nicks shown when a room is entered; /names shows all
 LISTED_ROOMS = 100  # rooms shown for /rooms: more would push everything else off the screen
@@ -33,18 +34,18 @@ class Numerics:
         self._people = self._bans = 0  # the same for WHO and for MODE +b
         self._greeting = True  # until the message of the day is over: later, the user has asked for it
         self._table: dict[str, Callable[[list[str]], list[Line]]] = {
-            "301": lambda p: [Line(f"{p[0]} is away: {p[1]}")],
-            "311": lambda p: [Line(f"{p[0]} is {p[1]}@{p[2]}: {p[4]}")],
-            "312": lambda p: [Line(f"{p[0]} is connected to {p[1]}")],
-            "317": lambda p: [Line(f"{p[0]} has said nothing for {p[1]} s")],
-            "319": lambda p: [Line(f"{p[0]} is in {p[1]}")],
+            "301": lambda p: [Line(t("client.numeric.away", nick=p[0], text=p[1]))],
+            "311": lambda p: [Line(t("client.numeric.whois", nick=p[0], user=p[1], host=p[2], real=p[4]))],
+            "312": lambda p: [Line(t("client.numeric.connected", nick=p[0], server=p[1]))],
+            "317": lambda p: [Line(t("client.numeric.idle", nick=p[0], seconds=p[1]))],
+            "319": lambda p: [Line(t("client.numeric.rooms", nick=p[0], rooms=p[1]))],
             "315": self._who_ends,
             "322": self._listed,
             "323": self._list_ends,
             "324": self._modes,
-            "331": lambda p: [Line(f"{p[0]} has no topic")],
-            "332": lambda p: [Line(f"topic of {p[0]}: {p[1]}")],
-            "341": lambda p: [Line(f"{p[0]} was invited to {p[1]}")],
+            "331": lambda p: [Line(t("client.numeric.no_topic", room=p[0]))],
+            "332": lambda p: [Line(t("client.numeric.topic", room=p[0], topic=p[1]))],
+            "341": lambda p: [Line(t("client.numeric.invited", nick=p[0], room=p[1]))],
             "352": self._who,
             "353": self._named,
             "366": self._names_end,
@@ -79,7 +80,9 @@ class Numerics:
         if self.model.room(params[0]):
             self.model.keyed(params[0], params[1:])
         shown = " ".join(word for word in params[1:] if word)
-        return [Line(f"{params[0]} has " + ("no modes set" if shown == "+" else f"mode {shown}"))]
+        if shown == "+":
+            return [Line(t("client.numeric.no_modes", room=params[0]))]
+        return [Line(t("client.numeric.modes", room=params[0], modes=shown))]
 
     def _named(self, params: list[str]) -> list[Line]:
         self._names.setdefault(fold(params[1]), []).extend(params[2].split())
@@ -92,47 +95,52 @@ class Numerics:
             bare = [name.lstrip(_PREFIXES) for name in names]
             room.members = {fold(nick): nick for nick in bare}
         if not names:
-            return [Line(f"there is no room {place}, or nobody to see in it")]
+            return [Line(t("client.numeric.no_room", room=place))]
         shown = sorted(names, key=lambda name: fold(name.lstrip(_PREFIXES)))
         if fold(place) in self._fresh:
             self._fresh.discard(fold(place))
             if room:
                 room.is_ours = len(names) == 1 and names[0].startswith(_MAKERS)
             shown = shown[:NAMES_ON_ENTRY]
-        more = f" and {len(names) - len(shown)} more (/names)" if len(names) > len(shown) else ""
-        return [Line(f"in {place} ({len(names)}): {' '.join(shown)}{more}")]
+        told = {"room": place, "count": len(names), "names": " ".join(shown)}
+        if more := len(names) - len(shown):
+            return [Line(t("client.numeric.names_more", more=more, **told))]
+        return [Line(t("client.numeric.names", **told))]
 
     def _who(self, params: list[str]) -> list[Line]:
         self._people += 1
         _, user, host, _, nick, flags, real = params[:7]
-        state = "away" if flags.startswith("G") else "here"
-        return [Line(f"{nick} ({user}@{host}), {state}, real name {real.partition(' ')[2]}")]
+        key = "client.numeric.who_away" if flags.startswith("G") else "client.numeric.who_here"
+        return [Line(t(key, nick=nick, user=user, host=host, real=real.partition(" ")[2]))]
 
     def _who_ends(self, params: list[str]) -> list[Line]:
         people, self._people = self._people, 0
         if people:
             return []
-        return [Line(f"nobody to see in {params[0]}" if is_room(params[0]) else f"nobody here is called {params[0]}")]
+        if is_room(params[0]):
+            return [Line(t("client.numeric.nobody_in", room=params[0]))]
+        return [Line(t("client.numeric.nobody_called", nick=params[0]))]
 
     def _banned(self, params: list[str]) -> list[Line]:
         self._bans += 1
-        by = f", by {params[2].partition('!')[0]}" if params[2] else ""
-        return [Line(f"banned from {params[0]}: {params[1]}{by}")]
+        if by := params[2].partition("!")[0]:
+            return [Line(t("client.numeric.banned_by", room=params[0], mask=params[1], nick=by))]
+        return [Line(t("client.numeric.banned", room=params[0], mask=params[1]))]
 
     def _bans_end(self, params: list[str]) -> list[Line]:
         bans, self._bans = self._bans, 0
-        return [] if bans else [Line(f"nobody is banned from {params[0]}")]
+        return [] if bans else [Line(t("client.numeric.no_bans", room=params[0]))]
 
     def _listed(self, params: list[str]) -> list[Line]:
         self._rooms += 1
         if self._rooms > LISTED_ROOMS:
             return []
-        mark = ", you are here" if self.model.room(params[0]) else ""
+        key = "client.numeric.listed_here" if self.model.room(params[0]) else "client.numeric.listed"
         topic = f": {params[2]}" if params[2] else ""
-        return [Line(f"{params[0]} ({params[1]}{mark}){topic}")]
+        return [Line(t(key, room=params[0], count=params[1]) + topic)]
 
     def _list_ends(self, params: list[str]) -> list[Line]:
         total, self._rooms = self._rooms, 0
         if total > LISTED_ROOMS:
-            return [Line(f"and {total - LISTED_ROOMS} rooms more")]
-        return [] if total else [Line("no other rooms to see")]
+            return [Line(t("client.numeric.more_rooms", count=total - LISTED_ROOMS))]
+        return [] if total else [Line(t("client.numeric.no_rooms"))]

@@ -9,11 +9,13 @@ class Options:
 
     host: str = "127.0.0.1"
     port: int = 6667
-    nick: str = ""  # "" asks in a terminal, else comes from the login name
-    room: str = "#lobby"
+    nick: str = ""  # "" is that of the settings file, or asks in a terminal, or comes from the login name
+    room: str | None = None  # "" is none; None is that of the settings file, or asks in a terminal
     plain: bool = False  # append-only lines, for screen readers
     color: str = "auto"  # auto, always or never
     password: str = ""
     no_color: bool = False  # the environment's NO_COLOR
     dumb: bool = False  # TERM=dumb: the terminal cannot move its cursor
     history_file: str = ""  # "" keeps the typed lines of this run only
+    settings_file: str = ""  # "" keeps no settings
+    language: str = ""  # that of --lang; "" is that of the settings file, or the one that texts speaks already

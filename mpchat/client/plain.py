@@ -20,8 +20,10 @@ from typing import Any, TextIO
 from mpchat.client.conversation import Conversation
 from mpchat.client.options import Options
 from mpchat.client.session import Session
+from mpchat.client.settings_file import SettingsFile
 from mpchat.client.status import UNCONNECTED, WELL
 from mpchat.client.step import CLIENT, ERROR, RULE, Line
+from mpchat.texts import t
 
 PATIENCE_SECONDS = 5.0  # for the echoes of what a person said last
 READ_BYTES = 65_536
@@ -50,7 +52,7 @@ class Paper:
             if stream is sys.stderr:
                 return True  # the chat can do without our own words
             if error.errno not in (errno.EPIPE, errno.EIO):
-                self.problem = f"cannot write what is said: {error.strerror}"
+                self.problem = t("client.cannot_write", why=error.strerror)
             return False
         return True
 
@@ -96,7 +98,7 @@ class Input:
         except OSError as error:  # EIO: the terminal is gone; EBADF: it is open for writing only
             data = b""
             if error.errno != errno.EIO:
-                self.problem = f"cannot read standard input: {error.strerror}"
+                self.problem = t("client.cannot_read", why=error.strerror)
         self.ended = not data
         *lines, self._rest = (self._rest + self._decoder.decode(data, final=not data)).split("\n")
         if self._rest and (self.ended or len(self._rest) > LINE_BYTES):
@@ -113,12 +115,25 @@ def complain(problem: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # Python flushes once more when it ends
 
 
+def is_yes(answer: str) -> bool:
+    """Is this a yes, in any of our languages?"""
+    return answer.strip().lower() in ("y", "yes", "s", "sí", "si")
+
+
 def run(options: Options, session: Session, colour: bool) -> int:
     """A person types and reads here, until Ctrl-C, Ctrl-D or /quit; the exit status."""
     paper = Paper(terminal=True)
     session.has_prompt = False
     session.shows_own = not _shows_what_is_typed(sys.stdin.fileno())
-    conversation = Conversation(session, options.host, options.port, paper, colour, sys.stdout.isatty())
+    conversation = Conversation(
+        session,
+        options.host,
+        options.port,
+        paper,
+        colour,
+        sys.stdout.isatty(),
+        settings=SettingsFile(options.settings_file),
+    )
     status = converse(conversation, paper, lambda: _feed_terminal(conversation))
     return status or (UNCONNECTED if conversation.failure else WELL)
 
@@ -158,23 +173,23 @@ async def _feed_terminal(conversation: Conversation) -> None:
     place = ""
     while not source.ended:
         if conversation.oper:
-            conversation.tell(f"password of {conversation.oper}:")
+            conversation.tell(t("client.password_of", name=conversation.oper))
             with _hidden(sys.stdin.fileno()):
                 lines = await source.lines(together=True)
             conversation.answer(lines[0].strip() if lines else "")
             continue
         lines = [line for line in await source.lines(together=True) if line.strip()]
         if pasted:
-            if lines and lines[0].strip().lower() in ("y", "yes"):
+            if lines and is_yes(lines[0]):
                 conversation.paste(pasted, place)
             else:
-                conversation.tell("not sent")
+                conversation.tell(t("client.not_sent"))
             pasted = []
         elif len(lines) > 1 and not conversation.place():
             conversation.paste(lines, "")
         elif len(lines) > 1:
             pasted, place = lines, conversation.place()
-            conversation.tell(f"send {len(lines)} lines to {place}? [y/N]")
+            conversation.tell(t("client.send_lines", count=len(lines), place=place))
         elif lines:
             conversation.type(lines[0])
     await conversation.settled(PATIENCE_SECONDS)

@@ -9,16 +9,17 @@ import secrets
 
 from mpchat.chat.names import fold
 from mpchat.client.model import Model
+from mpchat.client.preferences import NICK_BYTES
 from mpchat.client.status import REFUSED
 from mpchat.client.step import Line, Step, note
 from mpchat.client.view import nick_of
 from mpchat.protocol.message import Message, build, cut
+from mpchat.texts import t
 
-RESUME = "mpchat.org/resume"
-WANTED = ("server-time", "echo-message", "message-tags", "batch", "draft/chathistory", RESUME)
+RESUME, SEARCH = "mpchat.org/resume", "soju.im/search"
+WANTED = ("server-time", "echo-message", "message-tags", "batch", "draft/chathistory", SEARCH, RESUME)
 _TOKEN_BYTES = 16  # 128 bits: beyond guessing
-NICK_BYTES = 30  # mpchat's limit; the classic one is tried when a server refuses the longer name
-CLASSIC_NICK_BYTES = 9
+CLASSIC_NICK_BYTES = 9  # tried when a server refuses the longer name
 _TAKEN = ("433", "436", "437")
 _ENDINGS = ("_", "__", *(f"_{number}" for number in range(2, 21)))
 
@@ -99,10 +100,10 @@ class Registration:
             return []
         if self._is_taken and not is_first and not knows_tokens:
             self._regains = self._may_regain
-            return note(f"{wanted} is still taken, perhaps by your lost connection: you are {model.nick}").show
+            return note(t("client.nick_still_taken", wanted=wanted, nick=model.nick)).show
         self._wanted = model.nick
         if self._is_taken:
-            return note(f"{wanted} is taken here: you are {model.nick} (/nick changes it)").show
+            return note(t("client.nick_taken", wanted=wanted, nick=model.nick)).show
         return []  # the server called us so by itself, and the line before this one says how
 
     def regain(self, message: Message) -> list[str]:
@@ -132,4 +133,4 @@ def _user(nick: str) -> str:
 
 def _failed(message: Message) -> Step:
     words = message.params if message.command == "ERROR" else message.params[1:]
-    return Step(failed=": ".join(words) or "the server refused us", status=REFUSED)
+    return Step(failed=": ".join(words) or t("client.server_refused"), status=REFUSED)

@@ -14,7 +14,7 @@ from mpchat.client.preferences import Preferences
 from mpchat.client.registration import Registration
 from mpchat.client.status import REFUSED
 from mpchat.client.step import CLIENT, ERROR, RULE, Line, Said, Step, error, note
-from mpchat.client.view import View, param
+from mpchat.client.view import View, param, sent_at
 from mpchat.protocol.message import Message, build
 from mpchat.texts import t
 
@@ -22,6 +22,7 @@ PAGE_LINES = 100  # asked for at once: the most that mpchat gives
 HELD_LINES = 1000  # said in a room while its past is on the way; beyond this they are asked for too
 SEEN_LINES = 10_000  # whose ids we remember: many more than can come twice
 _NEEDED = {"draft/chathistory", "batch", "message-tags", "server-time"}
+_UNKNOWN = ("INVALID_PARAMS", "UNKNOWN_COMMAND")  # so a server refuses a kind of question that it does not know
 _TOKEN = "mpchat-past-"
 
 
@@ -31,6 +32,7 @@ class Purpose(Enum):
     GREETING = "screen.earlier"
     MISSED = "screen.missed"
     RECALL = "screen.history"
+    OLDER = "client.history.older"
 
 
 @dataclass
@@ -38,6 +40,8 @@ class Place:
     """How much we know of what was said in a room."""
 
     last: str = ""  # the id of the newest line we know
+    oldest: str = ""  # and that of the oldest
+    oldest_at: float | None = None  # when that was said, in seconds since the epoch
     is_behind: bool = False  # we were away: what is said now waits in `held`
     held: list[Message] = field(default_factory=list)
     overflowed: bool = False  # lines that came after the last question were dropped
@@ -52,6 +56,7 @@ class Question:
     limit: int
     answer: list[Message] | None = None
     headed: bool = False  # what its lines are was said
+    unknown: bool = False  # the server does not know such a question
 
 
 class Resuming:
@@ -112,6 +117,13 @@ class Resuming:
             return error(t("screen.no_history"))
         return self._ask(Question(room, Purpose.RECALL, min(lines, self._limit)))
 
+    def older(self, room: str, lines: int) -> Step:
+        """The user wants to read what was said in a room before the oldest line we know of it."""
+        place = self._places.get(fold(room))
+        if not self._supported() or not place or not place.oldest:
+            return self.recall(room, lines)
+        return self._ask(Question(room, Purpose.OLDER, min(lines, self._limit)))
+
     def knows(self, room: str) -> bool:
         """Do we know of anything that was ever said in that room?"""
         place = self._places.get(fold(room))
@@ -133,6 +145,10 @@ class Resuming:
                 self._questions[0].answer = self._page
                 self._batch, self._page = "", []
             return True
+        if message.command == "FAIL" and param(message, 0) == "CHATHISTORY" and self._questions:
+            question = self._questions[0]
+            question.unknown = question.purpose is Purpose.OLDER and param(message, 1) in _UNKNOWN
+            return question.unknown
         if not self._batch or message.tags.get("batch") != self._batch:
             return False
         if len(self._page) < HELD_LINES:
@@ -176,6 +192,8 @@ class Resuming:
         where = ("LATEST", question.room, "*")
         if question.purpose is Purpose.MISSED and place and place.last:
             where = ("AFTER", question.room, f"msgid={place.last}")
+        if question.purpose is Purpose.OLDER and place and place.oldest:
+            where = ("BEFORE", question.room, f"msgid={place.oldest}")
         self._asked += 1
         question.answer = None
         return Step(
@@ -184,18 +202,26 @@ class Resuming:
 
     def _close(self, question: Question) -> Step:
         place = self._places.get(fold(question.room))
-        if question.purpose is Purpose.RECALL:
-            return self._recalled(question)
+        if question.purpose in (Purpose.RECALL, Purpose.OLDER):
+            return self._recalled(question, place)
         if place is None:
             return Step()
         return self._greeted(question, place) if question.purpose is Purpose.GREETING else self._missed(question, place)
 
-    def _recalled(self, question: Question) -> Step:
+    def _recalled(self, question: Question, place: Place | None) -> Step:
+        is_older = question.purpose is Purpose.OLDER
+        if question.answer == [] and is_older:
+            return note(t("client.history.nothing_older", room=question.room))
         if question.answer == []:
             return note(t("screen.nothing_said", room=question.room))
+        if question.answer is None and question.unknown:
+            return error(t("client.history.no_older"))
         if question.answer is None:
             return Step(outcome=REFUSED)  # the server has said why
-        return self._shown(question, question.answer)
+        if place:
+            _note_oldest(place, question.answer, is_older)
+        step = self._shown(question, question.answer)
+        return step if step.show else note(t("client.history.ignored", room=question.room))
 
     def _greeted(self, question: Question, place: Place) -> Step:
         if question.answer is None:
@@ -203,6 +229,7 @@ class Resuming:
         newest = place.last  # of what was said since we are here
         fresh = [message for message in question.answer if self._is_new(message, place)]
         place.last = newest or place.last
+        _note_oldest(place, question.answer, True)
         return self._shown(question, fresh) if self._greets and self._preferences.history else Step()
 
     def _missed(self, question: Question, place: Place) -> Step:
@@ -241,6 +268,8 @@ class Resuming:
         lines = [line for message in messages for line in self._view.heard(message)]
         if question.purpose is not Purpose.MISSED:
             lines = [replace(line, calls=False, is_news=False) for line in lines]  # of the past: no bell
+        if question.purpose in (Purpose.RECALL, Purpose.OLDER):
+            lines = [replace(line, said=None) for line in lines]  # it is not what goes on: /last leaves it out
         if not lines or question.headed:
             return Step(show=lines)
         question.headed = True
@@ -258,7 +287,19 @@ class Resuming:
             del self._seen[next(iter(self._seen))]
         if place:
             place.last = known
+            if not place.oldest:
+                _note_oldest(place, [message], True)
         return True
+
+
+def _note_oldest(place: Place, messages: list[Message], is_older: bool) -> None:
+    """These were shown, the oldest first. `is_older`: than all that was shown before; else their times tell."""
+    for message in messages:
+        at, known = sent_at(message), message.tags.get("msgid", "")
+        if known:
+            if is_older or (at is not None and place.oldest_at is not None and at < place.oldest_at):
+                place.oldest, place.oldest_at = known, at
+            return
 
 
 def _heading(question: Question, count: int) -> Line:

@@ -9,6 +9,7 @@ from mpchat.client.model import Model
 from mpchat.client.status import LOST, REFUSED
 from mpchat.client.step import ERROR, Line, Step, error, harmless
 from mpchat.protocol.message import Message, parse
+from mpchat.texts import t
 
 _STATES = frozenset(("JOIN", "NICK", "PART"))  # to ask for one of these again, when it was lost, does no harm
 
@@ -24,7 +25,8 @@ class Script:
         """Why this line is not obeyed; None: it is."""
         if not self._misnamed or commands.meant(line) in ("nick", "help", "clear", "quit") or _names_us(line):
             return None
-        return error(f"{commands.undone(harmless(line))} (the nickname was refused: {self._misnamed})")
+        why = t("client.script.nick_refused", nick=self._misnamed)
+        return error(t("client.undone", undone=commands.undone(harmless(line)), why=why))
 
     def waits(self, line: str, step: Step) -> list[Message]:
         """What `line`, which led to `step`, asked of the server: the next line has to wait for the answer."""
@@ -34,7 +36,7 @@ class Script:
             case "nick":
                 self._misnamed = name if refused else ""  # where it was sent, the answer decides
             case "join" | "query" | "q" if refused:
-                self._model.stop(f"refused: {name}")
+                self._model.stop(t("client.script.refused", what=name))
         asked = [parse(text) for text in step.send]
         return [message for message in asked if message.command not in ("PRIVMSG", "NOTICE", "PING")]
 
@@ -48,13 +50,14 @@ class Script:
             if message.command == "NICK":
                 self._misnamed = "" if self._model.granted(message) else message.params[0]
             elif message.command in _STATES and not self._model.granted(message) and not self._is_expelled():
-                self._model.stop(f"refused: {message.command} {message.params[0]}")
+                self._model.stop(t("client.script.refused", what=f"{message.command} {message.params[0]}"))
 
     def unsure(self, line: str, asked: list[Message]) -> Step:
         """The connection was lost before the answer to `line` came."""
         if all(message.command in _STATES for message in asked):
             return Step()  # the model shows what came of it
-        return Step(show=[Line(f"not confirmed, so perhaps {commands.undone(harmless(line))}", ERROR)], outcome=LOST)
+        told = t("client.script.unsure", undone=commands.undone(harmless(line)))
+        return Step(show=[Line(told, ERROR)], outcome=LOST)
 
     def _is_expelled(self) -> bool:
         """Did we lose our room since, for a reason of its own?"""

@@ -18,6 +18,7 @@ from mpchat.client.preferences import Preferences
 from mpchat.client.presence import Presence
 from mpchat.client.registration import Registration
 from mpchat.client.resuming import Resuming
+from mpchat.client.searching import Searching
 from mpchat.client.status import LOST, REFUSED, REMOVED, WELL
 from mpchat.client.step import ERROR, Line, Speech, Step, error, harmless, is_text, note
 from mpchat.client.turn import Turn
@@ -57,7 +58,7 @@ class Session:
         preferences: Preferences | None = None,
     ) -> None:
         self.preferences = preferences or Preferences()
-        self.model = Model(nick, room)
+        self.model = Model(nick, room, self.preferences)
         self.unread = Unread(self.model)
         self.lag = Lag()
         self.view = View(self.model)
@@ -65,6 +66,7 @@ class Session:
         self.registration = Registration(nick, password, flexible, regains=greets)
         self.past = Resuming(self.view, self.registration, greets, self.preferences)
         self._presence = Presence(self.model)
+        self.searching = Searching(self.view, self.registration)
         self.visits = 0  # connections so far
         self.connected = False
         self.registered = False
@@ -109,6 +111,7 @@ class Session:
         self.answers.lost()
         step = Step(show=self._presence.flush())
         step.add(self._turn.lost())
+        step.add(self.searching.lost())
         self.model.lose()
         step.add(_unsaid(self.outbox.lost(numbered=self._leaving)))
         if self._leaving:
@@ -206,7 +209,7 @@ class Session:
                 self.unread.renamed(nick_of(message), harmless(param(message, 0)))
             case "KICK" if self.model.is_me(param(message, 1)):
                 self._expelled_from.add(fold(param(message, 0)))
-        if self.past.takes(message):
+        if self.searching.takes(message) or self.past.takes(message):
             return Step()
         answered = self._answers(message)
         if answered:
@@ -215,6 +218,9 @@ class Session:
         if spoken and (self.past.holds(message) or (answered and self._was_shown(answered, message))):
             return Step()
         if message.command == "PRIVMSG" and answered and not self.shows_own:
+            for line in self.view.heard(message, echo=True):
+                if line.said:
+                    self.model.memory.add(line.said.place, line)
             return Step()
         own = self.model.is_me(nick_of(message))  # before the message gives us another nick
         step = Step() if self.registered else self.registration.heard(message)
@@ -268,6 +274,7 @@ class Session:
         token = message.params[-1] if message.params else ""
         self._marks.discard(token)
         step = self.past.ponged(token)
+        step.add(self.searching.ponged(token))
         step.add(self.answers.ponged(token))
         if token == _ALIVE:
             self.lag.answered(now)
@@ -349,6 +356,8 @@ class Session:
         obeyed = commands.execute(text, self.model)
         if self.model.current != before:  # the command has told it
             self._told = self.model.current
+        if obeyed.save and not self.registered:
+            obeyed.send = []  # from the next start on
         if obeyed.send:
             token = self.answers.asked(text.split()[0])
             turns = [message for message in map(parse, obeyed.send) if message.command in ("JOIN", "PART")]
@@ -416,6 +425,10 @@ class Session:
         step.say = []
         if step.recall:
             step.add(self.past.recall(*step.recall))
+        if step.older:
+            step.add(self.past.older(*step.older))
+        if step.search:
+            step.add(self.searching.ask(*step.search))
         if step.reconnect and self.connected:
             return error(t("screen.connected_already"))
         return step

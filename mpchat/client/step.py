@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from mpchat.chat.text import clean, without_formatting
+from mpchat.client.preferences import Value
 from mpchat.client.status import REFUSED, UNCONNECTED, WELL, graver
 
 _NO_TEXT = re.compile("[\ud800-\udfff]")  # surrogates: each stands for a byte that was no UTF-8
@@ -37,7 +38,7 @@ class Said:
     nick: str  # "" for a gap
     text: str
     kind: str  # message, action (/me), notice or gap
-    place: str = ""  # the room, or the other one in private
+    place: str = ""  # the room, or the other one in private; "" for what is not remembered for /last
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Line:
     room: str = ""
     at: float | None = None  # seconds since the epoch; None is now
     calls: bool = False  # it names or addresses us: highlighted, with a bell
+    dated: bool = False  # its day stands before its time: it is no part of what goes on
     said: Said | None = None  # None: nobody said it
     is_news: bool = False  # somebody else said it, and not long ago: it is counted where the user is elsewhere
     move: Move | None = None
@@ -79,6 +81,15 @@ class Speech:
     action: bool = False  # /me
 
 
+@dataclass(frozen=True)
+class Setting:
+    """A key of the settings file that was set, and what to say of it."""
+
+    key: str
+    value: Value
+    told: str
+
+
 @dataclass
 class Step:
     """What should happen now."""
@@ -87,6 +98,9 @@ class Step:
     send: list[str] = field(default_factory=list)
     say: list[Speech] = field(default_factory=list)
     recall: tuple[str, int] | None = None  # show so many lines of a room's past
+    older: tuple[str, int] | None = None  # and so many of those before what was shown of it
+    search: tuple[str, str] | None = None  # show the lines of a room in which these words stand
+    save: Setting | None = None  # keep this in the settings file
     oper: str = ""  # the operator's name whose password the user is to be asked for
     reconnect: bool = False  # the user wants to come back now
     clear: bool = False  # the screen
@@ -101,6 +115,7 @@ class Step:
         self.show += other.show
         self.send += other.send
         self.say += other.say
+        self.save = other.save or self.save
         self.oper = self.oper or other.oper
         self.reconnect = self.reconnect or other.reconnect
         self.clear = self.clear or other.clear

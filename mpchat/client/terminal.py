@@ -42,6 +42,7 @@ from mpchat.client.options import Options
 from mpchat.client.plain import complain
 from mpchat.client.resizing import Drawn, Layout
 from mpchat.client.session import Session
+from mpchat.client.settings_file import SettingsFile
 from mpchat.client.step import Line, harmless
 from mpchat.client.typed_lines import typed_lines
 from mpchat.client.wrapping import wrapped
@@ -135,7 +136,9 @@ class Terminal:
         self._password = ""  # as far as it is typed
         self._interrupted = -math.inf  # when Ctrl-C was pressed on an empty line, and nothing typed since
         self._talk: asyncio.Task[int] | None = None
-        self.conversation = Conversation(session, options.host, options.port, self, colour, True)
+        self.conversation = Conversation(
+            session, options.host, options.port, self, colour, True, settings=SettingsFile(options.settings_file)
+        )
         self._keyboard = Keyboard(sys.stdin, self._end_paste)
         self._completing = Completing(session.model)
         self._layout = Layout()

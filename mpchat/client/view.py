@@ -12,7 +12,7 @@ from dataclasses import replace
 from mpchat.chat.names import fold
 from mpchat.client.model import Model, is_room
 from mpchat.client.numerics import Numerics
-from mpchat.client.step import ERROR, Line, Move, Said, Speech, harmless
+from mpchat.client.step import CLIENT, ERROR, Line, Move, Said, Speech, harmless
 from mpchat.protocol.message import Message
 from mpchat.texts import t
 
@@ -42,7 +42,14 @@ class View:
         }
 
     def heard(self, message: Message, echo: bool = False) -> list[Line]:
-        """Take in one message. `echo`: it is known to be our own line coming back."""
+        """Take in one message. `echo`: it is known to be our own line coming back.
+
+        Of people whom the user ignores there are no words here, whoever asks for them.
+        """
+        if not self.model.is_me(nick_of(message)) and self.model.ignores(nick_of(message)):
+            if message.command in ("PRIVMSG", "NOTICE", "INVITE"):
+                return []
+            message = _without_reason(message)
         if message.command in ("PRIVMSG", "NOTICE"):
             lines = self._spoken(_tidy(message), echo)
         elif message.command.isdigit():
@@ -122,7 +129,12 @@ class View:
         old, new = nick_of(message), param(message, 0)
         rooms = () if self.model.is_me(old) else self.model.rooms_of(old)
         self.model.rename(old, new)
-        return self._moved("nick", old, rooms, t("screen.renamed", old=old, new=new), new)
+        lines = self._moved("nick", old, rooms, t("screen.renamed", old=old, new=new), new)
+        if not self.model.is_me(new) and self.model.ignores(old) and not self.model.ignores(new):
+            self.model.followed.pop(fold(old), None)
+            self.model.followed[fold(new)] = new
+            lines.append(Line(t("client.ignore.followed", old=old, nick=new), CLIENT))
+        return lines
 
     def _moved(self, kind: str, nick: str, rooms: tuple[str, ...], text: str, new: str = "") -> list[Line]:
         move = Move(kind, nick, rooms, new) if rooms and not self.model.is_me(nick) else None
@@ -201,6 +213,12 @@ def _tidy(message: Message) -> Message:
     texts = message.command in ("PRIVMSG", "NOTICE")
     params = [word if texts and number == 1 else harmless(word) for number, word in enumerate(message.params)]
     return Message(message.command, params, harmless(message.source), message.tags)
+
+
+def _without_reason(message: Message) -> Message:
+    """The same PART or QUIT without its words; any other message as it is."""
+    kept = {"PART": 1, "QUIT": 0}.get(message.command, len(message.params))
+    return Message(message.command, message.params[:kept], message.source, message.tags)
 
 
 def _dated(line: Line, at: float) -> Line:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mpchat import texts
 from mpchat.client.commands import COMMANDS, execute, needs_server
 from mpchat.client.completion import complete
 from mpchat.client.model import Model
@@ -17,6 +18,7 @@ def model() -> Model:
     for nick in ("ana", "beto", "Berta", "Carla"):
         model.rooms["#lobby"].members[nick.lower()] = nick
     model.rooms["#dev"].members["zoe"] = "zoe"
+    model.preferences.ignore = ["Troll"]
     return model
 
 
@@ -102,6 +104,14 @@ def test_commands_become_irc(model: Model, typed: str, sent: str) -> None:
         "/history 0",
         "/history 101",
         "/history yesterday",
+        "/history more 0",
+        "/history more and more",
+        "/last 0",
+        "/search",
+        "/search #dev",
+        "/ignore two people",
+        "/ignore #dev",
+        "/unignore",
     ],
 )
 def test_a_command_used_wrongly_tells_how(model: Model, typed: str) -> None:
@@ -176,6 +186,15 @@ def test_the_past_of_a_room_can_be_recalled(model: Model) -> None:
     assert execute("/history", model).recall == ("#lobby", 20)
     assert execute("/history 7", model).recall == ("#lobby", 7)
     assert execute("/history #dev 100", model).recall == ("#dev", 100)
+    assert execute("/history more", model).older == ("#lobby", 20)
+    assert execute("/history #dev more 7", model).older == ("#dev", 7)
+    assert execute("/search  two words", model).search == ("#lobby", "two words")
+    assert execute("/search #dev two words", model).search == ("#dev", "two words")
+
+
+def test_private_talks_cannot_be_searched(model: Model) -> None:
+    execute("/query beto", model)
+    assert execute("/search words", model).show[0].text.startswith("how to use it: /search [#ROOM] WORDS")
 
 
 def test_without_a_room_words_are_not_lost_silently() -> None:
@@ -201,6 +220,13 @@ def test_help_on_what_there_is_not_guesses_what_was_meant(model: Model) -> None:
     assert execute("/help xyzzy", model).show[0].text == "no such command: /xyzzy (see /help)"
 
 
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_help_fits_two_rows_each_at_most(model: Model, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "_process", language)
+    lines = [line.plain("14:03") for line in execute("/help", model).show]
+    assert max(map(len, lines)) <= 107
+
+
 def test_only_some_commands_work_alone() -> None:
     assert needs_server("/join #x")
     assert not any(map(needs_server, ("/help", "/quit", "/clear", "hola", "//join", "/nonsense")))
@@ -223,6 +249,18 @@ def test_only_some_commands_work_alone() -> None:
         ("/join ", ["#dev ", "#lobby "]),
         ("see #d", ["#dev "]),
         ("//jo", []),
+        ("/set ", ["nick ", "room ", "language ", "bell ", "joins ", "history "]),
+        ("/set j", ["joins "]),
+        ("/set bell ", ["off ", "on "]),
+        ("/set joins f", ["fold "]),
+        ("/set language e", ["en ", "es "]),
+        ("/set nick be", []),
+        ("/set joins all ", []),
+        ("/ignore be", ["Berta ", "beto "]),
+        ("/unignore ", ["Troll "]),
+        ("/unignore t", ["Troll "]),
+        ("/search #d", ["#dev "]),
+        ("/unig", ["/unignore "]),
     ],
 )
 def test_tab_completes(model: Model, before: str, candidates: list[str]) -> None:

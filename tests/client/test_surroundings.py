@@ -106,11 +106,13 @@ def test_nor_do_they_end_it_in_a_terminal(join: Join, voice: Speak) -> None:
 
 
 def test_a_nick_that_is_no_text_is_asked_for_again(server: Server, env: dict[str, str]) -> None:
-    ana = Person([server.host, str(server.irc_port)], env)
+    ana = Person([server.host, str(server.irc_port), "--room", "#lobby"], env)
     ana.sees(r"nick \[")
     ana.child.send(b"jos\xe9\r")
     ana.sees("letters, digits and")
     ana.type("jose\r")
+    ana.sees("keep these")
+    ana.type("\r")
     ana.sees("connected to .* as jose")
     ana.close()
 

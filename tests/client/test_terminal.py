@@ -287,6 +287,8 @@ def test_a_nick_is_asked_for(server: Server, env: dict[str, str], room: str) -> 
         ana.type("no way\r")
         ana.sees("letters, digits")
         ana.type("anita\r")
+        ana.sees("keep these")
+        ana.type("\r")
         ana.until(lambda: ana.bottom() == f"anita {room}>")
         ana.sees("anita joined")
     finally:

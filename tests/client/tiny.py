@@ -33,6 +33,8 @@ class Tiny:
     def __init__(self, cuts: Iterable[int] = (), page: int = 100, capabilities: str = CAPABILITIES) -> None:
         self.said: list[tuple[str, str]] = []  # nick, text
         self.taken: list[str] = []  # nicks of others
+        self.searched: list[str] = []  # what was looked for
+        self.knows_before = True  # how to go back in its history
         self.visits = 0
         self.asked: asyncio.Queue[str] = asyncio.Queue()  # the questions to its history
         self.refuses_history = False
@@ -76,6 +78,11 @@ class Tiny:
         line = f"{self._message(len(self.said))}\r\n".encode()
         for writer in self._writers:
             writer.write(line)
+
+    def whisper(self, text: str, nick: str = "beto") -> None:
+        """Somebody says something to ana alone."""
+        for writer in self._writers:
+            writer.write(f":{nick}!u@h PRIVMSG ana :{text}\r\n".encode())
 
     async def _visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.visits += 1
@@ -130,7 +137,19 @@ class Tiny:
                 return self._take(nick, text, message.tags.get("+mpchat.org/id", ""))
             case "CHATHISTORY", [kind, _, where, limit]:
                 return self._history(kind, where, min(int(limit), self._page))
+            case "SEARCH", [asked]:
+                return self._search(dict(word.split("=", 1) for word in asked.split(";")))
         return []
+
+    def _search(self, asked: dict[str, str]) -> list[str]:
+        """The lines with that text in them: at most so many, the newest."""
+        words = asked["text"].replace("\\s", " ")
+        self.searched.append(words)
+        if words == "refuse":
+            return [":tiny FAIL SEARCH INTERNAL_ERROR :not now"]
+        found = [number for number, (_, text) in enumerate(self.said, 1) if words in text]
+        lines = [self._message(number, "batch=s") for number in found[-int(asked["limit"]) :]]
+        return [":tiny BATCH +s soju.im/search", *lines, ":tiny BATCH -s"]
 
     def _take(self, nick: str, text: str, line_id: str) -> list[str]:
         """Say a line once; echo it each time. beto answers what is new."""
@@ -146,6 +165,12 @@ class Tiny:
     def _history(self, kind: str, where: str, limit: int) -> list[str]:
         if self.refuses_history:
             return [f":tiny FAIL CHATHISTORY MESSAGE_ERROR {kind} {ROOM} :not now"]
+        if kind == "BEFORE" and not self.knows_before:
+            return [f":tiny FAIL CHATHISTORY INVALID_PARAMS {kind} :Unknown command"]
+        if kind == "BEFORE":
+            end = int(where.removeprefix("msgid=m"))
+            lines = [self._message(number, "batch=b") for number in range(max(1, end - limit), end)]
+            return [f":tiny BATCH +b chathistory {ROOM}", *lines, ":tiny BATCH -b"]
         first = int(where.removeprefix("msgid=m")) + 1 if kind == "AFTER" else max(1, len(self.said) - limit + 1)
         numbers = range(first, min(first + limit, len(self.said) + 1))
         lines = [self._message(number, "batch=b") for number in numbers]

@@ -28,6 +28,7 @@ from pathlib import Path
 import pytest
 
 import mpchat
+from scripts import prepare
 from tests.ipc.pythons import python
 from tests.running import PATIENCE, at_home
 from tests.system.servers import needs_linux, until
@@ -35,7 +36,7 @@ from tests.system.servers import needs_linux, until
 ROOT = Path(__file__).parent.parent.parent
 BASE = getattr(sys, "_base_executable", None) or sys.executable
 TOOLS = ("make", "sh", "env", "awk", "sort", "cut", "dirname", "rm", "find")
-NEEDED = ["prompt_toolkit", "psutil", "setproctitle"]  # to run
+NEEDED = ["prompt_toolkit", "psutil", "setproctitle", *(["tomli"] if sys.version_info < (3, 11) else [])]  # to run
 READY = re.compile(r"mpchat ready: irc 127\.0\.0\.1:(\d+)")
 
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
@@ -329,6 +330,13 @@ def test_what_tests_need_comes_after_what_is_needed_to_run(copy: Copy) -> None:
 
 @needs_make
 @pytest.mark.slow
+def test_what_the_standard_library_has_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for version, needed in (((3, 10, 12), True), ((3, 11, 0), False)):
+        monkeypatch.setattr(sys, "version_info", version)
+        assert ("tomli" in prepare.names(prepare.RUN)) is needed
+    assert set(prepare.names(prepare.RUN)) < set(prepare.COSTS)
+
+
 def test_a_client_beside_the_first_server_waits_and_talks(copy: Copy, silent: socket.socket) -> None:
     copy.have("python3")
     with socket.socket() as free:
