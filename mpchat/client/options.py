@@ -17,3 +17,4 @@ class Options:
     no_color: bool = False  # the environment's NO_COLOR
     dumb: bool = False  # TERM=dumb: the terminal cannot move its cursor
     history_file: str = ""  # "" keeps the typed lines of this run only
+    language: str = ""  # what --lang says
