@@ -177,6 +177,25 @@ El más grave de varios: 3, luego 5, luego 4. Lo que se denegó está en la sali
     "cli.older_server": "ese servidor no conoce esta orden: es más antiguo",
     "cli.no_answer": "sin respuesta en {seconds} segundos",
     "cli.no_server": "no hay ningún servidor tuyo en el puerto {port} (su socket de control estaría en {folder})",
+    # make, by scripts/prepare.py
+    "cli.make_prepares": "preparando {folder} con Python {version} (una vez, y de nuevo cuando cambie {list})",
+    "cli.make_installs": "instalando {packages} (unos pocos MB; a un índice de paquetes que calla {seconds} s se le da "
+    "por perdido)",
+    "cli.make_installs_dev": "instalando lo que necesitan las pruebas y los linters ({list}: unos 150 MB)",
+    "cli.make_incomplete": "no se pudo instalar todo lo que puede usar: {why} (más en {log})",
+    "cli.make_incomplete_dev": "no se pudo instalar lo que necesitan las pruebas y los linters: {why} (más en {log})",
+    "cli.make_unprepared": "no se puede preparar {folder}: {why} ({path})",
+    "cli.make_waits": "otro make está preparando {folder} (proceso {process}): esperando a que termine",
+    "cli.make_waits_for_server": "esperando al servidor en {host}:{port}",
+    "cli.make_runs_without": "funcionando sin {packages}; 'make install' lo intenta de nuevo",
+    "cli.make_missing": "todavía falta: {packages}",
+    "cli.make_without.psutil": "psutil (CPU y memoria en 'ps', donde no hay /proc)",
+    "cli.make_without.prompt_toolkit": "prompt_toolkit (edición de la línea en el cliente)",
+    "cli.make_without.setproctitle": "setproctitle (nombres de los procesos en 'ps aux')",
+    "cli.make_and": " y ",
+    "cli.make_no_venv": "{python} -m venv no funciona aquí (Debian y Ubuntu: apt install python3-venv)",
+    "cli.make_silent": "el índice de paquetes calló durante {seconds} s",
+    "cli.make_pip_failed": "pip ha fallado",
 }
 _PS: dict[str, str] = {  # ps.*
     "ps.role": "PAPEL",

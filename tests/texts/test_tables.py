@@ -40,7 +40,8 @@ def test_no_key_is_in_two_parts_of_a_table() -> None:
 
 def test_each_sentence_is_said_somewhere() -> None:
     """By its key as it stands, or by what stands before its last dot, where that is put together."""
-    source = "\n".join(path.read_text() for path in PACKAGE.rglob("*.py") if path.parent.name != "texts")
+    files = [*PACKAGE.rglob("*.py"), *(PACKAGE.parent / "scripts").rglob("*.py")]
+    source = "\n".join(path.read_text() for path in files if path.parent.name != "texts")
     said = set(re.findall(r'"([a-z_]+(?:\.[a-z_A-Z0-9]+)+)"', source))
     begun = set(re.findall(r'f"([a-z_]+(?:\.[a-z_]+)*)\.\{', source))
 
