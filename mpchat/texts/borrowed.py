@@ -5,7 +5,7 @@ system's or ours (OSError(EADDRINUSE, "in use: a server of yours ...")), and get
 errno(3). The system speaks English to every Python program: strerror(3) goes by LC_MESSAGES, which Python leaves at C.
 """
 
-_ARGPARSE_ES: dict[str, str] = {  # tests/test_cli.py looks whether one is missing
+_ARGPARSE_ES: dict[str, str] = {  # tests/system/test_language.py looks whether one is missing
     "usage: ": "uso: ",
     "positional arguments": "argumentos",
     "options": "opciones",
