@@ -108,8 +108,8 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.talker_port": "su puerto de IRC (por defecto: %(default)s)",
     "cli.talker_password_file": "un archivo con la contraseña del servidor",
     "cli.client_nick": "tu apodo (por defecto: lo pregunta, o tu nombre de usuario)",
-    "cli.client_room": "la primera sala (por defecto: %(default)s)",
-    "cli.client_lang": "el idioma (por defecto: el que se puso con /set, o el de la configuración regional)",
+    "cli.client_room": "la primera sala (por defecto: #lobby, o la de las preferencias)",
+    "cli.client_lang": "el idioma (por defecto: el de /set language, o el de la configuración regional)",
     "cli.plain": "solo añade líneas: para lectores de pantalla y tuberías",
     "cli.script_nick": "tu apodo, y ningún otro (por defecto: tu nombre de usuario, o uno parecido)",
     "cli.send_text": "qué decir; si es - o no hay nada, las líneas de la entrada estándar",
@@ -135,7 +135,7 @@ Vuelve si se pierde la conexión, y muestra lo que se dijo mientras tanto.""",
     "cli.talker_example.client": """\
 por ejemplo:
   $ printf 'hola\\n/msg nadie hola\\n' | {run}mpchat client --nick script
-  06:05 -- conectado a mpchat.local como script
+  06:05 -- conexión con mpchat.local como script
   06:05 * script entró en #lobby
   06:05 * en #lobby (1): script
   06:05 <script> hola
@@ -149,7 +149,7 @@ por ejemplo:
     "cli.talker_example.tail": """\
 por ejemplo:
   $ {run}mpchat tail --nick oreja
-  mpchat: conectado a mpchat.local como oreja
+  mpchat: conexión con mpchat.local como oreja
   2026-11-28 06:05:31 <ana> la compilación ha terminado
 
 cada línea con --json es un objeto con estas claves, y todas son textos:
