@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mpchat import cli
 from mpchat.texts import LANGUAGES
 from mpchat.texts.borrowed import BORROWED
 from tests.ipc.pythons import each_python, run_on
@@ -202,6 +203,19 @@ def test_lang_comes_before_the_locale(
 
     assert ("no server of yours" in done.stderr) == (language == "en")
     assert ("ningún servidor tuyo" in done.stderr) == (language == "es")
+
+
+@pytest.mark.parametrize(("args", "language"), [([], "es"), (["--lang", "en"], "en"), (["--lan", "en"], "en")])
+def test_a_server_speaks_the_same_language_to_its_clients(
+    args: list[str], language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until they choose another: it is a setting of the chat."""
+    monkeypatch.setenv("LC_ALL", "es_ES.UTF-8")
+    options = cli._parser().parse_args(["server", "--ephemeral", "--history-days", "0", "--history-size", "2", *args])
+    settings, _ = cli._server_settings(options)
+
+    assert settings.chat.language == language
+    assert (settings.history_days, settings.history_bytes) == (0, 2 << 20)
 
 
 @pytest.mark.parametrize("command", ["server", "client", "send", "tail", "ps"])

@@ -67,6 +67,39 @@ def test_the_first_wish_that_says_something_counts(wishes: tuple[str | None, ...
     assert texts.choose(*wishes) == language
 
 
+@pytest.mark.parametrize(
+    ("arguments", "environment", "language"),
+    [
+        (["client", "--lang", "es"], {}, "es"),
+        (["client", "--lang=es", "--help"], {"LC_ALL": "C"}, "es"),
+        (["--lang", "en"], {"LANG": "es_ES.UTF-8"}, "en"),
+        (["send", "--", "--lang", "es"], {}, "en"),
+        (["client", "--lang"], {"LANG": "es"}, "es"),
+        (["client", "--lang", "fr"], {"LANG": "es"}, "es"),
+        ([], {"LC_ALL": "", "LC_MESSAGES": "es_PE", "LANG": "en_US.UTF-8"}, "es"),
+        ([], {"LC_ALL": "en_US.UTF-8", "LC_MESSAGES": "es_PE", "LANG": "es_PE"}, "en"),
+        ([], {"LANG": "es_PE.UTF-8"}, "es"),
+        ([], {}, "en"),
+    ],
+)
+def test_a_command_speaks_the_language_of_its_arguments_or_else_of_the_locale(
+    arguments: list[str], environment: dict[str, str], language: str
+) -> None:
+    assert texts.wished(arguments, environment) == language
+
+
+def test_a_sentence_of_others_is_translated_if_it_is_known() -> None:
+    before = texts.spoken()
+    try:
+        texts.use("es")
+        assert texts.translate("Permission denied") == "permiso denegado"
+        assert texts.translate("No such trouble") == "No such trouble"
+        texts.use("en")
+        assert texts.translate("Permission denied") == "Permission denied"
+    finally:
+        texts.use(before)
+
+
 def test_a_process_speaks_one_language() -> None:
     before = texts.spoken()
     texts.use("es")
