@@ -3,6 +3,8 @@
 All text from outside is checked here, when it is read: it is UTF-8 whatever the locale, and holds nothing that could
 end a line or that a terminal would obey. Behind this file no text of the settings needs a check.
 
+It chooses the language of the process (--lang, or the locale) before anything is said, argparse's help included.
+
 Exit status: 0 well, 1 could not (a port in use, an unwritable directory, no server), 2 used wrongly; client/status.py
 has those of what talks.
 """
@@ -24,10 +26,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from mpchat import __version__
+from mpchat import __version__, texts
 from mpchat.chat.text import clean
 from mpchat.runtime import standard_streams
 from mpchat.settings import ChatSettings, Oper, Secrets, Settings
+from mpchat.texts import t, translate
 
 if TYPE_CHECKING:
     from mpchat.client.options import Options
@@ -45,11 +48,14 @@ _NAME_BYTES = 63  # RFC 2812 section 2.3.1; it is in front of each line to a cli
 _TEXT_BYTES = 250
 _FILE_BYTES = 65_536  # of a file that is read whole: each newcomer is sent the message of the day, and may not read
 _MOTD_LINES = 1_000  # each costs up to 100 bytes more as a line of IRC
+_MOST_DAYS = 36_500  # of history: a century
+_MOST_MEGABYTES = 1_000_000  # of history: SQLite would hold more, a disk here hardly does
 _FILE_SECONDS = 5.0  # how long a pipe may take to say all it has
 _PS_SECONDS = 5.0  # for an answer that the supervisor gives at once
 _LEAST_SENDQ = 1_000  # two lines of IRC
 _BOM = b"\xef\xbb\xbf"  # what some editors put in front of UTF-8
 _RUN = "python -m "  # how it is called where it is not installed
+_MEGABYTE = 1 << 20
 _PLAIN_OFFSET = 13  # 6667 + 13 = 6680
 
 
@@ -61,8 +67,11 @@ class _OneLineParser(argparse.ArgumentParser):
     """argparse would put the whole usage in front of what is wrong."""
 
     def error(self, message: str) -> NoReturn:
-        hint = f" ({self.prog} --help shows what there is)"
-        raise SystemExit(_complain(message + hint, 2, by=self.prog.removeprefix(_RUN)))
+        if message.startswith("argument "):  # the one sentence for which Python 3.10 does not ask gettext
+            name, _, wrong = message.removeprefix("argument ").partition(": ")
+            message = translate("argument %(argument_name)s: %(message)s") % {"argument_name": name, "message": wrong}
+        hint = t("cli.hint", program=self.prog)
+        raise SystemExit(_complain(f"{message} ({hint})", 2, by=self.prog.removeprefix(_RUN)))
 
     def _print_message(self, message: str, file: Any = None) -> None:
         file.write(message)  # argparse would swallow that it cannot be written
@@ -70,6 +79,7 @@ class _OneLineParser(argparse.ArgumentParser):
 
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit status."""
+    _speak(texts.wished(sys.argv[1:] if argv is None else argv, os.environ))
     _prepare_output()
     try:
         status = _run(argv)
@@ -78,14 +88,26 @@ def main(argv: list[str] | None = None) -> int:
     failure = standard_streams.settle()
     if failure is None or isinstance(failure, BrokenPipeError):
         return status
-    return _complain(f"cannot write to standard output: {failure.strerror}", status or 1)
+    return _complain(t("cli.output_failed", why=translate(str(failure.strerror))), status or 1)
+
+
+def _speak(language: str) -> None:
+    """From now on, this process says everything in it.
+
+    argparse has no setting for that: it asks gettext for each sentence, by these two names in its own module, whenever
+    it says one. gettext itself would want a compiled catalogue in a file, which nobody could read or check.
+    """
+    texts.use(language)
+    vars(argparse).update(_=translate, ngettext=lambda one, several, n: translate(one if n == 1 else several))
 
 
 def _run(argv: list[str] | None) -> int:
     try:
         options, unknown = _parser().parse_known_args(argv)
         if unknown:  # named here, so that the hint is about the right command
-            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+            options.parser.error(translate("unrecognized arguments: %s") % " ".join(unknown))
+        if given := getattr(options, "lang", None):
+            _speak(given)  # argparse also takes --la, which wished() does not see
         status: int = options.run(options)
     except Unusable as error:
         return _complain(str(error), 2)
@@ -106,7 +128,7 @@ def _prepare_output() -> None:
 
 
 def _reason(error: OSError) -> str:
-    return f"{error.strerror or error}" + (f": {os.fsdecode(error.filename)}" if error.filename else "")
+    return translate(error.strerror or str(error)) + (f": {os.fsdecode(error.filename)}" if error.filename else "")
 
 
 def _complain(text: str, status: int, by: str = "mpchat") -> int:
@@ -121,18 +143,17 @@ def _complain(text: str, status: int, by: str = "mpchat") -> int:
 
 def _parser() -> argparse.ArgumentParser:
     installed = Path(sys.argv[0]).name == "mpchat"
-    parser = _OneLineParser(
-        prog="mpchat" if installed else f"{_RUN}mpchat", description="A chat server made of processes."
-    )
-    parser.add_argument("--version", action="version", version=f"mpchat {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser = _OneLineParser(prog="mpchat" if installed else f"{_RUN}mpchat", description=t("cli.about"))
+    version = translate("show program's version number and exit")  # argparse itself does, from Python 3.13 on
+    parser.add_argument("--version", action="version", version=f"mpchat {__version__}", help=version)
+    commands = parser.add_subparsers(required=True, metavar=t("cli.command"))
     _add_server(commands)
     _add_client(commands)
     _add_send(commands)
     _add_tail(commands)
     _add_ps(commands)
-    _add_order(commands, "reload", "have a running server read its motd, password and operator files again", 10.0)
-    _add_order(commands, "stop", "stop a running server: everybody is told, and then it has ended", 60.0)
+    _add_order(commands, "reload", t("cli.reload"), 10.0)
+    _add_order(commands, "stop", t("cli.stop"), 60.0)
     return parser
 
 
@@ -151,7 +172,7 @@ def _shown(text: str) -> str:
 
 def _port(text: str) -> int:
     if not 0 <= _number(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {_shown(text)}")
+        raise argparse.ArgumentTypeError(t("cli.no_port", given=_shown(text)))
     return _number(text)
 
 
@@ -165,9 +186,11 @@ def _count(most: int, least: int = 1) -> Callable[[str], int]:
     def count(text: str) -> int:
         number = _number(text)
         if number < least:
-            raise argparse.ArgumentTypeError(f"a whole number above {least - 1}, not {_shown(text)}")
+            if least == 0:
+                raise argparse.ArgumentTypeError(t("cli.no_number", given=_shown(text)))
+            raise argparse.ArgumentTypeError(t("cli.too_small", limit=least - 1, given=_shown(text)))
         if number > most:
-            raise argparse.ArgumentTypeError(f"{most} at most, not {_shown(text)}")
+            raise argparse.ArgumentTypeError(t("cli.too_large", limit=most, given=_shown(text)))
         return number
 
     return count
@@ -179,14 +202,14 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds <= 86_400:  # NaN is not in between either
-        raise argparse.ArgumentTypeError(f"a number of seconds, not {_shown(text)} (86400 at most)")
+        raise argparse.ArgumentTypeError(t("cli.no_seconds", given=_shown(text)))
     return seconds
 
 
 def _hang_limit(text: str) -> float:
     seconds = _seconds(text)
     if 0 < seconds < 1:
-        raise argparse.ArgumentTypeError(f"0, or 1 second and more, not {_shown(text)}")
+        raise argparse.ArgumentTypeError(t("cli.too_short", given=_shown(text)))
     return seconds
 
 
@@ -200,7 +223,7 @@ def _text(argument: str) -> str:
         return os.fsencode(argument).decode()
     except UnicodeDecodeError:
         if any(unicodedata.category(letter) == "Cs" for letter in argument):
-            raise argparse.ArgumentTypeError(f"{_shown(argument)} is not UTF-8") from None
+            raise argparse.ArgumentTypeError(t("cli.no_utf8", given=_shown(argument))) from None
         return argument
 
 
@@ -216,16 +239,16 @@ def _unfit(text: str) -> str:
     """Why it cannot be a part of one line, or "". The text itself is not shown: it may be a password."""
     for letter in text:
         if unicodedata.category(letter) == "Cc" or clean(letter) != letter:
-            return f"must be one line without control characters, and has {letter!a}"
+            return t("cli.no_line", letter=ascii(letter))
     if len(text.encode()) > _TEXT_BYTES:
-        return f"must have at most {_TEXT_BYTES} bytes, and has {len(text.encode())}"
+        return t("cli.too_long", limit=_TEXT_BYTES, size=len(text.encode()))
     return ""
 
 
 def _secret(argument: str) -> str:
     """A type of argument. An empty one is some script's variable that is not set: it must not let everybody in."""
     text = _hidden(argument)
-    if wrong := _unfit(text) or ("" if text else "is empty"):
+    if wrong := _unfit(text) or ("" if text else t("cli.empty")):
         raise argparse.ArgumentTypeError(wrong)
     return text
 
@@ -235,18 +258,16 @@ def _hidden(argument: str) -> str:
     try:
         return _text(argument)
     except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError("is not UTF-8") from None
+        raise argparse.ArgumentTypeError(t("cli.secret_no_utf8")) from None
 
 
 def _name(argument: str) -> str:
     """A type of argument: a name that is one word in the lines to clients."""
     word = _text(argument)
     if not word or not word.isprintable() or " " in word or word.startswith(":"):
-        raise argparse.ArgumentTypeError(f"a server's or network's name is one word, not {_shown(word)}")
+        raise argparse.ArgumentTypeError(t("cli.no_name", given=_shown(word)))
     if len(word.encode()) > _NAME_BYTES:
-        raise argparse.ArgumentTypeError(
-            f"a server's or network's name has at most {_NAME_BYTES} bytes: {_shown(word)}"
-        )
+        raise argparse.ArgumentTypeError(t("cli.name_too_long", limit=_NAME_BYTES, given=_shown(word)))
     return word
 
 
@@ -258,14 +279,14 @@ def _host(argument: str) -> str:
             raise UnicodeError
         host.encode("idna")
     except UnicodeError:
-        raise argparse.ArgumentTypeError(f"no host can be called {_shown(host)}") from None
+        raise argparse.ArgumentTypeError(t("cli.no_host", given=_shown(host))) from None
     return host
 
 
 def _path(argument: str) -> str:
     """A type of argument: a file's or folder's name. It may be any bytes, but not none."""
     if not argument:
-        raise argparse.ArgumentTypeError("is empty: it must name a file or a folder")
+        raise argparse.ArgumentTypeError(t("cli.no_path"))
     return argument
 
 
@@ -276,7 +297,7 @@ def _ipc(argument: str) -> str:
     if argument in BUILT_IN:
         return argument
     if not argument.endswith(".py"):
-        raise argparse.ArgumentTypeError(f"{', '.join(BUILT_IN)} or the path of a file FILE.py, not {_shown(argument)}")
+        raise argparse.ArgumentTypeError(t("cli.no_ipc", known=", ".join(BUILT_IN), given=_shown(argument)))
     return os.path.abspath(argument)
 
 
@@ -291,9 +312,9 @@ def _operator(text: str) -> tuple[Oper, str]:
     """An operator as text, and what is wrong with it, or "". The text itself is not shown."""
     name, colon, password = text.partition(":")
     if not (name and colon and password) or " " in name + password:
-        return Oper("", ""), "an operator is NAME:PASSWORD, without spaces"
+        return Oper("", ""), t("cli.no_oper")
     wrong = _unfit(name) or _unfit(password)
-    return Oper(name, password), f"an operator's name or password {wrong}" if wrong else ""
+    return Oper(name, password), t("cli.bad_oper", wrong=wrong) if wrong else ""
 
 
 # What files and the environment say
@@ -310,13 +331,13 @@ def _read(path: str, is_private: bool = False) -> bytes:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
             if is_private and os.fstat(fd).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise Unusable(f"{path}: others than its owner may use it, and it holds passwords (chmod 600 helps)")
+                raise Unusable(t("cli.file_shared", path=path))
             deadline = None if os.isatty(fd) else time.monotonic() + _FILE_SECONDS
             readable = select.poll()
             readable.register(fd, select.POLLIN)
             while len(data) <= _FILE_BYTES:
                 if not readable.poll(None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000):
-                    raise OSError(errno.ETIMEDOUT, f"no end of it in {_FILE_SECONDS:g} seconds")
+                    raise OSError(errno.ETIMEDOUT, t("cli.file_endless", seconds=f"{_FILE_SECONDS:g}"))
                 piece = os.read(fd, _FILE_BYTES)
                 if not piece:
                     return data.removeprefix(_BOM)
@@ -325,15 +346,15 @@ def _read(path: str, is_private: bool = False) -> bytes:
             os.close(fd)
     except OSError as error:
         raise OSError(error.errno, error.strerror, path) from None
-    raise Unusable(f"{path} has more than {_FILE_BYTES} bytes")
+    raise Unusable(t("cli.file_too_large", path=path, limit=_FILE_BYTES))
 
 
 def _decoded(line: bytes, path: str, number: int) -> str:
     try:
         return line.decode()
     except UnicodeDecodeError as error:
-        wrong = error.object[error.start]
-        raise Unusable(f"{path}, line {number}: not UTF-8 (byte 0x{wrong:02x}), which it must be") from None
+        wrong = f"0x{error.object[error.start]:02x}"
+        raise Unusable(t("cli.line_no_utf8", path=path, number=number, byte=wrong)) from None
 
 
 def _motd(path: str | None) -> tuple[str, ...]:
@@ -343,7 +364,7 @@ def _motd(path: str | None) -> tuple[str, ...]:
     lines = [_decoded(line, path, number) for number, line in enumerate(_read(path).split(b"\n"), 1)]
     motd = tuple(clean(line) for line in "\n".join(lines).splitlines())
     if len(motd) > _MOTD_LINES:
-        raise Unusable(f"{path} has more than {_MOTD_LINES} lines")
+        raise Unusable(t("cli.file_too_many_lines", path=path, limit=_MOTD_LINES))
     return motd
 
 
@@ -354,9 +375,9 @@ def _password(path: str | None, is_private: bool = False) -> str:
     line, _, _ = _read(path, is_private).partition(b"\n")
     password = _decoded(line.removesuffix(b"\r"), path, 1)
     if not password:
-        raise Unusable(f"{path} has no password in its first line")
+        raise Unusable(t("cli.file_without_password", path=path))
     if wrong := _unfit(password):
-        raise Unusable(f"{path}, line 1: a password {wrong}")
+        raise Unusable(t("cli.bad_password", path=path, wrong=wrong))
     return password
 
 
@@ -371,10 +392,10 @@ def _opers(path: str | None) -> list[Oper]:
             continue
         oper, wrong = _operator(text)
         if wrong or oper.name in found:
-            raise Unusable(f"{path}, line {number}: {wrong or 'an operator of this name stands above'}")
+            raise Unusable(t("cli.bad_line", path=path, number=number, wrong=wrong or t("cli.oper_above")))
         found[oper.name] = oper
     if not found:
-        raise Unusable(f"{path} names no operator")
+        raise Unusable(t("cli.file_without_oper", path=path))
     return list(found.values())
 
 
@@ -409,70 +430,84 @@ def _own_folder(variable: str, usual: str) -> Path | None:
 
 
 def _add_server(commands: Any) -> None:
-    parser = commands.add_parser("server", help="start a server")
+    parser = commands.add_parser("server", help=t("cli.server"))
     parser.set_defaults(run=_run_server, parser=parser)
     add = parser.add_argument
-    add("host", nargs="?", type=_host, default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add("port", nargs="?", type=_port, default=6667, help="IRC port (default: %(default)s; 0: any free one)")
-    add("--plain-port", type=_plain_port, default=-1, metavar="P", help="plain text port, or none (default: PORT + 13)")
+    add("host", nargs="?", type=_host, default="127.0.0.1", help=t("cli.server_host"))
+    add("port", nargs="?", type=_port, default=6667, help=t("cli.server_port"))
+    add("--plain-port", type=_plain_port, default=-1, metavar="P", help=t("cli.plain_port"))
     workers = min(max(1, (os.cpu_count() or 1) // 2), _MOST_WORKERS)
     add(
         "--workers",
         type=_count(_MOST_WORKERS),
         default=workers,
         metavar="N",
-        help="worker processes (default here: %(default)s)",
+        help=t("cli.workers"),
     )
     keep = parser.add_mutually_exclusive_group()
-    keep.add_argument("--data", type=_path, metavar="DIR", help="journal and history (default: a folder for each port)")
-    keep.add_argument("--ephemeral", action="store_true", help="keep them in a folder that is removed at the end")
+    keep.add_argument("--data", type=_path, metavar="DIR", help=t("cli.data"))
+    keep.add_argument("--ephemeral", action="store_true", help=t("cli.ephemeral"))
     add(
         "--durability",
         choices=("none", "process", "power"),
         default="process",
-        help="what an accepted line survives: nothing, the death of a process, a power cut (default: %(default)s)",
+        help=t("cli.durability"),
+    )
+    add(
+        "--history-days",
+        type=_count(_MOST_DAYS, 0),
+        default=Settings.history_days,
+        metavar="N",
+        help=t("cli.history_days"),
+    )
+    add(
+        "--history-size",
+        type=_count(_MOST_MEGABYTES, 0),
+        default=Settings.history_bytes // _MEGABYTE,
+        metavar="MB",
+        help=t("cli.history_size"),
     )
     add(
         "--hang-limit",
         type=_hang_limit,
         default=3.0,
         metavar="S",
-        help="a process that hangs is killed after S seconds (default: %(default)s; 0: never)",
+        help=t("cli.hang_limit"),
     )
     add(
         "--ipc",
         type=_ipc,
         default="queue",
         metavar="T",
-        help="between workers and broker: queue, pipe, or your own FILE.py (default: %(default)s)",
+        help=t("cli.ipc"),
     )
-    add("--name", type=_name, default="mpchat.local", help="the server's name (default: %(default)s)")
-    add("--network", type=_name, default="mpchat", help="the network's name (default: %(default)s)")
+    add("--name", type=_name, default="mpchat.local", help=t("cli.name"))
+    add("--network", type=_name, default="mpchat", help=t("cli.network"))
     about = "a chat server made of processes"
-    add("--description", type=_line_of_text, default=about, help="a few words about the server")
-    add("--motd", type=_path, metavar="FILE", help="the message of the day (UTF-8); `reload` reads it again")
+    add("--description", type=_line_of_text, default=about, help=t("cli.description"))
+    add("--motd", type=_path, metavar=t("cli.file"), help=t("cli.motd"))
     password = parser.add_mutually_exclusive_group()
-    password.add_argument("--password", type=_secret, metavar="PW", help="clients need it to enter")
+    password.add_argument("--password", type=_secret, metavar="PW", help=t("cli.password"))
     password.add_argument(
         "--password-file",
         type=_path,
         metavar="F",
-        help="the same, from a file of mode 600: arguments are visible to all",
+        help=t("cli.password_file"),
     )
-    add("--oper-file", type=_path, metavar="F", help="operators of the server: NAME:PASSWORD in each line; mode 600")
+    add("--oper-file", type=_path, metavar="F", help=t("cli.oper_file"))
     add(
         "--oper",
         type=_oper,
         action="append",
         default=[],
-        metavar="NAME:PASSWORD",
-        help="one more, visible to all (as --password is); may be repeated",
+        metavar=t("cli.name_and_password"),
+        help=t("cli.oper"),
     )
     add(
         "--max-clients",
         type=_count(1_000_000),
         metavar="N",
-        help="connections at most (default: 10000, or what the fds allow)",
+        help=t("cli.max_clients"),
     )
     sendq = Settings.sendq_bytes
     add(
@@ -480,22 +515,27 @@ def _add_server(commands: Any) -> None:
         type=_count(1 << 30, _LEAST_SENDQ),
         default=sendq,
         metavar="BYTES",
-        help="a client's backlog (default: %(default)s)",
+        help=t("cli.sendq"),
     )
     add(
         "--sendq-total",
         type=_count(1 << 40, _LEAST_SENDQ),
         metavar="BYTES",
-        help="all clients' backlogs (default: 268435456, or what fits)",
+        help=t("cli.sendq_total"),
     )
-    add("--unlimited", action="store_true", help="no flood control, no limits for one address; loopback only")
+    add("--unlimited", action="store_true", help=t("cli.unlimited"))
+    _add_language(parser, t("cli.server_lang"))
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
-    add("--log-json", action="store_true", help="log lines as JSON")
+    add("--log-json", action="store_true", help=t("cli.log_json"))
+
+
+def _add_language(parser: argparse.ArgumentParser, help: str) -> None:
+    parser.add_argument("--lang", choices=tuple(texts.LANGUAGES), help=help)
 
 
 def _run_server(options: argparse.Namespace) -> int:
     if not hasattr(os, "fork"):
-        raise Unusable("Windows is not supported: the server passes sockets between processes as only Unix can")
+        raise Unusable(t("cli.windows"))
     from mpchat import roles
     from mpchat.ipc.control_socket import runtime_folder
     from mpchat.ipc.transport import NoTransport, find
@@ -504,6 +544,8 @@ def _run_server(options: argparse.Namespace) -> int:
     from mpchat.runtime.signals import set_dispositions
     from mpchat.supervisor.supervisor import Supervisor
 
+    if options.log_json:
+        _speak(texts.DEFAULT)  # from here on all that it says is for programs
     settings, secrets = _server_settings(options)
     read_again = _reader(options)
     try:
@@ -534,18 +576,15 @@ def _run_server(options: argparse.Namespace) -> int:
 
 def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
     if options.unlimited and not _is_loopback(options.host):
-        raise Unusable("--unlimited takes all limits away: it is refused unless the server listens on loopback")
+        raise Unusable(t("cli.unlimited_refused"))
     if options.data and options.durability == "none":
-        raise Unusable("--durability none keeps nothing, so there is nothing for --data to say")
+        raise Unusable(t("cli.nothing_kept"))
     if options.plain_port == options.port != 0:
-        raise Unusable(f"--plain-port {options.port} is the port for IRC")
+        raise Unusable(t("cli.same_port", port=options.port))
     chat, secrets = _chat_settings(options)
     fitting = _clients_that_fit(options.workers)
     if (options.max_clients or 0) > fitting:
-        raise Unusable(
-            f"--max-clients {options.max_clients} is more than the limit of open files allows: "
-            f"{fitting} with --workers {options.workers} (ulimit -Hn shows the limit)"
-        )
+        raise Unusable(t("cli.too_many_clients", given=options.max_clients, fitting=fitting, workers=options.workers))
     settings = Settings(
         host=options.host,
         port=options.port,
@@ -556,6 +595,8 @@ def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
         data=_data_folder(options),
         power=options.durability == "power",
         ipc=options.ipc,
+        history_days=options.history_days,
+        history_bytes=options.history_size * _MEGABYTE,
         hang_limit=options.hang_limit,
         sendq_bytes=options.sendq,
         sendq_total_bytes=_sendq_total(options),
@@ -571,7 +612,7 @@ def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
     opers = [*options.oper, *_opers(options.oper_file)]
     names = [oper.name for oper in opers]
     if len(set(names)) < len(names):
-        raise Unusable("an operator's name is given twice (--oper, --oper-file)")
+        raise Unusable(t("cli.oper_twice"))
     secrets = Secrets(options.password or _password(options.password_file, is_private=True), tuple(opers))
     chat = ChatSettings(
         answer_bytes=min(ChatSettings.answer_bytes, options.sendq // 2),  # a long answer is no lag
@@ -582,6 +623,7 @@ def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
         motd=_motd(options.motd),
         password_needed=bool(secrets.password),
         opers_exist=bool(secrets.opers),
+        language=options.lang or texts.wished((), os.environ),
         room_flags="n",  # who is not in a room does not speak into it, unless its operators want that
     )
     return chat, secrets
@@ -606,7 +648,7 @@ def _reader(options: argparse.Namespace) -> Callable[[], tuple[ChatSettings, Sec
         except Unusable as error:
             raise Rejected(str(error)) from None
         except OSError as error:
-            raise Rejected(f"{error.strerror}: {os.fsdecode(error.filename)}") from None
+            raise Rejected(_reason(error)) from None
 
     return read
 
@@ -617,7 +659,7 @@ def _sendq_total(options: argparse.Namespace) -> int:
     if total is None:  # each worker has its share of it
         return max(Settings.sendq_total_bytes, sendq * int(options.workers))
     if total < sendq:
-        raise Unusable(f"--sendq-total {total} is less than what one client may be behind, --sendq {sendq}")
+        raise Unusable(t("cli.small_sendq_total", total=total, sendq=sendq))
     return total
 
 
@@ -628,7 +670,7 @@ def _data_folder(options: argparse.Namespace) -> str:
         return str(os.path.abspath(options.data))
     state = _state_folder()
     if state is None:
-        raise Unusable("you have no home folder: say where to keep journal and history (--data DIR, or --ephemeral)")
+        raise Unusable(t("cli.no_home"))
     return str(state / str(options.port))
 
 
@@ -658,112 +700,74 @@ def _clients_that_fit(workers: int) -> int:
         return sys.maxsize
     needed = _FDS_PER_WORKER * (workers + _OTHER_ROLES)
     if hard < needed:
-        raise Unusable(f"--workers {workers} needs {needed} open files, and the limit is {hard} (ulimit -Hn shows it)")
+        raise Unusable(t("cli.too_many_workers", workers=workers, needed=needed, limit=hard))
     # The headroom is a generous one: under a low limit it would leave hardly a client.
     return max(hard - _HEADROOM_FDS - _FDS_PER_WORKER * workers, hard // 3)
 
 
 # mpchat client, send and tail
 
-_STATUSES = """exit status:
-  0  all that was to be said came back from the server
-  1  not connected (or standard input or output failed)
-  2  used wrongly
-  3  removed by an operator: KILL, or KICK from the room in question
-  4  refused: moderated, no such nick, wrong key, nickname in use, nobody in the room of send, ...
-  5  the connection was lost before all came back
-The gravest of several: 3, then 5, then 4. What was refused is on standard error."""
-
 
 def _add_client(commands: Any) -> None:
-    about = """Join a server. In a terminal, type and press Enter. In a pipe each line is said, or obeyed where it
-begins with a slash. It waits for the answer to the /command before it; where that was refused, it is not said if it
-depended on it (in the room that could not be entered, under the nickname that was refused)."""
-    example = f"""
-  $ printf 'hola\\n/msg nadie hola\\n' | {_RUN}mpchat client --nick script
-  06:05 -- connected to mpchat.local as script
-  06:05 * script joined #lobby
-  06:05 * in #lobby (1): script
-  06:05 <script> hola
-  06:05 ! not said: hola (nadie: No such nick/channel)"""
-    parser = _add_talker(commands, "client", "join a server from this terminal", about, example)
+    parser = _add_talker(commands, "client")
     parser.set_defaults(run=_run_client, parser=parser)
     add = parser.add_argument
-    add("host", nargs="?", type=_text, default="127.0.0.1", help="the server (default: %(default)s)")
-    add("port", nargs="?", type=_port, default=6667, help="its IRC port (default: %(default)s)")
-    _add_identity(parser, "your nickname (default: asks, or your login name)")
-    add("--room", type=_text, help="the first room (default: #lobby, or that of the settings)")
-    add("--plain", action="store_true", help="append lines only: for screen readers and pipes")
+    add("host", nargs="?", type=_text, default="127.0.0.1", help=t("cli.talker_host"))
+    add("port", nargs="?", type=_port, default=6667, help=t("cli.talker_port"))
+    _add_identity(parser, t("cli.client_nick"))
+    add("--room", type=_text, help=t("cli.client_room"))
+    add("--plain", action="store_true", help=t("cli.plain"))
     add("--color", choices=("auto", "always", "never"), default="auto")
+    _add_language(parser, t("cli.client_lang"))
 
 
 def _add_send(commands: Any) -> None:
-    about = """Say one text, or the lines of standard input, and go. No line is a /command. In a room that was not there
-before, where nobody would hear it, nothing is said (status 4)."""
-    example = f"""
-  $ {_RUN}mpchat send --to '#lobby' 'the build is done'
-  $ df -h / | {_RUN}mpchat send
-  $ {_RUN}mpchat send --to nadie hola
-  mpchat: not said: hola (nadie: No such nick/channel)"""
-    parser = _add_talker(commands, "send", "say something from a script", about, example)
+    parser = _add_talker(commands, "send")
     parser.set_defaults(run=_run_send, parser=parser)
     add = parser.add_argument
-    add("text", nargs="*", type=_text, metavar="TEXT", help="what to say; - or none: the lines of standard input")
-    add("--to", type=_text, default="#lobby", metavar="TARGET", help="'#room' or a nickname (default: %(default)s)")
+    add("text", nargs="*", type=_text, metavar=t("cli.text"), help=t("cli.send_text"))
+    add("--to", type=_text, default="#lobby", metavar=t("cli.target"), help=t("cli.send_to"))
     _add_address(parser)
 
 
 def _add_tail(commands: Any) -> None:
-    about = """Show what is said in a room from now on, a line for each message, until Ctrl-C or until nobody reads it.
-It comes back after a lost connection, and shows what it missed."""
-    example = f"""
-  $ {_RUN}mpchat tail --nick ear
-  mpchat: connected to mpchat.local as ear
-  2026-11-28 06:05:31 <ana> the build is done
-
-each line with --json is an object with these keys, all of them texts:
-  time  ISO 8601, UTC: 2026-11-28T06:05:31.250Z
-  room  #lobby; empty in private
-  nick  who said it; empty for a gap
-  text
-  kind  message, action (/me), notice, or gap: some messages are missing here"""
-    parser = _add_talker(commands, "tail", "follow a room from a script", about, example)
+    parser = _add_talker(commands, "tail")
     parser.set_defaults(run=_run_tail, parser=parser)
     add = parser.add_argument
-    add("--room", type=_text, default="#lobby", help="which room (default: %(default)s)")
-    add("--json", action="store_true", help="one JSON object a line")
+    add("--room", type=_text, default="#lobby", help=t("cli.tail_room"))
+    add("--json", action="store_true", help=t("cli.tail_json"))
     _add_address(parser)
 
 
-def _add_talker(commands: Any, name: str, help: str, about: str, example: str) -> argparse.ArgumentParser:
+def _add_talker(commands: Any, name: str) -> argparse.ArgumentParser:
     """A command that talks to a server, with its examples and exit statuses."""
+    example = t(f"cli.talker_example.{name}", run=_RUN)
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
-        help=help,
-        description=about,
-        epilog=f"for example:{example}\n\n{_STATUSES}",
+        help=t(f"cli.talker.{name}"),
+        description=t(f"cli.talker_about.{name}"),
+        epilog=example + "\n\n" + t("cli.statuses"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     return parser
 
 
 def _add_address(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--host", type=_text, default="127.0.0.1", metavar="H", help="the server (default: %(default)s)"
-    )
-    parser.add_argument("--port", type=_port, default=6667, metavar="P", help="its IRC port (default: %(default)s)")
-    _add_identity(parser, "your nickname, and no other (default: your login name, or one like it)")
+    parser.add_argument("--host", type=_text, default="127.0.0.1", metavar="H", help=t("cli.talker_host"))
+    parser.add_argument("--port", type=_port, default=6667, metavar="P", help=t("cli.talker_port"))
+    _add_identity(parser, t("cli.script_nick"))
+    _add_language(parser, t("cli.lang"))
 
 
 def _add_identity(parser: argparse.ArgumentParser, nick: str) -> None:
     parser.add_argument("--nick", type=_some_text, help=nick)
-    parser.add_argument("--password-file", type=_path, metavar="F", help="a file with the server's password")
+    parser.add_argument("--password-file", type=_path, metavar="F", help=t("cli.talker_password_file"))
 
 
 def _some_text(argument: str) -> str:
     text = _text(argument)
     if not text:
-        raise argparse.ArgumentTypeError("it is empty")
+        raise argparse.ArgumentTypeError(t("cli.it_is_empty"))
     return text
 
 
@@ -788,6 +792,7 @@ def _run_client(options: argparse.Namespace) -> int:
             dumb=environment.get("TERM", "") in ("", "dumb"),
             history_file="" if state is None else str(state / "client-history"),
             settings_file="" if config is None else str(config / "client.toml"),
+            language=options.lang or "",
         )
     )
 
@@ -823,18 +828,18 @@ def _script_options(options: argparse.Namespace, room: str) -> "Options":
 def _need_stream(number: int) -> None:
     """Raises Unusable where standard input (0) or output (1) is closed."""
     if number in standard_streams.closed:
-        stream, what = (("input", "say"), ("output", "show"))[number]
-        raise Unusable(f"standard {stream} is closed (give it /dev/null if there is nothing to {what})")
+        raise Unusable(t(f"cli.closed.{number}"))
 
 
 # mpchat ps
 
 
 def _add_ps(commands: Any) -> None:
-    parser = commands.add_parser("ps", help="show a running server's processes")
+    parser = commands.add_parser("ps", help=t("cli.ps"))
     parser.set_defaults(run=_run_ps, parser=parser)
-    parser.add_argument("--port", type=_port, default=6667, help="the server's IRC port (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--port", type=_port, default=6667, help=t("cli.server_of_port"))
+    parser.add_argument("--json", action="store_true", help=t("cli.ps_json"))
+    _add_language(parser, t("cli.lang"))
 
 
 def _run_ps(options: argparse.Namespace) -> int:
@@ -854,7 +859,7 @@ def _add_order(commands: Any, name: str, help: str, seconds: float) -> None:
     """`seconds`: how long its answer may take."""
     parser = commands.add_parser(name, help=help)
     parser.set_defaults(run=_run_order, parser=parser, order=name, seconds=seconds)
-    parser.add_argument("--port", type=_port, default=6667, help="the server's IRC port (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=6667, help=t("cli.server_of_port"))
 
 
 def _run_order(options: argparse.Namespace) -> int:
@@ -862,7 +867,7 @@ def _run_order(options: argparse.Namespace) -> int:
     answer = _ask(options.port, options.order, options.seconds)
     if answer is None:
         return 1
-    said = str(answer.get("said", "that server does not know this command: it is an older one"))
+    said = str(answer.get("said", t("cli.older_server")))
     if not answer.get("ok"):
         return _complain(said, 1)
     print("".join(letter if letter.isprintable() else "?" for letter in said))
@@ -879,10 +884,10 @@ def _ask(port: int, command: str, seconds: float) -> dict[str, Any] | None:
         path = find(runtime, port)
         return ask(path, command, seconds)
     except TimeoutError:
-        _complain(f"no answer in {seconds:g} seconds", 1)
+        _complain(t("cli.no_answer", seconds=f"{seconds:g}"), 1)
     except OSError as error:
         if path is None and not isinstance(error, FileNotFoundError):
             raise
         folder = own_folder(runtime)
-        _complain(f"no server of yours on port {port} (its control socket would be in {folder})", 1)
+        _complain(t("cli.no_server", port=port, folder=folder), 1)
     return None

@@ -32,6 +32,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import mpchat  # noqa: F401  an older Python than is needed ends here, and says so
+from mpchat import texts
+from mpchat.texts import t, translate
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -42,13 +44,6 @@ LOCK = VENV / ".lock"  # and in it, who has it: "PID what it is to run"
 RUN, DEV = ROOT / "requirements.txt", ROOT / "requirements-dev.txt"
 SERVER, CLIENT = ["-m", "mpchat", "server"], ["-m", "mpchat", "client"]
 
-# What nobody can do without these. The names are those by which they are imported, too.
-COSTS = {
-    "psutil": "CPU and memory in 'ps', where there is no /proc",
-    "prompt_toolkit": "line editing in the client",
-    "setproctitle": "process titles in 'ps aux'",
-    "tomli": "the client's settings file",
-}
 _OLD = 'python_version < "3.11"'  # behind what the standard library has from then on
 # Seconds without a byte, and how often it is asked again then. A person waits for the first; tests can wait longer, and
 # should not fail for one slow answer.
@@ -74,6 +69,7 @@ class Failed(Exception):
 
 
 def main() -> int:
+    texts.use(texts.wished([], os.environ))
     parser = argparse.ArgumentParser(
         usage="%(prog)s [--dev] [--again] [-- ARGUMENTS OF PYTHON]",
         description="Prepare .venv, then run Python with what is in it; without arguments for it nothing is run.",
@@ -83,6 +79,7 @@ def main() -> int:
     words = sys.argv[1:]
     end = words.index("--") if "--" in words else len(words)  # argparse's own way with -- differs between versions
     options, arguments = parser.parse_args(words[:end]), words[end + 1 :]
+    texts.use(texts.wished(arguments, os.environ))  # of what is run after this
     try:
         python = prepared(options.dev, options.again, arguments)
     except Failed as failed:
@@ -112,19 +109,23 @@ def prepared(dev: bool, again: bool, arguments: Sequence[str]) -> str:
                 await_server(arguments[3], arguments[4])
     except OSError as error:
         if dev or again:
-            raise Failed(f"{VENV.name} cannot be prepared: {error.strerror} ({error.filename})") from error
-        say(f"{VENV.name} cannot be prepared: {error.strerror} ({error.filename})")
+            raise Failed(unprepared(error)) from error
+        say(unprepared(error))
     found = result()
     if found.get(RUN.name, {}).get("complete"):
         return str(PYTHON)
     # The system's own may have some of it, where there was no way to install any.
     python = str(PYTHON) if is_executable(PYTHON) and lacking(str(PYTHON)) != names(RUN) else base()
-    missing = [f"{name} ({COSTS[name]})" for name in lacking(python)]
+    missing = [t(f"cli.make_without.{name}") for name in lacking(python)]
     if again:
-        raise Failed(f"still missing: {listed(missing)}")
+        raise Failed(t("cli.make_missing", packages=listed(missing)))
     if missing:
-        say(f"running without {listed(missing)}; 'make install' tries again")
+        say(t("cli.make_runs_without", packages=listed(missing)))
     return python
+
+
+def unprepared(error: OSError) -> str:
+    return t("cli.make_unprepared", folder=VENV.name, why=translate(str(error.strerror)), path=error.filename)
 
 
 # What is there
@@ -183,7 +184,7 @@ def lacking(python: str) -> list[str]:
 
 
 def listed(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+    return t("cli.make_and").join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 # One at a time
@@ -203,7 +204,7 @@ def locked(arguments: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             pid, *before = os.pread(lock, 200, 0).decode(errors="replace").split() or ["?"]
-            say(f"{VENV.name} is being prepared by another make (process {pid}): waiting for it")
+            say(t("cli.make_waits", folder=VENV.name, process=pid))
             fcntl.flock(lock, fcntl.LOCK_EX)
         os.ftruncate(lock, 0)
         os.pwrite(lock, " ".join([str(os.getpid()), *arguments[:3]]).encode(), 0)
@@ -214,7 +215,7 @@ def locked(arguments: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
 
 def await_server(host: str, port: str) -> None:
     """Both start at the same moment, and a client that is faster would find nothing there."""
-    say(f"waiting for the server on {host}:{port}")
+    say(t("cli.make_waits_for_server", host=host, port=port))
     deadline = time.monotonic() + _SERVER_SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, ValueError, OverflowError):
@@ -234,26 +235,23 @@ def prepare(dev: bool, lock: int) -> None:
     why = ""
     try:
         make_environment(lock)
-        bound = f"a package index that is silent for {patience[0]} s is given up"
-        say(f"installing {listed(names(RUN))} (a few MB; {bound})")
+        say(t("cli.make_installs", packages=listed(names(RUN)), seconds=patience[0]))
         install_each(patience, lock)
     except Failed as failed:
         why = str(failed)
     found[RUN.name] = {"digest": digest(RUN), "complete": not why}
     record(found)
     if why:
-        text = f"not all that it can use could be installed: {why} (more in {VENV.name}/{LOG.name})"
+        text = t("cli.make_incomplete", why=why, log=f"{VENV.name}/{LOG.name}")
         if dev:
             raise Failed(text)
         say(text)
     if dev:
-        say(f"installing what tests and linters need ({DEV.name}: some 150 MB)")
+        say(t("cli.make_installs_dev", list=DEV.name))
         try:
             install(["-r", str(DEV)], patience, lock)
         except Failed as failed:
-            raise Failed(
-                f"what tests and linters need could not be installed: {failed} (more in {VENV.name}/{LOG.name})"
-            ) from None
+            raise Failed(t("cli.make_incomplete_dev", why=failed, log=f"{VENV.name}/{LOG.name}")) from None
         record({**found, DEV.name: {"digest": digest(DEV)}})
 
 
@@ -271,14 +269,14 @@ def make_environment(lock: int) -> None:
         said = subprocess.run([str(PYTHON), "-c", ask], capture_output=True, text=True)
         if said.stdout.strip() == version():
             return
-    say(f"preparing {VENV.name} with Python {sys.version.split()[0]} (once, and again when {RUN.name} changes)")
+    say(t("cli.make_prepares", folder=VENV.name, version=sys.version.split()[0], list=RUN.name))
     for entry in VENV.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         elif entry not in (LOCK, LOG):
             entry.unlink()
     if run([base(), "-m", "venv", str(VENV)], lock):
-        raise Failed(f"{base()} -m venv does not work here (Debian and Ubuntu: apt install python3-venv)")
+        raise Failed(t("cli.make_no_venv", python=base()))
 
 
 def install_each(patience: tuple[int, int], lock: int) -> None:
@@ -302,9 +300,9 @@ def install(what: Sequence[str], patience: tuple[int, int], lock: int) -> None:
     if run([*command, *what], lock):
         text = LOG.read_bytes()[start:].decode(errors="replace")
         if "timed out" in text:
-            raise Failed(f"the package index was silent for {seconds} s", silent=True)
+            raise Failed(t("cli.make_silent", seconds=seconds), silent=True)
         errors = re.findall(r"ERROR: (.*)", text)
-        raise Failed(errors[-1] if errors else "pip has failed")
+        raise Failed(errors[-1] if errors else t("cli.make_pip_failed"))
 
 
 def run(command: Sequence[str], lock: int) -> int:

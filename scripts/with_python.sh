@@ -70,10 +70,15 @@ else
   other=$(newest_other)
   [ -n "$other" ] && exec "$other" "$@"
 fi
-if [ -n "$found" ]; then
-  found="$name is Python $found"
-else
-  found="$name does not run"
-fi
-echo "mpchat needs Python 3.$needed or newer, and $found: name another one: make PYTHON=${other:-/path/to/python3.12}" >&2
+another="make PYTHON=${other:-/path/to/python3.12}"
+case ${LC_ALL:-${LC_MESSAGES:-${LANG-}}} in # as mpchat/texts/__init__.py reads the locale
+  es | es[_.@-]*)
+    [ -n "$found" ] && found="es Python $found" || found="no funciona"
+    echo "mpchat necesita Python 3.$needed o posterior, y $name $found: indica otro: $another" >&2
+    ;;
+  *)
+    [ -n "$found" ] && found="is Python $found" || found="does not run"
+    echo "mpchat needs Python 3.$needed or newer, and $name $found: name another one: $another" >&2
+    ;;
+esac
 exit 1

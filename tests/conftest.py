@@ -39,6 +39,10 @@ for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.S
         signal.signal(_number, _handler)
 
 
+# Whatever language the tester's locale speaks, our processes speak English, unless a test gives them another locale.
+os.environ["LC_ALL"] = "C.UTF-8"
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A running server without limits, two workers, an operator root:secret."""

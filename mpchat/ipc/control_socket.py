@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from mpchat.texts import t, translate
+
 ASKER_SECONDS = 0.2  # for a line to come
 _LINE_BYTES = 4096  # of an asker's line: a command has some twenty
 _ANSWER_SECONDS = 5.0  # between two pieces of an answer
@@ -33,7 +35,7 @@ def runtime_folder(configured: str) -> Path:
     folder = own_folder(configured)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not _is_private(folder, os.getuid()):
-        raise PermissionError(f"{folder} is not a folder that only you can enter")
+        raise PermissionError(t("cli.not_private", folder=folder))
     return folder
 
 
@@ -45,7 +47,7 @@ def find(configured: str, port: int) -> Path:
     own = own_folder(configured)
     if os.getuid() != 0:
         if own.exists() and not _is_private(own, os.getuid()):
-            raise PermissionError(f"{own} is not a folder that only you can enter")
+            raise PermissionError(t("cli.not_private", folder=own))
         folders = [own]
     else:
         folders = [own, *sorted(Path("/run/user").glob("*/mpchat")), *sorted(own.parent.glob("mpchat-*"))]
@@ -56,7 +58,7 @@ def find(configured: str, port: int) -> Path:
         raise FileNotFoundError(errno.ENOENT, "no server answers", str(own / f"{port}.sock"))
     if len(answering) > 1 and answering[0].parent != own:
         users = ", ".join(str(path.lstat().st_uid) for path in answering)
-        raise OSError(errno.EEXIST, f"several users have a server on port {port}: {users}; ask as one of them")
+        raise OSError(errno.EEXIST, t("cli.several_servers", port=port, users=users))
     return answering[0]
 
 
@@ -129,9 +131,8 @@ class ControlSocket:
             self._bind()
         except OSError as error:
             self._sock.close()
-            raise OSError(
-                error.errno, f"cannot open the control socket ({error.strerror or error})", str(path)
-            ) from error
+            why = translate(error.strerror or str(error))
+            raise OSError(error.errno, t("cli.control_failed", why=why), str(path)) from error
         self._sock.setblocking(False)
 
     def _bind(self) -> None:
@@ -141,8 +142,7 @@ class ControlSocket:
             self._sock.bind(str(self.path))
         except OSError:
             if _answers(self.path):
-                taken = "in use: a server of yours is running on that port, whatever its address"
-                raise OSError(errno.EADDRINUSE, taken) from None
+                raise OSError(errno.EADDRINUSE, t("cli.control_in_use")) from None
             self.path.unlink(missing_ok=True)  # left behind by a server that was killed
             self._sock.bind(str(self.path))
         finally:

@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from mpchat.ipc import queue_passing
 from mpchat.messages import BrokerToWorker, WorkerToBroker
+from mpchat.texts import t, translate
 
 BUILT_IN = ("queue", "pipe")
 
@@ -109,13 +110,13 @@ def find(ipc: str) -> type[TransportPair]:
         with open(ipc, "rb") as file:
             source = file.read()
     except OSError as error:
-        raise NoTransport(f"{ipc}: {error.strerror}") from error
+        raise NoTransport(f"{ipc}: {translate(str(error.strerror))}") from error
     try:
         pair_class = getattr(_module_of(ipc, source), "Pair", None)
         if not isinstance(pair_class, type):
-            raise NoTransport(f"{ipc} defines no class with the name Pair")
+            raise NoTransport(t("cli.no_pair", path=ipc))
         if lacking := [name for name in _METHODS if not callable(getattr(pair_class, name, None))]:
-            raise NoTransport(f"{ipc}: its Pair has no {lacking[0]}()")
+            raise NoTransport(t("cli.pair_lacks", path=ipc, method=lacking[0]))
         found = cast("type[TransportPair]", pair_class)
         pair = found.make()
         try:
@@ -126,8 +127,9 @@ def find(ipc: str) -> type[TransportPair]:
         raise
     except (Exception, SystemExit) as error:  # it is the user's code, which may fail in any way
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == ipc]
-        where = f"{ipc}, line {lines[-1]}" if lines else ipc
-        raise NoTransport(f"{where}: {type(error).__name__}: {error}") from error
+        wrong = f"{type(error).__name__}: {error}"
+        why = t("cli.pair_failed", path=ipc, number=lines[-1], error=wrong) if lines else f"{ipc}: {wrong}"
+        raise NoTransport(why) from error
     return found
 
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-_COLUMNS = ("ROLE", "PID", "CLIENTS", "RECORDS", "CPU s", "PSS MiB", "FDS")
+from mpchat.texts import t
 
 
 def as_json(status: dict[str, Any]) -> str:
@@ -20,7 +20,7 @@ def as_json(status: dict[str, Any]) -> str:
 
 
 def as_table(status: dict[str, Any]) -> str:
-    lines = [_COLUMNS]
+    lines = [(t("ps.role"), "PID", t("ps.clients"), t("ps.records"), "CPU s", "PSS MiB", "FDS")]
     for row in status["processes"]:
         measured = _measured(row)
         counted = [str(row.get("clients", "")), str(row.get("records", ""))]
@@ -30,12 +30,12 @@ def as_table(status: dict[str, Any]) -> str:
             counted[1] = ""
         sizes = [f"{measured[name]:.1f}" if name in measured else "-" for name in ("cpu_seconds", "pss_mib")]
         lines.append((row["role"], str(row["pid"] or "-"), *counted, *sizes, str(measured.get("fds", "-"))))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     table = ["  ".join(_aligned(line, widths)).rstrip() for line in lines]
     if all("cpu_seconds" not in _measured(row) for row in status["processes"]):
-        table.append("(psutil is not installed, and there is no /proc: no CPU, memory and fds)")
+        table.append(t("ps.nothing_measured"))
     if any(row.get("has_other_code") for row in status["processes"]):
-        table.append("(the code of the chat was changed while the server runs: its broker has the new one)")
+        table.append(t("ps.other_code"))
     return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in "\n".join(table))
 
 

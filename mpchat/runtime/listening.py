@@ -4,6 +4,7 @@ import contextlib
 import socket
 
 from mpchat.settings import Settings
+from mpchat.texts import t, translate
 
 _BACKLOG = 1024  # a class of 30 or a storm of a thousand; the kernel caps it at somaxconn
 _KEEPALIVE = {"TCP_KEEPIDLE": 120, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 180_000}
@@ -19,9 +20,10 @@ def listen(settings: Settings, port: int) -> socket.socket:
     try:
         return _listen(settings, port)
     except OSError as error:
-        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        why = translate(error.strerror or str(error))
+        raise CannotListen(t("cli.cannot_listen", host=host, port=port, why=why)) from error
     except (ValueError, OverflowError) as error:  # undecodable, a NUL, labels that IDNA refuses: before any look-up
-        raise CannotListen(f"cannot listen on {host}:{port}: that cannot be a host's name") from error
+        raise CannotListen(t("cli.cannot_listen", host=host, port=port, why=t("cli.no_host_name"))) from error
 
 
 def _listen(settings: Settings, port: int) -> socket.socket:

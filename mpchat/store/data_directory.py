@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mpchat.store.journal import sync_folder
+from mpchat.texts import t
 
 WAIT_SECONDS = 5.0  # for a server that is just ending: a service manager starts the next one at once
 _LOOK_SECONDS = 0.05
@@ -75,13 +76,13 @@ def claim(path: Path, wait_seconds: float = WAIT_SECONDS) -> DataDirectory:
         try:
             if _lock(fd, path):
                 return DataDirectory(fd, str(path))
-            by = _named(holders(fd)) if time.monotonic() >= deadline else None
+            in_use = _in_use(holders(fd)) if time.monotonic() >= deadline else ""
         except OSError:
             os.close(fd)
             raise
         os.close(fd)
-        if by is not None:
-            raise OSError(0, f"another server uses this data directory{by}", str(path))
+        if in_use:
+            raise OSError(0, in_use, str(path))
         time.sleep(_LOOK_SECONDS)  # flock(2) would wait by itself, but for ever
 
 
@@ -131,16 +132,17 @@ def _is_locked(process: Path, number: str, wanted: os.stat_result) -> bool:
         return False  # it has just been closed
 
 
-def _named(pids: list[int]) -> str:
+def _in_use(pids: list[int]) -> str:
+    """That another server uses it, and which processes hold its lock."""
     names = []
     for pid in pids:
         with suppress(OSError):
             text = Path(f"/proc/{pid}/stat").read_text()
             name, state = text[text.index("(") + 1 : text.rindex(")")], text[text.rindex(")") + 2]
-            names.append(f"{pid} ({name}{', stopped' if state in 'Tt' else ''})")
-    if not names:
-        return ""
-    return f", held by process{'es' if len(names) > 1 else ''} {', '.join(names)}"
+            names.append(t("cli.held_stopped" if state in "Tt" else "cli.held", pid=pid, name=name))
+    if len(names) > 1:
+        return t("cli.data_held_by_several", processes=", ".join(names))
+    return t("cli.data_held_by", process=names[0]) if names else t("cli.data_in_use")
 
 
 def _received(fd: Passed, path: str) -> DataDirectory:

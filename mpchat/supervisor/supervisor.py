@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mpchat import texts
 from mpchat.ipc import resource_tracker
 from mpchat.ipc.control_socket import Asker, ControlSocket
 from mpchat.ipc.link import Message, close_all
@@ -210,6 +211,7 @@ class Supervisor:
         if self.announced:
             return
         self.announced = True
+        texts.use(texts.DEFAULT)  # whoever has started it has been answered: what is said from now on, a log may have
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         plain = f"{host}:{self.ports[1]}" if len(self.ports) > 1 else "none"
         ready = f"mpchat ready: irc {host}:{self.ports[0]}, plain {plain}, pid {os.getpid()}\n"

@@ -74,7 +74,8 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=self.around.stderr,
             text=True,
-            env={**os.environ, "XDG_RUNTIME_DIR": str(self.folder), **self.around.environment},
+            # The clients compare what it says in plain text with the English wording.
+            env={**os.environ, "LC_ALL": "C.UTF-8", "XDG_RUNTIME_DIR": str(self.folder), **self.around.environment},
             cwd=self.around.start,
             start_new_session=True,  # so that what it leaves behind can be found by its session
         )

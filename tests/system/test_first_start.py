@@ -400,6 +400,19 @@ def test_a_python_that_is_too_old_is_told_of_in_one_line(
     assert not (copy.tree / ".venv").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "found"), [("python3", "python3 es Python 3.8.10"), ("python3.8", "python3 no funciona")]
+)
+def test_it_is_told_of_in_the_language_of_the_locale(copy: Copy, name: str, found: str) -> None:
+    copy.have_fake(name, OLD)
+    expected = f"mpchat necesita Python 3.10 o posterior, y {found}: indica otro: make PYTHON=/path/to/python3.12\n"
+    for locale in ({"LANG": "es_ES.UTF-8"}, {"LC_ALL": "es_MX", "LANG": "C"}, {"LC_MESSAGES": "es"}):
+        done = copy.run(
+            "env", *(f"{name}={value}" for name, value in locale.items()), "sh", "scripts/with_python.sh", "x"
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
+
+
 @pytest.mark.parametrize("old", [OLD, "echo Python 3.8.10", "echo pyenv: python3: command not found >&2; exit 127"])
 def test_another_takes_the_place_of_a_python3_that_is_too_old(copy: Copy, old: str) -> None:
     """The newest that runs. One that was named is not exchanged for another."""
@@ -446,6 +459,19 @@ def test_an_old_python_says_so_whatever_it_is_to_run(version: str, words: list[s
     assert done.stdout == ""
     assert re.fullmatch(rf"mpchat needs Python 3\.10 or newer, and \S+ is Python {version}\.\d+: .*\n", done.stderr)
     assert "make PYTHON=" in done.stderr
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.9"])
+def test_an_old_python_says_so_in_the_language_of_the_locale(version: str) -> None:
+    old = python(version)
+    if old is None:
+        pytest.skip(f"no Python {version} here")
+    environment = {**os.environ, "LC_ALL": "es_CL.UTF-8"}
+    done = subprocess.run(
+        [old, "-m", "mpchat"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(rf"mpchat necesita Python 3\.10 o posterior, y \S+ es Python {version}\..*\n", done.stderr)
 
 
 def test_what_comes_before_that_line_is_understood_by_any_python() -> None:

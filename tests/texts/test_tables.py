@@ -40,7 +40,8 @@ def test_no_key_is_in_two_parts_of_a_table() -> None:
 
 def test_each_sentence_is_said_somewhere() -> None:
     """By its key as it stands, or by what stands before its last dot, where that is put together."""
-    source = "\n".join(path.read_text() for path in PACKAGE.rglob("*.py") if path.parent.name != "texts")
+    files = [*PACKAGE.rglob("*.py"), *(PACKAGE.parent / "scripts").rglob("*.py")]
+    source = "\n".join(path.read_text() for path in files if path.parent.name != "texts")
     said = set(re.findall(r'"([a-z_]+(?:\.[a-z_A-Z0-9]+)+)"', source))
     begun = set(re.findall(r'f"([a-z_]+(?:\.[a-z_]+)*)\.\{', source))
 
@@ -64,6 +65,39 @@ def test_each_sentence_is_said_somewhere() -> None:
 )
 def test_the_first_wish_that_says_something_counts(wishes: tuple[str | None, ...], language: str) -> None:
     assert texts.choose(*wishes) == language
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "language"),
+    [
+        (["client", "--lang", "es"], {}, "es"),
+        (["client", "--lang=es", "--help"], {"LC_ALL": "C"}, "es"),
+        (["--lang", "en"], {"LANG": "es_ES.UTF-8"}, "en"),
+        (["send", "--", "--lang", "es"], {}, "en"),
+        (["client", "--lang"], {"LANG": "es"}, "es"),
+        (["client", "--lang", "fr"], {"LANG": "es"}, "es"),
+        ([], {"LC_ALL": "", "LC_MESSAGES": "es_PE", "LANG": "en_US.UTF-8"}, "es"),
+        ([], {"LC_ALL": "en_US.UTF-8", "LC_MESSAGES": "es_PE", "LANG": "es_PE"}, "en"),
+        ([], {"LANG": "es_PE.UTF-8"}, "es"),
+        ([], {}, "en"),
+    ],
+)
+def test_a_command_speaks_the_language_of_its_arguments_or_else_of_the_locale(
+    arguments: list[str], environment: dict[str, str], language: str
+) -> None:
+    assert texts.wished(arguments, environment) == language
+
+
+def test_a_sentence_of_others_is_translated_if_it_is_known() -> None:
+    before = texts.spoken()
+    try:
+        texts.use("es")
+        assert texts.translate("Permission denied") == "permiso denegado"
+        assert texts.translate("No such trouble") == "No such trouble"
+        texts.use("en")
+        assert texts.translate("Permission denied") == "Permission denied"
+    finally:
+        texts.use(before)
 
 
 def test_a_process_speaks_one_language() -> None:

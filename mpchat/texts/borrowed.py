@@ -1,0 +1,71 @@
+"""Sentences that are not ours: argparse's, and the system's. Pure.
+
+Their key is their English wording, as gettext does it. An error's number would not tell whether its text is the
+system's or ours (OSError(EADDRINUSE, "in use: a server of yours ...")), and getaddrinfo(3) has other numbers than
+errno(3). The system speaks English to every Python program: strerror(3) goes by LC_MESSAGES, which Python leaves at C.
+"""
+
+_ARGPARSE_ES: dict[str, str] = {  # tests/system/test_language.py looks whether one is missing
+    "usage: ": "uso: ",
+    "positional arguments": "argumentos",
+    "options": "opciones",
+    "show this help message and exit": "muestra esta ayuda y termina",
+    "show program's version number and exit": "muestra la versión y termina",
+    "argument %(argument_name)s: %(message)s": "argumento %(argument_name)s: %(message)s",
+    "unrecognized arguments: %s": "argumentos desconocidos: %s",
+    "not allowed with argument %s": "no puede ir con el argumento %s",
+    "ignored explicit argument %r": "no lleva valor, y se le dio %r",
+    "the following arguments are required: %s": "faltan estos argumentos: %s",
+    "one of the arguments %s is required": "hace falta uno de los argumentos %s",
+    "expected one argument": "necesita un valor",
+    "expected at most one argument": "admite un valor como mucho",
+    "expected at least one argument": "necesita al menos un valor",
+    "expected %s argument": "necesita %s valor",
+    "expected %s arguments": "necesita %s valores",
+    "ambiguous option: %(option)s could match %(matches)s": "opción ambigua: %(option)s puede ser %(matches)s",
+    "invalid %(type)s value: %(value)r": "valor no válido (%(type)s): %(value)r",
+    "invalid choice: %(value)r (choose from %(choices)s)": "%(value)r no vale (se elige entre %(choices)s)",
+    "unknown parser %(parser_name)r (choices: %(choices)s)": "no hay %(parser_name)r (se elige entre %(choices)s)",
+    "unexpected option string: %s": "opción inesperada: %s",
+}
+_SYSTEM_ES: dict[str, str] = {  # of errno(3) and getaddrinfo(3), what people meet who start a server or a client
+    "Operation not permitted": "operación no permitida",
+    "No such file or directory": "no existe ese archivo o directorio",
+    "Input/output error": "error de entrada o salida",
+    "Bad file descriptor": "descriptor de archivo no válido",
+    "Cannot allocate memory": "no queda memoria",
+    "Permission denied": "permiso denegado",
+    "Device or resource busy": "dispositivo o recurso ocupado",
+    "File exists": "ese archivo ya existe",
+    "Not a directory": "no es un directorio",
+    "Is a directory": "es un directorio",
+    "Invalid argument": "argumento no válido",
+    "Too many open files": "demasiados archivos abiertos",
+    "Too many open files in system": "demasiados archivos abiertos en el sistema",
+    "File too large": "el archivo es demasiado grande",
+    "No space left on device": "no queda espacio en el disco",
+    "Read-only file system": "el sistema de archivos es de solo lectura",
+    "Broken pipe": "nadie lee ya de la tubería",
+    "File name too long": "el nombre del archivo es demasiado largo",
+    "Too many levels of symbolic links": "demasiados enlaces simbólicos",
+    "Resource temporarily unavailable": "recurso no disponible por ahora",
+    "Address family not supported by protocol": "ese tipo de dirección no está soportado aquí",
+    "Address already in use": "la dirección ya está en uso",
+    "Cannot assign requested address": "esta máquina no tiene esa dirección",
+    "Network is down": "la red no funciona",
+    "Network is unreachable": "no se puede llegar a esa red",
+    "Connection aborted": "conexión abortada",
+    "Software caused connection abort": "conexión abortada",
+    "Connection reset by peer": "el otro extremo cortó la conexión",
+    "Connection timed out": "nadie respondió a tiempo",
+    "timed out": "nadie respondió a tiempo",
+    "Connection refused": "conexión rechazada",
+    "Host is down": "la máquina no responde",
+    "No route to host": "no hay ruta a esa máquina",
+    "Disk quota exceeded": "cuota de disco superada",
+    "Name or service not known": "no se conoce ese nombre",
+    "No address associated with hostname": "ese nombre no tiene dirección",
+    "Temporary failure in name resolution": "ahora no se pueden buscar nombres",
+}
+
+BORROWED: dict[str, dict[str, str]] = {"es": {**_ARGPARSE_ES, **_SYSTEM_ES}}

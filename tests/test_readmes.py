@@ -1,0 +1,79 @@
+"""The two READMEs, and the two maps of the code, say the same in two languages; and they know each option."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAIRS = [(ROOT / folder / "README.md", ROOT / folder / "README.es.md") for folder in (".", "mpchat")]
+
+pair = pytest.mark.parametrize(("english", "spanish"), PAIRS, ids=["project", "map"])
+
+
+def outside_blocks(text: str) -> str:
+    """Without what stands between fences, where # begins no heading."""
+    return re.sub(r"(?ms)^```.*?^```", "", text)
+
+
+def headings(path: Path) -> list[int]:
+    """Their levels."""
+    return [len(found) for found in re.findall(r"(?m)^(#+) ", outside_blocks(path.read_text()))]
+
+
+def blocks(path: Path) -> list[str]:
+    return re.findall(r"(?ms)^```\w*\n(.*?)^```", path.read_text())
+
+
+def commands(block: str) -> list[str]:
+    """The lines that somebody types into a shell, but for what is quoted, and the nicknames."""
+    lines = [line for line in block.splitlines() if line.startswith("$ ")]
+    return [re.sub(r"'[^']*'|--nick \w+", "", line) for line in lines]
+
+
+@pair
+def test_they_have_the_same_headings(english: Path, spanish: Path) -> None:
+    assert headings(english) == headings(spanish)
+    assert len(headings(english)) > 5
+
+
+@pair
+def test_the_same_is_typed_in_both(english: Path, spanish: Path) -> None:
+    assert [commands(block) for block in blocks(english)] == [commands(block) for block in blocks(spanish)]
+
+
+@pair
+def test_they_name_the_same_options_commands_and_files(english: Path, spanish: Path) -> None:
+    for what in (r"(?<![\w-])--[a-z][a-z-]+", r"`/[a-z]+", r"[\w/]+\.(?:py|toml|db|txt)\b", r"`make [a-z-]+"):
+        found = [set(re.findall(what, path.read_text())) for path in (english, spanish)]
+        assert found[0] == found[1], what
+
+
+@pair
+def test_their_tables_have_as_many_rows(english: Path, spanish: Path) -> None:
+    rows = [
+        [line.count(" | ") for line in path.read_text().splitlines() if line[:2] == "| "] for path in (english, spanish)
+    ]
+    assert rows[0] == rows[1]
+
+
+@pair
+def test_a_link_to_a_heading_leads_to_one(english: Path, spanish: Path) -> None:
+    for path in (english, spanish):
+        text = outside_blocks(path.read_text())
+        names = {
+            re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-")
+            for title in re.findall(r"(?m)^#+ (.*)", text)
+        }
+        assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= names
+
+
+def test_each_option_of_the_server_is_in_both() -> None:
+    source = (ROOT / "mpchat" / "cli.py").read_text()
+    server = source[source.index("def _add_server") : source.index("def _run_server")]
+    options = set(re.findall(r'"(--[a-z-]+)"', server))
+    assert len(options) > 20
+    for path in PAIRS[0]:
+        assert {option for option in options if option not in path.read_text()} == set(), path.name
