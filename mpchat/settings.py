@@ -38,9 +38,9 @@ class ChatSettings:
     password_needed: bool = False
     opers_exist: bool = False
     language: str = "en"  # one of texts.LANGUAGES: of those who have not said which one they read
-    # Whether there are the commands that came last: SEARCH, CHATHISTORY BEFORE, and some of plain text. A record that
-    # does not say so is of a server that refused them, and whoever replays it must come to what that server came to.
-    all_commands: bool = True
+    # How much there is of what came in with a newer server: whoever replays an older one's records must come to what
+    # that one came to, and it refused these. 1: SEARCH, CHATHISTORY BEFORE, and the newer commands of plain text.
+    level: int = 1
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 
     # Limits that IRC clients read in 005 (RPL_ISUPPORT). Bytes are UTF-8 bytes: what the 512-byte line counts.
@@ -119,4 +119,4 @@ def pack(chat: ChatSettings) -> tuple[tuple[str, object], ...]:
 
 def unpack(values: tuple[tuple[str, object], ...]) -> ChatSettings:
     """The inverse of pack(). What a record of older times does not have is as it was then."""
-    return ChatSettings(**{"all_commands": False, **dict(values)})  # type: ignore[arg-type]
+    return ChatSettings(**{"level": 0, **dict(values)})  # type: ignore[arg-type]

@@ -38,8 +38,8 @@ def script(to_first: Wire, env: dict[str, str]) -> Iterator["subprocess.Popen[st
     argv = [*CLIENT, "127.0.0.1", str(to_first.port), "--nick", "ana"]
     client = subprocess.Popen(argv, env=env, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True, bufsize=1)
     yield client
-    client.kill()
-    client.communicate()
+    with client:  # which closes its files
+        client.kill()
 
 
 def recorded(server: Server, room: str) -> list[str]:

@@ -242,7 +242,7 @@ def test_how_long_somebody_has_said_nothing(seconds: int, idle: str) -> None:
 def test_what_was_no_command_when_it_was_typed_does_nothing_when_it_is_replayed() -> None:
     """The first record of an older run does not have the setting that says that there are all commands."""
     driver = Driver()
-    older = tuple(each for each in pack(driver.chat) if each[0] != "all_commands")
+    older = tuple(each for each in pack(driver.chat) if each[0] != "level")
     driver.feed(("start", older, 2, 60, driver.wall, driver.mono))
     eva, ana = driver.plain("eva"), driver.irc("ana")
     eva.send("/join #club")

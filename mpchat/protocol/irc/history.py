@@ -48,7 +48,7 @@ def chathistory(context: Context, connection: Connection, params: list[str]) -> 
     verb = params[0].upper()
     if not connection.capabilities & CHATHISTORY:
         yield context.reply(connection, n.UNKNOWNCOMMAND, "CHATHISTORY", "Unknown command")
-    elif verb not in ("AFTER", "BEFORE", "LATEST") or (verb == "BEFORE" and not context.settings.all_commands):
+    elif verb not in ("AFTER", "BEFORE", "LATEST") or (verb == "BEFORE" and context.settings.level < 1):
         yield _fail(context, "INVALID_PARAMS", verb, "Unknown command")
     elif len(params) != 4:
         yield _fail(
@@ -98,7 +98,7 @@ def history_answer(
 
 def search_command(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     """SEARCH attributes: in, from, after, before, text and limit, as tags are written."""
-    if not (connection.capabilities & SEARCH and context.settings.all_commands):
+    if not (connection.capabilities & SEARCH and context.settings.level >= 1):
         yield context.reply(connection, n.UNKNOWNCOMMAND, "SEARCH", "Unknown command")
         return
     wanted, session = parse_tags(params[0]), connection.session

@@ -306,7 +306,7 @@ _COMMANDS = {
 
 def _commands(context: Context) -> dict[str, _Command]:
     """Those that there are."""
-    if context.settings.all_commands:
+    if context.settings.level >= 1:
         return _COMMANDS
     return {name: command for name, command in _COMMANDS.items() if not command.is_new}
 
