@@ -5,26 +5,17 @@ It waits on its own socket only. When the other end goes, receive() says None; c
 
 import asyncio
 import contextlib
-import errno
 import os
 import socket
 
 from mpchat.protocol.message import encode
-from mpchat.texts import t
+from mpchat.texts import t, translate
 
 CONNECT_SECONDS = 10.0  # a host that does not answer: longer than any handshake, shorter than patience
 LINE_BYTES = 16_384  # a line of IRC with its tags has 8,703 at most; what is longer is not IRC
 READ_BYTES = 65_536  # one look at the socket
 # Seconds between attempts to come back: a server that restarts is there in one, and one that is down is left alone.
 _FIRST_DELAY, LONGEST_DELAY = 0.25, 8.0
-_ERRORS = {  # what the system has words for in English only, as Python never sets the C locale: those people meet
-    errno.ECONNREFUSED: "refused",
-    errno.ECONNRESET: "reset",
-    errno.ETIMEDOUT: "timed_out",
-    errno.EHOSTUNREACH: "no_route",
-    errno.ENETUNREACH: "no_network",
-}
-_LOOKUPS = {socket.EAI_NONAME: "no_name", socket.EAI_NODATA: "no_address", socket.EAI_AGAIN: "no_lookup"}
 
 
 class Connection:
@@ -86,13 +77,10 @@ def _encode(line: str) -> bytes:
 
 
 def reason(problem: OSError) -> str:
-    """Why there is no connection, in our words or else the system's (asyncio's speak of calls and address tuples)."""
-    known = (_LOOKUPS if isinstance(problem, socket.gaierror) else _ERRORS).get(problem.errno or 0)
-    if known:
-        return t(f"screen.errno.{known}")
-    if problem.errno and problem.errno > 0:
-        return os.strerror(problem.errno)
-    return problem.strerror or str(problem)
+    """Why there is no connection, in the system's words: asyncio's speak of calls and address tuples."""
+    if problem.errno and not isinstance(problem, socket.gaierror):  # getaddrinfo(3) has numbers of its own
+        return translate(os.strerror(problem.errno))
+    return translate(problem.strerror or str(problem))
 
 
 def delay(attempt: int, chance: float) -> float:

@@ -23,7 +23,7 @@ from mpchat.client.session import Session
 from mpchat.client.settings_file import SettingsFile
 from mpchat.client.status import UNCONNECTED, WELL
 from mpchat.client.step import CLIENT, ERROR, RULE, Line
-from mpchat.texts import t
+from mpchat.texts import t, translate
 
 PATIENCE_SECONDS = 5.0  # for the echoes of what a person said last
 READ_BYTES = 65_536
@@ -52,7 +52,7 @@ class Paper:
             if stream is sys.stderr:
                 return True  # the chat can do without our own words
             if error.errno not in (errno.EPIPE, errno.EIO):
-                self.problem = t("client.cannot_write", why=error.strerror)
+                self.problem = t("client.cannot_write", why=translate(str(error.strerror)))
             return False
         return True
 
@@ -98,7 +98,7 @@ class Input:
         except OSError as error:  # EIO: the terminal is gone; EBADF: it is open for writing only
             data = b""
             if error.errno != errno.EIO:
-                self.problem = t("client.cannot_read", why=error.strerror)
+                self.problem = t("client.cannot_read", why=translate(str(error.strerror)))
         self.ended = not data
         *lines, self._rest = (self._rest + self._decoder.decode(data, final=not data)).split("\n")
         if self._rest and (self.ended or len(self._rest) > LINE_BYTES):

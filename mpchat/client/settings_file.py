@@ -16,7 +16,7 @@ from types import ModuleType
 
 from mpchat.client.preferences import Preferences, Value, fits
 from mpchat.client.step import harmless
-from mpchat.texts import t
+from mpchat.texts import t, translate
 
 FILE_BYTES = 262_144  # what is longer was not written for this
 _SHOWN = 40  # characters of a value that is wrong
@@ -58,7 +58,7 @@ class SettingsFile:
         try:
             data = _parsed(self._text())
         except OSError as error:
-            return preferences, [Problem(self.path, "unreadable", detail=error.strerror or str(error))]
+            return preferences, [Problem(self.path, "unreadable", detail=translate(error.strerror or str(error)))]
         except ImportError:
             return preferences, [Problem(self.path, "no_toml")]
         except (ValueError, RecursionError) as error:
@@ -83,7 +83,7 @@ class SettingsFile:
                 return t("client.file.unsafe", key=key)
             _write(Path(path), changed)
         except OSError as error:
-            return error.strerror or str(error)
+            return translate(error.strerror or str(error))
         except (ValueError, RecursionError) as error:
             return t("client.file.mend", detail=harmless(str(error)))
         return ""

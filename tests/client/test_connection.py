@@ -13,12 +13,13 @@ from mpchat.client.connection import reason
 COMMON = [
     (OSError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 1)"), "conexión rechazada"),
     (OSError(errno.ETIMEDOUT, ""), "nadie respondió a tiempo"),
-    (OSError(errno.EHOSTUNREACH, ""), "no hay ruta hasta ese host"),
+    (OSError(errno.EHOSTUNREACH, ""), "no hay ruta a esa máquina"),
     (OSError(errno.ENETUNREACH, ""), "no se puede llegar a esa red"),
     (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "no se conoce ese nombre"),
 ]
 OTHERS = [
-    (OSError(errno.EMFILE, "socket"), os.strerror(errno.EMFILE)),
+    (OSError(errno.EMFILE, "socket"), "demasiados archivos abiertos"),
+    (OSError(errno.EXDEV, "connect"), os.strerror(errno.EXDEV)),
     (socket.gaierror(socket.EAI_FAMILY, "ai_family not supported"), "ai_family not supported"),
     (OSError("just so"), "just so"),
 ]
