@@ -595,7 +595,29 @@ def test_a_person_in_many_rooms_hears_of_a_leaving_friend_once(driver: Driver) -
     assert ana.heard() == [":berta!~beto@127.0.0.1 QUIT :Connection reset"]
 
 
-def test_the_kicked_plain_user_wakes_up_in_the_lobby(driver: Driver) -> None:
+NOWHERE = "! you are in no room, so what you type goes nowhere: /join #ROOM or /join #lobby"
+
+
+@pytest.mark.parametrize("room", ["#a", "#lobby"])
+def test_what_a_kicked_plain_user_was_typing_is_said_nowhere(room: str) -> None:
+    driver = Driver(ChatSettings(opers_exist=True))
+    root, beto, eva = driver.irc("root"), driver.plain("beto"), driver.plain("eva")
+    root.send(f"JOIN {room}", "OPER root *")
+    driver.answer(True)
+    beto.send(f"/join {room}")
+    beto.heard()
+    driver.feed(beto.piece("el secreto de la sala "))
+    root.send(f"KICK {room} beto :out")
+    eva.heard()
+
+    assert beto.heard()[-1:] == [NOWHERE]
+    assert beto.send("es 1234", "/me se va") == [NOWHERE] * 2
+    assert not any("1234" in line or "se va" in line for line in [*eva.heard(), *root.heard()])
+    assert beto.send("/join #lobby")[-1].startswith("* in #lobby: ")
+
+
+def test_in_the_records_of_an_older_server_they_wake_up_in_the_lobby() -> None:
+    driver = Driver(ChatSettings(level=0))
     ana, beto = driver.irc("ana"), driver.plain("beto")
     ana.send("JOIN #a,#lobby")
     beto.send("/join #a")

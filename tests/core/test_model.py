@@ -567,8 +567,6 @@ class Chat(RuleBasedStateMachine):
         self._remove(whom, room)
         if acts and who not in room.members and who is not whom:
             self.hear(who, line, "")
-        if whom.plain:
-            self._join(whom, "#lobby", "")
 
     def _mode(self, who: Someone, room: Room, *change: str) -> None:
         self.decide(who, room, (who.prefix, "MODE", room.name, *change), f"* {who.nick} set {' '.join(change)}")
