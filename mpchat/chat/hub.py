@@ -36,8 +36,8 @@ class Hub:
         self.nicks: dict[str, Session] = {}  # folded; a nickname is claimed before registration has ended
         self.channels: dict[str, Channel] = {}
         self.departed: deque[Departed] = deque(maxlen=settings.departed_names)
-        # Channels of an earlier run without members, by folded name: until when they are kept (mono ms), the channel.
-        # The one that goes first is the first.
+        # Channels without members that are kept for these, or for those of an earlier run, by folded name: until when
+        # (mono ms), the channel. The one that goes first is the first.
         self.dormant: dict[str, tuple[int, Channel]] = {}
         # Who was killed, by folded nickname and address: until when (mono ms) they are not let in again, in that order.
         self.removed: dict[tuple[str, str], int] = {}
@@ -164,9 +164,9 @@ class Hub:
         self.registered += 1
         self.most = max(self.most, self.registered)
 
-    def lose(self, session: Session, mono: int) -> None:
-        """In front of leave(), if its connection was lost (mono ms): by its resume token it can be taken up again."""
-        self.resumption.lose(session.id, session.nick, self._places(session), mono)
+    def lose(self, session: Session, mono: int) -> bool:
+        """In front of leave(), if its connection was lost (mono ms). Returns whether a resume token can take it up."""
+        return self.resumption.lose(session.id, session.nick, self._places(session), mono)
 
     def _places(self, session: Session) -> Places:
         return tuple(
@@ -210,6 +210,8 @@ class Hub:
             if session not in channel.members:
                 if channel.is_banned(session):
                     continue
+                if not channel.members and channel.is_private and self.settings.level >= 1:
+                    channel.orphaned = True  # unless they rule it: else they would, by leaving and coming again
                 self.seat(session, channel, rights, past)
             restored.append((channel, rights))
         return restored
@@ -227,15 +229,15 @@ class Hub:
             why = f"was removed by a server operator: try again in {-(-left // 1000)} s"
             raise Refusal(Reason.NICK_REMOVED, nick, why)
 
-    def leave(self, session: Session, reason: str, wall: int, mono: int) -> Left:
-        """The session is over; its nickname is free at once."""
+    def leave(self, session: Session, reason: str, wall: int, mono: int, is_lost: bool = False) -> Left:
+        """The session is over; its nickname is free at once. `is_lost`: as lose() has said."""
         channels = list(session.channels.values())
         self.resumption.void(session.id)
         del self.sessions[session.id]
         if session.nick:
             del self.nicks[fold(session.nick)]
         for channel in channels:
-            self._remove(session, channel, mono)
+            self._remove(session, channel, mono, is_lost)
         if session.registered:
             self.remember(session, wall)
             self.registered -= 1
@@ -268,7 +270,8 @@ class Hub:
         is_woken = not channel.members and channel.name != LOBBY
         if is_woken and channel.is_private:
             channel.orphaned = True  # who comes first may be anybody
-        return self.seat(session, channel, OP if is_woken and not channel.is_private else 0, past)
+        is_theirs = is_woken and not channel.is_private and not (channel.bans and self._has_lost_operator(channel))
+        return self.seat(session, channel, OP if is_theirs else 0, past)
 
     def seat(self, session: Session, channel: Channel, rights: int, past: Past = ALL) -> Joined:
         """Make the session a member of a channel that is new, dormant or in use. Whether it may is not asked here."""
@@ -310,14 +313,26 @@ class Hub:
         channel.need_operator(session)
         return False
 
-    def _remove(self, session: Session, channel: Channel, mono: int) -> None:
-        """An empty channel ends; an orphaned one is kept: else who came in first would found it anew, and rule it."""
+    def _remove(self, session: Session, channel: Channel, mono: int, is_lost: bool = False) -> None:
+        """An empty channel ends, or is kept: else who came in first would found it anew, and rule it.
+
+        `is_lost`: the session can come back to it. What is kept for the lost takes, if need be, the place of the one
+        that goes first: to make channels and be lost is cheap.
+        """
         channel.unseat(session)
         del session.channels[channel.folded]
         if not channel.members and channel.name != LOBBY:
             del self.channels[channel.folded]
-            if channel.orphaned and channel.is_private:
+            is_closed = channel.is_private or bool(channel.bans)  # an empty channel has room, whatever its limit
+            is_kept = is_closed and ((is_lost and self.settings.level >= 1) or self._has_lost_operator(channel))
+            if is_kept and len(self.dormant) >= self.settings.dormant_rooms:
+                del self.dormant[next(iter(self.dormant))]
+            if is_kept or (channel.orphaned and channel.is_private):
                 self.dormant[channel.folded] = (mono + _DORMANT_MS, channel)
+
+    def _has_lost_operator(self, channel: Channel) -> bool:
+        """Whether an operator of its own was lost, and can come back to it."""
+        return self.settings.level >= 1 and self.resumption.has_operator(channel.creation)
 
     def set_topic(self, session: Session, name: str, topic: str, wall: int) -> TopicSet:
         channel = self.channel(name, session)
