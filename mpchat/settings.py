@@ -40,7 +40,8 @@ class ChatSettings:
     language: str = "en"  # one of texts.LANGUAGES: of those who have not said which one they read
     # How much there is of what came in with a newer server: whoever replays an older one's records must come to what
     # that one came to. 1: SEARCH, CHATHISTORY BEFORE, and the newer commands of plain text, all of which it refused;
-    # private rooms wait for members that were lost; who is kicked out in plain text is in no room.
+    # private rooms wait for members that were lost; who is kicked out in plain text is in no room; names that look like
+    # one in use are refused.
     level: int = 1
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from mpchat.chat.channels import ALL, FLAGS, LENT, OP, RIGHTS, Channel, Past
 from mpchat.chat.deduplication import Deduplication
 from mpchat.chat.events import Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TagsSent, TopicSet
-from mpchat.chat.names import fold, full_mask, is_servers_own, valid_channel, valid_nick
+from mpchat.chat.names import fold, full_mask, is_servers_own, look, valid_channel, valid_nick
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.resumption import Places, Resumption
 from mpchat.chat.sessions import Invitation, Session
@@ -34,6 +34,7 @@ class Hub:
         self.settings = settings
         self.sessions: dict[ConnectionId, Session] = {}
         self.nicks: dict[str, Session] = {}  # folded; a nickname is claimed before registration has ended
+        self.looks: dict[str, Session] = {}  # by the look of their nicknames, those that are not ASCII
         self.channels: dict[str, Channel] = {}
         self.departed: deque[Departed] = deque(maxlen=settings.departed_names)
         # Channels without members that are kept for these, or for those of an earlier run, by folded name: until when
@@ -134,26 +135,49 @@ class Hub:
         return session
 
     def claim(self, session: Session, nick: str, wall: int) -> Renamed | None:
-        """Take a nickname; None if the session is not registered yet, or has that nickname already. Raises Refusal."""
+        """Take a nickname; None if the session is not registered yet, or has that nickname already. Raises Refusal.
+
+        Nobody takes one that looks like another person's, not even where the other's is the double, and theirs the
+        plain one: two that nobody can tell apart are never here. Nothing is won by taking a double of a nickname first,
+        as who wants to keep others from it can take the nickname itself.
+        """
         if not nick:
             raise Refusal(Reason.NO_NICK)
         if not valid_nick(nick, self.settings.nick_bytes):
             raise Refusal(Reason.BAD_NICK, nick)
         if is_servers_own(nick):
             raise Refusal(Reason.NICK_RESERVED, nick)
-        holder = self.nicks.get(fold(nick))
-        if holder is not None and holder is not session:
+        if self.nicks.get(fold(nick), session) is not session:
             raise Refusal(Reason.NICK_TAKEN, nick)
+        if self.settings.level >= 1:
+            shape = look(nick)
+            if not nick.isascii() and is_servers_own(shape):
+                raise Refusal(Reason.NICK_RESERVED, nick)
+            if self.nicks.get(shape, session) is not session or self.looks.get(shape, session) is not session:
+                raise Refusal(Reason.NICK_TAKEN, nick)
         if nick == session.nick:
             return None
         before = session.prefix
         if session.nick:
-            del self.nicks[fold(session.nick)]
+            self._let_go(session)
             if session.registered:
                 self.remember(session, wall)
-        self.nicks[fold(nick)] = session
         session.name(nick)
+        self.hold(session)
         return Renamed(session, before, list(session.channels.values())) if session.registered else None
+
+    def hold(self, session: Session) -> None:
+        """From now on it is found by its nickname."""
+        nick = session.nick
+        self.nicks[fold(nick)] = session
+        if not nick.isascii():
+            self.looks[look(nick)] = session
+
+    def _let_go(self, session: Session) -> None:
+        nick = session.nick
+        del self.nicks[fold(nick)]
+        if not nick.isascii() and self.looks.get(look(nick)) is session:
+            del self.looks[look(nick)]
 
     def enter(self, session: Session, user: str, realname: str, wall: int, mono: int) -> None:
         """Registration is complete: from now on the session can be seen."""
@@ -235,7 +259,7 @@ class Hub:
         self.resumption.void(session.id)
         del self.sessions[session.id]
         if session.nick:
-            del self.nicks[fold(session.nick)]
+            self._let_go(session)
         for channel in channels:
             self._remove(session, channel, mono, is_lost)
         if session.registered:
@@ -265,6 +289,9 @@ class Hub:
         if len(session.channels) >= self.settings.channels_per_client:
             raise Refusal(Reason.TOO_MANY_CHANNELS, name)
         if channel is None and (channel := self._asleep(fold(name))) is None:
+            shape = look(name)
+            if self.settings.level >= 1 and (shape in self.channels or shape in self.dormant):
+                raise Refusal(Reason.BAD_CHANNEL_NAME, name)  # another would be taken for that one
             return self.seat(session, self._create(name, wall), OP)
         past = channel.admit(session, key, self.said)
         is_woken = not channel.members and channel.name != LOBBY
