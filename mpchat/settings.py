@@ -39,7 +39,9 @@ class ChatSettings:
     opers_exist: bool = False
     language: str = "en"  # one of texts.LANGUAGES: of those who have not said which one they read
     # How much there is of what came in with a newer server: whoever replays an older one's records must come to what
-    # that one came to, and it refused these. 1: SEARCH, CHATHISTORY BEFORE, and the newer commands of plain text.
+    # that one came to. 1: SEARCH, CHATHISTORY BEFORE, and the newer commands of plain text, all of which it refused;
+    # private rooms wait for members that were lost; who is kicked out in plain text is in no room; names that look like
+    # one in use are refused.
     level: int = 1
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 
@@ -58,6 +60,7 @@ class ChatSettings:
     channels_per_client: int = 50
     departed_names: int = 1000  # WHOWAS remembers so many; a few hundred bytes each
     lost_places: int = 50_000  # rooms of lost sessions, all together: five for each of a full server's; 200 bytes each
+    dormant_rooms: int = 10_000  # with so many, one more that waits for the lost ends the oldest; at most 20 kB each
 
     wrong_passwords: int = 5  # of one connection, then it is closed: who mistypes more often may connect again
     oper_wait_seconds: int = 60  # an address waits one second more for each wrong OPER, and no longer than this

@@ -71,7 +71,7 @@ class Channel:
         self.members: dict[Session, int] = {}  # in order of joining, with their rights
         self.past: dict[Session, Past] = {}
         self.opened = ""
-        self.orphaned = False  # private, kept over a restart, and without an operator of its own since
+        self.orphaned = False  # private, was kept without members, and has been without an operator of its own since
 
     def roll(self, behind: int = NOBODY) -> list[Session]:
         """The members that arrived on the server behind `behind`, in that order.

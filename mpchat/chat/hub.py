@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from mpchat.chat.channels import ALL, FLAGS, LENT, OP, RIGHTS, Channel, Past
 from mpchat.chat.deduplication import Deduplication
 from mpchat.chat.events import Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TagsSent, TopicSet
-from mpchat.chat.names import fold, full_mask, is_servers_own, valid_channel, valid_nick
+from mpchat.chat.names import fold, full_mask, is_servers_own, look, valid_channel, valid_nick
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.resumption import Places, Resumption
 from mpchat.chat.sessions import Invitation, Session
@@ -34,10 +34,11 @@ class Hub:
         self.settings = settings
         self.sessions: dict[ConnectionId, Session] = {}
         self.nicks: dict[str, Session] = {}  # folded; a nickname is claimed before registration has ended
+        self.looks: dict[str, Session] = {}  # by the look of their nicknames, those that are not ASCII
         self.channels: dict[str, Channel] = {}
         self.departed: deque[Departed] = deque(maxlen=settings.departed_names)
-        # Channels of an earlier run without members, by folded name: until when they are kept (mono ms), the channel.
-        # The one that goes first is the first.
+        # Channels without members that are kept for these, or for those of an earlier run, by folded name: until when
+        # (mono ms), the channel. The one that goes first is the first.
         self.dormant: dict[str, tuple[int, Channel]] = {}
         # Who was killed, by folded nickname and address: until when (mono ms) they are not let in again, in that order.
         self.removed: dict[tuple[str, str], int] = {}
@@ -134,26 +135,49 @@ class Hub:
         return session
 
     def claim(self, session: Session, nick: str, wall: int) -> Renamed | None:
-        """Take a nickname; None if the session is not registered yet, or has that nickname already. Raises Refusal."""
+        """Take a nickname; None if the session is not registered yet, or has that nickname already. Raises Refusal.
+
+        Nobody takes one that looks like another person's, not even where the other's is the double, and theirs the
+        plain one: two that nobody can tell apart are never here. Nothing is won by taking a double of a nickname first,
+        as who wants to keep others from it can take the nickname itself.
+        """
         if not nick:
             raise Refusal(Reason.NO_NICK)
         if not valid_nick(nick, self.settings.nick_bytes):
             raise Refusal(Reason.BAD_NICK, nick)
         if is_servers_own(nick):
             raise Refusal(Reason.NICK_RESERVED, nick)
-        holder = self.nicks.get(fold(nick))
-        if holder is not None and holder is not session:
+        if self.nicks.get(fold(nick), session) is not session:
             raise Refusal(Reason.NICK_TAKEN, nick)
+        if self.settings.level >= 1:
+            shape = look(nick)
+            if not nick.isascii() and is_servers_own(shape):
+                raise Refusal(Reason.NICK_RESERVED, nick)
+            if self.nicks.get(shape, session) is not session or self.looks.get(shape, session) is not session:
+                raise Refusal(Reason.NICK_TAKEN, nick)
         if nick == session.nick:
             return None
         before = session.prefix
         if session.nick:
-            del self.nicks[fold(session.nick)]
+            self._let_go(session)
             if session.registered:
                 self.remember(session, wall)
-        self.nicks[fold(nick)] = session
         session.name(nick)
+        self.hold(session)
         return Renamed(session, before, list(session.channels.values())) if session.registered else None
+
+    def hold(self, session: Session) -> None:
+        """From now on it is found by its nickname."""
+        nick = session.nick
+        self.nicks[fold(nick)] = session
+        if not nick.isascii():
+            self.looks[look(nick)] = session
+
+    def _let_go(self, session: Session) -> None:
+        nick = session.nick
+        del self.nicks[fold(nick)]
+        if not nick.isascii() and self.looks.get(look(nick)) is session:
+            del self.looks[look(nick)]
 
     def enter(self, session: Session, user: str, realname: str, wall: int, mono: int) -> None:
         """Registration is complete: from now on the session can be seen."""
@@ -164,9 +188,9 @@ class Hub:
         self.registered += 1
         self.most = max(self.most, self.registered)
 
-    def lose(self, session: Session, mono: int) -> None:
-        """In front of leave(), if its connection was lost (mono ms): by its resume token it can be taken up again."""
-        self.resumption.lose(session.id, session.nick, self._places(session), mono)
+    def lose(self, session: Session, mono: int) -> bool:
+        """In front of leave(), if its connection was lost (mono ms). Returns whether a resume token can take it up."""
+        return self.resumption.lose(session.id, session.nick, self._places(session), mono)
 
     def _places(self, session: Session) -> Places:
         return tuple(
@@ -210,6 +234,8 @@ class Hub:
             if session not in channel.members:
                 if channel.is_banned(session):
                     continue
+                if not channel.members and channel.is_private and self.settings.level >= 1:
+                    channel.orphaned = True  # unless they rule it: else they would, by leaving and coming again
                 self.seat(session, channel, rights, past)
             restored.append((channel, rights))
         return restored
@@ -227,15 +253,15 @@ class Hub:
             why = f"was removed by a server operator: try again in {-(-left // 1000)} s"
             raise Refusal(Reason.NICK_REMOVED, nick, why)
 
-    def leave(self, session: Session, reason: str, wall: int, mono: int) -> Left:
-        """The session is over; its nickname is free at once."""
+    def leave(self, session: Session, reason: str, wall: int, mono: int, is_lost: bool = False) -> Left:
+        """The session is over; its nickname is free at once. `is_lost`: as lose() has said."""
         channels = list(session.channels.values())
         self.resumption.void(session.id)
         del self.sessions[session.id]
         if session.nick:
-            del self.nicks[fold(session.nick)]
+            self._let_go(session)
         for channel in channels:
-            self._remove(session, channel, mono)
+            self._remove(session, channel, mono, is_lost)
         if session.registered:
             self.remember(session, wall)
             self.registered -= 1
@@ -263,12 +289,16 @@ class Hub:
         if len(session.channels) >= self.settings.channels_per_client:
             raise Refusal(Reason.TOO_MANY_CHANNELS, name)
         if channel is None and (channel := self._asleep(fold(name))) is None:
+            shape = look(name)
+            if self.settings.level >= 1 and (shape in self.channels or shape in self.dormant):
+                raise Refusal(Reason.BAD_CHANNEL_NAME, name)  # another would be taken for that one
             return self.seat(session, self._create(name, wall), OP)
         past = channel.admit(session, key, self.said)
         is_woken = not channel.members and channel.name != LOBBY
         if is_woken and channel.is_private:
             channel.orphaned = True  # who comes first may be anybody
-        return self.seat(session, channel, OP if is_woken and not channel.is_private else 0, past)
+        is_theirs = is_woken and not channel.is_private and not (channel.bans and self._has_lost_operator(channel))
+        return self.seat(session, channel, OP if is_theirs else 0, past)
 
     def seat(self, session: Session, channel: Channel, rights: int, past: Past = ALL) -> Joined:
         """Make the session a member of a channel that is new, dormant or in use. Whether it may is not asked here."""
@@ -310,14 +340,26 @@ class Hub:
         channel.need_operator(session)
         return False
 
-    def _remove(self, session: Session, channel: Channel, mono: int) -> None:
-        """An empty channel ends; an orphaned one is kept: else who came in first would found it anew, and rule it."""
+    def _remove(self, session: Session, channel: Channel, mono: int, is_lost: bool = False) -> None:
+        """An empty channel ends, or is kept: else who came in first would found it anew, and rule it.
+
+        `is_lost`: the session can come back to it. What is kept for the lost takes, if need be, the place of the one
+        that goes first: to make channels and be lost is cheap.
+        """
         channel.unseat(session)
         del session.channels[channel.folded]
         if not channel.members and channel.name != LOBBY:
             del self.channels[channel.folded]
-            if channel.orphaned and channel.is_private:
+            is_closed = channel.is_private or bool(channel.bans)  # an empty channel has room, whatever its limit
+            is_kept = is_closed and ((is_lost and self.settings.level >= 1) or self._has_lost_operator(channel))
+            if is_kept and len(self.dormant) >= self.settings.dormant_rooms:
+                del self.dormant[next(iter(self.dormant))]
+            if is_kept or (channel.orphaned and channel.is_private):
                 self.dormant[channel.folded] = (mono + _DORMANT_MS, channel)
+
+    def _has_lost_operator(self, channel: Channel) -> bool:
+        """Whether an operator of its own was lost, and can come back to it."""
+        return self.settings.level >= 1 and self.resumption.has_operator(channel.creation)
 
     def set_topic(self, session: Session, name: str, topic: str, wall: int) -> TopicSet:
         channel = self.channel(name, session)

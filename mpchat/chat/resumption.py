@@ -7,7 +7,9 @@ that was lost. It gives back at most what that session had, for a day, and only 
 
 from __future__ import annotations
 
-from mpchat.chat.channels import Past
+from collections import Counter
+
+from mpchat.chat.channels import LENT, OP, Past
 from mpchat.messages import ConnectionId, Ms
 
 KEPT_MS = 24 * 3600 * 1000  # after the connection was lost: as long as a room waits for its members after a restart
@@ -28,6 +30,7 @@ class Resumption:
         self._holders: dict[str, ConnectionId] = {}  # the inverse
         self._lost: dict[str, Lost] = {}  # by token, in the order in which they were lost
         self._places = 0  # that these have
+        self._operators: Counter[int] = Counter()  # by Channel.creation: how many of these places are its operators'
 
     def give(self, id: ConnectionId, token: str) -> None:
         """From now on the session of this connection has this token, and nothing else has."""
@@ -41,14 +44,18 @@ class Resumption:
         self._holders.pop(token, None)
         return token
 
-    def lose(self, id: ConnectionId, nick: str, places: Places, mono: Ms) -> None:
-        """This session is lost now. Without a token there is no way back to it; without a channel, no need of one."""
+    def lose(self, id: ConnectionId, nick: str, places: Places, mono: Ms) -> bool:
+        """This session is lost now. Without a token there is no way back to it; without a channel, no need of one.
+
+        Returns whether it is kept.
+        """
         token = self.void(id)
         if token and places:
             self._lost[token] = mono + KEPT_MS, nick, places
-            self._places += len(places)
+            self._count(places)
             while self._places > self._most:
                 self._forget(next(iter(self._lost)))
+        return token in self._lost
 
     def take(self, token: str) -> ConnectionId | Lost | None:
         """What this token belongs to: a session, or one that was lost. It is void from now on."""
@@ -61,7 +68,19 @@ class Resumption:
     def _forget(self, token: str) -> Lost:
         lost = self._lost.pop(token)
         self._places -= len(lost[2])
+        for creation in _operated(lost[2]):
+            self._operators[creation] -= 1
+            if not self._operators[creation]:
+                del self._operators[creation]
         return lost
+
+    def _count(self, places: Places) -> None:
+        self._places += len(places)
+        self._operators.update(_operated(places))
+
+    def has_operator(self, creation: int) -> bool:
+        """Whether a session that was lost is an operator of its own to this channel (Channel.creation)."""
+        return creation in self._operators
 
     def expire(self, mono: Ms) -> None:
         """Forget what has been kept for its day. The first is the oldest, so this is mostly O(1)."""
@@ -75,7 +94,7 @@ class Resumption:
         """Go on with what an earlier run has lost. `shift`: as Hub.inherit() has it."""
         lost = former._lost.items()
         self._lost = {token: (until + shift, nick, places) for token, (until, nick, places) in lost}
-        self._places = former._places
+        self._places, self._operators = former._places, former._operators
         self.expire(mono)
 
     def values(self) -> Values:
@@ -86,4 +105,10 @@ class Resumption:
         tokens, lost = values
         self._tokens, self._lost = dict(tokens), dict(lost)
         self._holders = {token: id for id, token in tokens}
-        self._places = sum(len(places) for _, _, places in self._lost.values())
+        for _, _, places in self._lost.values():
+            self._count(places)
+
+
+def _operated(places: Places) -> list[int]:
+    """The channels that have an operator of their own here (Channel.creation): a server operator's word makes none."""
+    return [creation for _, creation, rights, _ in places if rights & (OP | LENT) == OP]

@@ -11,7 +11,6 @@ from typing import Any
 
 from mpchat.chat.channels import Channel, Past
 from mpchat.chat.hub import Hub
-from mpchat.chat.names import fold
 from mpchat.chat.resumption import Values as ResumptionValues
 from mpchat.chat.sessions import Invitation, Session
 from mpchat.messages import ConnectionId
@@ -87,7 +86,7 @@ def hub_of(settings: ChatSettings, values: HubValues) -> Hub:
         session = _fill(Session.__new__(Session), _SESSION, own)
         hub.sessions[session.id] = session
         if session.nick:
-            hub.nicks[fold(session.nick)] = session
+            hub.hold(session)
     hub.channels = {channel.folded: channel for channel in (_channel_of(hub, kept) for kept in channels)}
     asleep = [(until, _channel_of(hub, kept)) for until, kept in dormant]
     hub.dormant = {channel.folded: (until, channel) for until, channel in asleep}

@@ -615,8 +615,8 @@ class Core:
     def _quit(self, connection: Connection, reason: str, farewell: str) -> None:
         """Others are told the reason, the one who leaves the farewell."""
         context, session = self._context, connection.session
-        context.hub.lose(session, context.mono)
-        self._routing.publish(context.hub.leave(session, reason, context.seconds, context.mono))
+        is_lost = context.hub.lose(session, context.mono)
+        self._routing.publish(context.hub.leave(session, reason, context.seconds, context.mono, is_lost))
         self._hang_up(connection, farewell)
 
     def _hang_up(self, connection: Connection, reason: str) -> None:

@@ -111,7 +111,7 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.refusal.BAD_CHANNEL_NAME": "{room} cannot be a room's name",
     "plain.refusal.TOO_MANY_CHANNELS": "you are in too many rooms to enter {room}",
     "plain.refusal.CANNOT_SAY": "you may not speak in {room}",
-    "plain.refusal.NOT_ON_CHANNEL": "you are in no room: /join #ROOM",
+    "plain.refusal.NOT_ON_CHANNEL": "you are in no room, so what you type goes nowhere: /join #ROOM or /join #lobby",
     "plain.refusal.NOT_THERE": "{nick} is not in {room}",
     "plain.refusal.ALREADY_THERE": "{nick} is in {room} already",
     "plain.refusal.NOT_OPERATOR": "only an operator of {room} may do that",

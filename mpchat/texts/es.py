@@ -111,7 +111,9 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.refusal.BAD_CHANNEL_NAME": "{room} no puede ser el nombre de una sala",
     "plain.refusal.TOO_MANY_CHANNELS": "estás en demasiadas salas para entrar en {room}",
     "plain.refusal.CANNOT_SAY": "no puedes hablar en {room}",
-    "plain.refusal.NOT_ON_CHANNEL": "no estás en ninguna sala: /join #SALA",
+    "plain.refusal.NOT_ON_CHANNEL": (
+        "no estás en ninguna sala, así que lo que escribes no va a ninguna parte: /join #SALA o /join #lobby"
+    ),
     "plain.refusal.NOT_THERE": "{nick} no está en {room}",
     "plain.refusal.ALREADY_THERE": "{nick} ya está en {room}",
     "plain.refusal.NOT_OPERATOR": "eso solo puede hacerlo un operador de {room}",

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpchat.chat.names import fold, full_mask, is_servers_own, matches, valid_channel, valid_nick, visible
+from mpchat.chat import names
+from mpchat.chat.names import fold, full_mask, is_servers_own, look, matches, valid_channel, valid_nick, visible
 from tests.core.driver import Driver
 
 
@@ -88,6 +89,65 @@ def test_the_same_name(one: str, other: str) -> None:
 def test_not_the_same_name(one: str, other: str) -> None:
     """Those ASCII pairs are one under CASEMAPPING=rfc1459; ours is announced as ascii."""
     assert fold(one) != fold(other)
+
+
+DOUBLES = [
+    *(
+        ("ana", "\u0251na"),
+        ("ina", "\u0131na"),
+        ("pilar", "p\u0131lar"),
+        ("cyd", "\u1d04yd"),
+        ("ana", "\u1d00\u0274\u1d00"),
+    ),
+    *(
+        ("cyc", "\u0441\u0443\u0441"),
+        ("Ana", "\u0410\u041d\u0410"[:1] + "\u043f\u0430"),
+        ("beba", "\u0412\u0435\u0412\u0430"),
+    ),
+    *(("ANA", "\u0391\u039d\u0391"), ("ava", "\u03b1\u03bd\u03b1"), ("yz", "\u03a5\u0396"), ("ina", "\u0130na")),
+    *(
+        ("lol", "\u04cf\u043e\u04cf"),
+        ("bob", "\u042c\u041e\u042c"),
+        ("no", "\u0578\u0585"),
+        ("dra", "\u13a0\u13a1\u13aa"),
+    ),
+    *(
+        ("ñandú", "ñ\u0251ndú"),
+        ("straße", "str\u0251ße"),
+        ("\u0444\u043e", "\u03c6\u03bf"),
+        ("cïd", "\u0441\u0457\u0501"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "double"), DOUBLES)
+def test_names_that_look_alike(name: str, double: str) -> None:
+    assert fold(name) != fold(double)
+    assert look(name) == look(double)
+    assert valid_nick(double, 30)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("ana", "aná"), ("n", "ñ"), ("pilar", "piIar"), ("o", "0"), ("Иван", "Ivan"), ("#grupo-Ω", "#grupo-w")],
+)
+def test_names_that_do_not(one: str, other: str) -> None:
+    assert look(one) != look(other)
+
+
+@given(st.text(max_size=20))
+def test_a_name_looks_like_itself_however_it_is_written(name: str) -> None:
+    assert look(unicodedata.normalize("NFD", name)) == look(unicodedata.normalize("NFC", name))
+    assert look(look(name)) == look(name)
+
+
+def test_whatever_disguises_a_word_has_the_look_of_a_latin_letter() -> None:
+    assert [letter for letter in names._LATIN_SHAPES if not look(letter).isascii()] == []
+
+
+def test_to_look_at_names_is_cheap() -> None:
+    """An ASCII one's look is what is known of it anyway."""
+    assert look("Ana") is fold("Ana")
 
 
 @given(st.text(max_size=20))

@@ -595,7 +595,72 @@ def test_a_person_in_many_rooms_hears_of_a_leaving_friend_once(driver: Driver) -
     assert ana.heard() == [":berta!~beto@127.0.0.1 QUIT :Connection reset"]
 
 
-def test_the_kicked_plain_user_wakes_up_in_the_lobby(driver: Driver) -> None:
+def test_no_two_nicknames_in_use_look_alike(driver: Driver) -> None:
+    """Whichever comes first."""
+    driver.irc("ana")
+    eve = driver.irc("eve")
+    eve.heard()
+    for double in ("\u0251na", "\u0410\u043f\u0430", "\u1d00\u0274\u1d00"):
+        assert eve.send(f"NICK {double}")[0].split()[1] == "433"
+    assert eve.send("NICK p\u0131lar") == [":eve!~eve@127.0.0.1 NICK p\u0131lar"]
+    driver.replace_broker()
+    pilar = driver.connect()
+    assert pilar.send("NICK pilar", "USER p 0 * :p") == [":mpchat.local 433 * pilar :Nickname is already in use"]
+    assert driver.connect(plain=True).send("pil\u0251r")[-1] == "! pil\u0251r is taken, try another nickname"
+    eve.send("NICK p\u0131la")
+    assert ":mpchat.local 001 pilar" in pilar.send("NICK pilar")[0]
+    assert eve.send("NICK p\u0131lar")[0].split()[1] == "433"
+    pilar.send("NICK p\u0131lar", "QUIT")
+    assert eve.send("NICK p\u0131lar") == [":p\u0131la!~eve@127.0.0.1 NICK p\u0131lar"]
+
+
+def test_nor_does_one_look_like_the_servers_own(driver: Driver) -> None:
+    assert driver.connect().send("NICK his\u1d1bory")[0].split()[1] == "432"
+
+
+def test_a_room_that_looks_like_another_is_not_made(driver: Driver) -> None:
+    ana, eve = driver.irc("ana"), driver.irc("eve")
+    ana.send("JOIN #so", "MODE #so +i")
+
+    for double in ("#\u0455\u043e", "#\u04cf\u043e\u042c\u044c\u0443", "#s\u1d0f"):
+        assert eve.send(f"JOIN {double}") == [f":mpchat.local 476 eve {double} :Bad channel name"]
+    driver.start()
+    assert driver.irc("eve").send("JOIN #\u0455\u043e")[0].split()[1] == "476", "also while it sleeps"
+    driver.pass_time(24 * 3600)
+    assert driver.irc("ana").send("JOIN #\u0455\u043e")[0].split()[1] == "JOIN"
+
+
+def test_in_the_records_of_an_older_server_they_are_taken() -> None:
+    driver = Driver(ChatSettings(level=0))
+    driver.irc("ana").send("JOIN #so")
+    eve = driver.irc("\u0251na")
+
+    assert eve.send("JOIN #\u0455\u043e")[0] == ":\u0251na!~\u0251na@127.0.0.1 JOIN #\u0455\u043e"
+
+
+NOWHERE = "! you are in no room, so what you type goes nowhere: /join #ROOM or /join #lobby"
+
+
+@pytest.mark.parametrize("room", ["#a", "#lobby"])
+def test_what_a_kicked_plain_user_was_typing_is_said_nowhere(room: str) -> None:
+    driver = Driver(ChatSettings(opers_exist=True))
+    root, beto, eva = driver.irc("root"), driver.plain("beto"), driver.plain("eva")
+    root.send(f"JOIN {room}", "OPER root *")
+    driver.answer(True)
+    beto.send(f"/join {room}")
+    beto.heard()
+    driver.feed(beto.piece("el secreto de la sala "))
+    root.send(f"KICK {room} beto :out")
+    eva.heard()
+
+    assert beto.heard()[-1:] == [NOWHERE]
+    assert beto.send("es 1234", "/me se va") == [NOWHERE] * 2
+    assert not any("1234" in line or "se va" in line for line in [*eva.heard(), *root.heard()])
+    assert beto.send("/join #lobby")[-1].startswith("* in #lobby: ")
+
+
+def test_in_the_records_of_an_older_server_they_wake_up_in_the_lobby() -> None:
+    driver = Driver(ChatSettings(level=0))
     ana, beto = driver.irc("ana"), driver.plain("beto")
     ana.send("JOIN #a,#lobby")
     beto.send("/join #a")

@@ -20,11 +20,13 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from mpchat.messages import Record
 from mpchat.settings import ChatSettings
-from tests.core.driver import Driver, Person
+from tests.core.driver import Driver, Person, hashed
 
 ACTION = "\x01ACTION "
 
-nicks = st.sampled_from(["ana", "Ana", "ANA", "beto", "Beto", "ñandú", "ÑANDÚ", "straße", "STRASSE", "zoe", "1bad"])
+nicks = st.sampled_from(
+    ["ana", "Ana", "ANA", "beto", "Beto", "ñandú", "ÑANDÚ", "\u0251na", "straße", "STRASSE", "zoe", "1bad"]
+)
 rooms = st.sampled_from(["#a", "#A", "#a", "#ñ", "#Ñ", "#b", "#lobby"])
 texts = st.tuples(st.text("ab :é日😀/.", min_size=1, max_size=12), st.sampled_from([1, 1, 1, 30])).map(
     lambda pair: pair[0] * pair[1]
@@ -39,6 +41,10 @@ Whom = tuple[int, str]
 
 def same(name: str) -> str:
     return unicodedata.normalize("NFC", name.casefold())
+
+
+def look(name: str) -> str:
+    return same(name).replace("\u0251", "a")
 
 
 def words(line: str) -> Event:
@@ -58,6 +64,7 @@ class Room:
         self.opened: set[str] = set()  # of i and k: what a server operator has taken away
         self.bans: set[str] = set()
         self.topic = ""
+        self.orphaned = False  # private, and since somebody woke it nobody in it rules by their own right
 
     def is_private(self) -> bool:
         return bool(self.key or self.opened or "i" in self.flags)
@@ -87,6 +94,7 @@ class Someone:
         self.free_at = 0  # from then on the next one is checked at once
         self.opened_at = self.heard_at = mono
         self.rooms: list[Room] = []
+        self.tokens = ("", "")  # the last one, and the one that it has, once it has entered
         self.waiting: list[Callable[[], None]] | None = None  # effects of the lines behind a question
         self.expected: list[Event] = []
         self.last: list[Any] = []  # the records of its last line
@@ -112,6 +120,8 @@ class Chat(RuleBasedStateMachine):
         self.guesses: dict[Someone, int] = {}
         self.rooms: dict[str, Room] = {"#lobby": Room("#lobby")}
         self.rooms["#lobby"].flags = {"n", "t"}
+        self.asleep: dict[str, Room] = {}
+        self.lost: dict[str, tuple[str, list[tuple[Room, set[str]]]]] = {}  # by token: nickname, rooms, rights
 
     # People do something: a line goes in, and its effect on the model follows, at once or behind a question
 
@@ -120,6 +130,7 @@ class Chat(RuleBasedStateMachine):
 
     def act_together(self, lines: list[tuple[Someone, str, Callable[[], None]]]) -> None:
         """All in one batch; but of those who type slowly a piece comes before it."""
+        lines = [each for each in lines if each[0].waiting is None or not each[0].person.left]
         begun: list[Record] = []
         records: list[Record] = []
         for who, line, _ in lines:
@@ -152,6 +163,8 @@ class Chat(RuleBasedStateMachine):
     @initialize(target=people)
     def some_are_here(self) -> Any:
         here = [self.arrive(False, 0), self.arrive(False, 1), self.arrive(False, 0), self.arrive(True, 1)]
+        for who in here[:2]:
+            self.take_token(who, "*")
         for who, nick in zip(here, ("ana", "beto", "zoe", "carla"), strict=True):
             if not who.plain:
                 self.register_user(who)
@@ -169,9 +182,59 @@ class Chat(RuleBasedStateMachine):
         """All at once what takes several lines; a taken nickname leaves them at the door."""
         who = self.arrive(plain, worker)
         self.register_user(who)
+        if not plain:
+            self.take_token(who, "*")
         self.take_nick(who, nick)
         self.join(who, room, "")
         return who
+
+    @rule(
+        target=people,
+        room=ruled,
+        mode=st.sampled_from(["i", "k1", "beto", ""]),
+        nick=nicks,
+        is_first_last=st.booleans(),
+        one_leaves=st.booleans(),
+        comes_back=st.booleans(),
+    )
+    def all_lose_their_connections(
+        self, room: str, mode: str, nick: str, is_first_last: bool, one_leaves: bool, comes_back: bool
+    ) -> Any:
+        """All members of a room that is closed in some way, but perhaps the last, who leaves; then somebody comes."""
+        there = self.rooms.get(same(room))
+        for who in self.everybody:
+            if there and who in there.members and "o" in there.members[who] and who.waiting is None and not who.plain:
+                if mode == "i":
+                    self.set_flag(who, False, room, "i", True)
+                elif mode == "k1":
+                    self.set_key(who, False, room, "k1", True)
+                elif mode:
+                    self.ban(who, False, room, "beto", True)
+        here = list(there.members) if there else []
+        for who in here[::-1] if is_first_last else here:
+            if one_leaves and len(there.members) == 1:
+                self.part(who, room, "")
+            else:
+                self.vanish(who, "Connection reset by peer")
+        who = self.come_back(-1, 0, nick) if comes_back and self.lost else self.newcomer(False, 0, nick, room)
+        self.part(who, room, "")
+        self.join(who, room, "k1")
+        return who
+
+    @precondition(lambda self: self.lost)
+    @rule(target=people, number=st.integers(0, 3), worker=st.integers(0, 1), nick=nicks)
+    def come_back(self, number: int, worker: int, nick: str) -> Any:
+        """A client of ours, whose connection was lost. Its token opens once."""
+        who = self.arrive(False, worker)
+        self.register_user(who)
+        self.take_token(who, list(self.lost)[number % len(self.lost)])
+        self.take_nick(who, nick)
+        return who
+
+    def take_token(self, who: Someone, last: str) -> None:
+        who.tokens = last, f"token {who.person.id}"
+        for line in ("CAP REQ :mpchat.org/resume", f"RESUME {' '.join(map(hashed, who.tokens))}", "CAP END"):
+            self.act(who, line, lambda: None)
 
     @rule(target=people, plain=st.booleans(), worker=st.integers(0, 1))
     def connect(self, plain: bool, worker: int) -> Any:
@@ -346,15 +409,15 @@ class Chat(RuleBasedStateMachine):
     @rule(who=people, reason=st.sampled_from(["Connection closed", "Connection reset by peer", "SendQ exceeded"]))
     def vanish(self, who: Someone, reason: str) -> None:
         self.driver.feed(("gone", who.person.id, reason))
-        self._leave_in_turn(who, reason)
+        self._lose_in_turn(who, reason)
         self.read_all()
 
-    def _leave_in_turn(self, who: Someone, reason: str) -> None:
+    def _lose_in_turn(self, who: Someone, reason: str) -> None:
         """Lines that came before the end may still wait behind a question."""
         if who.waiting is not None:
-            who.waiting.append(lambda: self._leave(who, reason))
+            who.waiting.append(lambda: self._leave(who, reason, True))
         else:
-            self._leave(who, reason)
+            self._leave(who, reason, True)
 
     # The world does something
 
@@ -400,7 +463,7 @@ class Chat(RuleBasedStateMachine):
         self.driver.feed(("silent", who.person.id))
         if who.pinged:
             who.silent_waits = who.waiting is not None  # a new broker would have to ask once more
-            self._leave_in_turn(who, f"Ping timeout: {(self.driver.mono - who.heard_at) // 1000} seconds")
+            self._lose_in_turn(who, f"Ping timeout: {(self.driver.mono - who.heard_at) // 1000} seconds")
         self.read_all()
 
     @rule(who=people, room=rooms)
@@ -434,8 +497,13 @@ class Chat(RuleBasedStateMachine):
         found = self.holder(nick)
         return found if found is not None and found.registered else None
 
+    def is_taken(self, nick: str, who: Someone) -> bool:
+        """Whether somebody else has this nickname, or one that cannot be told from it."""
+        others = [one for one in self.everybody if one is not who and one.nick and not one.closed]
+        return any(look(one.nick) == look(nick) for one in others)
+
     def operated(self, who: Someone, room: str, mode: str = "") -> Room | None:
-        found = self.rooms.get(same(room))
+        found = self.rooms.get(same(room)) or (self.asleep.get(same(room)) if who.operator else None)
         if found is None or (found.name == "#lobby" and mode not in ("", "m", "b", "v")):
             return None
         return found if who.operator or "o" in found.members.get(who, ()) else None
@@ -470,10 +538,11 @@ class Chat(RuleBasedStateMachine):
     def _user(self, who: Someone) -> None:
         if not who.registered:
             who.user = "~u"
-            who.registered = bool(who.nick)
+            if who.nick:
+                self._enter(who)
 
     def _nick(self, who: Someone, nick: str) -> None:
-        if nick == "1bad" or self.holder(nick) not in (None, who) or nick == who.nick:
+        if nick == "1bad" or self.is_taken(nick, who) or nick == who.nick:
             return
         old, before, who.nick = who.prefix, who.nick, nick
         if who.registered:
@@ -481,12 +550,50 @@ class Chat(RuleBasedStateMachine):
             if not who.rooms:
                 self.hear(who, (old, "NICK", nick), f"* {before} is now {nick}")
         elif who.user:
-            who.registered = True
-            if who.plain:
-                self._join(who, "#lobby", "")
+            self._enter(who)
+
+    def _enter(self, who: Someone) -> None:
+        who.registered = True
+        if who.plain:
+            self._join(who, "#lobby", "")
+        nick, places = self.lost.pop(who.tokens[0], ("", []))
+        if nick and not self.is_taken(nick, who):
+            who.nick = nick
+            who.tried.add(nick)
+        for room, rights in places:
+            if self.rooms.get(same(room.name)) is not room and self.asleep.get(same(room.name)) is not room:
+                continue  # it has ended
+            if same(who.nick) not in room.bans:
+                self._wake(room)
+                room.members[who] = set(rights)
+                room.orphaned = room.orphaned and not self.is_ruler(who, room)
+                who.rooms.append(room)
+                self.tell([room], (who.prefix, "JOIN", room.name), f"* {who.nick} joined")
+                letters = "".join(letter for letter in "ov" if letter in rights)
+                if letters:
+                    line = (":mpchat.local", "MODE", room.name, f"+{letters}", *[who.nick] * len(letters))
+                    self.tell([room], line, f"* {who.nick} has +{letters} again")
+
+    def _wake(self, room: Room) -> bool:
+        """Whether nobody was in it, though it is not the lobby."""
+        is_asleep = self.asleep.pop(same(room.name), None) is not None
+        self.rooms[same(room.name)] = room
+        room.orphaned = room.orphaned or (is_asleep and room.is_private())
+        return is_asleep
+
+    def is_ruler(self, who: Someone, room: Room) -> bool:
+        """By their own right."""
+        return "o" in room.members[who] and "lent" not in room.members[who]
+
+    def awaits_operator(self, room: Room) -> bool:
+        return any(
+            there is room and "o" in rights and "lent" not in rights
+            for _, places in self.lost.values()
+            for there, rights in places
+        )
 
     def _join(self, who: Someone, name: str, key: str) -> None:
-        room = self.rooms.get(same(name))
+        room = self.rooms.get(same(name)) or self.asleep.get(same(name))
         if room is not None:
             closed = "i" in room.flags or room.key not in ("", key) or same(who.nick) in room.bans
             if who in room.members or closed or (who.operator and room.is_private()):
@@ -496,7 +603,9 @@ class Chat(RuleBasedStateMachine):
             room = self.rooms[same(name)] = Room(name)
             room.members[who] = {"o"}
         else:
-            room.members[who] = set()
+            is_theirs = self._wake(room) and not room.is_private() and not (room.bans and self.awaits_operator(room))
+            room.members[who] = {"o"} if is_theirs else set()
+            room.orphaned = room.orphaned and not is_theirs
         who.rooms.append(room)
         for old in left:
             self._part(who, old.name, "")
@@ -509,11 +618,14 @@ class Chat(RuleBasedStateMachine):
             self.tell([room], line, f"* {who.nick} left" + (f" ({reason})" if reason else ""))
             self._remove(who, room)
 
-    def _remove(self, who: Someone, room: Room) -> None:
+    def _remove(self, who: Someone, room: Room, is_lost: bool = False) -> None:
         del room.members[who]
         who.rooms.remove(room)
         if not room.members and room.name != "#lobby":
             del self.rooms[same(room.name)]
+            waits = (room.is_private() or room.bans) and (is_lost or self.awaits_operator(room))
+            if waits or (room.orphaned and room.is_private()):
+                self.asleep[same(room.name)] = room
 
     def _say_here(self, who: Someone, text: str) -> None:
         if who.rooms:  # else they were kicked, and are banned from the lobby
@@ -567,8 +679,6 @@ class Chat(RuleBasedStateMachine):
         self._remove(whom, room)
         if acts and who not in room.members and who is not whom:
             self.hear(who, line, "")
-        if whom.plain:
-            self._join(whom, "#lobby", "")
 
     def _mode(self, who: Someone, room: Room, *change: str) -> None:
         self.decide(who, room, (who.prefix, "MODE", room.name, *change), f"* {who.nick} set {' '.join(change)}")
@@ -620,7 +730,7 @@ class Chat(RuleBasedStateMachine):
             self._mode(who, room, "-+"[on] + "b", f"{nick}!*@*")
 
     def _topic(self, who: Someone, name: str, text: str) -> None:
-        room = self.rooms.get(same(name))
+        room = self.rooms.get(same(name)) or (self.asleep.get(same(name)) if who.operator else None)
         if room is None:
             return
         line = (who.prefix, "TOPIC", room.name, text)
@@ -644,12 +754,15 @@ class Chat(RuleBasedStateMachine):
         if who.operator and whom is not None:
             self._leave(whom, f"Killed ({who.nick} (basta))")
 
-    def _leave(self, who: Someone, reason: str) -> None:
+    def _leave(self, who: Someone, reason: str, is_lost: bool = False) -> None:
         if not who.closed:
             who.closed = True
+            is_lost = is_lost and bool(who.tokens[1] and who.rooms)
+            if is_lost:
+                self.lost[who.tokens[1]] = who.nick, [(room, set(room.members[who])) for room in who.rooms]
             self.tell(who.rooms, (who.prefix, "QUIT", reason), f"* {who.nick} quit ({reason})", who)
             for room in list(who.rooms):
-                self._remove(who, room)
+                self._remove(who, room, is_lost)
 
     # What each reads
 
@@ -676,7 +789,7 @@ class Chat(RuleBasedStateMachine):
                 yield said
             elif bare[0] == "PING":
                 who.pinged = True
-            elif bare[:2] == (":mpchat.local", "NOTICE") and bare[2].startswith("#"):
+            elif bare[0] == ":mpchat.local" and bare[1] in ("NOTICE", "MODE") and bare[2].startswith("#"):
                 yield said
             elif bare[0] == ":mpchat.local" and bare[1] != "PONG":
                 self.fold_answer(who, bare)
@@ -728,7 +841,7 @@ class Chat(RuleBasedStateMachine):
     def one_holder_of_a_nickname(self) -> None:
         here = [who for who in self.everybody if who.registered and not who.closed]
         assert [who.own for who in here] == [who.nick for who in here]
-        assert len({same(who.own) for who in here}) == len(here)
+        assert len({look(who.own) for who in here}) == len(here)
 
     @invariant()
     def the_closed_are_closed(self) -> None:

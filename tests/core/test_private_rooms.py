@@ -233,6 +233,174 @@ def test_the_lobby_keeps_what_a_server_operator_has_set(driver: Driver) -> None:
     assert ana.send("JOIN #lobby")[1] == S + "332 ana #lobby :exámenes"
 
 
+# After its members' connections were lost
+
+
+def lost(driver: Driver, modes: str, *guests: str) -> tuple[Person, ...]:
+    """Fer, operator of #g, which has these modes and a topic, and guests of his: all can come back by their tokens."""
+    fer = driver.irc("fer", caps=CAPS, tokens=("*", "fer"))
+    people = [driver.irc(nick, caps=CAPS, tokens=("*", nick)) for nick in guests]
+    fer.send("JOIN #g", *[f"INVITE {nick} #g" for nick in guests])
+    for guest in people:
+        guest.send("JOIN #g")
+    fer.send(f"MODE #g {modes}", "TOPIC #g :lo nuestro", "PRIVMSG #g :secreto")
+    return fer, *people
+
+
+def back(driver: Driver, nick: str) -> Person:
+    return driver.irc(nick, caps=CAPS, tokens=(nick, nick + "2"))
+
+
+def names(person: Person) -> list[str]:
+    (line,) = [line for line in person.send("NAMES #g") if " 353 " in line]
+    return sorted(line.rpartition(":")[2].split())
+
+
+@pytest.mark.parametrize(
+    ("modes", "key", "answer"),
+    [
+        ("+i", "", "473"),
+        ("+k llave", "", "475"),
+        ("+k llave", "llave", "mala"),
+        ("+s", "", "mala"),
+        ("+b mala", "", "474"),
+        ("+b cyd", "", "mala"),
+    ],
+)
+def test_a_room_waits_for_its_members_and_a_stranger_does_not_rule_it(
+    driver: Driver, modes: str, key: str, answer: str
+) -> None:
+    fer, gil = lost(driver, modes, "gil")
+    fer.gone()
+    gil.gone()
+    driver.replace_broker()
+    mala = driver.irc("mala", caps=CAPS)
+    for _ in range(2):  # nor by leaving and coming again
+        assert enters(mala, key) == answer
+        assert mala.send("MODE #g +m", "PART #g")[0].split()[1] in ("403", "482")
+
+    gil, fer = back(driver, "gil"), back(driver, "fer")
+
+    assert names(fer) == ["@fer", "gil"]
+    assert fer.send("TOPIC #g")[0] == S + "332 fer #g :lo nuestro"
+    assert fer.send("MODE #g")[0].split()[4] == ("+" if "b" in modes else modes[:2])
+    assert begins(driver, fer) == begins(driver, gil) == 0
+    fer.send("QUIT")
+    gil.send("QUIT")
+    assert enters(mala) == "@mala", "who leaves ends it, and it is another one"
+
+
+@pytest.mark.parametrize("how", ["QUIT", "PART #g", "KILL", "no token"])
+def test_a_member_that_leaves_ends_it(driver: Driver, how: str) -> None:
+    if how == "no token":
+        room(driver, "+i").gone()
+    else:
+        (fer,) = lost(driver, "+i")
+        root = operator(driver)
+        if how == "KILL":
+            root.send("KILL fer :basta")
+        else:
+            fer.send(how)
+
+    assert enters(driver.irc("mala")) == "@mala"
+
+
+def test_it_waits_for_an_operator_of_its_own_also_where_another_leaves_last(driver: Driver) -> None:
+    fer, gil = lost(driver, "+i", "gil")
+    fer.gone()
+    gil.send("PART #g")
+    driver.replace_broker()
+    assert enters(gil) == "473"
+
+    assert names(back(driver, "fer")) == ["@fer"]
+
+
+def test_it_does_not_wait_for_a_guest_where_its_operator_leaves_last(driver: Driver) -> None:
+    """Who came back to make it anew would find it closed."""
+    fer, gil = lost(driver, "+i", "gil")
+    gil.gone()
+    fer.send("PART #g")
+
+    assert enters(fer) == "@fer"
+
+
+def test_nor_for_who_is_operator_by_a_server_operators_word(driver: Driver) -> None:
+    fer, gil = lost(driver, "+i", "gil")
+    operator(driver).send("MODE #g -o fer", "MODE #g +o gil")
+    gil.gone()
+    fer.send("PART #g")
+
+    assert enters(fer) == "@fer"
+
+
+def test_a_guest_who_is_back_first_does_not_rule_it_by_leaving(driver: Driver) -> None:
+    """After a restart, where its operator has no token, too."""
+    room(driver, "+k llave")
+    gil = driver.irc("gil", caps=CAPS, tokens=("*", "gil"))
+    assert enters(gil, "llave") == "gil"
+    driver.start()
+    gil = back(driver, "gil")
+    assert names(gil) == ["gil"]
+
+    gil.send("PART #g")
+
+    assert enters(gil, "llave") == "gil"
+
+
+def test_where_a_ban_alone_closes_it_who_stays_is_in_nobodys_hands_for_a_day_at_most(driver: Driver) -> None:
+    (fer,) = lost(driver, "+b cyd")
+    fer.gone()
+    eva = driver.irc("eva")
+    driver.pass_time(1)
+    assert enters(eva) == "eva"
+    driver.stand_still(DAY)
+    eva.send("PART #g")
+
+    assert enters(eva) == "@eva"
+
+
+def test_it_waits_for_a_day(driver: Driver) -> None:
+    (fer,) = lost(driver, "+i")
+    fer.gone()
+    mala = driver.irc("mala")
+    driver.stand_still(DAY - 1)
+    assert enters(mala) == "473"
+    driver.stand_still(1)
+    assert enters(mala) == "@mala"
+
+
+def test_no_more_rooms_wait_than_the_settings_say() -> None:
+    driver = Driver(ChatSettings(dormant_rooms=2))
+    flood = driver.irc("flood", tokens=("*", "flood"))
+    rooms = ("#a", "#b", "#c")
+    flood.send(*[f"JOIN {name}" for name in rooms], *[f"MODE {name} +i" for name in rooms])
+    flood.gone()
+    eva = driver.irc("eva")
+
+    answers = [eva.send(f"JOIN {name}")[0].split()[1] for name in rooms]
+
+    assert answers == ["JOIN", "473", "473"]
+    driver.irc("flood", tokens=("flood", "flood2"))
+    assert " 353 eva = #a :@eva" in eva.send("NAMES #a")[0], "the one that had to go is over for its members too"
+
+
+def test_who_cannot_come_back_keeps_no_room() -> None:
+    driver = Driver(ChatSettings(lost_places=1))
+    fer = driver.irc("fer", tokens=("*", "fer"))
+    fer.send("JOIN #g,#h", "MODE #g +i", "MODE #h +i")
+    fer.gone()
+
+    assert enters(driver.irc("eva")) == "@eva"
+
+
+def test_in_the_records_of_an_older_server_it_ends() -> None:
+    driver = Driver(ChatSettings(level=0))
+    (fer,) = lost(driver, "+ib mala")
+    fer.gone()
+
+    assert enters(driver.irc("mala")) == "@mala"
+
+
 # A server operator decides
 
 
@@ -331,8 +499,8 @@ def test_the_log_is_told_but_not_what_is_said(driver: Driver) -> None:
 def test_a_banned_reader_of_plain_text_is_in_no_room(driver: Driver) -> None:
     eva, root = driver.plain("eva"), operator(driver)
     root.send("MODE #lobby +b eva", "KICK #lobby eva :basta")
-    assert eva.heard()[-2:] == ["[23:13] * root kicked eva out (basta)", "! you are banned from #lobby"]
-    nowhere = "! you are in no room: /join #ROOM"
+    nowhere = "! you are in no room, so what you type goes nowhere: /join #ROOM or /join #lobby"
+    assert eva.heard()[-2:] == ["[23:13] * root kicked eva out (basta)", nowhere]
     assert eva.send("hola", "/me saluda", "/who", "/history", "//x") == [nowhere] * 5
     assert eva.send("/part", "/nick eva2") == ["! you are banned from #lobby", "[23:13] * eva is now eva2"]
     eva.send("/nick eva")

@@ -629,7 +629,7 @@ def test_a_plain_sender_hears_that_somebody_is_away(server: Server, nicks: Itera
 
 
 @pytest.mark.parametrize(("reason", "shown"), [(" :no shouting", "no shouting"), ("", "{op}")])
-def test_who_is_kicked_finds_themselves_in_the_lobby(
+def test_what_who_is_kicked_was_typing_is_said_nowhere(
     server: Server, channel: str, nicks: Iterator[str], reason: str, shown: str
 ) -> None:
     op, nick = irc_in(server, next(nicks), channel), next(nicks)
@@ -640,10 +640,15 @@ def test_who_is_kicked_finds_themselves_in_the_lobby(
     assert op.ask(f"KICK {channel} {nick}{reason}") == [
         f":{op.nick}!~{op.nick}@127.0.0.1 KICK {channel} {nick} :{shown}"
     ]
-    assert timeless(ana.ask("hola"))[:2] == [f"@ * {op.nick} kicked {nick} out ({shown})", f"@ * {nick} joined"]
+    nowhere = "! you are in no room, so what you type goes nowhere: /join #ROOM or /join #lobby"
+    assert timeless(ana.ask("el secreto de la sala es 1234", "/me lo dice")) == [
+        f"@ * {op.nick} kicked {nick} out ({shown})", nowhere, nowhere, nowhere
+    ]  # fmt: skip
+    assert [line for line in in_lobby.sync() if line.startswith(f":{nick}!")] == []
+    assert timeless(ana.ask("/join #lobby", "hola"))[0] == f"@ * {nick} joined"
     assert [line for line in in_lobby.sync() if line.startswith(f":{nick}!")] == [
         f":{nick}!~plain@127.0.0.1 JOIN #lobby",
-        f":{nick}!~plain@127.0.0.1 PRIVMSG #lobby :hola",  # what they type next is said there
+        f":{nick}!~plain@127.0.0.1 PRIVMSG #lobby :hola",
     ]
     assert op.sync() == []
 

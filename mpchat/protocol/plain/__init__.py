@@ -106,8 +106,14 @@ def too_long(context: Context, connection: Connection) -> bytes:
 
 
 def removed(context: Context, connection: Connection) -> Outcomes:
-    """Who was kicked goes to the lobby, and from the lobby back into it; who is banned there is in no room."""
-    return enter(context, connection, LOBBY, "")
+    """Who was kicked is in no room: the line that they are typing is for those who read it so far, and nobody else.
+
+    A server of before led them into the lobby, and so does the replay of its records.
+    """
+    if context.settings.level < 1:
+        yield from enter(context, connection, LOBBY, "")
+    else:
+        yield warn(connection, "plain.refusal.NOT_ON_CHANNEL")
 
 
 def turned_away(reason: str, language: str) -> bytes:

@@ -16,7 +16,7 @@ _CLEARED = "-"  # what /topic takes for no topic
 
 
 def its_room(connection: Connection) -> Channel:
-    """The one where it is. Raises Refusal if it is in none: who is kicked out and banned from the lobby."""
+    """The one where it is. Raises Refusal if it is in none: who was kicked out, or is banned from the lobby."""
     for channel in connection.session.channels.values():
         return channel
     raise Refusal(Reason.NOT_ON_CHANNEL, "")
