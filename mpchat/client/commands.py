@@ -155,9 +155,15 @@ def _join(model: Model, rest: str) -> Step | None:
 
 
 def _part(model: Model, rest: str) -> Step | None:
-    name, reason = _place(model, rest)
+    """The first word is a room, as /join has it. One that names none of ours is no reason: perhaps it is misspelt."""
+    name, _, reason = rest.partition(" ")
+    if not name:
+        name = model.current
+    elif model.room(f"#{name}"):
+        name = f"#{name}"
     if not is_room(name):
         return None
+    reason = reason.strip()
     return Step(send=[build("", "PART", name, reason) if reason else build("", "PART", name)])
 
 

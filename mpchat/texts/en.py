@@ -176,7 +176,7 @@ _SEARCH: dict[str, str] = {  # search.*, history.*: what both dialects say of th
 _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     # What the commands do
     "client.usage.join": "#ROOM [KEY]",
-    "client.usage.part": "[#ROOM] [REASON]",
+    "client.usage.part": "[#ROOM [REASON]]",
     "client.usage.msg": "NICK TEXT",
     "client.usage.query": "[NICK]",
     "client.usage.q": "NICK [TEXT]",
@@ -205,7 +205,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.usage.help": "[COMMAND]",
     "client.usage.quit": "[TEXT]",
     "client.help.join": "enter a room, or turn to one you are in",
-    "client.help.part": "leave a room",
+    "client.help.part": "leave a room; a reason stands behind its name",
     "client.help.msg": "say something in private",
     "client.help.query": "talk to one person; alone: back to where you talked before",
     "client.help.q": "/msg, or without a text /query",

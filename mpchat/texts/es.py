@@ -176,7 +176,7 @@ _SEARCH: dict[str, str] = {  # search.*, history.*: what both dialects say of th
 _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     # What the commands do
     "client.usage.join": "#SALA [CLAVE]",
-    "client.usage.part": "[#SALA] [MOTIVO]",
+    "client.usage.part": "[#SALA [MOTIVO]]",
     "client.usage.msg": "APODO TEXTO",
     "client.usage.query": "[APODO]",
     "client.usage.q": "APODO [TEXTO]",
@@ -205,7 +205,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.usage.help": "[COMANDO]",
     "client.usage.quit": "[TEXTO]",
     "client.help.join": "entra en una sala, o pasa a una en la que estás",
-    "client.help.part": "sale de una sala",
+    "client.help.part": "sale de una sala; el motivo va detrás de su nombre",
     "client.help.msg": "dice algo en privado",
     "client.help.query": "habla con una persona; solo: vuelve adonde hablabas antes",
     "client.help.q": "/msg, o sin texto /query",
