@@ -427,6 +427,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.no_history": "this server has no history to read",
     "screen.nothing_said": "nothing has been said in {room} yet",
     "screen.missing": "some messages are missing here",
+    "screen.other_past": "the server has another past than before: what was said meanwhile may be missing",
     "screen.new_since": "new since {clock}",
     "screen.day": "--- {weekday} {day:02} {month} {year} ---",
     "screen.weekday.0": "Monday",

@@ -439,6 +439,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.no_history": "este servidor no tiene historial que leer",
     "screen.nothing_said": "en {room} aún no se ha dicho nada",
     "screen.missing": "aquí faltan algunos mensajes",
+    "screen.other_past": "el servidor tiene otro pasado que antes: puede faltar lo que se dijo mientras tanto",
     "screen.new_since": "nuevo desde las {clock}",
     "screen.day": "--- {weekday} {day} {month} {year} ---",
     "screen.weekday.0": "lunes",

@@ -95,6 +95,21 @@ def test_a_person_reads_what_was_said_while_the_wire_was_cut(
     assert not any("missing" in line for line in ana.lines())
 
 
+def test_a_server_with_other_data_says_so_in_words_for_a_person(
+    server: Server, bare: Server, wire: Wire, join: Callable[..., Person], room: str
+) -> None:
+    ana = join("ana", "--color", "never", port=wire.port, columns=160)
+    ana.say("hola")
+    ana.sees("<ana> hola")
+    wire.lead_to(bare)
+    for times in (1, 2):  # what it did not know is forgotten, and not asked for again
+        wire.cut()
+        ana.until(lambda: sum("back on mpchat.local" in line for line in ana.lines()) == times)  # noqa: B023
+        ana.until(lambda: ana.bottom().startswith("ana") and ana.bottom().endswith(">"))
+    told = [line[6:] for line in ana.lines() if "missing" in line or "msgid" in line]
+    assert told == [f"! {room}: the server has another past than before: what was said meanwhile may be missing"]
+
+
 def test_a_person_who_enters_reads_the_last_lines_and_more_if_asked(
     server: Server, join: Callable[..., Person], room: str, nicks: Iterator[str]
 ) -> None:
