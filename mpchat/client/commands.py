@@ -14,7 +14,7 @@ from mpchat.client.model import Model, is_room
 from mpchat.client.preferences import KEYS, MOST_HISTORY, Preferences, Value, shown, typed
 from mpchat.client.status import REFUSED, REMOVED
 from mpchat.client.step import CLIENT, ERROR, Line, Setting, Speech, Step, error, harmless, note
-from mpchat.protocol.message import build
+from mpchat.protocol.message import build, parse
 from mpchat.texts import t
 
 _WITHOUT_VALUE = re.compile(r"[-+A-Za-z]*\+[A-Za-z]*[klov][A-Za-z]*")  # changes of modes that lack what they set
@@ -24,10 +24,11 @@ LAST_LINES = 20
 
 @dataclass(frozen=True)
 class Command:
-    """One /command: what it does, and whether it needs the server. How it is used and its help are texts."""
+    """One /command: what it does, and what it needs. How it is used and its help are texts."""
 
     run: Callable[[Model, str], Step | None]  # None: used wrongly
-    alone: bool = False  # works without a connection
+    alone: bool = False  # works without a connection, and whatever was typed before it
+    offline: bool = False  # works without a connection
 
 
 def execute(text: str, model: Model) -> Step:
@@ -109,7 +110,14 @@ def _nearest(name: str, known: Iterable[str] = ()) -> str:
 def needs_server(text: str) -> bool:
     """Is this a /command that cannot be obeyed without a connection?"""
     known = COMMANDS.get(_name(text))
-    return is_command(text) and known is not None and not known.alone
+    return is_command(text) and known is not None and not (known.alone or known.offline)
+
+
+def moves(text: str) -> bool:
+    """Does this /command ask the server for what changes where words go?"""
+    name = _name(text)
+    asked = parse(text.lstrip().partition(" ")[2].lstrip()).command if name == "raw" else name.upper()
+    return is_command(text) and asked in ("JOIN", "PART")
 
 
 def works_alone(text: str) -> bool:
@@ -177,7 +185,7 @@ def _query(model: Model, rest: str) -> Step | None:
     if not target:
         model.talk(model.before() or (model.current if is_room(model.current) else ""))
         return note(talking(model))
-    room = model.room(target)
+    room = model.rooms.get(fold(target))  # also one that we are to come back to
     if (is_room(target) and not room) or "," in target:
         return None
     model.talk(room.name if room else target)
@@ -417,8 +425,8 @@ COMMANDS = {
     "join": Command(_join),
     "part": Command(_part),
     "msg": Command(_msg),
-    "query": Command(_query),
-    "q": Command(_q),
+    "query": Command(_query, offline=True),
+    "q": Command(_q, offline=True),
     "me": Command(_me),
     "nick": Command(_nick),
     "names": Command(_names),

@@ -110,7 +110,10 @@ class Session:
         self.past.lost()
         self.answers.lost()
         step = Step(show=self._presence.flush())
-        step.add(self._turn.lost())
+        step.add(self._turn.lost(self.model))
+        if self._for_person and self.model.current != self._told:
+            self._told = self.model.current
+            step.add(note(commands.talking(self.model)))
         step.add(self.searching.lost())
         self.model.lose()
         step.add(_unsaid(self.outbox.lost(numbered=self._leaving)))
@@ -344,11 +347,20 @@ class Session:
     def typed(self, text: str, now: float) -> Step:
         """One line of input: words, or a /command."""
         if not self.registered and commands.needs_server(text):
-            return error(t("screen.not_connected"))
+            return self._unobeyed(text)
         if self._turn.asked and not commands.works_alone(text):
             self._turn.typed.append(text)
             return Step()
         return self._obey(text, now)
+
+    def _unobeyed(self, text: str) -> Step:
+        """Without a connection this /command is refused. What is typed behind it may stand on it."""
+        step = error(t("screen.not_connected"))
+        if commands.moves(text):
+            self.model.stop(t("screen.not_connected_for", command=harmless(text).split()[0]))
+            self._told = ""
+            step.add(note(commands.talking(self.model)))
+        return step
 
     def _obey(self, text: str, now: float) -> Step:
         step = self._without_noise(text)

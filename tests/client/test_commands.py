@@ -234,6 +234,7 @@ def test_help_fits_two_rows_each_at_most(model: Model, language: str, monkeypatc
 
 def test_only_some_commands_work_alone() -> None:
     assert needs_server("/join #x")
+    assert not needs_server("/query beto")
     assert not any(map(needs_server, ("/help", "/quit", "/clear", "hola", "//join", "/nonsense")))
 
 

@@ -110,6 +110,26 @@ def test_a_server_with_other_data_says_so_in_words_for_a_person(
     assert told == [f"! {room}: the server has another past than before: what was said meanwhile may be missing"]
 
 
+def test_without_a_connection_one_turns_to_a_person_and_not_to_another_room(
+    wire: Wire, join: Callable[..., Person]
+) -> None:
+    ana = join("ana", port=wire.port, columns=160)
+    wire.pause(True)
+    wire.cut()
+    ana.sees("connection lost")
+    ana.say("/query beto")
+    ana.until(lambda: ana.bottom().startswith("ana beto>"))
+    ana.say("/query")
+    ana.say("/join #so")
+    ana.sees("-- your words go nowhere now")
+    ana.say("el secreto")
+    ana.sees(r"! not said: el secreto \(/join was refused: not connected\)$")
+    wire.pause(False)
+    ana.sees("-- back on")
+    ana.until(lambda: ana.bottom() == "ana>")
+    assert not any("<ana" in line for line in ana.lines())
+
+
 def test_a_person_who_enters_reads_the_last_lines_and_more_if_asked(
     server: Server, join: Callable[..., Person], room: str, nicks: Iterator[str]
 ) -> None:

@@ -604,10 +604,45 @@ def test_what_waited_for_an_answer_that_was_lost_is_shown_and_not_said() -> None
         "! not confirmed: JOIN #so",
         "! not said: uno (not confirmed: JOIN #so)",
         "! not done: /oper (not confirmed: JOIN #so)",
+        "-- your words go nowhere now: /query turns to #lobby, /join #room to a room",
     ]
+    assert texts(session.typed("dos", 1.5)) == ["! not said: dos (not confirmed: JOIN #so)"]
     session.opened(2.0)
     hear(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
+    session.typed("/query", 3.0)
     assert session.typed("hola", 3.0).send == ["PRIVMSG #lobby :hola"]
+
+
+@pytest.mark.parametrize("move", ["/join #so key", "/part", "  /j so", "/raw JOIN #so"])
+def test_behind_a_change_of_place_that_needs_a_connection_nothing_is_said(move: str) -> None:
+    session = in_two_rooms()
+    session.closed()
+    assert texts(session.typed(move, 1.0)) == [
+        "! not connected; words are kept and said later, commands are not",
+        "-- your words go nowhere now: /query turns to #so, /join #room to a room",
+    ]
+    assert texts(session.typed("uno", 1.0)) == [f"! not said: uno ({move.split()[0]} was refused: not connected)"]
+    assert session.outbox.waiting() == 0
+    session.typed("/names", 1.0)
+    session.typed("/query", 1.0)
+    assert session.typed("dos", 1.0) == Step()
+    assert [speech.target for speech in session.outbox.unsent] == ["#so"]
+
+
+def test_one_turns_to_a_person_or_another_of_ones_rooms_without_a_connection() -> None:
+    session = in_two_rooms()
+    session.closed()
+    assert texts(session.typed("/query #lobby", 1.0)) == ["-- now talking in #lobby"]
+    assert session.typed("/query #none", 1.0).show[0].text.startswith("how to use it: /query")
+    assert texts(session.typed("/query beto", 1.0)) == ["-- now talking to beto (/query ends it)"]
+    assert texts(session.typed("/query", 1.0)) == ["-- now talking in #lobby"]
+
+
+def test_behind_a_join_such_a_turn_waits_too() -> None:
+    session = registered()
+    for line in ("/join #so", "uno", "/query beto", "dos"):
+        session.typed(line, 1.0)
+    assert hear(session, ":ana!ana@host JOIN #so").send == ["PRIVMSG #so :uno", "PRIVMSG beto :dos"]
 
 
 def test_help_and_quit_do_not_wait() -> None:
