@@ -51,6 +51,7 @@ class Model:
         self.nowhere = ""  # why that is "", where the user did not ask for it
         self.expelled = False  # because an operator removed us
         self._before: list[str] = []  # where our words went earlier, the last used last
+        self.question = ""  # where the lines go that the screen asks the user about
         self.rooms: dict[str, Room] = {}
         self._keys: dict[str, str] = {}  # of the rooms we are or were in, by folded name; in memory only
         self._leaving: set[str] = set()  # folded rooms: we have asked to leave them
@@ -204,6 +205,8 @@ class Model:
                 self.mask = new + self.mask[self.mask.find("!") :]
         elif self.is_current(old):
             self.current = new
+        if fold(self.question) == fold(old):
+            self.question = new
         self.memory.rename(old, new)
         self._before = [new if fold(place) == fold(old) else place for place in self._before]
         for room in self.rooms.values():

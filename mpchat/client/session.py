@@ -71,6 +71,7 @@ class Session:
         self.connected = False
         self.registered = False
         self.was_in = False  # registered once, at least
+        self._was_lost = False  # and has lost that connection
         self.ready = False  # every room we asked for has answered, and what we missed is shown
         self.has_prompt = True  # which shows where words go; else each change is told
         self.shows_own = True  # what we say is shown when it comes back; else it was seen as it was typed
@@ -117,10 +118,24 @@ class Session:
         step.add(self.searching.lost())
         self.model.lose()
         step.add(_unsaid(self.outbox.lost(numbered=self._leaving)))
-        if self._leaving:
+        if not self._leaving:
+            step.add(self._without_private_words())
+        else:
             unsent = [*self.outbox.unsent, *self.outbox.pasted]
             step.show += [Line(t("screen.not_sent", text=speech.text), ERROR) for speech in unsent]
             step.outcome = LOST if any(line.head == ERROR for line in step.show) else WELL
+        return step
+
+    def _without_private_words(self) -> Step:
+        """Who is called so when the connection is back may be another person: nothing for them waits for that.
+
+        A script's next line was meant for the person too.
+        """
+        step = _unsaid(self.outbox.lost(concerns=_is_person))
+        step.add(_not_said(self.outbox.withdraw(_is_person), "screen.may_be_another"))
+        self._was_lost = self.was_in
+        if self._was_lost and not self._for_person and _is_person(self.model.current):
+            self.model.stop(t("screen.may_be_another", nick=self.model.current))
         return step
 
     def deadline(self) -> float:
@@ -160,6 +175,9 @@ class Session:
         """One line from the server."""
         message = parse(text)
         step = self._heard(message, now)
+        if message.command in ("QUIT", "401"):
+            gone = nick_of(message) if message.command == "QUIT" else param(message, 1)
+            step.add(self._without_words_for(gone))
         step.add(self._turned(message, now))
         step.add(self._paced(now))
         place, told, self._told = self.model.current, self._told, self.model.current
@@ -208,8 +226,9 @@ class Session:
                 return Step()
             case "NICK" if self.model.is_me(nick_of(message)):
                 self.registration.renamed(param(message, 0))
+                self.outbox.renamed(nick_of(message), param(message, 0))
             case "NICK":
-                self.unread.renamed(nick_of(message), harmless(param(message, 0)))
+                self._renamed(nick_of(message), harmless(param(message, 0)))
             case "KICK" if self.model.is_me(param(message, 1)):
                 self._expelled_from.add(fold(param(message, 0)))
         if self.searching.takes(message) or self.past.takes(message):
@@ -239,6 +258,12 @@ class Session:
         step.send += self.registration.regain(message)
         self.answers.heard(message, bool(step.show) and not step.failed, own)
         return step
+
+    def _renamed(self, old: str, new: str) -> None:
+        """All that waits for a person goes on to them, whoever takes the old nick."""
+        self.unread.renamed(old, new)
+        self.outbox.renamed(old, new)
+        self._turn.renamed(old, new)
 
     def _answers(self, message: Message) -> Sent | None:
         """The line of ours that this message echoes or refuses."""
@@ -334,6 +359,14 @@ class Session:
     def _repeats(self) -> bool:
         """May a line be sent again, and is said once?"""
         return self._knows_ids and {"echo-message", "message-tags"} <= self.registration.capabilities
+
+    def _without_words_for(self, nick: str) -> Step:
+        """Nobody is called so any more: what waits is not for the next one of that name."""
+        withdrawn = self.outbox.withdraw(lambda target: fold(target) == fold(nick))
+        step = _not_said(withdrawn, "screen.no_longer_there")
+        if withdrawn and self.ready and not self.outbox.pasted:
+            step.send = self._mark_lines()
+        return step
 
     def _line(self, sent: Sent) -> str:
         """A line of ours on the wire."""
@@ -432,6 +465,8 @@ class Session:
             self.unread.read(speech.target)
             if self.ready:
                 step.add(self._say(speech, now))
+            elif self._was_lost and _is_person(speech.target):
+                step.add(_not_said([speech], "screen.may_be_another"))
             elif not self.outbox.keep(speech):
                 step.add(error(t("screen.not_kept", text=speech.text)))
         step.say = []
@@ -514,6 +549,16 @@ def removed_by(nick: str, why: str) -> str:
 def _unsaid(speeches: list[Speech]) -> Step:
     lines = [Line(t("screen.unsaid", text=speech.text), ERROR) for speech in speeches]
     return Step(show=lines, outcome=LOST if lines else WELL)
+
+
+def _not_said(speeches: list[Speech], why: str) -> Step:
+    """These to persons, for the reason of that key."""
+    told = [t("screen.not_said", text=each.text, why=t(why, nick=each.target)) for each in speeches]
+    return Step(show=[Line(text, ERROR) for text in told], outcome=LOST if told else WELL)
+
+
+def _is_person(place: str) -> bool:
+    return bool(place) and not is_room(place)
 
 
 def _refused(sent: Sent, shown: list[Line]) -> list[Line]:

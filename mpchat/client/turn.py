@@ -5,6 +5,7 @@ To the room before, those words would be said to the wrong people: they wait, in
 
 from collections import deque
 
+from mpchat.chat.names import fold
 from mpchat.client.commands import undone
 from mpchat.client.model import Model
 from mpchat.client.step import ERROR, Line, Step, harmless
@@ -24,6 +25,11 @@ class Turn:
     def begin(self, asked: list[Message], token: str) -> None:
         """The server was asked for this."""
         self.asked, self.token = asked, token
+
+    def renamed(self, old: str, new: str) -> None:
+        """A person has another nick now."""
+        if fold(self.before) == fold(old):
+            self.before = new
 
     def lost(self, model: Model) -> Step:
         """The connection is gone, and with it the answer: nothing of what waited for it can be said.

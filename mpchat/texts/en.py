@@ -409,6 +409,8 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.undone": "{line} (not confirmed: {asked})",
     "screen.unsaid": "not confirmed, so perhaps not delivered: {text}",
     "screen.not_said": "not said: {text} ({why})",
+    "screen.may_be_another": "the connection was lost: {nick} may be somebody else now",
+    "screen.no_longer_there": "{nick} is no longer there",
     "screen.not_sent": "not sent: {text}",
     "screen.not_kept": "too many lines wait for a connection; not kept: {text}",
     "screen.paste_cancelled": "{count} pasted lines were not sent",

@@ -421,6 +421,8 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.undone": "{line} (sin confirmar: {asked})",
     "screen.unsaid": "sin confirmar, quizá no llegó: {text}",
     "screen.not_said": "no se dijo: {text} ({why})",
+    "screen.may_be_another": "se perdió la conexión: {nick} puede ser ya otra persona",
+    "screen.no_longer_there": "{nick} ya no está",
     "screen.not_sent": "no se envió: {text}",
     "screen.not_kept": "hay demasiadas líneas en espera de una conexión; esta no se guardó: {text}",
     "screen.paste_cancelled": "{count} líneas pegadas no se enviaron",

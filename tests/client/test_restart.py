@@ -130,6 +130,27 @@ def test_without_a_connection_one_turns_to_a_person_and_not_to_another_room(
     assert not any("<ana" in line for line in ana.lines())
 
 
+def test_private_words_do_not_wait_for_whoever_takes_the_nickname(
+    server: Server, wire: Wire, join: Callable[..., Person], room: str, nicks: Iterator[str]
+) -> None:
+    beto, stranger = server.irc(nick := next(nicks)), server.irc(next(nicks))
+    ana = join("ana", port=wire.port, columns=160)
+    ana.say(f"/query {nick}")
+    wire.pause(True)
+    wire.cut()
+    ana.sees("connection lost")
+    ana.say("el secreto")
+    ana.sees(rf"! not said: el secreto \(the connection was lost: {nick} may be somebody else now\)$")
+    beto.send("QUIT")
+    beto.rest()
+    stranger.ask(f"NICK {nick}")
+    ana.say("/query")
+    ana.say("para la sala")
+    wire.pause(False)
+    ana.sees("<ana_?> para la sala")
+    assert stranger.sync() == []
+
+
 def test_a_person_who_enters_reads_the_last_lines_and_more_if_asked(
     server: Server, join: Callable[..., Person], room: str, nicks: Iterator[str]
 ) -> None:

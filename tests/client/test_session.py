@@ -659,6 +659,102 @@ def test_a_refused_line_is_shown() -> None:
     assert texts(step) == ["! not said: hola (#lobby: Cannot send to channel)"]
 
 
+# Who is called so now.
+
+
+def test_a_new_name_reaches_what_waits_for_that_person_and_who_takes_the_old_one_gets_nothing() -> None:
+    session = registered()
+    session.pasted([f"line {number}" for number in range(WINDOW + 2)], "beto", 1.0)
+    session.model.question = "Beto"
+    hear(session, ":beto!b@h NICK betox", ":cyd!c@h NICK beto")
+    step = hear(session, ":ana!ana@host PRIVMSG beto :line 0", ":ana!ana@host PRIVMSG beto :line 1")
+    assert step.send == [f"PRIVMSG betox :line {number}" for number in (WINDOW, WINDOW + 1)]
+    assert session.model.question == "betox"
+
+
+def test_so_does_a_name_that_is_seen_before_everything_is_there() -> None:
+    session = Session("ana", "#lobby", RUN)
+    session.opened(0.0)
+    hear(session, ":s 001 ana :Welcome")
+    session.typed("/query beto", 1.0)
+    session.typed("hola", 1.0)
+    hear(session, ":ana!ana@host JOIN #lobby", ":beto!b@h NICK betox", ":cyd!c@h NICK beto")
+    assert hear(session, ":s PONG s mpchat-entrance").send == ["PRIVMSG betox :hola"]
+
+
+def test_where_a_refused_join_leads_back_to_a_person_they_are_called_as_they_are_now() -> None:
+    session = registered()
+    for line in ("/query beto", "/join #so", "uno", "/join #dev"):
+        session.typed(line, 1.0)
+    hear(session, ":s 473 ana #so :Cannot join channel (+i)", ":s PONG s mpchat-answer-1")
+    hear(session, ":beto!b@h NICK betox")
+    hear(session, ":s 473 ana #dev :Cannot join channel (+i)", ":s PONG s mpchat-answer-2")
+    assert session.model.current == "betox"
+
+
+@pytest.mark.parametrize(
+    "line", [":beto!b@h QUIT :bye", ":s 401 ana beto :No such nick"], ids=["who quits", "whom the server does not know"]
+)
+def test_a_paste_does_not_wait_for_another_of_that_name(line: str) -> None:
+    session = registered()
+    session.pasted([f"line {number}" for number in range(WINDOW + 2)], "beto", 1.0)
+    session.mark()
+    step = hear(session, line)
+    assert texts(step)[-2:] == [f"! not said: line {n} (beto is no longer there)" for n in (WINDOW, WINDOW + 1)]
+    assert step.send == ["PING :mpchat-mark-1"]
+
+
+MAY_BE_ANOTHER = "the connection was lost: {} may be somebody else now"
+
+
+def test_private_words_do_not_wait_for_a_connection_and_those_for_a_room_do() -> None:
+    session = registered()
+    session.pasted([f"line {number}" for number in range(WINDOW + 1)], "beto", 1.0)
+    why = MAY_BE_ANOTHER.format("beto")
+    assert texts(session.closed()) == [
+        *(f"! not confirmed, so perhaps not delivered: line {number}" for number in range(WINDOW)),
+        f"! not said: line {WINDOW} ({why})",
+    ]
+    assert session.typed("to the room", 1.0) == Step()
+    session.typed("/query beto", 1.0)
+    assert texts(session.typed("uno", 1.0)) == [f"! not said: uno ({why})"]
+    assert texts(session.pasted(["dos"], "beto", 1.0)) == [f"! not said: dos ({why})"]
+    session.opened(2.0)
+    hear(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby")
+    assert texts(session.typed("tres", 2.0)) == [f"! not said: tres ({why})"]
+    assert hear(session, ":s PONG s mpchat-entrance").send == ["PRIVMSG #lobby :to the room"]
+    assert session.typed("hola", 3.0).send == ["PRIVMSG beto :hola"]
+
+
+def test_private_words_with_a_number_are_not_sent_again_either() -> None:
+    session = registered(capabilities="echo-message message-tags")
+    session.typed("/msg beto hola", 1.0)
+    session.typed("to the room", 1.0)
+    assert texts(session.closed()) == ["! not confirmed, so perhaps not delivered: hola"]
+    assert [sent.speech.text for sent in session.outbox.unechoed] == ["to the room"]
+
+
+def test_words_for_a_person_before_the_first_connection_wait_for_it() -> None:
+    session = Session("ana", "#lobby", RUN)
+    session.typed("/query beto", 0.0)
+    assert session.typed("hola", 0.0) == Step()
+    session.opened(0.0)
+    step = hear(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
+    assert step.send[-1] == "PRIVMSG beto :hola"
+
+
+def test_a_script_that_talks_to_a_person_does_not_go_on_after_a_loss() -> None:
+    session = Session("ana", "", RUN, greets=False)
+    session.model.talk("beto")
+    session.opened(0.0)
+    hear(session, ":s 001 ana :Welcome", ":s PONG s mpchat-entrance")
+    session.closed()
+    session.opened(2.0)
+    hear(session, ":s 001 ana :Welcome", ":s PONG s mpchat-entrance")
+    step = session.typed("hola", 3.0)
+    assert (step.send, texts(step)) == ([], [f"! not said: hola ({MAY_BE_ANOTHER.format('beto')})"])
+
+
 # A long paste.
 
 
