@@ -55,9 +55,12 @@ def say(text: str, model: Model, to: str | None = None) -> Step:
     if not text.strip():
         return Step()
     place = model.current if to is None else to
-    if model.has(place):
+    doubt = model.doubt(place)
+    if model.has(place) and not doubt:
         return Step(say=[Speech(place, text)])
     unsaid = t("client.not_said", text=text)
+    if doubt:
+        return error(t("client.undone", undone=unsaid, why=doubt))
     if model.current:
         return error(t("client.undone", undone=unsaid, why=t("client.no_longer_in", place=place)))
     return (

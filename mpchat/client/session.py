@@ -16,7 +16,7 @@ from mpchat.client.model import Model, is_room
 from mpchat.client.outbox import Outbox, Sent
 from mpchat.client.preferences import Preferences
 from mpchat.client.presence import Presence
-from mpchat.client.registration import Registration
+from mpchat.client.registration import RESUME, Registration
 from mpchat.client.resuming import Resuming
 from mpchat.client.searching import Searching
 from mpchat.client.status import LOST, REFUSED, REMOVED, WELL
@@ -30,6 +30,7 @@ from mpchat.texts import t
 IDLE_SECONDS = 30.0  # after so much silence we ask whether the server is still there
 GRACE_SECONDS = 30.0  # and after so much more the connection counts as lost
 _ENTRANCE = "mpchat-entrance"  # the PING behind our JOINs: its PONG says that all were answered
+_MARKS = "mpchat-rooms"  # the PING behind the questions for their modes
 _DOUBT = "mpchat-doubt"  # the PING behind a line whose echo does not come
 _ALIVE = "mpchat-alive"  # the PING that asks how long the server takes, or whether it is there at all
 _ID = "+mpchat.org/id"  # the tag by which mpchat knows a line that it has said before
@@ -102,7 +103,7 @@ class Session:
         self._asked_at = self._doubted_at = None
         self.lag.began(now)
         self._knows_ids = self._entered = False
-        self.model.mask = ""
+        self.model.mask, self.model.gives_back = "", False
         return Step(send=self.registration.begin())
 
     def closed(self) -> Step:
@@ -215,6 +216,8 @@ class Session:
                 self._knows_ids = param(message, 2).startswith("mpchat")
             case "005":
                 self.past.promised(message.params[1:])
+            case "376" | "422":  # which end the greeting: where rooms are given back, that is before
+                self.model.gives_back = False
             case "KILL" if self.model.is_me(param(message, 0)):
                 self.removed = removed_by(nick_of(message), param(message, 1))
                 return Step()
@@ -254,6 +257,7 @@ class Session:
         if message.command == "JOIN" and self.model.is_me(nick_of(message)):
             self._expelled_from.discard(fold(param(message, 0)))
             self.model.opened(param(message, 0))
+            step.send.append(build("", "MODE", param(message, 0)))
             step.add(self.past.entered(param(message, 0)))
         step.send += self.registration.regain(message)
         self.answers.heard(message, bool(step.show) and not step.failed, own)
@@ -281,6 +285,7 @@ class Session:
 
     def _welcomed(self, message: Message) -> Step:
         self.registered, self.removed = True, ""
+        self.model.gives_back = RESUME in self.registration.capabilities
         self.view.numerics.welcomed()
         self.model.nick = param(message, 0) or self.model.nick
         server, nick = nick_of(message), self.model.nick
@@ -309,10 +314,14 @@ class Session:
         if token == _ENTRANCE and not self._entered:
             self._entered = True
             step.add(self._without_refused_rooms())
+            step.send += [build("", "PING", _MARKS)] * self.model.unrecognised()
+        if token == _MARKS:
+            step.add(self._without_strange_rooms())
         if token == _DOUBT and self._doubted_at is not None:
             step.add(_unsaid(self.outbox.lost(sent_before=self._doubted_at)))
             self._doubted_at = None
-        if self._entered and not self.ready and not self.past.is_catching_up():
+        is_complete = self._entered and not self.model.unrecognised() and not self.past.is_catching_up()
+        if is_complete and not self.ready:
             step.add(self._ready(now))
         return step
 
@@ -321,6 +330,17 @@ class Session:
         for name in self.model.missing():
             self.model.miss(name, t("screen.not_in", room=name))
             step.add(error(t("screen.not_in", room=name)))
+        return step
+
+    def _without_strange_rooms(self) -> Step:
+        """What waits for a room, or had no echo there, is not said in another one of its name."""
+        step = Step()
+        for room in self.model.recognise():
+            step.add(error(room.doubt))
+            folded = fold(room.name)
+            step.add(_unsaid(self.outbox.lost(concerns=lambda target: fold(target) == folded)))  # noqa: B023
+            for speech in self.outbox.withdraw(lambda target: fold(target) == folded):  # noqa: B023
+                step.add(commands.say(speech.text, self.model, speech.target))
         return step
 
     def _ready(self, now: float) -> Step:
@@ -429,7 +449,8 @@ class Session:
         while turn.typed and not turn.asked:
             step.add(self._obey(turn.typed.popleft(), now))
         if not turn.asked:
-            if turn.before and not self.model.current and self.model.has(turn.before):
+            is_there = self.model.has(turn.before) and not self.model.doubt(turn.before)
+            if is_there and not self.model.current:
                 self.model.talk(turn.before)
             turn.before = ""
         return step

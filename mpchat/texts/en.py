@@ -397,6 +397,8 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.connected_help": "connected to {server} as {nick} (/help lists the commands)",
     "screen.back": "back on {server} as {nick}; private messages sent meanwhile are lost",
     "screen.not_in": "you are not in {room}",
+    "screen.other_room": "this {room} is not the room that you were in",
+    "screen.perhaps_other_room": "this {room} may be another room: yours was private",
     "screen.elsewhere": "this session goes on in another client",
     "screen.removed_by": "{nick} removed you from the server",
     "screen.removed_why": "{nick} removed you from the server: {why}",

@@ -409,6 +409,8 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
         "de vuelta en {server} como {nick}; los mensajes privados que te enviaron mientras tanto se perdieron"
     ),
     "screen.not_in": "no estás en {room}",
+    "screen.other_room": "esta {room} no es la sala en la que estabas",
+    "screen.perhaps_other_room": "esta {room} puede ser otra sala: la tuya era privada",
     "screen.elsewhere": "esta sesión sigue en otro cliente",
     "screen.removed_by": "{nick} te expulsó del servidor",
     "screen.removed_why": "{nick} te expulsó del servidor: {why}",

@@ -14,10 +14,11 @@ RUN = "0123456789abcdef"
 
 
 def hear(session: Session, *lines: str, now: float = 0.0) -> Step:
-    """All of a server's lines; what they led to."""
+    """All of a server's lines; what they led to, but for the question for a room's modes, behind each JOIN of ours."""
     step = Step()
     for line in lines:
         step.add(session.heard(line, now))
+    step.send = [line for line in step.send if not line.startswith("MODE :")]
     return step
 
 
@@ -657,6 +658,115 @@ def test_a_refused_line_is_shown() -> None:
     session.typed("hola", 1.0)
     step = hear(session, ":s 404 ana #lobby :Cannot send to channel")
     assert texts(step) == ["! not said: hola (#lobby: Cannot send to channel)"]
+
+
+# Is it the same room?
+
+_OTHER, _PERHAPS = "this #so is not the room that you were in", "this #so may be another room: yours was private"
+
+
+def marks(modes: str, made: str = "") -> list[str]:
+    """The answer to the question for #so's modes."""
+    return [f":s 324 ana #so {modes}", *[f":s 329 ana #so {made}"] * bool(made)]
+
+
+def rejoined(session: Session, *answers: str) -> Step:
+    """The connection is lost and back, and so are we in both rooms; then the server tells of #so."""
+    step = back_again(session, ":s 001 ana :Welcome", ":s 376 ana :End")
+    step.add(hear(session, ":ana!ana@host JOIN #lobby", ":ana!ana@host JOIN #so", ":s PONG s mpchat-entrance"))
+    step.add(hear(session, *answers, ":s PONG s mpchat-rooms"))
+    return step
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        (marks("+nt", "100"), marks("+nt", "100"), ""),
+        (marks("+nt", "100"), marks("+int", "100"), ""),
+        (marks("+nt", "100"), marks("+nt", "200"), _OTHER),
+        (marks("+ikn llave", "100"), marks("+ikn llave", "100"), ""),
+        (marks("+in", "100"), marks("+n", "200"), _OTHER),
+        (marks("+in", "100"), marks("+n", "100"), _PERHAPS),
+        (marks("+ikn llave", "100"), marks("+in", "100"), _PERHAPS),
+        ([*marks("+n", "100"), ":beto!b@h MODE #so +k-n llave"], marks("+n", "100"), _PERHAPS),
+        ([*marks("+in", "100"), ":beto!b@h MODE #so -i"], marks("+n", "100"), ""),
+        (marks("+n"), marks("+n"), ""),
+        (marks("+in"), marks("+in"), _PERHAPS),
+        (marks("+in", "100"), [], _PERHAPS),
+        (marks("+n", "100"), [], ""),
+        ([], marks("+n", "200"), ""),
+    ],
+)
+def test_words_wait_for_the_room_one_was_in_and_not_for_another(before: list[str], after: list[str], why: str) -> None:
+    session = in_two_rooms()
+    hear(session, *before)
+    session.closed()
+    session.typed("el secreto", 1.0)
+    session.model.question = "#so"
+    session.typed("/query #lobby", 1.0)
+    session.typed("para todos", 1.0)
+    session.typed("/query #so", 1.0)
+    step = rejoined(session, *after)
+    assert session.ready
+    assert ("PRIVMSG #so :el secreto" in step.send) is not bool(why)
+    assert "PRIVMSG #lobby :para todos" in step.send
+    assert (f"! not said: el secreto ({why})" in texts(step)) is bool(why)
+    assert session.model.current == ("" if why else "#so")
+    if why:
+        assert texts(step)[-1] == "-- your words go nowhere now: /query turns to #so, /join #room to a room"
+        assert texts(session.typed("uno", 3.0)) == [f"! not said: uno ({why})"]
+        assert texts(session.pasted(["dos"], session.model.question, 3.0)) == [f"! not said: dos ({why})"]
+        session.typed("/query", 3.0)
+        assert session.typed("tres", 3.0).send == ["PRIVMSG #so :tres"]
+
+
+def test_until_that_is_known_nothing_is_said() -> None:
+    session = in_two_rooms()
+    hear(session, *marks("+n", "100"))
+    session.closed()
+    session.typed("el secreto", 1.0)
+    back_again(session, ":s 001 ana :Welcome", ":s 376 ana :End")
+    step = hear(session, ":ana!ana@host JOIN #lobby", ":ana!ana@host JOIN #so", ":s PONG s mpchat-entrance")
+    assert (step.send, session.ready) == (["PING :mpchat-rooms"], False)
+    step = rejoined(session, *marks("+n", "200"))  # and it is asked again behind another loss
+    assert f"! not said: el secreto ({_OTHER})" in texts(step)
+
+
+def test_what_had_no_echo_in_the_old_room_is_not_sent_again_in_the_new_one() -> None:
+    capabilities = "echo-message message-tags"
+    session = registered(capabilities=capabilities)
+    hear(session, ":s 329 ana #lobby 100")
+    session.typed("el secreto", 1.0)
+    back_again(session, ":s 001 ana :Welcome", ":s 004 ana s mpchat i n o", capabilities=capabilities)
+    hear(session, ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance", ":s 329 ana #lobby 200")
+    step = hear(session, ":s PONG s mpchat-rooms")
+    assert "! not confirmed, so perhaps not delivered: el secreto" in texts(step)
+    assert step.send == []
+
+
+def test_a_room_into_which_the_server_takes_us_back_by_itself_is_the_same() -> None:
+    session = registered(capabilities=RESUME)
+    hear(session, ":s 324 ana #lobby +in", ":s 329 ana #lobby 100")
+    session.closed()
+    session.typed("hola", 1.0)
+    back_again(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s 376 ana :End", capabilities=RESUME)
+    assert "PRIVMSG #lobby :hola" in hear(session, ":s PONG s mpchat-entrance").send
+
+
+def test_the_end_of_a_talk_does_not_lead_into_another_room_by_itself() -> None:
+    session = in_two_rooms()
+    hear(session, *marks("+n", "100"))
+    session.typed("/query #lobby", 1.0)
+    rejoined(session, *marks("+n", "200"))
+    session.typed("/part", 3.0)
+    assert texts(hear(session, ":ana!ana@host PART #lobby"))[-1].startswith("-- your words go nowhere now")
+    assert session.model.current == ""
+
+
+def test_the_modes_that_one_did_not_ask_for_are_not_shown_and_the_others_are() -> None:
+    session = in_two_rooms()
+    assert texts(hear(session, *marks("+n", "100"))) == []
+    assert texts(hear(session, *marks("+n", "100"))) == ["* #so has mode +n"]
 
 
 # Who is called so now.
