@@ -217,9 +217,7 @@ class Model:
             self._keys[fold(name)] = key
 
     def keyed(self, name: str, modes: list[str]) -> None:
-        """A room we are in has these modes, or these changes of them: letters, and their values. It takes down
-        its key, and its marks.
-        """
+        """A room of ours has these modes, or changes of them: letters, and their values. Take down key and marks."""
         private = self.rooms[fold(name)].marks.private
         letters, values = (modes[0], iter(modes[1:])) if modes else ("", iter(()))
         sign = "+"

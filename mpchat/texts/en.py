@@ -403,7 +403,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.removed_by": "{nick} removed you from the server",
     "screen.removed_why": "{nick} removed you from the server: {why}",
     "screen.silent_for": "the server has been silent for {seconds} s",
-    "screen.not_connected": "not connected; words are kept and said later, commands are not",
+    "screen.not_connected": "not connected; words for a room are kept and said later, commands are not",
     "screen.not_connected_for": "{command} was refused: not connected",
     "screen.connected_already": "you are connected",
     "screen.refused": "refused: {command} {target}",

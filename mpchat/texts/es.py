@@ -415,7 +415,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.removed_by": "{nick} te expulsó del servidor",
     "screen.removed_why": "{nick} te expulsó del servidor: {why}",
     "screen.silent_for": "el servidor lleva {seconds} s sin responder",
-    "screen.not_connected": "sin conexión; lo que escribas se guarda y se dice después, los comandos no",
+    "screen.not_connected": "sin conexión; lo que escribas en una sala se guarda y se dice después, los comandos no",
     "screen.not_connected_for": "se rechazó {command}: sin conexión",
     "screen.connected_already": "ya hay conexión",
     "screen.refused": "rechazado: {command} {target}",

@@ -619,7 +619,7 @@ def test_behind_a_change_of_place_that_needs_a_connection_nothing_is_said(move: 
     session = in_two_rooms()
     session.closed()
     assert texts(session.typed(move, 1.0)) == [
-        "! not connected; words are kept and said later, commands are not",
+        "! not connected; words for a room are kept and said later, commands are not",
         "-- your words go nowhere now: /query turns to #so, /join #room to a room",
     ]
     assert texts(session.typed("uno", 1.0)) == [f"! not said: uno ({move.split()[0]} was refused: not connected)"]
