@@ -14,7 +14,7 @@ from mpchat.client.model import Model, is_room
 from mpchat.client.preferences import KEYS, MOST_HISTORY, Preferences, Value, shown, typed
 from mpchat.client.status import REFUSED, REMOVED
 from mpchat.client.step import CLIENT, ERROR, Line, Setting, Speech, Step, error, harmless, note
-from mpchat.protocol.message import build
+from mpchat.protocol.message import build, parse
 from mpchat.texts import t
 
 _WITHOUT_VALUE = re.compile(r"[-+A-Za-z]*\+[A-Za-z]*[klov][A-Za-z]*")  # changes of modes that lack what they set
@@ -24,10 +24,11 @@ LAST_LINES = 20
 
 @dataclass(frozen=True)
 class Command:
-    """One /command: what it does, and whether it needs the server. How it is used and its help are texts."""
+    """One /command: what it does, and what it needs. How it is used and its help are texts."""
 
     run: Callable[[Model, str], Step | None]  # None: used wrongly
-    alone: bool = False  # works without a connection
+    alone: bool = False  # works without a connection, and whatever was typed before it
+    offline: bool = False  # works without a connection
 
 
 def execute(text: str, model: Model) -> Step:
@@ -54,9 +55,12 @@ def say(text: str, model: Model, to: str | None = None) -> Step:
     if not text.strip():
         return Step()
     place = model.current if to is None else to
-    if model.has(place):
+    doubt = model.doubt(place)
+    if model.has(place) and not doubt:
         return Step(say=[Speech(place, text)])
     unsaid = t("client.not_said", text=text)
+    if doubt:
+        return error(t("client.undone", undone=unsaid, why=doubt))
     if model.current:
         return error(t("client.undone", undone=unsaid, why=t("client.no_longer_in", place=place)))
     return (
@@ -109,7 +113,14 @@ def _nearest(name: str, known: Iterable[str] = ()) -> str:
 def needs_server(text: str) -> bool:
     """Is this a /command that cannot be obeyed without a connection?"""
     known = COMMANDS.get(_name(text))
-    return is_command(text) and known is not None and not known.alone
+    return is_command(text) and known is not None and not (known.alone or known.offline)
+
+
+def moves(text: str) -> bool:
+    """Does this /command ask the server for what changes where words go?"""
+    name = _name(text)
+    asked = parse(text.lstrip().partition(" ")[2].lstrip()).command if name == "raw" else name.upper()
+    return is_command(text) and asked in ("JOIN", "PART")
 
 
 def works_alone(text: str) -> bool:
@@ -155,9 +166,15 @@ def _join(model: Model, rest: str) -> Step | None:
 
 
 def _part(model: Model, rest: str) -> Step | None:
-    name, reason = _place(model, rest)
+    """The first word is a room, as /join has it. One that names none of ours is no reason: perhaps it is misspelt."""
+    name, _, reason = rest.partition(" ")
+    if not name:
+        name = model.current
+    elif model.room(f"#{name}"):
+        name = f"#{name}"
     if not is_room(name):
         return None
+    reason = reason.strip()
     return Step(send=[build("", "PART", name, reason) if reason else build("", "PART", name)])
 
 
@@ -171,7 +188,7 @@ def _query(model: Model, rest: str) -> Step | None:
     if not target:
         model.talk(model.before() or (model.current if is_room(model.current) else ""))
         return note(talking(model))
-    room = model.room(target)
+    room = model.rooms.get(fold(target))  # also one that we are to come back to
     if (is_room(target) and not room) or "," in target:
         return None
     model.talk(room.name if room else target)
@@ -411,8 +428,8 @@ COMMANDS = {
     "join": Command(_join),
     "part": Command(_part),
     "msg": Command(_msg),
-    "query": Command(_query),
-    "q": Command(_q),
+    "query": Command(_query, offline=True),
+    "q": Command(_q, offline=True),
     "me": Command(_me),
     "nick": Command(_nick),
     "names": Command(_names),

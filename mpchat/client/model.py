@@ -13,12 +13,31 @@ from mpchat.protocol.message import Message
 from mpchat.texts import t
 
 CHANNEL_SIGNS = ("#", "&")  # rooms named +x and !x died out, and "+o beto" and "!ask" are things people type
+PRIVATE = frozenset("iks")  # the modes that keep others out of a room, or from hearing of it
 _VALUED, _VALUED_WHEN_SET = "kbeIovhqaLOR", "lfjJH"  # modes of rooms that have a value, as far as servers agree
 
 
 def is_room(name: str) -> bool:
     """Is this the name of a room, and not of a person?"""
     return name.startswith(CHANNEL_SIGNS)
+
+
+@dataclass
+class Marks:
+    """By what a room is known: when it was made, as the server says that, and which of PRIVATE it has."""
+
+    made: str = ""  # "" while it is not known
+    private: set[str] = field(default_factory=set)
+
+    def doubt(self, now: "Marks", name: str) -> str:
+        """Why the room that has those marks `now` may be another one than this of the same name; "": it is the same.
+
+        Not asked is whether we are its only member and operator: of a room that has slept, who comes first is, too.
+        """
+        if self.made and now.made and self.made != now.made:
+            return t("screen.other_room", room=name)
+        is_known = self.made and now.made and self.private <= now.private
+        return t("screen.perhaps_other_room", room=name) if self.private and not is_known else ""
 
 
 @dataclass
@@ -32,6 +51,9 @@ class Room:
     entered: bool = False
     is_ours: bool = False
     members: dict[str, str] = field(default_factory=dict)  # folded nick -> nick
+    marks: Marks = field(default_factory=Marks)
+    former: Marks | None = None  # those that it had before a loss, until it is known whether this is the same room
+    doubt: str = ""  # why it may be another one: words go there only when the user has turned to it
 
 
 class Model:
@@ -51,7 +73,9 @@ class Model:
         self.nowhere = ""  # why that is "", where the user did not ask for it
         self.expelled = False  # because an operator removed us
         self._before: list[str] = []  # where our words went earlier, the last used last
+        self.question = ""  # where the lines go that the screen asks the user about
         self.rooms: dict[str, Room] = {}
+        self.gives_back = False  # the server takes us back into our rooms by itself now: they are the same
         self._keys: dict[str, str] = {}  # of the rooms we are or were in, by folded name; in memory only
         self._leaving: set[str] = set()  # folded rooms: we have asked to leave them
         self._tried: dict[str, str] = {}  # keys that were given with a JOIN whose answer is not here yet
@@ -79,16 +103,27 @@ class Model:
 
     def talk(self, place: str) -> None:
         """Our words go to that room or nick from here on, or for "" nowhere."""
+        if room := self.rooms.get(fold(place)):
+            room.doubt = ""
         if self.current and not self.is_current(place):
             self._before = [one for one in self._before if not self.is_current(one)] + [self.current]
         self.current = place
 
     def before(self, rooms_only: bool = False) -> str:
-        """Where our words went before they went where they go now: a room that we still want, or a nick; else ""."""
+        """Where our words went before they went where they go now: a room that we still want, or a nick; else "".
+
+        `rooms_only`: a room to turn to without the user's word.
+        """
         for place in reversed(self._before):
-            if not self.is_current(place) and self.has(place) and (is_room(place) or not rooms_only):
+            is_wanted = not rooms_only or (is_room(place) and not self.doubt(place))
+            if not self.is_current(place) and self.has(place) and is_wanted:
                 return place
         return ""
+
+    def doubt(self, place: str) -> str:
+        """Why words do not go to that room unless the user turns to it; "" where they do."""
+        room = self.rooms.get(fold(place))
+        return room.doubt if room else ""
 
     def has(self, place: str) -> bool:
         """Can our words go there: is it a room that we want to be in, or a nick?"""
@@ -102,6 +137,10 @@ class Model:
         """Our own JOIN came. A room we had not been in becomes the current one."""
         known = self.rooms.get(fold(name))
         room = known or self.wish(name)
+        if not (room.entered or self.gives_back):
+            if not room.former and (room.marks.made or room.marks.private):
+                room.former = room.marks
+            room.marks = Marks()
         room.name, room.entered = name, True
         room.members = {fold(self.nick): self.nick}
         if known is None:
@@ -178,7 +217,8 @@ class Model:
             self._keys[fold(name)] = key
 
     def keyed(self, name: str, modes: list[str]) -> None:
-        """A room we are in has these modes, or these changes of them: letters, and their values. Take its key down."""
+        """A room of ours has these modes, or changes of them: letters, and their values. Take down key and marks."""
+        private = self.rooms[fold(name)].marks.private
         letters, values = (modes[0], iter(modes[1:])) if modes else ("", iter(()))
         sign = "+"
         for letter in letters:
@@ -187,10 +227,29 @@ class Model:
                 continue
             has_value = letter in _VALUED or (letter in _VALUED_WHEN_SET and sign == "+")
             value = next(values, "") if has_value else ""
+            if letter in PRIVATE:
+                (private.add if sign == "+" else private.discard)(letter)
             if letter == "k" and sign == "-":
                 self._keys.pop(fold(name), None)
             elif letter == "k" and value.strip("*"):  # some servers show stars for it
                 self._keys[fold(name)] = value
+
+    def unrecognised(self) -> bool:
+        """Are we back in a room of which we do not know yet whether it is the same?"""
+        return any(room.entered and room.former for room in self.rooms.values())
+
+    def recognise(self) -> list[Room]:
+        """The marks of our rooms are here. Which may be other ones than those that we were in before a loss?"""
+        strange = []
+        for room in self.rooms.values():
+            if room.entered and room.former:
+                room.doubt = room.former.doubt(room.marks, room.name) or room.doubt
+                room.former = None
+                if room.doubt:
+                    strange.append(room)
+                    if self.is_current(room.name):
+                        self.stop(room.doubt)
+        return strange
 
     def missing(self) -> list[str]:
         """The rooms we wanted and did not get."""
@@ -204,6 +263,8 @@ class Model:
                 self.mask = new + self.mask[self.mask.find("!") :]
         elif self.is_current(old):
             self.current = new
+        if fold(self.question) == fold(old):
+            self.question = new
         self.memory.rename(old, new)
         self._before = [new if fold(place) == fold(old) else place for place in self._before]
         for room in self.rooms.values():

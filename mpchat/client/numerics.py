@@ -15,12 +15,12 @@ NAMES_ON_ENTRY = 20  # nicks shown when a room is entered; /names shows all
 LISTED_ROOMS = 100  # rooms shown for /rooms: more would push everything else off the screen
 _PREFIXES = "~&@%+!"
 _MAKERS = ("@", "~")  # the marks of who has made a room
-# The greeting's small print; and at any time the ends of lists, who set a topic, and a room's age.
+# The greeting's small print; and at any time the ends of lists, and who set a topic.
 _GREETING = frozenset(
     ["001", "002", "003", "004", "005", "042", "250", "251", "252", "253", "254", "255", "265", "266", "422"]
 )
 _GREETED = frozenset(["376", "422"])
-_SILENT = frozenset(["318", "321", "329", "333", "365", "369", "374", "375", "376", "396"])
+_SILENT = frozenset(["318", "321", "333", "365", "369", "374", "375", "376", "396"])
 
 
 class Numerics:
@@ -30,6 +30,7 @@ class Numerics:
         self.model = model
         self._names: dict[str, list[str]] = {}  # a NAMES answer while it comes in: folded room -> names
         self._fresh: set[str] = set()  # rooms just entered, whose NAMES the user did not ask for
+        self._unasked: set[str] = set()  # and whose modes
         self._rooms = 0  # in a LIST answer so far
         self._people = self._bans = 0  # the same for WHO and for MODE +b
         self._greeting = True  # until the message of the day is over: later, the user has asked for it
@@ -43,6 +44,7 @@ class Numerics:
             "322": self._listed,
             "323": self._list_ends,
             "324": self._modes,
+            "329": self._made,
             "331": lambda p: [Line(t("client.numeric.no_topic", room=p[0]))],
             "332": lambda p: [Line(t("client.numeric.topic", room=p[0], topic=p[1]))],
             "341": lambda p: [Line(t("client.numeric.invited", nick=p[0], room=p[1]))],
@@ -73,16 +75,26 @@ class Numerics:
         self._greeting = True
 
     def entered(self, room: str) -> None:
-        """We just entered `room`: the names that follow are a greeting, not an answer."""
+        """We just entered `room`: the names and modes that follow are a greeting, not an answer."""
         self._fresh.add(fold(room))
+        self._unasked.add(fold(room))
 
     def _modes(self, params: list[str]) -> list[Line]:
-        if self.model.room(params[0]):
+        if room := self.model.room(params[0]):
+            room.marks.private.clear()
             self.model.keyed(params[0], params[1:])
+        if fold(params[0]) in self._unasked:
+            self._unasked.discard(fold(params[0]))
+            return []
         shown = " ".join(word for word in params[1:] if word)
         if shown == "+":
             return [Line(t("client.numeric.no_modes", room=params[0]))]
         return [Line(t("client.numeric.modes", room=params[0], modes=shown))]
+
+    def _made(self, params: list[str]) -> list[Line]:
+        if room := self.model.room(params[0]):
+            room.marks.made = params[1]
+        return []
 
     def _named(self, params: list[str]) -> list[Line]:
         self._names.setdefault(fold(params[1]), []).extend(params[2].split())

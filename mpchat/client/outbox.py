@@ -6,7 +6,8 @@ echo was lost with the connection is sent again, and said once; elsewhere it can
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from mpchat.chat.names import fold
 from mpchat.client.step import Speech
@@ -87,8 +88,25 @@ class Outbox:
         """When the oldest echo is so late that the server should be asked."""
         return self.since() + DOUBTFUL_SECONDS
 
-    def lost(self, sent_before: float = math.inf, numbered: bool = True) -> list[Speech]:
+    def renamed(self, old: str, new: str) -> None:
+        """A person has another nick now: lines for them that wait go there, and not to who takes the old one."""
+        for waiting in (self.unsent, self.pasted):
+            for at, speech in enumerate(waiting):
+                if fold(speech.target) == fold(old):
+                    waiting[at] = replace(speech, target=new)
+
+    def withdraw(self, concerns: Callable[[str], bool]) -> list[Speech]:
+        """The lines that wait, and are for a target which that `concerns`, are not to be sent; they are taken out."""
+        withdrawn = [speech for speech in (*self.unsent, *self.pasted) if concerns(speech.target)]
+        self.unsent = deque(speech for speech in self.unsent if not concerns(speech.target))
+        self.pasted = deque(speech for speech in self.pasted if not concerns(speech.target))
+        return withdrawn
+
+    def lost(
+        self, sent_before: float = math.inf, numbered: bool = True, concerns: Callable[[str], bool] = lambda _: True
+    ) -> list[Speech]:
         """Lines whose echo will not come any more; they are taken out. Those with a number only if `numbered`."""
-        lost = [sent for sent in self.unechoed if sent.at <= sent_before and (numbered or not sent.number)]
+        old = [sent for sent in self.unechoed if sent.at <= sent_before and concerns(sent.speech.target)]
+        lost = [sent for sent in old if numbered or not sent.number]
         self.unechoed = deque(sent for sent in self.unechoed if sent not in lost)
         return [sent.speech for sent in lost]

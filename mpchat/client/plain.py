@@ -170,7 +170,7 @@ async def _feed_terminal(conversation: Conversation) -> None:
     """Say what a person types, line by line; of several lines at once, ask first."""
     source = Input(sys.stdin.fileno())
     pasted: list[str] = []
-    place = ""
+    model = conversation.session.model
     while not source.ended:
         if conversation.oper:
             conversation.tell(t("client.password_of", name=conversation.oper))
@@ -181,15 +181,15 @@ async def _feed_terminal(conversation: Conversation) -> None:
         lines = [line for line in await source.lines(together=True) if line.strip()]
         if pasted:
             if lines and is_yes(lines[0]):
-                conversation.paste(pasted, place)
+                conversation.paste(pasted, model.question)
             else:
                 conversation.tell(t("client.not_sent"))
             pasted = []
         elif len(lines) > 1 and not conversation.place():
             conversation.paste(lines, "")
         elif len(lines) > 1:
-            pasted, place = lines, conversation.place()
-            conversation.tell(t("client.send_lines", count=len(lines), place=place))
+            pasted, model.question = lines, conversation.place()
+            conversation.tell(t("client.send_lines", count=len(lines), place=model.question))
         elif lines:
             conversation.type(lines[0])
     await conversation.settled(PATIENCE_SECONDS)

@@ -57,6 +57,7 @@ class Question:
     answer: list[Message] | None = None
     headed: bool = False  # what its lines are was said
     unknown: bool = False  # the server does not know such a question
+    is_strange: bool = False  # or the line behind which it begins: it has another past than before
 
 
 class Resuming:
@@ -148,7 +149,9 @@ class Resuming:
         if message.command == "FAIL" and param(message, 0) == "CHATHISTORY" and self._questions:
             question = self._questions[0]
             question.unknown = question.purpose is Purpose.OLDER and param(message, 1) in _UNKNOWN
-            return question.unknown
+            is_about_line = param(message, 1) == "MESSAGE_ERROR" and self._reference(question) in message.params
+            question.is_strange = question.purpose is Purpose.MISSED and is_about_line
+            return question.unknown or question.is_strange
         if not self._batch or message.tags.get("batch") != self._batch:
             return False
         if len(self._page) < HELD_LINES:
@@ -188,17 +191,21 @@ class Resuming:
         return self._send(question) if len(self._questions) == 1 else Step()
 
     def _send(self, question: Question) -> Step:
-        place = self._places.get(fold(question.room))
-        where = ("LATEST", question.room, "*")
-        if question.purpose is Purpose.MISSED and place and place.last:
-            where = ("AFTER", question.room, f"msgid={place.last}")
-        if question.purpose is Purpose.OLDER and place and place.oldest:
-            where = ("BEFORE", question.room, f"msgid={place.oldest}")
+        reference = self._reference(question)
+        verb = {"*": "LATEST"}.get(reference, "BEFORE" if question.purpose is Purpose.OLDER else "AFTER")
         self._asked += 1
         question.answer = None
-        return Step(
-            send=[f"CHATHISTORY {' '.join(where)} {question.limit}", build("", "PING", f"{_TOKEN}{self._asked}")]
-        )
+        asked = f"CHATHISTORY {verb} {question.room} {reference} {question.limit}"
+        return Step(send=[asked, build("", "PING", f"{_TOKEN}{self._asked}")])
+
+    def _reference(self, question: Question) -> str:
+        """The line at which it begins, for the server; "*" where it is to begin at none."""
+        place = self._places.get(fold(question.room))
+        if question.purpose is Purpose.MISSED and place and place.last:
+            return f"msgid={place.last}"
+        if question.purpose is Purpose.OLDER and place and place.oldest:
+            return f"msgid={place.oldest}"
+        return "*"
 
     def _close(self, question: Question) -> Step:
         place = self._places.get(fold(question.room))
@@ -233,6 +240,9 @@ class Resuming:
         return self._shown(question, fresh) if self._greets and self._preferences.history else Step()
 
     def _missed(self, question: Question, place: Place) -> Step:
+        if question.answer is None and question.is_strange:
+            place.last, place.oldest, place.oldest_at = "", "", None  # it will not know them another time either
+            return self._give_up(question.room, place, t("screen.other_past"))
         if question.answer is None:
             return self._give_up(question.room, place)
         began = place.last
@@ -249,8 +259,8 @@ class Resuming:
         step.add(self._catch_up(place))
         return step
 
-    def _give_up(self, room: str, place: Place) -> Step:
-        step = _missing(room)
+    def _give_up(self, room: str, place: Place, why: str = "") -> Step:
+        step = _missing(room, why)
         step.add(self._catch_up(place))
         return step
 
@@ -311,6 +321,6 @@ def _heading(question: Question, count: int) -> Line:
     return Line(t("screen.missed_count", room=question.room, count=count), RULE)
 
 
-def _missing(room: str) -> Step:
-    text = t("screen.missing")
+def _missing(room: str, why: str = "") -> Step:
+    text = why or t("screen.missing")
     return Step(show=[Line(f"{room}: {text}", ERROR, said=Said(room, "", text, "gap"))])

@@ -35,7 +35,7 @@ class Script:
         match commands.meant(line):
             case "nick":
                 self._misnamed = name if refused else ""  # where it was sent, the answer decides
-            case "join" | "query" | "q" if refused:
+            case "join" | "part" | "query" | "q" if refused:
                 self._model.stop(t("client.script.refused", what=name))
         asked = [parse(text) for text in step.send]
         return [message for message in asked if message.command not in ("PRIVMSG", "NOTICE", "PING")]

@@ -16,7 +16,7 @@ from mpchat.client.model import Model, is_room
 from mpchat.client.outbox import Outbox, Sent
 from mpchat.client.preferences import Preferences
 from mpchat.client.presence import Presence
-from mpchat.client.registration import Registration
+from mpchat.client.registration import RESUME, Registration
 from mpchat.client.resuming import Resuming
 from mpchat.client.searching import Searching
 from mpchat.client.status import LOST, REFUSED, REMOVED, WELL
@@ -30,6 +30,7 @@ from mpchat.texts import t
 IDLE_SECONDS = 30.0  # after so much silence we ask whether the server is still there
 GRACE_SECONDS = 30.0  # and after so much more the connection counts as lost
 _ENTRANCE = "mpchat-entrance"  # the PING behind our JOINs: its PONG says that all were answered
+_MARKS = "mpchat-rooms"  # the PING behind the questions for their modes
 _DOUBT = "mpchat-doubt"  # the PING behind a line whose echo does not come
 _ALIVE = "mpchat-alive"  # the PING that asks how long the server takes, or whether it is there at all
 _ID = "+mpchat.org/id"  # the tag by which mpchat knows a line that it has said before
@@ -71,6 +72,7 @@ class Session:
         self.connected = False
         self.registered = False
         self.was_in = False  # registered once, at least
+        self._was_lost = False  # and has lost that connection
         self.ready = False  # every room we asked for has answered, and what we missed is shown
         self.has_prompt = True  # which shows where words go; else each change is told
         self.shows_own = True  # what we say is shown when it comes back; else it was seen as it was typed
@@ -101,7 +103,7 @@ class Session:
         self._asked_at = self._doubted_at = None
         self.lag.began(now)
         self._knows_ids = self._entered = False
-        self.model.mask = ""
+        self.model.mask, self.model.gives_back = "", False
         return Step(send=self.registration.begin())
 
     def closed(self) -> Step:
@@ -110,14 +112,31 @@ class Session:
         self.past.lost()
         self.answers.lost()
         step = Step(show=self._presence.flush())
-        step.add(self._turn.lost())
+        step.add(self._turn.lost(self.model))
+        if self._for_person and self.model.current != self._told:
+            self._told = self.model.current
+            step.add(note(commands.talking(self.model)))
         step.add(self.searching.lost())
         self.model.lose()
         step.add(_unsaid(self.outbox.lost(numbered=self._leaving)))
-        if self._leaving:
+        if not self._leaving:
+            step.add(self._without_private_words())
+        else:
             unsent = [*self.outbox.unsent, *self.outbox.pasted]
             step.show += [Line(t("screen.not_sent", text=speech.text), ERROR) for speech in unsent]
             step.outcome = LOST if any(line.head == ERROR for line in step.show) else WELL
+        return step
+
+    def _without_private_words(self) -> Step:
+        """Who is called so when the connection is back may be another person: nothing for them waits for that.
+
+        A script's next line was meant for the person too.
+        """
+        step = _unsaid(self.outbox.lost(concerns=_is_person))
+        step.add(_not_said(self.outbox.withdraw(_is_person), "screen.may_be_another"))
+        self._was_lost = self.was_in
+        if self._was_lost and not self._for_person and _is_person(self.model.current):
+            self.model.stop(t("screen.may_be_another", nick=self.model.current))
         return step
 
     def deadline(self) -> float:
@@ -157,6 +176,9 @@ class Session:
         """One line from the server."""
         message = parse(text)
         step = self._heard(message, now)
+        if message.command in ("QUIT", "401"):
+            gone = nick_of(message) if message.command == "QUIT" else param(message, 1)
+            step.add(self._without_words_for(gone))
         step.add(self._turned(message, now))
         step.add(self._paced(now))
         place, told, self._told = self.model.current, self._told, self.model.current
@@ -194,6 +216,8 @@ class Session:
                 self._knows_ids = param(message, 2).startswith("mpchat")
             case "005":
                 self.past.promised(message.params[1:])
+            case "376" | "422":  # which end the greeting: where rooms are given back, that is before
+                self.model.gives_back = False
             case "KILL" if self.model.is_me(param(message, 0)):
                 self.removed = removed_by(nick_of(message), param(message, 1))
                 return Step()
@@ -205,8 +229,9 @@ class Session:
                 return Step()
             case "NICK" if self.model.is_me(nick_of(message)):
                 self.registration.renamed(param(message, 0))
+                self.outbox.renamed(nick_of(message), param(message, 0))
             case "NICK":
-                self.unread.renamed(nick_of(message), harmless(param(message, 0)))
+                self._renamed(nick_of(message), harmless(param(message, 0)))
             case "KICK" if self.model.is_me(param(message, 1)):
                 self._expelled_from.add(fold(param(message, 0)))
         if self.searching.takes(message) or self.past.takes(message):
@@ -232,10 +257,17 @@ class Session:
         if message.command == "JOIN" and self.model.is_me(nick_of(message)):
             self._expelled_from.discard(fold(param(message, 0)))
             self.model.opened(param(message, 0))
+            step.send.append(build("", "MODE", param(message, 0)))
             step.add(self.past.entered(param(message, 0)))
         step.send += self.registration.regain(message)
         self.answers.heard(message, bool(step.show) and not step.failed, own)
         return step
+
+    def _renamed(self, old: str, new: str) -> None:
+        """All that waits for a person goes on to them, whoever takes the old nick."""
+        self.unread.renamed(old, new)
+        self.outbox.renamed(old, new)
+        self._turn.renamed(old, new)
 
     def _answers(self, message: Message) -> Sent | None:
         """The line of ours that this message echoes or refuses."""
@@ -253,6 +285,7 @@ class Session:
 
     def _welcomed(self, message: Message) -> Step:
         self.registered, self.removed = True, ""
+        self.model.gives_back = RESUME in self.registration.capabilities
         self.view.numerics.welcomed()
         self.model.nick = param(message, 0) or self.model.nick
         server, nick = nick_of(message), self.model.nick
@@ -281,10 +314,14 @@ class Session:
         if token == _ENTRANCE and not self._entered:
             self._entered = True
             step.add(self._without_refused_rooms())
+            step.send += [build("", "PING", _MARKS)] * self.model.unrecognised()
+        if token == _MARKS:
+            step.add(self._without_strange_rooms())
         if token == _DOUBT and self._doubted_at is not None:
             step.add(_unsaid(self.outbox.lost(sent_before=self._doubted_at)))
             self._doubted_at = None
-        if self._entered and not self.ready and not self.past.is_catching_up():
+        is_complete = self._entered and not self.model.unrecognised() and not self.past.is_catching_up()
+        if is_complete and not self.ready:
             step.add(self._ready(now))
         return step
 
@@ -293,6 +330,17 @@ class Session:
         for name in self.model.missing():
             self.model.miss(name, t("screen.not_in", room=name))
             step.add(error(t("screen.not_in", room=name)))
+        return step
+
+    def _without_strange_rooms(self) -> Step:
+        """What waits for a room, or had no echo there, is not said in another one of its name."""
+        step = Step()
+        for room in self.model.recognise():
+            step.add(error(room.doubt))
+            folded = fold(room.name)
+            step.add(_unsaid(self.outbox.lost(concerns=lambda target: fold(target) == folded)))  # noqa: B023
+            for speech in self.outbox.withdraw(lambda target: fold(target) == folded):  # noqa: B023
+                step.add(commands.say(speech.text, self.model, speech.target))
         return step
 
     def _ready(self, now: float) -> Step:
@@ -332,6 +380,14 @@ class Session:
         """May a line be sent again, and is said once?"""
         return self._knows_ids and {"echo-message", "message-tags"} <= self.registration.capabilities
 
+    def _without_words_for(self, nick: str) -> Step:
+        """Nobody is called so any more: what waits is not for the next one of that name."""
+        withdrawn = self.outbox.withdraw(lambda target: fold(target) == fold(nick))
+        step = _not_said(withdrawn, "screen.no_longer_there")
+        if withdrawn and self.ready and not self.outbox.pasted:
+            step.send = self._mark_lines()
+        return step
+
     def _line(self, sent: Sent) -> str:
         """A line of ours on the wire."""
         speech = sent.speech
@@ -344,11 +400,20 @@ class Session:
     def typed(self, text: str, now: float) -> Step:
         """One line of input: words, or a /command."""
         if not self.registered and commands.needs_server(text):
-            return error(t("screen.not_connected"))
+            return self._unobeyed(text)
         if self._turn.asked and not commands.works_alone(text):
             self._turn.typed.append(text)
             return Step()
         return self._obey(text, now)
+
+    def _unobeyed(self, text: str) -> Step:
+        """Without a connection this /command is refused. What is typed behind it may stand on it."""
+        step = error(t("screen.not_connected"))
+        if commands.moves(text):
+            self.model.stop(t("screen.not_connected_for", command=harmless(text).split()[0]))
+            self._told = ""
+            step.add(note(commands.talking(self.model)))
+        return step
 
     def _obey(self, text: str, now: float) -> Step:
         step = self._without_noise(text)
@@ -384,7 +449,8 @@ class Session:
         while turn.typed and not turn.asked:
             step.add(self._obey(turn.typed.popleft(), now))
         if not turn.asked:
-            if turn.before and not self.model.current and self.model.has(turn.before):
+            is_there = self.model.has(turn.before) and not self.model.doubt(turn.before)
+            if is_there and not self.model.current:
                 self.model.talk(turn.before)
             turn.before = ""
         return step
@@ -420,6 +486,8 @@ class Session:
             self.unread.read(speech.target)
             if self.ready:
                 step.add(self._say(speech, now))
+            elif self._was_lost and _is_person(speech.target):
+                step.add(_not_said([speech], "screen.may_be_another"))
             elif not self.outbox.keep(speech):
                 step.add(error(t("screen.not_kept", text=speech.text)))
         step.say = []
@@ -502,6 +570,16 @@ def removed_by(nick: str, why: str) -> str:
 def _unsaid(speeches: list[Speech]) -> Step:
     lines = [Line(t("screen.unsaid", text=speech.text), ERROR) for speech in speeches]
     return Step(show=lines, outcome=LOST if lines else WELL)
+
+
+def _not_said(speeches: list[Speech], why: str) -> Step:
+    """These to persons, for the reason of that key."""
+    told = [t("screen.not_said", text=each.text, why=t(why, nick=each.target)) for each in speeches]
+    return Step(show=[Line(text, ERROR) for text in told], outcome=LOST if told else WELL)
+
+
+def _is_person(place: str) -> bool:
+    return bool(place) and not is_room(place)
 
 
 def _refused(sent: Sent, shown: list[Line]) -> list[Line]:

@@ -131,8 +131,7 @@ class Terminal:
         self._is_drawing = False
         self._above = StdoutProxy(sleep_between_writes=PAUSE_SECONDS, raw=True)  # ended by close()
         self._model, self._unread = session.model, session.unread
-        self._pasted = ""  # several lines, while it asks whether to send them
-        self._place = ""  # and where to
+        self._pasted = ""  # several lines, while it asks whether to send them to the place of the model's `question`
         self._password = ""  # as far as it is typed
         self._interrupted = -math.inf  # when Ctrl-C was pressed on an empty line, and nothing typed since
         self._talk: asyncio.Task[int] | None = None
@@ -319,7 +318,7 @@ class Terminal:
             return t("screen.password", name=_shorten(self.conversation.oper, columns // 2))
         if self._pasted:
             lines = _filled(self._pasted)
-            question = t("screen.send_lines", count=len(lines), place=_shorten(self._place, columns // 3))
+            question = t("screen.send_lines", count=len(lines), place=_shorten(self._model.question, columns // 3))
             return question + _beginning(harmless(lines[0]), columns - len(question) - 1)
         names = f"{self._model.nick} {self._model.current}".rstrip()
         brackets, half = len(" []"), columns // 2
@@ -379,7 +378,7 @@ class Terminal:
             if not self.conversation.place():
                 self.conversation.tell(t("screen.nothing_sent", where=talking(self._model)))
                 return True
-            self._pasted, self._place = buffer.text, self.conversation.place()
+            self._pasted, self._model.question = buffer.text, self.conversation.place()
             buffer.reset()
             return True
         text = buffer.text.strip("\n")
@@ -448,7 +447,7 @@ class Terminal:
         if event.key_sequence[-1].key in tuple(t("screen.yes")):  # of one language: in others it begins a sentence
             self._remember(buffer)
             buffer.reset()
-            self.conversation.paste(_filled(pasted), self._place)
+            self.conversation.paste(_filled(pasted), self._model.question)
         elif event.key_sequence[-1].key == Keys.BracketedPaste:
             self._paste(event)
 

@@ -5,7 +5,9 @@ To the room before, those words would be said to the wrong people: they wait, in
 
 from collections import deque
 
+from mpchat.chat.names import fold
 from mpchat.client.commands import undone
+from mpchat.client.model import Model
 from mpchat.client.step import ERROR, Line, Step, harmless
 from mpchat.protocol.message import Message
 from mpchat.texts import t
@@ -24,10 +26,21 @@ class Turn:
         """The server was asked for this."""
         self.asked, self.token = asked, token
 
-    def lost(self) -> Step:
-        """The connection is gone, and with it the answer: nothing of what waited for it can be said."""
+    def renamed(self, old: str, new: str) -> None:
+        """A person has another nick now."""
+        if fold(self.before) == fold(old):
+            self.before = new
+
+    def lost(self, model: Model) -> Step:
+        """The connection is gone, and with it the answer: nothing of what waited for it can be said.
+
+        Nor can what is typed from now on: who typed it may not have seen yet that there is no answer.
+        """
         asked = ", ".join(f"{message.command} {message.params[0]}" for message in self.asked)
-        lines = [Line(t("screen.not_confirmed", asked=asked), ERROR)] if asked else []
+        lines = []
+        if asked:
+            lines = [Line(t("screen.not_confirmed", asked=asked), ERROR)]
+            model.stop(t("screen.not_confirmed", asked=asked))
         lines += [Line(t("screen.undone", line=undone(harmless(line)), asked=asked), ERROR) for line in self.typed]
         self.asked, self.before = [], ""
         self.typed.clear()

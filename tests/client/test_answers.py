@@ -30,6 +30,7 @@ ANSWERS = [
     ("/kick nadie", r"! nadie"),
     ("/invite nadie", r"! nadie"),
     ("/part #none", r"! #none: "),
+    ("/part nada", r"! how to use it: /part \[#ROOM \[REASON\]\]"),
     ("/history", r"-- nothing has been said in #\S+ yet$"),
     ("/raw MOTD", r"MOTD File is missing$"),
     ("/raw LUSERS", r"There are \d+ users"),

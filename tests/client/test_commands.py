@@ -52,7 +52,10 @@ def test_words_are_said(model: Model, typed: str, said: Speech) -> None:
         ("/join #new key", "JOIN #new :key"),
         ("/part", "PART :#lobby"),
         ("/part #dev see you", "PART #dev :see you"),
-        ("/part see you", "PART #lobby :see you"),
+        ("/part #lobby see you", "PART #lobby :see you"),
+        ("/part dev", "PART :#dev"),
+        ("/part DEV see you", "PART #DEV :see you"),
+        ("/part lobby", "PART :#lobby"),
         ("/who", "WHO :#lobby"),
         ("/who beto", "WHO :beto"),
         ("/names", "NAMES :#lobby"),
@@ -97,6 +100,8 @@ def test_commands_become_irc(model: Model, typed: str, sent: str) -> None:
         "/mode +k",
         "/mode +nk",
         "/mode #lobby -n+o",
+        "/part nada",
+        "/part see you",
         "/kill",
         "/kick",
         "/whois",
@@ -229,6 +234,7 @@ def test_help_fits_two_rows_each_at_most(model: Model, language: str, monkeypatc
 
 def test_only_some_commands_work_alone() -> None:
     assert needs_server("/join #x")
+    assert not needs_server("/query beto")
     assert not any(map(needs_server, ("/help", "/quit", "/clear", "hola", "//join", "/nonsense")))
 
 

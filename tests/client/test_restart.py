@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from tests.client.conftest import Wire
 from tests.client.person import CLIENT, Person
-from tests.running import Server, running
+from tests.running import IrcClient, Server, running
 
 LINES = 200
 
@@ -93,6 +94,100 @@ def test_a_person_reads_what_was_said_while_the_wire_was_cut(
     said = [line.partition("> ")[2] for line in ana.lines() if f"<{nick}> missed" in line]
     assert said == [f"missed {number}" for number in range(150)]
     assert not any("missing" in line for line in ana.lines())
+
+
+def test_a_server_with_other_data_says_so_in_words_for_a_person(
+    server: Server, bare: Server, wire: Wire, join: Callable[..., Person], room: str
+) -> None:
+    ana = join("ana", "--color", "never", port=wire.port, columns=160)
+    ana.say("hola")
+    ana.sees("<ana> hola")
+    wire.lead_to(bare)
+    for times in (1, 2):  # what it did not know is forgotten, and not asked for again
+        wire.cut()
+        ana.until(lambda: sum("back on mpchat.local" in line for line in ana.lines()) == times)  # noqa: B023
+        ana.until(lambda: ana.bottom().startswith("ana") and ana.bottom().endswith(">"))
+    told = [line[6:] for line in ana.lines() if "missing" in line or "msgid" in line]
+    assert told == [f"! {room}: the server has another past than before: what was said meanwhile may be missing"]
+
+
+def test_without_a_connection_one_turns_to_a_person_and_not_to_another_room(
+    wire: Wire, join: Callable[..., Person]
+) -> None:
+    ana = join("ana", port=wire.port, columns=160)
+    wire.pause(True)
+    wire.cut()
+    ana.sees("connection lost")
+    ana.say("/query beto")
+    ana.until(lambda: ana.bottom().startswith("ana beto>"))
+    ana.say("/query")
+    ana.say("/join #so")
+    ana.sees("-- your words go nowhere now")
+    ana.say("el secreto")
+    ana.sees(r"! not said: el secreto \(/join was refused: not connected\)$")
+    wire.pause(False)
+    ana.sees("-- back on")
+    ana.until(lambda: ana.bottom() == "ana>")
+    assert not any("<ana" in line for line in ana.lines())
+
+
+def test_private_words_do_not_wait_for_whoever_takes_the_nickname(
+    server: Server, wire: Wire, join: Callable[..., Person], room: str, nicks: Iterator[str]
+) -> None:
+    beto, stranger = server.irc(nick := next(nicks)), server.irc(next(nicks))
+    stranger.join(room)
+    ana = join("ana", port=wire.port, columns=160)
+    ana.say(f"/query {nick}")
+    wire.pause(True)
+    wire.cut()
+    ana.sees("connection lost")
+    ana.say("el secreto")
+    ana.sees(rf"! not said: el secreto \(the connection was lost: {nick} may be somebody else now\)$")
+    beto.send("QUIT")
+    beto.rest()
+    stranger.ask(f"NICK {nick}")
+    ana.say("/query")
+    ana.say("para la sala")
+    wire.pause(False)
+    ana.sees("<ana_?> para la sala")
+    assert not any("secreto" in line for line in stranger.sync())
+
+
+def made_after(maker: IrcClient, room: str, second: int) -> None:
+    """Make a room later than in that second: it is all by which the server tells one room from another."""
+    made = 0
+    while made <= second:
+        maker.ask(f"PART {room}")
+        maker.join(room)
+        made = int(maker.ask(f"MODE {room}")[-1].rpartition(" ")[2].lstrip(":"))
+
+
+@pytest.mark.parametrize("mode", ["+i", "+t"])
+def test_nothing_is_said_in_another_room_of_the_same_name(
+    bare: Server, wire: Wire, join: Callable[..., Person], room: str, mode: str
+) -> None:
+    """On a server that knows nothing of us."""
+    ana = join("ana", port=wire.port, columns=160)
+    ana.say(f"/mode {mode}")
+    ana.sees(rf"set mode \{mode} on")
+    second = int(time.time())
+    wire.pause(True)
+    wire.cut()
+    ana.sees("connection lost")
+    ana.say("el secreto")
+    mallory = bare.irc("mallory")
+    made_after(mallory, room, second)
+    wire.lead_to(bare)
+    wire.pause(False)
+    why = f"this {room} is not the room that you were in"
+    ana.sees(f"! {why}$")
+    ana.sees(rf"! not said: el secreto \({why}\)$")
+    ana.sees(f"-- your words go nowhere now: /query turns to {room}")
+    ana.say("otra cosa")
+    ana.sees(rf"! not said: otra cosa \({why}\)$")
+    ana.say("/query")
+    ana.say("hola")
+    assert mallory.until("PRIVMSG")[-1].endswith(":hola")
 
 
 def test_a_person_who_enters_reads_the_last_lines_and_more_if_asked(

@@ -64,7 +64,7 @@ def test_words_go_to_an_earlier_room_only_when_told_to(back: str) -> None:
     assert story.says("hola") == ["PRIVMSG #lobby :hola"]
 
 
-@pytest.mark.parametrize("line", ["/q", "/q #so", "/q beto,carla", "/query #so", "  /join #so a key"])
+@pytest.mark.parametrize("line", ["/q", "/q #so", "/q beto,carla", "/query #so", "  /join #so a key", "/part nada"])
 def test_nor_do_they_go_there_behind_what_the_client_itself_refused(line: str) -> None:
     story = Story()
     assert story.says(line) == []

@@ -14,10 +14,11 @@ RUN = "0123456789abcdef"
 
 
 def hear(session: Session, *lines: str, now: float = 0.0) -> Step:
-    """All of a server's lines; what they led to."""
+    """All of a server's lines; what they led to, but for the question for a room's modes, behind each JOIN of ours."""
     step = Step()
     for line in lines:
         step.add(session.heard(line, now))
+    step.send = [line for line in step.send if not line.startswith("MODE :")]
     return step
 
 
@@ -604,10 +605,45 @@ def test_what_waited_for_an_answer_that_was_lost_is_shown_and_not_said() -> None
         "! not confirmed: JOIN #so",
         "! not said: uno (not confirmed: JOIN #so)",
         "! not done: /oper (not confirmed: JOIN #so)",
+        "-- your words go nowhere now: /query turns to #lobby, /join #room to a room",
     ]
+    assert texts(session.typed("dos", 1.5)) == ["! not said: dos (not confirmed: JOIN #so)"]
     session.opened(2.0)
     hear(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
+    session.typed("/query", 3.0)
     assert session.typed("hola", 3.0).send == ["PRIVMSG #lobby :hola"]
+
+
+@pytest.mark.parametrize("move", ["/join #so key", "/part", "  /j so", "/raw JOIN #so"])
+def test_behind_a_change_of_place_that_needs_a_connection_nothing_is_said(move: str) -> None:
+    session = in_two_rooms()
+    session.closed()
+    assert texts(session.typed(move, 1.0)) == [
+        "! not connected; words for a room are kept and said later, commands are not",
+        "-- your words go nowhere now: /query turns to #so, /join #room to a room",
+    ]
+    assert texts(session.typed("uno", 1.0)) == [f"! not said: uno ({move.split()[0]} was refused: not connected)"]
+    assert session.outbox.waiting() == 0
+    session.typed("/names", 1.0)
+    session.typed("/query", 1.0)
+    assert session.typed("dos", 1.0) == Step()
+    assert [speech.target for speech in session.outbox.unsent] == ["#so"]
+
+
+def test_one_turns_to_a_person_or_another_of_ones_rooms_without_a_connection() -> None:
+    session = in_two_rooms()
+    session.closed()
+    assert texts(session.typed("/query #lobby", 1.0)) == ["-- now talking in #lobby"]
+    assert session.typed("/query #none", 1.0).show[0].text.startswith("how to use it: /query")
+    assert texts(session.typed("/query beto", 1.0)) == ["-- now talking to beto (/query ends it)"]
+    assert texts(session.typed("/query", 1.0)) == ["-- now talking in #lobby"]
+
+
+def test_behind_a_join_such_a_turn_waits_too() -> None:
+    session = registered()
+    for line in ("/join #so", "uno", "/query beto", "dos"):
+        session.typed(line, 1.0)
+    assert hear(session, ":ana!ana@host JOIN #so").send == ["PRIVMSG #so :uno", "PRIVMSG beto :dos"]
 
 
 def test_help_and_quit_do_not_wait() -> None:
@@ -622,6 +658,211 @@ def test_a_refused_line_is_shown() -> None:
     session.typed("hola", 1.0)
     step = hear(session, ":s 404 ana #lobby :Cannot send to channel")
     assert texts(step) == ["! not said: hola (#lobby: Cannot send to channel)"]
+
+
+# Is it the same room?
+
+_OTHER, _PERHAPS = "this #so is not the room that you were in", "this #so may be another room: yours was private"
+
+
+def marks(modes: str, made: str = "") -> list[str]:
+    """The answer to the question for #so's modes."""
+    return [f":s 324 ana #so {modes}", *[f":s 329 ana #so {made}"] * bool(made)]
+
+
+def rejoined(session: Session, *answers: str) -> Step:
+    """The connection is lost and back, and so are we in both rooms; then the server tells of #so."""
+    step = back_again(session, ":s 001 ana :Welcome", ":s 376 ana :End")
+    step.add(hear(session, ":ana!ana@host JOIN #lobby", ":ana!ana@host JOIN #so", ":s PONG s mpchat-entrance"))
+    step.add(hear(session, *answers, ":s PONG s mpchat-rooms"))
+    return step
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        (marks("+nt", "100"), marks("+nt", "100"), ""),
+        (marks("+nt", "100"), marks("+int", "100"), ""),
+        (marks("+nt", "100"), marks("+nt", "200"), _OTHER),
+        (marks("+ikn llave", "100"), marks("+ikn llave", "100"), ""),
+        (marks("+in", "100"), marks("+n", "200"), _OTHER),
+        (marks("+in", "100"), marks("+n", "100"), _PERHAPS),
+        (marks("+ikn llave", "100"), marks("+in", "100"), _PERHAPS),
+        ([*marks("+n", "100"), ":beto!b@h MODE #so +k-n llave"], marks("+n", "100"), _PERHAPS),
+        ([*marks("+in", "100"), ":beto!b@h MODE #so -i"], marks("+n", "100"), ""),
+        (marks("+n"), marks("+n"), ""),
+        (marks("+in"), marks("+in"), _PERHAPS),
+        (marks("+in", "100"), [], _PERHAPS),
+        (marks("+n", "100"), [], ""),
+        ([], marks("+n", "200"), ""),
+    ],
+)
+def test_words_wait_for_the_room_one_was_in_and_not_for_another(before: list[str], after: list[str], why: str) -> None:
+    session = in_two_rooms()
+    hear(session, *before)
+    session.closed()
+    session.typed("el secreto", 1.0)
+    session.model.question = "#so"
+    session.typed("/query #lobby", 1.0)
+    session.typed("para todos", 1.0)
+    session.typed("/query #so", 1.0)
+    step = rejoined(session, *after)
+    assert session.ready
+    assert ("PRIVMSG #so :el secreto" in step.send) is not bool(why)
+    assert "PRIVMSG #lobby :para todos" in step.send
+    assert (f"! not said: el secreto ({why})" in texts(step)) is bool(why)
+    assert session.model.current == ("" if why else "#so")
+    if why:
+        assert texts(step)[-1] == "-- your words go nowhere now: /query turns to #so, /join #room to a room"
+        assert texts(session.typed("uno", 3.0)) == [f"! not said: uno ({why})"]
+        assert texts(session.pasted(["dos"], session.model.question, 3.0)) == [f"! not said: dos ({why})"]
+        session.typed("/query", 3.0)
+        assert session.typed("tres", 3.0).send == ["PRIVMSG #so :tres"]
+
+
+def test_until_that_is_known_nothing_is_said() -> None:
+    session = in_two_rooms()
+    hear(session, *marks("+n", "100"))
+    session.closed()
+    session.typed("el secreto", 1.0)
+    back_again(session, ":s 001 ana :Welcome", ":s 376 ana :End")
+    step = hear(session, ":ana!ana@host JOIN #lobby", ":ana!ana@host JOIN #so", ":s PONG s mpchat-entrance")
+    assert (step.send, session.ready) == (["PING :mpchat-rooms"], False)
+    step = rejoined(session, *marks("+n", "200"))  # and it is asked again behind another loss
+    assert f"! not said: el secreto ({_OTHER})" in texts(step)
+
+
+def test_what_had_no_echo_in_the_old_room_is_not_sent_again_in_the_new_one() -> None:
+    capabilities = "echo-message message-tags"
+    session = registered(capabilities=capabilities)
+    hear(session, ":s 329 ana #lobby 100")
+    session.typed("el secreto", 1.0)
+    back_again(session, ":s 001 ana :Welcome", ":s 004 ana s mpchat i n o", capabilities=capabilities)
+    hear(session, ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance", ":s 329 ana #lobby 200")
+    step = hear(session, ":s PONG s mpchat-rooms")
+    assert "! not confirmed, so perhaps not delivered: el secreto" in texts(step)
+    assert step.send == []
+
+
+def test_a_room_into_which_the_server_takes_us_back_by_itself_is_the_same() -> None:
+    session = registered(capabilities=RESUME)
+    hear(session, ":s 324 ana #lobby +in", ":s 329 ana #lobby 100")
+    session.closed()
+    session.typed("hola", 1.0)
+    back_again(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s 376 ana :End", capabilities=RESUME)
+    assert "PRIVMSG #lobby :hola" in hear(session, ":s PONG s mpchat-entrance").send
+
+
+def test_the_end_of_a_talk_does_not_lead_into_another_room_by_itself() -> None:
+    session = in_two_rooms()
+    hear(session, *marks("+n", "100"))
+    session.typed("/query #lobby", 1.0)
+    rejoined(session, *marks("+n", "200"))
+    session.typed("/part", 3.0)
+    assert texts(hear(session, ":ana!ana@host PART #lobby"))[-1].startswith("-- your words go nowhere now")
+    assert session.model.current == ""
+
+
+def test_the_modes_that_one_did_not_ask_for_are_not_shown_and_the_others_are() -> None:
+    session = in_two_rooms()
+    assert texts(hear(session, *marks("+n", "100"))) == []
+    assert texts(hear(session, *marks("+n", "100"))) == ["* #so has mode +n"]
+
+
+# Who is called so now.
+
+
+def test_a_new_name_reaches_what_waits_for_that_person_and_who_takes_the_old_one_gets_nothing() -> None:
+    session = registered()
+    session.pasted([f"line {number}" for number in range(WINDOW + 2)], "beto", 1.0)
+    session.model.question = "Beto"
+    hear(session, ":beto!b@h NICK betox", ":cyd!c@h NICK beto")
+    step = hear(session, ":ana!ana@host PRIVMSG beto :line 0", ":ana!ana@host PRIVMSG beto :line 1")
+    assert step.send == [f"PRIVMSG betox :line {number}" for number in (WINDOW, WINDOW + 1)]
+    assert session.model.question == "betox"
+
+
+def test_so_does_a_name_that_is_seen_before_everything_is_there() -> None:
+    session = Session("ana", "#lobby", RUN)
+    session.opened(0.0)
+    hear(session, ":s 001 ana :Welcome")
+    session.typed("/query beto", 1.0)
+    session.typed("hola", 1.0)
+    hear(session, ":ana!ana@host JOIN #lobby", ":beto!b@h NICK betox", ":cyd!c@h NICK beto")
+    assert hear(session, ":s PONG s mpchat-entrance").send == ["PRIVMSG betox :hola"]
+
+
+def test_where_a_refused_join_leads_back_to_a_person_they_are_called_as_they_are_now() -> None:
+    session = registered()
+    for line in ("/query beto", "/join #so", "uno", "/join #dev"):
+        session.typed(line, 1.0)
+    hear(session, ":s 473 ana #so :Cannot join channel (+i)", ":s PONG s mpchat-answer-1")
+    hear(session, ":beto!b@h NICK betox")
+    hear(session, ":s 473 ana #dev :Cannot join channel (+i)", ":s PONG s mpchat-answer-2")
+    assert session.model.current == "betox"
+
+
+@pytest.mark.parametrize(
+    "line", [":beto!b@h QUIT :bye", ":s 401 ana beto :No such nick"], ids=["who quits", "whom the server does not know"]
+)
+def test_a_paste_does_not_wait_for_another_of_that_name(line: str) -> None:
+    session = registered()
+    session.pasted([f"line {number}" for number in range(WINDOW + 2)], "beto", 1.0)
+    session.mark()
+    step = hear(session, line)
+    assert texts(step)[-2:] == [f"! not said: line {n} (beto is no longer there)" for n in (WINDOW, WINDOW + 1)]
+    assert step.send == ["PING :mpchat-mark-1"]
+
+
+MAY_BE_ANOTHER = "the connection was lost: {} may be somebody else now"
+
+
+def test_private_words_do_not_wait_for_a_connection_and_those_for_a_room_do() -> None:
+    session = registered()
+    session.pasted([f"line {number}" for number in range(WINDOW + 1)], "beto", 1.0)
+    why = MAY_BE_ANOTHER.format("beto")
+    assert texts(session.closed()) == [
+        *(f"! not confirmed, so perhaps not delivered: line {number}" for number in range(WINDOW)),
+        f"! not said: line {WINDOW} ({why})",
+    ]
+    assert session.typed("to the room", 1.0) == Step()
+    session.typed("/query beto", 1.0)
+    assert texts(session.typed("uno", 1.0)) == [f"! not said: uno ({why})"]
+    assert texts(session.pasted(["dos"], "beto", 1.0)) == [f"! not said: dos ({why})"]
+    session.opened(2.0)
+    hear(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby")
+    assert texts(session.typed("tres", 2.0)) == [f"! not said: tres ({why})"]
+    assert hear(session, ":s PONG s mpchat-entrance").send == ["PRIVMSG #lobby :to the room"]
+    assert session.typed("hola", 3.0).send == ["PRIVMSG beto :hola"]
+
+
+def test_private_words_with_a_number_are_not_sent_again_either() -> None:
+    session = registered(capabilities="echo-message message-tags")
+    session.typed("/msg beto hola", 1.0)
+    session.typed("to the room", 1.0)
+    assert texts(session.closed()) == ["! not confirmed, so perhaps not delivered: hola"]
+    assert [sent.speech.text for sent in session.outbox.unechoed] == ["to the room"]
+
+
+def test_words_for_a_person_before_the_first_connection_wait_for_it() -> None:
+    session = Session("ana", "#lobby", RUN)
+    session.typed("/query beto", 0.0)
+    assert session.typed("hola", 0.0) == Step()
+    session.opened(0.0)
+    step = hear(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
+    assert step.send[-1] == "PRIVMSG beto :hola"
+
+
+def test_a_script_that_talks_to_a_person_does_not_go_on_after_a_loss() -> None:
+    session = Session("ana", "", RUN, greets=False)
+    session.model.talk("beto")
+    session.opened(0.0)
+    hear(session, ":s 001 ana :Welcome", ":s PONG s mpchat-entrance")
+    session.closed()
+    session.opened(2.0)
+    hear(session, ":s 001 ana :Welcome", ":s PONG s mpchat-entrance")
+    step = session.typed("hola", 3.0)
+    assert (step.send, texts(step)) == ([], [f"! not said: hola ({MAY_BE_ANOTHER.format('beto')})"])
 
 
 # A long paste.

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.client.conftest import Voice, Wire
 from tests.client.person import CLIENT, PASTE, Person
 from tests.running import Server
@@ -379,3 +381,28 @@ def test_ctrl_c_calls_back_what_is_left_of_a_paste(join: Join, voice: Speak, roo
     ana.say("the end")
     said = [beto.may_speak("PRIVMSG").rpartition(":")[2] for _ in range(11)]
     assert said == [*(f"line {number:02}" for number in range(10)), "the end"]
+
+
+@pytest.mark.parametrize("mode", [(), ("--plain",)], ids=["editor", "plain"])
+def test_a_question_about_a_person_follows_them_to_their_new_name(
+    mode: tuple[str, ...], join: Join, voice: Speak
+) -> None:
+    ana, beto, cyd = join("ana", *mode), voice("beto"), voice("cyd")
+    ana.type("/query beto\r")
+    ana.sees("now talking to beto")
+    ana.type("uno\rdos\r" if mode else PASTE.format("uno\rdos"))
+    if not mode:
+        ana.until(lambda: "dos" in ana.bottom())
+        ana.type("\r")
+    ana.sees(r"send 2 lines to beto\? \[y/N\]")
+    beto.send("NICK betox")
+    beto.may_speak("NICK")
+    cyd.send("NICK beto", "PING :renamed")
+    cyd.may_speak("renamed")
+    ana.sees("cyd is now beto" if mode else r"send 2 lines to betox\? \[y/N\]")
+    ana.type("y\r" if mode else "y")
+    for line in ("uno", "dos"):
+        assert beto.may_speak("PRIVMSG").endswith(f"PRIVMSG betox :{line}")
+    cyd.send("PING :end")
+    while "end" not in (line := cyd.may_speak(" ")):
+        assert "PRIVMSG" not in line
