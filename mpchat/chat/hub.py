@@ -76,6 +76,8 @@ class Hub:
                 lobby = self.channels[LOBBY]
                 lobby.flags, lobby.bans = channel.flags, channel.bans
                 lobby.topic, lobby.topic_by, lobby.topic_at = channel.topic, channel.topic_by, channel.topic_at
+                if self.settings.level >= 1:
+                    lobby.created = channel.created  # it is the same room: by this its members know it again
             elif channel.members:
                 channel.members, channel.past = {}, {}
                 self.dormant[channel.folded] = (mono + _DORMANT_MS, channel)

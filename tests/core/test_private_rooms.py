@@ -617,3 +617,13 @@ def test_a_members_invitation_does_not_open_what_was_closed_since(driver: Driver
     root.send("INVITE beto #g")
     assert enters(beto) == "beto"
     assert begins(driver, beto) == 7
+
+
+def test_the_lobby_is_the_same_room_in_the_next_run() -> None:
+    driver = Driver()
+    made = driver.irc("ana").send("JOIN #lobby", "MODE #lobby")[-1]
+    assert " 329 " in made
+    driver.pass_time(3600)
+    driver.start()
+
+    assert driver.irc("ana").send("JOIN #lobby", "MODE #lobby")[-1] == made
