@@ -412,6 +412,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.not_kept": "too many lines wait for a connection; not kept: {text}",
     "screen.paste_cancelled": "{count} pasted lines were not sent",
     "screen.no_text": "not all of that was UTF-8 text: a ? stands for each byte that was not",
+    "screen.done": "{command}: done",
     "screen.no_answer": "{command}: the server has nothing to say to that",
     "screen.state.catching_up": "catching up",
     "screen.state.not_connected": "not connected",

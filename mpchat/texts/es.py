@@ -424,6 +424,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.not_kept": "hay demasiadas líneas en espera de una conexión; esta no se guardó: {text}",
     "screen.paste_cancelled": "{count} líneas pegadas no se enviaron",
     "screen.no_text": "no todo era texto UTF-8: hay un ? por cada byte que no lo era",
+    "screen.done": "{command}: hecho",
     "screen.no_answer": "{command}: el servidor no tiene nada que decir a eso",
     "screen.state.catching_up": "poniéndose al día",
     "screen.state.not_connected": "sin conexión",
