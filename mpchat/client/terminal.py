@@ -7,11 +7,12 @@ in one event loop; StdoutProxy brings a thread that only passes text on to that 
 import asyncio
 import math
 import os
+import select
 import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, TextIO
 
 from prompt_toolkit import PromptSession
@@ -21,6 +22,7 @@ from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, has_focus, is_searching
 from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.input.ansi_escape_sequences import ANSI_SEQUENCES
 from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPress, KeyPressEvent
 from prompt_toolkit.key_binding.bindings.named_commands import get_by_name
@@ -34,7 +36,7 @@ from prompt_toolkit.patch_stdout import StdoutProxy
 from prompt_toolkit.search import accept_search
 from prompt_toolkit.utils import get_cwidth
 
-from mpchat.client.commands import talking
+from mpchat.client.commands import is_command, talking
 from mpchat.client.completion import Completing
 from mpchat.client.confidential import carries_secret
 from mpchat.client.conversation import Conversation
@@ -56,6 +58,11 @@ LISTED = 30  # candidates shown for Tab
 NAMES_COLUMNS = 3  # of nick and room, that stay where something is unread
 CURSOR_COLUMNS = 2  # behind the prompt, which the cursor and the edge need
 _PASTE_END = "\x1b[201~"  # what a terminal sends behind a paste
+# The question whether it marks pastes (DECRQM), behind which is erased the "p" that some print who do not know it; and
+# the answers that say so. Any other one is ignored.
+_DO_YOU_MARK = "\x1b[?2004$p\r\x1b[K"
+_I_MARK = ("\x1b[?2004;1$y", "\x1b[?2004;3$y")
+ANSI_SEQUENCES.update({f"\x1b[?2004;{setting}$y": Keys.Ignore for setting in range(5)})
 _EDITOR = "DEFAULT_BUFFER"
 # Of the keys that prompt_toolkit binds: those that would send a line half-typed, take the next key for something else,
 # or begin a macro, or a selection (where the next letters are ignored, or replace what is selected). A chat needs none
@@ -94,6 +101,10 @@ class Keyboard(Vt100Input):
             self._overdue = asyncio.get_running_loop().call_later(PASTE_SECONDS, self._on_torn_paste)
         return keys
 
+    def has_more(self) -> bool:
+        """Are there bytes that were not read yet?"""
+        return bool(select.select([self.fileno()], [], [], 0)[0])
+
     def end_paste(self) -> list[KeyPress]:
         """What a paste without an end has brought, as if its end had come."""
         self.vt100_parser.feed(_PASTE_END)
@@ -125,6 +136,10 @@ class Terminal:
         if isinstance(output, Vt100_Output):
             output.enable_cpr = False  # each answer would hold back the next message for a round trip
         self._output = output
+        # The library would do so for each message: a paste would come without its marks, if it came just then.
+        self._unmark_pastes, output.disable_bracketed_paste = output.disable_bracketed_paste, _nothing
+        self._marks_pastes = False  # it is known that the terminal does
+        self._question = _DO_YOU_MARK  # in front of the next line that is printed, where nothing is drawn
         self._erase_down, output.erase_down = output.erase_down, self._erase
         self._flush_output, output.flush = output.flush, self._flush
         self._real_size, output.get_size = output.get_size, self._size
@@ -133,6 +148,8 @@ class Terminal:
         self._model, self._unread = session.model, session.unread
         self._pasted = ""  # several lines, while it asks whether to send them
         self._place = ""  # and where to
+        self._is_unmarked = False  # what is in the editor came in several lines that no terminal marked as a paste
+        self._obeys = False  # what it asks about is that, and there are /commands in it
         self._password = ""  # as far as it is typed
         self._interrupted = -math.inf  # when Ctrl-C was pressed on an empty line, and nothing typed since
         self._talk: asyncio.Task[int] | None = None
@@ -172,6 +189,7 @@ class Terminal:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.conversation.leave)
+        loop.add_signal_handler(signal.SIGCONT, self._mark_pastes)
         draft = Document()
         while self._talk is None or not self._talk.done():
             try:
@@ -186,6 +204,14 @@ class Terminal:
     def close(self) -> None:
         """Print what still waits, and end the thread."""
         self._above.close()
+        self._unmark_pastes()
+        with suppress(OSError):  # the terminal is gone
+            self._flush_output()
+
+    def _mark_pastes(self) -> None:
+        """A shell that had the terminal meanwhile wanted no marks."""
+        self._output.enable_bracketed_paste()
+        self._output.flush()
 
     def _begin(self) -> None:
         if self._talk:
@@ -273,7 +299,8 @@ class Terminal:
             self._print(text)
 
     def _print(self, text: str) -> None:
-        self._above.write(wrapped(text, self._output.get_size().columns, get_cwidth) + "\n")
+        question, self._question = self._question, ""
+        self._above.write(question + wrapped(text, self._output.get_size().columns, get_cwidth) + "\n")
 
     def _drawn(self) -> Drawn:
         screen = self._prompt.app.renderer.last_rendered_screen
@@ -319,7 +346,8 @@ class Terminal:
             return t("screen.password", name=_shorten(self.conversation.oper, columns // 2))
         if self._pasted:
             lines = _filled(self._pasted)
-            question = t("screen.send_lines", count=len(lines), place=_shorten(self._place, columns // 3))
+            kind = "obey" if self._obeys else "send"
+            question = t(f"screen.{kind}_lines", count=len(lines), place=_shorten(self._place, columns // 3))
             return question + _beginning(harmless(lines[0]), columns - len(question) - 1)
         names = f"{self._model.nick} {self._model.current}".rstrip()
         brackets, half = len(" []"), columns // 2
@@ -363,20 +391,29 @@ class Terminal:
         keys.add(Keys.Any, filter=editing & asking, eager=True)(self._answer)
         keys.add(Keys.Any, filter=secret, eager=True)(self._type_password)
         keys.add(Keys.CPRResponse, eager=True)(self._position)
+        keys.add(Keys.Ignore, eager=True)(self._report)
         return keys
 
     def _enter(self, event: KeyPressEvent) -> None:
-        buffer = event.current_buffer
-        if event.key_processor.input_queue:
-            # More keys came in the same read: a paste into a terminal that does not mark pastes.
-            buffer.insert_text("\n")
+        """The end of a line; or one within a paste into a terminal that does not mark pastes.
+
+        Such a paste comes in one read, or in several at once; so does what was typed while we had no time to read it.
+        Where it is not known that the terminal marks pastes, both are asked about.
+        """
+        behind = event.key_processor.input_queue
+        has_more = any(not isinstance(key.key, Keys) for key in behind) or (not behind and self._keyboard.has_more())
+        if has_more and not self._marks_pastes:
+            self._is_unmarked = True
+            event.current_buffer.insert_text("\n")
         else:
-            buffer.validate_and_handle()
+            event.current_buffer.validate_and_handle()
 
     def _accept(self, buffer: Buffer) -> bool:
         """A line is done, by whichever key: of several, ask first. Nothing of it is left in the editor."""
-        if len(_filled(buffer.text)) > 1:
-            if not self.conversation.place():
+        lines = _filled(buffer.text)
+        if len(lines) > 1:
+            self._obeys = self._is_unmarked and any(is_command(line) for line in lines)
+            if not self._obeys and not self.conversation.place():
                 self.conversation.tell(t("screen.nothing_sent", where=talking(self._model)))
                 return True
             self._pasted, self._place = buffer.text, self.conversation.place()
@@ -385,6 +422,7 @@ class Terminal:
         text = buffer.text.strip("\n")
         self._remember(buffer)
         buffer.reset()
+        self._is_unmarked = False
         self.conversation.type(text)
         return True
 
@@ -396,10 +434,17 @@ class Terminal:
         self.conversation.touched()
         if buffer.text:
             self._interrupted = -math.inf
+        elif not self._pasted:
+            self._is_unmarked = False
 
     def _paste(self, event: KeyPressEvent) -> None:
         text = event.data.replace("\r\n", "\n").replace("\r", "\n")
         event.current_buffer.insert_text(text.strip("\n"))
+        self._marks_pastes, self._is_unmarked = True, False
+
+    def _report(self, event: KeyPressEvent) -> None:
+        """The terminal says something of itself. Lines that came before it says that it marks pastes may be one."""
+        self._marks_pastes = self._marks_pastes or event.data in _I_MARK
 
     def _end_paste(self) -> None:
         """Of a paste the end is lost: what has come is text, or no key would ever be one again."""
@@ -441,16 +486,32 @@ class Terminal:
             self.conversation.tell("  ".join(shown))
 
     def _answer(self, event: KeyPressEvent) -> None:
-        """Anything but yes leaves the lines where they are, to be edited. A paste is no answer."""
-        buffer = self._prompt.default_buffer
+        """Anything but yes leaves the lines where they are, to be edited. A paste is no answer, nor is a letter."""
+        buffer, key = self._prompt.default_buffer, event.key_sequence[-1].key
         pasted, self._pasted = self._pasted, ""
         buffer.insert_text(pasted)
-        if event.key_sequence[-1].key in tuple(t("screen.yes")):  # of one language: in others it begins a sentence
+        if key in tuple(t("screen.yes")) and self._obeys:  # of one language: in others it begins a sentence
+            self._obey(buffer)
+        elif key in tuple(t("screen.yes")):
             self._remember(buffer)
             buffer.reset()
+            self._is_unmarked = False
             self.conversation.paste(_filled(pasted), self._place)
-        elif event.key_sequence[-1].key == Keys.BracketedPaste:
+        elif key == Keys.BracketedPaste:
             self._paste(event)
+        elif key not in tuple(t("screen.no")):
+            self._insert(event)
+
+    def _obey(self, buffer: Buffer) -> None:
+        """Take the lines in the editor as if they had come one by one."""
+        lines = _filled(buffer.text)
+        buffer.reset()
+        for line in lines:
+            if self.conversation.oper:
+                self._end_password(line)
+            else:
+                buffer.text = line
+                self._accept(buffer)
 
     def _type_password(self, event: KeyPressEvent) -> None:
         """One key of a password. Nothing of it is shown, and it is nowhere but here."""
@@ -479,7 +540,7 @@ class Terminal:
         buffer = self._prompt.default_buffer
         now = time.monotonic()
         if buffer.text or self._pasted:
-            self._pasted = ""
+            self._pasted, self._is_unmarked = "", False
             buffer.reset()
         elif self.conversation.cancel():
             pass
@@ -492,9 +553,16 @@ class Terminal:
     async def _suspend(self, event: KeyPressEvent) -> None:
         self._keyboard.suspending = True
         try:
-            await run_in_terminal(lambda: os.kill(0, signal.SIGTSTP))
+            await run_in_terminal(self._stop)
         finally:
             self._keyboard.suspending = False
+
+    def _stop(self) -> None:
+        """Leave the terminal to the shell. What is pasted before it marks pastes again, is not marked."""
+        self._unmark_pastes()
+        self._output.flush()
+        self._marks_pastes, self._question = False, _DO_YOU_MARK
+        os.kill(0, signal.SIGTSTP)
 
     def _leave(self, event: KeyPressEvent) -> None:
         self.conversation.leave()
@@ -514,6 +582,10 @@ def run(options: Options, session: Session, colour: bool) -> int:
 
 def _ignore(event: KeyPressEvent) -> None:
     """A key that does nothing."""
+
+
+def _nothing() -> None:
+    """What is not to be done."""
 
 
 def _filled(text: str) -> list[str]:
