@@ -310,7 +310,8 @@ class Terminal:
         rows = [screen.data_buffer[row] for row in range(cursor.y)]
         # Spaces at a row's end are not written, unless they are styled.
         used = [[column for column, cell in row.items() if cell.char.strip() or cell.style.strip()] for row in rows]
-        return Drawn(tuple(max(columns, default=-1) + 1 for columns in used), cursor.x)
+        has_space = cursor.x > 0 and screen.data_buffer[cursor.y][cursor.x - 1].char == " "
+        return Drawn(tuple(max(columns, default=-1) + 1 for columns in used), cursor.x, has_space)
 
     def _position(self, event: KeyPressEvent) -> None:
         """The terminal says where the cursor is, or a paste looks as if it did."""
