@@ -63,6 +63,11 @@ _PASTE_END = "\x1b[201~"  # what a terminal sends behind a paste
 _DO_YOU_MARK = "\x1b[?2004$p\r\x1b[K"
 _I_MARK = ("\x1b[?2004;1$y", "\x1b[?2004;3$y")
 ANSI_SEQUENCES.update({f"\x1b[?2004;{setting}$y": Keys.Ignore for setting in range(5)})
+# The window has the keyboard, or has lost it: what ran before us wanted to be told.
+ANSI_SEQUENCES.update({"\x1b[I": Keys.Ignore, "\x1b[O": Keys.Ignore})
+# Enter, Tab and Backspace with Shift (2) or Ctrl (5) or both (6) held, in kitty's code. The library knows xterm's.
+ANSI_SEQUENCES.update({f"\x1b[13;{held}u": Keys.ControlM for held in (2, 5, 6)})
+ANSI_SEQUENCES.update({"\x1b[9;2u": Keys.BackTab, "\x1b[127;2u": Keys.ControlH})
 _EDITOR = "DEFAULT_BUFFER"
 # Of the keys that prompt_toolkit binds: those that would send a line half-typed, take the next key for something else,
 # or begin a macro, or a selection (where the next letters are ignored, or replace what is selected). A chat needs none
@@ -344,12 +349,10 @@ class Terminal:
         """The prompt: `ana #lobby [#so:3 beto:1!]> `, never wider than half the window, or what is to be answered."""
         columns = self._output.get_size().columns
         if self.conversation.oper:
-            return t("screen.password", name=_shorten(self.conversation.oper, columns // 2))
+            room = columns - CURSOR_COLUMNS - get_cwidth(t("screen.password", name=""))
+            return t("screen.password", name=_shorten(self.conversation.oper, min(columns // 2, room)))
         if self._pasted:
-            lines = _filled(self._pasted)
-            kind = "obey" if self._obeys else "send"
-            question = t(f"screen.{kind}_lines", count=len(lines), place=_shorten(self._place, columns // 3))
-            return question + _beginning(harmless(lines[0]), columns - len(question) - 1)
+            return self._ask(_filled(self._pasted), columns)
         names = f"{self._model.nick} {self._model.current}".rstrip()
         brackets, half = len(" []"), columns // 2
         unread = self._unread.label(half - get_cwidth(names) - brackets, get_cwidth)
@@ -357,6 +360,16 @@ class Terminal:
         if unread and room >= NAMES_COLUMNS:
             return f"{_shorten(names, room)} [{unread}]> "
         return f"{_shorten(names, half)}> "
+
+    def _ask(self, lines: list[str], columns: int) -> str:
+        """Whether to send the lines, and where to; shorter where it would be cut, so that its [y/N] is seen."""
+        kind, count = "obey" if self._obeys else "send", len(lines)
+        question = t(f"screen.{kind}_lines", count=count, place=_shorten(self._place, columns // 3))
+        room = columns - CURSOR_COLUMNS
+        if get_cwidth(question) <= room:
+            return question + _beginning(harmless(lines[0]), columns - get_cwidth(question) - 1)
+        place = _shorten(self._place, room - get_cwidth(t(f"screen.{kind}_short", count=count, place="")))
+        return t(f"screen.{kind}_short", count=count, place=place)
 
     def _right(self) -> str:
         """At the right edge: what is said and has not come back, and the connection. As much as fits."""

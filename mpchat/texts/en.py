@@ -460,6 +460,8 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.failed": "mpchat failed at that: {what}",
     "screen.password": "password of {name}: ",
     "screen.send_lines": "send {count} lines to {place}? [y/N] ",
+    "screen.send_short": "{count} to {place}? [y/N]",
+    "screen.obey_short": "obey {count}? [y/N]",
     "screen.obey_lines": "send and obey {count} lines? [y/N] ",
     "screen.yes": "yY",
     "screen.no": "nN",

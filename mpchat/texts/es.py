@@ -472,6 +472,8 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.failed": "mpchat falló con eso: {what}",
     "screen.password": "contraseña de {name}: ",
     "screen.send_lines": "¿enviar {count} líneas a {place}? [s/N] ",
+    "screen.send_short": "¿{count} a {place}? [s/N]",
+    "screen.obey_short": "¿hacer {count}? [s/N]",
     "screen.obey_lines": "¿enviar y obedecer {count} líneas? [s/N] ",
     "screen.yes": "sS",
     "screen.no": "nN",
