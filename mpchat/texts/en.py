@@ -337,6 +337,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.cannot_read": "cannot read standard input: {why}",
     "client.password_of": "password of {name}:",
     "client.send_lines": "send {count} lines to {place}? [y/N]",
+    "client.obey_lines": "send and obey {count} lines? [y/N]",
     "client.not_sent": "not sent",
     "client.nobody_there": "nobody is in {room}: not said",
     "client.given_up": "given up: the server has not confirmed the last lines ({count})",

@@ -347,6 +347,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.cannot_read": "no se puede leer la entrada estándar: {why}",
     "client.password_of": "contraseña de {name}:",
     "client.send_lines": "¿enviar {count} líneas a {place}? [s/N]",
+    "client.obey_lines": "¿enviar y obedecer {count} líneas? [s/N]",
     "client.not_sent": "no se enviaron",
     "client.nobody_there": "no hay nadie en {room}: no se dijo",
     "client.given_up": "se abandona: el servidor no ha confirmado las últimas líneas ({count})",
