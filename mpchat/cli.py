@@ -56,6 +56,7 @@ _LEAST_SENDQ = 1_000  # two lines of IRC
 _BOM = b"\xef\xbb\xbf"  # what some editors put in front of UTF-8
 _RUN = "python -m "  # how it is called where it is not installed
 _MEGABYTE = 1 << 20
+_NAMES = ("--nick", "--room", "--to")  # options whose values may begin so by mistake
 _PLAIN_OFFSET = 13  # 6667 + 13 = 6680
 
 
@@ -103,7 +104,7 @@ def _speak(language: str) -> None:
 
 def _run(argv: list[str] | None) -> int:
     try:
-        options, unknown = _parser().parse_known_args(argv)
+        options, unknown = _parser().parse_known_args(_with_names(sys.argv[1:] if argv is None else argv))
         if unknown:  # named here, so that the hint is about the right command
             options.parser.error(translate("unrecognized arguments: %s") % " ".join(unknown))
         if given := getattr(options, "lang", None):
@@ -118,6 +119,18 @@ def _run(argv: list[str] | None) -> int:
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _with_names(argv: list[str]) -> list[str]:
+    """The arguments, where a name that begins with a dash is said to be one: it is judged as a name."""
+    joined: list[str] = []
+    for number, argument in enumerate(argv):
+        is_name = argument[:1] == "-" and argument[:2] != "--" and "--" not in argv[:number]
+        if is_name and joined and joined[-1] in _NAMES:
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _prepare_output() -> None:
@@ -275,7 +288,7 @@ def _host(argument: str) -> str:
     """A type of argument: a name or an address that the resolver can be asked for. It wants IDNA (RFC 3490)."""
     host = _text(argument)
     try:
-        if not host or not host.isprintable() or " " in host:
+        if not host or not host.isprintable() or " " in host or host.isdecimal():  # 7311 would be 0.0.28.143
             raise UnicodeError
         host.encode("idna")
     except UnicodeError:

@@ -17,15 +17,20 @@ class Answers:
     """Those that are due."""
 
     def __init__(self) -> None:
-        self._due: deque[tuple[str, str]] = deque()  # token, command
+        self._due: deque[tuple[str, str]] = deque()  # token, what to say if nothing comes
         self._has_come = False  # the first one's
         self._asked = 0
 
-    def asked(self, command: str) -> str:
-        """The token of the PING to send behind a command."""
+    def asked(self, command: str, is_kill: bool = False) -> str:
+        """The token of the PING to send behind a command.
+
+        A KILL that is not refused is done, and servers say no more of it: its victim's QUIT comes only to who shares a
+        room with them, and may not be shown.
+        """
         self._asked += 1
         token = f"{_TOKEN}{self._asked}"
-        self._due.append((token, command))
+        told = t("screen.done", command=command) if is_kill else t("screen.no_answer", command=command)
+        self._due.append((token, told))
         return token
 
     def heard(self, message: Message, shown: bool, own: bool) -> None:
@@ -37,9 +42,9 @@ class Answers:
         """The server has come to that token."""
         if not self._due or self._due[0][0] != token:
             return Step()
-        _, command = self._due.popleft()
+        _, told = self._due.popleft()
         has_come, self._has_come = self._has_come, False
-        return Step() if has_come else note(t("screen.no_answer", command=command))
+        return Step() if has_come else note(told)
 
     def lost(self) -> None:
         """The connection is gone, and with it what was due."""

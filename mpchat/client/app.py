@@ -134,8 +134,9 @@ def _problem(options: Options, room: str) -> str:
         return t("client.bad_nick", nick=repr(options.nick), bytes=NICK_BYTES)
     if room and not _is_room_name(room):
         return t("client.bad_room", room=repr(options.room), bytes=ROOM_BYTES)
-    host, colon, port = options.host.partition(":")
-    if host and colon and port.isdecimal():
+    host, _, port = options.host.rpartition(":")
+    if port.isdecimal() and ":" not in host:  # a number alone would be an address: 7311 is 0.0.28.143
+        host = host or "127.0.0.1"
         return t("client.bad_host", whole=repr(options.host), host=host, port=port)
     if not 1 <= options.port <= 65535:
         return t("client.bad_port", port=options.port)

@@ -163,6 +163,8 @@ class Conversation:
             if lines:
                 silence = math.inf
             elif lines is not None and time.monotonic() >= silence:
+                if self.session.was_in:  # it has talked here: it is the network, or a server that hangs
+                    return t("screen.silent_for", seconds=f"{time.monotonic() - began:.0f}")
                 return greeting.silent()
             if lines is None:
                 return t("screen.closed" if self.session.was_in else "screen.closed_first")

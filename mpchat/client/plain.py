@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from mpchat.client.commands import is_command
 from mpchat.client.conversation import Conversation
 from mpchat.client.options import Options
 from mpchat.client.session import Session
@@ -167,10 +168,14 @@ async def _talk(conversation: Conversation, paper: Paper, feed: Callable[[], Cor
 
 
 async def _feed_terminal(conversation: Conversation) -> None:
-    """Say what a person types, line by line; of several lines at once, ask first."""
+    """Say what a person types, line by line; of several lines at once, ask first.
+
+    They are a paste, or were typed while we had no time to read them: yes obeys the /commands among them.
+    """
     source = Input(sys.stdin.fileno())
     pasted: list[str] = []
     model = conversation.session.model
+    obeys = False
     while not source.ended:
         if conversation.oper:
             conversation.tell(t("client.password_of", name=conversation.oper))
@@ -180,19 +185,33 @@ async def _feed_terminal(conversation: Conversation) -> None:
             continue
         lines = [line for line in await source.lines(together=True) if line.strip()]
         if pasted:
-            if lines and is_yes(lines[0]):
+            if lines and is_yes(lines[0]) and obeys:
+                for line in pasted:
+                    _type(conversation, line)
+            elif lines and is_yes(lines[0]):
                 conversation.paste(pasted, model.question)
             else:
                 conversation.tell(t("client.not_sent"))
             pasted = []
+        elif len(lines) > 1 and any(map(is_command, lines)):
+            pasted, obeys = lines, True
+            conversation.tell(t("client.obey_lines", count=len(lines)))
         elif len(lines) > 1 and not conversation.place():
             conversation.paste(lines, "")
         elif len(lines) > 1:
-            pasted, model.question = lines, conversation.place()
+            pasted, model.question, obeys = lines, conversation.place(), False
             conversation.tell(t("client.send_lines", count=len(lines), place=model.question))
         elif lines:
             conversation.type(lines[0])
     await conversation.settled(PATIENCE_SECONDS)
+
+
+def _type(conversation: Conversation, line: str) -> None:
+    """One line was typed; behind `/oper NAME` it is the password."""
+    if conversation.oper:
+        conversation.answer(line.strip())
+    else:
+        conversation.type(line)
 
 
 _LOCAL = 3  # where tcgetattr() has the flags of what the terminal does by itself

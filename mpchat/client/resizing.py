@@ -14,6 +14,7 @@ class Drawn:
 
     above: tuple[int, ...] = ()
     cursor: int = 0
+    has_space: bool = False  # in front of the cursor, as behind the prompt
 
 
 class Layout:
@@ -29,10 +30,14 @@ class Layout:
         """
         if reported is None:
             return len(drawn.above)
-        if drawn.cursor >= columns and not (reported == columns and drawn.cursor % columns == columns - 1):
-            self._lays_out_anew = reported < columns
+        # A terminal may keep no space at the end of a line, and put the cursor where it began. If that is behind a full
+        # row, it is in the last column still, or (tmux) in the one behind it.
+        may_be_last = drawn.cursor % columns == columns - 1 or (drawn.has_space and drawn.cursor % columns == 0)
+        if drawn.cursor >= columns and not (reported == columns and may_be_last):
+            self._lays_out_anew = reported < columns or reported == columns + 1
         if not self._lays_out_anew:
             return len(drawn.above)
-        # A terminal may keep no spaces at the end of a line, and put the cursor where they began.
         offset = drawn.cursor - (drawn.cursor - (reported - 1)) % columns
+        if reported == columns + 1:
+            offset -= 1
         return sum(max(1, -(-width // columns)) for width in drawn.above) + max(0, offset) // columns

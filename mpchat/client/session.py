@@ -424,8 +424,9 @@ class Session:
         if obeyed.save and not self.registered:
             obeyed.send = []  # from the next start on
         if obeyed.send:
-            token = self.answers.asked(text.split()[0])
-            turns = [message for message in map(parse, obeyed.send) if message.command in ("JOIN", "PART")]
+            sent = [parse(line) for line in obeyed.send]
+            token = self.answers.asked(text.split()[0], is_kill=sent[0].command == "KILL")
+            turns = [message for message in sent if message.command in ("JOIN", "PART")]
             if self._for_person:
                 self._turn.begin([message for message in turns if not self.model.granted(message)], token)
             obeyed.send.append(build("", "PING", token))

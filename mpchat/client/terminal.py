@@ -7,11 +7,12 @@ in one event loop; StdoutProxy brings a thread that only passes text on to that 
 import asyncio
 import math
 import os
+import select
 import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, TextIO
 
 from prompt_toolkit import PromptSession
@@ -21,6 +22,7 @@ from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition, has_focus, is_searching
 from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.input.ansi_escape_sequences import ANSI_SEQUENCES
 from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPress, KeyPressEvent
 from prompt_toolkit.key_binding.bindings.named_commands import get_by_name
@@ -34,7 +36,7 @@ from prompt_toolkit.patch_stdout import StdoutProxy
 from prompt_toolkit.search import accept_search
 from prompt_toolkit.utils import get_cwidth
 
-from mpchat.client.commands import talking
+from mpchat.client.commands import is_command, talking
 from mpchat.client.completion import Completing
 from mpchat.client.confidential import carries_secret
 from mpchat.client.conversation import Conversation
@@ -56,6 +58,16 @@ LISTED = 30  # candidates shown for Tab
 NAMES_COLUMNS = 3  # of nick and room, that stay where something is unread
 CURSOR_COLUMNS = 2  # behind the prompt, which the cursor and the edge need
 _PASTE_END = "\x1b[201~"  # what a terminal sends behind a paste
+# The question whether it marks pastes (DECRQM), behind which is erased the "p" that some print who do not know it; and
+# the answers that say so. Any other one is ignored.
+_DO_YOU_MARK = "\x1b[?2004$p\r\x1b[K"
+_I_MARK = ("\x1b[?2004;1$y", "\x1b[?2004;3$y")
+ANSI_SEQUENCES.update({f"\x1b[?2004;{setting}$y": Keys.Ignore for setting in range(5)})
+# The window has the keyboard, or has lost it: what ran before us wanted to be told.
+ANSI_SEQUENCES.update({"\x1b[I": Keys.Ignore, "\x1b[O": Keys.Ignore})
+# Enter, Tab and Backspace with Shift (2) or Ctrl (5) or both (6) held, in kitty's code. The library knows xterm's.
+ANSI_SEQUENCES.update({f"\x1b[13;{held}u": Keys.ControlM for held in (2, 5, 6)})
+ANSI_SEQUENCES.update({"\x1b[9;2u": Keys.BackTab, "\x1b[127;2u": Keys.ControlH})
 _EDITOR = "DEFAULT_BUFFER"
 # Of the keys that prompt_toolkit binds: those that would send a line half-typed, take the next key for something else,
 # or begin a macro, or a selection (where the next letters are ignored, or replace what is selected). A chat needs none
@@ -94,6 +106,10 @@ class Keyboard(Vt100Input):
             self._overdue = asyncio.get_running_loop().call_later(PASTE_SECONDS, self._on_torn_paste)
         return keys
 
+    def has_more(self) -> bool:
+        """Are there bytes that were not read yet?"""
+        return bool(select.select([self.fileno()], [], [], 0)[0])
+
     def end_paste(self) -> list[KeyPress]:
         """What a paste without an end has brought, as if its end had come."""
         self.vt100_parser.feed(_PASTE_END)
@@ -125,6 +141,10 @@ class Terminal:
         if isinstance(output, Vt100_Output):
             output.enable_cpr = False  # each answer would hold back the next message for a round trip
         self._output = output
+        # The library would do so for each message: a paste would come without its marks, if it came just then.
+        self._unmark_pastes, output.disable_bracketed_paste = output.disable_bracketed_paste, _nothing
+        self._marks_pastes = False  # it is known that the terminal does
+        self._question = _DO_YOU_MARK  # in front of the next line that is printed, where nothing is drawn
         self._erase_down, output.erase_down = output.erase_down, self._erase
         self._flush_output, output.flush = output.flush, self._flush
         self._real_size, output.get_size = output.get_size, self._size
@@ -132,6 +152,8 @@ class Terminal:
         self._above = StdoutProxy(sleep_between_writes=PAUSE_SECONDS, raw=True)  # ended by close()
         self._model, self._unread = session.model, session.unread
         self._pasted = ""  # several lines, while it asks whether to send them to the place of the model's `question`
+        self._is_unmarked = False  # what is in the editor came in several lines that no terminal marked as a paste
+        self._obeys = False  # what it asks about is that, and there are /commands in it
         self._password = ""  # as far as it is typed
         self._interrupted = -math.inf  # when Ctrl-C was pressed on an empty line, and nothing typed since
         self._talk: asyncio.Task[int] | None = None
@@ -171,6 +193,7 @@ class Terminal:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.conversation.leave)
+        loop.add_signal_handler(signal.SIGCONT, self._mark_pastes)
         draft = Document()
         while self._talk is None or not self._talk.done():
             try:
@@ -185,6 +208,14 @@ class Terminal:
     def close(self) -> None:
         """Print what still waits, and end the thread."""
         self._above.close()
+        self._unmark_pastes()
+        with suppress(OSError):  # the terminal is gone
+            self._flush_output()
+
+    def _mark_pastes(self) -> None:
+        """A shell that had the terminal meanwhile wanted no marks."""
+        self._output.enable_bracketed_paste()
+        self._output.flush()
 
     def _begin(self) -> None:
         if self._talk:
@@ -272,7 +303,8 @@ class Terminal:
             self._print(text)
 
     def _print(self, text: str) -> None:
-        self._above.write(wrapped(text, self._output.get_size().columns, get_cwidth) + "\n")
+        question, self._question = self._question, ""
+        self._above.write(question + wrapped(text, self._output.get_size().columns, get_cwidth) + "\n")
 
     def _drawn(self) -> Drawn:
         screen = self._prompt.app.renderer.last_rendered_screen
@@ -282,7 +314,8 @@ class Terminal:
         rows = [screen.data_buffer[row] for row in range(cursor.y)]
         # Spaces at a row's end are not written, unless they are styled.
         used = [[column for column, cell in row.items() if cell.char.strip() or cell.style.strip()] for row in rows]
-        return Drawn(tuple(max(columns, default=-1) + 1 for columns in used), cursor.x)
+        has_space = cursor.x > 0 and screen.data_buffer[cursor.y][cursor.x - 1].char == " "
+        return Drawn(tuple(max(columns, default=-1) + 1 for columns in used), cursor.x, has_space)
 
     def _position(self, event: KeyPressEvent) -> None:
         """The terminal says where the cursor is, or a paste looks as if it did."""
@@ -315,11 +348,10 @@ class Terminal:
         """The prompt: `ana #lobby [#so:3 beto:1!]> `, never wider than half the window, or what is to be answered."""
         columns = self._output.get_size().columns
         if self.conversation.oper:
-            return t("screen.password", name=_shorten(self.conversation.oper, columns // 2))
+            room = columns - CURSOR_COLUMNS - get_cwidth(t("screen.password", name=""))
+            return t("screen.password", name=_shorten(self.conversation.oper, min(columns // 2, room)))
         if self._pasted:
-            lines = _filled(self._pasted)
-            question = t("screen.send_lines", count=len(lines), place=_shorten(self._model.question, columns // 3))
-            return question + _beginning(harmless(lines[0]), columns - len(question) - 1)
+            return self._ask(_filled(self._pasted), columns)
         names = f"{self._model.nick} {self._model.current}".rstrip()
         brackets, half = len(" []"), columns // 2
         unread = self._unread.label(half - get_cwidth(names) - brackets, get_cwidth)
@@ -327,6 +359,16 @@ class Terminal:
         if unread and room >= NAMES_COLUMNS:
             return f"{_shorten(names, room)} [{unread}]> "
         return f"{_shorten(names, half)}> "
+
+    def _ask(self, lines: list[str], columns: int) -> str:
+        """Whether to send the lines, and where to; shorter where it would be cut, so that its [y/N] is seen."""
+        kind, count = "obey" if self._obeys else "send", len(lines)
+        question = t(f"screen.{kind}_lines", count=count, place=_shorten(self._model.question, columns // 3))
+        room = columns - CURSOR_COLUMNS
+        if get_cwidth(question) <= room:
+            return question + _beginning(harmless(lines[0]), columns - get_cwidth(question) - 1)
+        place = _shorten(self._model.question, room - get_cwidth(t(f"screen.{kind}_short", count=count, place="")))
+        return t(f"screen.{kind}_short", count=count, place=place)
 
     def _right(self) -> str:
         """At the right edge: what is said and has not come back, and the connection. As much as fits."""
@@ -362,20 +404,29 @@ class Terminal:
         keys.add(Keys.Any, filter=editing & asking, eager=True)(self._answer)
         keys.add(Keys.Any, filter=secret, eager=True)(self._type_password)
         keys.add(Keys.CPRResponse, eager=True)(self._position)
+        keys.add(Keys.Ignore, eager=True)(self._report)
         return keys
 
     def _enter(self, event: KeyPressEvent) -> None:
-        buffer = event.current_buffer
-        if event.key_processor.input_queue:
-            # More keys came in the same read: a paste into a terminal that does not mark pastes.
-            buffer.insert_text("\n")
+        """The end of a line; or one within a paste into a terminal that does not mark pastes.
+
+        Such a paste comes in one read, or in several at once; so does what was typed while we had no time to read it.
+        Where it is not known that the terminal marks pastes, both are asked about.
+        """
+        behind = event.key_processor.input_queue
+        has_more = any(not isinstance(key.key, Keys) for key in behind) or (not behind and self._keyboard.has_more())
+        if has_more and not self._marks_pastes:
+            self._is_unmarked = True
+            event.current_buffer.insert_text("\n")
         else:
-            buffer.validate_and_handle()
+            event.current_buffer.validate_and_handle()
 
     def _accept(self, buffer: Buffer) -> bool:
         """A line is done, by whichever key: of several, ask first. Nothing of it is left in the editor."""
-        if len(_filled(buffer.text)) > 1:
-            if not self.conversation.place():
+        lines = _filled(buffer.text)
+        if len(lines) > 1:
+            self._obeys = self._is_unmarked and any(is_command(line) for line in lines)
+            if not self._obeys and not self.conversation.place():
                 self.conversation.tell(t("screen.nothing_sent", where=talking(self._model)))
                 return True
             self._pasted, self._model.question = buffer.text, self.conversation.place()
@@ -384,6 +435,7 @@ class Terminal:
         text = buffer.text.strip("\n")
         self._remember(buffer)
         buffer.reset()
+        self._is_unmarked = False
         self.conversation.type(text)
         return True
 
@@ -395,10 +447,17 @@ class Terminal:
         self.conversation.touched()
         if buffer.text:
             self._interrupted = -math.inf
+        elif not self._pasted:
+            self._is_unmarked = False
 
     def _paste(self, event: KeyPressEvent) -> None:
         text = event.data.replace("\r\n", "\n").replace("\r", "\n")
         event.current_buffer.insert_text(text.strip("\n"))
+        self._marks_pastes, self._is_unmarked = True, False
+
+    def _report(self, event: KeyPressEvent) -> None:
+        """The terminal says something of itself. Lines that came before it says that it marks pastes may be one."""
+        self._marks_pastes = self._marks_pastes or event.data in _I_MARK
 
     def _end_paste(self) -> None:
         """Of a paste the end is lost: what has come is text, or no key would ever be one again."""
@@ -440,16 +499,32 @@ class Terminal:
             self.conversation.tell("  ".join(shown))
 
     def _answer(self, event: KeyPressEvent) -> None:
-        """Anything but yes leaves the lines where they are, to be edited. A paste is no answer."""
-        buffer = self._prompt.default_buffer
+        """Anything but yes leaves the lines where they are, to be edited. A paste is no answer, nor is a letter."""
+        buffer, key = self._prompt.default_buffer, event.key_sequence[-1].key
         pasted, self._pasted = self._pasted, ""
         buffer.insert_text(pasted)
-        if event.key_sequence[-1].key in tuple(t("screen.yes")):  # of one language: in others it begins a sentence
+        if key in tuple(t("screen.yes")) and self._obeys:  # of one language: in others it begins a sentence
+            self._obey(buffer)
+        elif key in tuple(t("screen.yes")):
             self._remember(buffer)
             buffer.reset()
+            self._is_unmarked = False
             self.conversation.paste(_filled(pasted), self._model.question)
-        elif event.key_sequence[-1].key == Keys.BracketedPaste:
+        elif key == Keys.BracketedPaste:
             self._paste(event)
+        elif key not in tuple(t("screen.no")):
+            self._insert(event)
+
+    def _obey(self, buffer: Buffer) -> None:
+        """Take the lines in the editor as if they had come one by one."""
+        lines = _filled(buffer.text)
+        buffer.reset()
+        for line in lines:
+            if self.conversation.oper:
+                self._end_password(line)
+            else:
+                buffer.text = line
+                self._accept(buffer)
 
     def _type_password(self, event: KeyPressEvent) -> None:
         """One key of a password. Nothing of it is shown, and it is nowhere but here."""
@@ -478,7 +553,7 @@ class Terminal:
         buffer = self._prompt.default_buffer
         now = time.monotonic()
         if buffer.text or self._pasted:
-            self._pasted = ""
+            self._pasted, self._is_unmarked = "", False
             buffer.reset()
         elif self.conversation.cancel():
             pass
@@ -491,9 +566,16 @@ class Terminal:
     async def _suspend(self, event: KeyPressEvent) -> None:
         self._keyboard.suspending = True
         try:
-            await run_in_terminal(lambda: os.kill(0, signal.SIGTSTP))
+            await run_in_terminal(self._stop)
         finally:
             self._keyboard.suspending = False
+
+    def _stop(self) -> None:
+        """Leave the terminal to the shell. What is pasted before it marks pastes again, is not marked."""
+        self._unmark_pastes()
+        self._output.flush()
+        self._marks_pastes, self._question = False, _DO_YOU_MARK
+        os.kill(0, signal.SIGTSTP)
 
     def _leave(self, event: KeyPressEvent) -> None:
         self.conversation.leave()
@@ -513,6 +595,10 @@ def run(options: Options, session: Session, colour: bool) -> int:
 
 def _ignore(event: KeyPressEvent) -> None:
     """A key that does nothing."""
+
+
+def _nothing() -> None:
+    """What is not to be done."""
 
 
 def _filled(text: str) -> list[str]:

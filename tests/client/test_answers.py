@@ -84,6 +84,18 @@ def test_answers_are_told_apart_in_their_order_and_forgotten_with_the_connection
     assert texts(hear(session, ":s PONG s :mpchat-answer-3")) == []
 
 
+@pytest.mark.parametrize("typed", ["/kill beto ya", "/raw kill beto :ya"])
+def test_a_kill_that_is_not_refused_is_done(typed: str) -> None:
+    name = typed.split()[0]
+    session = registered()
+    session.typed(typed, 1.0)
+    hear(session, ":beto!b@h QUIT :Killed (ana (ya))")
+    assert texts(hear(session, ":s PONG s :mpchat-answer-1")) == [f"-- {name}: done"]
+    session.typed(typed, 2.0)
+    hear(session, ":s 481 ana :Permission Denied")
+    assert texts(hear(session, ":s PONG s :mpchat-answer-2")) == []
+
+
 def test_of_a_secret_command_only_its_name_is_told() -> None:
     session = registered()
     session.typed("/oper root hunter2", 1.0)

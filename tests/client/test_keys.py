@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -301,6 +302,20 @@ def test_a_signal_is_no_end_either(join: Join, voice: Speak, room: str) -> None:
     ana.sees("<ana> hola")
 
 
+@pytest.mark.parametrize("enter", ["\x1b[13;2u", "\x1b[13;5u", "\x1b[27;2;13~"])
+def test_what_a_terminal_sends_for_shift_and_a_key_or_of_itself_is_no_text(
+    join: Join, voice: Speak, enter: str
+) -> None:
+    ana, beto = join("ana"), voice("beto")
+    ana.type("hola\x1b[I bet\x1b[O\x1b[9;2u\x1b[9;2u!!\x1b[127;2u")
+    ana.until(lambda: editor(ana).endswith("!"))
+    ana.type(enter)
+    said = beto.may_speak("PRIVMSG")
+    assert said.endswith("!")
+    assert not said.endswith("!!")
+    assert "[" not in said
+
+
 # Pastes
 
 
@@ -321,6 +336,23 @@ def test_escape_sequences_in_an_unmarked_paste_are_text(join: Join, voice: Speak
     ana.type("\r")
     assert beto.may_speak("PRIVMSG").endswith(f":{read}")
     assert b"Traceback" not in ana.raw
+
+
+def test_in_a_narrow_window_too_one_sees_what_the_answers_are(join: Join, voice: Speak, room: str) -> None:
+    ana, beto = join("ana"), voice("beto")
+    ana.resize(5, 20)
+    ana.until(lambda: editor(ana).startswith("…"))
+    for lines, question in ((["uno"] * 12, r"^12 to ….+\? \[y/N\]$"), (["uno", "/me x"], r"^obey 2\? \[y/N\]")):
+        ana.type("\r".join(lines))
+        ana.until(lambda: editor(ana).endswith(lines[-1]))  # noqa: B023
+        ana.type("\r")
+        ana.until(lambda: re.search(question, editor(ana)) is not None)  # noqa: B023
+        ana.type("\x1b[I")  # the window gets the keyboard: no answer
+        ana.type("y")
+        ana.until(lambda: editor(ana).endswith(">"))
+    for _ in range(13):
+        assert beto.may_speak("PRIVMSG").endswith(":uno")
+    assert beto.may_speak("PRIVMSG").endswith("ACTION x\x01")
 
 
 @pytest.mark.parametrize("is_marked", [True, False])

@@ -127,8 +127,10 @@ def test_a_dumb_terminal_gets_plain_lines(join: Join, env: dict[str, str]) -> No
     env["TERM"] = "dumb"
     ana = join("ana")
     ana.type("hola\r/names\r")
-    ana.sees(r"send 2 lines to #\S+\?")
+    ana.sees(r"send and obey 2 lines\? \[y/N\]")
     ana.type("y\r")
+    ana.sees(r"in #\S+ \(1\): @ana$")
+    ana.until(lambda: sum("(1): @ana" in line for line in ana.lines()) == 2)
     assert b"\x1b" not in ana.raw
     ana.type("\x03")
     assert ana.ends() == 0

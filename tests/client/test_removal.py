@@ -57,6 +57,19 @@ def test_a_real_operators_kill_is_one(server: Server, join: Join, voice: Speak) 
     assert kim.ends() == 0
 
 
+def test_who_removes_somebody_reads_that_it_is_done(server: Server, join: Join, voice: Speak) -> None:
+    ana = join("ana")
+    zoe = server.irc("zoe")  # in no room
+    ana.say("/oper root secret")
+    ana.sees("operator")
+    ana.say("/kill zoe ya basta")
+    ana.sees("-- /kill: done$")
+    zoe.expect("ERROR")
+    ana.say("/kill zoe ya basta")
+    ana.sees("! zoe: No such nick")
+    assert not any("nothing to say" in line for line in ana.lines())
+
+
 def test_who_is_turned_away_at_the_door_after_that_waits_to_be_told_again(join: Join, wire: Wire, room: str) -> None:
     ana = join("ana", port=wire.port)
     wire.pause(True)

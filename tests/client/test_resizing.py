@@ -114,6 +114,20 @@ def test_no_old_prompt_stays_where_lines_are_laid_out_anew(
         assert beto.may_speak("PRIVMSG").endswith(f":{draft}")
 
 
+@pytest.mark.parametrize("rest", [0, 1, 2])
+def test_nor_does_one_in_a_window_that_was_narrower_than_the_prompt(
+    window: Tmux, voice: Speak, room: str, rest: int
+) -> None:
+    columns = (len(f"ana {room}>") - rest) // 2  # in two rows, of which the second is full, or not
+    beto = voice("beto")
+    for number in range(30):  # to the window's end: else tmux moves the upper rows of the editor into its scrollback
+        beto.send(f"PRIVMSG {room} :number {number}")
+    window.until(lambda rows: any(row.endswith("number 29") for row in rows))
+    window.resize(columns)
+    window.resize(80)
+    window.until(lambda rows: rows[-1] == f"ana {room}>" and rows[-2].endswith("number 29"))
+
+
 def test_several_lines_in_the_editor_are_drawn_once_too(window: Tmux, room: str) -> None:
     window.run("set-buffer", f"{LONG}\n{SHORT}\nthe end")
     window.run("paste-buffer", "-p")
@@ -164,6 +178,10 @@ def test_a_message_that_comes_in_the_moment_of_a_resize_is_shown(join: Join, voi
         (Drawn((), 70), 20, 11, 3),
         (Drawn((50, 0, 79), 60), 40, 21, 2 + 1 + 2 + 1),
         (Drawn((50, 0, 79), 60), 40, 40, 3),
+        (Drawn((), 9, True), 4, 5, 1),  # "ana #it> ", of which tmux keeps eight columns in two full rows
+        (Drawn((), 9, True), 4, 4, 0),
+        (Drawn((), 12, True), 6, 6, 1),  # of which it keeps eleven
+        (Drawn((), 12), 6, 6, 0),
     ],
 )
 def test_where_the_editor_begins_follows_from_the_cursors_column(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 import socketserver
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from mpchat.client.strangers import Greeting
+from tests.client.conftest import Wire
 from tests.client.person import Person, pipe
 from tests.running import Server
 
@@ -142,3 +144,25 @@ def test_for_a_port_below_any_other_no_port_is_guessed() -> None:
 
 def test_one_that_says_nothing_is_told_so() -> None:
     assert "host:6680 takes connections, and says nothing" in Greeting("host", 6680).silent()
+
+
+_IMPATIENT = """
+import sys
+from mpchat.client import conversation
+conversation.GREETING_SECONDS = 1.0
+from mpchat.cli import main
+sys.exit(main(["client", *sys.argv[1:]]))
+"""
+
+
+def test_one_that_has_talked_and_says_nothing_after_a_loss_is_no_stranger(
+    join: Callable[..., Person], wire: Wire
+) -> None:
+    ana = join("ana", port=wire.port, client=[sys.executable, "-c", _IMPATIENT])
+    wire.pause(True)
+    wire.cut()
+    ana.sees(r"-- connection lost")
+    ana.sees(r"-- the server has been silent for \d s$")
+    wire.pause(False)
+    ana.sees("-- back on")
+    assert not any("takes connections" in line for line in ana.lines())

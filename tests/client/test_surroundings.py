@@ -75,6 +75,8 @@ def test_nor_in_a_terminal_does_an_emoji_end_the_client(
 
 def test_nor_does_a_complaint(env: dict[str, str]) -> None:
     one_line(run(["127.0.0.1", "1", "--nick", "😀"], b"", env | ASCII), 2, b"bad nick")
+    one_line(run(["127.0.0.1", "1", "--nick", "-x"], b"", env | ASCII), 2, b"bad nick '-x'")
+    one_line(run(["7311", "--nick", "x"], b"", env | ASCII), 2, b"(client 127.0.0.1 7311; send --port 7311)")
     done = run(["localhost", "ñ"], b"", env | LATIN_1)
     assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
 

@@ -176,6 +176,9 @@ def test_what_cannot_be_followed_is_told(
         (["--room", "#a b"], 2, "mpchat: bad room"),
         (["--room", ""], 2, "mpchat: there is no room to follow"),
         (["--host", "127.0.0.1:6667"], 2, "mpchat: bad host '127.0.0.1:6667': the port is a word of its own"),
+        (["--host", "7311"], 2, "mpchat: bad host '7311': the port is a word of its own (client 127.0.0.1 7311; send "),
+        (["--nick", "-x"], 2, "mpchat: bad nick '-x': letters, digits and "),
+        (["--nick", "--json"], 2, "mpchat tail: argument --nick: expected one argument"),
         (["--what"], 2, "mpchat tail: unrecognized arguments: --what"),
     ):
         done = subprocess.run([*TAIL, *args], env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
