@@ -28,6 +28,7 @@ from mpchat.texts import t
 PATIENCE_SECONDS = 5.0  # for the echoes of what a person said last
 READ_BYTES = 65_536
 LINE_BYTES = 4096  # an input without line ends is said in pieces of this size
+REST_BYTES = 65_536  # of an input that nobody will say, to be named: what a pipe holds
 PASTED_LINES = 1000  # more than anybody wants to send at once
 
 
@@ -79,9 +80,20 @@ class Input:
         while not lines and not self.ended:
             await self._readable()
             lines = self._take()
-            while together and not self.ended and len(lines) < PASTED_LINES and select.select([self._fd], [], [], 0)[0]:
+            while together and len(lines) < PASTED_LINES and self.is_there_more():
                 lines += self._take()
         return lines
+
+    def rest(self) -> list[str]:
+        """The lines that are there now, not many more than a pipe holds, and what there is of one that has no end."""
+        lines: list[str] = []
+        while self.is_there_more() and sum(len(line) + 1 for line in lines) < REST_BYTES:
+            lines += self._take()
+        return [*lines, self._rest]
+
+    def is_there_more(self) -> bool:
+        """Would a read find something now?"""
+        return not self.ended and bool(select.select([self._fd], [], [], 0)[0])
 
     async def _readable(self) -> None:
         ready = asyncio.Event()

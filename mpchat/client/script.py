@@ -56,12 +56,21 @@ class Script:
         """The connection was lost before the answer to `line` came."""
         if all(message.command in _STATES for message in asked):
             return Step()  # the model shows what came of it
-        told = t("client.script.unsure", undone=commands.undone(harmless(line)))
-        return Step(show=[Line(told, ERROR)], outcome=LOST)
+        return doubtful(line)
+
+    def undone(self, line: str) -> str:
+        """Says of the next line that it is not obeyed."""
+        return commands.undone(harmless(line))
 
     def _is_expelled(self) -> bool:
         """Did we lose our room since, for a reason of its own?"""
         return self._model.expelled and not self._model.current
+
+
+def doubtful(line: str) -> Step:
+    """Whether that /command was obeyed is not known."""
+    told = t("client.script.unsure", undone=commands.undone(harmless(line)))
+    return Step(show=[Line(told, ERROR)], outcome=LOST)
 
 
 def _names_us(line: str) -> bool:

@@ -338,6 +338,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.password_of": "password of {name}:",
     "client.send_lines": "send {count} lines to {place}? [y/N]",
     "client.not_sent": "not sent",
+    "client.not_read": "the lines behind it in the input were not read, and not said",
     "client.nobody_there": "nobody is in {room}: not said",
     "client.given_up": "given up: the server has not confirmed the last lines ({count})",
     "client.not_let_in": "the server did not let us in",

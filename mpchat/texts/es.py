@@ -348,6 +348,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.password_of": "contraseña de {name}:",
     "client.send_lines": "¿enviar {count} líneas a {place}? [s/N]",
     "client.not_sent": "no se enviaron",
+    "client.not_read": "las líneas que siguen en la entrada no se leyeron ni se dijeron",
     "client.nobody_there": "no hay nadie en {room}: no se dijo",
     "client.given_up": "se abandona: el servidor no ha confirmado las últimas líneas ({count})",
     "client.not_let_in": "el servidor no nos dejó entrar",
