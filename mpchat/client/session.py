@@ -310,12 +310,13 @@ class Session:
         return [build("", "PING", token) for token in sorted(self._marks)]
 
     def _paced(self, now: float) -> Step:
-        """Send of a paste what may be sent now; behind its end come the marks that wait for it."""
+        """Send of a paste what may be sent now, where we still have its place; behind its end come the waiting marks."""
         step = Step()
         if self._leaving or not self.ready or not self.outbox.pasted:
             return step
         while self.outbox.pasted and self.outbox.has_room():
-            step.add(self._say(self.outbox.pasted.popleft(), now))
+            speech = self.outbox.pasted.popleft()
+            step.add(self._carry_out(commands.say(speech.text, self.model, speech.target), now))
         if not self.outbox.pasted:
             step.send += self._mark_lines()
         return step

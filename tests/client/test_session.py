@@ -660,6 +660,25 @@ def test_what_is_left_of_a_paste_is_not_said_after_the_goodbye() -> None:
     assert f"! not sent: line {WINDOW}" in texts(session.closed())
 
 
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ([":beto!b@h KICK #lobby ana"], "beto kicked you from #lobby"),
+        ([":ana!ana@host PART #lobby"], "you are in no room: /join #room"),
+    ],
+)
+def test_a_paste_does_not_go_on_in_a_room_that_was_lost_or_left(lines: list[str], why: str) -> None:
+    session = registered()
+    session.pasted([f"line {number}" for number in range(WINDOW + 2)], "#lobby", 1.0)
+    session.typed("/part", 1.0)
+    hear(session, *lines)
+    step = hear(session, *echo(0, 1, 2))
+    assert step.send == []
+    told = [text for text in texts(step) if text.startswith("!")]
+    assert told == [f"! not said: line {number} ({why})" for number in (WINDOW, WINDOW + 1)]
+    assert session.status(1.0) == ""
+
+
 def test_a_paste_goes_on_after_a_loss() -> None:
     session = registered()
     session.pasted([f"line {number}" for number in range(WINDOW + 1)], "#lobby", 1.0)
