@@ -310,7 +310,7 @@ class Session:
         return [build("", "PING", token) for token in sorted(self._marks)]
 
     def _paced(self, now: float) -> Step:
-        """Send of a paste what may be sent now, where we still have its place; behind its end come the waiting marks."""
+        """Send of a paste what may be sent now, where we still have its place; behind its end come the marks."""
         step = Step()
         if self._leaving or not self.ready or not self.outbox.pasted:
             return step
@@ -395,10 +395,13 @@ class Session:
         step = self._without_noise("".join(lines))
         for line in lines:
             said = commands.say(harmless(line), self.model, place)
-            if self.ready:
-                self.outbox.pasted += said.say
-                said.say = []
-            step.add(self._carry_out(said, now))
+            for speech in said.say:
+                if self.ready or self.outbox.may_keep():
+                    self.outbox.pasted.append(speech)
+                else:
+                    step.add(error(t("screen.not_kept", text=speech.text)))
+            said.say = []
+            step.add(said)
         step.add(self._paced(now))
         return step
 

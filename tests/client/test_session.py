@@ -652,6 +652,28 @@ def test_what_is_left_of_a_paste_can_be_called_back() -> None:
     assert hear(session, *echo(0, 1, 2)).send == []
 
 
+def test_a_paste_without_a_connection_can_be_called_back() -> None:
+    session = registered()
+    session.closed()
+    session.typed("hola", 1.0)
+    session.pasted([f"line {number}" for number in range(WINDOW + 2)], "#lobby", 1.0)
+    assert session.status(1.0) == f"not connected, {WINDOW + 3} waiting"
+    assert texts(session.cancelled()) == [f"-- {WINDOW + 2} pasted lines were not sent"]
+    step = back_again(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
+    assert [line for line in step.send if "PRIVMSG" in line] == ["PRIVMSG #lobby :hola"]
+
+
+def test_and_goes_out_a_few_lines_at_a_time_when_there_is_one() -> None:
+    session = registered()
+    session.closed()
+    lines = [f"line {number}" for number in range(WAITING + 2)]
+    told = texts(session.pasted(lines, "#lobby", 1.0))
+    assert told == [f"! too many lines wait for a connection; not kept: {line}" for line in lines[WAITING:]]
+    step = back_again(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
+    assert sum("PRIVMSG" in line for line in step.send) == WINDOW
+    assert texts(session.cancelled()) == [f"-- {WAITING - WINDOW} pasted lines were not sent"]
+
+
 def test_what_is_left_of_a_paste_is_not_said_after_the_goodbye() -> None:
     session = registered()
     session.pasted([f"line {number}" for number in range(WINDOW + 1)], "#lobby", 1.0)

@@ -398,3 +398,23 @@ def test_a_paste_stops_where_its_room_is_lost(join: Join, voice: Speak, room: st
     ana.until(lambda: ana.bottom() == "ana>")
     ana.say(f"/msg {room} the end")
     assert beto.may_speak("PRIVMSG").endswith(":the end")
+
+
+def test_ctrl_c_calls_back_a_paste_that_waits_for_a_connection(join: Join, voice: Speak, room: str, wire: Wire) -> None:
+    beto = voice("beto")
+    ana = join("ana", port=wire.port)
+    wire.pause(True)
+    wire.cut()
+    ana.sees("-- connection lost")
+    ana.type(PASTE.format("\r".join(f"line {number:02}" for number in range(30))))
+    ana.until(lambda: ana.bottom().endswith("line 29"))
+    ana.type("\r")
+    ana.sees(r"send 30 lines to #\S+\? \[y/N\]")
+    ana.type("y")
+    ana.sees("30 waiting")
+    ana.type("\x03")
+    ana.sees("-- 30 pasted lines were not sent")
+    wire.pause(False)
+    ana.sees("-- back on")
+    ana.say("the end")
+    assert beto.may_speak("PRIVMSG").endswith(":the end")
