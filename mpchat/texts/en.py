@@ -344,6 +344,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.not_let_in": "the server did not let us in",
     "client.script.nick_refused": "the nickname was refused: {nick}",
     "client.script.refused": "refused: {what}",
+    "client.script.password": "not said: the line behind /oper NAME, which may be the password",
     "client.script.unsure": "not confirmed, so perhaps {undone}",
     # What the server answers
     "client.numeric.away": "{nick} is away: {text}",

@@ -354,6 +354,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.not_let_in": "el servidor no nos dejó entrar",
     "client.script.nick_refused": "se rechazó el apodo: {nick}",
     "client.script.refused": "rechazado: {what}",
+    "client.script.password": "no se dijo: la línea que sigue a /oper NOMBRE, que puede ser la contraseña",
     "client.script.unsure": "sin confirmar, así que quizá {undone}",
     # What the server answers
     "client.numeric.away": "{nick} no está: {text}",

@@ -215,6 +215,17 @@ def test_a_script_cannot_be_asked_for_a_password_and_does_not_come_back_when_it_
     assert "! you are connected\n" in done.stderr
 
 
+def test_nor_is_the_password_said_that_it_has_in_the_next_line(
+    args: list[str], env: dict[str, str], voice: Speak
+) -> None:
+    beto = voice("beto")
+    done = pipe([*args, "--nick", "ana"], "/oper root\nsecreto\nhola\n", env)
+    assert beto.may_speak("PRIVMSG").endswith(":hola")
+    assert done.returncode == 4
+    assert "! not said: the line behind /oper NAME, which may be the password\n" in done.stderr
+    assert "secreto" not in done.stdout + done.stderr
+
+
 def test_kick_before_a_script_is_all_in_ends_it_too() -> None:
     session = Session("ana", "#so", "0123456789abcdef", greets=False)
     conversation = Conversation(session, "127.0.0.1", 1, Silence(terminal=False), False, False, person=False)

@@ -610,6 +610,23 @@ def test_what_waited_for_an_answer_that_was_lost_is_shown_and_not_said() -> None
     assert session.typed("hola", 3.0).send == ["PRIVMSG #lobby :hola"]
 
 
+@pytest.mark.parametrize("typed", ["/join #so", ""])
+def test_the_password_is_asked_for_at_once_and_the_command_waits(typed: str) -> None:
+    session = registered()
+    session.typed(typed, 1.0)
+    assert session.typed("/oper root", 1.0).oper == "root"
+    assert ("OPER root :secret" in session.typed("/oper root secret", 1.0).send) is not bool(typed)
+    if typed:
+        assert hear(session, ":ana!ana@host JOIN #so").send[:1] == ["OPER root :secret"]
+
+
+def test_and_without_a_connection_too_or_it_would_be_said_later() -> None:
+    session = registered()
+    session.closed()
+    assert session.typed("/oper root", 1.0).oper == "root"
+    assert "not connected" in texts(session.typed("/oper root secret", 1.0))[0]
+
+
 def test_help_and_quit_do_not_wait() -> None:
     session = registered()
     session.typed("/join #so", 1.0)
