@@ -161,8 +161,15 @@ def converse(conversation: Conversation, paper: Paper, feed: Callable[[], Corout
 
 
 async def _talk(conversation: Conversation, paper: Paper, feed: Callable[[], Coroutine[Any, Any, None]]) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, conversation.leave)
+    def interrupted() -> None:
+        if sys.stderr.isatty():
+            paper.put("", sys.stderr)  # the terminal shows ^C: what comes next begins a line
+        conversation.leave()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, conversation.leave)
     talk, feeding = asyncio.ensure_future(conversation.run()), asyncio.ensure_future(feed())
     await asyncio.wait({talk, feeding}, return_when=asyncio.FIRST_COMPLETED)
     feeding.cancel()

@@ -234,3 +234,27 @@ def test_where_words_go_is_told_whenever_it_changes(join: Join, voice: Speak, ro
     ana.sees("! not said: cuatro .*beto kicked you")
     ana.type("/part #lobby\n")
     ana.sees("ana left #lobby")
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (["send", "--to"], ""),
+        (["tail", "--room"], "connected to"),
+        (["client", "--nick=ana", "--plain", "--room"], r"in #\S+ \(2\)"),
+    ],
+)
+def test_what_comes_behind_control_c_begins_a_line(
+    server: Server, env: dict[str, str], voice: Speak, room: str, command: list[str], shown: str
+) -> None:
+    beto = voice("beto")
+    where = [server.host, str(server.irc_port)]
+    name, *options = command
+    where = where if name == "client" else ["--host", where[0], "--port", where[1]]
+    ana = Person([name, *where, *options, room], env, client=CLIENT[:-1])
+    beto.may_speak("JOIN")
+    ana.sees(shown)
+    ana.type("\x03")
+    ana.until(lambda: ana.raw.endswith(b"^C\r\n"))
+    assert ana.ends() == 0
+    ana.close()
