@@ -113,7 +113,7 @@ def _nearest(name: str, known: Iterable[str] = ()) -> str:
 def needs_server(text: str) -> bool:
     """Is this a /command that cannot be obeyed without a connection?"""
     known = COMMANDS.get(_name(text))
-    return is_command(text) and known is not None and not (known.alone or known.offline)
+    return is_command(text) and known is not None and not (known.alone or known.offline or lacks_password(text))
 
 
 def moves(text: str) -> bool:
@@ -126,7 +126,12 @@ def moves(text: str) -> bool:
 def works_alone(text: str) -> bool:
     """Is this a /command that stands on nothing: the client's own?"""
     known = COMMANDS.get(_name(text))
-    return is_command(text) and known is not None and known.alone
+    return is_command(text) and known is not None and (known.alone or lacks_password(text))
+
+
+def lacks_password(text: str) -> bool:
+    """Is this `/oper NAME`, perhaps misspelt? Then what is typed next is a password, whatever comes of the command."""
+    return meant(harmless(text)) == "oper" and len(text.split()) < 3
 
 
 def _unknown(name: str) -> Step:

@@ -16,13 +16,14 @@ from typing import Protocol
 
 from mpchat.client.absence import Absence
 from mpchat.client.colours import paint
+from mpchat.client.commands import undone
 from mpchat.client.connection import LONGEST_DELAY, Connection, delay, reason
 from mpchat.client.days import Days
 from mpchat.client.outbox import SLOW_SECONDS
 from mpchat.client.session import Session
 from mpchat.client.settings_file import SettingsFile
-from mpchat.client.status import REMOVED, UNCONNECTED, WELL, graver
-from mpchat.client.step import RULE, Line, Setting, Step, error, harmless, note
+from mpchat.client.status import LOST, REMOVED, UNCONNECTED, WELL, graver
+from mpchat.client.step import ERROR, RULE, Line, Setting, Step, error, harmless, note
 from mpchat.client.strangers import Greeting, nobody
 from mpchat.texts import t
 
@@ -181,9 +182,12 @@ class Conversation:
     # What the user does.
 
     def type(self, text: str) -> Step:
-        """One line was typed; what it led to. After the goodbye nothing is said any more."""
+        """One line was typed; what it led to. After the goodbye nothing is said any more, which is told."""
         self._absence.entered(time.time())
-        step = Step() if self.leaving else self.session.typed(text, time.monotonic())
+        if not self.leaving:
+            step = self.session.typed(text, time.monotonic())
+        else:
+            step = Step(show=[Line(undone(harmless(text)), ERROR)] if text.strip() else [], outcome=LOST)
         self._do(step)
         return step
 
@@ -200,6 +204,9 @@ class Conversation:
         self._absence.entered(time.time())
         if not self.leaving:
             self._do(self.session.pasted(lines, place, time.monotonic()))
+        else:
+            unsaid = [Line(t("client.not_said", text=harmless(line)), ERROR) for line in lines]
+            self._do(Step(show=unsaid, outcome=LOST))
 
     def cancel(self) -> bool:
         """Send no more of what was pasted. False: there is nothing of it left."""

@@ -1,19 +1,20 @@
 """What a program says: the client that reads a pipe, and `send`. It waits on standard input and on the connection.
 
 No more is read than the server has dealt with, and the end of input waits until the last line was. A line that follows
-a /command waits for the answer to it, and is not said where script.py finds that it stood on what was refused.
+a /command waits for the answer to it, and is not said where script.py finds that it stood on what was refused. Whatever
+ends it: each line was said, or is named as not said.
 """
 
+import math
 import sys
 from collections import deque
 
-from mpchat.client import commands
 from mpchat.client.conversation import Conversation
 from mpchat.client.options import Options
 from mpchat.client.plain import Input, Paper, complain, converse
-from mpchat.client.script import Script
+from mpchat.client.script import Script, doubtful
 from mpchat.client.session import Session
-from mpchat.client.status import LOST, REFUSED, REMOVED, UNCONNECTED
+from mpchat.client.status import LOST, REFUSED, REMOVED, UNCONNECTED, WELL
 from mpchat.client.step import ERROR, Line, Step, harmless
 from mpchat.texts import t
 
@@ -48,20 +49,31 @@ class Feed:
         self._source = source
         self._literally = literally
         self._ahead = 0  # bytes given since the server answered a mark
+        self._asked = ""  # the /command whose answer is not here yet
 
     async def run(self) -> None:
         """Give all of it. What came of it is the conversation's outcome."""
+        explained = False  # by what the status tells already
         try:
-            if await entered(self._conversation) and not await self._talks_to_itself():
-                await self._give_all()
-            else:
-                self._lines.clear()
+            is_in = await entered(self._conversation) and not await self._talks_to_itself()
+            explained = not is_in or await self._give_all()
+            if self._session.outbox.waiting():  # told at the conversation's end, which ends us: then comes the rest
+                self._conversation.leave()
+                await self._conversation.until(lambda: False, math.inf)
         finally:  # also where a signal or the server ended it
-            for line in self._lines:
-                unsaid = t("client.not_said", text=line) if self._literally else commands.undone(harmless(line))
-                self._conversation.show(Step(show=[Line(unsaid, ERROR)]))
-            if self._lines:
-                self._give_up()
+            self._name_the_rest(WELL if explained else LOST)
+
+    def _name_the_rest(self, outcome: int) -> None:
+        """Tell what is not said of what we were given: lines that were read, and those that wait to be."""
+        show, source = self._conversation.show, self._source
+        if self._asked:
+            show(doubtful(self._asked))
+        for line in [*self._lines, *(source.rest() if source else [])]:
+            if line.strip():
+                unsaid = t("client.not_said", text=line) if self._literally else self._script.undone(line)
+                show(Step(show=[Line(unsaid, ERROR)], outcome=outcome))
+        if source and source.is_there_more():
+            show(Step(show=[Line(t("client.not_read"), ERROR)], outcome=outcome))
 
     async def _talks_to_itself(self) -> bool:
         """Would `send` speak in a room that was not there before it came? Most likely its name was mistyped.
@@ -77,22 +89,29 @@ class Feed:
             return True
         return False
 
-    async def _give_all(self) -> None:
-        source, conversation = self._source, self._conversation
+    async def _give_all(self) -> bool:
+        """False: a signal came, or our reader went, before the end."""
+        source, conversation, model = self._source, self._conversation, self._session.model
         while self._lines or (source and not source.ended):
             if not self._lines and source:
                 self._lines.extend(await source.lines(together=False))
                 continue
             # Without a connection no line is taken: /commands could not be kept for later.
             if not await conversation.until(lambda: self._session.ready, RETURN_SECONDS):
-                return
+                self._give_up()
+                return True
+            # Where words go nowhere, those under way are told first: they were given first.
+            if not model.current and self._session.outbox.waiting() and not await self._settled():
+                return True
+            if conversation.leaving:
+                return False
             if not await (self._say if self._literally else self._obey)(self._lines.popleft()):
-                self._lines.clear()
-                return
+                return True
         if source and source.problem:
             conversation.give_up(source.problem, UNCONNECTED)
         if await self._settled():
             conversation.show(self._session.settle())
+        return True
 
     async def _say(self, line: str) -> bool:
         """Say a line as it is. False: there is no use in going on."""
@@ -107,13 +126,17 @@ class Feed:
         for _ in range(ATTEMPTS):
             visit = self._session.visits
             step = self._conversation.type(line)
-            if self._conversation.leaving:
+            if step.leave is not None:  # what stands behind it was not to be said
+                self._lines.clear()
+                self._source = None
                 return False
             asked = self._script.waits(line, step)
             if not asked:
                 return await self._window(line)
+            self._asked = line
             if not await self._settled():
                 return False
+            self._asked = ""
             if self._session.visits == visit:
                 self._script.answered(asked)
                 return True

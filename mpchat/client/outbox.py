@@ -33,7 +33,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self.unsent: deque[Speech] = deque()
-        self.pasted: deque[Speech] = deque()  # to be sent too, a few at a time
+        self.pasted: deque[Speech] = deque()  # to be sent too, a few at a time; with or without a connection
         self.unechoed: deque[Sent] = deque()
         self._last = 0
 
@@ -43,10 +43,14 @@ class Outbox:
 
     def keep(self, speech: Speech) -> bool:
         """Keep a line for when there is a connection. False: too many are waiting."""
-        if self.waiting() >= WAITING:
-            return False
-        self.unsent.append(speech)
-        return True
+        if self.may_keep():
+            self.unsent.append(speech)
+            return True
+        return False
+
+    def may_keep(self) -> bool:
+        """May one more line wait for a connection?"""
+        return self.waiting() < WAITING
 
     def send(self, speech: Speech, now: float, numbered: bool) -> Sent:
         """It is given to the connection now, and its echo is due. Numbers grow, in the order of sending."""

@@ -29,6 +29,7 @@ from mpchat.texts import t, translate
 PATIENCE_SECONDS = 5.0  # for the echoes of what a person said last
 READ_BYTES = 65_536
 LINE_BYTES = 4096  # an input without line ends is said in pieces of this size
+REST_BYTES = 65_536  # of an input that nobody will say, to be named: what a pipe holds
 PASTED_LINES = 1000  # more than anybody wants to send at once
 
 
@@ -80,9 +81,20 @@ class Input:
         while not lines and not self.ended:
             await self._readable()
             lines = self._take()
-            while together and not self.ended and len(lines) < PASTED_LINES and select.select([self._fd], [], [], 0)[0]:
+            while together and len(lines) < PASTED_LINES and self.is_there_more():
                 lines += self._take()
         return lines
+
+    def rest(self) -> list[str]:
+        """The lines that are there now, not many more than a pipe holds, and what there is of one that has no end."""
+        lines: list[str] = []
+        while self.is_there_more() and sum(len(line) + 1 for line in lines) < REST_BYTES:
+            lines += self._take()
+        return [*lines, self._rest]
+
+    def is_there_more(self) -> bool:
+        """Would a read find something now?"""
+        return not self.ended and bool(select.select([self._fd], [], [], 0)[0])
 
     async def _readable(self) -> None:
         ready = asyncio.Event()
@@ -150,8 +162,15 @@ def converse(conversation: Conversation, paper: Paper, feed: Callable[[], Corout
 
 
 async def _talk(conversation: Conversation, paper: Paper, feed: Callable[[], Coroutine[Any, Any, None]]) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, conversation.leave)
+    def interrupted() -> None:
+        if sys.stderr.isatty():
+            paper.put("", sys.stderr)  # the terminal shows ^C: what comes next begins a line
+        conversation.leave()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, conversation.leave)
     talk, feeding = asyncio.ensure_future(conversation.run()), asyncio.ensure_future(feed())
     await asyncio.wait({talk, feeding}, return_when=asyncio.FIRST_COMPLETED)
     feeding.cancel()

@@ -20,9 +20,12 @@ class Script:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._misnamed = ""  # the nickname that we were to have and could not get
+        self._awaits_password = False  # of the operator whose name was in the line before
 
     def stops(self, line: str) -> Step | None:
         """Why this line is not obeyed; None: it is."""
+        if self._is_password(line):
+            return error(t("client.script.password"))
         if not self._misnamed or commands.meant(line) in ("nick", "help", "clear", "quit") or _names_us(line):
             return None
         why = t("client.script.nick_refused", nick=self._misnamed)
@@ -56,12 +59,26 @@ class Script:
         """The connection was lost before the answer to `line` came."""
         if all(message.command in _STATES for message in asked):
             return Step()  # the model shows what came of it
-        told = t("client.script.unsure", undone=commands.undone(harmless(line)))
-        return Step(show=[Line(told, ERROR)], outcome=LOST)
+        return doubtful(line)
+
+    def undone(self, line: str) -> str:
+        """Says of the next line that it is not obeyed."""
+        return t("client.script.password") if self._is_password(line) else commands.undone(harmless(line))
+
+    def _is_password(self, line: str) -> bool:
+        """Was the next line to be one, as in a terminal, where it is asked for? It is not said, and not shown."""
+        awaited, self._awaits_password = self._awaits_password, commands.lacks_password(line)
+        return awaited and not commands.is_command(line)
 
     def _is_expelled(self) -> bool:
         """Did we lose our room since, for a reason of its own?"""
         return self._model.expelled and not self._model.current
+
+
+def doubtful(line: str) -> Step:
+    """Whether that /command was obeyed is not known."""
+    told = t("client.script.unsure", undone=commands.undone(harmless(line)))
+    return Step(show=[Line(told, ERROR)], outcome=LOST)
 
 
 def _names_us(line: str) -> bool:

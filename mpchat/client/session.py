@@ -358,12 +358,13 @@ class Session:
         return [build("", "PING", token) for token in sorted(self._marks)]
 
     def _paced(self, now: float) -> Step:
-        """Send of a paste what may be sent now; behind its end come the marks that wait for it."""
+        """Send of a paste what may be sent now, where we still have its place; behind its end come the marks."""
         step = Step()
         if self._leaving or not self.ready or not self.outbox.pasted:
             return step
         while self.outbox.pasted and self.outbox.has_room():
-            step.add(self._say(self.outbox.pasted.popleft(), now))
+            speech = self.outbox.pasted.popleft()
+            step.add(self._carry_out(commands.say(speech.text, self.model, speech.target), now))
         if not self.outbox.pasted:
             step.send += self._mark_lines()
         return step
@@ -461,10 +462,13 @@ class Session:
         step = self._without_noise("".join(lines))
         for line in lines:
             said = commands.say(harmless(line), self.model, place)
-            if self.ready:
-                self.outbox.pasted += said.say
-                said.say = []
-            step.add(self._carry_out(said, now))
+            for speech in said.say:
+                if self.ready or self.outbox.may_keep():
+                    self.outbox.pasted.append(speech)
+                else:
+                    step.add(error(t("screen.not_kept", text=speech.text)))
+            said.say = []
+            step.add(said)
         step.add(self._paced(now))
         return step
 

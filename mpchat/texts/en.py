@@ -339,11 +339,13 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.send_lines": "send {count} lines to {place}? [y/N]",
     "client.obey_lines": "send and obey {count} lines? [y/N]",
     "client.not_sent": "not sent",
+    "client.not_read": "the lines behind it in the input were not read, and not said",
     "client.nobody_there": "nobody is in {room}: not said",
     "client.given_up": "given up: the server has not confirmed the last lines ({count})",
     "client.not_let_in": "the server did not let us in",
     "client.script.nick_refused": "the nickname was refused: {nick}",
     "client.script.refused": "refused: {what}",
+    "client.script.password": "not said: the line behind /oper NAME, which may be the password",
     "client.script.unsure": "not confirmed, so perhaps {undone}",
     # What the server answers
     "client.numeric.away": "{nick} is away: {text}",

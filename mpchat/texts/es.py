@@ -351,11 +351,13 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.send_lines": "¿enviar {count} líneas a {place}? [s/N]",
     "client.obey_lines": "¿enviar y obedecer {count} líneas? [s/N]",
     "client.not_sent": "no se enviaron",
+    "client.not_read": "las líneas que siguen en la entrada no se leyeron ni se dijeron",
     "client.nobody_there": "no hay nadie en {room}: no se dijo",
     "client.given_up": "se abandona: el servidor no ha confirmado las últimas líneas ({count})",
     "client.not_let_in": "el servidor no nos dejó entrar",
     "client.script.nick_refused": "se rechazó el apodo: {nick}",
     "client.script.refused": "rechazado: {what}",
+    "client.script.password": "no se dijo: la línea que sigue a /oper NOMBRE, que puede ser la contraseña",
     "client.script.unsure": "sin confirmar, así que quizá {undone}",
     # What the server answers
     "client.numeric.away": "{nick} no está: {text}",

@@ -10,7 +10,7 @@ import pytest
 from mpchat.client.commands import execute
 from mpchat.client.confidential import carries_secret, is_mistyped
 from mpchat.client.model import Model
-from tests.client.conftest import Voice
+from tests.client.conftest import Voice, Wire
 from tests.client.person import PASTE, Person
 from tests.client.test_session import registered
 
@@ -186,3 +186,23 @@ def test_in_plain_lines_too(join: Join, voice: Speak) -> None:
     ana.sees("You are now an IRC operator")
     ana.until(lambda: ana.child.getecho())
     assert b"secret" not in ana.raw
+
+
+def test_the_password_is_asked_for_behind_a_command_that_has_no_answer_yet(
+    join: Join, voice: Speak, wire: Wire, env: dict[str, str], room: str
+) -> None:
+    beto = voice("beto")
+    ana = join("ana", port=wire.port)
+    wire.hold(True)
+    ana.say(f"/join {room}2")
+    ana.say("/oper root")
+    ana.until(lambda: ana.bottom().startswith("password of root:"))
+    ana.type("secret\r")
+    ana.say("hola")
+    wire.hold(False)
+    ana.sees("You are now an IRC operator")
+    ana.sees("<ana> hola")
+    assert b"secret" not in ana.raw
+    assert "secret" not in files(env)
+    beto.send(f"PRIVMSG {room} :the end")
+    ana.sees("the end")

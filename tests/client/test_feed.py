@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from subprocess import PIPE
 
 import pytest
@@ -214,6 +215,17 @@ def test_a_script_cannot_be_asked_for_a_password_and_does_not_come_back_when_it_
     assert "! you are connected\n" in done.stderr
 
 
+def test_nor_is_the_password_said_that_it_has_in_the_next_line(
+    args: list[str], env: dict[str, str], voice: Speak
+) -> None:
+    beto = voice("beto")
+    done = pipe([*args, "--nick", "ana"], "/oper root\nsecreto\nhola\n", env)
+    assert beto.may_speak("PRIVMSG").endswith(":hola")
+    assert done.returncode == 4
+    assert "! not said: the line behind /oper NAME, which may be the password\n" in done.stderr
+    assert "secreto" not in done.stdout + done.stderr
+
+
 def test_kick_before_a_script_is_all_in_ends_it_too() -> None:
     session = Session("ana", "#so", "0123456789abcdef", greets=False)
     conversation = Conversation(session, "127.0.0.1", 1, Silence(terminal=False), False, False, person=False)
@@ -279,12 +291,17 @@ def test_send_is_refused(send: Run, voice: Speak, room: str, locked: Server) -> 
     beto.send(f"MODE {room} +i")
     beto.may_speak("MODE")
     done = send("hola")
-    assert (done.returncode, done.stderr.splitlines()[0]) == (4, f"mpchat: {room}: Cannot join channel (+i)")
+    first, *_, last = done.stderr.splitlines()
+    assert (done.returncode, first, last) == (4, f"mpchat: {room}: Cannot join channel (+i)", "mpchat: not said: hola")
 
 
 def test_send_to_a_room_that_it_would_make_says_nothing(send: Run, server: Server, room: str) -> None:
     done = send("hola")
-    assert (done.returncode, done.stdout, done.stderr) == (4, "", f"mpchat: nobody is in {room}: not said\n")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        4,
+        "",
+        f"mpchat: not said: hola\nmpchat: nobody is in {room}: not said\n",
+    )
     assert send("--to", "#lobby", "hola").returncode == 0
 
 
@@ -345,6 +362,68 @@ def test_what_a_signal_stops_before_it_was_said_is_shown(start: Start, room: str
             assert connection.recv(4096)  # its goodbye
         assert sender.wait(PATIENCE) == 5
     assert "mpchat: not said: hola mundo\n" in complaints(sender)
+
+
+def test_an_input_too_long_to_be_named_is_cut_short(wire: Wire, env: dict[str, str], tmp_path: Path) -> None:
+    wire.close()
+    lines = [f"{number:05}" for number in range(50_000)]
+    path = tmp_path / "lines"
+    path.write_text("\n".join(lines))
+    argv = [sys.executable, "-m", "mpchat", "send", "--port", str(wire.port)]
+    with path.open() as file:
+        done = subprocess.run(argv, stdin=file, env=env, stderr=PIPE, text=True, timeout=PATIENCE, check=False)
+    *named, cut, more, _ = done.stderr.replace("mpchat: ", "").replace("not said: ", "").splitlines()
+    assert named == lines[: len(named)]
+    assert lines[len(named)].startswith(cut)
+    assert more == "the lines behind it in the input were not read, and not said"
+
+
+def test_a_line_that_has_no_end_yet_is_named_too(start: Start, voice: Speak, room: str) -> None:
+    beto = voice("beto")
+    beto.send(f"MODE {room} +i")
+    beto.may_speak("MODE")
+    sender = start("send", "--to", room)
+    assert sender.stdin
+    sender.stdin.write("uno\ndos")
+    sender.stdin.flush()
+    assert sender.wait(PATIENCE) == 4
+    assert complaints(sender).endswith("mpchat: not said: uno\nmpchat: not said: dos\n")
+
+
+def test_a_command_whose_answer_a_signal_forestalls_is_named(start: Start, wire: Wire, voice: Speak, room: str) -> None:
+    beto = voice("beto")
+    client = start("client", "--room", room, port=wire.port)
+    beto.may_speak("JOIN")
+    give(client, "one")
+    beto.may_speak(":one")
+    wire.hold(True)
+    give(client, "/topic news", "two")
+    beto.may_speak("TOPIC")
+    client.send_signal(signal.SIGTERM)
+    beto.may_speak("QUIT")
+    wire.close()
+    assert client.wait(PATIENCE) == 5
+    assert re.findall(r"! (.+)", complaints(client)) == [
+        "not confirmed, so perhaps not done: /topic",
+        "not said: two",
+    ]
+
+
+@pytest.mark.parametrize(("line", "told"), [("hola", "not said: hola"), ("/oper root secret", "not done: /oper")])
+def test_what_is_typed_after_the_goodbye_is_not_said_and_told(
+    line: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = Session("ana", "#so", "0123456789abcdef")
+    conversation = Conversation(session, "127.0.0.1", 1, Silence(terminal=False), False, False)
+
+    async def story() -> None:
+        conversation.leave()
+        conversation.type(line)
+        conversation.type("")
+        conversation.paste(["/tmp"], "#so")
+
+    asyncio.run(story())
+    assert capsys.readouterr().err == f"mpchat: {told}\nmpchat: not said: /tmp\n"
 
 
 def test_send_is_used_wrongly(send: Run) -> None:

@@ -1,5 +1,6 @@
 """The client without a terminal, or in one it must not draw on."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -60,12 +61,12 @@ def test_scripts_learn_from_the_exit_status(args: list[str], env: dict[str, str]
     voice("ana")
     taken = pipe([*args, "--nick", "ana"], "hola\n", env)
     assert (taken.returncode, taken.stdout) == (4, "")
-    assert taken.stderr.startswith("mpchat: ana: ")
+    assert re.match(r"\S+ ! not said: hola\nmpchat: ana: ", taken.stderr)
     bad = pipe([*args, "--nick", "9lives"], "hola\n", env)
     assert (bad.returncode, bad.stderr.count("\n")) == (2, 1)
     wire.close()
     nobody = pipe(["127.0.0.1", str(wire.port)], "hola\n", env)
-    assert (nobody.returncode, nobody.stderr.count("\n")) == (1, 1)
+    assert (nobody.returncode, nobody.stderr.count("\n")) == (1, 2)
 
 
 def test_a_room_that_does_not_let_us_in_is_a_failure(
@@ -76,7 +77,7 @@ def test_a_room_that_does_not_let_us_in_is_a_failure(
     beto.may_speak("MODE")
     done = pipe([*args, "--nick", "ana"], "hola\n", env)
     assert done.returncode == 4
-    assert done.stderr.endswith(f"! you are not in {room}\n")
+    assert re.search(rf"! you are not in {room}\n\S+ ! not said: hola\n$", done.stderr)
 
 
 def test_plain_in_a_terminal_only_appends(join: Join, voice: Speak, room: str) -> None:
@@ -235,3 +236,27 @@ def test_where_words_go_is_told_whenever_it_changes(join: Join, voice: Speak, ro
     ana.sees("! not said: cuatro .*beto kicked you")
     ana.type("/part #lobby\n")
     ana.sees("ana left #lobby")
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (["send", "--to"], ""),
+        (["tail", "--room"], "connected to"),
+        (["client", "--nick=ana", "--plain", "--room"], r"in #\S+ \(2\)"),
+    ],
+)
+def test_what_comes_behind_control_c_begins_a_line(
+    server: Server, env: dict[str, str], voice: Speak, room: str, command: list[str], shown: str
+) -> None:
+    beto = voice("beto")
+    where = [server.host, str(server.irc_port)]
+    name, *options = command
+    where = where if name == "client" else ["--host", where[0], "--port", where[1]]
+    ana = Person([name, *where, *options, room], env, client=CLIENT[:-1])
+    beto.may_speak("JOIN")
+    ana.sees(shown)
+    ana.type("\x03")
+    ana.until(lambda: ana.raw.endswith(b"^C\r\n"))
+    assert ana.ends() == 0
+    ana.close()

@@ -198,6 +198,30 @@ def test_a_key_or_password_is_not_in_what_is_told() -> None:
     assert "secret" not in " ".join(line.plain("") for line in told)
 
 
+@pytest.mark.parametrize("line", ["/oper root", "  /oper root ", "/oper\troot", "/OPER root", "/opre root", "/oper"])
+def test_a_password_that_nobody_asks_for_is_neither_said_nor_shown(line: str) -> None:
+    story = Story()
+    assert story.says(line) == []
+    stopped = story.script.stops("secreto")
+    assert stopped
+    assert [shown.plain("") for shown in stopped.show] == [
+        "! not said: the line behind /oper NAME, which may be the password"
+    ]
+    assert stopped.outcome == REFUSED
+    assert story.says("hola") == ["PRIVMSG #lobby :hola"]
+    told = [story.script.undone(each) for each in (line, "secreto", "hola")]
+    assert told[1:] == ["not said: the line behind /oper NAME, which may be the password", "not said: hola"]
+
+
+def test_behind_a_whole_oper_and_a_command_words_are_words() -> None:
+    story = Story()
+    story.says("/oper root secret", ":s 381 ana :You are now an IRC operator")
+    assert story.says("hola") == ["PRIVMSG #lobby :hola"]
+    story.says("/oper root")
+    assert story.says("/topic new") == ["TOPIC #lobby :new"]
+    assert story.says("hola") == ["PRIVMSG #lobby :hola"]
+
+
 def test_a_line_without_an_echo_behind_the_last_mark_is_lost() -> None:
     story = Story()
     story.says("hola")

@@ -646,6 +646,23 @@ def test_behind_a_join_such_a_turn_waits_too() -> None:
     assert hear(session, ":ana!ana@host JOIN #so").send == ["PRIVMSG #so :uno", "PRIVMSG beto :dos"]
 
 
+@pytest.mark.parametrize("typed", ["/join #so", ""])
+def test_the_password_is_asked_for_at_once_and_the_command_waits(typed: str) -> None:
+    session = registered()
+    session.typed(typed, 1.0)
+    assert session.typed("/oper root", 1.0).oper == "root"
+    assert ("OPER root :secret" in session.typed("/oper root secret", 1.0).send) is not bool(typed)
+    if typed:
+        assert hear(session, ":ana!ana@host JOIN #so").send[:1] == ["OPER root :secret"]
+
+
+def test_and_without_a_connection_too_or_it_would_be_said_later() -> None:
+    session = registered()
+    session.closed()
+    assert session.typed("/oper root", 1.0).oper == "root"
+    assert "not connected" in texts(session.typed("/oper root secret", 1.0))[0]
+
+
 def test_help_and_quit_do_not_wait() -> None:
     session = registered()
     session.typed("/join #so", 1.0)
@@ -893,12 +910,53 @@ def test_what_is_left_of_a_paste_can_be_called_back() -> None:
     assert hear(session, *echo(0, 1, 2)).send == []
 
 
+def test_a_paste_without_a_connection_can_be_called_back() -> None:
+    session = registered()
+    session.closed()
+    session.typed("hola", 1.0)
+    session.pasted([f"line {number}" for number in range(WINDOW + 2)], "#lobby", 1.0)
+    assert session.status(1.0) == f"not connected, {WINDOW + 3} waiting"
+    assert texts(session.cancelled()) == [f"-- {WINDOW + 2} pasted lines were not sent"]
+    step = back_again(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
+    assert [line for line in step.send if "PRIVMSG" in line] == ["PRIVMSG #lobby :hola"]
+
+
+def test_and_goes_out_a_few_lines_at_a_time_when_there_is_one() -> None:
+    session = registered()
+    session.closed()
+    lines = [f"line {number}" for number in range(WAITING + 2)]
+    told = texts(session.pasted(lines, "#lobby", 1.0))
+    assert told == [f"! too many lines wait for a connection; not kept: {line}" for line in lines[WAITING:]]
+    step = back_again(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
+    assert sum("PRIVMSG" in line for line in step.send) == WINDOW
+    assert texts(session.cancelled()) == [f"-- {WAITING - WINDOW} pasted lines were not sent"]
+
+
 def test_what_is_left_of_a_paste_is_not_said_after_the_goodbye() -> None:
     session = registered()
     session.pasted([f"line {number}" for number in range(WINDOW + 1)], "#lobby", 1.0)
     session.left("bye")
     assert hear(session, *echo(0)).send == []
     assert f"! not sent: line {WINDOW}" in texts(session.closed())
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ([":beto!b@h KICK #lobby ana"], "beto kicked you from #lobby"),
+        ([":ana!ana@host PART #lobby"], "you are in no room: /join #room"),
+    ],
+)
+def test_a_paste_does_not_go_on_in_a_room_that_was_lost_or_left(lines: list[str], why: str) -> None:
+    session = registered()
+    session.pasted([f"line {number}" for number in range(WINDOW + 2)], "#lobby", 1.0)
+    session.typed("/part", 1.0)
+    hear(session, *lines)
+    step = hear(session, *echo(0, 1, 2))
+    assert step.send == []
+    told = [text for text in texts(step) if text.startswith("!")]
+    assert told == [f"! not said: line {number} ({why})" for number in (WINDOW, WINDOW + 1)]
+    assert session.status(1.0) == ""
 
 
 def test_a_paste_goes_on_after_a_loss() -> None:

@@ -406,3 +406,42 @@ def test_a_question_about_a_person_follows_them_to_their_new_name(
     cyd.send("PING :end")
     while "end" not in (line := cyd.may_speak(" ")):
         assert "PRIVMSG" not in line
+
+
+def test_a_paste_stops_where_its_room_is_lost(join: Join, voice: Speak, room: str, wire: Wire) -> None:
+    beto = voice("beto")
+    ana = join("ana", port=wire.port)
+    wire.hold(True)
+    ana.type(PASTE.format("\r".join(f"line {number:02}" for number in range(30))))
+    ana.until(lambda: ana.bottom().endswith("line 29"))
+    ana.type("\r")
+    ana.sees(r"send 30 lines to #\S+\? \[y/N\]")
+    ana.type("y")
+    assert [beto.may_speak("PRIVMSG").rpartition(":")[2] for _ in range(10)][-1] == "line 09"
+    wire.put(f":beto!b@h KICK {room} ana\r\n".encode())  # with -n, what we say there would still be heard
+    ana.sees("-- your words go nowhere now")
+    wire.hold(False)
+    ana.sees("! not said: line 29 .*beto kicked you")
+    ana.until(lambda: ana.bottom() == "ana>")
+    ana.say(f"/msg {room} the end")
+    assert beto.may_speak("PRIVMSG").endswith(":the end")
+
+
+def test_ctrl_c_calls_back_a_paste_that_waits_for_a_connection(join: Join, voice: Speak, room: str, wire: Wire) -> None:
+    beto = voice("beto")
+    ana = join("ana", port=wire.port)
+    wire.pause(True)
+    wire.cut()
+    ana.sees("-- connection lost")
+    ana.type(PASTE.format("\r".join(f"line {number:02}" for number in range(30))))
+    ana.until(lambda: ana.bottom().endswith("line 29"))
+    ana.type("\r")
+    ana.sees(r"send 30 lines to #\S+\? \[y/N\]")
+    ana.type("y")
+    ana.sees("30 waiting")
+    ana.type("\x03")
+    ana.sees("-- 30 pasted lines were not sent")
+    wire.pause(False)
+    ana.sees("-- back on")
+    ana.say("the end")
+    assert beto.may_speak("PRIVMSG").endswith(":the end")
