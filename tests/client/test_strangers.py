@@ -63,7 +63,7 @@ def test_a_server_of_another_kind_is_named(env: dict[str, str], says: bytes, wha
         pytest.skip("without an end of its line, nothing is known before it hangs up")
     stranger = Stranger(says, stays)
     try:
-        done = pipe(["127.0.0.1", str(stranger.port), "--nick", "ana"], "hola\n", env)
+        done = pipe(["127.0.0.1", str(stranger.port), "--nick", "ana"], "", env)
     finally:
         stranger.close()
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
@@ -85,7 +85,7 @@ def test_mpchats_own_port_for_plain_text_is_told_with_the_way_on(
     server: Server, locked: Server, env: dict[str, str]
 ) -> None:
     for one in (server, locked):
-        done = pipe([one.host, str(one.plain_port), "--nick", "ana"], "hola\n", env)
+        done = pipe([one.host, str(one.plain_port), "--nick", "ana"], "", env)
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
         assert f"{one.host}:{one.plain_port} is mpchat's port for plain text: " in done.stderr
         assert f"python3 -m mpchat client {one.host} PORT, with the port for IRC" in done.stderr
