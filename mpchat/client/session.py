@@ -463,7 +463,9 @@ class Session:
         for line in lines:
             said = commands.say(harmless(line), self.model, place)
             for speech in said.say:
-                if self.ready or self.outbox.may_keep():
+                if self._may_miss(speech):
+                    step.add(_not_said([speech], "screen.may_be_another"))
+                elif self.ready or self.outbox.may_keep():
                     self.outbox.pasted.append(speech)
                 else:
                     step.add(error(t("screen.not_kept", text=speech.text)))
@@ -491,7 +493,7 @@ class Session:
             self.unread.read(speech.target)
             if self.ready:
                 step.add(self._say(speech, now))
-            elif self._was_lost and _is_person(speech.target):
+            elif self._may_miss(speech):
                 step.add(_not_said([speech], "screen.may_be_another"))
             elif not self.outbox.keep(speech):
                 step.add(error(t("screen.not_kept", text=speech.text)))
@@ -505,6 +507,10 @@ class Session:
         if step.reconnect and self.connected:
             return error(t("screen.connected_already"))
         return step
+
+    def _may_miss(self, speech: Speech) -> bool:
+        """Is it for a person who may be another one when the connection is back? Then it does not wait for that."""
+        return not self.ready and self._was_lost and _is_person(speech.target)
 
     def _say(self, speech: Speech, now: float) -> Step:
         """Send one speech, in as many messages as it takes."""

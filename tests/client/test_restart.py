@@ -167,7 +167,8 @@ def test_nothing_is_said_in_another_room_of_the_same_name(
     bare: Server, wire: Wire, join: Callable[..., Person], room: str, mode: str
 ) -> None:
     """On a server that knows nothing of us."""
-    ana = join("ana", port=wire.port, columns=160)
+    room += mode[1]  # the first one's is kept for ana, where she was
+    ana = join("ana", "--room", room, port=wire.port, columns=160)
     ana.say(f"/mode {mode}")
     ana.sees(rf"set mode \{mode} on")
     second = int(time.time())
