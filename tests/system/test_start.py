@@ -338,7 +338,7 @@ def test_ps_as_a_table(server: Server) -> None:
     head, *rows = done.stdout.splitlines()
     assert head.split() == ["ROLE", "PID", "CLIENTS", "RECORDS", "CPU", "s", "PSS", "MiB", "FDS"]
     roles = ["supervisor", "broker", "worker0", "worker1", "acceptor", "recorder", "spare", "resource_tracker"]
-    assert sorted(row.split()[0] for row in rows) == sorted(roles)
+    assert {row.split()[0] for row in rows} == set(roles)  # a machine that is slow to start a spare starts another one
     assert rows[0].split()[1] == str(server.pid)
 
 
