@@ -552,10 +552,13 @@ def _run_server(options: argparse.Namespace) -> int:
         find(settings.ipc)
     except NoTransport as error:
         raise Unusable(f"--ipc: {error}") from None
-    runtime = runtime_folder(_xdg("XDG_RUNTIME_DIR"))
+    configured = _xdg("XDG_RUNTIME_DIR")
+    runtime = runtime_folder(configured)
     set_dispositions()
     standard_streams.take_over()
     log = Log("supervisor", settings.log_level, settings.log_json)
+    if configured and runtime.parent != Path(configured):
+        log.warning("XDG_RUNTIME_DIR is no folder of this user's", folder=configured, instead=runtime)
     for option, given in (("--oper", options.oper), ("--password", options.password)):
         if given:
             log.warning("arguments are visible to everybody on this machine", option=option, instead=f"{option}-file")

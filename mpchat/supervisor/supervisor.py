@@ -57,6 +57,7 @@ class Supervisor:
     reason: str = ""  # of a stop, once one is asked for
     asked: float = 0.0  # monotonic: when it was asked for
     stopping: bool = False  # the children are being stopped, one after the other: a child that dies is not replaced
+    is_unreachable: bool = False  # its control socket's file is gone, and the log has it
     deadline: float | None = None  # monotonic: when the next step of a stop is forced
     status: int = STOPPED
 
@@ -131,6 +132,7 @@ class Supervisor:
                 self.reloading.over(True, "read again; the broker takes it as soon as it can")
             if now - self.looked >= BEAT_SECONDS:
                 self.kill_the_hung(now)
+                self.keep_control()
                 if self.control not in self.selector.get_map():
                     self.selector.register(self.control, selectors.EVENT_READ, self.take_asker)
                 self.log.catch_up()
@@ -334,6 +336,24 @@ class Supervisor:
             sock.close()
 
     # The control socket
+
+    def keep_control(self) -> None:
+        """If its file is gone, nobody could ask or stop this server any more: make another."""
+        if self.control.is_in_place:
+            return
+        try:
+            control = self.control.made_again()
+        except OSError as error:
+            if not self.is_unreachable:
+                path = self.control.path
+                self.log.error("the control socket was removed, and cannot be made again", path=path, error=str(error))
+            self.is_unreachable = True
+            return
+        self.log.warning("the control socket was removed: there is another", path=control.path)
+        if self.control in self.selector.get_map():
+            self.selector.unregister(self.control)
+        self.control.close()
+        self.control, self.is_unreachable = control, False
 
     def take_asker(self) -> None:
         try:

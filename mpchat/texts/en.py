@@ -577,7 +577,9 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.data_held_by_several": "another server uses this data directory, held by processes {processes}",
     "cli.held": "{pid} ({name})",
     "cli.held_stopped": "{pid} ({name}, stopped)",
-    "cli.not_private": "{folder} is not a folder that only you can enter",
+    "cli.not_private": (
+        "{folder} is not a folder that only you can enter: remove it, or name a folder of your own in XDG_RUNTIME_DIR"
+    ),
     "cli.control_failed": "cannot open the control socket ({why})",
     "cli.control_in_use": "in use: a server of yours is running on that port, whatever its address",
     "cli.several_servers": "several users have a server on port {port}: {users}; ask as one of them",

@@ -591,7 +591,9 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.data_held_by_several": "otro servidor usa esta carpeta de datos: la tienen los procesos {processes}",
     "cli.held": "{pid} ({name})",
     "cli.held_stopped": "{pid} ({name}, parado)",
-    "cli.not_private": "{folder} no es una carpeta en la que solo puedas entrar tú",
+    "cli.not_private": (
+        "{folder} no es una carpeta en la que solo puedas entrar tú: bórrala, o pon en XDG_RUNTIME_DIR una carpeta tuya"
+    ),
     "cli.control_failed": "no se puede abrir el socket de control ({why})",
     "cli.control_in_use": "en uso: ya hay un servidor tuyo en ese puerto, sea cual sea su dirección",
     "cli.several_servers": "varios usuarios tienen un servidor en el puerto {port}: {users}; pregunta como uno",

@@ -179,7 +179,9 @@ def test_a_place_for_control_sockets_that_others_can_enter(tmp_path: Path) -> No
     (tmp_path / "mpchat").mkdir(mode=0o755)
     done = start("127.0.0.1", "0", runtime=tmp_path)
     assert done.returncode == 1
-    assert re.fullmatch(r"mpchat: .*mpchat is not a folder that only you can enter\n", done.stderr), done.stderr
+    assert re.fullmatch(r"mpchat: .*mpchat is not a folder that only you can enter: remove it, or .*\n", done.stderr), (
+        done.stderr
+    )
 
 
 # What is right is said in one line, too
