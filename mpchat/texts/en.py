@@ -677,6 +677,7 @@ The gravest of several: 3, then 5, then 4. What was refused is on standard error
     "cli.make_and": " and ",
     "cli.make_no_venv": "{python} -m venv does not work here (Debian and Ubuntu: apt install python3-venv)",
     "cli.make_silent": "the package index was silent for {seconds} s",
+    "cli.make_unreachable": "the package index cannot be reached ({host})",
     "cli.make_pip_failed": "pip has failed",
 }
 _PS: dict[str, str] = {  # ps.*

@@ -693,6 +693,7 @@ El más grave de varios: 3, luego 5, luego 4. Lo que se denegó está en la sali
     "cli.make_and": " y ",
     "cli.make_no_venv": "{python} -m venv no funciona aquí (Debian y Ubuntu: apt install python3-venv)",
     "cli.make_silent": "el índice de paquetes calló durante {seconds} s",
+    "cli.make_unreachable": "no se puede llegar al índice de paquetes ({host})",
     "cli.make_pip_failed": "pip ha fallado",
 }
 _PS: dict[str, str] = {  # ps.*
