@@ -249,7 +249,7 @@ def await_server(host: str, port: str) -> None:
     deadline = time.monotonic() + _SERVER_SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, ValueError, OverflowError):
-            socket.create_connection((host, int(port)), timeout=1).close()
+            socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()
             return
         time.sleep(0.1)  # the server is no child of ours: no event tells that it listens
 

@@ -45,7 +45,7 @@ from mpchat.runtime.poller import Poller
 from mpchat.settings import Settings
 from mpchat.store.data_directory import DataDirectory
 from mpchat.store.history import FILE, NO_END, History, HistoryDamaged, move_aside
-from mpchat.store.journal import FACTS, Damaged, Tail, full_name
+from mpchat.store.journal import FACTS, Damaged, Tail, full_name, journal_end
 from mpchat.store.word_index import TooSlow
 
 _UNUSABLE = (sqlite3.Error, OSError, Damaged)  # errors of the files: a later try may succeed
@@ -202,7 +202,7 @@ class Recorder:
                 "the journal ends before the history does: rooms, topics and bans of then are lost, and what was said "
                 "there is in history.db, but nobody can read it",
                 history=history.position,
-                journal=tail.position,
+                journal=journal_end(Path("journal")),
                 help="stop the server, and bring the whole data directory back from a backup",
             )
         self.has_compared = True

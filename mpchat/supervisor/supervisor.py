@@ -27,7 +27,7 @@ from mpchat.ipc.control_socket import Asker, ControlSocket
 from mpchat.ipc.link import Message, close_all
 from mpchat.messages import BadFrame
 from mpchat.runtime.first_minute import BEAT_SECONDS, SPARE, STOP_SIGNALS, LoadMains, take_name
-from mpchat.runtime.listening import listen
+from mpchat.runtime.listening import bracketed, listen
 from mpchat.runtime.log import Log
 from mpchat.runtime.signals import Signals, has_controlling_terminal
 from mpchat.runtime.standard_streams import output
@@ -214,7 +214,7 @@ class Supervisor:
             return
         self.announced = True
         texts.use(texts.DEFAULT)  # whoever has started it has been answered: what is said from now on, a log may have
-        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
+        host = bracketed(self.settings.host)
         plain = f"{host}:{self.ports[1]}" if len(self.ports) > 1 else "none"
         ready = f"mpchat ready: irc {host}:{self.ports[0]}, plain {plain}, pid {os.getpid()}\n"
         address = self.listeners[0][0].getsockname()[0]  # a name may have several, of which one is listened on

@@ -485,9 +485,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.hint.port": (
         "python3 -m mpchat client HOST PORT, with the port for IRC from the server's ready line (6667 by default)"
     ),
-    "screen.hint.start": (
-        "no server is running there; python3 -m mpchat server {host} {port} (make run-server) starts one"
-    ),
+    "screen.hint.start": ("no server is running there; python3 -m mpchat server {host} {port} ({make}) starts one"),
     "screen.hint.elsewhere": "no server is running there; python3 -m mpchat client HOST PORT goes elsewhere",
 }
 _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors

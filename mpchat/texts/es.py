@@ -498,9 +498,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.hint.port": (
         "python3 -m mpchat client HOST PUERTO, con el puerto de IRC de la línea ready del servidor (por omisión, 6667)"
     ),
-    "screen.hint.start": (
-        "ahí no hay ningún servidor; python3 -m mpchat server {host} {port} (make run-server) arranca uno"
-    ),
+    "screen.hint.start": ("ahí no hay ningún servidor; python3 -m mpchat server {host} {port} ({make}) arranca uno"),
     "screen.hint.elsewhere": "ahí no hay ningún servidor; con python3 -m mpchat client HOST PUERTO vas a otro",
 }
 _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors

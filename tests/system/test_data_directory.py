@@ -25,6 +25,7 @@ pytestmark = [needs_linux, pytest.mark.slow]
 
 WAITS = 5.0  # seconds: a start, for the lock
 ENOUGH = 2500  # records for a snapshot
+TORN = 2000  # bytes of a block that a tear may take
 
 
 @pytest.fixture
@@ -483,15 +484,26 @@ def removed_journal(data: Path) -> None:
     shutil.rmtree(data / "journal")
 
 
-@pytest.mark.parametrize("lose", [emptied_journal, removed_journal])
+def torn_journal(data: Path) -> None:
+    (path,) = (data / "journal").glob("*.journal")
+    os.truncate(path, path.stat().st_size // 2)
+
+
+@pytest.mark.parametrize("lose", [emptied_journal, removed_journal, torn_journal])
 def test_a_journal_that_is_gone_is_told_of_where_the_history_shows_it(data: Path, lose: Callable[[Path], None]) -> None:
     with unusual(*command(data)[len(MPCHAT) + 3 :]) as server, server.irc("ana") as ana:
         ana.join("#club")
-        ana.ask("PRIVMSG #club :hola")
+        for number in range(60):
+            ana.ask(f"PRIVMSG #club :hola {number}")
     lose(data)
+    left = sum(path.stat().st_size for path in data.glob("journal/*.journal")) - TORN
 
     with unusual(*command(data)[len(MPCHAT) + 3 :]) as server, server.irc("ana") as ana:
         until(lambda: "the journal ends before the history does" in server.log_text())
+        ends = re.search(r" history=(\d+) journal=(\d+) ", server.log_text())
+        assert ends is not None
+        assert int(ends[1]) > left
+        assert int(ends[2]) >= left, "what is left of it is not said to be missing"
         kept = until(lambda: ready(server))
         ana.join("#club")
         ana.ask("PRIVMSG #club :de nuevo")
