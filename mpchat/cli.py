@@ -286,7 +286,7 @@ def _name(argument: str) -> str:
 
 def _host(argument: str) -> str:
     """A type of argument: a name or an address that the resolver can be asked for. It wants IDNA (RFC 3490)."""
-    host = _text(argument)
+    host = _place(argument)
     try:
         if not host or not host.isprintable() or " " in host or host.isdecimal():  # 7311 would be 0.0.28.143
             raise UnicodeError
@@ -294,6 +294,12 @@ def _host(argument: str) -> str:
     except UnicodeError:
         raise argparse.ArgumentTypeError(t("cli.no_host", given=_shown(host))) from None
     return host
+
+
+def _place(argument: str) -> str:
+    """A type of argument: a host; an IPv6 address also in brackets, as the ready line has it."""
+    host = _text(argument)
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
 def _path(argument: str) -> str:
@@ -565,10 +571,13 @@ def _run_server(options: argparse.Namespace) -> int:
         find(settings.ipc)
     except NoTransport as error:
         raise Unusable(f"--ipc: {error}") from None
-    runtime = runtime_folder(_xdg("XDG_RUNTIME_DIR"))
+    configured = _xdg("XDG_RUNTIME_DIR")
+    runtime = runtime_folder(configured)
     set_dispositions()
     standard_streams.take_over()
     log = Log("supervisor", settings.log_level, settings.log_json)
+    if configured and runtime.parent != Path(configured):
+        log.warning("XDG_RUNTIME_DIR is no folder of this user's", folder=configured, instead=runtime)
     for option, given in (("--oper", options.oper), ("--password", options.password)):
         if given:
             log.warning("arguments are visible to everybody on this machine", option=option, instead=f"{option}-file")
@@ -725,7 +734,7 @@ def _add_client(commands: Any) -> None:
     parser = _add_talker(commands, "client")
     parser.set_defaults(run=_run_client, parser=parser)
     add = parser.add_argument
-    add("host", nargs="?", type=_text, default="127.0.0.1", help=t("cli.talker_host"))
+    add("host", nargs="?", type=_place, default="127.0.0.1", help=t("cli.talker_host"))
     add("port", nargs="?", type=_port, default=6667, help=t("cli.talker_port"))
     _add_identity(parser, t("cli.client_nick"))
     add("--room", type=_text, help=t("cli.client_room"))
@@ -766,7 +775,7 @@ def _add_talker(commands: Any, name: str) -> argparse.ArgumentParser:
 
 
 def _add_address(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", type=_text, default="127.0.0.1", metavar="H", help=t("cli.talker_host"))
+    parser.add_argument("--host", type=_place, default="127.0.0.1", metavar="H", help=t("cli.talker_host"))
     parser.add_argument("--port", type=_port, default=6667, metavar="P", help=t("cli.talker_port"))
     _add_identity(parser, t("cli.script_nick"))
     _add_language(parser, t("cli.lang"))

@@ -7,8 +7,10 @@ program then runs without, and a line says what that costs. It is tried once, an
 changed or with --again. What tests and linters need (requirements-dev.txt) is installed with --dev, and must be there.
 
 A package index may take as long as it likes, but is given up when it says nothing for a few seconds: in many a lab the
-way to it is closed without a word. Only one such program writes to .venv at a time, the others wait for its lock, which
-the kernel lets go of when a process ends in whatever way.
+way to it is closed without a word. Where there are several, the others are asked all the same.
+
+Only one such program writes to .venv at a time, the others wait for its lock, which the kernel lets go of when a
+process ends in whatever way.
 
 Standard library only, and no syntax newer than Python 3.6: an older Python than is needed must be able to say so.
 """
@@ -25,7 +27,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,22 +52,45 @@ _OLD = 'python_version < "3.11"'  # behind what the standard library has from th
 _PATIENCE, _PATIENCE_DEV = (5, 0), (15, 1)
 _SERVER_SECONDS = 10.0  # for a server whose start this client's has waited for
 
-# Runs pip. Of a name with several addresses, one of each family is enough: each would be given its time in turn.
+# Runs pip. Of a name with several addresses, one of each family is enough: each would be given its time in turn. An
+# index that was given up is not asked for the next package. LOG tells of each which it was: "mpchat: KIND HOST".
 _PIP = """
-import runpy, socket
-every = socket.getaddrinfo
+import os, runpy, socket, sys
+from urllib.parse import urlsplit
+from pip._internal.network.session import PipSession
+from pip._vendor.requests import ConnectionError, Timeout
+
+every, ask, known = socket.getaddrinfo, PipSession.request, dict.fromkeys(os.environ["MPCHAT_GIVEN_UP"].split())
+
+def request(session, method, url, *args, **named):
+    host = urlsplit(url).netloc.rpartition("@")[2] or "here"
+    if host in known and known[host] != "answers":
+        raise ConnectionError("given up: " + host)
+    kind = "answers"
+    try:
+        return ask(session, method, url, *args, **named)
+    except (ConnectionError, Timeout) as error:
+        kind = "silent" if "timed out" in str(error) else "unreachable"
+        raise
+    finally:
+        if known.get(host) != kind:
+            known[host] = kind
+            print("\\nmpchat:", kind, host, file=sys.stderr, flush=True)
+
 socket.getaddrinfo = lambda *args, **named: list({found[0]: found for found in every(*args, **named)[::-1]}.values())
+PipSession.request = request
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
+_FOUND = re.compile("^mpchat: (answers|silent|unreachable) (.*)$", re.MULTILINE)
 _LACKING = "import importlib.util, sys; print(*(name for name in sys.argv[1:] if not importlib.util.find_spec(name)))"
 
 
 class Failed(Exception):
     """Something could not be installed: its text says why."""
 
-    def __init__(self, why: str, silent: bool = False) -> None:
+    def __init__(self, why: str, nobody_answers: bool = False) -> None:
         super().__init__(why)
-        self.silent = silent  # the index has not answered: nothing else is worth asking for
+        self.nobody_answers = nobody_answers  # no index does: nothing else is worth asking for
 
 
 def main() -> int:
@@ -116,7 +141,7 @@ def prepared(dev: bool, again: bool, arguments: Sequence[str]) -> str:
         return str(PYTHON)
     # The system's own may have some of it, where there was no way to install any.
     python = str(PYTHON) if is_executable(PYTHON) and lacking(str(PYTHON)) != names(RUN) else base()
-    missing = [t(f"cli.make_without.{name}") for name in lacking(python)]
+    missing = [t(f"cli.make_without.{name}") for name in lacking(python) if again or is_missed(name)]
     if again:
         raise Failed(t("cli.make_missing", packages=listed(missing)))
     if missing:
@@ -183,6 +208,11 @@ def lacking(python: str) -> list[str]:
     return done.stdout.split() if done.returncode == 0 else names(RUN)
 
 
+def is_missed(name: str) -> bool:
+    """Is anything lost without this package? What psutil tells, /proc tells as well."""
+    return name != "psutil" or not Path("/proc/self/stat").exists()
+
+
 def listed(words: Sequence[str]) -> str:
     return t("cli.make_and").join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
@@ -219,7 +249,7 @@ def await_server(host: str, port: str) -> None:
     deadline = time.monotonic() + _SERVER_SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, ValueError, OverflowError):
-            socket.create_connection((host, int(port)), timeout=1).close()
+            socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()
             return
         time.sleep(0.1)  # the server is no child of ours: no event tells that it listens
 
@@ -233,10 +263,11 @@ def prepare(dev: bool, lock: int) -> None:
     patience = _PATIENCE_DEV if dev else _PATIENCE
     found = {"python": version(), DEV.name: result().get(DEV.name, {})}
     why = ""
+    given_up: set[str] = set()
     try:
         make_environment(lock)
         say(t("cli.make_installs", packages=listed(names(RUN)), seconds=patience[0]))
-        install_each(patience, lock)
+        install_each(patience, lock, given_up)
     except Failed as failed:
         why = str(failed)
     found[RUN.name] = {"digest": digest(RUN), "complete": not why}
@@ -249,7 +280,7 @@ def prepare(dev: bool, lock: int) -> None:
     if dev:
         say(t("cli.make_installs_dev", list=DEV.name))
         try:
-            install(["-r", str(DEV)], patience, lock)
+            install(["-r", str(DEV)], patience, lock, given_up)
         except Failed as failed:
             raise Failed(t("cli.make_incomplete_dev", why=failed, log=f"{VENV.name}/{LOG.name}")) from None
         record({**found, DEV.name: {"digest": digest(DEV)}})
@@ -279,37 +310,47 @@ def make_environment(lock: int) -> None:
         raise Failed(t("cli.make_no_venv", python=base()))
 
 
-def install_each(patience: tuple[int, int], lock: int) -> None:
+def install_each(patience: tuple[int, int], lock: int, given_up: set[str]) -> None:
     """All that is needed to run; where that fails, what of it there is."""
     try:
-        install(["-r", str(RUN)], patience, lock)
+        install(["-r", str(RUN)], patience, lock, given_up)
     except Failed as failed:
-        if not failed.silent:
+        if not failed.nobody_answers:
             for line in lines(RUN):
                 with contextlib.suppress(Failed):
-                    install([line], patience, lock)
+                    install([line], patience, lock, given_up)
         raise
 
 
-def install(what: Sequence[str], patience: tuple[int, int], lock: int) -> None:
-    """Raises Failed. On the command line, the bounds are stronger than what the environment or pip.conf say."""
+def install(what: Sequence[str], patience: tuple[int, int], lock: int, given_up: set[str]) -> None:
+    """Raises Failed. `given_up`: hosts of indexes that are not asked any more; more may come to be.
+
+    On the command line, the bounds are stronger than what the environment or pip.conf say.
+    """
     seconds, retries = patience
     start = LOG.stat().st_size
     command = [str(PYTHON), "-c", _PIP, "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     command += ["--timeout", str(seconds), "--retries", str(retries), "--log", str(LOG)]
-    if run([*command, *what], lock):
-        text = LOG.read_bytes()[start:].decode(errors="replace")
-        if "timed out" in text:
-            raise Failed(t("cli.make_silent", seconds=seconds), silent=True)
+    status = run([*command, *what], lock, given_up)
+    text = LOG.read_bytes()[start:].decode(errors="replace")
+    found = {host: kind for kind, host in _FOUND.findall(text)}
+    failing = [host for host, kind in found.items() if kind != "answers"]
+    given_up.update(failing)
+    if status:
+        nobody_answers = bool(failing) and len(failing) == len(found)
+        if "silent" in found.values():
+            raise Failed(t("cli.make_silent", seconds=seconds), nobody_answers)
+        if failing:
+            raise Failed(t("cli.make_unreachable", host=failing[0]), nobody_answers)
         errors = re.findall(r"ERROR: (.*)", text)
         raise Failed(errors[-1] if errors else t("cli.make_pip_failed"))
 
 
-def run(command: Sequence[str], lock: int) -> int:
+def run(command: Sequence[str], lock: int, given_up: Iterable[str] = ()) -> int:
     """Returns the status; what is said is in LOG. Asks nothing of a user, and gives a name server 2 s."""
     # pip starts another pip where a package must be built, and that one has only the environment.
     bounds = {"PIP_DEFAULT_TIMEOUT": str(_PATIENCE[0]), "PIP_RETRIES": "0", "RES_OPTIONS": "timeout:2 attempts:1"}
-    environment = {**os.environ, **bounds}
+    environment = {**os.environ, **bounds, "MPCHAT_GIVEN_UP": " ".join(given_up)}
     environment.pop("PIP_TIMEOUT", None)
     with LOG.open("ab") as log:
         return subprocess.call(

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from mpchat.broker.disk_full import DiskFull
 from mpchat.broker.history_client import HistoryClient
-from mpchat.broker.passwords import is_oper, is_password
+from mpchat.broker.passwords import is_oper, is_password, names
 from mpchat.broker.pending import Pending
 from mpchat.broker.recovery import Recovery
 from mpchat.broker.streams import Streams
@@ -93,7 +93,7 @@ class Broker:
         # Its files are looked up in the working directory, which is the data directory by now: DataDirectory.enter().
         folder = Path() if settings.data else None
         self.recovery = Recovery(folder, settings.workers, settings.power, self.heartbeat, log)
-        self.redaction = Redaction()
+        self.redaction = Redaction(names(secrets))
         self.history_client = HistoryClient(settings, self.poller, self.recovery)
         self.streams = Streams(self.poller, self.recovery, settings.workers, settings.lag_bytes)
         self.ledger = self.streams.ledger
@@ -271,6 +271,7 @@ class Broker:
                     self.pending.add([("stop", reason)])
                 case ("reload", tuple() as chat, str() as password, tuple() as opers), []:
                     self.secrets = Secrets(password, tuple(Oper(*oper) for oper in opers))
+                    self.redaction.opers = names(self.secrets)
                     self.settings = replace(self.settings, chat=unpack(chat))
                     self.pending.add([("reload", chat)])
                 case ("transport", int() as worker, int() as serial, bytes() as pickled), [_, *_]:
@@ -372,7 +373,7 @@ class Broker:
             if event == "reloaded":
                 self.control.post(("reloaded",))  # whoever has asked for it waits for that
             if event == "wrong password" and facts["kind"] == "oper":  # its address must wait: these cannot be many
-                if not any(oper.name == facts["name"] for oper in self.secrets.opers):
+                if facts["name"] not in names(self.secrets):
                     facts["name"] = "unknown name"
                 self.log.warning(event, **facts)
             elif event in ("wrong password", "login refused"):

@@ -10,6 +10,11 @@ def is_password(secrets: Secrets, secret: str) -> bool:
     return _same(secrets.password, secret)
 
 
+def names(secrets: Secrets) -> frozenset[str]:
+    """Those of the operators."""
+    return frozenset(oper.name for oper in secrets.opers)
+
+
 def is_oper(secrets: Secrets, name: str, secret: str) -> bool:
     """Is it that of the operator called `name`?"""
     return any([oper.name == name and _same(oper.password, secret) for oper in secrets.opers])  # noqa: C419

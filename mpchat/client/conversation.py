@@ -147,7 +147,7 @@ class Conversation:
     def _unconnected(self, problem: OSError) -> str:
         """Why there is no connection; the first time, with what helps."""
         host, port = harmless(self._address[0]), self._address[1]
-        where, why = f"{host}:{port}", reason(problem)
+        where, why = f"[{host}]:{port}" if ":" in host else f"{host}:{port}", reason(problem)
         if problem.errno == errno.ECONNREFUSED and not self.session.was_in:
             hint = nobody(host, port, _is_local(host))
             return t("screen.cannot_connect_hint", where=where, why=why, hint=hint)

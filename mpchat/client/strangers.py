@@ -69,5 +69,6 @@ class Greeting:
 def nobody(host: str, port: int, is_local: bool) -> str:
     """What helps where nothing listens."""
     if is_local:
-        return t("screen.hint.start", host=host, port=port)
+        words = [f"HOST={host}"] * (host != "127.0.0.1") + [f"PORT={port}"] * (port != 6667)  # else they are make's own
+        return t("screen.hint.start", host=host, port=port, make=" ".join(["make run-server", *words]))
     return t("screen.hint.elsewhere")

@@ -3,6 +3,9 @@
 An asker may send one line, a JSON object that names a command: {"command": "reload"}. One that sends no line in
 ASKER_SECONDS, or ends its writing side before, asks for the state. The answer is one JSON object, then the end of file.
 The server's end never waits for an asker.
+
+Its folder is in XDG_RUNTIME_DIR, or in /tmp. Who asks may have another environment than who started the server (cron,
+su, a second login), and the first of these may go while the server runs. So an asker looks in each place of its user's.
 """
 
 import contextlib
@@ -24,19 +27,38 @@ _LINE_BYTES = 4096  # of an asker's line: a command has some twenty
 _ANSWER_SECONDS = 5.0  # between two pieces of an answer
 _QUEUE_SECONDS = 0.02  # between two attempts to get into the server's queue
 _ANSWER_BYTES = 1 << 20  # of an answer: a row of 200 bytes for each process, of which there are 132 at most
+_SESSIONS = Path("/run/user")  # where XDG_RUNTIME_DIR usually is, by user id
 COMMANDS = ("ps", "reload", "stop")
 
 
 def runtime_folder(configured: str) -> Path:
     """The folder of this user's control sockets, made if need be. `configured` is XDG_RUNTIME_DIR, or "": one in /tmp.
 
-    Raises OSError, also if it is not the user's own with mode 0700.
+    So it is too if XDG_RUNTIME_DIR is another user's, as it is after su. Raises OSError, also if the folder is not the
+    user's own with mode 0700.
     """
     folder = own_folder(configured)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if configured and not _can_be_ours(folder):
+        folder = own_folder("")
+    _make_private(folder)
+    return folder
+
+
+def _can_be_ours(folder: Path) -> bool:
+    """Whether it can be made, or is there and this user's."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder.lstat().st_uid == os.getuid()
+    except OSError:
+        return False
+
+
+def _make_private(folder: Path) -> None:
+    """Raises OSError, also if it is there and not the user's own with mode 0700."""
+    with contextlib.suppress(FileExistsError):  # then the next line says what it is
+        folder.mkdir(mode=0o700, parents=True)
     if not _is_private(folder, os.getuid()):
         raise PermissionError(t("cli.not_private", folder=folder))
-    return folder
 
 
 def find(configured: str, port: int) -> Path:
@@ -44,19 +66,19 @@ def find(configured: str, port: int) -> Path:
 
     Raises OSError where there is none, where the folder is not private, or where root must choose between several.
     """
-    own = own_folder(configured)
-    if os.getuid() != 0:
-        if own.exists() and not _is_private(own, os.getuid()):
-            raise PermissionError(t("cli.not_private", folder=own))
-        folders = [own]
-    else:
-        folders = [own, *sorted(Path("/run/user").glob("*/mpchat")), *sorted(own.parent.glob("mpchat-*"))]
+    own, uid = own_folder(configured), os.getuid()
+    folders = [own, _SESSIONS / str(uid) / "mpchat", own_folder(""), Path(f"/tmp/mpchat-{uid}")]
+    if uid == 0:
+        folders += [*sorted(_SESSIONS.glob("*/mpchat")), *sorted(own.parent.glob("mpchat-*"))]
         folders += sorted(Path(tempfile.gettempdir()).glob("mpchat-*"))
-    paths = [folder / f"{port}.sock" for folder in dict.fromkeys(folders) if _is_private(folder, None)]
+    owner = uid or None
+    paths = [folder / f"{port}.sock" for folder in dict.fromkeys(folders) if _is_private(folder, owner)]
     answering = [path for path in paths if _answers(path)]
     if not answering:
+        if uid and _is_there(own) and not _is_private(own, uid):
+            raise PermissionError(t("cli.not_private", folder=own))
         raise FileNotFoundError(errno.ENOENT, "no server answers", str(own / f"{port}.sock"))
-    if len(answering) > 1 and answering[0].parent != own:
+    if len(answering) > 1 and answering[0].parent != own and answering[0].lstat().st_uid != uid:
         users = ", ".join(str(path.lstat().st_uid) for path in answering)
         raise OSError(errno.EEXIST, t("cli.several_servers", port=port, users=users))
     return answering[0]
@@ -65,6 +87,14 @@ def find(configured: str, port: int) -> Path:
 def own_folder(configured: str) -> Path:
     """Where this user's control sockets are, if there are any."""
     return Path(configured, "mpchat") if configured else Path(tempfile.gettempdir(), f"mpchat-{os.getuid()}")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except OSError:  # or in another user's folder
+        return False
+    return True
 
 
 def _is_private(folder: Path, owner: int | None) -> bool:
@@ -134,6 +164,7 @@ class ControlSocket:
             why = translate(error.strerror or str(error))
             raise OSError(error.errno, t("cli.control_failed", why=why), str(path)) from error
         self._sock.setblocking(False)
+        self._file = _identity(path)
 
     def _bind(self) -> None:
         # bind(2) makes the file with the mode that umask leaves; the folder is 0700 all the same.
@@ -148,6 +179,23 @@ class ControlSocket:
         finally:
             os.umask(mask)
         self._sock.listen(8)
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether its file is there: without that nobody finds it."""
+        return self._file is not None and _identity(self.path) == self._file
+
+    def made_again(self) -> "ControlSocket":
+        """Another one in its place, or in /tmp if its folder cannot be made again: /run/user/UID goes with a logout.
+
+        Raises OSError, also if another server has the place.
+        """
+        try:
+            _make_private(self.path.parent)
+            folder = self.path.parent
+        except OSError:
+            folder = runtime_folder("")
+        return ControlSocket(folder / self.path.name)
 
     def fileno(self) -> int:
         return self._sock.fileno()
@@ -169,9 +217,17 @@ class ControlSocket:
         return None
 
     def close(self) -> None:
+        if self.is_in_place:
+            self.path.unlink(missing_ok=True)
         self._sock.close()
-        with contextlib.suppress(OSError):  # it, or its folder, has been removed or replaced
-            self.path.unlink()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        about = path.lstat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
 
 
 def peer_uid(sock: socket.socket) -> int | None:

@@ -8,7 +8,7 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -37,9 +37,10 @@ class Begun(NamedTuple):
 
 
 class Redaction:
-    """Between a batch of records and the core."""
+    """Between a batch of records and the core. `opers`: the names of the server's operators, which may be seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, opers: Container[str] = ()) -> None:
+        self.opers = opers
         self._dialects: dict[ConnectionId, Dialect] = {}  # of each open connection
         self._secrets: dict[tuple[ConnectionId, int], str] = {}
         self._begun: dict[ConnectionId, Begun] = {}
@@ -101,6 +102,7 @@ class Redaction:
         text = whole.removesuffix(b"\r") if is_over else whole  # its line end is no secret
         found = _find(dialect, text, shown)
         if found is not None:
+            found = found.among(self.opers)
             visible, shown_of_it = found.before, found.shown if is_over else _HIDDEN
             if is_over:
                 if connection in self._dialects and found.text:

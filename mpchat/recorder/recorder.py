@@ -2,7 +2,8 @@
 
 It waits on two file descriptors: the link to the broker and the control link to the supervisor. It reads the journal's
 files by itself; the broker only says that they have grown, once for each "idle". It never writes to the journal, and
-the chat never waits for it: if its files fail, it logs that once, and tries again until it can go on.
+the chat never waits for it: if its files fail, it logs that once, and tries again until it can go on. If the history's
+files are removed while it has them open, it makes them again from what the journal still has.
 
 If it dies, the next recorder goes on from the journal position that is stored in the same transaction as the last rows.
 Until then queries about the history get no answer.
@@ -44,13 +45,14 @@ from mpchat.runtime.poller import Poller
 from mpchat.settings import Settings
 from mpchat.store.data_directory import DataDirectory
 from mpchat.store.history import FILE, NO_END, History, HistoryDamaged, move_aside
-from mpchat.store.journal import FACTS, Damaged, Tail
+from mpchat.store.journal import FACTS, Damaged, Tail, full_name, journal_end
 from mpchat.store.word_index import TooSlow
 
 _UNUSABLE = (sqlite3.Error, OSError, Damaged)  # errors of the files: a later try may succeed
 _EXPIRE_SECONDS = 60.0
 _SYNC_SECONDS = 2.0  # between two waits for the disk to have what was stored
 _RETRY_SECONDS = 0.5  # after the disk has refused to take more
+_CHECK_SECONDS = 1.0  # between two looks whether the history's files are those that have its name
 _BEHIND_BYTES = 1 << 20  # of the journal without a fact: then the position is stored without a row
 _NICENESS = 10  # the chat comes first
 _GATHER_SECONDS = 0.5  # a row of a small transaction costs twice what one of a large one does; a query does not wait
@@ -86,7 +88,7 @@ class Recorder:
         # Monotonic seconds: when the journal is read next. First when the broker says so: by then the broker has cut a
         # torn end, and it is the broker that reports a damaged journal.
         self.read_at = math.inf
-        self.expire_at = self.sync_at = 0.0
+        self.expire_at = self.sync_at = self.check_at = 0.0
         self.peers = TurnWatch(scoreboard)
         self.look_at = 0.0  # monotonic: when unfinished frames are looked at next
         self.rows = self.turns = 0
@@ -160,6 +162,8 @@ class Recorder:
 
     def open_files(self) -> tuple[History, Tail[Fact]]:
         """History and journal, opened if they are not. Raises what _UNUSABLE lists, and leaves nothing open then."""
+        if self.files is not None and time.monotonic() >= self.check_at:
+            self.check(self.files[0])
         if self.files is None:
             self.data.enter()
             history = History(Path(FILE))
@@ -168,12 +172,28 @@ class Recorder:
             self.synced_to = min(self.synced_to, history.position)  # it may be another one than before
             try:
                 tail = Tail(Path("journal"), history.position, FACTS)
+                self.compare(history, tail)
+                if tail.gap:
+                    self.note_gap(history, tail.gap)
+                    history.add((), tail.position)
             except _UNUSABLE:
                 history.close()
                 raise
-            self.compare(history, tail)
             self.files = history, tail
         return self.files
+
+    def check(self, history: History) -> None:
+        """If somebody has removed the history's files, or put others there, close it: what it stores would be lost."""
+        self.check_at = time.monotonic() + _CHECK_SECONDS
+        if not history.is_in_place:
+            folder = full_name(Path())
+            self.log.error("somebody removed or replaced the history's files: it is opened again", folder=folder)
+            self.close_files()
+            self.read_at = 0.0
+
+    def note_gap(self, history: History, size: int) -> None:
+        history.note_gap(time.time_ns() // 1_000_000)
+        self.log.error("the journal no longer has what the history lacks", bytes=size)
 
     def compare(self, history: History, tail: Tail[Fact]) -> None:
         """Once: is all that the history was made from in the journal still? Else a room of then is not there either."""
@@ -182,7 +202,7 @@ class Recorder:
                 "the journal ends before the history does: rooms, topics and bans of then are lost, and what was said "
                 "there is in history.db, but nobody can read it",
                 history=history.position,
-                journal=tail.position,
+                journal=journal_end(Path("journal")),
                 help="stop the server, and bring the whole data directory back from a backup",
             )
         self.has_compared = True
@@ -294,8 +314,7 @@ class Recorder:
         blocks = tail.take()
         crash_point("recorder: read")
         if tail.gap > missing:
-            history.note_gap(time.time_ns() // 1_000_000)
-            self.log.error("the journal no longer has what the history lacks", bytes=tail.gap - missing)
+            self.note_gap(history, tail.gap - missing)
         rows = [fact for _, facts in blocks for fact in facts]
         if rows or tail.position - history.position > _BEHIND_BYTES:
             if self.keeps_nothing:
@@ -313,7 +332,7 @@ class Recorder:
 
     def record_the_rest(self) -> None:
         """Before the end, for _REST_SECONDS at most: what is left then, the next recorder reads from the journal."""
-        self.read_at = 0.0
+        self.read_at = self.check_at = 0.0
         stop_at = time.monotonic() + _REST_SECONDS
         with suppress(*_UNUSABLE):
             while self.read_at != math.inf and time.monotonic() < stop_at:
@@ -375,11 +394,14 @@ class Recorder:
                 self.expire_at = now + _EXPIRE_SECONDS
 
     def sync(self, history: History, now: float) -> None:
-        """Every _SYNC_SECONDS wait until the disk has the history: only then the broker may trim the journal."""
+        """Every _SYNC_SECONDS wait until the disk has the history: only then the broker may trim the journal.
+
+        The disk has it if it has it under its name: what was written to a removed file is lost.
+        """
         if history.position == self.synced_to or now < self.sync_at:
             return
         self.sync_at = now + _SYNC_SECONDS
-        if history.sync():
+        if history.sync() and history.is_in_place:
             self.synced_to = history.position
             if self.has_complained:
                 self.log.info("the history can be written again")

@@ -1,6 +1,9 @@
 """Listening sockets, and how an accepted one is prepared (tcp(7), socket(7))."""
 
 import contextlib
+import errno
+import ipaddress
+import os
 import socket
 
 from mpchat.settings import Settings
@@ -16,7 +19,7 @@ class CannotListen(Exception):
 
 def listen(settings: Settings, port: int) -> socket.socket:
     """A listening socket on the settings' host; port 0 is any free one. Raises CannotListen."""
-    host = settings.host if settings.host.isprintable() else repr(settings.host)
+    host = bracketed(settings.host if settings.host.isprintable() else repr(settings.host))
     try:
         return _listen(settings, port)
     except OSError as error:
@@ -26,10 +29,17 @@ def listen(settings: Settings, port: int) -> socket.socket:
         raise CannotListen(t("cli.cannot_listen", host=host, port=port, why=t("cli.no_host_name"))) from error
 
 
+def bracketed(host: str) -> str:
+    """A host as it stands before a port: an IPv6 address is in brackets (RFC 3986 section 3.2.2)."""
+    return f"[{host}]" if ":" in host else host
+
+
 def _listen(settings: Settings, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(
         settings.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
+    if _is_of_many(str(address[0])):  # Linux would take it, and nobody could connect
+        raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -44,6 +54,12 @@ def _listen(settings: Settings, port: int) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _is_of_many(address: str) -> bool:
+    """Is it an address of a group of machines, or of all of them?"""
+    ip = ipaddress.ip_address(address)
+    return ip.is_multicast or ip == ipaddress.IPv4Address("255.255.255.255")
 
 
 def prepare(sock: socket.socket, keepalive: bool, settings: Settings) -> None:

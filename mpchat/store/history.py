@@ -67,6 +67,8 @@ class History:
 
     A database too damaged to be opened is renamed to `moved`, and a new one begun at position 0: the journal still has
     the newest part. Damage found later raises HistoryDamaged.
+    Its files may be removed, or others put in their place, and SQLite would go on with what has no name any more: ask
+    `is_in_place` now and then, and before anybody relies on what is stored.
     Every method raises sqlite3.Error (a full disk) and OSError (no permission): that call has stored nothing, and can
     be repeated. If the constructor raises, nothing is left open.
     """
@@ -190,8 +192,21 @@ class History:
             ((busy, logged, copied),) = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
         return not busy and logged == copied
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the database, its log and its index of the log still have their names. Costs some 5 us."""
+        return all(known is not None and _identity(path) == known for path, known in self._files.items())
+
     def close(self) -> None:
-        self._db.close()
+        """A log that is beside another database, or none, goes: SQLite would apply it to that one.
+
+        If only the log is gone, what is in it is not lost: SQLite copies it into the database here.
+        """
+        is_moved = _identity(self._path) != self._files[self._path]
+        self._db.close()  # SQLite itself leaves all names alone if the database has lost its own
+        for path, known in self._files.items():
+            if is_moved and path != self._path and _identity(path) == known:
+                path.unlink(missing_ok=True)
 
     def _open(self) -> None:
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's own would be 0644
@@ -201,6 +216,9 @@ class History:
         except (sqlite3.Error, HistoryDamaged):
             self._db.close()
             raise
+        files = [self._path, *(Path(f"{self._path}{suffix}") for suffix in ("-wal", "-shm"))]
+        known = {path: _identity(path) for path in files}
+        self._files = {path: known[path] for path in files if path == self._path or known[path] is not None}
 
     def _begin(self) -> None:
         with self._damage_raised():
@@ -260,6 +278,15 @@ class History:
         ((free,),) = self._db.execute("PRAGMA freelist_count")
         ((size,),) = self._db.execute("PRAGMA page_size")
         return int((pages - free) * size)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of the file that has this name; None: there is none, or it cannot be known."""
+    try:
+        about = os.stat(path)
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
 
 
 def move_aside(path: Path) -> Path:

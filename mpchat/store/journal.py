@@ -334,6 +334,12 @@ def segments(folder: Path) -> list[int]:
     return sorted(int(name[:20]) for name in names if _NAME.fullmatch(name))
 
 
+def journal_end(folder: Path) -> int:
+    """The position behind all that is in the segments of a folder. Raises OSError."""
+    last = max(segments(folder), default=None)
+    return 0 if last is None else last + segment(folder, last).stat().st_size
+
+
 def segment(folder: Path, first: int) -> Path:
     """The file of the segment that begins at this position."""
     return folder / f"{first:020}.journal"

@@ -27,7 +27,7 @@ from mpchat.ipc.control_socket import Asker, ControlSocket
 from mpchat.ipc.link import Message, close_all
 from mpchat.messages import BadFrame
 from mpchat.runtime.first_minute import BEAT_SECONDS, SPARE, STOP_SIGNALS, LoadMains, take_name
-from mpchat.runtime.listening import listen
+from mpchat.runtime.listening import bracketed, listen
 from mpchat.runtime.log import Log
 from mpchat.runtime.signals import Signals, has_controlling_terminal
 from mpchat.runtime.standard_streams import output
@@ -57,6 +57,7 @@ class Supervisor:
     reason: str = ""  # of a stop, once one is asked for
     asked: float = 0.0  # monotonic: when it was asked for
     stopping: bool = False  # the children are being stopped, one after the other: a child that dies is not replaced
+    is_unreachable: bool = False  # its control socket's file is gone, and the log has it
     deadline: float | None = None  # monotonic: when the next step of a stop is forced
     status: int = STOPPED
 
@@ -131,6 +132,7 @@ class Supervisor:
                 self.reloading.over(True, "read again; the broker takes it as soon as it can")
             if now - self.looked >= BEAT_SECONDS:
                 self.kill_the_hung(now)
+                self.keep_control()
                 if self.control not in self.selector.get_map():
                     self.selector.register(self.control, selectors.EVENT_READ, self.take_asker)
                 self.log.catch_up()
@@ -212,7 +214,7 @@ class Supervisor:
             return
         self.announced = True
         texts.use(texts.DEFAULT)  # whoever has started it has been answered: what is said from now on, a log may have
-        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
+        host = bracketed(self.settings.host)
         plain = f"{host}:{self.ports[1]}" if len(self.ports) > 1 else "none"
         ready = f"mpchat ready: irc {host}:{self.ports[0]}, plain {plain}, pid {os.getpid()}\n"
         address = self.listeners[0][0].getsockname()[0]  # a name may have several, of which one is listened on
@@ -334,6 +336,24 @@ class Supervisor:
             sock.close()
 
     # The control socket
+
+    def keep_control(self) -> None:
+        """If its file is gone, nobody could ask or stop this server any more: make another."""
+        if self.control.is_in_place:
+            return
+        try:
+            control = self.control.made_again()
+        except OSError as error:
+            if not self.is_unreachable:
+                path = self.control.path
+                self.log.error("the control socket was removed, and cannot be made again", path=path, error=str(error))
+            self.is_unreachable = True
+            return
+        self.log.warning("the control socket was removed: there is another", path=control.path)
+        if self.control in self.selector.get_map():
+            self.selector.unregister(self.control)
+        self.control.close()
+        self.control, self.is_unreachable = control, False
 
     def take_asker(self) -> None:
         try:

@@ -499,9 +499,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.hint.port": (
         "python3 -m mpchat client HOST PORT, with the port for IRC from the server's ready line (6667 by default)"
     ),
-    "screen.hint.start": (
-        "no server is running there; python3 -m mpchat server {host} {port} (make run-server) starts one"
-    ),
+    "screen.hint.start": ("no server is running there; python3 -m mpchat server {host} {port} ({make}) starts one"),
     "screen.hint.elsewhere": "no server is running there; python3 -m mpchat client HOST PORT goes elsewhere",
 }
 _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
@@ -591,7 +589,9 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.data_held_by_several": "another server uses this data directory, held by processes {processes}",
     "cli.held": "{pid} ({name})",
     "cli.held_stopped": "{pid} ({name}, stopped)",
-    "cli.not_private": "{folder} is not a folder that only you can enter",
+    "cli.not_private": (
+        "{folder} is not a folder that only you can enter: remove it, or name a folder of your own in XDG_RUNTIME_DIR"
+    ),
     "cli.control_failed": "cannot open the control socket ({why})",
     "cli.control_in_use": "in use: a server of yours is running on that port, whatever its address",
     "cli.several_servers": "several users have a server on port {port}: {users}; ask as one of them",
@@ -689,6 +689,7 @@ The gravest of several: 3, then 5, then 4. What was refused is on standard error
     "cli.make_and": " and ",
     "cli.make_no_venv": "{python} -m venv does not work here (Debian and Ubuntu: apt install python3-venv)",
     "cli.make_silent": "the package index was silent for {seconds} s",
+    "cli.make_unreachable": "the package index cannot be reached ({host})",
     "cli.make_pip_failed": "pip has failed",
 }
 _PS: dict[str, str] = {  # ps.*

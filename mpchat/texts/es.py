@@ -514,9 +514,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.hint.port": (
         "python3 -m mpchat client HOST PUERTO, con el puerto de IRC de la línea ready del servidor (por omisión, 6667)"
     ),
-    "screen.hint.start": (
-        "ahí no hay ningún servidor; python3 -m mpchat server {host} {port} (make run-server) arranca uno"
-    ),
+    "screen.hint.start": ("ahí no hay ningún servidor; python3 -m mpchat server {host} {port} ({make}) arranca uno"),
     "screen.hint.elsewhere": "ahí no hay ningún servidor; con python3 -m mpchat client HOST PUERTO vas a otro",
 }
 _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
@@ -607,7 +605,9 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.data_held_by_several": "otro servidor usa esta carpeta de datos: la tienen los procesos {processes}",
     "cli.held": "{pid} ({name})",
     "cli.held_stopped": "{pid} ({name}, parado)",
-    "cli.not_private": "{folder} no es una carpeta en la que solo puedas entrar tú",
+    "cli.not_private": (
+        "{folder} no es una carpeta en la que solo puedas entrar tú: bórrala, o pon en XDG_RUNTIME_DIR una carpeta tuya"
+    ),
     "cli.control_failed": "no se puede abrir el socket de control ({why})",
     "cli.control_in_use": "en uso: ya hay un servidor tuyo en ese puerto, sea cual sea su dirección",
     "cli.several_servers": "varios usuarios tienen un servidor en el puerto {port}: {users}; pregunta como uno",
@@ -707,6 +707,7 @@ El más grave de varios: 3, luego 5, luego 4. Lo que se denegó está en la sali
     "cli.make_and": " y ",
     "cli.make_no_venv": "{python} -m venv no funciona aquí (Debian y Ubuntu: apt install python3-venv)",
     "cli.make_silent": "el índice de paquetes calló durante {seconds} s",
+    "cli.make_unreachable": "no se puede llegar al índice de paquetes ({host})",
     "cli.make_pip_failed": "pip ha fallado",
 }
 _PS: dict[str, str] = {  # ps.*

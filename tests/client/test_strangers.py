@@ -99,7 +99,7 @@ def test_where_nobody_listens_the_command_that_starts_a_server_is_told(env: dict
     done = pipe(["127.0.0.1", str(port), "--nick", "ana"], "", env)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert f"cannot connect to 127.0.0.1:{port}: Connection refused" in done.stderr
-    assert f"python3 -m mpchat server 127.0.0.1 {port} (make run-server) starts one" in done.stderr
+    assert f"python3 -m mpchat server 127.0.0.1 {port} (make run-server PORT={port}) starts one" in done.stderr
 
 
 def greet(*lines: str, ended: bool = False) -> str:

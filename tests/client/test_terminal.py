@@ -304,7 +304,7 @@ def test_no_server_is_said_in_one_line(env: dict[str, str], wire: Wire) -> None:
     told = (
         f"mpchat: cannot connect to 127.0.0.1:{wire.port}: Connection refused; no server is running there; python3 -m "
     )
-    told += f"mpchat server 127.0.0.1 {wire.port} (make run-server) starts one"
+    told += f"mpchat server 127.0.0.1 {wire.port} (make run-server PORT={wire.port}) starts one"
     assert "".join(ana.lines()) == told
     ana.close()
 

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpchat.protocol.irc import COMMANDS
+from mpchat.protocol.irc.table import COMMANDS
 from mpchat.settings import ChatSettings
 from tests.core.driver import Driver, Person
 

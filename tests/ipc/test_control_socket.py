@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shutil
 import socket
 import stat
 import tempfile
@@ -231,6 +232,65 @@ def test_the_socket_of_a_port_is_found(folder: Path) -> None:
         find(str(folder), 1)
     made.chmod(0o700)
     control.close()
+
+
+@pytest.mark.parametrize("started", ["in a session", "without one"])
+@pytest.mark.parametrize("asked", ["in a session", "without one", "with another user's"])
+def test_who_asks_may_have_another_environment_than_who_started_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, started: str, asked: str
+) -> None:
+    session, theirs = folder / "run" / str(os.getuid()), folder / "theirs"
+    session.mkdir(parents=True)
+    theirs.write_text("no folder that we can enter")
+    monkeypatch.setattr("mpchat.ipc.control_socket._SESSIONS", folder / "run")
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    places = {"in a session": str(session), "without one": "", "with another user's": str(theirs)}
+    control = ControlSocket(runtime_folder(places[started]) / "1.sock")
+    assert find(places[asked], 1) == control.path
+    control.close()
+
+
+def test_what_cannot_be_made_in_a_session_is_in_the_other_place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    (folder / "theirs").write_text("no folder that we can enter")
+    assert runtime_folder(str(folder / "theirs")) == folder / f"mpchat-{os.getuid()}"
+
+
+@pytest.mark.parametrize("loss", ["the file", "its folder", "all", "all, and something is in its place"])
+def test_one_whose_file_is_gone_can_be_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch, loss: str) -> None:
+    (folder / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder / "tmp"))
+    control = ControlSocket(runtime_folder(str(folder / "run")) / "1.sock")
+    assert control.is_in_place
+    match loss:
+        case "the file":
+            control.path.unlink()
+        case "its folder":
+            shutil.rmtree(control.path.parent)
+        case _:
+            shutil.rmtree(folder / "run")
+    if "in its place" in loss:
+        (folder / "run").write_text("")
+    assert not control.is_in_place
+    another = control.made_again()
+    control.close()
+    assert another.is_in_place, "the first one leaves it alone"
+    assert find(str(folder / "run"), 1) == another.path
+    assert (another.path == control.path) == ("in its place" not in loss)
+    another.close()
+    assert not another.path.exists()
+
+
+def test_one_does_not_take_the_place_of_another_server(folder: Path) -> None:
+    control = ControlSocket(folder / "1.sock")
+    control.path.unlink()
+    other = ControlSocket(folder / "1.sock")
+    folder.chmod(0o700)
+    with pytest.raises(OSError, match="in use"):
+        control.made_again()
+    control.close()
+    assert other.is_in_place
+    other.close()
 
 
 def test_what_a_killed_server_left_behind_is_replaced(folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mpchat.protocol.irc import COMMANDS
+from mpchat.protocol.irc.table import COMMANDS
 from tests.running import IrcClient, Server, command, commands, running
 
 NAME = "irc.example.test"

@@ -30,7 +30,7 @@ from mpchat.chat.sessions import Session
 from mpchat.chat.text import clean
 from mpchat.protocol.context import Context
 from mpchat.protocol.plain import profiles, refuse, render
-from mpchat.protocol.plain.commands import _COMMANDS
+from mpchat.protocol.plain.commands import COMMANDS
 from mpchat.protocol.plain.languages import PROFILES
 from mpchat.settings import ChatSettings
 from mpchat.texts import LANGUAGES
@@ -251,7 +251,7 @@ def test_help_names_every_command_and_fits_a_screen(language: str) -> None:
 
     lines = ana.send("/help")
 
-    assert [line.split()[1] for line in lines[:-1]] == [f"/{name}" for name in _COMMANDS]
+    assert [line.split()[1] for line in lines[:-1]] == [f"/{name}" for name in COMMANDS]
     assert {len(line) - len(line[25:]) for line in lines} == {25}, "in columns"
     assert all(line[24] == " " and line[25] != " " for line in lines)
     assert len(lines) <= 22

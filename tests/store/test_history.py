@@ -6,7 +6,7 @@ import resource
 import shutil
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -383,6 +383,67 @@ def test_renamed_with_its_folder_it_goes_on_and_touches_no_other(tmp_path: Path)
         again = History(place / "history.db")
         assert numbers(again.latest("#lobby", 9)) == wanted
         again.close()
+
+
+SUFFIXES = ["", "-wal", "-shm"]
+
+
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+def replaced(path: Path) -> None:
+    copy = path.with_name("copy")
+    shutil.copy(path, copy)
+    copy.rename(path)
+
+
+@pytest.mark.parametrize("loss", [gone, replaced])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_that_has_lost_its_name_is_noticed(
+    history: History, tmp_path: Path, suffix: str, loss: Callable[[Path], None]
+) -> None:
+    history.add([row(1)], 100)
+    assert history.sync()
+    assert history.is_in_place
+    loss(tmp_path / f"history.db{suffix}")
+    assert not history.is_in_place
+
+
+def test_what_is_in_a_log_that_was_removed_is_not_lost(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.db")
+    history.add([row(1)], 100)
+    (tmp_path / "history.db-wal").unlink()
+    history.add([row(2)], 200)
+    history.close()
+    history = History(tmp_path / "history.db")
+    assert numbers(history.latest("#lobby", 9)) == [1, 2]
+    history.close()
+
+
+@pytest.mark.parametrize("with_its_log", [False, True])
+def test_another_database_in_its_place_is_left_as_it_is(tmp_path: Path, with_its_log: bool) -> None:
+    """From a backup, with its log or without. The log of the one that was there is not applied to it."""
+    path, backup = tmp_path / "history.db", tmp_path / "backup.db"
+    other = History(backup)
+    other.add([row(1, "antes")], 100)
+    assert other.sync()
+    if with_its_log:
+        other.add([row(2, "antes")], 200)
+    history = History(path)
+    history.add([row(7, "después")], 700)
+    for suffix in SUFFIXES if with_its_log else [""]:
+        shutil.copy(f"{backup}{suffix}", f"{path}{suffix}.copy")
+        Path(f"{path}{suffix}.copy").rename(f"{path}{suffix}")
+    other.close()
+    history.add([row(8, "después")], 800)
+    history.close()
+    assert Path(f"{path}-wal").exists() == with_its_log
+
+    history = History(path)
+    assert history.moved is None
+    assert [each[5] for each in history.latest("#lobby", 9)] == ["antes"] * (1 + with_its_log)
+    history.close()
 
 
 def test_who_asks_for_what_was_said_after_something_too_old_is_told_that_some_is_missing(tmp_path: Path) -> None:

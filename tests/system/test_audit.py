@@ -72,6 +72,38 @@ def test_what_operators_do_is_logged_once_and_nothing_that_was_said(server: Serv
     assert not [word for word in (*SAID, "secreto") if word in server.log_text()]
 
 
+SLIPS = (
+    *("OPER palabra-1 root", "OPER palabra-1", "OPER :palabra-1 root", "OPERR root palabra-1", "OP root palabra-1"),
+    *("QUOTE OPER root palabra-1", "/oper root palabra-1", "/quote oper root palabra-1", "/raw oper root palabra-1"),
+    *("AUTHENTICATE palabra-1", "LOGIN palabra-1", ":oper palabra-1 root", "PASSWORD palabra-1"),
+)
+SLIPS_IN_PLAIN = ("/oper root palabra-1", "/operr root palabra-1", "/quote oper root palabra-1", "/login palabra-1")
+
+
+def test_an_operators_password_in_the_wrong_place_is_in_no_file(server: Server, tmp_path: Path) -> None:
+    """Also while the line has not ended, and the broker dies."""
+    ana, carla = server.irc("ana"), server.plain("carla")
+    before = until(lambda: ready(server))
+    for line in SLIPS:
+        ana.ask(line)
+    for line in SLIPS_IN_PLAIN:
+        name = line.partition(" ")[0]
+        assert carla.ask(line)[0].startswith(f"! there is no {name}")
+    ana.send_bytes(b"QUOTE OPER root pala")
+    carla.ask("hola")
+    kill(server, "broker")
+    replaced(server, before, "broker")
+    ana.ask("bra-1", "OPER root secreto")
+    (name, *_) = lines(server, "operator name=")
+    assert name.startswith("operator name='root'"), "its name is known"
+    assert server.stop() == 0
+    files = [path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    assert any(b"OPER root *" in data for data in files)
+    for word in (b"palabra-1", b"secreto", b"pala"):
+        assert not [data for data in files if word in data]
+    assert "palabra-1" not in server.log_text()
+
+
 def test_logins_that_are_refused(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("secreto")
     (tmp_path / "password").chmod(0o600)

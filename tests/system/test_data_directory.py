@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ pytestmark = [needs_linux, pytest.mark.slow]
 
 WAITS = 5.0  # seconds: a start, for the lock
 ENOUGH = 2500  # records for a snapshot
+TORN = 2000  # bytes of a block that a tear may take
 
 
 @pytest.fixture
@@ -238,6 +241,62 @@ def test_files_that_somebody_removes_are_made_again(
     assert server.log_text().count("they are made again") == 1
 
 
+def without_its_history(data: Path) -> None:
+    for path in data.glob("history.db*"):
+        path.unlink()
+
+
+def without_its_database(data: Path) -> None:
+    (data / "history.db").unlink()
+
+
+def without_its_log(data: Path) -> None:
+    (data / "history.db-wal").unlink()
+
+
+def with_a_backup(data: Path) -> None:
+    """Of its first second."""
+    (data / "backup.db").rename(data / "history.db")
+
+
+@pytest.mark.parametrize("loss", [without_its_history, without_its_database, without_its_log, with_a_backup])
+def test_a_history_that_somebody_removes_is_made_again(
+    server: Server, data: Path, loss: Callable[[Path], None]
+) -> None:
+    """Of what the journal still has, which is at least all that is said from then on."""
+    with server.irc("ana", caps="batch draft/chathistory") as ana:
+        ana.join("#club")
+        ana.ask("CHATHISTORY LATEST #club * 1")  # it has answered: it is there
+        shutil.copy(data / "history.db", data / "backup.db")
+        first = segments(data / "journal")[0]
+        for number in range(ENOUGH):
+            ana.send(f"PRIVMSG #club :temprano {number}")
+        ana.sync()
+        until(lambda: segments(data / "journal")[0] > first)  # the journal no longer has all of it
+        loss(data)
+        until(lambda: "the history's files: it is opened again" in server.log_text())
+        former = segments(data / "journal")[0]
+        for number in range(2 * ENOUGH):
+            ana.send(f"PRIVMSG #club :tarde {number}")
+        ana.sync()
+        until(lambda: segments(data / "journal")[0] > former)
+        ana.ask("PRIVMSG #club :fin")
+        said = [line.rpartition(" :")[2] for line in ana.ask("CHATHISTORY LATEST #club * 100")]
+        assert "fin" in said
+    assert server.log_text().count("it is opened again") == 1
+    is_lost = loss is not without_its_log
+    assert server.log_text().count("the journal no longer has what the history lacks") == is_lost
+    assert server.stop() == 0
+    with closing(sqlite3.connect(data / "history.db")) as db:
+        found = [text for (text,) in db.execute("SELECT text FROM messages ORDER BY number")]
+        gaps = db.execute("SELECT * FROM gaps").fetchall()
+    late = [f"tarde {number}" for number in range(2 * ENOUGH)]
+    assert found[-len(late) - 1 :] == [*late, "fin"]
+    assert len(gaps) == is_lost
+    if not is_lost:
+        assert len(found) == 3 * ENOUGH + 1
+
+
 def test_removed_it_is_told_of_and_nobody_is_lied_to(data: Path) -> None:
     server = Unusual(command(data))
     try:
@@ -425,15 +484,26 @@ def removed_journal(data: Path) -> None:
     shutil.rmtree(data / "journal")
 
 
-@pytest.mark.parametrize("lose", [emptied_journal, removed_journal])
+def torn_journal(data: Path) -> None:
+    (path,) = (data / "journal").glob("*.journal")
+    os.truncate(path, path.stat().st_size // 2)
+
+
+@pytest.mark.parametrize("lose", [emptied_journal, removed_journal, torn_journal])
 def test_a_journal_that_is_gone_is_told_of_where_the_history_shows_it(data: Path, lose: Callable[[Path], None]) -> None:
     with unusual(*command(data)[len(MPCHAT) + 3 :]) as server, server.irc("ana") as ana:
         ana.join("#club")
-        ana.ask("PRIVMSG #club :hola")
+        for number in range(60):
+            ana.ask(f"PRIVMSG #club :hola {number}")
     lose(data)
+    left = sum(path.stat().st_size for path in data.glob("journal/*.journal")) - TORN
 
     with unusual(*command(data)[len(MPCHAT) + 3 :]) as server, server.irc("ana") as ana:
         until(lambda: "the journal ends before the history does" in server.log_text())
+        ends = re.search(r" history=(\d+) journal=(\d+) ", server.log_text())
+        assert ends is not None
+        assert int(ends[1]) > left
+        assert int(ends[2]) >= left, "what is left of it is not said to be missing"
         kept = until(lambda: ready(server))
         ana.join("#club")
         ana.ask("PRIVMSG #club :de nuevo")

@@ -294,6 +294,40 @@ def test_one_that_says_a_little_now_and_then_is_waited_for(copy: Copy) -> None:
 
 @needs_make
 @pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_silent_one_beside_one_that_answers_is_given_up_once(copy: Copy, silent: socket.socket) -> None:
+    """What the other one has is installed: all of it, or what there is."""
+    copy.have("python3")
+    quiet = copy.environment["PIP_INDEX_URL"]
+    for packages in (["prompt_toolkit", "psutil"], NEEDED):
+        shutil.rmtree(copy.tree / ".venv", ignore_errors=True)
+        with serving(copy, packages):
+            copy.environment["PIP_EXTRA_INDEX_URL"] = copy.environment["PIP_INDEX_URL"]
+            copy.environment["PIP_INDEX_URL"] = quiet
+            done = copy.run("make", "-s", "run-client", "ARGS=--help")
+        assert done.returncode == 0
+        assert copy.can_import() == packages
+        assert ("the package index was silent for 5 s" in done.stderr) == (packages != NEEDED)
+        assert asked(silent) == 1
+
+
+@needs_make
+@pytest.mark.slow
+def test_one_that_refuses_cannot_be_reached(copy: Copy) -> None:
+    copy.have("python3")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{closed.getsockname()[1]}"
+        copy.environment["PIP_INDEX_URL"] = f"http://{place}/simple"
+        done = copy.run("make", "-s", "run-client", "ARGS=--help")
+    assert f"could be installed: the package index cannot be reached ({place}) (more in " in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("mpchat: running without ")
+    assert ("psutil" in last) == (not Path("/proc").exists()), "where there is /proc, nothing is lost"
+
+
+@needs_make
+@pytest.mark.slow
 def test_what_can_be_had_is_installed(copy: Copy) -> None:
     copy.have("python3")
     with serving(copy, ["psutil", "prompt_toolkit"]):

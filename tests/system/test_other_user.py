@@ -69,6 +69,25 @@ def test_root_may_ask_another_users_server(theirs: Path, variable: str) -> None:
         server.stop()
 
 
+def test_the_session_of_another_user_keeps_no_server_from_starting(theirs: Path) -> None:
+    """As after su: XDG_RUNTIME_DIR names a folder that this user cannot enter."""
+    python = python_for_all()
+    closed = theirs / "roots"
+    closed.mkdir(mode=0o700)
+    places = {"XDG_RUNTIME_DIR": str(closed), "TMPDIR": str(theirs), "XDG_STATE_HOME": str(theirs)}
+    environment = {**places, "PYTHONPATH": str(HOUSE)}
+    command = [python, "-m", "mpchat", "server", "127.0.0.1", "0", "--ephemeral"]
+    server = Unusual(command, environment=environment, before=lambda: os.setuid(NOBODY))
+    try:
+        assert f"XDG_RUNTIME_DIR is no folder of this user's folder='{closed}' instead='{theirs}" in server.log_text()
+        port = ["--port", str(server.irc_port)]
+        for session in (closed, ""):
+            shown = as_user(NOBODY, python, ["ps", *port], {**places, "XDG_RUNTIME_DIR": str(session)})
+            assert str(server.pid) in shown.stdout, shown.stderr
+    finally:
+        assert server.stop() == 0
+
+
 def test_root_does_not_choose_between_two_users(theirs: Path) -> None:
     places = {"XDG_RUNTIME_DIR": "", "TMPDIR": str(theirs)}
     os.chown(theirs, 0, -1)

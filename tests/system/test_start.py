@@ -90,6 +90,10 @@ def free_ports() -> int:
         (["--password-file", "/dev/null"], 2, r"/dev/null: others than its owner may use it"),
         (["--data", "/dev/null/below/a/file"], 1, r"/dev/null"),
         (["192.0.2.1", "0"], 1, r"cannot listen on 192\.0\.2\.1:0"),  # nobody's address (RFC 5737)
+        (["224.0.0.1", "0"], 1, r"cannot listen on 224\.0\.0\.1:0: Cannot assign requested address"),
+        (["255.255.255.255", "0"], 1, r"cannot listen on 255\.255\.255\.255:0: Cannot assign requested address"),
+        (["ff02::1", "0"], 1, r"cannot listen on \[ff02::1\]:0: "),
+        (["[2001:db8::1]", "0"], 1, r"cannot listen on \[2001:db8::1\]:0: "),  # nobody's either (RFC 3849)
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, args: list[str], status: int, told: str) -> None:
@@ -179,7 +183,9 @@ def test_a_place_for_control_sockets_that_others_can_enter(tmp_path: Path) -> No
     (tmp_path / "mpchat").mkdir(mode=0o755)
     done = start("127.0.0.1", "0", runtime=tmp_path)
     assert done.returncode == 1
-    assert re.fullmatch(r"mpchat: .*mpchat is not a folder that only you can enter\n", done.stderr), done.stderr
+    assert re.fullmatch(r"mpchat: .*mpchat is not a folder that only you can enter: remove it, or .*\n", done.stderr), (
+        done.stderr
+    )
 
 
 # What is right is said in one line, too
@@ -222,8 +228,9 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6 loopback here")
-def test_ipv6() -> None:
-    server = Unusual([*MPCHAT, "server", "::1", "0", "--unlimited"], host="::1")
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_ipv6(host: str) -> None:
+    server = Unusual([*MPCHAT, "server", host, "0", "--unlimited"], host="::1")
     try:
         assert server.ready.startswith(f"mpchat ready: irc [::1]:{server.irc_port}, plain [::1]:{server.plain_port}, ")
         with server.irc("ana") as ana, server.plain("beto") as beto:
@@ -233,6 +240,8 @@ def test_ipv6() -> None:
             assert ana.ask("WHOIS beto")[0] == ":mpchat.local 311 ana beto ~plain 0::1 * :beto"
             ana.send("PRIVMSG #lobby :hola")
             beto.expect("<ana> hola")
+        where = ["--host", host, "--port", str(server.irc_port)]
+        assert subprocess.run([*MPCHAT, "send", *where, "#lobby", "hola"], timeout=PATIENCE).returncode == 0
     finally:
         assert server.stop() == 0
 

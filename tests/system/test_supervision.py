@@ -367,6 +367,18 @@ def test_a_control_socket_whose_folder_is_gone_does_not_disturb_a_stop() -> None
         folder.write_text("in its place")
 
 
+def test_a_control_socket_whose_file_is_gone_is_made_again() -> None:
+    """As with the folder of a session, which goes when its user logs out."""
+    with running("--workers", "1") as server:
+        before = until(lambda: ready(server))
+        for with_its_folder in (False, True):
+            path = socket_file(server)
+            shutil.rmtree(path.parent) if with_its_folder else path.unlink()
+            until(socket_file(server).exists)
+            assert pids(server) == before
+        assert server.log_text().count("the control socket was removed: there is another") == 2
+
+
 def test_a_farewell_comes_behind_what_the_outbox_holds() -> None:
     """A client that reads slowly reads all that was sent to it, and then why there is no more."""
     with doomed("--durability", "none", workers=1) as (server, _):

@@ -1,4 +1,4 @@
-"""The IRC dialect: one line in, its outcomes out. A file for each family of commands; here they are looked up.
+"""The IRC dialect: one line in, its outcomes out. Commands are looked up in table.py.
 
 What else a dialect has to have is here too, or named in __all__: dialect.py says what each is.
 """
@@ -12,11 +12,12 @@ from mpchat.protocol.capabilities import PROFILES as profiles
 from mpchat.protocol.capabilities import profile
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.irc import channels, help, history, messages, modes, operators, people, registration, server
+from mpchat.protocol.irc import channels, history, operators, people, registration, server
 from mpchat.protocol.irc.messages import after_speech, speech
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.rendering import render, stamp
 from mpchat.protocol.irc.secrets import secret_in
+from mpchat.protocol.irc.table import COMMANDS
 from mpchat.protocol.message import BODY_BYTES, TAG_BYTES, Message, build, encode, parse
 from mpchat.protocol.outcomes import (
     EarlierAsked,
@@ -35,18 +36,6 @@ from mpchat.protocol.web import REFUSED, is_request
 name = "irc"
 keepalive = False  # there is a probe
 ends_lines_at_returns = False
-
-COMMANDS = {
-    **registration.COMMANDS,
-    **channels.COMMANDS,
-    **help.COMMANDS,
-    **history.COMMANDS,
-    **messages.COMMANDS,
-    **modes.COMMANDS,
-    **operators.COMMANDS,
-    **people.COMMANDS,
-    **server.COMMANDS,
-}
 
 GO_ON = {**channels.GO_ON, **people.GO_ON, **server.GO_ON}
 

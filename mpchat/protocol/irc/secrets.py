@@ -1,45 +1,64 @@
-"""Where a line of IRC has a secret: behind PASS and RESUME, OPER's first word, and in all that is said to a service.
+"""Where a line of IRC has a secret: behind PASS, RESUME and OPER, in what is said to a service, and behind no command.
 
-An empty one is none: 461 or 412 answers it. There are no such services here, but people have habits (/msg NickServ,
-/ns). What asks the nickname `history` for a channel is no secret.
+People mistype commands, give them to the wrong program (QUOTE, /raw), and have habits of other servers (AUTHENTICATE,
+LOGIN, NS, /msg NickServ). No list of such words is ever complete, so the rule is: where the first word is no command
+of ours, all that stands behind it is a secret. Nothing is lost by that, since such a line is refused, whatever it says.
+
+An empty secret is none: 461 or 412 answers it. What asks the nickname `history` for a channel is no secret.
 """
 
 import re
 
 from mpchat.chat.names import SERVICE, fold, is_servers_own
 from mpchat.chat.text import clean, spoiled
-from mpchat.protocol.plain.secrets import secret_in as secret_in_plain_text
-from mpchat.protocol.secrets import Secret, tokens
+from mpchat.protocol.irc.table import COMMANDS
+from mpchat.protocol.message import parse
+from mpchat.protocol.secrets import Secret, oper, tokens
+from mpchat.protocol.web import is_request
 
 # Tags, a prefix and spaces may stand before a command; and the slash that clients want before it, and take away.
 _FRONT = "( *(?:@[^ ]* +)?(?::[^ ]* +)?/?"
 _TEXT = "(?::|(?![: ])))(.+)"
-_SECRET = re.compile(
-    f"{_FRONT}(?:PASS +|(?P<resume>RESUME) +|OPER +[^ ]+ +|(?:NICKSERV|CHANSERV|NS|CS|IDENTIFY) +){_TEXT}",
-    re.IGNORECASE | re.ASCII,
-)
-_SAID = re.compile(f"{_FRONT}(?:PRIVMSG|NOTICE|SQUERY) +:?(?P<targets>[^ ]+) +{_TEXT}", re.IGNORECASE | re.ASCII)
-# No line that begins otherwise can hold one: what clean() takes away may stand before it.
-_FIRST = frozenset(b"pPrRoOnNsScCiI/@:") | frozenset(range(0x21)) | frozenset(range(0x7F, 0x100))
+_SECRET = re.compile(f"{_FRONT}(?:PASS|(?P<resume>RESUME)|(?P<oper>OPER)) +{_TEXT}", re.IGNORECASE | re.ASCII)
+_SAID = re.compile(f"{_FRONT}(?:PRIVMSG|NOTICE) +:?(?P<targets>[^ ]+) +{_TEXT}", re.IGNORECASE | re.ASCII)
+# Here every kind of space counts. What users of vi type (`:pass secret`) begins with no prefix.
+_BEFORE_WORD = re.compile(r"\s*(?:@\S*\s+)?(?::(?!(?:PASS|OPER)\s)\S*\s+)?", re.IGNORECASE)
+_BEHIND_WORD = re.compile(r"\S+\s+(\S.*)", re.DOTALL)
+
+_COMMANDS = frozenset(word.encode() for name in COMMANDS for word in (name, name.lower()))
+_WITH_SECRET = (b"PASS", b"RESUME", b"OPER", b"PRIVMSG", b"NOTICE")
+_WITHOUT_SECRET = frozenset(word for word in _COMMANDS if word.upper() not in _WITH_SECRET)
 
 
 def secret_in(line: bytes) -> Secret | None:
     """The secret of the line, if it has one."""
-    if not line or line[0] not in _FIRST or line[:5] == b"NICK ":  # the space makes that no NICKSERV
+    word = line.partition(b" ")[0]  # most lines begin with their command
+    if word in _WITHOUT_SECRET:
         return None
     text = line.decode(errors="replace")
-    found = _found(spoiled(text))  # as parse() divides it: a tab or a control character is no space
+    is_usual = text.isprintable()
+    found = _found(
+        text if is_usual else spoiled(text)
+    )  # as parse() divides it: a tab or a control character is no space
     if found is not None:
-        return _secret(found, text[: found.end(1)], clean(text[found.end(1) :]))
-    found = _found(clean(text))  # as it may have been meant
+        return _secret(found, text[: found.end(1)], text[found.end(1) :])
+    found = None if is_usual else _found(clean(text))  # as it may have been meant
     if found is not None:
         return _secret(found, found[1], found[found.re.groups])
-    return secret_in_plain_text(line)  # its user may have come to the wrong port, with telnet
+    if word in _COMMANDS or parse(text).command in COMMANDS or is_request(line):
+        return None
+    front = _BEFORE_WORD.match(text)
+    behind = _BEHIND_WORD.fullmatch(text, front.end() if front is not None else 0)
+    return Secret(text[: behind.start(1)].encode(), clean(behind[1])) if behind is not None else None
 
 
 def _secret(found: re.Match[str], before: str, text: str) -> Secret:
-    is_resume = found.re is _SECRET and found["resume"]
-    return tokens(before.encode(), text) if is_resume else Secret(before.encode(), text)
+    """`text` stands behind `before`: as it was written, or as it was read."""
+    if found.re is _SECRET and found["resume"]:
+        return tokens(before.encode(), clean(text))
+    if found.re is _SECRET and found["oper"]:
+        return oper(before.encode(), found[found.re.groups], text)
+    return Secret(before.encode(), clean(text))
 
 
 def _found(text: str) -> re.Match[str] | None:

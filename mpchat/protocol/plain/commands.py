@@ -280,7 +280,7 @@ class _Command:
     is_new: bool = False  # a journal may hold a line that began so, and was refused: it still is, when that is replayed
 
 
-_COMMANDS = {
+COMMANDS = {
     "nick": _Command(_nick, unregistered=True),
     "join": _Command(_join),
     "part": _Command(_part),
@@ -307,8 +307,8 @@ _COMMANDS = {
 def _commands(context: Context) -> dict[str, _Command]:
     """Those that there are."""
     if context.settings.level >= 1:
-        return _COMMANDS
-    return {name: command for name, command in _COMMANDS.items() if not command.is_new}
+        return COMMANDS
+    return {name: command for name, command in COMMANDS.items() if not command.is_new}
 
 
 GO_ON: dict[str, Callable[..., Outcomes]] = {"entered": _entered, "motd": motd, "rooms": _list, "who": _who_in}

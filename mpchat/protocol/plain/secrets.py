@@ -1,14 +1,19 @@
-"""Where a line of plain text has a secret: behind /pass, and in what is said to a service, though there is none."""
+"""Where a line of plain text has a secret: behind /pass, in what is said to a service, and behind no command.
+
+As in IRC: where the word behind the slash is no command of ours (/oper, /quote, /identify, a slip of the keys), all
+that stands behind it is a secret, since a password may be. The answer names the word, and nothing else.
+"""
 
 import re
 
 from mpchat.chat.names import is_servers_own
 from mpchat.chat.text import clean
+from mpchat.protocol.plain.commands import COMMANDS
 from mpchat.protocol.plain.telnet import without_commands
 from mpchat.protocol.secrets import Secret
 
-_SECRET = re.compile("(/(?:pass|nickserv|chanserv|ns|cs|identify) +)(.+)", re.IGNORECASE | re.ASCII)
-_SAID = re.compile("(/(?:msg|query|notice|squery|privmsg) +([^ ]+) +)(.+)", re.IGNORECASE | re.ASCII)
+_COMMAND = re.compile(r"(/(?!/)(\S*)\s+)(.+)")
+_SAID = re.compile(r"([^ ]+) +(.+)")
 # No line that begins otherwise can hold one: what clean() and strip() take away may stand before it.
 _FIRST = frozenset(b"/") | frozenset(range(0x21)) | frozenset(range(0x7F, 0x100))
 
@@ -18,8 +23,15 @@ def secret_in(line: bytes) -> Secret | None:
     if not line or line[0] not in _FIRST:
         return None
     text = clean(without_commands(line).decode(errors="replace")).strip()
-    said = _SAID.fullmatch(text)
-    if said is not None:
-        return Secret(said[1].encode(), said[3]) if any(map(is_servers_own, said[2].split(","))) else None
-    found = _SECRET.fullmatch(text)
-    return Secret(found[1].encode(), found[2]) if found is not None else None
+    found = _COMMAND.fullmatch(text)
+    if found is None:
+        return None
+    before, word, rest = found[1], found[2].lower(), found[3]
+    if word == "msg":
+        said = _SAID.fullmatch(rest)
+        if said is None or not any(map(is_servers_own, said[1].split(","))):
+            return None
+        before, rest = before + rest[: said.start(2)], said[2]
+    elif word in COMMANDS and word != "pass":
+        return None
+    return Secret(before.encode(), rest)

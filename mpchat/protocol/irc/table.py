@@ -1,0 +1,15 @@
+"""Every command of IRC by its name: a file for each family of commands, and here they are together."""
+
+from mpchat.protocol.irc import channels, help, history, messages, modes, operators, people, registration, server
+
+COMMANDS = {
+    **registration.COMMANDS,
+    **channels.COMMANDS,
+    **help.COMMANDS,
+    **history.COMMANDS,
+    **messages.COMMANDS,
+    **modes.COMMANDS,
+    **operators.COMMANDS,
+    **people.COMMANDS,
+    **server.COMMANDS,
+}
