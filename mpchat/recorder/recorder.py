@@ -120,18 +120,18 @@ class Recorder:
             self.log.catch_up()
 
     def work_on_history(self) -> None:
-        """Record, answer, index, expire, sync. Files that cannot be used are closed, and opened again later.
+        """Record, expire, answer, index, sync. Files that cannot be used are closed, and opened again later.
 
         A damaged history is moved aside, and a new one begun with what the journal still has.
         """
         try:
             history, tail = self.open_files()
             self.record(history, tail)
+            self.expire(history, time.monotonic())
             self.answer(history, tail)
             if self.should_index():
                 history.index()
             self.search(history, tail)
-            self.expire(history, time.monotonic())
             self.sync(history, time.monotonic())
         except HistoryDamaged as error:
             self.close_files()
