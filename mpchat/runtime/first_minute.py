@@ -44,6 +44,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 # New objects before Python looks for reference cycles, of which this program makes hardly any. Python's default, 700,
 # takes 9 % of the time of a broker under load.
 _GARBAGE = 20_000
+_SHOWN = 500  # characters of an error, for the supervisor: a message that surely has room in the link
 
 Main = Callable[..., None]
 LoadMains = Callable[[], dict[str, Main]]  # the main of each role; it imports them, so it is called in the child
@@ -82,7 +83,7 @@ def run(control: socket.socket, log_level: str, log_json: bool, scoreboard: Scor
         link.post(("damaged", str(error)))
         status = DAMAGED
     except Exception as error:
-        _log_error(log, "crashed", error)
+        link.post(("crashed", _log_error(log, "crashed", error)))
         status = LACKING if isinstance(error, MemoryError) or getattr(error, "errno", 0) in _WANTS else CRASHED
     log.catch_up()
     # Not sys.exit(), which would wait for a queue's feeder thread: what that has not written is given up on purpose.
@@ -100,11 +101,14 @@ def _yield_to_wakers() -> None:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def _log_error(log: Log, event: str, error: Exception) -> None:
+def _log_error(log: Log, event: str, error: Exception) -> str:
+    """Log it; returns what the error is, and where."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = (error.filename, error.lineno) if isinstance(error, SyntaxError) else (last.filename, last.lineno)
-    log.error(event, error=repr(error), at=f"{os.path.basename(place[0] or '')}:{place[1]}")
+    at = f"{os.path.basename(place[0] or '')}:{place[1]}"
+    log.error(event, error=repr(error), at=at)
     log.debug("traceback", text="".join(traceback.format_exception(error)))
+    return f"{error!r} at {at}"[:_SHOWN]
 
 
 def _wait_for_work(link: Link[ChildToSupervisor], scoreboard: Scoreboard) -> tuple[str, Settings, tuple[object, ...]]:

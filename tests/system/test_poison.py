@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from tests.running import IrcClient, Server, command
-from tests.system.servers import needs_linux, ready, until, unusual
+from tests.running import IrcClient, Server, command, running
+from tests.system.servers import MPCHAT, journal, needs_linux, ready, start, until, unusual
 
 pytestmark = needs_linux
 
@@ -55,6 +56,8 @@ def test_the_third_broker_leaves_it_out(server: Server, data: Path) -> None:
     ]
     until(lambda: ready(server))
     assert deaths(server) == 3
+    told = "error broker .* a record of this run has killed three brokers: it is left out kind='line' connection="
+    assert len(re.findall(told, server.log_text())) == 1
     assert ana.ask("PRIVMSG ana :still here")[0].endswith(" PRIVMSG ana :still here")
     eva.close()
     with joined(server, "eva") as eva:  # she may come back
@@ -65,6 +68,31 @@ def test_the_third_broker_leaves_it_out(server: Server, data: Path) -> None:
     with poisonable(data) as again:  # it is still in the journal
         joined(again, "eva").close()
         assert deaths(again) == 0
+
+
+def test_what_an_earlier_run_has_kept_is_not_left_out(data: Path) -> None:
+    """Other code can replay it."""
+    with running("--unlimited", data=data) as former:
+        ana = joined(former, "ana")
+        ana.ask("JOIN #k", "MODE #k +k sek", f"PRIVMSG #k :{POISON}")
+        former.process.terminate()
+        ana.rest()
+        ana.close()
+    before = journal(data)
+    refused = start(*MPCHAT, "server", "127.0.0.1", "0", "--data", str(data), environment={"MPCHAT_POISON": POISON})
+    assert refused.returncode == 1
+    assert refused.stderr.count("process died") == 3
+    said = refused.stderr.splitlines()[-1]
+    assert re.match(
+        "mpchat: the broker process .* was killed by SIGKILL, the third at one record of the journal, which this code "
+        f"cannot replay: nothing of what {data} keeps was changed; bring the code of before back, or mend it",
+        said,
+    )
+    assert journal(data) == before
+    with running("--unlimited", data=data) as server:
+        eva = server.irc("eva")
+        assert command(eva.ask("JOIN #k")[0]) == "475"
+        eva.close()
 
 
 def test_two_of_them_at_once(server: Server) -> None:
