@@ -46,6 +46,7 @@ from mpchat.store.data_directory import DataDirectory
 from mpchat.store.journal import Damaged, full_name
 
 _TURN_SECONDS = 0.05  # spent on what has come, before there is a look at what else has
+_DAY_MINUTES = 24 * 60
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 # With these an open() or a read() fails for the next broker too.
 _LASTING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
@@ -419,8 +420,12 @@ class Broker:
 
 @lru_cache(maxsize=1)
 def utc_offset(minute: int) -> int:
-    """By how many minutes local time is ahead of UTC in this minute since the epoch: summer time begins at one."""
-    return time.localtime(minute * 60).tm_gmtoff // 60
+    """By how many minutes local time is ahead of UTC in this minute since the epoch: summer time begins at one.
+
+    0 if that is a day or more, as in no time zone: TZ may say so all the same.
+    """
+    offset = time.localtime(minute * 60).tm_gmtoff // 60
+    return offset if abs(offset) < _DAY_MINUTES else 0
 
 
 def now() -> tuple[int, int]:
