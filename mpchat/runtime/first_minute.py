@@ -60,18 +60,18 @@ def run(control: socket.socket, log_level: str, log_json: bool, scoreboard: Scor
     standard_streams.take_over()
     take_name(f"mpchat:{SPARE}")
     log = Log(SPARE, log_level, log_json)
+    link = Link[ChildToSupervisor](control)
     try:
         before = pure_source.digest()
         mains = load_mains()
         if pure_source.as_imported() != before:
             raise ImportError("the code was being changed")
     except Exception as error:  # the code on the disk is not what it was when the server started
-        _log_error(log, "cannot be started", error)
+        link.post(("crashed", _log_error(log, "cannot be started", error)))
         os._exit(LACKING)
     _yield_to_wakers()
     gc.freeze()  # what was imported is never garbage
     gc.set_threshold(_GARBAGE)
-    link = Link[ChildToSupervisor](control)
     link.post(("here",))
     role, settings, args = _wait_for_work(link, scoreboard)
     take_name(f"mpchat:{role}")

@@ -72,6 +72,7 @@ class Children:
         self.vacated: set[str] = set()  # roles that an earlier process has had
         self.failures = {role: Failures(policy_of(role)) for role in (*roles, SPARE)}
         self.starts = Failures(START)
+        self.lacks = ""  # why the last process could not be started
         self.wiring = Wiring(settings.ipc)
         self.scoreboard = Scoreboard.make(FIRST_WORKER_ROW + settings.workers)
         self.is_first = True  # no broker has been ready in this run yet
@@ -128,7 +129,8 @@ class Children:
             self.signals.hold()
             each = spawn(get_context("spawn"), self.settings, self.scoreboard, self.load_mains)
         except (OSError, MemoryError) as error:
-            self.log.error("cannot start a process: tried again", error=str(error) or repr(error))
+            self.lacks = str(error) or repr(error)
+            self.log.error("cannot start a process: tried again", error=self.lacks)
             self.starts.could_not_start(time.monotonic())
             return False
         finally:
@@ -253,14 +255,19 @@ class Children:
         order = list(self.failures)
         self.vacant = sorted([*self.vacant, each.role], key=order.index)
 
+    def failures_of(self, each: Child) -> Failures:
+        """Where a death counts: that of a child that was still starting is nobody's but all starts'."""
+        is_start = each.role == SPARE and each.death is Death.COULD_NOT_START
+        return self.starts if is_start else self.failures[each.role]
+
     def count(self, each: Child) -> str:
         """Count a death, and set the back-off of the next start; returns an event to be logged as an error, or ""."""
-        now, failures = time.monotonic(), self.failures[each.role]
+        now, failures = time.monotonic(), self.failures_of(each)
         match each.death:
             case Death.KILLED:
                 return ""
             case Death.COULD_NOT_START:
-                (self.starts if each.role == SPARE else failures).could_not_start(now)
+                failures.could_not_start(now)
                 return ""
             case Death.CRASHED:
                 # Code that is changed while the server runs can be mended while it runs: that is no failed start.

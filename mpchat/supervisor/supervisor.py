@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpchat import texts
+from mpchat.flow.restart_intensity import FIRST_STARTS
 from mpchat.ipc import resource_tracker
 from mpchat.ipc.control_socket import Asker, ControlSocket
 from mpchat.ipc.link import Message, close_all
@@ -122,6 +123,9 @@ class Supervisor:
         while not self.stopping or list(self.children):
             if not self.stopping:
                 self.children.fill(with_spare=not self.reason)
+                if not self.announced and self.children.starts.gives_up_at_first:
+                    self.give_up(f"no process can be started: {self.children.lacks}", "It cannot start")
+                    continue
             # Signals first: a child that was signalled together with the supervisor has not died unexpectedly.
             ready = self.selector.select(self.timeout())
             for key, _ in sorted(ready, key=lambda event: event[0].fd != self.signals.fileno()):
@@ -253,6 +257,8 @@ class Supervisor:
         elif self.children.failures[each.role].gives_up:
             starts = self.children.failures[each.role].failed_starts
             self.give_up(f"{each.how_it_ended}, the last of {starts} that never got ready", "Its broker cannot start")
+        elif not self.announced and each.role != "recorder" and self.children.failures_of(each).gives_up_at_first:
+            self.give_up(f"{each.how_it_ended}, the last of {FIRST_STARTS} that never got ready", "It cannot start")
 
     # The end
 

@@ -68,11 +68,15 @@ class Unusual(Server):
         self.read_ready_line(host)
 
 
-def start(*command: str, environment: dict[str, str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def start(
+    *command: str, environment: dict[str, str], cwd: Path | None = None, before: Callable[[], None] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Of a server that will not get ready, and ends by itself."""
     with tempfile.TemporaryDirectory(prefix="mpchat-test-") as home:
         env = {**os.environ, **at_home(home), **environment}
-        return subprocess.run(command, capture_output=True, text=True, env=env, cwd=cwd, timeout=3 * PATIENCE)
+        return subprocess.run(
+            command, capture_output=True, text=True, env=env, cwd=cwd, timeout=9 * PATIENCE, preexec_fn=before
+        )
 
 
 def journal(data: Path) -> dict[str, bytes]:
