@@ -46,6 +46,7 @@ from mpchat.store.data_directory import DataDirectory
 from mpchat.store.journal import Damaged, full_name
 
 _TURN_SECONDS = 0.05  # spent on what has come, before there is a look at what else has
+_DAY_MINUTES = 24 * 60
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 # With these an open() or a read() fails for the next broker too.
 _LASTING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
@@ -59,11 +60,13 @@ def main(
     data: DataDirectory | None,
     is_first: bool,
     skip: int,
+    code_has_changed: bool,
     secrets: Secrets,
 ) -> None:
     """`data`: where to keep what is to outlive a broker. To have it is to hold its lock.
 
-    `is_first`: no broker has been ready in this run of the server. `skip`: the place of a record to leave out, 0: none.
+    `is_first`: no broker has been ready in this run of the server. `skip`: the place of a record to leave out, if
+    that may be, 0: none. `code_has_changed`: a broker of this run has been at work with other code than the first.
 
     Raises Damaged if what the last broker knew cannot be had.
     """
@@ -72,7 +75,7 @@ def main(
             data.enter()
             if data.is_removed():
                 raise Damaged(f"the data directory (at the start {data.path}) was removed while the server ran")
-        broker = Broker(control, log, settings, scoreboard, secrets)
+        broker = Broker(control, log, settings, scoreboard, secrets, code_has_changed)
         broker.begin(is_first, skip)
     except OSError as error:
         if error.errno not in _LASTING:
@@ -84,7 +87,13 @@ def main(
 
 class Broker:
     def __init__(
-        self, control: Link[ChildToSupervisor], log: Log, settings: Settings, scoreboard: Scoreboard, secrets: Secrets
+        self,
+        control: Link[ChildToSupervisor],
+        log: Log,
+        settings: Settings,
+        scoreboard: Scoreboard,
+        secrets: Secrets,
+        code_has_changed: bool,
     ) -> None:
         self.secrets = secrets
         self.control, self.log, self.settings, self.scoreboard = control, log, settings, scoreboard
@@ -92,7 +101,7 @@ class Broker:
         self.heartbeat = Heartbeat(scoreboard, BROKER_ROW)
         # Its files are looked up in the working directory, which is the data directory by now: DataDirectory.enter().
         folder = Path() if settings.data else None
-        self.recovery = Recovery(folder, settings.workers, settings.power, self.heartbeat, log)
+        self.recovery = Recovery(folder, settings.workers, settings.power, self.heartbeat, log, self.tell_place)
         self.redaction = Redaction(names(secrets))
         self.history_client = HistoryClient(settings, self.poller, self.recovery)
         self.streams = Streams(self.poller, self.recovery, settings.workers, settings.lag_bytes)
@@ -100,7 +109,8 @@ class Broker:
         self.pending = Pending(self.ledger)
         self.refusals = Sparing(log)
         self.disk_full = DiskFull(self.recovery, log)
-        self.has_begun = self.stopping = self.has_other_code = False
+        self.has_begun = self.stopping = False
+        self.code_has_changed = code_has_changed  # in this run: a replay may be another one
         self.records = self.turns = 0
         self.peers = TurnWatch(scoreboard)
         self.tend_at = self.look_at = 0.0  # monotonic: the next tend(), and look()
@@ -171,11 +181,7 @@ class Broker:
     def replay_and_begin(self, is_first: bool, skip: int) -> None:
         """Replay; then let happen what must come first: "start" in a new run of the server, else "again"."""
         if self.settings.data:
-            count = self.recovery.replay(lambda place: self.scoreboard.write(BROKER_ROW, position=place), skip)
-            if count:
-                self.log.info("replayed", records=count)
-            if not is_first and not self.recovery.position:
-                raise Damaged(f"{full_name(Path())}: what the last broker had written is gone: somebody removed it")
+            self.replay(is_first, skip)
         if is_first:
             # Until the first record is journaled the core is the last run's still, of which no worker is left.
             self.recovery.begin_streams(self.settings.workers)
@@ -192,7 +198,6 @@ class Broker:
         else:
             for part in self.recovery.core.parts():
                 self.redaction.resume(*part)
-            self.compare_code()
             # The answers died with the broker, and passwords too: the lines that asked come again from the kernel.
             first: list[Record] = [("again", connection) for connection in self.recovery.core.questions()]
             if self.recovery.core.settings != self.settings.chat:  # its predecessor did not live to journal them
@@ -201,15 +206,34 @@ class Broker:
         self.work()
         self.streams.deliver()
 
-    def compare_code(self) -> None:
-        """What a replay gives is certain only if the code is the same as that of the brokers before this one."""
+    def replay(self, is_first: bool, skip: int) -> None:
+        kept = self.recovery.read()
+        # Other code may be able to replay what kills this one: a record is left out by the code of its own run alone.
+        is_of_run = self.recovery.code == pure_source.as_imported() if is_first else not self.has_other_code()
+        count = self.recovery.replay(kept, skip if is_of_run else 0)
+        if count:
+            self.log.info("replayed", records=count)
+        if not is_first and not self.recovery.position:
+            raise Damaged(f"{full_name(Path())}: what the last broker had written is gone: somebody removed it")
+
+    def tell_place(self, place: int) -> None:
+        """Of the record that is replayed, for whoever comes after us if that kills us."""
+        self.scoreboard.write(BROKER_ROW, position=place)
+
+    def has_other_code(self) -> bool:
+        """Whether our code is not that with which this run began: what a replay gives is then not certain.
+
+        The supervisor is told before the replay: a death in it may be the code's fault, and not that of a record.
+        """
         was, now = self.recovery.code, pure_source.as_imported()
-        self.has_other_code = was not in ("", now)
-        if self.has_other_code:
+        is_other = was not in ("", now)
+        if is_other:
+            self.code_has_changed = True
             self.log.warning(
                 "the code of the chat was changed while the server runs: replayed with it", was=was, now=now
             )
             self.control.post(("changed",))
+        return is_other
 
     def work(self) -> None:
         """Deal with what waits, a block at a time. While a worker lags, it stays pending: credit bounds how much.
@@ -244,7 +268,7 @@ class Broker:
             except BadFrame as error:
                 self.distrust(worker, error)
             except Damaged as error:
-                if not self.has_other_code:
+                if not self.code_has_changed:
                     raise
                 why = "the code of the chat was changed while the server ran, and its replay is another one"
                 raise Damaged(f"{why}: {error}") from error
@@ -398,8 +422,12 @@ class Broker:
 
 @lru_cache(maxsize=1)
 def utc_offset(minute: int) -> int:
-    """By how many minutes local time is ahead of UTC in this minute since the epoch: summer time begins at one."""
-    return time.localtime(minute * 60).tm_gmtoff // 60
+    """By how many minutes local time is ahead of UTC in this minute since the epoch: summer time begins at one.
+
+    0 if that is a day or more, as in no time zone: TZ may say so all the same.
+    """
+    offset = time.localtime(minute * 60).tm_gmtoff // 60
+    return offset if abs(offset) < _DAY_MINUTES else 0
 
 
 def now() -> tuple[int, int]:

@@ -8,7 +8,9 @@ under the same numbers, whether they had been delivered or not. Checkpoints are 
 keeps more items than the dead broker's did, until its worker's next checkpoint.
 
 A record that kills the broker would kill each one that replays it. So the place of the record that is being replayed
-is told before it is applied, and a broker can be told to skip the one at which its predecessors died.
+is told before it is applied, and a broker can be told to skip the one at which its predecessors died. It does so only
+with a record of this run and with this run's code. What earlier runs have kept other code could replay; so could the
+code of this run, if it was changed meanwhile; and without "start" the core is nothing.
 
 The loop never waits for the disk for the sake of a snapshot: a thread does (snapshot_writer.py).
 """
@@ -19,6 +21,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
 
 from mpchat.broker.snapshot_writer import SnapshotWriter
 from mpchat.core.machine import Asked, Core, connection_of
@@ -44,6 +47,17 @@ _LOOK_SECONDS = 1.0  # so often we look whether the files are there, and which s
 _FACTS_SECONDS = 0.05  # so long facts may wait for more of them: in the meantime they follow from the records
 
 
+Blocks: TypeAlias = list[tuple[int, list[Record]]]  # each with the position at which it begins; one of facts is empty
+
+
+class Kept(NamedTuple):
+    """What a broker finds of those before it: dumps from the snapshot, and what the journal has behind that."""
+
+    core: Any  # None: there is no snapshot
+    outboxes: list[Any]
+    blocks: Blocks
+
+
 class Recovery:
     """Of one broker. Without a folder nothing outlives the broker, and its death ends the server.
 
@@ -51,7 +65,18 @@ class Recovery:
     However long a block takes to be dealt with, the heartbeat does not stop.
     """
 
-    def __init__(self, folder: Path | None, workers: int, synced: bool, heartbeat: Heartbeat, log: Log) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        workers: int,
+        synced: bool,
+        heartbeat: Heartbeat,
+        log: Log,
+        replaying: Callable[[int], None],
+    ) -> None:
+        """`replaying` is told the place of each record that is replayed, and of "start", from 1 on, before it is
+        applied; and 0 behind it.
+        """
         self.core = Core()
         self.begin_streams(workers)
         self.closed: list[ConnectionId] = []  # connections that the core has closed since the last look
@@ -61,7 +86,7 @@ class Recovery:
         self.facts_due = math.inf  # when the next one is, in monotonic seconds
         self._facts: list[Fact] = []  # what was said, and has not been journaled for the history
         self.applied_in = 0.0  # seconds that the last block has taken, but for the disk
-        self._heartbeat, self._log = heartbeat, log
+        self._heartbeat, self._log, self._replaying = heartbeat, log, replaying
         self._folder = folder
         self._synced = synced
         self.journal: Journal | None = None
@@ -103,6 +128,7 @@ class Recovery:
         one journal decides, that of the calls, and each block is applied before the call returns. The word is Raft's:
         here only a full disk refuses.
         """
+        start = self.position
         if self.journal is not None:
             with self._heartbeat.waiting_for_the_disk:
                 self.journal.append(block)
@@ -110,8 +136,13 @@ class Recovery:
         else:
             self._heartbeat.beat()
         began = time.monotonic()
-        self._note_code(block)
+        begins = _begins_a_run(block)
+        if begins:
+            self._note_code(block)
+            self._replaying(start + 1)
         asked = self._apply(self._beating(block, began))
+        if begins:
+            self._replaying(0)
         self._since += len(block)
         ended = time.monotonic()
         self.applied_in = ended - began
@@ -137,10 +168,9 @@ class Recovery:
         return not self._facts
 
     def _note_code(self, block: list[Record]) -> None:
-        """A run begins with a block of its own."""
-        kind, *values = block[0]
-        if kind == "start":
-            self.code = str(values[6]) if len(values) > 6 else ""
+        """It begins a run."""
+        values = block[0][1:]
+        self.code = str(values[6]) if len(values) > 6 else ""
 
     def _apply(self, records: Iterable[Record]) -> list[Asked]:
         applied = self.core.apply(with_poison(records))
@@ -180,34 +210,47 @@ class Recovery:
 
     # Recovery
 
-    def replay(self, replaying: Callable[[int], None], skip: int) -> int:
+    def read(self) -> Kept:
+        """What the disk has; before any of it is applied, `code` is known."""
+        assert self._folder is not None
+        with self._heartbeat.waiting_for_the_disk:
+            found = snapshot.read(self._folder)
+            self._snapshot_at, state = found or (0, b"")
+            blocks = list(self._blocks(self._folder))
+        core, outboxes, *code = load(state) if found else (None, [])
+        self.code = code[0] if code else ""  # an older program's does not have it
+        for block in [block for _, block in blocks if _begins_a_run(block)][-1:]:
+            self._note_code(block)
+        return Kept(core, outboxes, blocks)
+
+    def replay(self, kept: Kept, skip: int) -> int:
         """Be where the last broker was; returns how many records were replayed.
 
-        `replaying` is told the place of each record before it is applied, from 1 on, and 0 at the end. The record at
-        the place `skip` (0: none) is left out, by us and by all who come after us.
+        The record at the place `skip` (0: none) is left out, by us and by all who come after us, if it is of the last
+        run that has begun, and neither "start" nor "skip".
         """
-        assert self._folder is not None
         assert self.journal is not None
-        with self._heartbeat.waiting_for_the_disk:
-            self._load(self._folder)
-            blocks = list(self._blocks(self._folder))
+        self._load(kept)
+        blocks = kept.blocks
         skipped = {record[1] for _, block in blocks for record in block if record[0] == "skip"}
-        culprit = [block[skip - start - 1] for start, block in blocks if start < skip <= start + len(block)]
-        if culprit and skip not in skipped:  # journaled before anything is replayed: another record may be deadly too
-            note: list[Record] = [("skip", skip, connection_of(culprit[0]))]
-            blocks.append((self.journal.position, note))
-            self.journal.append_at_all_costs(note)
+        culprit: Record | None = None
+        for start, block in blocks:
+            if _begins_a_run(block):
+                culprit = None
+            elif start < skip <= start + len(block):
+                culprit = block[skip - start - 1]
+        if culprit is not None and culprit[0] != "skip" and skip not in skipped:
+            self._leave_out(skip, culprit, self.journal, blocks)
             skipped.add(skip)
         began = time.monotonic()
         for start, block in blocks:
             if not block:  # here a block of facts stands
                 self._facts = []
                 continue
-            self._note_code(block)
-            replayed = _careful(start, block, skipped, replaying)
+            replayed = _careful(start, block, skipped, self._replaying)
             self._apply(self._beating(replayed, time.monotonic()))
             self._since += len(block)
-        replaying(0)
+        self._replaying(0)
         self._work = time.monotonic() - began
         self.journal_facts()  # what the last block's broker did not live to write
         for worker in range(len(self.outboxes)):
@@ -217,20 +260,29 @@ class Recovery:
         crash_point("broker: replayed")
         return sum(len(block) for _, block in blocks)
 
-    def _load(self, folder: Path) -> None:
+    def _leave_out(self, place: int, culprit: Record, journal: Journal, blocks: Blocks) -> None:
+        """Journaled before anything is replayed: another record may be deadly too."""
+        note: list[Record] = [("skip", place, connection_of(culprit))]
+        blocks.append((journal.position, note))
+        journal.append_at_all_costs(note)
+        self._log.error(
+            "a record has killed three brokers: it is left out",
+            kind=culprit[0],
+            connection=connection_of(culprit),
+            place=place,
+        )
+
+    def _load(self, kept: Kept) -> None:
         """Be where the last snapshot was taken, if there is one."""
-        found = snapshot.read(folder)
-        if found is None:
+        if kept.core is None:
             return
-        self._snapshot_at, state = found
-        core, outboxes, *code = load(state)
-        self.code = code[0] if code else ""  # an older program's does not have it
         try:
-            self.core = Core.load(core)
+            self.core = Core.load(kept.core)
         except ValueError as error:
-            name = full_name(folder / "snapshot")
+            assert self._folder is not None
+            name = full_name(self._folder / "snapshot")
             raise Damaged(f"{name}: the snapshot is another version's: {error}. {WITHOUT_THE_PAST}") from error
-        self.outboxes = [Outbox.load(each) for each in outboxes]
+        self.outboxes = [Outbox.load(each) for each in kept.outboxes]
         self.fresh = [[] for _ in self.outboxes]
 
     def _blocks(self, folder: Path) -> Iterator[tuple[int, list[Record]]]:
@@ -350,13 +402,18 @@ class Recovery:
         self._has_complained = True
 
 
+def _begins_a_run(block: list[Record]) -> bool:
+    """A run begins with a block of its own; one of facts is empty here."""
+    return bool(block) and block[0][0] == "start"
+
+
 def _careful(start: int, block: list[Record], skipped: set[int], replaying: Callable[[int], None]) -> Iterator[Record]:
     """A block's records, each named by its place before it is used.
 
     A record's place is where its block begins, in bytes, plus its rank in the block. No two have the same: a record
-    takes more than one byte.
+    takes more than one byte. A note that leaves "start" out is an older program's, which did not know better.
     """
     for place, record in enumerate(block, start + 1):
-        if place not in skipped:
+        if place not in skipped or record[0] == "start":
             replaying(place)
             yield record

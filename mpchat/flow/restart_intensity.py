@@ -17,6 +17,7 @@ import math
 from dataclasses import dataclass, field
 
 PERIOD_SECONDS = 60.0
+FIRST_STARTS = 8  # that fail in a row, before the server has ever been ready: with the back-off that is 13 s
 LONGEST_HANG_SECONDS = 60.0  # the hang limit is doubled up to this; a process that waits for the disk has it at once
 _BACKOFF_SECONDS = 0.1  # before the second start in a row; doubled from there
 _DOUBLINGS = 16  # beyond any longest back-off
@@ -32,9 +33,11 @@ class RestartPolicy:
     intensity: int = 0  # crashes in a row of processes that never got ready, at which the server ends; 0: never
 
 
-# A start that fails is tried again for ever, with START's back-off, until one succeeds. Apart from the broker's
-# intensity these end the server, after the clients were told: damaged data, or a stream position that does not fit
-# after a replay; the death of a broker that keeps no journal; the loss of the last listening socket.
+# A start that fails is tried again for ever, with START's back-off, until one succeeds; but a server that has never
+# been ready ends at FIRST_STARTS in a row: only who has started it waits, and wants to know. Apart from that and from
+# the broker's intensity these end the server, after the clients were told: damaged data, or a stream position that does
+# not fit after a replay; a third death at a record that is not left out (children.py); the death of a broker that keeps
+# no journal; the loss of the last listening socket.
 START = RestartPolicy(max_backoff_seconds=30.0)
 POLICIES = {
     "spare": RestartPolicy(max_backoff_seconds=30.0),
@@ -79,23 +82,26 @@ class Failures:
     policy: RestartPolicy
     not_before: float = -math.inf  # when the next start may be
     failed_starts: int = 0  # crashes in a row of processes that had not got ready
+    lacking: int = 0  # starts in a row that have failed for want of what every start needs
     _crashes: _Streak = field(default_factory=_Streak)
     _hangs: _Streak = field(default_factory=_Streak)
 
     def crashed(self, now: float, was_ready: bool) -> int:
         """Count a crash, and set the back-off, none after the first in a row; returns how many in a row there were."""
         self.failed_starts = 0 if was_ready else self.failed_starts + 1
+        self.lacking = 0 if was_ready else self.lacking
         count = self._crashes.add(now, now)
-        self._wait(now, count - 1)
+        self._wait(now, count - 1, self.policy.max_backoff_seconds)
         return count
 
     def could_not_start(self, now: float) -> None:
         """A start has failed for want of what every start needs: the back-off begins with the first one."""
-        self._wait(now, self._crashes.add(now, now))
+        self.lacking += 1
+        self._wait(now, self._crashes.add(now, now), START.max_backoff_seconds)
 
     def succeeded(self) -> None:
         """A start has succeeded: what was lacking is there again."""
-        self._crashes, self.not_before = _Streak(), -math.inf
+        self._crashes, self.not_before, self.lacking = _Streak(), -math.inf, 0
 
     def hung(self, now: float, seconds: float, was_ready: bool) -> int:
         """Count a kill for hanging for so many seconds; returns how many in a row there were."""
@@ -107,11 +113,16 @@ class Failures:
     def gives_up(self) -> bool:
         return 0 < self.policy.intensity <= self.failed_starts
 
+    @property
+    def gives_up_at_first(self) -> bool:
+        """Whether a server ends that has never been ready."""
+        return self.failed_starts + self.lacking >= FIRST_STARTS
+
     def hang_limit(self, seconds: float, now: float) -> float:
         """The hang limit now, where `seconds` is the configured one (--hang-limit); 0: none."""
         doublings = min(max(0, self._hangs.at(now) - 1), _DOUBLINGS)
         return min(seconds * float(2**doublings), max(seconds, LONGEST_HANG_SECONDS))
 
-    def _wait(self, now: float, failures: int) -> None:
+    def _wait(self, now: float, failures: int, most: float) -> None:
         seconds = _BACKOFF_SECONDS * 2 ** min(failures - 1, _DOUBLINGS) if failures else 0.0
-        self.not_before = now + min(seconds, self.policy.max_backoff_seconds)
+        self.not_before = now + min(seconds, most)

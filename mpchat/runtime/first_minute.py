@@ -44,6 +44,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 # New objects before Python looks for reference cycles, of which this program makes hardly any. Python's default, 700,
 # takes 9 % of the time of a broker under load.
 _GARBAGE = 20_000
+_SHOWN = 500  # characters of an error, for the supervisor: a message that surely has room in the link
 
 Main = Callable[..., None]
 LoadMains = Callable[[], dict[str, Main]]  # the main of each role; it imports them, so it is called in the child
@@ -59,18 +60,18 @@ def run(control: socket.socket, log_level: str, log_json: bool, scoreboard: Scor
     standard_streams.take_over()
     take_name(f"mpchat:{SPARE}")
     log = Log(SPARE, log_level, log_json)
+    link = Link[ChildToSupervisor](control)
     try:
         before = pure_source.digest()
         mains = load_mains()
         if pure_source.as_imported() != before:
             raise ImportError("the code was being changed")
     except Exception as error:  # the code on the disk is not what it was when the server started
-        _log_error(log, "cannot be started", error)
+        link.post(("crashed", _log_error(log, "cannot be started", error)))
         os._exit(LACKING)
     _yield_to_wakers()
     gc.freeze()  # what was imported is never garbage
     gc.set_threshold(_GARBAGE)
-    link = Link[ChildToSupervisor](control)
     link.post(("here",))
     role, settings, args = _wait_for_work(link, scoreboard)
     take_name(f"mpchat:{role}")
@@ -82,7 +83,7 @@ def run(control: socket.socket, log_level: str, log_json: bool, scoreboard: Scor
         link.post(("damaged", str(error)))
         status = DAMAGED
     except Exception as error:
-        _log_error(log, "crashed", error)
+        link.post(("crashed", _log_error(log, "crashed", error)))
         status = LACKING if isinstance(error, MemoryError) or getattr(error, "errno", 0) in _WANTS else CRASHED
     log.catch_up()
     # Not sys.exit(), which would wait for a queue's feeder thread: what that has not written is given up on purpose.
@@ -100,11 +101,14 @@ def _yield_to_wakers() -> None:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def _log_error(log: Log, event: str, error: Exception) -> None:
+def _log_error(log: Log, event: str, error: Exception) -> str:
+    """Log it; returns what the error is, and where."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = (error.filename, error.lineno) if isinstance(error, SyntaxError) else (last.filename, last.lineno)
-    log.error(event, error=repr(error), at=f"{os.path.basename(place[0] or '')}:{place[1]}")
+    at = f"{os.path.basename(place[0] or '')}:{place[1]}"
+    log.error(event, error=repr(error), at=at)
     log.debug("traceback", text="".join(traceback.format_exception(error)))
+    return f"{error!r} at {at}"[:_SHOWN]
 
 
 def _wait_for_work(link: Link[ChildToSupervisor], scoreboard: Scoreboard) -> tuple[str, Settings, tuple[object, ...]]:

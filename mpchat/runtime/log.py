@@ -10,7 +10,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timezone
 
 from mpchat.runtime.standard_streams import LINE_BYTES, Output, output
 
@@ -56,8 +56,13 @@ class Log:
             self.dropped += 1
 
     def _put(self, level: str, event: str, facts: Facts) -> bool:
-        now = datetime.now().astimezone().isoformat(timespec="seconds")
-        head = {"time": now, "level": level, "role": self._role, "pid": os.getpid(), "event": event}
+        head = {
+            "time": _now().isoformat(timespec="seconds"),
+            "level": level,
+            "role": self._role,
+            "pid": os.getpid(),
+            "event": event,
+        }
         return self._out.put(_fitted(self._write_line, head, {name: _plain(value) for name, value in facts.items()}))
 
 
@@ -86,6 +91,14 @@ class Sparing:
     def _put(self, event: str, **facts: object) -> None:
         self._silent_until[event] = time.monotonic() + _SPARING_SECONDS
         self._log.warning(event, **facts)
+
+
+def _now() -> datetime:
+    """In local time; in UTC if that is a day or more away from it (TZ=UTC-99), as no time zone is."""
+    try:
+        return datetime.now().astimezone()
+    except ValueError:
+        return datetime.now(timezone.utc)
 
 
 def _plain(value: object) -> object:

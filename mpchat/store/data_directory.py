@@ -13,7 +13,7 @@ from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import Protocol
 
-from mpchat.store.journal import sync_folder
+from mpchat.store.journal import make_folder, sync_folder
 from mpchat.texts import t
 
 WAIT_SECONDS = 5.0  # for a server that is just ending: a service manager starts the next one at once
@@ -100,9 +100,8 @@ def _lock(fd: int, path: Path) -> bool:
 def _make(path: Path) -> None:
     """Make it and its missing parents, and have the disk know each name before anything is written there."""
     missing = [each for each in (path, *path.parents) if not each.exists()]
-    for each in reversed(missing):  # `parents` would make those with what umask leaves of 0777
-        each.mkdir(mode=0o700, exist_ok=True)
-    path.mkdir(exist_ok=True)  # raises if it is no folder
+    for each in reversed([path, *missing[1:]]):  # mkdir() alone would make those with what umask leaves of 0777
+        make_folder(each)  # raises if it is no folder
     for each in missing:
         with suppress(OSError):  # a parent that this user may not read
             sync_folder(each.parent)

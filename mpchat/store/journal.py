@@ -12,9 +12,11 @@ process, and fdatasync() a power cut too. An end that a crash tore off is cut. A
 written raises Damaged: no record that may have been acknowledged is skipped in silence.
 """
 
+import errno
 import os
 import pickle
 import re
+import stat
 import struct
 import zlib
 from collections.abc import Sequence
@@ -62,7 +64,8 @@ class Journal:
     """
 
     def __init__(self, folder: Path, synced: bool = False, whole_to: int | None = None) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
+        check_is_file(folder / "reserve")
         self._folder = folder
         self._synced = synced
         self._firsts = segments(folder) or [0]
@@ -129,7 +132,7 @@ class Journal:
 
         A reader that is not so far counts the missing bytes (`Tail.gap`), and must find no segment that ends in a hole.
         """
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        make_folder(self._folder)
         former, self._is_torn = self._firsts, False
         self._begin([], os.O_EXCL)  # a file of that name would not be the journal's
         for first in former:
@@ -189,6 +192,7 @@ class Journal:
 
     def _open(self, first: int, flags: int = 0) -> int:
         path = segment(self._folder, first)
+        check_is_file(path)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | flags, 0o600)
 
     def _write(self, block: bytes) -> None:
@@ -307,8 +311,10 @@ class Tail(Generic[Held]):
             self.position = first
 
     def _enter(self, first: int) -> bool:
+        path = segment(self._folder, first)
+        check_is_file(path)
         try:
-            fd = os.open(segment(self._folder, first), os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         self.close()
@@ -343,6 +349,21 @@ def journal_end(folder: Path) -> int:
 def segment(folder: Path, first: int) -> Path:
     """The file of the segment that begins at this position."""
     return folder / f"{first:020}.journal"
+
+
+def make_folder(folder: Path) -> None:
+    """Make it, if it is missing. Raises OSError, also where a file has its name, or a link that leads nowhere."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError as error:  # which does not say what is wrong with that
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
+
+
+def check_is_file(path: Path) -> None:
+    """Raises Damaged where something else has this name: who opens a FIFO may wait for ever. Raises OSError."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise Damaged(f"{full_name(path)}: it is no file, but something else of that name. {WITHOUT_THE_PAST}")
 
 
 def sync_file(path: Path) -> None:
@@ -409,6 +430,7 @@ def _end(fd: int, path: Path) -> int:
 
 
 def _end_of(path: Path) -> int:
+    check_is_file(path)
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return _end(fd, path)

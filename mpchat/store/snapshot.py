@@ -13,7 +13,7 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from mpchat.store.journal import WITHOUT_THE_PAST, Damaged, full_name, sync_data, sync_folder
+from mpchat.store.journal import WITHOUT_THE_PAST, Damaged, check_is_file, full_name, sync_data, sync_folder
 
 _MAGIC = b"mpchat-1"
 _HEAD = struct.Struct("!8sQQ")
@@ -43,9 +43,11 @@ def install(folder: Path) -> None:
 
 def position(folder: Path) -> int:
     """The journal position of the snapshot, 0 if there is none. Raises Damaged and OSError."""
+    path = folder / "snapshot"
+    check_is_file(path)
     try:
-        with open(folder / "snapshot", "rb") as file:
-            return _head(folder / "snapshot", file.read(_HEAD.size))[0]
+        with open(path, "rb") as file:
+            return _head(path, file.read(_HEAD.size))[0]
     except FileNotFoundError:
         return 0
 
@@ -53,6 +55,7 @@ def position(folder: Path) -> int:
 def read(folder: Path) -> tuple[int, bytes] | None:
     """(journal position, state), or None if there is no snapshot. Raises Damaged and OSError."""
     path = folder / "snapshot"
+    check_is_file(path)
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -38,6 +38,7 @@ class Child:
     ready: bool = False  # it is at work
     has_other_code: bool = False  # than the broker with which this run of the server began, though it is its successor
     complaint: str = ""  # the damage that it has reported, which a successor would find too
+    error: str = ""  # that ended it, as it has said itself
     told_to_end: bool = False
     condemned: Death | None = None  # the supervisor has killed it, and its death counts as this
     hung_for: float = 0.0  # seconds, if it was killed for hanging
@@ -53,6 +54,8 @@ class Child:
                 self.has_other_code = True
             case ("damaged", str() as complaint) if self.role in ("broker", "recorder", "acceptor"):
                 self.complaint = complaint
+            case ("crashed", str() as error):
+                self.error = error
             case _:
                 raise UnknownMessage(message)
 
@@ -66,6 +69,7 @@ class Child:
     def how_it_died(self) -> str:
         code = self.process.exitcode or 0
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        how += f" ({self.error})" if self.error else ""
         return f"the {self.role} process (pid {self.process.pid}) {how}"
 
     @property

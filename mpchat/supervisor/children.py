@@ -30,6 +30,7 @@ from mpchat.store.data_directory import DataDirectory
 from mpchat.supervisor.child import Child, Death, spawn
 from mpchat.supervisor.wiring import Wiring
 
+_DEATHS = 3  # of brokers, by one record of the journal
 _START_SECONDS = 30.0  # for an interpreter and its imports: with less, no child would ever start on a slow machine
 
 _PEERS = (("worker", "broker"), ("worker", "acceptor"), ("recorder", "broker"))
@@ -71,11 +72,14 @@ class Children:
         self.vacated: set[str] = set()  # roles that an earlier process has had
         self.failures = {role: Failures(policy_of(role)) for role in (*roles, SPARE)}
         self.starts = Failures(START)
+        self.lacks = ""  # why the last process could not be started
         self.wiring = Wiring(settings.ipc)
         self.scoreboard = Scoreboard.make(FIRST_WORKER_ROW + settings.workers)
         self.is_first = True  # no broker has been ready in this run yet
         self.acceptors = 0  # so many have been started
-        self.died_at = 0  # place of the record that the last broker was replaying when it died
+        self.died_at = 0  # place of the record that the last broker was replaying when it died; 0: of none
+        self.died_there = 0  # so many brokers in a row have died at that record
+        self.code_has_changed = False  # a broker of this run has been at work with other code than the first
 
     def __iter__(self) -> Iterator[Child]:
         return iter([*self.by_role.values(), *self.unassigned])
@@ -125,7 +129,8 @@ class Children:
             self.signals.hold()
             each = spawn(get_context("spawn"), self.settings, self.scoreboard, self.load_mains)
         except (OSError, MemoryError) as error:
-            self.log.error("cannot start a process: tried again", error=str(error) or repr(error))
+            self.lacks = str(error) or repr(error)
+            self.log.error("cannot start a process: tried again", error=self.lacks)
             self.starts.could_not_start(time.monotonic())
             return False
         finally:
@@ -143,7 +148,7 @@ class Children:
         """
         args: tuple[object, ...] = ()
         if role == "broker":
-            args = self.data, self.is_first, self.skip(), self.secrets
+            args = self.data, self.is_first, self.skip, self.code_has_changed, self.secrets
         elif role == "recorder":
             args = (self.data,)
         elif role == "acceptor":
@@ -178,13 +183,29 @@ class Children:
         if recorder is not None and broker is not None and role in ("broker", "recorder"):
             self.wiring.link(recorder, broker, ("broker",))
 
+    @property
     def skip(self) -> int:
-        """The place of the record that the next broker must skip; 0: none.
+        """The place of the record that the next broker must skip, if that may be; 0: none.
 
         Two brokers in a row have died there while replaying, after a first that died of it when it was new.
         """
-        last, self.died_at = self.died_at, self.scoreboard.read(BROKER_ROW)["position"]
-        return self.died_at if self.died_at == last else 0
+        return self.died_at if self.died_there >= _DEATHS - 1 else 0
+
+    @property
+    def is_stuck(self) -> bool:
+        """Brokers die at a record that may not be left out: there is nothing else that the next one could try."""
+        return self.died_at > 0 and self.died_there >= _DEATHS
+
+    def note_death_of_broker(self, each: Child) -> None:
+        """Where it died. What is not the record's fault counts for nothing: changed code, or want of memory."""
+        if each.ready:
+            self.is_first = False
+            self.code_has_changed |= each.has_other_code
+        place = self.scoreboard.read(BROKER_ROW)["position"]
+        if each.has_other_code or each.death is Death.COULD_NOT_START:
+            place = 0
+        self.died_there = self.died_there + 1 if place == self.died_at else 1
+        self.died_at = place
 
     # Ends
 
@@ -227,24 +248,30 @@ class Children:
         if each in self.unassigned:
             self.unassigned.remove(each)
             return
-        if each.role == "broker" and each.ready:
-            self.is_first = False
+        if each.role == "broker":
+            self.note_death_of_broker(each)
         del self.by_role[each.role]
         self.vacated.add(each.role)
         order = list(self.failures)
         self.vacant = sorted([*self.vacant, each.role], key=order.index)
 
+    def failures_of(self, each: Child) -> Failures:
+        """Where a death counts: that of a child that was still starting is nobody's but all starts'."""
+        is_start = each.role == SPARE and each.death is Death.COULD_NOT_START
+        return self.starts if is_start else self.failures[each.role]
+
     def count(self, each: Child) -> str:
         """Count a death, and set the back-off of the next start; returns an event to be logged as an error, or ""."""
-        now, failures = time.monotonic(), self.failures[each.role]
+        now, failures = time.monotonic(), self.failures_of(each)
         match each.death:
             case Death.KILLED:
                 return ""
             case Death.COULD_NOT_START:
-                (self.starts if each.role == SPARE else failures).could_not_start(now)
+                failures.could_not_start(now)
                 return ""
             case Death.CRASHED:
-                count = failures.crashed(now, each.ready)
+                # Code that is changed while the server runs can be mended while it runs: that is no failed start.
+                count = failures.crashed(now, each.ready or each.has_other_code)
                 return "process keeps crashing" if count == failures.policy.alert_at else ""
             case Death.HUNG:
                 count = failures.hung(now, each.hung_for, each.ready)

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mpchat import texts
+from mpchat.flow.restart_intensity import FIRST_STARTS
 from mpchat.ipc import resource_tracker
 from mpchat.ipc.control_socket import Asker, ControlSocket
 from mpchat.ipc.link import Message, close_all
@@ -39,6 +40,10 @@ from mpchat.supervisor.reloading import Rejected, Reloading
 
 STOPPED, FAILED = 0, 1
 _MOST_ASKERS = 16  # at the control socket at once: the next one waits in its backlog
+_MISFIT = (
+    "the third at one record of the journal, which this code cannot replay: nothing of what {folder} keeps was changed;"
+    " bring the code of before back, or mend it, and start again"
+)
 _AGAIN_SECONDS = 1.0  # within this it is the same Ctrl-C: timeout(1) and others send it once more
 
 
@@ -119,6 +124,9 @@ class Supervisor:
         while not self.stopping or list(self.children):
             if not self.stopping:
                 self.children.fill(with_spare=not self.reason)
+                if not self.announced and self.children.starts.gives_up_at_first:
+                    self.give_up(f"no process can be started: {self.children.lacks}", "It cannot start")
+                    continue
             # Signals first: a child that was signalled together with the supervisor has not died unexpectedly.
             ready = self.selector.select(self.timeout())
             for key, _ in sorted(ready, key=lambda event: event[0].fd != self.signals.fileno()):
@@ -240,14 +248,19 @@ class Supervisor:
         if alert:
             self.log.error(alert, role=each.role)
         if is_fatal:
-            damaged = "Its code was changed while it ran" if each.has_other_code else "Its data is damaged"
+            is_changed = each.has_other_code or self.children.code_has_changed
+            damaged = "Its code was changed while it ran" if is_changed else "Its data is damaged"
             self.give_up(each.complaint, damaged if each.role == "broker" else "Nobody can come in")
         elif each.role == "broker" and not self.settings.data:
             kept_nothing = f"{each.how_it_ended}, and kept no journal (--durability none)"
             self.give_up(kept_nothing, "Its broker has died, and it keeps no journal")
+        elif each.role == "broker" and self.children.is_stuck:
+            self.give_up(f"{each.how_it_ended}, {_MISFIT.format(folder=self.settings.data)}", "Its broker cannot start")
         elif self.children.failures[each.role].gives_up:
             starts = self.children.failures[each.role].failed_starts
             self.give_up(f"{each.how_it_ended}, the last of {starts} that never got ready", "Its broker cannot start")
+        elif not self.announced and each.role != "recorder" and self.children.failures_of(each).gives_up_at_first:
+            self.give_up(f"{each.how_it_ended}, the last of {FIRST_STARTS} that never got ready", "It cannot start")
 
     # The end
 

@@ -19,6 +19,7 @@ import pytest
 from mpchat.broker import recovery, snapshot_writer
 from mpchat.broker.recovery import Recovery
 from mpchat.ipc.scoreboard import BROKER_ROW, FIRST_WORKER_ROW, Scoreboard
+from mpchat.messages import ConnectionId
 from mpchat.runtime.heartbeat import Heartbeat
 from mpchat.runtime.log import Log
 from mpchat.settings import ChatSettings, pack
@@ -100,11 +101,10 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
 
 
 def remembering(folder: Path, synced: bool = False) -> Recovery:
-    it = Recovery(
-        folder, 1, synced, Heartbeat(Scoreboard.make(FIRST_WORKER_ROW), BROKER_ROW), Log("broker", "error", False)
-    )
+    heartbeat, log = Heartbeat(Scoreboard.make(FIRST_WORKER_ROW), BROKER_ROW), Log("broker", "error", False)
+    it = Recovery(folder, 1, synced, heartbeat, log, lambda place: None)
     it.open()
-    it.replay(lambda place: None, 0)
+    it.replay(it.read(), 0)
     return it
 
 
@@ -192,6 +192,18 @@ def test_the_loop_does_not_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest
     assert it.is_due(time.monotonic())
     it.tend(HUGE, HUGE)
     assert segments(tmp_path / "journal")[0] == snapshot.position(tmp_path) > 0
+    assert it.journal is not None
+    it.journal.close()
+
+
+def test_an_older_programs_note_that_leaves_the_start_out_is_not_heeded(tmp_path: Path) -> None:
+    it = begun(tmp_path)
+    it.propose([("skip", 1, ConnectionId(0))])
+    goes_on(it)
+    assert it.journal is not None
+    it.journal.close()
+    it = remembering(tmp_path)
+    assert len(it.outboxes) == 1
     assert it.journal is not None
     it.journal.close()
 

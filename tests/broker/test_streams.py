@@ -46,7 +46,7 @@ class Kept:
 def test_a_message_that_was_put_does_not_change_any_more() -> None:
     """Credit alone is a message without items; what follows from the next block must not slip into it."""
     heartbeat = Heartbeat(Scoreboard.make(BROKER_ROW + 1), BROKER_ROW)
-    recovery = Recovery(None, 1, False, heartbeat, Log("broker", "error", False))
+    recovery = Recovery(None, 1, False, heartbeat, Log("broker", "error", False), lambda place: None)
     streams = Streams(Poller(), recovery, 1, MIB)
     recovery.propose([("start", pack(ChatSettings()), 1, 0, 1, 1)])
     transport: Any = Kept()

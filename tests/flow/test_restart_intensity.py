@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpchat.flow.restart_intensity import (
+    FIRST_STARTS,
     LONGEST_HANG_SECONDS,
     PERIOD_SECONDS,
     POLICIES,
@@ -91,6 +92,28 @@ def test_a_broker_that_gets_ready_in_between_begins_a_new_count() -> None:
     for number in range(100):
         failures.crashed(0.0, number % 9 == 0)
         assert not failures.gives_up
+
+
+def test_a_broker_that_cannot_be_started_is_backed_off_like_all_others() -> None:
+    failures = Failures(BROKER)
+    for _ in range(12):
+        failures.could_not_start(1.0)
+    assert failures.not_before == 31.0
+    assert not failures.gives_up
+
+
+def test_before_it_was_ready_a_server_gives_up_at_whatever_fails_in_a_row() -> None:
+    failures = Failures(POLICIES["worker"])
+    failures.crashed(0.0, True)
+    for number in range(FIRST_STARTS):
+        assert not failures.gives_up_at_first
+        if number % 2:
+            failures.could_not_start(0.0)
+        else:
+            failures.crashed(0.0, False)
+    assert failures.gives_up_at_first
+    failures.crashed(0.0, True)
+    assert not failures.gives_up_at_first
 
 
 @pytest.mark.parametrize("role", ["spare", "recorder", "worker", "acceptor"])

@@ -285,7 +285,7 @@ class BrokerTurns:
         self.supervisor = supervisor
         settings = Settings(workers=1, data=str(folder))
         log = Log("broker", "error", False)
-        self.broker = Broker(supervisor.control, log, settings, Scoreboard.make(FEW_ROWS), Secrets())
+        self.broker = Broker(supervisor.control, log, settings, Scoreboard.make(FEW_ROWS), Secrets(), False)
         self.broker.poller.watch(supervisor.control)
         self.broker.open_recovery()
         self.broker.replay_and_begin(is_first=True, skip=0)

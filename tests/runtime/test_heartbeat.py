@@ -93,7 +93,7 @@ class Slow:
 
 
 def test_between_two_records_of_a_long_block(scoreboard: Scoreboard, heartbeat: Heartbeat) -> None:
-    recovery = Recovery(None, 1, False, heartbeat, LOG)
+    recovery = Recovery(None, 1, False, heartbeat, LOG, lambda place: None)
     took: list[float] = []
     recovery.core = Slow(took, scoreboard)
     recovery.propose([("line", 1, end, b"WHO *x*") for end in range(1, 9)])
@@ -103,7 +103,7 @@ def test_between_two_records_of_a_long_block(scoreboard: Scoreboard, heartbeat: 
 
 
 def test_what_may_wait_for_the_disk_says_so(scoreboard: Scoreboard, heartbeat: Heartbeat, tmp_path: Path) -> None:
-    recovery = Recovery(tmp_path, 2, True, heartbeat, LOG)
+    recovery = Recovery(tmp_path, 2, True, heartbeat, LOG, lambda place: None)
     waits: list[bool] = []
 
     def watched(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,7 +117,7 @@ def test_what_may_wait_for_the_disk_says_so(scoreboard: Scoreboard, heartbeat: H
     assert recovery.journal is not None
     recovery.journal.append = watched(recovery.journal.append)
     recovery.journal.roll = watched(recovery.journal.roll)
-    recovery.replay(lambda place: None, 0)
+    recovery.replay(recovery.read(), 0)
     recovery.propose([START])
     recovery._since = 1 << 20
     recovery.tend(0, 1 << 20)

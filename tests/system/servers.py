@@ -68,6 +68,22 @@ class Unusual(Server):
         self.read_ready_line(host)
 
 
+def start(
+    *command: str, environment: dict[str, str], cwd: Path | None = None, before: Callable[[], None] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Of a server that will not get ready, and ends by itself."""
+    with tempfile.TemporaryDirectory(prefix="mpchat-test-") as home:
+        env = {**os.environ, **at_home(home), **environment}
+        return subprocess.run(
+            command, capture_output=True, text=True, env=env, cwd=cwd, timeout=9 * PATIENCE, preexec_fn=before
+        )
+
+
+def journal(data: Path) -> dict[str, bytes]:
+    """All that it holds, by file."""
+    return {path.name: path.read_bytes() for path in (data / "journal").glob("*.journal")}
+
+
 @contextlib.contextmanager
 def unusual(
     *args: str,

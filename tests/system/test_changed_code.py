@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -13,10 +14,23 @@ import pytest
 import mpchat
 from mpchat.ipc.control_socket import ask
 from mpchat.runtime import pure_source
-from tests.running import PATIENCE, Server, ended
-from tests.system.servers import kill, needs_linux, pids, ready, replaced, socket_file, status, until
+from tests.running import PATIENCE, IrcClient, Server, command, ended
+from tests.system.servers import (
+    MPCHAT,
+    journal,
+    kill,
+    needs_linux,
+    pids,
+    ready,
+    replaced,
+    socket_file,
+    start,
+    status,
+    until,
+)
 from tests.system.test_supervision import PACKAGE, Elsewhere, elsewhere
 
+SENDS_TWICE = '.extend([("send", connection.id, data), ("send", connection.id, b"")])'
 SAID = "the code of the chat was changed while the server runs"
 
 
@@ -96,6 +110,117 @@ def test_a_replay_that_does_not_fit_ends_it_after_telling_the_clients(code: Path
         assert "was changed while the server ran, and its replay is another one: worker" in server.log_text()
     finally:
         server.stop()
+
+
+@needs_linux
+def test_a_replay_that_does_not_fit_after_it_was_mended_names_the_change_too(code: Path, tmp_path: Path) -> None:
+    """What was at work meanwhile has given a worker more than the code of the beginning gives."""
+    server = Elsewhere(tmp_path, tmp_path, "--data", str(tmp_path / "data"))
+    try:
+        ana = server.irc("ana")
+        routing = code / "core" / "routing.py"
+        right = routing.read_text()
+        edit(routing, lambda text: text.replace('.append(("send", connection.id, data))', SENDS_TWICE))
+        before = renew_the_spares(server)
+        kill(server, "broker")
+        replaced(server, before, "broker")
+        for number in range(20):
+            ana.ask(f"PING {number}")
+        routing.write_text(right)
+        renew_the_spares(server)
+        kill(server, "broker")
+        assert ana.rest()[-1] == "ERROR :Closing link: (Its code was changed while it ran)"
+        ana.close()
+        assert ended(server.process, PATIENCE) == 1
+        assert "was changed while the server ran, and its replay is another one: worker" in server.log_text()
+    finally:
+        server.stop()
+
+
+def fails_at(kind: str) -> Callable[[str], str]:
+    """A mistake in the core, which then raises at each record of this kind."""
+    first = "            match record:\n"
+    return lambda text: text.replace(
+        first, f'{first}                case ("{kind}", *_) if 1 / 0:\n                    pass\n'
+    )
+
+
+def private_room(server: Server) -> IrcClient:
+    """Somebody is in it."""
+    ana = server.irc("ana")
+    ana.ask("JOIN #k", "MODE #k +ik sek", "PRIVMSG #k :entre nosotros")
+    return ana
+
+
+def is_private(server: Server) -> bool:
+    with server.irc("eva") as eva:
+        return command(eva.ask("JOIN #k")[0]) == "475"
+
+
+def start_wrong(tmp_path: Path) -> None:
+    """On a mistake it ends after the third death, and names the mistake."""
+    server = *MPCHAT, "server", "127.0.0.1", "0", "--data", str(tmp_path / "data")
+    refused = start(*server, environment={"PYTHONPATH": str(tmp_path)}, cwd=tmp_path)
+    assert refused.returncode == 1
+    assert refused.stderr.count("crashed error=") == 3
+    assert re.match(
+        r"mpchat: the broker process .* \(ZeroDivisionError\('.*'\) at machine.py:\d+\), the third at one record "
+        r"of the journal, .*: nothing of what .*/data keeps was changed; bring the code of before back, or mend it,",
+        refused.stderr.splitlines()[-1],
+    )
+
+
+@needs_linux
+@pytest.mark.parametrize("kind", ["start", "open", "line", "clock"])
+def test_a_start_with_a_mistake_leaves_everything_to_the_code_that_has_none(
+    code: Path, tmp_path: Path, kind: str
+) -> None:
+    data = tmp_path / "data"
+    with elsewhere(tmp_path, tmp_path, "--data", str(data)) as server:
+        ana = private_room(server)
+        server.process.terminate()
+        ana.rest()
+        ana.close()
+    before = journal(data)
+    machine = code / "core" / "machine.py"
+    right = machine.read_text()
+    edit(machine, fails_at(kind))
+    start_wrong(tmp_path)
+    assert journal(data) == before
+    machine.write_text(right)
+    with elsewhere(tmp_path, tmp_path, "--data", str(data)) as server:
+        assert is_private(server)
+
+
+@needs_linux
+def test_a_mistake_at_the_very_first_start(code: Path, tmp_path: Path) -> None:
+    machine = code / "core" / "machine.py"
+    right = machine.read_text()
+    edit(machine, fails_at("start"))
+    start_wrong(tmp_path)
+    machine.write_text(right)
+    with elsewhere(tmp_path, tmp_path, "--data", str(tmp_path / "data")) as server:
+        server.irc("ana").close()
+
+
+@pytest.mark.slow
+@needs_linux
+@pytest.mark.parametrize("kind", ["start", "line"])
+def test_a_mistake_that_is_mended_while_it_runs_costs_nobody_anything(code: Path, tmp_path: Path, kind: str) -> None:
+    with elsewhere(tmp_path, tmp_path, "--data", str(tmp_path / "data")) as server:
+        ana = private_room(server)
+        machine = code / "core" / "machine.py"
+        right = machine.read_text()
+        edit(machine, fails_at(kind))
+        renew_the_spares(server)
+        kill(server, "broker")
+        ana.send("PING espero")
+        until(lambda: server.log_text().count('crashed error="ZeroDivisionError') >= 12, within=3 * PATIENCE)
+        machine.write_text(right)
+        ana.expect("PONG .*espero")
+        assert "left out" not in server.log_text()
+        assert is_private(server)
+        ana.close()
 
 
 @pytest.mark.slow

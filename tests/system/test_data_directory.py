@@ -364,6 +364,11 @@ def snapshot_is_a_folder(data: Path) -> None:
     (data / "snapshot").mkdir()
 
 
+def snapshot_is_a_fifo(data: Path) -> None:
+    (data / "snapshot").unlink()
+    os.mkfifo(data / "snapshot")
+
+
 def damaged_segment(data: Path) -> None:
     path = max((data / "journal").glob("*.journal"))
     content = bytearray(path.read_bytes())
@@ -376,7 +381,16 @@ def no_journal(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [empty_snapshot, torn_snapshot, no_snapshot, snapshot_is_a_folder, damaged_segment, no_journal]
+    "damage",
+    [
+        empty_snapshot,
+        torn_snapshot,
+        no_snapshot,
+        snapshot_is_a_folder,
+        snapshot_is_a_fifo,
+        damaged_segment,
+        no_journal,
+    ],
 )
 def test_the_advice_can_be_followed(data: Path, damage: Callable[[Path], None]) -> None:
     """The rooms are gone then; what was said is not, and what is said then is remembered too."""
@@ -396,6 +410,32 @@ def test_the_advice_can_be_followed(data: Path, damage: Callable[[Path], None]) 
     with unusual("--unlimited", "--data", str(data)) as server, server.plain("carla") as carla:
         carla.ask("and now")
         remembers(carla, "long ago", "and then", "and now")
+
+
+def file_in_place_of_it(path: Path) -> None:
+    path.touch()
+
+
+def link_to_nowhere(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("make", [file_in_place_of_it, link_to_nowhere])
+def test_what_is_no_folder_is_named(data: Path, make: Callable[[Path], None]) -> None:
+    make(data)
+    assert refused(data) == f"mpchat: Not a directory: {data}\n"
+    data.unlink()
+    data.mkdir()
+    make(data / "journal")
+    assert f"{data / 'journal'}: Not a directory: it cannot be read or written" in refused(data)
+
+
+@pytest.mark.parametrize("name", [f"{0:020}.journal", "reserve"])
+def test_a_fifo_in_the_journal_is_named(data: Path, name: str) -> None:
+    """Nobody waits for its other end."""
+    (data / "journal").mkdir(parents=True)
+    os.mkfifo(data / "journal" / name)
+    assert f"{data / 'journal' / name}: it is no file" in refused(data)
 
 
 # A history that cannot be had

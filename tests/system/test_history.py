@@ -60,3 +60,11 @@ def test_a_line_keeps_the_hour_at_which_it_was_said(tmp_path: Path) -> None:
     (now,) = re.findall(r"\[(\d\d:\d\d)\] <ana> buenas tardes", second)
     passed = (int(now[:2]) - int(then[:2])) * 60 + int(now[3:]) - int(then[3:])
     assert 90 <= passed % (24 * 60) <= 92
+
+
+@pytest.mark.parametrize("zone", ["UTC-99", "UTC-24", "UTC+24"])
+def test_a_zone_that_is_a_day_away_is_none(tmp_path: Path, zone: str) -> None:
+    """TZ may say so, and yet no clock shows it: the times are in UTC."""
+    with unusual("--unlimited", "--data", str(tmp_path), environment={"TZ": zone}) as server, server.irc("ana") as ana:
+        assert ana.ask("TIME")[0].endswith(" +0000")
+        assert "+00:00 info supervisor" in server.log_text()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from tests.running import IrcClient, Server, command
-from tests.system.servers import needs_linux, ready, until, unusual
+from tests.running import IrcClient, Server, command, running
+from tests.system.servers import MPCHAT, journal, needs_linux, ready, start, until, unusual
 
 pytestmark = needs_linux
 
@@ -55,6 +56,8 @@ def test_the_third_broker_leaves_it_out(server: Server, data: Path) -> None:
     ]
     until(lambda: ready(server))
     assert deaths(server) == 3
+    told = "error broker .* a record has killed three brokers: it is left out kind='line' connection="
+    assert len(re.findall(told, server.log_text())) == 1
     assert ana.ask("PRIVMSG ana :still here")[0].endswith(" PRIVMSG ana :still here")
     eva.close()
     with joined(server, "eva") as eva:  # she may come back
@@ -65,6 +68,23 @@ def test_the_third_broker_leaves_it_out(server: Server, data: Path) -> None:
     with poisonable(data) as again:  # it is still in the journal
         joined(again, "eva").close()
         assert deaths(again) == 0
+
+
+def test_one_that_the_last_run_had_no_time_to_leave_out(data: Path) -> None:
+    """It was stopped after the first death. (Of other code's runs nothing is left out: test_changed_code.py.)"""
+    with running("--unlimited", data=data) as former:
+        ana = joined(former, "ana")
+        ana.ask("JOIN #k", "MODE #k +k sek", f"PRIVMSG #k :{POISON}", "TOPIC #k :lunes")
+        former.process.terminate()
+        ana.rest()
+        ana.close()
+    with poisonable(data) as server:
+        assert deaths(server) == 3
+        assert server.log_text().count("it is left out") == 1
+        eva = server.irc("eva")
+        assert command(eva.ask("JOIN #k")[0]) == "475"
+        assert any(line.endswith(" 332 eva #k :lunes") for line in eva.join("#k", "sek"))
+        eva.close()
 
 
 def test_two_of_them_at_once(server: Server) -> None:

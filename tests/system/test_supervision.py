@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import resource
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ from tests.system.servers import (
     replaced,
     semaphores,
     socket_file,
+    start,
     status,
     until,
 )
@@ -254,6 +256,49 @@ def test_a_broker_that_never_gets_ready_ends_it(tmp_path: Path) -> None:
         assert "the last of 10 that never got ready; the server ends" in server.log_text()
     finally:
         server.stop()
+
+
+def nothing(package: Path) -> None:
+    pass
+
+
+def a_mistake_in_the_worker(package: Path) -> None:
+    worker = package / "worker" / "worker.py"
+    worker.write_text(worker.read_text() + "\n\ndef main(*_: object) -> None:\n    raise ValueError('no')\n")
+
+
+def what_does_not_compile(package: Path) -> None:
+    worker = package / "worker" / "worker.py"
+    worker.write_text(worker.read_text() + "\n)\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "memory", "told"),
+    [
+        (nothing, 40_000 << 10, "status 71 .*thread"),
+        (
+            a_mistake_in_the_worker,
+            resource.RLIM_INFINITY,
+            r"the worker\d process .*ValueError\('no'\) at worker.py:\d+",
+        ),
+        (what_does_not_compile, resource.RLIM_INFINITY, "the spare process .*SyntaxError"),
+    ],
+)
+def test_a_server_that_was_never_ready_ends(
+    tmp_path: Path, change: Callable[[Path], None], memory: int, told: str
+) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "mpchat", ignore=shutil.ignore_patterns("__pycache__"))
+    change(tmp_path / "mpchat")
+    done = start(
+        *(*MPCHAT, "server", "127.0.0.1", "0"),
+        environment={"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        before=lambda: resource.setrlimit(resource.RLIMIT_AS, (memory, memory)),
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    last = done.stderr.splitlines()[-1]
+    assert re.match(f"mpchat: .*{told}.*, the last of 8 that never got ready; the server ends", last), last
 
 
 def test_damaged_data_ends_it(tmp_path: Path) -> None:
