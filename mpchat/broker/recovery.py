@@ -266,7 +266,7 @@ class Recovery:
         blocks.append((journal.position, note))
         journal.append_at_all_costs(note)
         self._log.error(
-            "a record has killed three brokers: it is left out",
+            "a record kills each broker that replays it: it is left out",
             kind=culprit[0],
             connection=connection_of(culprit),
             place=place,
