@@ -130,15 +130,15 @@ def scene(env: dict[str, str]) -> Iterator[Scene]:
 @pytest.mark.parametrize(
     ("way", "status"),
     [
-        pytest.param(signalled(signal.SIGINT), 5, id="interrupt"),
+        pytest.param(signalled(signal.SIGINT), 5, id="interrupt", marks=pytest.mark.slow),
         pytest.param(signalled(signal.SIGTERM), 5, id="terminate"),
-        pytest.param(signalled(signal.SIGHUP), 5, id="hang-up"),
+        pytest.param(signalled(signal.SIGHUP), 5, id="hang-up", marks=pytest.mark.slow),
         pytest.param(unread, 5, id="reader"),
         pytest.param(asked("KICK #so {}"), 3, id="kick"),
-        pytest.param(asked("OPER root secret", "KILL {} :enough"), 3, id="kill"),
-        pytest.param(refused, 4, id="refusal"),
-        pytest.param(lambda scene: scene.wire.close(), 5, id="loss"),
-        pytest.param(lambda scene: scene.server.stop(), 5, id="stop"),
+        pytest.param(asked("OPER root secret", "KILL {} :enough"), 3, id="kill", marks=pytest.mark.slow),
+        pytest.param(refused, 4, id="refusal", marks=pytest.mark.slow),
+        pytest.param(lambda scene: scene.wire.close(), 5, id="loss", marks=pytest.mark.slow),
+        pytest.param(lambda scene: scene.server.stop(), 5, id="stop", marks=pytest.mark.slow),
     ],
 )
 def test_each_line_was_said_or_is_named(scene: Scene, way: Way, status: int) -> None:

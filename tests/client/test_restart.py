@@ -51,7 +51,7 @@ def recorded(server: Server, room: str) -> list[str]:
     return [line.partition(" PRIVMSG ")[2].partition(" :")[2] for line in answer if " PRIVMSG " in line]
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("end", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
 def test_a_script_outlives_a_restart_of_the_server(
     end: signal.Signals, first: Server, to_first: Wire, script: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:
@@ -206,7 +206,7 @@ def test_a_person_who_enters_reads_the_last_lines_and_more_if_asked(
     ana.sees(f"<{nick}> old 5$")
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("end", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
 def test_an_operator_is_one_again_after_a_restart(
     end: signal.Signals, first: Server, to_first: Wire, env: dict[str, str], tmp_path: Path
 ) -> None:

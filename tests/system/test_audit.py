@@ -124,6 +124,7 @@ def test_logins_that_are_refused(tmp_path: Path) -> None:
         assert "equivocado" not in server.log_text()
 
 
+@pytest.mark.slow
 def test_a_storm_of_logins_that_are_refused_is_not_one_of_lines(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("secreto")
     (tmp_path / "password").chmod(0o600)
@@ -146,6 +147,7 @@ def test_a_storm_of_logins_that_are_refused_is_not_one_of_lines(tmp_path: Path) 
         assert max(len(lines(server, event)) for event in ("login refused", "wrong password")) <= most
 
 
+@pytest.mark.slow
 def test_clients_that_are_refused() -> None:
     with running("--max-clients", "1") as server:
         server.irc("ana")

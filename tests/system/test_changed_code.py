@@ -171,7 +171,9 @@ def start_wrong(tmp_path: Path) -> None:
 
 
 @needs_linux
-@pytest.mark.parametrize("kind", ["start", "open", "line", "clock"])
+@pytest.mark.parametrize(
+    "kind", ["open", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("start", "line", "clock"))]
+)
 def test_a_start_with_a_mistake_leaves_everything_to_the_code_that_has_none(
     code: Path, tmp_path: Path, kind: str
 ) -> None:
@@ -205,7 +207,7 @@ def test_a_mistake_at_the_very_first_start(code: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @needs_linux
-@pytest.mark.parametrize("kind", ["start", "line"])
+@pytest.mark.parametrize("kind", ["line", pytest.param("start", marks=pytest.mark.slow)])
 def test_a_mistake_that_is_mended_while_it_runs_costs_nobody_anything(code: Path, tmp_path: Path, kind: str) -> None:
     with elsewhere(tmp_path, tmp_path, "--data", str(tmp_path / "data")) as server:
         ana = private_room(server)

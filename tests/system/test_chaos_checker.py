@@ -515,6 +515,7 @@ def test_a_stall_is_the_longest_wait_around_a_kill() -> None:
     assert quiet_waits(pings, [Kill(10.0, ("broker",))]) == []
 
 
+@pytest.mark.slow
 def test_a_quiet_run_of_the_whole_finds_nothing() -> None:
     root = Path(__file__).parent.parent.parent
     command = [sys.executable, "scripts/chaos.py", "--seconds", "2", "--kill", "none", "--clients", "20"]

@@ -89,7 +89,7 @@ def test_irssi_and_its_kind_ask_the_nickname_history(tmp_path: Path) -> None:
         assert len(beto.ask("PRIVMSG history :#club")) == 2
 
 
-@pytest.mark.parametrize("limits", [{"history_days": 0}, {"history_bytes": 0}])
+@pytest.mark.parametrize("limits", [{"history_days": 0}, pytest.param({"history_bytes": 0}, marks=pytest.mark.slow)])
 def test_a_server_may_keep_nothing(tmp_path: Path, limits: dict[str, int]) -> None:
     data = tmp_path / "data"
     for run in range(2):
