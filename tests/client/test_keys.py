@@ -424,6 +424,7 @@ def test_a_late_second_control_c_is_a_first_one(join: Join, room: str) -> None:
 # Tab
 
 
+@pytest.mark.slow
 def test_tab_lists_once_and_then_goes_through_them(join: Join, voice: Speak, room: str) -> None:
     ana = join("ana")
     for nick in ("bruno", "bea", "boris"):

@@ -130,6 +130,7 @@ def test_who_was_killed_is_not_let_in_for_a_while(server: Server, nicks: Iterato
 # Guessing
 
 
+@pytest.mark.slow
 def test_the_fifth_wrong_password_in_a_row_closes_the_connection(server: Server, nicks: Iterator[str]) -> None:
     ana = server.irc(next(nicks))
     guesses = ["hunter2 x", f"{ana.nick} root", *["root guess"] * 3, "root secret"]
@@ -144,6 +145,7 @@ def test_the_fifth_wrong_password_in_a_row_closes_the_connection(server: Server,
     assert "hunter2" not in server.log_text()
 
 
+@pytest.mark.slow
 def test_on_loopback_one_oper_a_second_is_checked_for_all_together(server: Server, nicks: Iterator[str]) -> None:
     """They wait for their turn, on however many connections; nobody else waits."""
     operator(server, nicks)

@@ -13,6 +13,8 @@ import pytest
 from tests.running import Server, running
 from tests.system.servers import kill, ready, replaced, until
 
+pytestmark = pytest.mark.slow
+
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 SAID = ("palabra-1", "palabra-2", "palabra-3", "palabra-4", "palabra-5", "palabra-6")
 
@@ -124,7 +126,6 @@ def test_logins_that_are_refused(tmp_path: Path) -> None:
         assert "equivocado" not in server.log_text()
 
 
-@pytest.mark.slow
 def test_a_storm_of_logins_that_are_refused_is_not_one_of_lines(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("secreto")
     (tmp_path / "password").chmod(0o600)
@@ -147,7 +148,6 @@ def test_a_storm_of_logins_that_are_refused_is_not_one_of_lines(tmp_path: Path) 
         assert max(len(lines(server, event)) for event in ("login refused", "wrong password")) <= most
 
 
-@pytest.mark.slow
 def test_clients_that_are_refused() -> None:
     with running("--max-clients", "1") as server:
         server.irc("ana")

@@ -30,6 +30,8 @@ from tests.system.servers import (
 )
 from tests.system.test_supervision import PACKAGE, Elsewhere, elsewhere
 
+pytestmark = pytest.mark.slow
+
 SENDS_TWICE = '.extend([("send", connection.id, data), ("send", connection.id, b"")])'
 SAID = "the code of the chat was changed while the server runs"
 
@@ -171,9 +173,7 @@ def start_wrong(tmp_path: Path) -> None:
 
 
 @needs_linux
-@pytest.mark.parametrize(
-    "kind", ["open", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("start", "line", "clock"))]
-)
+@pytest.mark.parametrize("kind", ["start", "open", "line", "clock"])
 def test_a_start_with_a_mistake_leaves_everything_to_the_code_that_has_none(
     code: Path, tmp_path: Path, kind: str
 ) -> None:
@@ -205,9 +205,8 @@ def test_a_mistake_at_the_very_first_start(code: Path, tmp_path: Path) -> None:
         server.irc("ana").close()
 
 
-@pytest.mark.slow
 @needs_linux
-@pytest.mark.parametrize("kind", ["line", pytest.param("start", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["start", "line"])
 def test_a_mistake_that_is_mended_while_it_runs_costs_nobody_anything(code: Path, tmp_path: Path, kind: str) -> None:
     with elsewhere(tmp_path, tmp_path, "--data", str(tmp_path / "data")) as server:
         ana = private_room(server)
@@ -225,7 +224,6 @@ def test_a_mistake_that_is_mended_while_it_runs_costs_nobody_anything(code: Path
         ana.close()
 
 
-@pytest.mark.slow
 @needs_linux
 def test_a_mistake_is_named_by_its_line_until_it_is_mended(code: Path, tmp_path: Path) -> None:
     """No one can take a dead worker's place: its clients wait, while the start is tried again, each time later."""

@@ -236,6 +236,7 @@ def test_who_never_registers_is_closed(impatient: Server) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_peer_that_stops_answering_is_closed_and_one_that_answers_stays(impatient: Server) -> None:
     """Plain text is never asked, however long it is silent: nc would not answer."""
     silent = impatient.plain("silent")
@@ -471,6 +472,7 @@ def test_a_burst_of_messages_costs_few_sends(unlimited: Server) -> None:
 
 
 @needs_linux
+@pytest.mark.slow
 def test_an_idle_server_sleeps() -> None:
     """Nothing polls: while nothing happens, a process wakes up for its heartbeat only."""
     psutil = pytest.importorskip("psutil")

@@ -17,6 +17,8 @@ import pytest
 from tests.running import PATIENCE, IrcClient, Server, ended, running
 from tests.system.servers import kill, needs_linux, pids, ready, replaced, socket_file, until, unusual
 
+pytestmark = pytest.mark.slow
+
 WORDS = ("first-password", "second-password", "first-oper", "second-oper")
 
 

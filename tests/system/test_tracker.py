@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.running import running
 from tests.system.servers import kill, needs_linux, pids, ready, replaced, until
 
@@ -22,6 +24,7 @@ def test_its_death_is_no_news_even_where_warnings_are_errors() -> None:
         assert "Traceback" not in server.log_text()
 
 
+@pytest.mark.slow
 def test_it_dies_together_with_those_who_need_another_one() -> None:
     roles = ("resource_tracker", "worker0", "worker1", "broker", "spare")
     with running("--unlimited", "--workers", "2") as server:
