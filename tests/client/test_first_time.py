@@ -56,10 +56,12 @@ def test_what_is_kept_is_not_asked_again(start: Start, settings: Path, room: str
     ana.sees(r"^nick \[")
     ana.type("9lives\r")
     ana.sees(r"^letters, digits and")
+    ana.until(lambda: ana.bottom().startswith("nick ["))  # what is typed before the question would stand before it
     ana.type("eva\r")
     ana.sees(r"^room \[")
     ana.type("a b\r")
     ana.sees(r"^no spaces, commas or colons, 64 bytes at most$")
+    ana.until(lambda: ana.bottom().startswith("room ["))
     ana.type(f"{room[1:]}\r")  # its sign is added
     ana.sees(r"^keep these")
     ana.type("y\r")
