@@ -102,7 +102,6 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-@lru_cache(maxsize=4096)
 def look(name: str) -> str:
     """The form in which names are compared by eye: in it a letter with the shape of a Latin one is that one.
 
