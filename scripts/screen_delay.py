@@ -7,6 +7,7 @@ its last byte. In the end the draft is sent, and must come back as it was typed.
 
 from __future__ import annotations
 
+import argparse
 import os
 import pty
 import re
@@ -155,7 +156,9 @@ def _measure(client: Client, messages: int) -> Measured:
 
 def main() -> int:
     """Print what was measured; 1 if the draft, or the messages' order, did not stay whole."""
-    measured = measure(float(sys.argv[1]) if len(sys.argv) > 1 else 10.0)
+    parser = argparse.ArgumentParser(description=str(__doc__).partition(":")[0])
+    parser.add_argument("seconds", nargs="?", type=float, default=10.0, help="how long (default: %(default)s)")
+    measured = measure(parser.parse_args().seconds)
     delays = [1000 * delay for delay in measured.delays]
     percentiles = statistics.quantiles(delays, n=100)
     print(f"{len(delays)} messages, {PER_SECOND} a second, from send() to the screen:")
