@@ -60,7 +60,7 @@ class ChatSettings:
     channels_per_client: int = 50
     departed_names: int = 1000  # WHOWAS remembers so many; a few hundred bytes each
     lost_places: int = 50_000  # rooms of lost sessions, all together: five for each of a full server's; 200 bytes each
-    dormant_rooms: int = 10_000  # with so many, one more that waits for the lost ends the oldest; at most 20 kB each
+    dormant_rooms: int = 10_000  # with so many, no more wait for the lost; at most 20 kB each
 
     wrong_passwords: int = 5  # of one connection, then it is closed: who mistypes more often may connect again
     oper_wait_seconds: int = 60  # an address waits one second more for each wrong OPER, and no longer than this

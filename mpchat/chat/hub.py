@@ -345,8 +345,8 @@ class Hub:
     def _remove(self, session: Session, channel: Channel, mono: int, is_lost: bool = False) -> None:
         """An empty channel ends, or is kept: else who came in first would found it anew, and rule it.
 
-        `is_lost`: the session can come back to it. What is kept for the lost takes, if need be, the place of the one
-        that goes first: to make channels and be lost is cheap.
+        `is_lost`: the session can come back to it. For the lost only so many are kept: to make channels and be lost is
+        cheap.
         """
         channel.unseat(session)
         del session.channels[channel.folded]
@@ -355,7 +355,7 @@ class Hub:
             is_closed = channel.is_private or bool(channel.bans)  # an empty channel has room, whatever its limit
             is_kept = is_closed and ((is_lost and self.settings.level >= 1) or self._has_lost_operator(channel))
             if is_kept and len(self.dormant) >= self.settings.dormant_rooms:
-                del self.dormant[next(iter(self.dormant))]
+                is_kept = False  # who makes many, and is lost, pushes nobody else's out
             if is_kept or (channel.orphaned and channel.is_private):
                 self.dormant[channel.folded] = (mono + _DORMANT_MS, channel)
 

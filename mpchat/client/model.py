@@ -177,6 +177,7 @@ class Model:
 
     def lose(self) -> None:
         """The connection is gone, and with it what we knew of the others."""
+        self.followed.clear()
         self._leaving.clear()
         for room in self.rooms.values():
             room.entered = False

@@ -96,7 +96,7 @@ class Resuming:
         """What the server says of itself (005): perhaps, how much it gives at once."""
         for word in words:
             name, _, value = word.partition("=")
-            if name == "CHATHISTORY" and value.isdecimal() and int(value):
+            if name == "CHATHISTORY" and value.isdecimal() and len(value) < 10 and int(value):
                 self._limit = min(PAGE_LINES, int(value))
 
     def entered(self, room: str) -> Step:

@@ -41,7 +41,7 @@ class Script:
             case "join" | "part" | "query" | "q" if refused:
                 self._model.stop(t("client.script.refused", what=name))
         asked = [parse(text) for text in step.send]
-        return [message for message in asked if message.command not in ("PRIVMSG", "NOTICE", "PING")]
+        return [message for message in asked if message.command not in ("PRIVMSG", "NOTICE", "PING") and message.params]
 
     def lacks(self, asked: list[Message]) -> list[Message]:
         """Which of them can be asked for again, and did not get what they asked for."""

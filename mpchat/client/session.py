@@ -275,7 +275,7 @@ class Session:
             return None  # it was said long ago
         if message.command == "PRIVMSG" and self.model.is_me(nick_of(message)):
             run, _, number = message.tags.get(_ID, "").rpartition(".")
-            known = int(number) if run == self._run and number.isdecimal() else 0
+            known = int(number) if run == self._run and number.isdecimal() and len(number) < 19 else 0
             return self.outbox.settle(param(message, 0), known)
         return self.outbox.settle(param(message, 1)) if message.command in _REFUSALS else None
 
@@ -428,7 +428,7 @@ class Session:
             sent = [parse(line) for line in obeyed.send]
             token = self.answers.asked(text.split()[0], is_kill=sent[0].command == "KILL")
             turns = [message for message in sent if message.command in ("JOIN", "PART")]
-            if self._for_person:
+            if self._for_person and not self._turn.asked:  # /set may be obeyed while a /join is not answered yet
                 self._turn.begin([message for message in turns if not self.model.granted(message)], token)
             obeyed.send.append(build("", "PING", token))
         step.add(self._carry_out(obeyed, now))

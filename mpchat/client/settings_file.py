@@ -70,7 +70,9 @@ class SettingsFile:
             elif fits(key, value):
                 preferences.set(key, value)  # type: ignore[arg-type]  # fits() has seen that it is one
             else:
-                problems.append(Problem(self.path, f"bad_{key}", key, repr(value)[:_SHOWN]))
+                problems.append(Problem(self.path, f"bad_{key}", key, _shown(value)))
+                if key == "ignore" and isinstance(value, list):
+                    preferences.ignore = [each for each in value if fits(key, [each])]
         return preferences, problems
 
     def save(self, key: str, value: Value) -> str:
@@ -98,6 +100,14 @@ class SettingsFile:
         if len(data) > FILE_BYTES:
             raise OSError(t("client.file.long"))
         return data.decode().replace("\r\n", "\n")
+
+
+def _shown(value: object) -> str:
+    """A wrong value, or the beginning of it."""
+    try:
+        return repr(value)[:_SHOWN]
+    except ValueError:  # a number of too many digits
+        return "..."
 
 
 def _toml() -> ModuleType:

@@ -1,7 +1,7 @@
 """What came for rooms, and from people, that the user has not turned to since: counts for the prompt. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mpchat.chat.names import fold
 from mpchat.client.model import Model
@@ -46,8 +46,9 @@ class Unread:
     def renamed(self, old: str, new: str) -> None:
         """Somebody is called otherwise."""
         if count := self._counts.pop(fold(old), None):
-            count.place = new
-            self._counts[fold(new)] = count
+            there = self._counts.pop(fold(new), Count(new))
+            there.lines, there.calls = there.lines + count.lines, there.calls or count.calls
+            self._counts[fold(new)] = replace(there, place=new)
 
     def label(self, columns: int, width: Callable[[str], int]) -> str:
         """The counts in so many columns, those that call first: "#so:3 beto:1!"; what has no room is "+N".

@@ -18,6 +18,7 @@ from mpchat.texts import t
 
 _CTCP = "\x01"  # around a text that is meant for the program
 _ACTION = f"{_CTCP}ACTION"
+_YEAR_9999 = 253_370_764_800  # its beginning, in seconds
 
 
 class View:
@@ -123,6 +124,7 @@ class View:
         nick = nick_of(message)
         rooms = self.model.rooms_of(nick)
         self.model.gone(nick)
+        self.model.followed.pop(fold(nick), None)
         return self._moved("quit", nick, rooms, t("screen.quit", nick=nick, reason=_reason(param(message, 0))))
 
     def _renamed(self, message: Message) -> list[Line]:
@@ -130,8 +132,9 @@ class View:
         rooms = () if self.model.is_me(old) else self.model.rooms_of(old)
         self.model.rename(old, new)
         lines = self._moved("nick", old, rooms, t("screen.renamed", old=old, new=new), new)
-        if not self.model.is_me(new) and self.model.ignores(old) and not self.model.ignores(new):
-            self.model.followed.pop(fold(old), None)
+        was_ignored = self.model.ignores(old)
+        self.model.followed.pop(fold(old), None)  # who is called so next is somebody else
+        if not self.model.is_me(new) and was_ignored and not self.model.ignores(new):
             self.model.followed[fold(new)] = new
             lines.append(Line(t("client.ignore.followed", old=old, nick=new), CLIENT))
         return lines
@@ -199,9 +202,10 @@ def sent_at(message: Message) -> float | None:
     if not stamp.endswith("Z"):
         return None
     try:
-        return datetime.datetime.fromisoformat(stamp[:-1] + "+00:00").timestamp()
+        at = datetime.datetime.fromisoformat(stamp[:-1] + "+00:00").timestamp()
     except (ValueError, OverflowError):
         return None
+    return at if 0 <= at < _YEAR_9999 else None  # what is outside no calendar of ours can show
 
 
 def _room(place: str) -> str:

@@ -11,6 +11,7 @@ BATCH = 8
 CHATHISTORY = 16
 RESUME = 32
 SEARCH = 64
+SEARCH_NAME = "soju.im/search"  # which a server of level 0 does not know
 
 NAMES = {
     "batch": BATCH,
@@ -19,7 +20,7 @@ NAMES = {
     "message-tags": MESSAGE_TAGS,
     "mpchat.org/resume": RESUME,
     "server-time": SERVER_TIME,
-    "soju.im/search": SEARCH,
+    SEARCH_NAME: SEARCH,
 }
 BARE = 0  # the wire profile of an IRC client that has asked for nothing
 _RELAYED = SERVER_TIME | MESSAGE_TAGS

@@ -1,7 +1,10 @@
 """Times as people and protocols write them, from numbers that came in. Pure: what time it is, it does not know."""
 
+import re
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
+
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z", re.ASCII)
 
 
 def _moment(wall: int, utc_offset: int) -> datetime:
@@ -34,13 +37,15 @@ def timestamp(wall: int) -> str:
 
 def wall_ms(text: str) -> int | None:
     """The inverse of timestamp(); None for what is no such time."""
-    if not text.endswith("Z"):
+    if _TIMESTAMP.fullmatch(text) is None:  # fromisoformat() takes much besides, and makes of it what it likes
         return None
     try:
-        moment = datetime.fromisoformat(text[:-1] + "+00:00")
-    except ValueError:
+        moment = datetime.fromisoformat(text[:19] + "+00:00")
+    except ValueError:  # a 13th month
         return None
-    return (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1)
+    return int(text[20:-1].ljust(3, "0") or 0) + (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(
+        milliseconds=1
+    )
 
 
 @lru_cache(maxsize=8)

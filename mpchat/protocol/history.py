@@ -10,6 +10,7 @@ from mpchat.chat.channels import Channel
 from mpchat.chat.sessions import Session
 from mpchat.messages import Ms, Past, Row
 from mpchat.protocol.connection import Connection
+from mpchat.protocol.message import cut
 from mpchat.protocol.outcomes import EarlierAsked, PastAsked, SearchAsked
 
 OldRow = tuple[int, Ms, str, str, str, str]  # in an old journal: a Row without its last value
@@ -18,6 +19,7 @@ GAP = "GAP"  # a row that is none: here messages have been lost; its number is t
 MOST_ROWS = 100  # in one answer: some 50 kB
 MOST_FOUND = 50  # by one search: what fits two or three screens
 MISSING = "some messages are missing here"
+_MOST_WORDS, _MOST_BYTES = 8, 200  # of one search: within one word's list of messages SQLite cannot be interrupted
 EVER = (0, 1 << 62)  # wall ms: from when to when
 
 
@@ -46,7 +48,8 @@ def search(
 ) -> SearchAsked:
     """The last messages with these words in channels of this member, as far as it may read them."""
     places = tuple((channel.folded, channel.begins_for(reader)) for channel in channels)
-    return SearchAsked(words, places, sender, *times, min(limit, MOST_FOUND))
+    few = " ".join([*dict.fromkeys(cut(words, _MOST_BYTES).split())][:_MOST_WORDS])
+    return SearchAsked(few, places, sender, *times, min(limit, MOST_FOUND))
 
 
 def room_asked(connection: Connection, question: PastAsked | EarlierAsked) -> Channel | None:

@@ -104,7 +104,7 @@ class Recorder:
         self.poller.watch(self.control)
         self.control.post(("ready",))
         while True:
-            pause = 0.0 if self.should_index() else self.read_at - time.monotonic()
+            pause = 0.0 if self.should_index() or self.searches else self.read_at - time.monotonic()
             for source, _, writable, _ in self.poller.wait(max(0.0, min(BEAT_SECONDS, pause))):
                 if source is self.control:
                     self.on_control()
@@ -161,7 +161,7 @@ class Recorder:
         self.searches.clear()
 
     def open_files(self) -> tuple[History, Tail[Fact]]:
-        """History and journal, opened if they are not. Raises what _UNUSABLE lists, and leaves nothing open then."""
+        """History and journal, opened if they are not. Raises what _UNUSABLE lists: then close_files()."""
         if self.files is not None and time.monotonic() >= self.check_at:
             self.check(self.files[0])
         if self.files is None:
@@ -172,14 +172,14 @@ class Recorder:
             self.synced_to = min(self.synced_to, history.position)  # it may be another one than before
             try:
                 tail = Tail(Path("journal"), history.position, FACTS)
-                self.compare(history, tail)
-                if tail.gap:
-                    self.note_gap(history, tail.gap)
-                    history.add((), tail.position)
             except _UNUSABLE:
                 history.close()
                 raise
             self.files = history, tail
+            self.compare(history, tail)
+            if tail.gap:
+                self.note_gap(history, tail.gap)
+                history.add((), tail.position)
         return self.files
 
     def check(self, history: History) -> None:
@@ -362,8 +362,8 @@ class Recorder:
         return is_quiet or unindexed > _MOST_UNINDEXED or bool(self.searches)
 
     def search(self, history: History, tail: Tail[Fact]) -> None:
-        """The same as answer() for searches, once the index has what is recorded."""
-        while self.searches and tail.position >= self.searches[0][1] and not history.unindexed:
+        """The same as answer() for a search, once the index has what is recorded: one a turn, each takes its time."""
+        if self.searches and tail.position >= self.searches[0][1] and not history.unindexed:
             question = self.searches[0]
             found: Past
             try:

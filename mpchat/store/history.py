@@ -176,7 +176,7 @@ class History:
             )
             if last is None:
                 return 0
-            self._db.execute("UPDATE expired SET number = ?, wall_ms = ?", (last, now_ms))
+            self._db.execute("UPDATE expired SET number = max(number, ?), wall_ms = ?", (last, now_ms))
             self._words.remove(last)
             removed = self._db.execute("DELETE FROM messages WHERE number <= ?", (last,)).rowcount
             self._db.execute("DELETE FROM gaps WHERE after <= ?", (last,))

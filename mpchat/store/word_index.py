@@ -40,6 +40,7 @@ class WordIndex:
         self.exists = True
         try:
             db.execute(_CREATE)
+            db.execute("SELECT rowid FROM words LIMIT 0")  # where the table is there, the first asks for no module
         except sqlite3.OperationalError as error:
             if "no such module" not in str(error):
                 raise

@@ -965,3 +965,25 @@ def test_a_paste_goes_on_after_a_loss() -> None:
     session.mark()
     step = back_again(session, ":s 001 ana :Welcome", ":ana!ana@host JOIN #lobby", ":s PONG s mpchat-entrance")
     assert step.send[-2:] == [f"PRIVMSG #lobby :line {WINDOW}", "PING :mpchat-mark-1"]
+
+
+def test_a_setting_beside_a_join_takes_nothing_away_from_what_waits_behind_it() -> None:
+    session = registered()
+    for line in ("/join #so", "uno", "/set nick ana2", "dos"):
+        session.typed(line, 1.0)
+    assert hear(session, ":ana!ana@host JOIN #so").send == ["PRIVMSG #so :uno", "PRIVMSG #so :dos"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ":s 005 ana CHATHISTORY=" + "9" * 5000 + " :are supported",
+        "@+mpchat.org/id=aaaaaaaaaaaaaaaa." + "9" * 5000 + " :ana!ana@host PRIVMSG #lobby :x",
+        "@time=9999-12-31T23:59:59.999999Z :beto!b@h PRIVMSG #lobby :x",
+    ],
+)
+def test_absurd_numbers_of_a_server_are_none(line: str) -> None:
+    session = registered()
+    session._run = "aaaaaaaaaaaaaaaa"
+    for shown in hear(session, line).show:
+        assert shown.at is None or shown.at < 2**40

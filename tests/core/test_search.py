@@ -64,6 +64,7 @@ def test_what_is_asked(driver: Driver, line: str, about: tuple[Any, ...]) -> Non
         ("text=x;limit=0", "INVALID_PARAMS limit :Invalid limit"),
         ("text=x;limit=-1", "INVALID_PARAMS limit :Invalid limit"),
         ("text=x;limit=many", "INVALID_PARAMS limit :Invalid limit"),
+        ("text=x;after=2026-01-01Z", "INVALID_PARAMS after :Invalid time"),
         ("text=x;before=yesterday", "INVALID_PARAMS before :Invalid time"),
         ("text=x;after=2023-13-01T00:00:00.000Z", "INVALID_PARAMS after :Invalid time"),
         ("text=x;after=2023-12-01T00:00:00.000", "INVALID_PARAMS after :Invalid time"),
@@ -299,3 +300,16 @@ def test_in_plain_text_who_is_kicked_meanwhile_finds_nothing(driver: Driver) -> 
     driver.answer([row(1, "#club", "hola")])
 
     assert beto.heard() == ["! you are no longer in #club"]
+
+
+def test_of_many_words_a_few_are_searched_for(driver: Driver) -> None:
+    """Each costs the recorder time in which nobody can stop it."""
+    beto = driver.plain("beto")
+    beto.send("/search " + "a b " * 2000)
+    assert driver.asked[-1][4][0] == "a b"
+    driver.answer([])
+    beto.send("/search " + " ".join(map(str, range(3000))))
+    assert driver.asked[-1][4][0] == "0 1 2 3 4 5 6 7"
+    driver.answer([])
+    beto.send("/search " + "a." * 3000)
+    assert len(driver.asked[-1][4][0]) == 200

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpchat.protocol.clock import date, hour, hour_of_day, time_tag, timestamp
+from mpchat.protocol.clock import date, hour, hour_of_day, time_tag, timestamp, wall_ms
 
 WALL = 1_700_000_000_123
 
@@ -54,3 +54,23 @@ def test_another_day_is_named(seconds: int, offset: int, shown: str) -> None:
 @given(st.integers(0, 4_000_000_000_000))
 def test_a_tag_has_one_form(wall: int) -> None:
     assert re.fullmatch(rb"@time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ", time_tag(wall))
+
+
+@pytest.mark.parametrize(
+    ("text", "wall"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("2023-11-14T22:13:20.123Z", 1_700_000_000_123),
+        ("2023-11-14T22:13:20.5Z", 1_700_000_000_500),
+        *[
+            (text, None)
+            for text in (
+                *("", "Z", "2026-01-01Z", "20260101Z", "2026-W01-1Z", "2026-01-01T00:00:00"),
+                *("2026-01-01T00:00:00+01:00Z", "2026-13-01T00:00:00Z", "2026-01-01 00:00:00Z"),
+                *("2026-01-01T00:00:00.1234Z", "\u0662026-01-01T00:00:00Z"),
+            )
+        ],
+    ],
+)
+def test_what_a_client_writes_is_read_or_is_no_time(text: str, wall: int | None) -> None:
+    assert wall_ms(text) == wall

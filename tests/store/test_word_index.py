@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mpchat.messages import ConnectionId, JournalPosition, Places, Row, SearchAsked
 from mpchat.store import history as history_module
 from mpchat.store import word_index
-from mpchat.store.history import History, HistoryDamaged
+from mpchat.store.history import History
 from mpchat.store.word_index import STEP_ROWS, TooSlow
 
 EVER = (0, 1 << 62)
@@ -221,6 +221,27 @@ def test_a_damaged_index_is_a_damaged_database(history: History, tmp_path: Path)
         database.execute("UPDATE words_data SET block = x'0011223344556677'")
 
     again = History(tmp_path / "history.db")
-    with pytest.raises(HistoryDamaged):
-        again.search(asked("hola"))
+    assert again.moved is not None
     again.close()
+
+
+def test_a_database_that_has_an_index_can_come_to_a_python_that_has_none(history: History, tmp_path: Path) -> None:
+    history.add([row(1, "hola")], 1)
+    indexed(history)
+    history.close()
+    with closing(sqlite3.connect(tmp_path / "history.db")) as database, database:
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute("UPDATE sqlite_master SET sql = replace(sql, 'fts5', 'fts_of_no_sqlite') WHERE name = 'words'")
+
+    again = History(tmp_path / "history.db")
+    assert (again.can_search, again.unindexed) == (False, 0)
+    assert again.expire(10_000_000, 1, 1 << 40) == 1
+    again.close()
+
+
+def test_what_has_been_passed_over_stays_so_when_older_rows_expire(history: History) -> None:
+    history.add([row(1, "hola")], 1)
+    history.pass_over([row(9, "x")], 2, 0)
+    assert history.expire(10_000_000, 0, 1 << 40) == 1
+
+    assert [each[4] for each in history.after("#lobby", 5, 10)] == ["GAP"]

@@ -49,7 +49,7 @@ def _speak(
 ) -> Outcomes:
     if not text:
         raise Refusal(Reason.NO_TEXT)  # once, however many were to read it
-    if not is_notice and [fold(target) for target in targets] == [SERVICE]:
+    if context.settings.level >= 1 and not is_notice and [fold(target) for target in targets] == [SERVICE]:
         yield from ask_service(context, connection, text)
         return
     if any(map(is_servers_own, targets)):

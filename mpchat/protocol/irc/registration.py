@@ -118,7 +118,8 @@ def cap(context: Context, connection: Connection, params: list[str]) -> Outcomes
     elif verb == "LIST":
         yield _cap(context, connection, "LIST", capabilities.listed(connection.capabilities))
     elif verb == "REQ":
-        wanted = capabilities.changed(connection.capabilities, argument)
+        is_known = context.settings.level >= 1 or capabilities.SEARCH_NAME not in argument
+        wanted = capabilities.changed(connection.capabilities, argument) if is_known else None
         if wanted is not None:
             connection.capabilities = wanted
         yield _cap(context, connection, "NAK" if wanted is None else "ACK", argument)

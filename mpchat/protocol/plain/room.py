@@ -6,7 +6,7 @@ from mpchat.protocol.clock import hour_of_day
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.length_limit import fit_topic
-from mpchat.protocol.message import cut
+from mpchat.protocol.message import BODY_BYTES, cut
 from mpchat.protocol.outcomes import Outcomes
 from mpchat.protocol.plain.languages import say
 from mpchat.protocol.plain.rendering import line, tell, usage
@@ -60,7 +60,7 @@ def op(context: Context, connection: Connection, rest: str) -> Outcomes:
 
 
 def mode(context: Context, connection: Connection, rest: str) -> Outcomes:
-    channel, words = its_room(connection), rest.split()
+    channel, words = its_room(connection), cut(rest, BODY_BYTES).split()  # as many changes as a line of IRC has
     if not words:
         yield from _modes(connection, channel)
         return
