@@ -84,3 +84,18 @@ def test_ignore_and_unignore_are_kept_and_told(view: View) -> None:
     execute("/unignore troll", model)
     assert execute("/unignore troll", model).show[0].text == "you do not ignore troll"
     assert execute("/ignore", model).show[0].text == "you ignore nobody"
+
+
+@pytest.mark.parametrize("ends", [":ogre!t@h NICK :troll", ":ogre!t@h QUIT", ":ogre!t@h NICK :orc"])
+def test_a_nick_that_they_have_left_is_somebody_elses(view: View, ends: str) -> None:
+    read(view, ":troll!t@h NICK :ogre", ends)
+
+    assert read(view, ":ogre!o@h PRIVMSG #lobby :hola") == ["<ogre> hola"]
+    assert read(view, ":troll!t@h PRIVMSG #lobby :hola") == []
+
+
+def test_after_a_loss_nobody_knows_who_is_called_so(view: View) -> None:
+    read(view, ":troll!t@h NICK :ogre")
+    view.model.lose()
+
+    assert len(read(view, ":ogre!o@h PRIVMSG ana :hola")) == 1
