@@ -170,8 +170,8 @@ HistoryAsked: TypeAlias = tuple[Literal["history"], JournalPosition, ConnectionI
 # the same of messages that have these words: words, channels and behind which number in each, a sender's nickname or
 # "", from when to when, at most how many
 Places: TypeAlias = tuple[tuple[str, int], ...]
-SearchAsked: TypeAlias = tuple[Literal["search"], JournalPosition, ConnectionId, Offset, str, Places, str, Ms, Ms, int]
-BrokerToRecorder: TypeAlias = Grown | HistoryAsked | SearchAsked
+WordsAsked: TypeAlias = tuple[Literal["search"], JournalPosition, ConnectionId, Offset, str, Places, str, Ms, Ms, int]
+BrokerToRecorder: TypeAlias = Grown | HistoryAsked | WordsAsked
 
 Idle: TypeAlias = tuple[Literal["idle"], JournalPosition]  # it is at the journal's end, and waits for "grown"
 Rows: TypeAlias = tuple[Literal["rows"], ConnectionId, Offset, Past]

@@ -16,11 +16,10 @@ from mpchat.messages import (
     JournalPosition,
     Offset,
     Record,
-    SearchAsked,
     UnknownMessage,
+    WordsAsked,
 )
-from mpchat.protocol import outcomes
-from mpchat.protocol.outcomes import EarlierAsked, PastAsked, PastQuestion
+from mpchat.protocol.outcomes import EarlierAsked, PastAsked, PastQuestion, SearchAsked
 from mpchat.runtime.poller import AnyPoller
 from mpchat.settings import Settings
 
@@ -34,7 +33,7 @@ class HistoryClient:
         self._seconds = settings.question_seconds
         self._poller = poller
         # Questions by connection and end of the line: the deadline, and what is to be asked of the next recorder too.
-        self._open: dict[tuple[ConnectionId, int], tuple[float, HistoryAsked | SearchAsked]] = {}
+        self._open: dict[tuple[ConnectionId, int], tuple[float, HistoryAsked | WordsAsked]] = {}
         self._is_idle = False  # the recorder waits to be told that there is more
         self._told = 0
 
@@ -130,12 +129,12 @@ class HistoryClient:
 
 def _message(
     position: JournalPosition, connection: ConnectionId, end: Offset, question: PastQuestion
-) -> HistoryAsked | SearchAsked:
+) -> HistoryAsked | WordsAsked:
     """A question as the recorder reads it."""
     match question:
         case PastAsked(room, number, limit, is_latest):
             return "history", position, connection, end, room, number, 0, limit, is_latest
         case EarlierAsked(room, number, before, limit):
             return "history", position, connection, end, room, number, before, limit, True
-        case outcomes.SearchAsked(words, places, sender, since, until, limit):
+        case SearchAsked(words, places, sender, since, until, limit):
             return "search", position, connection, end, words, places, sender, since, until, limit

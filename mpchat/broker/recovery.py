@@ -9,8 +9,8 @@ keeps more items than the dead broker's did, until its worker's next checkpoint.
 
 A record that kills the broker would kill each one that replays it. So the place of the record that is being replayed
 is told before it is applied, and a broker can be told to skip the one at which its predecessors died. It does so only
-with a record of this run and with this run's code. What earlier runs have kept other code could replay; so could the
-code of this run, if it was changed meanwhile; and without "start" the core is nothing.
+with a record of the last run that has begun, and with the code with which that began: what other code has kept, other
+code could replay. And without "start" the core is nothing.
 
 The loop never waits for the disk for the sake of a snapshot: a thread does (snapshot_writer.py).
 """

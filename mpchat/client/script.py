@@ -41,7 +41,7 @@ class Script:
             case "join" | "part" | "query" | "q" if refused:
                 self._model.stop(t("client.script.refused", what=name))
         asked = [parse(text) for text in step.send]
-        return [message for message in asked if message.command not in ("PRIVMSG", "NOTICE", "PING") and message.params]
+        return [message for message in asked if message.command not in ("PRIVMSG", "NOTICE", "PING")]
 
     def lacks(self, asked: list[Message]) -> list[Message]:
         """Which of them can be asked for again, and did not get what they asked for."""
@@ -50,6 +50,8 @@ class Script:
     def answered(self, asked: list[Message]) -> None:
         """The server has answered them all: what was not granted now is refused."""
         for message in asked:
+            if not message.params:
+                continue  # such a line asks for nothing
             if message.command == "NICK":
                 self._misnamed = "" if self._model.granted(message) else message.params[0]
             elif message.command in _STATES and not self._model.granted(message) and not self._is_expelled():

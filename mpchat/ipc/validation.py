@@ -110,7 +110,7 @@ def check_inputs(inputs: Sequence[object], drains: Sequence[object]) -> None:
 
 
 def past(message: object) -> Past:
-    """The same, which is one. Raises UnknownMessage at what is none."""
+    """The message as a Past. Raises UnknownMessage if it is none."""
     if message is None or message == "too slow" or message == "no index":
         return message
     if not isinstance(message, list):

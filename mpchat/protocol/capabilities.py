@@ -11,7 +11,7 @@ BATCH = 8
 CHATHISTORY = 16
 RESUME = 32
 SEARCH = 64
-SEARCH_NAME = "soju.im/search"  # which a server of level 0 does not know
+SEARCH_NAME = "soju.im/search"
 
 NAMES = {
     "batch": BATCH,
@@ -22,6 +22,7 @@ NAMES = {
     "server-time": SERVER_TIME,
     SEARCH_NAME: SEARCH,
 }
+_SINCE = {SEARCH_NAME: 1}  # the level of the server that brought it (ChatSettings), for those that are not of level 0
 BARE = 0  # the wire profile of an IRC client that has asked for nothing
 _RELAYED = SERVER_TIME | MESSAGE_TAGS
 PROFILES: tuple[int, ...] = (0, SERVER_TIME, MESSAGE_TAGS, SERVER_TIME | MESSAGE_TAGS)
@@ -37,10 +38,15 @@ def listed(capabilities: int) -> str:
     return " ".join(name for name, bit in NAMES.items() if capabilities & bit)
 
 
-def changed(capabilities: int, request: str) -> int | None:
+def offered(level: int) -> dict[str, int]:
+    """Those that a server of this level has, by name."""
+    return {name: bit for name, bit in NAMES.items() if level >= _SINCE.get(name, 0)}
+
+
+def changed(capabilities: int, request: str, names: dict[str, int]) -> int | None:
     """What CAP REQ makes of a set: all of the request or, None, nothing of it (IRCv3 capability negotiation)."""
     for word in request.split():
-        bit = NAMES.get(word.removeprefix("-"))
+        bit = names.get(word.removeprefix("-"))
         if bit is None:
             return None
         capabilities = capabilities & ~bit if word.startswith("-") else capabilities | bit

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def _moment(wall: int, utc_offset: int) -> datetime:
@@ -40,12 +41,10 @@ def wall_ms(text: str) -> int | None:
     if _TIMESTAMP.fullmatch(text) is None:  # fromisoformat() takes much besides, and makes of it what it likes
         return None
     try:
-        moment = datetime.fromisoformat(text[:19] + "+00:00")
+        moment = datetime.fromisoformat(f"{text[:19]}.{text[20:-1]:0<3}+00:00")
     except ValueError:  # a 13th month
         return None
-    return int(text[20:-1].ljust(3, "0") or 0) + (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(
-        milliseconds=1
-    )
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 @lru_cache(maxsize=8)

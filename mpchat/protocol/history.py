@@ -9,7 +9,9 @@ from collections.abc import Collection, Sequence
 from mpchat.chat.channels import Channel
 from mpchat.chat.sessions import Session
 from mpchat.messages import Ms, Past, Row
+from mpchat.protocol.clock import hour_of_day
 from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
 from mpchat.protocol.message import cut
 from mpchat.protocol.outcomes import EarlierAsked, PastAsked, SearchAsked
 
@@ -18,7 +20,6 @@ OldRow = tuple[int, Ms, str, str, str, str]  # in an old journal: a Row without 
 GAP = "GAP"  # a row that is none: here messages have been lost; its number is that of the row before it
 MOST_ROWS = 100  # in one answer: some 50 kB
 MOST_FOUND = 50  # by one search: what fits two or three screens
-MISSING = "some messages are missing here"
 _MOST_WORDS, _MOST_BYTES = 8, 200  # of one search: within one word's list of messages SQLite cannot be interrupted
 EVER = (0, 1 << 62)  # wall ms: from when to when
 
@@ -62,6 +63,17 @@ def found(connection: Connection, rows: list[Row]) -> list[tuple[Channel, Row]]:
     session = connection.session
     inside = [(session.channels.get(row[2]), row) for row in rows]
     return [(channel, row) for channel, row in inside if channel is not None and row[0] > channel.begins_for(session)]
+
+
+def count_in(text: str) -> int:
+    """How many messages a client asks for; 0: that is no such number."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def shown_time(context: Context, row: Row) -> str:
+    """When it was said, by the server's clock of then: the hour, with the date if that is not today's."""
+    then = context.utc_offset if row[6] is None else row[6]
+    return hour_of_day(row[1], then, context.wall, context.utc_offset)
 
 
 def not_searched(past: Past) -> str:

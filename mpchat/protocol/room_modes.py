@@ -25,7 +25,7 @@ def set_modes(context: Context, connection: Connection, name: str, changes: list
 
 def _first(limit: int, changes: list[Change]) -> list[Change]:
     """So many of those with a value, and all that have none (Modern IRC: MODES parameter)."""
-    beyond = [place for place, change in enumerate(changes) if change[2]][limit:]
+    beyond = set([place for place, change in enumerate(changes) if change[2]][limit:])
     return [change for place, change in enumerate(changes) if place not in beyond]
 
 

@@ -34,8 +34,8 @@ from mpchat.messages import (
     Offset,
     Past,
     RecorderToBroker,
-    SearchAsked,
     UnknownMessage,
+    WordsAsked,
 )
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS
@@ -83,7 +83,7 @@ class Recorder:
         self.poller = Poller()
         self.broker: Link[RecorderToBroker] | None = None
         self.queries: deque[HistoryAsked] = deque()  # whose answer may not be in the history yet
-        self.searches: deque[SearchAsked] = deque()  # the same; they wait for the index, too
+        self.searches: deque[WordsAsked] = deque()  # the same; they wait for the index, too
         self.said_at = 0.0  # monotonic: when something was last read from the journal
         # Monotonic seconds: when the journal is read next. First when the broker says so: by then the broker has cut a
         # torn end, and it is the broker that reports a damaged journal.
@@ -104,7 +104,7 @@ class Recorder:
         self.poller.watch(self.control)
         self.control.post(("ready",))
         while True:
-            pause = 0.0 if self.should_index() or self.searches else self.read_at - time.monotonic()
+            pause = 0.0 if self.should_index() or self.can_search() else self.read_at - time.monotonic()
             for source, _, writable, _ in self.poller.wait(max(0.0, min(BEAT_SECONDS, pause))):
                 if source is self.control:
                     self.on_control()
@@ -131,7 +131,8 @@ class Recorder:
             self.answer(history, tail)
             if self.should_index():
                 history.index()
-            self.search(history, tail)
+            if self.can_search():
+                self.search(history)
             self.sync(history, time.monotonic())
         except HistoryDamaged as error:
             self.close_files()
@@ -154,7 +155,7 @@ class Recorder:
         if not self.has_complained:
             self.log.error("cannot write the history: it waits until it can", error=str(error))
         self.has_complained, self.read_at = True, time.monotonic() + _RETRY_SECONDS
-        questions: list[HistoryAsked | SearchAsked] = [*self.queries, *self.searches]
+        questions: list[HistoryAsked | WordsAsked] = [*self.queries, *self.searches]
         for query in questions:
             self.tell(query[2], query[3], None)
         self.queries.clear()
@@ -361,17 +362,23 @@ class Recorder:
         is_quiet = time.monotonic() >= self.said_at + _QUIET_SECONDS
         return is_quiet or unindexed > _MOST_UNINDEXED or bool(self.searches)
 
-    def search(self, history: History, tail: Tail[Fact]) -> None:
-        """The same as answer() for a search, once the index has what is recorded: one a turn, each takes its time."""
-        if self.searches and tail.position >= self.searches[0][1] and not history.unindexed:
-            question = self.searches[0]
-            found: Past
-            try:
-                found = history.search(question) if history.can_search else "no index"
-            except TooSlow:
-                found = "too slow"
-            self.searches.popleft()
-            self.tell(question[2], question[3], found)
+    def can_search(self) -> bool:
+        """Is there a search before which all that had been said is recorded and indexed?"""
+        if self.files is None or not self.searches:
+            return False
+        history, tail = self.files
+        return tail.position >= self.searches[0][1] and not history.unindexed
+
+    def search(self, history: History) -> None:
+        """Answer the first search: one a turn, since each takes its time."""
+        question = self.searches[0]
+        found: Past
+        try:
+            found = history.search(question) if history.can_search else "no index"
+        except TooSlow:
+            found = "too slow"
+        self.searches.popleft()
+        self.tell(question[2], question[3], found)
 
     def tell(self, connection: ConnectionId, end: Offset, past: Past) -> None:
         """Answer a query; a broker that has gone will ask again by its successor."""

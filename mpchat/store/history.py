@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-from mpchat.messages import Row, SearchAsked
+from mpchat.messages import Row, WordsAsked
 from mpchat.store.journal import Damaged, full_name
 from mpchat.store.word_index import WordIndex
 
@@ -134,7 +134,7 @@ class History:
             (channel, number, limit),
         )
         gap = self._rows(f"SELECT ?, {_GAP_COLUMNS} FROM expired WHERE number > ?", (number, number))
-        return gap + self._with_gaps(rows, number, rows[-1][0] if len(rows) == limit else None)
+        return gap + self._with_gaps(rows, number, rows[-1][0] if len(rows) == limit else NO_END)
 
     # The index of their words, which follows behind the messages.
 
@@ -150,10 +150,10 @@ class History:
     def index(self) -> None:
         """Take some more messages into the index."""
         with self._transaction():
-            position = self._words.step()
-        self._words.position = position if position > self._words.position else self._last_number
+            position = self._words.step(self._last_number)
+        self._words.position = position
 
-    def search(self, question: SearchAsked) -> list[Row]:
+    def search(self, question: WordsAsked) -> list[Row]:
         """What a question finds, oldest first, in what is indexed. Raises TooSlow. This SQLite must have FTS5."""
         with self._damage_raised():
             return self._words.search(question)
@@ -259,16 +259,16 @@ class History:
         with self._damage_raised():
             return self._db.execute(select, values).fetchall()
 
-    def _with_gaps(self, rows: list[Row], first: int, end: int | None) -> list[Row]:
+    def _with_gaps(self, rows: list[Row], first: int, end: int) -> list[Row]:
         """The rows, and the gaps behind the number `first`, up to `end`: each gap behind the row with its number.
 
         A gap ends before the next row of any channel. A gap that begins before `first` and ends behind it counts too,
         from `first` on.
         """
         gaps = self._rows(
-            f"SELECT max(after, ?), {_GAP_COLUMNS} FROM gaps WHERE (? IS NULL OR after < ?) AND (after >= ?"
+            f"SELECT max(after, ?), {_GAP_COLUMNS} FROM gaps WHERE after < ? AND (after >= ?"
             " OR ? + 1 < coalesce((SELECT min(number) FROM messages WHERE number > after), ? + 2))",
-            (first, end, end, first, first, first),
+            (first, end, first, first, first),
         )
         return sorted(rows + gaps, key=lambda row: (row[0], row[4] == GAP))
 

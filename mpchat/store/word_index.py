@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mpchat.messages import Row, SearchAsked
+from mpchat.messages import Row, WordsAsked
 
 STEP_ROWS = 5000  # some 15 ms; in steps of 1000 a row costs half as much again
 SEARCH_SECONDS = 0.2  # a query is ended after so long
@@ -48,15 +48,17 @@ class WordIndex:
         self.position: int
         ((self.position,),) = db.execute("SELECT number FROM indexed")
 
-    def step(self) -> int:
-        """Within a transaction, take in the next messages, STEP_ROWS at most. Returns the position behind them, which
-        the caller stores here when that is committed."""
+    def step(self, end: int) -> int:
+        """Within a transaction, take in the next messages, STEP_ROWS at most; there are none behind the number `end`.
+
+        Returns the position then, which the caller puts into `position` when the transaction is committed.
+        """
         ((last,),) = self._db.execute(
             "SELECT max(number) FROM (SELECT number FROM messages WHERE number > ? ORDER BY number LIMIT ?)",
             (self.position, STEP_ROWS),
         )
         if last is None:
-            return self.position
+            return end
         self._db.execute(
             "INSERT INTO words (rowid, text) SELECT number, text FROM messages WHERE number > ? AND number <= ?",
             (self.position, last),
@@ -72,18 +74,18 @@ class WordIndex:
                 (min(last, self.position),),
             )
 
-    def search(self, question: SearchAsked) -> list[Row]:
+    def search(self, question: WordsAsked) -> list[Row]:
         """The newest messages that a question finds, oldest first. Raises TooSlow.
 
         Each word of the question is taken as a string: it has no operators. Without words, every message counts.
         """
         _, _, _, _, words, places, sender, after_ms, before_ms, limit = question
         source, number, conditions, values = "messages m", "m.number", list[str](), list[str | int]()
-        if words:
+        if terms := ['"' + word.replace('"', '""') + '"' for word in words.split()]:
             # CROSS JOIN: the index is read first, from its end, and of the messages only those that it names.
             source, number = "words CROSS JOIN messages m ON m.number = words.rowid", "words.rowid"
             conditions.append("words MATCH ?")
-            values.append(" ".join('"' + word.replace('"', '""') + '"' for word in words.split()))
+            values.append(" ".join(terms))
         conditions.append(f"({' OR '.join(['(m.room = ? AND m.number > ?)'] * len(places))})")
         values += [value for place in places for value in place]
         if sender:

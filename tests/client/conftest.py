@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mpchat import texts
 from tests.client.person import CLIENT, Person, environment
 from tests.running import Server
 
@@ -220,3 +221,12 @@ def wire(server: Server) -> Iterator[Wire]:
     one = Wire(server)
     yield one
     one.close()
+
+
+@pytest.fixture
+def in_spanish() -> Iterator[None]:
+    """This process speaks it for the length of a test."""
+    before = texts.spoken()
+    texts.use("es")
+    yield
+    texts.use(before)

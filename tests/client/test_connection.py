@@ -3,11 +3,9 @@
 import errno
 import os
 import socket
-from collections.abc import Iterator
 
 import pytest
 
-from mpchat import texts
 from mpchat.client.connection import reason
 
 COMMON = [
@@ -23,14 +21,6 @@ OTHERS = [
     (socket.gaierror(socket.EAI_FAMILY, "ai_family not supported"), "ai_family not supported"),
     (OSError("just so"), "just so"),
 ]
-
-
-@pytest.fixture
-def in_spanish() -> Iterator[None]:
-    before = texts.spoken()
-    texts.use("es")
-    yield
-    texts.use(before)
 
 
 @pytest.mark.usefixtures("in_spanish")

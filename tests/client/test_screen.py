@@ -240,15 +240,6 @@ async def test_so_much_of_a_rooms_past_is_shown_as_the_user_wants() -> None:
 # In Spanish
 
 
-@pytest.fixture
-def in_spanish() -> Iterator[None]:
-    """This process speaks it for the length of a test."""
-    before = texts.spoken()
-    texts.use("es")
-    yield
-    texts.use(before)
-
-
 @pytest.mark.usefixtures("in_spanish")
 def test_events_are_told_in_the_users_language() -> None:
     session = Session("ana", "#so", "0123456789abcdef", preferences=Preferences(joins="all"))

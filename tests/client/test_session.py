@@ -985,5 +985,4 @@ def test_a_setting_beside_a_join_takes_nothing_away_from_what_waits_behind_it() 
 def test_absurd_numbers_of_a_server_are_none(line: str) -> None:
     session = registered()
     session._run = "aaaaaaaaaaaaaaaa"
-    for shown in hear(session, line).show:
-        assert shown.at is None or shown.at < 2**40
+    assert [shown.at for shown in hear(session, line).show] in ([], [None])

@@ -24,7 +24,7 @@ from mpchat.store.journal import Tail
 from tests.core.driver import routed
 
 DATA = Path(__file__).parent.parent / "data" / "journal-4"
-NEW = (" mpchat.org/resume", " soju.im/search", " SEARCH")  # capabilities, and a command that HELP lists
+NEW = (" mpchat.org/resume", " SEARCH")  # a capability, and a command that HELP lists
 
 Block = list[Record]
 Orders = list[tuple[int, Item]]  # each with its worker

@@ -36,7 +36,7 @@ BOTH = ECHO_MESSAGE | SERVER_TIME
     ],
 )
 def test_a_request(held: int, request_: str, then: int | None) -> None:
-    assert changed(held, request_) == then
+    assert changed(held, request_, NAMES) == then
 
 
 def test_listed() -> None:

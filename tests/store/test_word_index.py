@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpchat.messages import ConnectionId, JournalPosition, Places, Row, SearchAsked
+from mpchat.messages import ConnectionId, JournalPosition, Places, Row, WordsAsked
 from mpchat.store import history as history_module
 from mpchat.store import word_index
 from mpchat.store.history import History
@@ -40,7 +40,7 @@ def asked(
     sender: str = "",
     times: tuple[int, int] = EVER,
     limit: int = 50,
-) -> SearchAsked:
+) -> WordsAsked:
     return "search", JournalPosition(0), ConnectionId(1), 5, words, places, sender, *times, limit
 
 
@@ -96,7 +96,7 @@ def test_whatever_is_asked_there_is_an_answer(words: str) -> None:
         database.executescript(history_module._SCHEMA)
         index = word_index.WordIndex(database)
         database.execute("INSERT INTO messages VALUES (1, 1, '#lobby', 'ana!a@h', 'PRIVMSG', 'hola', 0)")
-        index.step()
+        index.step(1)
 
         assert len(index.search(asked(words.encode("utf-8", "replace").decode().replace("\0", "")))) <= 1
 
@@ -156,7 +156,7 @@ def test_another_process_goes_on_where_the_last_one_was_killed(history: History,
     again.close()
 
 
-def test_what_has_expired_is_not_found(history: History) -> None:
+def test_what_has_expired_is_not_found(history: History, tmp_path: Path) -> None:
     history.add([row(number, "hola") for number in range(1, 11)], 1)
     indexed(history)
     history.add([row(11, "hola"), row(12, "adiós")], 2)
@@ -164,12 +164,9 @@ def test_what_has_expired_is_not_found(history: History) -> None:
     assert history.expire(20_000, 8_500, 1 << 40) == 11, "one of them is not in the index yet"
     assert found(history, "hola") == []
     assert found(history, "adiós") == [12]
-    ((entries,),) = sqlite3.connect(tmp_file(history)).execute("SELECT count(*) FROM words_docsize")
+    with closing(sqlite3.connect(tmp_path / "history.db")) as database:
+        ((entries,),) = database.execute("SELECT count(*) FROM words_docsize")
     assert entries == 1, "nor is it kept"
-
-
-def tmp_file(history: History) -> Path:
-    return history._path
 
 
 def test_a_slow_query_is_ended(history: History, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,23 +9,24 @@ from mpchat.chat.names import SERVICE, fold
 from mpchat.chat.text import clean
 from mpchat.messages import Past, Row
 from mpchat.protocol import numerics as n
-from mpchat.protocol.capabilities import BATCH, CHATHISTORY, SEARCH
-from mpchat.protocol.clock import hour_of_day, wall_ms
+from mpchat.protocol.capabilities import BATCH, CHATHISTORY, SEARCH, SEARCH_NAME
+from mpchat.protocol.clock import wall_ms
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.history import (
     EVER,
     GAP,
-    MISSING,
     MOST_FOUND,
     MOST_ROWS,
     after,
+    count_in,
     earlier,
     found,
     latest,
     not_searched,
     room_asked,
     search,
+    shown_time,
     told,
 )
 from mpchat.protocol.irc.commands import Command
@@ -37,7 +38,6 @@ from mpchat.protocol.tags import before_line, id_tag, number_of, time_tag
 from mpchat.texts import DEFAULT, say
 
 _BATCH = "history"  # one name does for all: a batch is over before anything else is said to its client
-_SEARCH_BATCH = "soju.im/search"
 _ATTRIBUTES = frozenset(("in", "from", "after", "before", "text", "limit"))
 _SERVICE_LINES = 20
 _LOST = "Messages could not be retrieved"
@@ -49,11 +49,10 @@ def chathistory(context: Context, connection: Connection, params: list[str]) -> 
     if not connection.capabilities & CHATHISTORY:
         yield context.reply(connection, n.UNKNOWNCOMMAND, "CHATHISTORY", "Unknown command")
     elif verb not in ("AFTER", "BEFORE", "LATEST") or (verb == "BEFORE" and context.settings.level < 1):
-        yield _fail(context, "INVALID_PARAMS", verb, "Unknown command")
+        yield _fail(context, "CHATHISTORY", "INVALID_PARAMS", verb, "Unknown command")
     elif len(params) != 4:
-        yield _fail(
-            context, "INVALID_PARAMS", verb, "Insufficient parameters" if len(params) < 4 else "Too many parameters"
-        )
+        why = "Insufficient parameters" if len(params) < 4 else "Too many parameters"
+        yield _fail(context, "CHATHISTORY", "INVALID_PARAMS", verb, why)
     else:
         yield _question(context, connection, verb, *params[1:])
 
@@ -63,20 +62,21 @@ def _question(
 ) -> PastAsked | EarlierAsked | bytes:
     """What must be asked, or why that cannot be."""
     channel = connection.session.channels.get(fold(target))
-    count = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 10 else 0
+    count = count_in(limit)
     kind, _, id = start.partition("=")
     if not count:
-        return _fail(context, "INVALID_PARAMS", verb, limit, "Invalid limit")
+        return _fail(context, "CHATHISTORY", "INVALID_PARAMS", verb, limit, "Invalid limit")
     if channel is None:  # whether there is such a channel is no stranger's business
-        return _fail(context, "INVALID_TARGET", verb, target, _LOST)
+        return _fail(context, "CHATHISTORY", "INVALID_TARGET", verb, target, _LOST)
     count = min(count, MOST_ROWS)
     if verb == "LATEST" and start == "*":
         return latest(channel, connection.session, count)
     if kind != "msgid":
-        return _fail(context, "INVALID_MSGREFTYPE", verb, target, start, "Messages are found by msgid only")
+        why = "Messages are found by msgid only"
+        return _fail(context, "CHATHISTORY", "INVALID_MSGREFTYPE", verb, target, start, why)
     number = number_of(context.hub.born, id)
     if number is None or number > context.hub.said:
-        return _fail(context, "MESSAGE_ERROR", verb, target, start, "There is no such message")
+        return _fail(context, "CHATHISTORY", "MESSAGE_ERROR", verb, target, start, "There is no such message")
     reader = connection.session
     if verb == "BEFORE":
         return earlier(channel, reader, number, count)
@@ -90,7 +90,7 @@ def history_answer(
     if channel is None or not isinstance(past, list):
         code = "INVALID_TARGET" if channel is None else "MESSAGE_ERROR"
         verb = "BEFORE" if isinstance(question, EarlierAsked) else "LATEST" if question.is_latest else "AFTER"
-        yield _fail(context, code, verb, question.room, _LOST)
+        yield _fail(context, "CHATHISTORY", code, verb, question.room, _LOST)
         return
     lines = [_line(context, connection, channel, row) for row in told(question, past)]
     yield from _batch(context, connection, f"chathistory {channel.name}", lines)
@@ -102,43 +102,43 @@ def search_command(context: Context, connection: Connection, params: list[str]) 
         yield context.reply(connection, n.UNKNOWNCOMMAND, "SEARCH", "Unknown command")
         return
     wanted, session = parse_tags(params[0]), connection.session
-    room, limit = wanted.get("in"), wanted.get("limit", str(MOST_FOUND))
+    room, count = wanted.get("in"), count_in(wanted.get("limit", str(MOST_FOUND)))
     since, until = wanted.get("after"), wanted.get("before")
     times = (EVER[0] if since is None else wall_ms(since), EVER[1] if until is None else wall_ms(until))
     if unknown := [name for name in wanted if name not in _ATTRIBUTES]:
-        yield _not_searched(context, "INVALID_PARAMS", unknown[0], "Unknown attribute")
-    elif not (limit.isascii() and limit.isdigit() and len(limit) < 10 and int(limit)):
-        yield _not_searched(context, "INVALID_PARAMS", "limit", "Invalid limit")
+        yield _fail(context, "SEARCH", "INVALID_PARAMS", unknown[0], "Unknown attribute")
+    elif not count:
+        yield _fail(context, "SEARCH", "INVALID_PARAMS", "limit", "Invalid limit")
     elif times[0] is None or times[1] is None:
-        yield _not_searched(context, "INVALID_PARAMS", "after" if times[0] is None else "before", "Invalid time")
+        yield _fail(context, "SEARCH", "INVALID_PARAMS", "after" if times[0] is None else "before", "Invalid time")
     elif room is not None and fold(room) not in session.channels:  # nor is it any stranger's business if there is one
-        yield _not_searched(context, "INVALID_PARAMS", "in", "You are not in that channel")
+        yield _fail(context, "SEARCH", "INVALID_PARAMS", "in", "You are not in that channel")
     elif not session.channels:
-        yield from _batch(context, connection, _SEARCH_BATCH, [])
+        yield from _batch(context, connection, SEARCH_NAME, [])
     else:
         channels = session.channels.values() if room is None else [session.channels[fold(room)]]
         sender = wanted.get("from", "")
-        yield search(channels, session, clean(wanted.get("text", "")), int(limit), sender, (times[0], times[1]))
+        yield search(channels, session, clean(wanted.get("text", "")), count, sender, (times[0], times[1]))
 
 
 def search_answer(context: Context, connection: Connection, past: Past) -> Outcomes:
     if not isinstance(past, list):
-        yield _not_searched(context, "INTERNAL_ERROR", say(DEFAULT, not_searched(past)))
+        yield _fail(context, "SEARCH", "INTERNAL_ERROR", say(DEFAULT, not_searched(past)))
         return
     lines = [_line(context, connection, channel, row) for channel, row in found(connection, past)]
-    yield from _batch(context, connection, _SEARCH_BATCH, lines)
+    yield from _batch(context, connection, SEARCH_NAME, lines)
 
 
 def ask_service(context: Context, connection: Connection, text: str) -> Outcomes:
     """A message to the nickname `history`: `#room`, and how many lines."""
     name, _, limit = text.strip().partition(" ")
-    channel, limit = connection.session.channels.get(fold(name)), limit.strip() or str(_SERVICE_LINES)
-    if not name.startswith("#") or not (limit.isascii() and limit.isdigit() and len(limit) < 10 and int(limit)):
+    channel, count = connection.session.channels.get(fold(name)), count_in(limit.strip() or str(_SERVICE_LINES))
+    if not (name.startswith("#") and count):
         yield _notice(context, connection, "history.usage", most=MOST_ROWS)
     elif channel is None:
         yield _notice(context, connection, "history.not_inside", room=name)
     else:
-        asked = latest(channel, connection.session, min(int(limit), MOST_ROWS))
+        asked = latest(channel, connection.session, min(count, MOST_ROWS))
         yield NoticesAsked(asked.room, asked.number, asked.limit, asked.is_latest)
 
 
@@ -156,13 +156,12 @@ def service_answer(context: Context, connection: Connection, question: NoticesAs
 
 def _told_in_notices(context: Context, connection: Connection, row: Row) -> bytes:
     """A message with its time and sender: in as many lines as that takes."""
-    _, wall, _, sender, kind, text, utc_offset = row
+    _, _, _, sender, kind, text, _ = row
     if kind == GAP:
         return _notice(context, connection, "history.missing")
-    then = context.utc_offset if utc_offset is None else utc_offset
     nick, done = sender.partition("!")[0], action(text)
     words = f"<{nick}> {text}" if done is None else f"* {nick} {done}"
-    shown = f"[{hour_of_day(wall, then, context.wall, context.utc_offset)}] {words}"
+    shown = f"[{shown_time(context, row)}] {words}"
     lines, room = [], BODY_BYTES - len(_to(context, connection, "").encode())
     while shown:
         piece = cut(shown, room)
@@ -193,7 +192,7 @@ def _line(context: Context, connection: Connection, channel: Channel, row: Row) 
     """As it was said, and when; where something is missing the server says so."""
     number, wall, _, sender, kind, text, _ = row
     if kind == GAP:
-        number, sender, kind, text = 0, context.settings.name, "NOTICE", MISSING
+        number, sender, kind, text = 0, context.settings.name, "NOTICE", say(DEFAULT, "history.missing")
     tags = before_line(
         f"batch={_BATCH}" if connection.capabilities & BATCH else "",
         time_tag(connection.profile, wall),
@@ -202,15 +201,10 @@ def _line(context: Context, connection: Connection, channel: Channel, row: Row) 
     return tags + encode(build(sender, kind, channel.name, text))
 
 
-def _fail(context: Context, code: str, verb: str, *about: str) -> bytes:
-    """`about`: what it is about, and last the reason for people."""
+def _fail(context: Context, command: str, code: str, *about: str) -> bytes:
+    """A standard reply. `about`: what it is about, and last the reason for people."""
     *words, text = about
-    return encode(build(context.settings.name, "FAIL", "CHATHISTORY", code, *map(middle, (verb, *words)), text))
-
-
-def _not_searched(context: Context, code: str, *about: str) -> bytes:
-    *words, text = about
-    return encode(build(context.settings.name, "FAIL", "SEARCH", code, *map(middle, words), text))
+    return encode(build(context.settings.name, "FAIL", command, code, *map(middle, words), text))
 
 
 COMMANDS = {"CHATHISTORY": Command(chathistory, least=1), "SEARCH": Command(search_command, least=1)}

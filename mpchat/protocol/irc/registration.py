@@ -110,16 +110,15 @@ def _welcome(context: Context, connection: Connection, places: Places) -> Outcom
 def cap(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     verb = params[0].upper()
     argument = params[1] if len(params) > 1 else ""
-    entry = connection.registration
+    entry, offered = connection.registration, capabilities.offered(context.settings.level)
     if verb in ("LS", "REQ") and entry is not None:
         entry.negotiating = True
     if verb == "LS":
-        yield _cap(context, connection, "LS", " ".join(capabilities.NAMES))
+        yield _cap(context, connection, "LS", " ".join(offered))
     elif verb == "LIST":
         yield _cap(context, connection, "LIST", capabilities.listed(connection.capabilities))
     elif verb == "REQ":
-        is_known = context.settings.level >= 1 or capabilities.SEARCH_NAME not in argument
-        wanted = capabilities.changed(connection.capabilities, argument) if is_known else None
+        wanted = capabilities.changed(connection.capabilities, argument, offered)
         if wanted is not None:
             connection.capabilities = wanted
         yield _cap(context, connection, "NAK" if wanted is None else "ACK", argument)

@@ -14,7 +14,7 @@ from mpchat.chat.text import CTCP
 from mpchat.messages import Past
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.history import MOST_ROWS, found, latest, not_searched, room_asked, search, told
+from mpchat.protocol.history import MOST_ROWS, count_in, found, latest, not_searched, room_asked, search, told
 from mpchat.protocol.length_limit import ACTION, fit
 from mpchat.protocol.message import cut
 from mpchat.protocol.outcomes import DrainAsked, Goodbye, Outcomes, PasswordAsked, PastAsked, Regroup, SearchAsked
@@ -202,7 +202,7 @@ def _list(context: Context, connection: Connection, behind: int) -> Outcomes:
 
 
 def _history(context: Context, connection: Connection, rest: str) -> Outcomes:
-    count = int(rest or _PAST_LINES) if not rest or (rest.isascii() and rest.isdigit() and len(rest) < 10) else 0
+    count = count_in(rest or str(_PAST_LINES))
     if not count:
         yield warn(connection, "plain.history_usage", most=MOST_ROWS)
         return
@@ -229,13 +229,14 @@ def _search(context: Context, connection: Connection, rest: str) -> Outcomes:
 
 
 def show_found(context: Context, connection: Connection, question: SearchAsked, past: Past) -> Outcomes:
-    channels = [connection.session.channels.get(room) for room, _ in question.places]
-    if channels == [None]:
-        yield warn(connection, "plain.history_left", room=question.places[0][0])
+    ((name, _),) = question.places
+    channel = connection.session.channels.get(name)
+    if channel is None:
+        yield warn(connection, "plain.history_left", room=name)
     elif not isinstance(past, list):
         yield warn(connection, not_searched(past))
     elif not (wanted := found(connection, past)):
-        yield tell(connection, "search.nothing", room=its_room(connection).name)
+        yield tell(connection, "search.nothing", room=channel.name)
     else:
         yield b"".join([past_line(context, connection, row) for _, row in wanted])
 

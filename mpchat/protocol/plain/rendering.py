@@ -26,10 +26,10 @@ from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.text import without_formatting
 from mpchat.messages import Row
-from mpchat.protocol.clock import hour, hour_of_day
+from mpchat.protocol.clock import hour
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.history import GAP
+from mpchat.protocol.history import GAP, shown_time
 from mpchat.protocol.length_limit import VERBS, action
 from mpchat.protocol.plain.languages import OF_PROFILE, PROFILES, language_of, say
 from mpchat.protocol.plain.own_words import translated
@@ -93,12 +93,11 @@ def stamp(context: Context, profile: int, lines: list[bytes]) -> bytes:
 
 def past_line(context: Context, connection: Connection, row: Row) -> bytes:
     """A row of the history, as it was said, and when."""
-    _, wall, _, sender, kind, text, utc_offset = row
+    _, _, _, sender, kind, text, _ = row
     if kind == GAP:
         return warn(connection, "history.missing")
     words = _spoken(sender.partition("!")[0], text, kind == VERBS[True])
-    then = context.utc_offset if utc_offset is None else utc_offset
-    return line(f"[{hour_of_day(wall, then, context.wall, context.utc_offset)}] {words}")
+    return line(f"[{shown_time(context, row)}] {words}")
 
 
 def _happened(event: Happening, language: str) -> str:
