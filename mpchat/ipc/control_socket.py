@@ -259,6 +259,45 @@ def _connect(sock: socket.socket, path: Path, seconds: float) -> None:
             return
 
 
+class Follower:
+    """An asker's end of an answer that goes on: lines, each a JSON object, until one side closes."""
+
+    def __init__(self, path: Path, asked: dict[str, object], seconds: float = _ANSWER_SECONDS) -> None:
+        """`asked`: the command and its options. Raises OSError where no server is."""
+        self.ended = False  # the server has closed its side: it has ended, or we were too slow
+        self.fds: list[int] = []  # descriptors that have come; the caller's to close
+        self._unread = b""
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._sock.settimeout(seconds)
+            _connect(self._sock, path, seconds)
+            self._sock.sendall(json.dumps(asked).encode() + b"\n")
+        except OSError:
+            self._sock.close()
+            raise
+        self._sock.setblocking(False)
+
+    def fileno(self) -> int:
+        """Readable when take() has something to do."""
+        return self._sock.fileno()
+
+    def take(self) -> list[dict[str, Any]]:
+        """The lines that have come whole since the last call; [] if there is none yet, or no more."""
+        try:
+            data, fds, _, _ = socket.recv_fds(self._sock, _ANSWER_BYTES, 1)
+        except BlockingIOError:
+            return []
+        except ConnectionResetError:
+            data, fds = b"", []
+        self.fds += fds
+        self.ended = not data
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def close(self) -> None:
+        self._sock.close()
+
+
 def ask(path: Path, command: str = "ps", seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
     """The answer of the server behind this control socket, which may keep silent for so many seconds.
 

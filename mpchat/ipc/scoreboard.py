@@ -1,7 +1,12 @@
-"""The scoreboard: one row of counters for each process, in shared memory. Each process writes its own row only.
+"""The scoreboard: what each process tells of itself, in shared memory. Each process writes its own cells only.
 
-A reader costs the writer nothing, and a row outlives its process: its last numbers can be read until the supervisor
-clears the row for the successor.
+    tracing     one cell: not 0 while somebody traces (the supervisor's)
+    rows        of each role: counters, and when its process last turned its loop
+    meters      of each end of a connection between two processes: what was put into it, and what was taken from it
+    rings       of each role: the hops of what it was doing, while somebody traces (trace_ring.py)
+
+A reader costs the writer nothing, and what a process has written outlives it: the last numbers of a dead process can be
+read until the supervisor clears the row for the successor, and its hops until they are overwritten.
 It is a memfd (memfd_create(2)), not a file: in a full /tmp the first write to a mapped file is a SIGBUS. Nor is it
 multiprocessing's shared_memory: that unlinks a segment when a mere reader exits (CPython before 3.13).
 """
@@ -11,7 +16,9 @@ import os
 import time
 from array import array
 from multiprocessing.reduction import DupFd
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+from mpchat.ipc.trace_ring import RING_BYTES, TraceRing
 
 # position: of the recorder, the journal position up to which the disk has the history; of a broker, the place of the
 # record that it replays.
@@ -21,6 +28,19 @@ ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, SPARE_ROW, FIRST_WORKER_ROW = range(5)
 _DISK, _BEAT, _COUNTED = range(3)
 _CELLS = _COUNTED + len(COUNTERS)
 _CELL_BYTES = 8
+_TRACING = 0  # the first cell; the rows follow it
+
+# Of a meter. What was put at one end and not taken at the other is under way between them. Bytes are those that flow
+# control counts (flow/credit.py), and of a link those of its frames.
+MESSAGES_PUT, BYTES_PUT, MESSAGES_TAKEN, BYTES_TAKEN = range(4)
+_METER_CELLS = 4
+Meter: TypeAlias = "memoryview[int] | array[int]"
+_ENDS_PER_WORKER = 4  # of its transport and its link to the acceptor: its own end, the other's
+
+
+def new_meter() -> Meter:
+    """A meter that nobody reads: of a connection that is on no scoreboard."""
+    return array("q", [0] * _METER_CELLS)
 
 
 def row_of(role: str) -> int:
@@ -43,10 +63,14 @@ class Scoreboard:
     struct.pack_into(), which writes zeros first: one read in two hundred then found a last beat of 0.
     """
 
-    def __init__(self, fd: int, rows: int) -> None:
+    def __init__(self, fd: int, rows: int, is_read_only: bool = False) -> None:
+        """`fd` stays the caller's; it may be closed, unless the scoreboard is to be passed on."""
         self._fd = fd
         self._rows = rows
-        self._cells = memoryview(mmap.mmap(fd, rows * _CELLS * _CELL_BYTES)).cast("q")
+        self._rings_at = _rings_at(rows)
+        prot = mmap.PROT_READ if is_read_only else mmap.PROT_READ | mmap.PROT_WRITE
+        self._cells = memoryview(mmap.mmap(fd, self._rings_at + rows * RING_BYTES, prot=prot)).cast("q")
+        self.tracing = self._cells[_TRACING : _TRACING + 1]  # a view: tracing[0] is read in each turn of each loop
 
     def __reduce__(self) -> tuple[object, ...]:
         """As an argument of a child that is being spawned, the file descriptor goes along."""
@@ -55,12 +79,12 @@ class Scoreboard:
     @classmethod
     def make(cls, rows: int) -> "Scoreboard":
         fd = _memory()
-        os.ftruncate(fd, rows * _CELLS * _CELL_BYTES)
+        os.ftruncate(fd, _rings_at(rows) + rows * RING_BYTES)  # a page takes memory when it is first written
         return cls(fd, rows)
 
     def begin(self, row: int) -> None:
         """Clear the row for a new process, with its first beat. Only the supervisor may call this."""
-        self._cells[row * _CELLS + _DISK] = 0
+        self._cells[_at(row) + _DISK] = 0
         self.write(row)
 
     def write(
@@ -78,29 +102,56 @@ class Scoreboard:
         """Set all counters of a row, in the order of COUNTERS, and the beat."""
         now = time.monotonic_ns()
         values = array("q", (now, clients, records, items, deliveries, sends, bytes_out, turns, position))
-        self._cells[row * _CELLS + _BEAT : (row + 1) * _CELLS] = values
+        self._cells[_at(row) + _BEAT : _at(row + 1)] = values
 
     def read(self, row: int) -> dict[str, int]:
-        return dict(zip(COUNTERS, self._cells[row * _CELLS + _COUNTED : (row + 1) * _CELLS], strict=True))
+        return dict(zip(COUNTERS, self._cells[_at(row) + _COUNTED : _at(row + 1)], strict=True))
 
     def turns(self, row: int) -> int:
         """How often the row's process has turned its loop."""
-        return self._cells[row * _CELLS + _COUNTED + COUNTERS.index("turns")]
+        return self._cells[_at(row) + _COUNTED + COUNTERS.index("turns")]
 
     def beat(self, row: int) -> None:
         """The row's process turns its loop now. (The supervisor calls it for one that was not to be judged.)"""
-        self._cells[row * _CELLS + _BEAT] = time.monotonic_ns()
+        self._cells[_at(row) + _BEAT] = time.monotonic_ns()
 
     def last_beat(self, row: int) -> float:
         """When the row's process last turned its loop, in monotonic seconds."""
-        return self._cells[row * _CELLS + _BEAT] / 1e9
+        return self._cells[_at(row) + _BEAT] / 1e9
 
     def waiting_for_the_disk(self, row: int) -> "DiskWait":
         """A context for a call that may wait for the disk (fdatasync(2), a large read), which is no hang."""
-        return DiskWait(self._cells, row * _CELLS)
+        return DiskWait(self._cells, _at(row))
 
     def waits_for_the_disk(self, row: int) -> bool:
-        return self._cells[row * _CELLS + _DISK] != 0
+        return self._cells[_at(row) + _DISK] != 0
+
+    def meter(self, one: str, other: str) -> Meter:
+        """Of the end of `one` of the connection between these two roles: its process alone may write it.
+
+        A worker has two, to the broker and to the acceptor; the broker and the recorder have one.
+        """
+        first = _at(self._rows)
+        if "recorder" in (one, other):
+            end = 0 if one == "broker" else 1
+        else:
+            worker = one if one.startswith("worker") else other
+            peer = other if worker == one else one
+            end = 2 + _ENDS_PER_WORKER * (row_of(worker) - FIRST_WORKER_ROW)
+            end += 2 * (peer == "acceptor") + (worker != one)
+        return self._cells[first + end * _METER_CELLS : first + (end + 1) * _METER_CELLS]
+
+    def ring(self, row: int) -> TraceRing:
+        """Of the row's process, which alone may write it."""
+        first = (self._rings_at + row * RING_BYTES) // _CELL_BYTES
+        return TraceRing(self._cells[first : first + RING_BYTES // _CELL_BYTES])
+
+    def read_only(self) -> int:
+        """A descriptor for somebody who may only read; where there is no /proc, one like ours. The caller closes it."""
+        try:
+            return os.open(f"/proc/self/fd/{self._fd}", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return os.dup(self._fd)
 
 
 class TurnWatch:
@@ -132,6 +183,18 @@ class DiskWait:
     def __exit__(self, *_: object) -> None:
         self._cells[self._disk_at] = 0
         self._cells[self._beat_at] = time.monotonic_ns()
+
+
+def _at(row: int) -> int:
+    """The first cell of a row; of the row behind the last one: the first cell of the meters."""
+    return _TRACING + 1 + row * _CELLS
+
+
+def _rings_at(rows: int) -> int:
+    """The byte at which the rings begin, on a page of their own."""
+    ends = 2 + _ENDS_PER_WORKER * max(0, rows - FIRST_WORKER_ROW)
+    used = (_at(rows) + ends * _METER_CELLS) * _CELL_BYTES
+    return -(-used // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
 def _memory() -> int:
