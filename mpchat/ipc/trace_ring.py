@@ -38,7 +38,7 @@ class Hop(IntEnum):
     # The broker's core has applied this block. place: the journal's end; depth: records in the block
     DECIDED = 5
     # In the block that was decided last, this line was one to be traced. connection, place; worker: number of the
-    # trace; depth: how many of the worker's items are about it
+    # trace; size: 1 if it is for one person alone, else 0; depth: how many ROUTED follow
     MARKED = 6
     # Of the line that was marked last. worker, place: the number of an item for it; size: of its bytes; connection: the
     # one that it acknowledges, 0: it is to be sent
