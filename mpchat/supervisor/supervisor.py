@@ -439,6 +439,11 @@ class Supervisor:
 
     def begin_trace(self, asker: Asker, asked: dict[str, Any]) -> None:
         """It is given the scoreboard, which has the rings; hops are noted from now on."""
+        try:
+            fd = self.children.scoreboard.read_only()
+        except OSError as error:  # no descriptor is free
+            asker.answer({"ok": False, "said": f"not now: {error.strerror}"})
+            return
         self.last_trace += 1
         since = time.monotonic_ns() // 1_000_000
         options = asked["from"], asked["text"], asked["count"], asked["private"]
@@ -448,7 +453,6 @@ class Supervisor:
         about = {"ipc": Path(self.settings.ipc).name, "journal": bool(self.settings.data)}
         self.followers.add(follower)
         self.change_traces()
-        fd = self.children.scoreboard.read_only()
         follower.say(line({**head, **about, "history": "recorder" in rows}), (fd,))
         os.close(fd)
 
