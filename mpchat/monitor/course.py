@@ -18,6 +18,7 @@ SAMPLES = 120  # of a history: a minute, at two a second
 EVENTS = 100  # as many as the server keeps
 FLASH_MS = 1000  # how long a death can be seen
 NEW_MS = 5000  # how long a successor is marked as new
+_LEAST_MS = 250  # between two snapshots: half of what is usual
 
 Said = dict[str, Any]  # a line of the server's
 
@@ -83,7 +84,7 @@ class Course:
         self._events: deque[Said] = deque(maxlen=EVENTS)
         self._taken = 0
         self._snapshot: Said = {}
-        self._spares = 0  # the most there have been
+        self._had_spare = False
         self._counters: dict[str, tuple[int | None, int, Said]] = {}  # of a row: its process, when, what was said
         self._rates: dict[str, tuple[float | None, float | None]] = {}
         self._measured: dict[int, tuple[float, Measured]] = {}
@@ -98,6 +99,10 @@ class Course:
         if event["what"] == "died" and event["mono_ms"] > self._snapshot.get("mono_ms", event["mono_ms"]):
             self._unseen.add(event["role"])
 
+    def is_too_soon(self, snapshot: Said) -> bool:
+        """Whether it would give no rates: a server sends the first at once, and the second when all are due."""
+        return 0 <= snapshot["mono_ms"] - self._snapshot.get("mono_ms", -_LEAST_MS) < _LEAST_MS
+
     def snapshot(self, snapshot: Said) -> None:
         self._taken += 1
         self._snapshot = {**snapshot, "processes": self._in_place(snapshot["processes"])}
@@ -111,12 +116,14 @@ class Course:
             history.append(each["bytes"])
 
     def _in_place(self, rows: list[Said]) -> list[Said]:
-        """With a vacant row for each spare that there has been: what stands below stays where it is."""
-        spares = [row for row in rows if row["role"] == "spare"]
-        self._spares = max(self._spares, len(spares))
-        missing = [{"role": "spare", "pid": None, "state": "vacant"}] * (self._spares - len(spares))
-        at = max((number for number, row in enumerate(rows) if row["role"] != "resource_tracker"), default=-1) + 1
-        return [*rows[:at], *missing, *rows[at:]]
+        """With a vacant row if there is no spare, but was one: what stands below stays where it is."""
+        if any(row["role"] == "spare" for row in rows):
+            self._had_spare = True
+        elif self._had_spare:
+            vacant = {"role": "spare", "pid": None, "state": "vacant"}
+            at = next((number for number, row in enumerate(rows) if row["role"] == "resource_tracker"), len(rows))
+            return [*rows[:at], vacant, *rows[at:]]
+        return rows
 
     def _count(self, key: str, row: Said, now: int) -> None:
         pid = row["pid"]

@@ -44,7 +44,7 @@ class Observer:
                 raise Refused(str(line.get("said", "")))
             if line.get("kind") == "event":
                 self._course.event(line)
-            elif line.get("kind") == "snapshot":
+            elif line.get("kind") == "snapshot" and not self._course.is_too_soon(line):
                 snapshot = line
                 self._course.snapshot(line)
         if snapshot is not None:

@@ -90,8 +90,9 @@ def chosen(facts: Facts | None, selected: str) -> Process | None:
 
 
 def _help(picture: Picture, width: int) -> list[Line]:
+    wrapper = textwrap.TextWrapper(width, subsequent_indent="  ", break_on_hyphens=False)
     paragraphs = say(picture.language, "top.help").split("\n")
-    return [[("", line)] for each in paragraphs for line in textwrap.wrap(each, width, subsequent_indent="  ") or [""]]
+    return [[("", line)] for each in paragraphs for line in wrapper.wrap(each) or [""]]
 
 
 def _body(picture: Picture, width: int, height: int) -> list[Line]:
@@ -310,7 +311,7 @@ def _happened(picture: Picture, facts: Facts, rows: int) -> list[Line]:
 def in_words(event: Said, language: str) -> str:
     """A line for an event, with its time. One of a newer server's is told by the server's own word."""
     known = {"how": "", "stall_ms": "?", "silent_ms": "?", "pid": "?"}
-    facts = {name: _harmless(str(value)) for name, value in {**known, **event}.items()}
+    facts = {name: "-" if value is None else _harmless(str(value)) for name, value in {**known, **event}.items()}
     words = say(language, _EVENT_WORDS.get(event["what"], "top.event.other"), **facts)
     return f"{_clock(event)}  {words}"
 

@@ -750,7 +750,7 @@ _TOP: dict[str, str] = {  # top.*: the picture of mpchat top
     "top.paused": "PAUSED",
     "top.waiting": "waiting for the server on port {port}",
     "top.no_news": "no news from the supervisor for {seconds} s",
-    "top.sure": "kill the supervisor? Everybody would be cut off, and nobody starts the server again. y: yes",
+    "top.sure": "kill the supervisor? The server would end, everybody would be cut off (y: yes)",
     "top.not_killed": "the supervisor was left alone",
     "top.sent": "{signal} was sent to {role} ({pid})",
     "top.vacant": "{role} has no process now",

@@ -768,7 +768,7 @@ _TOP: dict[str, str] = {  # top.*: the picture of mpchat top
     "top.paused": "EN PAUSA",
     "top.waiting": "esperando al servidor del puerto {port}",
     "top.no_news": "sin noticias del supervisor desde hace {seconds} s",
-    "top.sure": "¿matar al supervisor? Se cortaría a todos, y nadie arranca el servidor de nuevo. y: sí",
+    "top.sure": "¿matar al supervisor? El servidor terminaría y se cortaría a todos (y: sí)",
     "top.not_killed": "el supervisor queda como estaba",
     "top.sent": "se envió {signal} a {role} ({pid})",
     "top.vacant": "{role} no tiene proceso ahora",
