@@ -101,7 +101,8 @@ class Course:
 
     def is_too_soon(self, snapshot: Said) -> bool:
         """Whether it would give no rates: a server sends the first at once, and the second when all are due."""
-        return 0 <= snapshot["mono_ms"] - self._snapshot.get("mono_ms", -_LEAST_MS) < _LEAST_MS
+        since: int = snapshot["mono_ms"] - self._snapshot.get("mono_ms", -_LEAST_MS)
+        return 0 <= since < _LEAST_MS
 
     def snapshot(self, snapshot: Said) -> None:
         self._taken += 1

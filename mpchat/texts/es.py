@@ -763,7 +763,7 @@ _TOP: dict[str, str] = {  # top.*: the picture of mpchat top
     "top.event.cannot_start": "{role} ({pid}) no puede arrancar: {how}",
     "top.event.misbehaves": "{role} ({pid}) se porta mal: {how}",
     "top.event.other": "{role} ({pid}): {what}",
-    "top.keys": "arriba/abajo: elegir  s: parar  c: seguir  k: kill -9  p: pausa  ?: ayuda  q: fin",
+    "top.keys": "flechas: elegir  s: parar  c: seguir  k: kill -9  p: pausa  ?: ayuda  q: fin",
     "top.any_key": "cualquier tecla: volver",
     "top.paused": "EN PAUSA",
     "top.waiting": "esperando al servidor del puerto {port}",
