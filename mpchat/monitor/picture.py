@@ -113,9 +113,10 @@ def _body(picture: Picture, width: int, height: int) -> list[Line]:
 def _title(picture: Picture, facts: Facts, left_out: Sequence["_Column"]) -> Line:
     snapshot = facts.snapshot
     ports = ", ".join(map(str, snapshot["ports"]))
-    line = [("heading", "mpchat top"), ("", f"  {ports}  {_harmless(snapshot['ipc'])}  {_clock(snapshot)} UTC")]
+    line = [("heading", "mpchat top")]
     if notice := _notice(picture):
         line.append(("said", "  " + notice))
+    line.append(("", f"  {_clock(snapshot)} UTC  {ports}  {_harmless(snapshot['ipc'])}"))
     if left_out:
         names = " ".join(say(picture.language, f"top.column.{column.name}") for column in left_out)
         line.append(("quiet", "  " + say(picture.language, "top.without", columns=names)))

@@ -68,7 +68,7 @@ def test_nobody_is_missing_in_a_window_of_twenty_rows(language: str, width: int,
     for number, role in enumerate(roles(workers)):
         assert [role, str(4000 + number)] in words
     assert len([line for line in lines if "(30" in line]) >= 3, "events"
-    assert lines[0].startswith("mpchat top  6667, 6680  queue  02:20:00 UTC")
+    assert lines[0].startswith("mpchat top  02:20:00 UTC  6667, 6680  queue")
     assert lines[-1] == say(language, "top.keys")
 
 
