@@ -322,6 +322,8 @@ class Follower:
         self.fds += fds
         self.ended = not data
         *lines, self._unread = (self._unread + data).split(b"\n")
+        if self.ended and self._unread:  # a refusal is an answer like others: one object, then the end
+            lines.append(self._unread)
         return [json.loads(line) for line in lines]
 
     def close(self) -> None:

@@ -254,10 +254,10 @@ class Supervisor:
         if not each.link.ended:
             self.selector.unregister(each.link)
         self.children.remove(each)
-        self.monitoring.died(each)
         if self.stopping:
             self.go_on_stopping(each)
             return
+        self.monitoring.died(each)
         is_fatal = each.complaint and each.role != "recorder"  # the chat does not depend on the history
         self.log.warning("process died", how=each.how_it_died if is_fatal else each.how_it_ended)
         alert = self.children.count(each)
@@ -446,11 +446,11 @@ class Supervisor:
         rows = {role: row_of(role) for role in self.children.failures}
         head = {"kind": "trace", "number": self.last_trace, "rows": len(rows), "roles": rows}
         about = {"ipc": Path(self.settings.ipc).name, "journal": bool(self.settings.data)}
+        self.followers.add(follower)
+        self.change_traces()
         fd = self.children.scoreboard.read_only()
         follower.say(line({**head, **about, "history": "recorder" in rows}), (fd,))
         os.close(fd)
-        self.followers.add(follower)
-        self.change_traces()
 
     def change_traces(self) -> None:
         """Whoever has begun to trace, or has left: the broker is told what is wanted, and so is each later one."""
