@@ -687,7 +687,7 @@ The gravest of several: 3, then 5, then 4. What was refused is on standard error
     "cli.make_runs_without": "running without {packages}; 'make install' tries again",
     "cli.make_missing": "still missing: {packages}",
     "cli.make_without.psutil": "psutil (CPU and memory in 'ps', where there is no /proc)",
-    "cli.make_without.prompt_toolkit": "prompt_toolkit (line editing in the client)",
+    "cli.make_without.prompt_toolkit": "prompt_toolkit (line editing in the client, the screen of 'top')",
     "cli.make_without.setproctitle": "setproctitle (process titles in 'ps aux')",
     "cli.make_without.tomli": "tomli (the client's settings file)",
     "cli.make_and": " and ",
@@ -766,8 +766,8 @@ Each row is a role and stays where it is; who has the role may change.
   ! somebody died here a moment ago   + a new process   > the selected row
 CPU%: of a core, since the last picture. USS: MiB that would be free if it ended; measured in turn, every few seconds.
 VCS/s, ICS/s: context switches a second, voluntary (it waited) and involuntary (its time was up), of its main thread.
-LIN/s: lines from clients; of the recorder: messages stored. DLV/s: lines sent to clients. DIED: deaths in this role.
-STALL: for how many ms the role had no working process, or a silent one, when that happened last.
+LIN/s: lines, and clients that come and go; of the recorder: messages stored. DLV/s: lines sent to clients.
+DIED: deaths in this role. STALL: for how many ms it had no working process, or a silent one, last time.
 UNDER WAY: what has been sent from one process to another and not been taken yet. PEAK: the most in the last minute.
 
   up, down: select   p: pause the picture   q: quit

@@ -705,7 +705,7 @@ El más grave de varios: 3, luego 5, luego 4. Lo que se denegó está en la sali
     "cli.make_runs_without": "funcionando sin {packages}; 'make install' lo intenta de nuevo",
     "cli.make_missing": "todavía falta: {packages}",
     "cli.make_without.psutil": "psutil (CPU y memoria en 'ps', donde no hay /proc)",
-    "cli.make_without.prompt_toolkit": "prompt_toolkit (edición de la línea en el cliente)",
+    "cli.make_without.prompt_toolkit": "prompt_toolkit (la pantalla de 'top', edición de la línea en el cliente)",
     "cli.make_without.setproctitle": "setproctitle (nombres de los procesos en 'ps aux')",
     "cli.make_without.tomli": "tomli (el archivo de preferencias del cliente)",
     "cli.make_and": " y ",
@@ -784,8 +784,8 @@ Cada fila es un papel y no cambia de sitio; el proceso que lo tiene puede cambia
   ! alguien murió aquí hace un momento   + proceso nuevo   > la fila elegida
 CPU%: de un núcleo, desde la imagen anterior. USS: MiB que quedarían libres si terminara; se mide por turnos.
 CCV/s, CCI/s: cambios de contexto por segundo, voluntarios (esperó) e involuntarios (se acabó su turno), de su hilo.
-LÍN/s: líneas de clientes; del recorder: mensajes guardados. ENT/s: líneas enviadas a clientes. MTES: muertes.
-PARO: cuántos ms estuvo el papel sin proceso que trabajara, o con uno callado, la última vez.
+LÍN/s: líneas, y clientes que entran y se van; del recorder: mensajes guardados. ENT/s: líneas enviadas a clientes.
+MTES: muertes. PARO: cuántos ms estuvo el papel sin proceso que trabajara, o con uno callado, la última vez.
 EN CAMINO: lo que un proceso envió a otro y este aún no ha tomado. MÁX: lo más que hubo en el último minuto.
 
   arriba, abajo: elegir   p: pausa la imagen   q: salir
