@@ -24,7 +24,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from mpchat import __version__, texts
 from mpchat.chat.text import clean
@@ -34,6 +34,8 @@ from mpchat.texts import t, translate
 
 if TYPE_CHECKING:
     from mpchat.client.options import Options
+
+_T = TypeVar("_T")
 
 _HEADROOM_FDS = 64  # for what a process has open besides clients
 # In the supervisor, which has the most: a process's two, its link, and two queues while they are handed over. What it
@@ -52,6 +54,7 @@ _MOST_DAYS = 36_500  # of history: a century
 _MOST_MEGABYTES = 1_000_000  # of history: SQLite would hold more, a disk here hardly does
 _FILE_SECONDS = 5.0  # how long a pipe may take to say all it has
 _PS_SECONDS = 5.0  # for an answer that the supervisor gives at once
+_AGAIN_SECONDS = 0.5  # to get into its queue again, while somebody waits at a screen
 _LEAST_SENDQ = 1_000  # two lines of IRC
 _BOM = b"\xef\xbb\xbf"  # what some editors put in front of UTF-8
 _RUN = "python -m "  # how it is called where it is not installed
@@ -165,6 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_send(commands)
     _add_tail(commands)
     _add_ps(commands)
+    _add_top(commands)
     _add_order(commands, "reload", t("cli.reload"), 10.0)
     _add_order(commands, "stop", t("cli.stop"), 60.0)
     return parser
@@ -874,6 +878,59 @@ def _run_ps(options: argparse.Namespace) -> int:
     return 0
 
 
+# mpchat top
+
+
+def _add_top(commands: Any) -> None:
+    parser = commands.add_parser("top", help=t("cli.top"))
+    parser.set_defaults(run=_run_top, parser=parser)
+    parser.add_argument("--port", type=_port, default=6667, help=t("cli.server_of_port"))
+    parser.add_argument("--once", action="store_true", help=t("cli.top_once"))
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help=t("cli.top_json"))
+    form.add_argument("--plain", action="store_true", help=t("cli.top_plain"))
+    _add_language(parser, t("cli.lang"))
+
+
+def _run_top(options: argparse.Namespace) -> int:
+    from mpchat.ipc.control_socket import Follower, find
+    from mpchat.monitor.picture import BLOCKS, DIGITS
+    from mpchat.monitor.top import Failed, Options, run
+
+    _need_stream(1)
+    terminal = os.environ.get("TERM", "")
+    wanted = Options(
+        port=options.port,
+        once=options.once,
+        json=options.json,
+        plain=options.plain,
+        has_colours=not os.environ.get("NO_COLOR"),
+        bars=BLOCKS if terminal not in ("dumb", "linux") and _can_write(BLOCKS) else DIGITS,
+    )
+    if wanted.has_screen and (not sys.stdin.isatty() or not sys.stdout.isatty() or terminal in ("", "dumb")):
+        raise Unusable(t("top.no_terminal"))
+
+    def follow(path: Path, seconds: float) -> Follower:
+        return Follower(path, {"command": "watch"}, seconds)
+
+    follower = _reach(options.port, lambda path: follow(path, _PS_SECONDS), _PS_SECONDS)
+    if follower is None:
+        return 1
+    try:
+        return run(follower, lambda: follow(find(_xdg("XDG_RUNTIME_DIR"), options.port), _AGAIN_SECONDS), wanted)
+    except Failed as failure:
+        return _complain(str(failure), 1)
+
+
+def _can_write(text: str) -> bool:
+    """Whether standard output's encoding has all its letters."""
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 # mpchat reload, mpchat stop
 
 
@@ -898,13 +955,23 @@ def _run_order(options: argparse.Namespace) -> int:
 
 def _ask(port: int, command: str, seconds: float) -> dict[str, Any] | None:
     """What the server on this port answers; None: nothing, and a complaint has said why."""
-    from mpchat.ipc.control_socket import ask, find, own_folder
+    from mpchat.ipc.control_socket import ask
+
+    return _reach(port, lambda path: ask(path, command, seconds), seconds)
+
+
+def _reach(port: int, talk: Callable[[Path], _T], seconds: float) -> _T | None:
+    """What talk() returns, with the control socket of the server on this port, if it takes no longer than `seconds`.
+
+    None: there is no server, or it gave no answer, and a complaint has said so.
+    """
+    from mpchat.ipc.control_socket import find, own_folder
 
     runtime = _xdg("XDG_RUNTIME_DIR")
     path = None
     try:
         path = find(runtime, port)
-        return ask(path, command, seconds)
+        return talk(path)
     except TimeoutError:
         _complain(t("cli.no_answer", seconds=f"{seconds:g}"), 1)
     except OSError as error:
