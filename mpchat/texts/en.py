@@ -699,5 +699,15 @@ _PS: dict[str, str] = {  # ps.*
     "ps.nothing_measured": "(psutil is not installed, and there is no /proc: no CPU, memory and fds)",
     "ps.other_code": "(the code of the chat was changed while the server runs: its broker has the new one)",
 }
+_EVENTS: dict[str, str] = {  # events.*: what happens to the processes
+    "events.died": "{role} ({pid}) has died: {how}",
+    "events.replaced": "{role} has a new process at work, {pid}, after {ms} ms",
+    "events.hangs": "{role} ({pid}) hangs: silent for {ms} ms, so it is killed",
+    "events.silent": "{role} ({pid}) is silent: its loop has not turned for a second",
+    "events.turns_again": "{role} ({pid}) turns again, after {ms} ms",
+    "events.cannot_start": "{role} cannot start: {how}",
+    "events.misbehaves": "{role} ({pid}) misbehaves: {how}",
+    "events.other": "{role} ({pid}): {what}",
+}
 
-TEXTS: dict[str, str] = {**_PLAIN, **_SEARCH, **_CLIENT, **_SCREEN, **_CLI, **_PS}
+TEXTS: dict[str, str] = {**_PLAIN, **_SEARCH, **_CLIENT, **_SCREEN, **_CLI, **_PS, **_EVENTS}

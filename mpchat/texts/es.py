@@ -717,5 +717,15 @@ _PS: dict[str, str] = {  # ps.*
     "ps.nothing_measured": "(psutil no está instalado y no hay /proc: ni CPU, ni memoria, ni descriptores)",
     "ps.other_code": "(el código del chat cambió con el servidor en marcha: su broker tiene el nuevo)",
 }
+_EVENTS: dict[str, str] = {  # events.*: what happens to the processes
+    "events.died": "{role} ({pid}) murió: {how}",
+    "events.replaced": "{role} tiene un nuevo proceso trabajando, {pid}, después de {ms} ms",
+    "events.hangs": "{role} ({pid}) está colgado: lleva {ms} ms en silencio y se lo mata",
+    "events.silent": "{role} ({pid}) calla: su bucle lleva un segundo sin dar una vuelta",
+    "events.turns_again": "{role} ({pid}) vuelve a dar vueltas, después de {ms} ms",
+    "events.cannot_start": "{role} no puede arrancar: {how}",
+    "events.misbehaves": "{role} ({pid}) se comporta mal: {how}",
+    "events.other": "{role} ({pid}): {what}",
+}
 
-TEXTS: dict[str, str] = {**_PLAIN, **_SEARCH, **_CLIENT, **_SCREEN, **_CLI, **_PS}
+TEXTS: dict[str, str] = {**_PLAIN, **_SEARCH, **_CLIENT, **_SCREEN, **_CLI, **_PS, **_EVENTS}
