@@ -34,13 +34,13 @@ _TRACING = 0  # the first cell; the rows follow it
 # control counts (flow/credit.py), and of a link those of its frames.
 MESSAGES_PUT, BYTES_PUT, MESSAGES_TAKEN, BYTES_TAKEN = range(4)
 _METER_CELLS = 4
-Meter: TypeAlias = "memoryview[int] | array[int]"
+Meter: TypeAlias = "memoryview[int]"
 _ENDS_PER_WORKER = 4  # of its transport and its link to the acceptor: its own end, the other's
 
 
 def new_meter() -> Meter:
     """A meter that nobody reads: of a connection that is on no scoreboard."""
-    return array("q", [0] * _METER_CELLS)
+    return memoryview(array("q", [0] * _METER_CELLS))
 
 
 def row_of(role: str) -> int:
@@ -140,6 +140,13 @@ class Scoreboard:
             end = 2 + _ENDS_PER_WORKER * (row_of(worker) - FIRST_WORKER_ROW)
             end += 2 * (peer == "acceptor") + (worker != one)
         return self._cells[first + end * _METER_CELLS : first + (end + 1) * _METER_CELLS]
+
+    def under_way(self, one: str, other: str) -> tuple[int, int]:
+        """Messages and bytes that `one` has put and `other` has not taken. The two write at their own times."""
+        put, taken = self.meter(one, other), self.meter(other, one)
+        # Taken first: what is put between the two looks is under way, or was.
+        messages, size = taken[MESSAGES_TAKEN], taken[BYTES_TAKEN]
+        return max(0, put[MESSAGES_PUT] - messages), max(0, put[BYTES_PUT] - size)
 
     def ring(self, row: int) -> TraceRing:
         """Of the row's process, which alone may write it."""

@@ -40,13 +40,14 @@ class Hop(IntEnum):
     # In the block that was decided last, this line was one to be traced. connection, place; worker: number of the
     # trace; size: 1 if it is for one person alone, else 0; depth: how many ROUTED follow
     MARKED = 6
-    # Of the line that was marked last. worker, place: the number of an item for it; size: of its bytes; connection: the
-    # one that it acknowledges, 0: it is to be sent
+    # Of the line that was marked last. worker, place: the number of an item that delivers it
     ROUTED = 7
     # The broker has put items. worker, place: the number of the last item; size; depth: bytes under way
     PUT_ITEMS = 8
     # A worker has taken items. place: the number of the last item; size
     TOOK_ITEMS = 9
+    # A worker has appended an item that is traced to its clients' output. place: the item's number; depth: clients
+    APPENDED = 15
     # A worker has taken an acknowledged line from the kernel. connection, place
     ACKNOWLEDGED = 10
     # A worker calls send() for what a traced item has brought a client. connection, place: the number of the item;

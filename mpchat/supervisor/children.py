@@ -21,7 +21,7 @@ from multiprocessing import get_context
 from mpchat.flow.restart_intensity import LONGEST_HANG_SECONDS, START, Failures, kind_of, policy_of
 from mpchat.ipc import resource_tracker
 from mpchat.ipc.scoreboard import BROKER_ROW, FIRST_WORKER_ROW, Scoreboard, row_of
-from mpchat.messages import Farewell, StopAll, StopNow, WorkerNumber
+from mpchat.messages import Farewell, StopAll, StopNow, TraceWanted, WorkerNumber
 from mpchat.runtime.first_minute import SPARE, LoadMains
 from mpchat.runtime.log import Log
 from mpchat.runtime.signals import Signals
@@ -79,6 +79,7 @@ class Children:
         self.acceptors = 0  # so many have been started
         self.died_at = 0  # place of the record that the last broker was replaying when it died; 0: of none
         self.died_there = 0  # so many brokers in a row have died at that record
+        self.traces: tuple[TraceWanted, ...] = ()
         self.code_has_changed = False  # a broker of this run has been at work with other code than the first
 
     def __iter__(self) -> Iterator[Child]:
@@ -148,7 +149,7 @@ class Children:
         """
         args: tuple[object, ...] = ()
         if role == "broker":
-            args = self.data, self.is_first, self.skip, self.code_has_changed, self.secrets
+            args = self.data, self.is_first, self.skip, self.code_has_changed, self.secrets, self.traces
         elif role == "recorder":
             args = (self.data,)
         elif role == "acceptor":

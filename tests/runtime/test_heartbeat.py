@@ -89,7 +89,7 @@ class Slow:
             until = time.monotonic() + 0.06  # of work, not of waiting: that is what is tried here
             while time.monotonic() < until:
                 pass
-        return Applied([[]], [], [], [], False, [])
+        return Applied([[]], [], [], [], False, [], [])
 
 
 def test_between_two_records_of_a_long_block(scoreboard: Scoreboard, heartbeat: Heartbeat) -> None:
