@@ -1,0 +1,66 @@
+"""A trip as a sequence diagram in Mermaid's language, which GitHub renders in a ```mermaid block. Pure.
+
+The participants are the processes with their pids, the sender, and each worker's clients. A diagram shows the order and
+the hops between processes; what a process does by itself is a note at it.
+"""
+
+from mpchat.ipc.trace_ring import Hop
+from mpchat.monitor.trip import DIED, Point, Trip
+from mpchat.monitor.words import Words, clients, microseconds, what
+from mpchat.texts import t
+
+# Mermaid ends a statement at ";", and begins a code for a letter at "#".
+_SPECIAL = str.maketrans({";": ",", "#": "", "\n": " ", "\r": " "})
+_SENT = (Hop.SENT.name, Hop.SENT_BEFORE.name)
+_MARK = "P"
+
+
+def mermaid(trip: Trip) -> str:
+    """The text of the diagram, without the fence."""
+    words, sender = Words(trip.server.ipc), "sender"
+    numbers = sorted(range(len(trip.points)), key=lambda number: (trip.points[number].at, number))
+    lines = ["sequenceDiagram", f"  participant {sender} as {_safe(t('trace.client', connection=trip.connection))}"]
+    for point in dict.fromkeys((trip.points[number].role, trip.points[number].pid) for number in numbers):
+        lines.append(f"  participant {_MARK}{point[1]} as {_safe(point[0])} ({point[1]})")
+    receivers = list(dict.fromkeys((trip.points[number].role, trip.points[number].pid) for number in trip.sends))
+    for role, pid in receivers:
+        lines.append(f"  participant C{pid} as {_safe(t('trace.receivers', role=role))}")
+    told: set[int] = set()
+    for number in numbers:
+        point = trip.points[number]
+        if number == 0 and point.what == Hop.SAW.name:
+            lines.append(f"  {sender}->>{_MARK}{point.pid}: {_safe(t('trace.line', bytes=point.size))}")
+        if point.what in _SENT:
+            if point.pid not in told:
+                told.add(point.pid)
+                lines.append(_sends(trip, point, words))
+            continue
+        before = None if point.after is None else trip.points[point.after]
+        said = _said(trip, number, words)
+        if before is not None and before.pid != point.pid and point.what != DIED and before.what != DIED:
+            lines.append(f"  {_MARK}{before.pid}->>{_MARK}{point.pid}: {said}")
+        else:
+            lines.append(f"  Note over {_MARK}{point.pid}: {said}")
+    return "\n".join(lines)
+
+
+def _said(trip: Trip, number: int, words: Words) -> str:
+    point = trip.points[number]
+    after = "" if point.after is None else f"+{microseconds(trip.took(number))} µs"
+    waited = t(f"trace.waited.{point.waited}") if point.waited else ""
+    call = point.how if point.what == DIED else words.call(point)
+    return _safe(", ".join(part for part in (what(point), call, words.through(point), waited, after) if part))
+
+
+def _sends(trip: Trip, point: Point, words: Words) -> str:
+    """All of one process, in one arrow at the first."""
+    sends = trip.sends_of(point.pid)
+    times = [f"+{microseconds(trip.took(sends[0]))}"]
+    if len(sends) > 1:
+        times.append(f"+{microseconds(trip.took(sends[-1]))}")
+    said = f"{what(point)}, {words.call(point)}, {clients(len(sends))}, {' ... '.join(times)} µs"
+    return f"  {_MARK}{point.pid}->>C{point.pid}: {_safe(said)}"
+
+
+def _safe(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text.translate(_SPECIAL))
