@@ -1,7 +1,5 @@
 """The chart of a trip in a terminal: a row for each hop, with a bar as long as the hop took. Pure."""
 
-"""The chart of a trip in a terminal: a row for each hop, with a bar as long as the hop took. Pure."""
-
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 

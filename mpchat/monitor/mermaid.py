@@ -20,11 +20,10 @@ def mermaid(trip: Trip) -> str:
     words, sender = Words(trip.server.ipc), "sender"
     numbers = sorted(range(len(trip.points)), key=lambda number: (trip.points[number].at, number))
     lines = ["sequenceDiagram", f"  participant {sender} as {_safe(t('trace.client', connection=trip.connection))}"]
-    for point in dict.fromkeys((trip.points[number].role, trip.points[number].pid) for number in numbers):
-        lines.append(f"  participant {_MARK}{point[1]} as {_safe(point[0])} ({point[1]})")
-    receivers = list(dict.fromkeys((trip.points[number].role, trip.points[number].pid) for number in trip.sends))
-    for role, pid in receivers:
-        lines.append(f"  participant C{pid} as {_safe(t('trace.receivers', role=role))}")
+    processes = dict.fromkeys((trip.points[number].role, trip.points[number].pid) for number in numbers)
+    lines += [f"  participant {_MARK}{pid} as {_safe(role)} ({pid})" for role, pid in processes]
+    receivers = dict.fromkeys((trip.points[number].role, trip.points[number].pid) for number in trip.sends)
+    lines += [f"  participant C{pid} as {_safe(t('trace.receivers', role=role))}" for role, pid in receivers]
     told: set[int] = set()
     for number in numbers:
         point = trip.points[number]

@@ -525,8 +525,11 @@ def lying(rings: Rings) -> list[Lying]:
         worker, pid = int(role.removeprefix("worker")), entries[-1].pid
         own = [each for each in entries if each.pid == pid]
         puts = [each for each in own if each.hop is Hop.PUT_RECORDS]
-        taken = [each for each in rings.get("broker", ()) if each.hop is Hop.TOOK_RECORDS and each.worker == worker]
-        last = max((each.at for each in puts if _was_taken(each, taken)), default=0)
+        taken: dict[int, int] = {}  # by a batch's number: when the last one with it was taken
+        for each in rings.get("broker", ()):
+            if each.hop is Hop.TOOK_RECORDS and each.worker == worker:
+                taken[each.place] = each.at
+        last = max((each.at for each in puts if taken.get(each.place, 0) >= each.at), default=0)
         last_put = puts[-1].at if puts else 0
         looks = [each for each in own if each.hop is Hop.SAW]
         put = sum(last < each.at <= last_put for each in looks)
@@ -534,7 +537,3 @@ def lying(rings: Rings) -> list[Lying]:
         if put or seen:
             found.append(Lying(role, pid, seen, put))
     return found
-
-
-def _was_taken(put: Entry, taken: Sequence[Entry]) -> bool:
-    return any(each.place == put.place and each.at >= put.at for each in taken)
