@@ -923,7 +923,7 @@ def _add_trace(commands: Any) -> None:
 def _run_trace(options: argparse.Namespace) -> int:
     """Status 0 if all that were wanted were seen."""
     from mpchat.monitor.following import Refused
-    from mpchat.monitor.tracing import Form, Tracer, Wanted, check_file, write_file
+    from mpchat.monitor.tracing import Channels, Form, Wanted, check_file, trace, write_file
 
     file = Path(options.perfetto) if options.perfetto else None
     if file is not None:
@@ -935,12 +935,11 @@ def _run_trace(options: argparse.Namespace) -> int:
     form = Form(name, _columns(), sys.stdout.encoding if sys.stdout else "ascii")
     wanted = Wanted(options.sender, options.text, options.count, options.private)
     try:
-        tracer = Tracer(path, wanted, form, _show, _tell, _pipe_of_output())
+        has_seen_all, trips = trace(path, wanted, form, Channels(_show, _tell, _pipe_of_output()))
     except Refused as refusal:
         return _complain(str(refusal) or t("cli.older_server"), 1)
-    has_seen_all = tracer.run()
-    if file is not None and tracer.trips:
-        write_file(file, tracer.trips)
+    if file is not None and trips:
+        write_file(file, trips)
         _tell(t("trace.written", file=file))
     return 0 if has_seen_all else 1
 

@@ -1,14 +1,16 @@
 """The chart of a trip in a terminal: a row for each hop, with a bar as long as the hop took. Pure."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from mpchat.monitor.trip import DIED, Trip
+from mpchat.monitor.trip import Trip
 from mpchat.monitor.words import Words, clients, detail, header, lack, microseconds, process, what
 from mpchat.texts import t
 
 COLUMNS = 80  # where the output is no terminal
 _LEAST_BAR = 8
+_LEAST_TEXT = 20  # beside an indent: a terminal that is narrower breaks the lines
 _BLOCK, _PLAIN = "█", "#"
 _GAP = "  "
 
@@ -29,7 +31,7 @@ def chart(trip: Trip, columns: int, encoding: str, under_way: Mapping[str, int])
     """
     words, block = Words(trip.server.ipc), _block(encoding)
     rows = [_row(trip, number, words) for number in trip.path]
-    lines = [header(trip), *_bars(rows, columns, block), *_sum(trip), *_beside(trip, words)]
+    lines = [header(trip), *_bars(rows, columns, block), *_sum(trip), *_beside(trip, words, columns)]
     lines += [_GAP + lack(each, words, under_way.get(each.role, 0)) for each in trip.lacks]
     if block == _PLAIN:
         lines = [line.replace("µ", "u") for line in lines]
@@ -81,9 +83,14 @@ def _bars(rows: Sequence[_Row], columns: int, block: str) -> list[str]:
             lines.append(_GAP.join([*parts, marked.ljust(width + 1 + len(mark)), row.more]).rstrip())
             continue
         lines.append(_GAP.join([*parts, marked]).rstrip())
-        if row.more:
-            lines.append(" " * (time + 2 * len(_GAP)) + _GAP + row.more)
+        lines += _under(row.more, time, columns)
     return lines
+
+
+def _under(more: str, time: int, columns: int) -> list[str]:
+    """Lines of their own, which begin where the process stands above."""
+    indent = " " * (time + 2 * len(_GAP))
+    return textwrap.wrap(more, max(columns, len(indent) + _LEAST_TEXT), initial_indent=indent, subsequent_indent=indent)
 
 
 def _sum(trip: Trip) -> list[str]:
@@ -100,14 +107,11 @@ def _sum(trip: Trip) -> list[str]:
     return lines
 
 
-def _beside(trip: Trip, words: Words) -> list[str]:
+def _beside(trip: Trip, words: Words, columns: int) -> list[str]:
     """What happened beside the way to the last send, and behind it."""
-    on_path = set(trip.path)
     rows = []
     for number in trip.beside:
-        point = trip.points[number]
-        if point.what != DIED or number not in on_path:
-            rows.append((point.at, _since(trip, number), _row(trip, number, words)))
+        rows.append((trip.points[number].at, _since(trip, number), _row(trip, number, words)))
     last = trip.points[trip.sends[-1]].pid if trip.sends else 0
     for pid in dict.fromkeys(trip.points[number].pid for number in trip.sends):
         if pid != last:  # the others' are not in the row of the last one
@@ -118,8 +122,11 @@ def _beside(trip: Trip, words: Words) -> list[str]:
     rows.sort()
     times = [microseconds(since) for _, since, _ in rows]
     time, who, does = (max(map(len, each)) for each in (times, [r.who for *_, r in rows], [r.does for *_, r in rows]))
-    lines = [
-        _GAP.join(["", at.rjust(time), row.who.ljust(who), row.does.ljust(does), row.more]).rstrip()
-        for at, (*_, row) in zip(times, rows, strict=True)
-    ]
-    return [_GAP + t("trace.beside"), *lines]
+    lines = [_GAP + t("trace.beside")]
+    for at, (*_, row) in zip(times, rows, strict=True):
+        head = _GAP.join(["", at.rjust(time), row.who.ljust(who), row.does.ljust(does)])
+        if len(head) + len(_GAP) + len(row.more) <= columns:
+            lines.append(f"{head}{_GAP}{row.more}".rstrip())
+        else:
+            lines += [head.rstrip(), *_under(row.more, time, columns)]
+    return lines

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from mpchat.ipc.control_socket import Follower
@@ -18,14 +19,15 @@ def follow(path: Path, goes_on: bool, as_json: bool, show: Callable[[str], None]
 
     Returns whether it was not the server that ended it. Raises OSError, and Refused.
     """
-    follower = Follower(path, {"command": "events", "follow": goes_on})
-    waiting = Waiting(follower, output)
-    while not (follower.ended or waiting.is_over):
-        waiting.wait(None)
-        for each in follower.take():
-            if each.get("ok") is False:
-                raise Refused(str(each.get("said", "")))
-            if each.get("kind") == "event":
-                show(json.dumps(each) if as_json else as_line(each))
-    follower.close()
-    return waiting.is_over or not goes_on
+    with (
+        closing(Follower(path, {"command": "events", "follow": goes_on})) as follower,
+        closing(Waiting(follower, output)) as waiting,
+    ):
+        while not (follower.ended or waiting.is_over):
+            waiting.wait(None)
+            for each in follower.take():
+                if each.get("ok") is False:
+                    raise Refused(str(each.get("said", "")))
+                if each.get("kind") == "event":
+                    show(json.dumps(each) if as_json else as_line(each))
+        return waiting.is_over or not goes_on

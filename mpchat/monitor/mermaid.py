@@ -12,23 +12,24 @@ from mpchat.texts import t
 # Mermaid ends a statement at ";", and begins a code for a letter at "#".
 _SPECIAL = str.maketrans({";": ",", "#": "", "\n": " ", "\r": " "})
 _SENT = (Hop.SENT.name, Hop.SENT_BEFORE.name)
-_MARK = "P"
+_SENDER, _MARK = "sender", "P"  # a process is P with its pid, and its clients are C with it
 
 
 def mermaid(trip: Trip) -> str:
     """The text of the diagram, without the fence."""
-    words, sender = Words(trip.server.ipc), "sender"
+    words = Words(trip.server.ipc)
     numbers = sorted(range(len(trip.points)), key=lambda number: (trip.points[number].at, number))
-    lines = ["sequenceDiagram", f"  participant {sender} as {_safe(t('trace.client', connection=trip.connection))}"]
     processes = dict.fromkeys((trip.points[number].role, trip.points[number].pid) for number in numbers)
-    lines += [f"  participant {_MARK}{pid} as {_safe(role)} ({pid})" for role, pid in processes]
     receivers = dict.fromkeys((trip.points[number].role, trip.points[number].pid) for number in trip.sends)
-    lines += [f"  participant C{pid} as {_safe(t('trace.receivers', role=role))}" for role, pid in receivers]
+    lines = ["sequenceDiagram", _participant(_SENDER, t("trace.client", connection=trip.connection))]
+    lines += [_participant(f"{_MARK}{pid}", f"{role} ({pid})") for role, pid in processes]
+    lines += [_participant(f"C{pid}", t("trace.receivers", role=role)) for role, pid in receivers]
     told: set[int] = set()
     for number in numbers:
         point = trip.points[number]
         if number == 0 and point.what == Hop.SAW.name:
-            lines.append(f"  {sender}->>{_MARK}{point.pid}: {_safe(t('trace.line', bytes=point.size))}")
+            said = _safe(t("trace.line", bytes=point.size))
+            lines.append(f"  {_SENDER}->>{_MARK}{point.pid}: {said}")
         if point.what in _SENT:
             if point.pid not in told:
                 told.add(point.pid)
@@ -41,6 +42,10 @@ def mermaid(trip: Trip) -> str:
         else:
             lines.append(f"  Note over {_MARK}{point.pid}: {said}")
     return "\n".join(lines)
+
+
+def _participant(mark: str, name: str) -> str:
+    return f"  participant {mark} as {_safe(name)}"
 
 
 def _said(trip: Trip, number: int, words: Words) -> str:

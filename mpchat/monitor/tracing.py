@@ -11,6 +11,7 @@ import stat
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
@@ -31,6 +32,7 @@ from mpchat.texts import t
 LOOKS = 50  # a second, at most
 STILL_SECONDS = 5.0  # after which nothing more is expected of a message, if every role has a process at work
 _SILENT_SECONDS = 1.0  # a loop turns four times a second
+_TURNS = 2  # of the broker, after which it knows what is to be traced: the first may have begun before
 _ANSWER_SECONDS = 5.0
 _KEPT_HOPS = 1 << 16  # of each ring: what comes before a message that is traced. As much as four rings have at once
 _SHARE = 4  # to join may take one part in so many of the time, however much a busy server notes
@@ -64,34 +66,69 @@ class _Followed:
     trip: Trip | None = None
 
 
+class Channels(NamedTuple):
+    """Where to put it: `show` is given what was asked for, `tell` what there is to say besides.
+
+    `output`: the descriptor behind `show`, if that is a pipe, whose reader may leave.
+    """
+
+    show: Callable[[str], None]
+    tell: Callable[[str], None]
+    output: int | None
+
+
+def trace(path: Path, wanted: Wanted, form: Form, channels: Channels) -> tuple[bool, list[Trip]]:
+    """Follow messages until all are whole, or still, or until Ctrl-C; whether all wanted ones were seen; their trips.
+
+    Raises OSError, and Refused.
+    """
+    options = {"from": wanted.nick, "text": wanted.text, "count": wanted.most, "private": wanted.private}
+    since = time.monotonic_ns()
+    with (
+        closing(Follower(path, {"command": "trace", **options})) as follower,
+        closing(Waiting(follower, channels.output)) as waiting,
+    ):
+        head = _head(follower, waiting, path)
+        try:
+            board = Scoreboard(follower.fds[0], int(head["rows"]), is_read_only=True)
+        finally:
+            os.close(follower.fds.pop(0))
+        tracer = Tracer(head, board, since, follower, waiting, wanted, form, channels)
+        return tracer.run(), tracer.trips
+
+
+def _head(follower: Follower, waiting: Waiting, path: Path) -> dict[str, Any]:
+    """The first line of the answer, which comes with the descriptor."""
+    until = time.monotonic() + _ANSWER_SECONDS
+    while (left := until - time.monotonic()) > 0 and not (follower.ended or waiting.is_over):
+        waiting.wait(left)
+        for each in follower.take():
+            if each.get("kind") == "trace" and follower.fds:
+                return each
+            if each.get("ok") is False:
+                raise Refused(str(each.get("said", "")))
+    raise TimeoutError(errno.ETIMEDOUT, t("trace.no_answer"), str(path))
+
+
 class Tracer:
-    """Of one command. `show` is given what was asked for, `tell` what there is to say besides."""
+    """Of one command. `head`: the first line of the server's answer; `since`: when it was asked, in monotonic ns."""
 
     def __init__(
         self,
-        path: Path,
+        head: dict[str, Any],
+        board: Scoreboard,
+        since: int,
+        follower: Follower,
+        waiting: Waiting,
         wanted: Wanted,
         form: Form,
-        show: Callable[[str], None],
-        tell: Callable[[str], None],
-        output: int | None,
+        channels: Channels,
     ) -> None:
-        """Raises OSError, and Refused."""
-        self._wanted, self._form, self._show, self._tell = wanted, form, show, tell
-        self._since = time.monotonic_ns()
-        private, count = wanted.private, wanted.most
-        asked = {"command": "trace", "from": wanted.nick, "text": wanted.text, "count": count, "private": private}
-        self._follower = Follower(path, asked)
-        self._waiting = Waiting(self._follower, output)
-        head = self._head(path)
+        self._board, self._since, self._follower, self._waiting = board, since, follower, waiting
+        self._wanted, self._form, self._show, self._tell = wanted, form, channels.show, channels.tell
         self._number, self._rows = int(head["number"]), dict(head["roles"])
         ipc = PurePath(str(head["ipc"])).name
         self._server = Server(ipc, has_history=bool(head["journal"] and head["history"]))
-        fd = self._follower.fds.pop()
-        try:
-            self._board = Scoreboard(fd, int(head["rows"]), is_read_only=True)
-        finally:
-            os.close(fd)
         # The broker's first: what led to its hops is then in the others.
         roles = sorted(self._rows, key=lambda role: role != "broker")
         self._rings: dict[str, TraceRing] = {role: self._board.ring(self._rows[role]) for role in roles}
@@ -107,22 +144,15 @@ class Tracer:
         self._overwritten = 0  # those were of others
         self.trips: list[Trip] = []
 
-    def _head(self, path: Path) -> dict[str, Any]:
-        until = time.monotonic() + _ANSWER_SECONDS
-        while (left := until - time.monotonic()) > 0 and not (self._follower.ended or self._waiting.is_over):
-            self._waiting.wait(left)
-            for each in self._follower.take():
-                if each.get("kind") == "trace" and self._follower.fds:
-                    return each
-                if each.get("ok") is False:
-                    raise Refused(str(each.get("said", "")))
-        raise TimeoutError(0, t("trace.no_answer"), str(path))
-
     def run(self) -> bool:
         """Follow them until all are whole, or still, or Ctrl-C; returns whether all that were wanted were seen."""
-        self._tell(t("trace.waits"))
+        knows_at, knows_by = self._board.turns(self._rows["broker"]) + _TURNS, time.monotonic() + _SILENT_SECONDS
+        has_said = False
         while not (self._waiting.is_over or self._follower.ended or self._is_done):
             self._waiting.wait(1 / LOOKS)
+            if not has_said and (self._board.turns(self._rows["broker"]) >= knows_at or time.monotonic() >= knows_by):
+                has_said = True
+                self._tell(t("trace.waits"))
             self._hear()
             self._look()
             self._join()
@@ -137,7 +167,6 @@ class Tracer:
             self._tell(t("trace.nothing"))
         if self._overwritten:
             self._tell(t("trace.overwritten", number=self._overwritten))
-        self._follower.close()
         return len(self._seen) >= self._wanted.most
 
     @property

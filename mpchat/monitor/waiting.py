@@ -12,7 +12,8 @@ class Waiting:
 
     def __init__(self, follower: Follower, output: int | None = None) -> None:
         """`output`: the descriptor of a pipe into which we write: its reader may leave."""
-        self._follower, self._output = follower, output
+        self._output = output
+        self._before = signal.getsignal(signal.SIGINT)
         self._signals = Signals(signal.SIGINT)
         self._poll = select.poll()
         self._poll.register(follower, select.POLLIN)
@@ -26,3 +27,8 @@ class Waiting:
         for fd, _ in self._poll.poll(None if seconds is None else seconds * 1000):
             if fd in (self._signals.fileno(), self._output):
                 self.is_over = True
+
+    def close(self) -> None:
+        """From here on Ctrl-C is what it was before."""
+        self._signals.close()
+        signal.signal(signal.SIGINT, self._before)
