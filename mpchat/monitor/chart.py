@@ -109,21 +109,17 @@ def _sum(trip: Trip) -> list[str]:
 
 def _beside(trip: Trip, words: Words, columns: int) -> list[str]:
     """What happened beside the way to the last send, and behind it."""
-    rows = []
-    for number in trip.beside:
-        rows.append((trip.points[number].at, _since(trip, number), _row(trip, number, words)))
     last = trip.points[trip.sends[-1]].pid if trip.sends else 0
-    for pid in dict.fromkeys(trip.points[number].pid for number in trip.sends):
-        if pid != last:  # the others' are not in the row of the last one
-            number = trip.sends_of(pid)[-1]
-            rows.append((trip.points[number].at, _since(trip, number), _row(trip, number, words)))
-    if not rows:
+    others = dict.fromkeys(trip.points[number].pid for number in trip.sends)
+    numbers = trip.beside + [trip.sends_of(pid)[-1] for pid in others if pid != last]  # the last one's are in its row
+    if not numbers:
         return []
-    rows.sort()
-    times = [microseconds(since) for _, since, _ in rows]
-    time, who, does = (max(map(len, each)) for each in (times, [r.who for *_, r in rows], [r.does for *_, r in rows]))
+    numbers.sort(key=lambda number: trip.points[number].at)
+    rows = [_row(trip, number, words) for number in numbers]
+    times = [microseconds(_since(trip, number)) for number in numbers]
+    time, who, does = (max(map(len, each)) for each in (times, [r.who for r in rows], [r.does for r in rows]))
     lines = [_GAP + t("trace.beside")]
-    for at, (*_, row) in zip(times, rows, strict=True):
+    for at, row in zip(times, rows, strict=True):
         head = _GAP.join(["", at.rjust(time), row.who.ljust(who), row.does.ljust(does)])
         if len(head) + len(_GAP) + len(row.more) <= columns:
             lines.append(f"{head}{_GAP}{row.more}".rstrip())
