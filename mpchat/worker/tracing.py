@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mpchat.ipc.trace_ring import Hop, TraceRing
-from mpchat.messages import ConnectionId, Item, Offset, WorkerRecord
+from mpchat.messages import ConnectionId, Item, Offset, UnknownMessage, WorkerRecord
 from mpchat.worker import tcp_position
 from mpchat.worker.connection import Connection
 
@@ -46,14 +46,14 @@ class Tracing:
         self.ring.note(Hop.TOOK_ITEMS, 0, last, self._worker.number, size)
 
     def _receivers(self, item: Item) -> list[Connection]:
-        """The connections to whose output this item was appended."""
+        """The connections to whose output this item was appended. Raises UnknownMessage if it delivers nothing."""
         match item:
             case ("cast", groups, _, exclude):
                 return self._worker.groups.members(groups, exclude)
             case ("send", id, _):
                 return [self._worker.connections[id]]
             case _:
-                return []
+                raise UnknownMessage(item)
 
     def appended(self, number: int, item: Item) -> None:
         """This item has been applied, as the last one so far."""
