@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
 from typing import Any
 
 import pytest
 
 from mpchat import texts
 from mpchat.monitor.events import as_line, in_words
-
-
-@pytest.fixture(autouse=True)
-def english() -> Iterator[None]:
-    before = texts.spoken()
-    texts.use("en")
-    yield
-    texts.use(before)
 
 
 @pytest.mark.parametrize(
@@ -44,8 +36,6 @@ def test_what_is_missing_in_an_event_stops_nobody() -> None:
 
 
 def test_a_line_begins_with_the_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
     monkeypatch.setenv("TZ", "UTC+2")  # two hours behind
     time.tzset()
     try:
