@@ -186,6 +186,7 @@ class Recovery:
         applied = self.core.apply(with_poison(records))
         if applied.has_begun:
             self.begin_streams(len(applied.items))
+            self.marked.clear()  # they were of the former run
         if applied.marked:
             self.marked += [self._numbered(each) for each in applied.marked]
         for fresh, items in zip(self.fresh, applied.items, strict=True):

@@ -312,10 +312,7 @@ class Follower:
         return self._sock.fileno()
 
     def take(self) -> list[dict[str, Any]]:
-        """The lines that have come whole since the last call; [] if there is none yet, or no more.
-
-        Raises OSError at what is no JSON: the end of a server that died while it said something.
-        """
+        """The lines that have come whole since the last call; [] if there is none yet, or no more."""
         try:
             data, fds, _, _ = socket.recv_fds(self._sock, _ANSWER_BYTES, 1)
         except BlockingIOError:
@@ -325,12 +322,9 @@ class Follower:
         self.fds += fds
         self.ended = not data
         *lines, self._unread = (self._unread + data).split(b"\n")
-        if self.ended and self._unread:  # a refusal is an answer of one object, and the end
-            lines, self._unread = [*lines, self._unread], b""
-        try:
-            return [json.loads(line) for line in lines]
-        except ValueError:
-            raise OSError(errno.EPROTO, "the server gave no answer") from None
+        if self.ended and self._unread:  # a refusal is an answer like others: one object, then the end
+            lines.append(self._unread)
+        return [json.loads(line) for line in lines]
 
     def close(self) -> None:
         self._sock.close()

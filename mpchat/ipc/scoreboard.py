@@ -1,7 +1,7 @@
 """The scoreboard: what each process tells of itself, in shared memory. Each process writes its own cells only.
 
-    tracing     one cell: not 0 while somebody traces (the supervisor's)
     rows        of each role: counters, and when its process last turned its loop
+    tracing     one cell: not 0 while somebody traces (the supervisor's)
     meters      of each end of a connection between two processes: what was put into it, and what was taken from it
     rings       of each role: the hops of what it was doing, while somebody traces (trace_ring.py)
 
@@ -28,7 +28,6 @@ ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, SPARE_ROW, FIRST_WORKER_ROW = range(5)
 _DISK, _BEAT, _COUNTED = range(3)
 _CELLS = _COUNTED + len(COUNTERS)
 _CELL_BYTES = 8
-_TRACING = 0  # the first cell; the rows follow it
 
 # Of a meter. What was put at one end and not taken at the other is under way between them. Bytes are those that flow
 # control counts (flow/credit.py), and of a link those of its frames.
@@ -70,7 +69,8 @@ class Scoreboard:
         self._rings_at = _rings_at(rows)
         prot = mmap.PROT_READ if is_read_only else mmap.PROT_READ | mmap.PROT_WRITE
         self._cells = memoryview(mmap.mmap(fd, self._rings_at + rows * RING_BYTES, prot=prot)).cast("q")
-        self.tracing = self._cells[_TRACING : _TRACING + 1]  # a view: tracing[0] is read in each turn of each loop
+        self._meters_at = rows * _CELLS + 1
+        self.tracing = self._cells[rows * _CELLS : self._meters_at]  # tracing[0] is read in each turn of each loop
 
     def __reduce__(self) -> tuple[object, ...]:
         """As an argument of a child that is being spawned, the file descriptor goes along."""
@@ -84,7 +84,7 @@ class Scoreboard:
 
     def begin(self, row: int) -> None:
         """Clear the row for a new process, with its first beat. Only the supervisor may call this."""
-        self._cells[_at(row) + _DISK] = 0
+        self._cells[row * _CELLS + _DISK] = 0
         self.write(row)
 
     def write(
@@ -102,36 +102,35 @@ class Scoreboard:
         """Set all counters of a row, in the order of COUNTERS, and the beat."""
         now = time.monotonic_ns()
         values = array("q", (now, clients, records, items, deliveries, sends, bytes_out, turns, position))
-        self._cells[_at(row) + _BEAT : _at(row + 1)] = values
+        self._cells[row * _CELLS + _BEAT : (row + 1) * _CELLS] = values
 
     def read(self, row: int) -> dict[str, int]:
-        return dict(zip(COUNTERS, self._cells[_at(row) + _COUNTED : _at(row + 1)], strict=True))
+        return dict(zip(COUNTERS, self._cells[row * _CELLS + _COUNTED : (row + 1) * _CELLS], strict=True))
 
     def turns(self, row: int) -> int:
         """How often the row's process has turned its loop."""
-        return self._cells[_at(row) + _COUNTED + COUNTERS.index("turns")]
+        return self._cells[row * _CELLS + _COUNTED + COUNTERS.index("turns")]
 
     def beat(self, row: int) -> None:
         """The row's process turns its loop now. (The supervisor calls it for one that was not to be judged.)"""
-        self._cells[_at(row) + _BEAT] = time.monotonic_ns()
+        self._cells[row * _CELLS + _BEAT] = time.monotonic_ns()
 
     def last_beat(self, row: int) -> float:
         """When the row's process last turned its loop, in monotonic seconds."""
-        return self._cells[_at(row) + _BEAT] / 1e9
+        return self._cells[row * _CELLS + _BEAT] / 1e9
 
     def waiting_for_the_disk(self, row: int) -> "DiskWait":
         """A context for a call that may wait for the disk (fdatasync(2), a large read), which is no hang."""
-        return DiskWait(self._cells, _at(row))
+        return DiskWait(self._cells, row * _CELLS)
 
     def waits_for_the_disk(self, row: int) -> bool:
-        return self._cells[_at(row) + _DISK] != 0
+        return self._cells[row * _CELLS + _DISK] != 0
 
     def meter(self, one: str, other: str) -> Meter:
         """Of the end of `one` of the connection between these two roles: its process alone may write it.
 
         A worker has two, to the broker and to the acceptor; the broker and the recorder have one.
         """
-        first = _at(self._rows)
         if "recorder" in (one, other):
             end = 0 if one == "broker" else 1
         else:
@@ -139,7 +138,8 @@ class Scoreboard:
             peer = other if worker == one else one
             end = 2 + _ENDS_PER_WORKER * (row_of(worker) - FIRST_WORKER_ROW)
             end += 2 * (peer == "acceptor") + (worker != one)
-        return self._cells[first + end * _METER_CELLS : first + (end + 1) * _METER_CELLS]
+        first = self._meters_at + end * _METER_CELLS
+        return self._cells[first : first + _METER_CELLS]
 
     def under_way(self, one: str, other: str) -> tuple[int, int]:
         """Messages and bytes that `one` has put and `other` has not taken. The two write at their own times."""
@@ -192,15 +192,10 @@ class DiskWait:
         self._cells[self._beat_at] = time.monotonic_ns()
 
 
-def _at(row: int) -> int:
-    """The first cell of a row; of the row behind the last one: the first cell of the meters."""
-    return _TRACING + 1 + row * _CELLS
-
-
 def _rings_at(rows: int) -> int:
     """The byte at which the rings begin, on a page of their own."""
     ends = 2 + _ENDS_PER_WORKER * max(0, rows - FIRST_WORKER_ROW)
-    used = (_at(rows) + ends * _METER_CELLS) * _CELL_BYTES
+    used = (rows * _CELLS + 1 + ends * _METER_CELLS) * _CELL_BYTES
     return -(-used // mmap.PAGESIZE) * mmap.PAGESIZE
 
 

@@ -181,6 +181,8 @@ class _Joining:
         self.died: dict[tuple[Death, int], int] = {}
         self.broker = rings.get("broker", ())
         self.sender = ""  # the role of its worker
+        self.journaled: int | None = None  # the point at which the block was journaled, and the place of its entry
+        self.journaled_at: int | None = None
         self.superseded: set[int] = set()  # the points of items that were put again later
 
     def run(self) -> bool:
@@ -201,7 +203,7 @@ class _Joining:
             self._down(worker, item)
         self._acknowledged()
         if trip.server.has_history and not trip.is_private:
-            self._recorded(marks[0])
+            self._recorded(marks[0] if self.journaled_at is None else self.journaled_at)
         trip.sends.sort(key=lambda number: trip.points[number].at)
         self._tell_failed()
         return True
@@ -328,7 +330,9 @@ class _Joining:
         since = 0 if last is None else self.trip.points[last].at
         if journaled is None or self.broker[journaled].at < since:
             return last
-        return self._point("broker", journaled, last)
+        self.journaled_at = journaled
+        self.journaled = self._point("broker", journaled, last)
+        return self.journaled
 
     def _last(self, before: int, hop: Hop, pid: int | None = None) -> int | None:
         """The place of the broker's last entry of this kind before that one."""
@@ -485,14 +489,18 @@ class _Joining:
                 break
         return self._point(role, own[-1], last)
 
-    def _recorded(self, mark: int) -> None:
-        facts = next((at for at in range(mark, len(self.broker)) if self.broker[at].hop is Hop.FACTS), None)
+    def _recorded(self, since: int) -> None:
+        """`since`: the place of the broker's entry from which on its facts are told; a replay tells them first."""
+        facts = next((at for at in range(since, len(self.broker)) if self.broker[at].hop is Hop.FACTS), None)
         if facts is None:
             self.trip.lacks.append(Lack("facts", "broker"))
             return
         entry = self.broker[facts]
-        decided = self.decided.get(entry.pid, next(iter(self.decided.values()), None))
-        last = self._point("broker", facts, decided)
+        before = [number for number in self.decided.values() if self.trip.points[number].at <= entry.at]
+        last, waited = before[-1] if before else self.journaled, ""
+        if last is not None and self.trip.points[last].pid != entry.pid:
+            last, waited = self._after_death(last, "broker", self.trip.points[last].pid, entry.at), "journal"
+        last = self._point("broker", facts, last, waited)
         recorder = self.rings.get("recorder", ())
         stored = self._first(recorder, Hop.RECORDED, entry.place, entry.at, None)
         if stored is None:

@@ -31,6 +31,9 @@ from mpchat.supervisor.child import Child, Death, spawn
 from mpchat.supervisor.wiring import Wiring
 
 _DEATHS = 3  # of brokers, by one record of the journal
+# Processes that are started besides those that take long to start: where the machine is busy, each takes of what the
+# others need (at a hang limit of 1 s there were thirty).
+_MOST_BESIDES = 2
 _START_SECONDS = 30.0  # for an interpreter and its imports: with less, no child would ever start on a slow machine
 
 _PEERS = (("worker", "broker"), ("worker", "acceptor"), ("recorder", "broker"))
@@ -111,7 +114,8 @@ class Children:
         # A child that has been starting for longer than the hang limit may be stopped: another is started besides.
         latest = now - (self.settings.hang_limit or math.inf)
         on_the_way = [each for each in self.unassigned if each.here or each.started > latest]
-        for _ in range(len(due) + needs_spare - len(on_the_way)):
+        wanted = len(due) + needs_spare
+        for _ in range(min(wanted - len(on_the_way), wanted + _MOST_BESIDES - len(self.unassigned))):
             if self.starts.not_before > now or not self.start():
                 break
 

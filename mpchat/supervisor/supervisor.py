@@ -254,10 +254,10 @@ class Supervisor:
         if not each.link.ended:
             self.selector.unregister(each.link)
         self.children.remove(each)
-        self.monitoring.died(each)
         if self.stopping:
             self.go_on_stopping(each)
             return
+        self.monitoring.died(each)
         is_fatal = each.complaint and each.role != "recorder"  # the chat does not depend on the history
         self.log.warning("process died", how=each.how_it_died if is_fatal else each.how_it_ended)
         alert = self.children.count(each)
@@ -439,6 +439,11 @@ class Supervisor:
 
     def begin_trace(self, asker: Asker, asked: dict[str, Any]) -> None:
         """It is given the scoreboard, which has the rings; hops are noted from now on."""
+        try:
+            fd = self.children.scoreboard.read_only()
+        except OSError as error:  # no descriptor is free
+            asker.answer({"ok": False, "said": f"not now: {error.strerror}"})
+            return
         self.last_trace += 1
         since = time.monotonic_ns() // 1_000_000
         options = asked["from"], asked["text"], asked["count"], asked["private"]
@@ -446,11 +451,10 @@ class Supervisor:
         rows = {role: row_of(role) for role in self.children.failures}
         head = {"kind": "trace", "number": self.last_trace, "rows": len(rows), "roles": rows}
         about = {"ipc": Path(self.settings.ipc).name, "journal": bool(self.settings.data)}
-        fd = self.children.scoreboard.read_only()
-        follower.say(line({**head, **about, "history": "recorder" in rows}), (fd,))
-        os.close(fd)
         self.followers.add(follower)
         self.change_traces()
+        follower.say(line({**head, **about, "history": "recorder" in rows}), (fd,))
+        os.close(fd)
 
     def change_traces(self) -> None:
         """Whoever has begun to trace, or has left: the broker is told what is wanted, and so is each later one."""

@@ -32,6 +32,7 @@ class Run:
     batches: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     killed: list[int] = field(default_factory=list)
     is_private: bool = False
+    has_told: bool = False  # the recorder, of what was said
     routed: dict[int, int] = field(default_factory=dict)  # by worker: the number of its item
 
     def some(self, least: int, most: int) -> int:
@@ -103,21 +104,27 @@ class Run:
         self.note("broker", Hop.JOURNALED, place=500, size=90)
         death = self.some(0, 8)
         if death == 1:
-            self.kill("broker")
+            self.replay()
+            return
         self.note("broker", Hop.DECIDED, place=500, depth=2)
-        if death == 2:
-            self.kill("broker")
-            self.note("broker", Hop.DECIDED, place=500, depth=2)
-        if death in (3, 4):
-            self.mark(self.some(0, len(self.routed)) if death == 3 else len(self.routed))
+        if death in (2, 3, 4):
+            if death > 2:
+                self.mark(self.some(0, len(self.routed)) if death == 3 else len(self.routed))
             self.replay()
         else:
             self.mark(len(self.routed))
 
     def replay(self) -> None:
+        """What the dead one had not told the recorder is told before all else."""
         self.kill("broker")
+        self.tell()
         self.note("broker", Hop.DECIDED, place=600, depth=40)
         self.mark(len(self.routed))
+
+    def tell(self) -> None:
+        if not (self.is_private or self.has_told):
+            self.note("broker", Hop.FACTS, place=700)
+            self.has_told = True
 
     def mark(self, routed: int) -> None:
         head = {"connection": CONNECTION, "place": PLACE, "worker": TRACE, "size": int(self.is_private)}
@@ -178,7 +185,7 @@ def runs(draw: st.DrawFn) -> Run:
         if count:
             run.down(worker, [100 * worker + number for number in range(count)])
     run.note(sender, Hop.ACKNOWLEDGED, connection=CONNECTION, place=PLACE)
+    run.tell()
     if not run.is_private:
-        run.note("broker", Hop.FACTS, place=700)
         run.note("recorder", Hop.RECORDED, place=700)
     return run
