@@ -223,6 +223,8 @@ class _Joining:
         if (role, index) in self.numbers:
             return self.numbers[role, index]
         entry = self.rings[role][index]
+        while after is not None and self.trip.points[after].at > entry.at:
+            after = self.trip.points[after].after  # hops were overwritten: it followed from something before
         numbers = entry.connection, entry.size, entry.depth, entry.worker
         point = Point(entry.hop.name, role, entry.pid, entry.at, after, *numbers, waited, has_failed=has_failed)
         self.numbers[role, index] = self._add(point)

@@ -80,10 +80,10 @@ class Run:
         self.note("broker", Hop.DECIDED, place=6, depth=1)
 
     def up(self, role: str) -> None:
-        while True:
+        for attempt in range(4):
             if self.some(0, 3) == 0:
                 self.others_speak(role)
-            death = self.some(0, 9)
+            death = self.some(0, 9) if attempt < 3 else 0
             self.see(role)
             if death == 1:
                 self.kill(role)

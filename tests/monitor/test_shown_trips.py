@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpchat import texts
@@ -111,6 +111,7 @@ def test_many_sends_of_a_worker_are_one_row() -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
+@settings(max_examples=40)
 @given(run=runs(), columns=st.integers(80, 220))
 def test_a_chart_fits_into_the_terminal(language: str, run: Run, columns: int) -> None:
     texts.use(language)
@@ -149,6 +150,7 @@ def test_microseconds_are_told_to_the_nanosecond() -> None:
 # JSON
 
 
+@settings(max_examples=40)
 @given(runs())
 def test_a_program_finds_that_the_hops_add_up(run: Run) -> None:
     message = json.loads(as_json(joined(run)))
@@ -170,6 +172,7 @@ def test_what_programs_read_has_one_wording() -> None:
 # Mermaid
 
 
+@settings(max_examples=40)
 @given(runs())
 def test_a_diagram_says_only_what_mermaid_can_read(run: Run) -> None:
     trip = joined(run)
@@ -231,6 +234,7 @@ def check_file(content: dict[str, Any]) -> None:
     assert {pid for pid, _ in begun} <= named
 
 
+@settings(max_examples=40)
 @given(st.lists(runs(), min_size=1, max_size=2))
 def test_a_file_for_perfetto_keeps_to_the_format(several: list[Run]) -> None:
     content = perfetto([joined(run) for run in several])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpchat.ipc.trace_ring import Entry, Hop
@@ -46,6 +46,7 @@ def test_everybody_who_was_sent_it_is_there_once_and_nothing_is_missing(run: Run
     assert trip.is_private == run.is_private
 
 
+@settings(max_examples=40)
 @given(runs())
 def test_where_nobody_dies_it_waits_for_nobody(run: Run) -> None:
     trip = joined(run)
@@ -72,6 +73,7 @@ def test_what_there_is_at_any_moment_adds_up_too(run: Run, data: st.DataObject) 
         assert trip.is_whole == (until >= run.now)
 
 
+@settings(max_examples=40)
 @given(runs())
 def test_nobody_needs_to_have_told_of_the_deaths(run: Run) -> None:
     run.deaths = []
@@ -81,6 +83,7 @@ def test_nobody_needs_to_have_told_of_the_deaths(run: Run) -> None:
     assert {trip.points[number].connection: trip.points[number].at for number in trip.sends} == run.sent
 
 
+@settings(max_examples=40)
 @given(runs(), st.sets(st.integers(0, 30)))
 def test_hops_that_were_overwritten_stop_nobody(run: Run, lost: set[int]) -> None:
     for role, entries in run.rings.items():
@@ -91,6 +94,7 @@ def test_hops_that_were_overwritten_stop_nobody(run: Run, lost: set[int]) -> Non
         assert all(trip.took(number) >= 0 for number in range(len(trip.points)))
 
 
+@settings(max_examples=40)
 @given(runs())
 def test_a_window_has_all_that_a_trip_needs(run: Run) -> None:
     whole = joined(run)
