@@ -18,6 +18,13 @@ def following(server: Server, *args: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=server.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def hear(process: subprocess.Popen[str], words: str) -> None:
+    """Read until a line has them: on a busy machine more happens than what a test does."""
+    assert process.stdout is not None
+    while words not in (line := process.stdout.readline()):
+        assert line, "it has ended"
+
+
 def test_a_death_and_its_replacement_are_kept() -> None:
     with running("--workers", "2") as server:
         before = kill(server, "worker1")
@@ -27,14 +34,14 @@ def test_a_death_and_its_replacement_are_kept() -> None:
         raw = server.run("events", "--port", str(server.irc_port), "--json")
 
     assert (words.returncode, words.stderr) == (0, "")
-    died, successor = words.stdout.splitlines()
+    died, successor = (line for line in words.stdout.splitlines() if "worker1" in line)
     assert died.endswith(f"worker1 ({before['worker1']}) has died: SIGKILL")
     assert f"worker1 has a new process at work, {after['worker1']}, after " in successor
     assert f"worker1 ({before['worker1']}) murió: SIGKILL" in spanish.stdout
     events = [json.loads(line) for line in raw.stdout.splitlines()]
-    assert [(event["kind"], event["what"], event["role"]) for event in events] == [
-        ("event", "died", "worker1"),
-        ("event", "replaced", "worker1"),
+    assert [(event["kind"], event["what"]) for event in events if event["role"] == "worker1"] == [
+        ("event", "died"),
+        ("event", "replaced"),
     ]
 
 
@@ -43,11 +50,10 @@ def test_events_are_followed_as_they_happen_until_ctrl_c() -> None:
         before = kill(server, "worker0")
         replaced(server, before, "worker0")
         with following(server) as process:
-            assert process.stdout is not None
-            assert "worker0 (" in process.stdout.readline(), "those that are kept come first"
-            assert "worker0 has a new process" in process.stdout.readline()
+            hear(process, "worker0 (")
+            hear(process, "worker0 has a new process")
             before = kill(server, "worker1")
-            assert f"worker1 ({before['worker1']}) has died" in process.stdout.readline()
+            hear(process, f"worker1 ({before['worker1']}) has died")
             replaced(server, before, "worker1")
             process.send_signal(signal.SIGINT)
             assert ended(process, PATIENCE) == 0
