@@ -24,7 +24,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from mpchat import __version__, texts
 from mpchat.chat.text import clean
@@ -34,6 +34,8 @@ from mpchat.texts import t, translate
 
 if TYPE_CHECKING:
     from mpchat.client.options import Options
+
+_T = TypeVar("_T")
 
 _HEADROOM_FDS = 64  # for what a process has open besides clients
 # In the supervisor, which has the most: a process's two, its link, and two queues while they are handed over. What it
@@ -53,6 +55,7 @@ _MOST_MEGABYTES = 1_000_000  # of history: SQLite would hold more, a disk here h
 _FILE_SECONDS = 5.0  # how long a pipe may take to say all it has
 _MOST_TRACED = 1_000_000  # messages, as the server says
 _PS_SECONDS = 5.0  # for an answer that the supervisor gives at once
+_AGAIN_SECONDS = 0.5  # to get into its queue again, while somebody waits at a screen
 _LEAST_SENDQ = 1_000  # two lines of IRC
 _BOM = b"\xef\xbb\xbf"  # what some editors put in front of UTF-8
 _RUN = "python -m "  # how it is called where it is not installed
@@ -166,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_send(commands)
     _add_tail(commands)
     _add_ps(commands)
+    _add_top(commands)
     _add_events(commands)
     _add_trace(commands)
     _add_order(commands, "reload", t("cli.reload"), 10.0)
@@ -877,6 +881,59 @@ def _run_ps(options: argparse.Namespace) -> int:
     return 0
 
 
+# mpchat top
+
+
+def _add_top(commands: Any) -> None:
+    parser = commands.add_parser("top", help=t("cli.top"))
+    parser.set_defaults(run=_run_top, parser=parser)
+    parser.add_argument("--port", type=_port, default=6667, help=t("cli.server_of_port"))
+    parser.add_argument("--once", action="store_true", help=t("cli.top_once"))
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help=t("cli.top_json"))
+    form.add_argument("--plain", action="store_true", help=t("cli.top_plain"))
+    _add_language(parser, t("cli.lang"))
+
+
+def _run_top(options: argparse.Namespace) -> int:
+    from mpchat.ipc.control_socket import Follower, find
+    from mpchat.monitor.picture import BLOCKS, DIGITS
+    from mpchat.monitor.top import Failed, Options, run
+
+    _need_stream(1)
+    terminal = os.environ.get("TERM", "")
+    wanted = Options(
+        port=options.port,
+        once=options.once,
+        json=options.json,
+        plain=options.plain,
+        has_colours=not os.environ.get("NO_COLOR"),
+        bars=BLOCKS if terminal not in ("dumb", "linux") and _can_write(BLOCKS) else DIGITS,
+    )
+    if wanted.has_screen and (not sys.stdin.isatty() or not sys.stdout.isatty() or terminal in ("", "dumb")):
+        raise Unusable(t("top.no_terminal"))
+
+    def follow(path: Path, seconds: float) -> Follower:
+        return Follower(path, {"command": "watch"}, seconds)
+
+    follower = _reach(options.port, lambda path: follow(path, _PS_SECONDS), _PS_SECONDS)
+    if follower is None:
+        return 1
+    try:
+        return run(follower, lambda: follow(find(_xdg("XDG_RUNTIME_DIR"), options.port), _AGAIN_SECONDS), wanted)
+    except Failed as failure:
+        return _complain(str(failure), 1)
+
+
+def _can_write(text: str) -> bool:
+    """Whether standard output's encoding has all its letters."""
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 # mpchat events, mpchat trace
 
 
@@ -893,7 +950,7 @@ def _run_events(options: argparse.Namespace) -> int:
     """Status 1 if the server has ended: whether in order, its followers are not told."""
     from mpchat.monitor.following import Refused, follow
 
-    path = _control_socket(options.port)
+    path = _reach(options.port, lambda path: path, _PS_SECONDS)
     if path is None:
         return 1
     try:
@@ -928,7 +985,7 @@ def _run_trace(options: argparse.Namespace) -> int:
     file = Path(options.perfetto) if options.perfetto else None
     if file is not None:
         check_file(file)
-    path = _control_socket(options.port)
+    path = _reach(options.port, lambda path: path, _PS_SECONDS)
     if path is None:
         return 1
     name = "json" if options.json else "mermaid" if options.mermaid else "perfetto" if file is not None else "chart"
@@ -992,27 +1049,25 @@ def _run_order(options: argparse.Namespace) -> int:
     return 0
 
 
-def _control_socket(port: int) -> Path | None:
-    """Of the server on this port; None: there is none, and a complaint has said so."""
-    from mpchat.ipc.control_socket import find, own_folder
-
-    runtime = _xdg("XDG_RUNTIME_DIR")
-    try:
-        return find(runtime, port)
-    except FileNotFoundError:
-        _complain(t("cli.no_server", port=port, folder=own_folder(runtime)), 1)
-        return None
-
-
 def _ask(port: int, command: str, seconds: float) -> dict[str, Any] | None:
     """What the server on this port answers; None: nothing, and a complaint has said why."""
-    from mpchat.ipc.control_socket import ask, find, own_folder
+    from mpchat.ipc.control_socket import ask
+
+    return _reach(port, lambda path: ask(path, command, seconds), seconds)
+
+
+def _reach(port: int, talk: Callable[[Path], _T], seconds: float) -> _T | None:
+    """What talk() returns, with the control socket of the server on this port, if it takes no longer than `seconds`.
+
+    None: there is no server, or it gave no answer, and a complaint has said so.
+    """
+    from mpchat.ipc.control_socket import find, own_folder
 
     runtime = _xdg("XDG_RUNTIME_DIR")
     path = None
     try:
         path = find(runtime, port)
-        return ask(path, command, seconds)
+        return talk(path)
     except TimeoutError:
         _complain(t("cli.no_answer", seconds=f"{seconds:g}"), 1)
     except OSError as error:

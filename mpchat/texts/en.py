@@ -678,6 +678,10 @@ The gravest of several: 3, then 5, then 4. What was refused is on standard error
     "cli.trace_perfetto": "write a file that ui.perfetto.dev opens",
     "cli.ps": "show a running server's processes",
     "cli.ps_json": "for programs",
+    "cli.top": "watch a running server's processes, live",
+    "cli.top_once": "one picture as text, and that is all",
+    "cli.top_json": "a JSON object for each picture (with --once: one)",
+    "cli.top_plain": "one picture after the other as text: for pipes and screen readers",
     "cli.reload": "have a running server read its motd, password and operator files again",
     "cli.stop": "stop a running server: everybody is told, and then it has ended",
     "cli.server_of_port": "the server's IRC port (default: %(default)s)",
@@ -696,7 +700,7 @@ The gravest of several: 3, then 5, then 4. What was refused is on standard error
     "cli.make_runs_without": "running without {packages}; 'make install' tries again",
     "cli.make_missing": "still missing: {packages}",
     "cli.make_without.psutil": "psutil (CPU and memory in 'ps', where there is no /proc)",
-    "cli.make_without.prompt_toolkit": "prompt_toolkit (line editing in the client)",
+    "cli.make_without.prompt_toolkit": "prompt_toolkit (line editing in the client, the screen of 'top')",
     "cli.make_without.setproctitle": "setproctitle (process titles in 'ps aux')",
     "cli.make_without.tomli": "tomli (the client's settings file)",
     "cli.make_and": " and ",
@@ -787,5 +791,76 @@ _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
     "events.misbehaves": "{role} ({pid}) misbehaves: {how}",
     "events.other": "{role} ({pid}): {what}",
 }
+_TOP: dict[str, str] = {  # top.*: the picture of mpchat top
+    "top.column.role": "ROLE",
+    "top.column.pid": "PID",
+    "top.column.state": "STATE",
+    "top.column.age": "AGE",
+    "top.column.cpu": "CPU%",
+    "top.column.uss": "USS",
+    "top.column.fds": "FDS",
+    "top.column.voluntary": "VCS/s",
+    "top.column.involuntary": "ICS/s",
+    "top.column.clients": "CLNTS",
+    "top.column.lines": "LIN/s",
+    "top.column.deliveries": "DLV/s",
+    "top.column.deaths": "DIED",
+    "top.column.stall": "STALL",
+    "top.column.cpu_history": "CPU, last minute",
+    "top.column.between": "UNDER WAY",
+    "top.column.messages": "MSGS",
+    "top.column.bytes": "BYTES",
+    "top.column.peak": "PEAK",
+    "top.column.minute": "bytes, last minute",
+    "top.state.starting": "starting",
+    "top.state.working": "working",
+    "top.state.spare": "spare",
+    "top.state.silent": "silent",
+    "top.state.disk": "disk",
+    "top.state.vacant": "vacant",
+    "top.state.stopped": "stopped",
+    "top.without": "without {columns}",
+    "top.rows": "rows {first}-{last} of {all}",
+    "top.more_connections": "{count} quieter ones not shown",
+    "top.events": "EVENTS",
+    "top.no_events": "nothing has happened yet",
+    "top.last_events": "the last {count} of {all}",
+    "top.event.died": "{role} ({pid}) died: {how}",
+    "top.event.replaced": "{role} has a new process ({pid}) after {stall_ms} ms",
+    "top.event.hangs": "{role} ({pid}) hangs, silent for {silent_ms} ms: it is killed",
+    "top.event.silent": "{role} ({pid}) is silent: its loop does not turn",
+    "top.event.turns_again": "{role} ({pid}) turns again after {stall_ms} ms",
+    "top.event.cannot_start": "{role} ({pid}) cannot start: {how}",
+    "top.event.misbehaves": "{role} ({pid}) misbehaves: {how}",
+    "top.event.other": "{role} ({pid}): {what}",
+    "top.keys": "up/down: select  s: stop  c: continue  k: kill -9  p: pause  ?: help  q: quit",
+    "top.any_key": "any key: back",
+    "top.paused": "PAUSED",
+    "top.waiting": "waiting for the server on port {port}",
+    "top.no_news": "no news from the supervisor for {seconds} s",
+    "top.sure": "kill the supervisor? The server would end, everybody would be cut off (y: yes)",
+    "top.not_killed": "the supervisor was left alone",
+    "top.sent": "{signal} was sent to {role} ({pid})",
+    "top.vacant": "{role} has no process now",
+    "top.gone": "{role} ({pid}) has ended, or is no process of this server any more: nothing was sent",
+    "top.not_sent": "{role} ({pid}): {why}",
+    "top.no_screen": "prompt_toolkit is not installed, and the full screen needs it: --plain, --once and --json do not",
+    "top.no_terminal": "no terminal for the full screen here: --plain, --once and --json need none",
+    "top.refused": "the server says: {said}",
+    "top.lost": "the server on port {port} has ended, or has cut us off",
+    "top.silent_server": "the server on port {port} says nothing",
+    "top.help": """\
+Each row is a role and stays where it is; who has the role may change.
+  ! somebody died here a moment ago   + a new process   > the selected row
+CPU%: of a core, since the last picture. USS: MiB that would be free if it ended; measured in turn, every few seconds.
+VCS/s, ICS/s: context switches a second, voluntary (it waited) and involuntary (its time was up), of its main thread.
+LIN/s: lines, and clients that come and go; of the recorder: messages stored. DLV/s: lines sent to clients.
+DIED: deaths in this role. STALL: for how many ms it had no working process, or a silent one, last time.
+UNDER WAY: what has been sent from one process to another and not been taken yet. PEAK: the most in the last minute.
 
-TEXTS: dict[str, str] = {**_PLAIN, **_SEARCH, **_CLIENT, **_SCREEN, **_CLI, **_PS, **_TRACE, **_EVENTS}
+  up, down: select   p: pause the picture   q: quit
+  s: SIGSTOP, the selected process is stopped   c: SIGCONT, it goes on   k: SIGKILL, it dies and is replaced
+A server kills a stopped process after 3 s, unless it was started with --hang-limit 0 (or another limit).""",
+}
+
+TEXTS: dict[str, str] = {**_PLAIN, **_SEARCH, **_CLIENT, **_SCREEN, **_CLI, **_PS, **_TOP, **_TRACE, **_EVENTS}

@@ -694,6 +694,10 @@ El más grave de varios: 3, luego 5, luego 4. Lo que se denegó está en la sali
     "cli.trace_perfetto": "escribir un archivo que ui.perfetto.dev abre",
     "cli.ps": "muestra los procesos de un servidor en marcha",
     "cli.ps_json": "para programas",
+    "cli.top": "mira en vivo los procesos de un servidor en marcha",
+    "cli.top_once": "una imagen como texto, y nada más",
+    "cli.top_json": "un objeto JSON por imagen (con --once: uno)",
+    "cli.top_plain": "una imagen tras otra como texto: para tuberías y lectores de pantalla",
     "cli.reload": "hace que un servidor en marcha lea de nuevo los archivos del mensaje del día, de la contraseña y "
     "de los operadores",
     "cli.stop": "para un servidor en marcha: se avisa a todos, y después ha terminado",
@@ -714,7 +718,7 @@ El más grave de varios: 3, luego 5, luego 4. Lo que se denegó está en la sali
     "cli.make_runs_without": "funcionando sin {packages}; 'make install' lo intenta de nuevo",
     "cli.make_missing": "todavía falta: {packages}",
     "cli.make_without.psutil": "psutil (CPU y memoria en 'ps', donde no hay /proc)",
-    "cli.make_without.prompt_toolkit": "prompt_toolkit (edición de la línea en el cliente)",
+    "cli.make_without.prompt_toolkit": "prompt_toolkit (la pantalla de 'top', edición de la línea en el cliente)",
     "cli.make_without.setproctitle": "setproctitle (nombres de los procesos en 'ps aux')",
     "cli.make_without.tomli": "tomli (el archivo de preferencias del cliente)",
     "cli.make_and": " y ",
@@ -805,5 +809,76 @@ _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
     "events.misbehaves": "{role} ({pid}) se comporta mal: {how}",
     "events.other": "{role} ({pid}): {what}",
 }
+_TOP: dict[str, str] = {  # top.*: the picture of mpchat top
+    "top.column.role": "PAPEL",
+    "top.column.pid": "PID",
+    "top.column.state": "ESTADO",
+    "top.column.age": "EDAD",
+    "top.column.cpu": "CPU%",
+    "top.column.uss": "USS",
+    "top.column.fds": "FDS",
+    "top.column.voluntary": "CCV/s",
+    "top.column.involuntary": "CCI/s",
+    "top.column.clients": "CLIEN",
+    "top.column.lines": "LÍN/s",
+    "top.column.deliveries": "ENT/s",
+    "top.column.deaths": "MTES",
+    "top.column.stall": "PARO",
+    "top.column.cpu_history": "CPU, último minuto",
+    "top.column.between": "EN CAMINO",
+    "top.column.messages": "MENS",
+    "top.column.bytes": "BYTES",
+    "top.column.peak": "MÁX",
+    "top.column.minute": "bytes, último minuto",
+    "top.state.starting": "arranca",
+    "top.state.working": "trabaja",
+    "top.state.spare": "reserva",
+    "top.state.silent": "callado",
+    "top.state.disk": "disco",
+    "top.state.vacant": "vacante",
+    "top.state.stopped": "parado",
+    "top.without": "sin {columns}",
+    "top.rows": "filas {first}-{last} de {all}",
+    "top.more_connections": "{count} más quietas sin mostrar",
+    "top.events": "SUCESOS",
+    "top.no_events": "todavía no ha pasado nada",
+    "top.last_events": "los últimos {count} de {all}",
+    "top.event.died": "{role} ({pid}) murió: {how}",
+    "top.event.replaced": "{role} tiene un proceso nuevo ({pid}) tras {stall_ms} ms",
+    "top.event.hangs": "{role} ({pid}) está colgado, callado {silent_ms} ms: se le mata",
+    "top.event.silent": "{role} ({pid}) calla: su bucle no gira",
+    "top.event.turns_again": "{role} ({pid}) gira otra vez tras {stall_ms} ms",
+    "top.event.cannot_start": "{role} ({pid}) no puede arrancar: {how}",
+    "top.event.misbehaves": "{role} ({pid}) se porta mal: {how}",
+    "top.event.other": "{role} ({pid}): {what}",
+    "top.keys": "flechas: elegir  s: parar  c: seguir  k: kill -9  p: pausa  ?: ayuda  q: fin",
+    "top.any_key": "cualquier tecla: volver",
+    "top.paused": "EN PAUSA",
+    "top.waiting": "esperando al servidor del puerto {port}",
+    "top.no_news": "sin noticias del supervisor desde hace {seconds} s",
+    "top.sure": "¿matar al supervisor? El servidor terminaría y se cortaría a todos (y: sí)",
+    "top.not_killed": "el supervisor queda como estaba",
+    "top.sent": "se envió {signal} a {role} ({pid})",
+    "top.vacant": "{role} no tiene proceso ahora",
+    "top.gone": "{role} ({pid}) ha terminado o ya no es un proceso de este servidor: no se envió nada",
+    "top.not_sent": "{role} ({pid}): {why}",
+    "top.no_screen": "prompt_toolkit no está instalado y la pantalla completa lo necesita: --plain, --once y --json no",
+    "top.no_terminal": "aquí no hay terminal para la pantalla completa: --plain, --once y --json no lo necesitan",
+    "top.refused": "el servidor dice: {said}",
+    "top.lost": "el servidor del puerto {port} ha terminado, o nos ha cortado",
+    "top.silent_server": "el servidor del puerto {port} no dice nada",
+    "top.help": """\
+Cada fila es un papel y no cambia de sitio; el proceso que lo tiene puede cambiar.
+  ! alguien murió aquí hace un momento   + proceso nuevo   > la fila elegida
+CPU%: de un núcleo, desde la imagen anterior. USS: MiB que quedarían libres si terminara; se mide por turnos.
+CCV/s, CCI/s: cambios de contexto por segundo, voluntarios (esperó) e involuntarios (se acabó su turno), de su hilo.
+LÍN/s: líneas, y clientes que entran y se van; del recorder: mensajes guardados. ENT/s: líneas enviadas a clientes.
+MTES: muertes. PARO: cuántos ms estuvo el papel sin proceso que trabajara, o con uno callado, la última vez.
+EN CAMINO: lo que un proceso envió a otro y este aún no ha tomado. MÁX: lo más que hubo en el último minuto.
 
-TEXTS: dict[str, str] = {**_PLAIN, **_SEARCH, **_CLIENT, **_SCREEN, **_CLI, **_PS, **_TRACE, **_EVENTS}
+  arriba, abajo: elegir   p: pausa la imagen   q: salir
+  s: SIGSTOP, el proceso elegido se para   c: SIGCONT, sigue   k: SIGKILL, muere y otro ocupa su lugar
+Un servidor mata a un proceso parado tras 3 s, salvo que se arrancara con --hang-limit 0 (u otro límite).""",
+}
+
+TEXTS: dict[str, str] = {**_PLAIN, **_SEARCH, **_CLIENT, **_SCREEN, **_CLI, **_PS, **_TOP, **_TRACE, **_EVENTS}
