@@ -108,7 +108,7 @@ def test_a_message_in_a_room_is_followed_from_the_first_look_to_the_last_send(ip
             ana.send("PRIVMSG #lobby :hola")
             (message,) = trace.messages()
 
-    assert message["whole"]
+    assert message["whole"], message["missing"]
     assert not message["private"]
     assert (message["clients"], message["bytes"], message["ipc"]) == (2, len("PRIVMSG #lobby :hola\r\n"), ipc)
     adds_up(message)
@@ -186,7 +186,7 @@ def test_without_a_journal_nothing_is_journaled() -> None:
             ana.send("PRIVMSG #lobby :hola")
             (message,) = trace.messages()
 
-    assert message["whole"]
+    assert message["whole"], message["missing"]
     assert hops(message) == [hop for hop in WAY if hop != "JOURNALED"]
 
 
@@ -214,7 +214,7 @@ def test_it_waits_in_the_outbox_for_the_successor_of_a_worker_that_was_killed() 
             hear(beto, " PRIVMSG #lobby :hola")
             (message,) = trace.messages()
 
-    assert message["whole"]
+    assert message["whole"], message["missing"]
     adds_up(message)
     path = [message["points"][number] for number in message["path"]]
     assert [point["pid"] for point in path if point["hop"] == "DIED"] == [before[other]]
@@ -250,7 +250,7 @@ def test_a_message_goes_on_behind_a_death_at_any_step(tmp_path: Path, step: str,
         until(lambda: not orders.exists())
 
     adds_up(message)
-    assert message["whole"]
+    assert message["whole"], message["missing"]
     assert message["clients"] == 1
     assert message["echo_ns"] is not None
     waited = {point["waited"] for point in message["points"]} - {""}
