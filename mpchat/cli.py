@@ -53,6 +53,7 @@ _MOTD_LINES = 1_000  # each costs up to 100 bytes more as a line of IRC
 _MOST_DAYS = 36_500  # of history: a century
 _MOST_MEGABYTES = 1_000_000  # of history: SQLite would hold more, a disk here hardly does
 _FILE_SECONDS = 5.0  # how long a pipe may take to say all it has
+_MOST_TRACED = 1_000_000  # messages, as the server says
 _PS_SECONDS = 5.0  # for an answer that the supervisor gives at once
 _AGAIN_SECONDS = 0.5  # to get into its queue again, while somebody waits at a screen
 _LEAST_SENDQ = 1_000  # two lines of IRC
@@ -169,6 +170,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_tail(commands)
     _add_ps(commands)
     _add_top(commands)
+    _add_events(commands)
+    _add_trace(commands)
     _add_order(commands, "reload", t("cli.reload"), 10.0)
     _add_order(commands, "stop", t("cli.stop"), 60.0)
     return parser
@@ -929,6 +932,99 @@ def _can_write(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+# mpchat events, mpchat trace
+
+
+def _add_events(commands: Any) -> None:
+    parser = commands.add_parser("events", help=t("cli.events"))
+    parser.set_defaults(run=_run_events, parser=parser)
+    parser.add_argument("--port", type=_port, default=6667, help=t("cli.server_of_port"))
+    parser.add_argument("--follow", action="store_true", help=t("cli.events_follow"))
+    parser.add_argument("--json", action="store_true", help=t("cli.events_json"))
+    _add_language(parser, t("cli.lang"))
+
+
+def _run_events(options: argparse.Namespace) -> int:
+    """Status 1 if the server has ended: whether in order, its followers are not told."""
+    from mpchat.monitor.following import Refused, follow
+
+    path = _reach(options.port, lambda path: path, _PS_SECONDS)
+    if path is None:
+        return 1
+    try:
+        if follow(path, options.follow, options.json, _show, _pipe_of_output()):
+            return 0
+    except Refused as refusal:
+        return _complain(str(refusal) or t("cli.older_server"), 1)
+    return _complain(t("trace.server_ended"), 1)
+
+
+def _add_trace(commands: Any) -> None:
+    parser = commands.add_parser("trace", help=t("cli.trace"), description=t("cli.trace_about"))
+    parser.set_defaults(run=_run_trace, parser=parser)
+    add = parser.add_argument
+    add("--port", type=_port, default=6667, help=t("cli.server_of_port"))
+    add("--from", dest="sender", metavar="NICK", type=_line_of_text, default="", help=t("cli.trace_from"))
+    add("--text", type=_line_of_text, default="", help=t("cli.trace_text"))
+    add("--count", type=_count(_MOST_TRACED), default=1, metavar="N", help=t("cli.trace_count"))
+    add("--private", action="store_true", help=t("cli.trace_private"))
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help=t("cli.trace_json"))
+    form.add_argument("--mermaid", action="store_true", help=t("cli.trace_mermaid"))
+    form.add_argument("--perfetto", type=_path, metavar="FILE", help=t("cli.trace_perfetto"))
+    _add_language(parser, t("cli.lang"))
+
+
+def _run_trace(options: argparse.Namespace) -> int:
+    """Status 0 if all that were wanted were seen."""
+    from mpchat.monitor.following import Refused
+    from mpchat.monitor.tracing import Channels, Form, Wanted, check_file, trace, write_file
+
+    file = Path(options.perfetto) if options.perfetto else None
+    if file is not None:
+        check_file(file)
+    path = _reach(options.port, lambda path: path, _PS_SECONDS)
+    if path is None:
+        return 1
+    name = "json" if options.json else "mermaid" if options.mermaid else "perfetto" if file is not None else "chart"
+    form = Form(name, _columns(), sys.stdout.encoding if sys.stdout else "ascii")
+    wanted = Wanted(options.sender, options.text, options.count, options.private)
+    try:
+        has_seen_all, trips = trace(path, wanted, form, Channels(_show, _tell, _pipe_of_output()))
+    except Refused as refusal:
+        return _complain(str(refusal) or t("cli.older_server"), 1)
+    if file is not None and trips:
+        write_file(file, trips)
+        _tell(t("trace.written", file=file))
+    return 0 if has_seen_all else 1
+
+
+def _show(text: str) -> None:
+    print(text, flush=True)
+
+
+def _tell(text: str) -> None:
+    """Beside what was asked for."""
+    _complain(text, 0)
+
+
+def _columns() -> int:
+    from mpchat.monitor.chart import COLUMNS
+
+    try:
+        return os.get_terminal_size(1).columns or COLUMNS
+    except OSError:
+        return COLUMNS
+
+
+def _pipe_of_output() -> int | None:
+    """The descriptor of standard output if it is a pipe, whose reader may leave while there is nothing to write."""
+    try:
+        return 1 if stat.S_ISFIFO(os.fstat(1).st_mode) else None
+    except OSError:
+        return None
 
 
 # mpchat reload, mpchat stop

@@ -51,7 +51,7 @@ LAYERS = {
     "runtime": {"runtime", "ipc", "store", "texts"},
     **{process: SHARED | {process} for process in PROCESSES},
     "client": {"client", "protocol", "chat", "texts"},
-    "monitor": {"monitor", "ipc", "texts"},
+    "monitor": {"monitor", "ipc", "runtime.signals", "texts"},
     "roles": set(PROCESSES),
 }
 

@@ -102,6 +102,8 @@ class Followers:
                 self._see_to(each)
 
     def _on_event(self, follower: Follower) -> None:
+        if follower not in self._all:  # it was dropped in this very turn of the loop
+            return
         follower.listen()
         follower.flush()
         self._see_to(follower)

@@ -27,7 +27,7 @@ from mpchat.flow.restart_intensity import FIRST_STARTS
 from mpchat.ipc import resource_tracker
 from mpchat.ipc.control_socket import Asker, ControlSocket
 from mpchat.ipc.link import Message, close_all
-from mpchat.ipc.scoreboard import row_of
+from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, row_of
 from mpchat.messages import BadFrame
 from mpchat.runtime.first_minute import BEAT_SECONDS, SPARE, STOP_SIGNALS, LoadMains, take_name
 from mpchat.runtime.listening import bracketed, listen
@@ -449,7 +449,12 @@ class Supervisor:
         options = asked["from"], asked["text"], asked["count"], asked["private"]
         follower = Follower(asker.go_on(), trace=(self.last_trace, since, *options))
         rows = {role: row_of(role) for role in self.children.failures}
-        head = {"kind": "trace", "number": self.last_trace, "rows": len(rows), "roles": rows}
+        head = {
+            "kind": "trace",
+            "number": self.last_trace,
+            "rows": FIRST_WORKER_ROW + self.settings.workers,
+            "roles": rows,
+        }
         about = {"ipc": Path(self.settings.ipc).name, "journal": bool(self.settings.data)}
         self.followers.add(follower)
         self.change_traces()
