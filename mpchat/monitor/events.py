@@ -7,16 +7,17 @@ not know, is told by its name.
 from datetime import datetime
 from typing import Any
 
-from mpchat.texts import t
+from mpchat.texts import say, spoken
 
 _KNOWN = {"died", "replaced", "hangs", "silent", "turns again", "cannot start", "misbehaves"}
 
 
-def in_words(event: dict[str, Any]) -> str:
-    """A sentence without its time, in the language of this process; a terminal may be given it."""
+def in_words(event: dict[str, Any], language: str) -> str:
+    """A sentence without its time; a terminal may be given it."""
     what = str(event.get("what", "?"))
     stalled = event.get("stall_ms", event.get("silent_ms"))
-    said = t(
+    said = say(
+        language,
         f"events.{what.replace(' ', '_') if what in _KNOWN else 'other'}",
         role=event.get("role", "?"),
         pid=event.get("pid") or "-",
@@ -32,5 +33,5 @@ def as_line(event: dict[str, Any]) -> str:
     try:
         at = datetime.fromisoformat(str(event["at"]).replace("Z", "+00:00")).astimezone()
     except (KeyError, ValueError):
-        return in_words(event)
-    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}  {in_words(event)}"
+        return in_words(event, spoken())
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}  {in_words(event, spoken())}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mpchat.monitor.course import SAMPLES, Connection, Facts, Process, Said
+from mpchat.monitor.events import in_words
 from mpchat.texts import say
 
 Fragment = tuple[str, str]  # one of STYLES, text
@@ -28,15 +29,6 @@ _LEAST_EVENTS = 3
 _LEAST_SECTIONS = 7  # lines for connections and events, before processes must be scrolled
 _LEAST_SPARK = 12  # cells: of a row's last column, where there is room for one
 _PAIRED = 120  # cells: from here on there are two connections to a line
-_EVENT_WORDS = {  # by the server's words
-    "died": "top.event.died",
-    "replaced": "top.event.replaced",
-    "hangs": "top.event.hangs",
-    "silent": "top.event.silent",
-    "turns again": "top.event.turns_again",
-    "cannot start": "top.event.cannot_start",
-    "misbehaves": "top.event.misbehaves",
-}
 _STATES = ("starting", "working", "spare", "silent", "disk", "vacant", "stopped")
 _ALARMING = ("silent", "disk", "vacant", "stopped")
 
@@ -306,15 +298,7 @@ def _happened(picture: Picture, facts: Facts, rows: int) -> list[Line]:
     heading: Line = [("heading", say(language, "top.events"))]
     if len(shown) < min(_EVENTS, len(facts.events)):
         heading.append(("quiet", "  " + say(language, "top.last_events", count=len(shown), all=len(facts.events))))
-    return [heading, *([("", in_words(event, language))] for event in shown)]
-
-
-def in_words(event: Said, language: str) -> str:
-    """A line for an event, with its time. One of a newer server's is told by the server's own word."""
-    known = {"how": "", "stall_ms": "?", "silent_ms": "?", "pid": "?"}
-    facts = {name: "-" if value is None else _harmless(str(value)) for name, value in {**known, **event}.items()}
-    words = say(language, _EVENT_WORDS.get(event["what"], "top.event.other"), **facts)
-    return f"{_clock(event)}  {words}"
+    return [heading, *([("", f"{_clock(event)}  {_harmless(in_words(event, language))}")] for event in shown)]
 
 
 # Numbers and letters

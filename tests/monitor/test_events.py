@@ -25,14 +25,13 @@ from mpchat.monitor.events import as_line, in_words
     ],
 )
 def test_an_event_in_words(event: dict[str, Any], words: str) -> None:
-    assert in_words({"kind": "event", "role": "worker0", "pid": 4244, **event}) == words
+    assert in_words({"kind": "event", "role": "worker0", "pid": 4244, **event}, "en") == words
 
 
 def test_what_is_missing_in_an_event_stops_nobody() -> None:
     for what in ("died", "replaced", "hangs", "silent", "turns again", "cannot start", "misbehaves", "other"):
         for language in texts.LANGUAGES:
-            texts.use(language)
-            assert in_words({"what": what})
+            assert in_words({"what": what}, language)
 
 
 def test_a_line_begins_with_the_local_time(monkeypatch: pytest.MonkeyPatch) -> None:

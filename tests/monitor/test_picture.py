@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mpchat.monitor.course import Facts
-from mpchat.monitor.picture import BLOCKS, DIGITS, ENDLESS, STYLES, Picture, as_text, chosen, in_words, moved, render
+from mpchat.monitor.picture import BLOCKS, DIGITS, ENDLESS, STYLES, Picture, as_text, chosen, moved, render
 from mpchat.texts import LANGUAGES, say
 from tests.monitor.said import event, facts, roles
 
@@ -106,7 +106,7 @@ def test_and_then_events() -> None:
     assert len([line for line in lines if " -> " in line]) == 6
     events = [line for line in lines if "died" in line]
     assert 3 <= len(events) < 10
-    assert events[-1].endswith("worker0 (3009) died: SIGKILL")
+    assert events[-1].endswith("worker0 (3009) has died: SIGKILL")
     assert f"EVENTS  the last {len(events)} of 10" in lines
 
 
@@ -173,27 +173,15 @@ def test_the_help_and_what_is_asked_fit_into_the_smallest_window(language: str) 
 
 
 @language
-@pytest.mark.parametrize(
-    ("what", "facts"),
-    [
-        ("died", {"how": "SIGKILL"}),
-        ("replaced", {"stall_ms": 12}),
-        ("hangs", {"silent_ms": 3000}),
-        ("silent", {}),
-        ("turns again", {"stall_ms": 1500}),
-        ("cannot start", {"how": "no memory\x1b[2J"}),
-        ("misbehaves", {"how": "漢"}),
-        ("dances", {}),
-    ],
-)
-def test_an_event_in_words(language: str, what: str, facts: dict[str, object]) -> None:
-    line = in_words(event(what, "worker0", None if "start" in what else 4711, 1, **facts), language)
-    assert line.startswith("02:20:07  worker0 ")
-    assert "4711" in line or what == "cannot start"
-    assert all(str(number) in line for number in facts.values() if isinstance(number, int))
+def test_an_event_stands_behind_its_time_and_is_one_cell_wide_a_letter(language: str) -> None:
+    strange = event("misbehaves", "worker0", 4711, 1, how="漢\x1b[2J")
+
+    lines = shown(replace(FACTS["calm"], events=(strange,)), 80, 24, language=language)
+
+    (line,) = [line for line in lines if line.startswith("02:20:07")]
+    assert line.startswith("02:20:07  worker0 (4711) ")
     assert line.isprintable()
     assert "漢" not in line
-    assert "None" not in line
 
 
 def test_the_selection_moves_by_rows_and_stays_inside() -> None:
