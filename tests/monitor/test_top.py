@@ -66,12 +66,12 @@ def test_a_worker_dies_before_your_eyes(mortal: Server, tmp_path: Path) -> None:
         ana.until(lambda: flashes(ana, "worker0"))
         assert ana.screen.display[place][:9] == ">!worker0", "colour is not the only sign"
         ana.until(lambda: not flashes(ana, "worker0"))
-        told = ana.sees(r"worker0 has a new process \(\d+\) after \d+ ms$")
+        told = ana.sees(r"worker0 has a new process at work, \d+, after \d+ ms$")
         new, stall = re.findall(r"\d+(?=\)| ms)", told)
         assert int(new) == pids(mortal)["worker0"] != before["worker0"]
         ana.sees(rf"^>\+worker0 +{new} working .* {stall}$")
         assert row_of(ana, "worker0") == place
-        assert f"worker0 ({before['worker0']}) died: SIGKILL" in "\n".join(ana.lines())
+        assert f"worker0 ({before['worker0']}) has died: SIGKILL" in "\n".join(ana.lines())
         ana.type("q")
         assert ana.ends() == 0
 
