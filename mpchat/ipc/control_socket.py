@@ -322,9 +322,11 @@ class Follower:
         self.fds += fds
         self.ended = not data
         *lines, self._unread = (self._unread + data).split(b"\n")
-        if self.ended and self._unread:  # a refusal is an answer like others: one object, then the end
-            lines.append(self._unread)
-        return [json.loads(line) for line in lines]
+        found = [json.loads(line) for line in lines]
+        if self.ended:  # a refusal is one object, without a line end; of a server that died the last line may be torn
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(self._unread))
+        return found
 
     def close(self) -> None:
         self._sock.close()
