@@ -53,6 +53,7 @@ def _visit(options: Options) -> int:
     """A person talks, in a terminal."""
     settings = SettingsFile(options.settings_file)
     preferences, problems = settings.read()
+    preferences.system_language = texts.spoken()
     if preferences.language and not options.language:
         texts.use(preferences.language)
     for each in problems:

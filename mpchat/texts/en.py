@@ -193,6 +193,12 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.usage.away": "[TEXT]",
     "client.usage.invite": "NICK [#ROOM]",
     "client.usage.kick": "[#ROOM] NICK [REASON]",
+    "client.usage.op": "[#ROOM] NICK",
+    "client.usage.deop": "[#ROOM] NICK",
+    "client.usage.voice": "[#ROOM] NICK",
+    "client.usage.devoice": "[#ROOM] NICK",
+    "client.usage.ban": "[#ROOM] NICK or MASK",
+    "client.usage.unban": "[#ROOM] NICK or MASK",
     "client.usage.mode": "[#ROOM] [CHANGE]",
     "client.usage.oper": "NAME [PASSWORD]",
     "client.usage.kill": "NICK [WHY]",
@@ -222,8 +228,14 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.help.away": "say that you are away; alone: back",
     "client.help.invite": "ask somebody in",
     "client.help.kick": "send somebody out (operators)",
+    "client.help.op": "make somebody an operator of a room; so too /deop, /voice, /devoice",
+    "client.help.deop": "take an operator's rights away",
+    "client.help.voice": "let somebody speak in a moderated room (+m)",
+    "client.help.devoice": "take that away",
+    "client.help.ban": "NICK!*@* does not come in, under another nick it does; /unban",
+    "client.help.unban": "lift a ban: /mode +b lists them",
     "client.help.mode": "read a room's modes; operators change them",
-    "client.help.oper": "become an operator of the server; alone: asks for the password",
+    "client.help.oper": "become an operator of the server; NAME alone: asks for the password",
     "client.help.kill": "remove somebody from the server (operators of the server)",
     "client.help.raw": "send a line of IRC as it is",
     "client.help.ignore": "read nothing more of that person's; alone: whom you ignore",
@@ -283,6 +295,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.set.allowed.bell": "bell is on or off",
     "client.set.allowed.joins": "joins is all, fold or none",
     "client.set.allowed.history": "history is a number from 0 to 100",
+    "client.set.ignore": "whom you ignore is set by /ignore NICK and /unignore NICK",
     "client.set.unknown": "no such setting: {key} (/set lists them)",
     "client.set.unknown_near": "no such setting: {key} (did you mean {near}?)",
     "client.set.now": "{key} is {value} now",
@@ -372,6 +385,11 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.numeric.listed_here": "{room} ({count}, you are here)",
     "client.numeric.more_rooms": "and {count} rooms more",
     "client.numeric.no_rooms": "no other rooms to see",
+    "client.numeric.back": "you are back",
+    "client.numeric.gone": "you are away now",
+    "client.numeric.bad_nick": "{nick} cannot be a nickname ({why})",
+    "client.numeric.wrong_key": "that is not the key of {room}: /join {room} KEY",
+    "client.numeric.no_server_operator": "only an operator of the server may do that",
 }
 _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.joined": "{nick} joined {room}",
@@ -634,13 +652,13 @@ for example:
   06:05 * script joined #lobby
   06:05 * in #lobby (1): script
   06:05 <script> hola
-  06:05 ! not said: hola (nadie: No such nick/channel)""",
+  06:05 ! not said: hola (nobody here is called nadie)""",
     "cli.talker_example.send": """\
 for example:
   $ {run}mpchat send --to '#lobby' 'the build is done'
   $ df -h / | {run}mpchat send
   $ {run}mpchat send --to nadie hola
-  mpchat: not said: hola (nadie: No such nick/channel)""",
+  mpchat: not said: hola (nobody here is called nadie)""",
     "cli.talker_example.tail": """\
 for example:
   $ {run}mpchat tail --nick ear

@@ -195,6 +195,12 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.usage.away": "[TEXTO]",
     "client.usage.invite": "APODO [#SALA]",
     "client.usage.kick": "[#SALA] APODO [MOTIVO]",
+    "client.usage.op": "[#SALA] APODO",
+    "client.usage.deop": "[#SALA] APODO",
+    "client.usage.voice": "[#SALA] APODO",
+    "client.usage.devoice": "[#SALA] APODO",
+    "client.usage.ban": "[#SALA] APODO o MÁSCARA",
+    "client.usage.unban": "[#SALA] APODO o MÁSCARA",
     "client.usage.mode": "[#SALA] [CAMBIO]",
     "client.usage.oper": "NOMBRE [CONTRASEÑA]",
     "client.usage.kill": "APODO [MOTIVO]",
@@ -224,8 +230,14 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.help.away": "dice que te ausentas; solo: has vuelto",
     "client.help.invite": "invita a alguien a la sala",
     "client.help.kick": "echa a alguien (operadores)",
+    "client.help.op": "hace a alguien operador de una sala; también /deop, /voice, /devoice",
+    "client.help.deop": "le quita los derechos de operador",
+    "client.help.voice": "le deja hablar en una sala moderada (+m)",
+    "client.help.devoice": "le quita ese permiso",
+    "client.help.ban": "APODO!*@* no entra, con otro apodo sí; /unban",
+    "client.help.unban": "quita un veto: /mode +b los muestra",
     "client.help.mode": "lee los modos de una sala; los operadores los cambian",
-    "client.help.oper": "te hace operador del servidor; solo: pide la contraseña",
+    "client.help.oper": "te hace operador del servidor; NOMBRE solo: pide la contraseña",
     "client.help.kill": "expulsa a alguien del servidor (operadores del servidor)",
     "client.help.raw": "envía una línea de IRC tal cual",
     "client.help.ignore": "no lee nada más de esa persona; solo: a quién ignoras",
@@ -289,6 +301,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.set.allowed.bell": "bell es on u off",
     "client.set.allowed.joins": "joins es all, fold o none",
     "client.set.allowed.history": "history es un número de 0 a 100",
+    "client.set.ignore": "a quién ignoras se cambia con /ignore APODO y /unignore APODO",
     "client.set.unknown": "no existe la preferencia {key} (/set las muestra)",
     "client.set.unknown_near": "no existe la preferencia {key} (¿querías decir {near}?)",
     "client.set.now": "{key} es ahora {value}",
@@ -384,6 +397,11 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.numeric.listed_here": "{room} ({count}, estás aquí)",
     "client.numeric.more_rooms": "y {count} salas más",
     "client.numeric.no_rooms": "no se ven otras salas",
+    "client.numeric.back": "has vuelto",
+    "client.numeric.gone": "ahora estás ausente",
+    "client.numeric.bad_nick": "{nick} no puede ser un apodo ({why})",
+    "client.numeric.wrong_key": "esa no es la clave de {room}: /join {room} CLAVE",
+    "client.numeric.no_server_operator": "eso solo puede hacerlo un operador del servidor",
 }
 _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.joined": "{nick} entró en {room}",
@@ -650,13 +668,13 @@ por ejemplo:
   06:05 * script entró en #lobby
   06:05 * en #lobby (1): script
   06:05 <script> hola
-  06:05 ! no se dijo: hola (nadie: No such nick/channel)""",
+  06:05 ! no se dijo: hola (aquí nadie se llama nadie)""",
     "cli.talker_example.send": """\
 por ejemplo:
   $ {run}mpchat send --to '#lobby' 'la compilación ha terminado'
   $ df -h / | {run}mpchat send
   $ {run}mpchat send --to nadie hola
-  mpchat: no se dijo: hola (nadie: No such nick/channel)""",
+  mpchat: no se dijo: hola (aquí nadie se llama nadie)""",
     "cli.talker_example.tail": """\
 por ejemplo:
   $ {run}mpchat tail --nick oreja
