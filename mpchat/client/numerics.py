@@ -121,7 +121,7 @@ class Numerics:
 
     def _made(self, params: list[str]) -> list[Line]:
         if room := self.model.room(params[0]):
-            room.marks.made = params[1]
+            room.marks.made = params[1] if params[1] != "0" else ""  # the lobby of an older mpchat
         return []
 
     def _named(self, params: list[str]) -> list[Line]:
