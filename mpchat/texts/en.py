@@ -20,6 +20,10 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.cut": "that was too long: only its first {bytes} bytes were sent",
     "plain.goodbye": "goodbye ({reason})",
     "plain.no_command": "there is no /{name}, {hint}",
+    "plain.slash_alone": "a command stands right behind its slash: /help shows them, // says a slash",
+    "plain.no_ignore": "plain text hides nobody: our client does, /msg talks to one person, an operator can /kick",
+    "plain.service": "here /history and /search show what was said in the room",
+    "plain.wrong_key": "that is not the key of {room}",
     "plain.did_you_mean": "did you mean /{name}?",
     "plain.see_help": "/help shows the commands",
     "plain.history_usage": "/history [N]: how many of the room's last lines, at most {most}",
@@ -122,10 +126,15 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.refusal.OPERATOR_UNINVITED": "{room} is private: a server operator comes in when a member invites them",
     "plain.refusal.BAN_LIST_FULL": "{room} has as many bans as a room may have, {mask} is not among them",
     "plain.refusal.BAD_MODE_VALUE": "+{letter} {value}: {why}",
+    "plain.refusal.NO_MODE_VALUE": "+{letter}: {why}",
     "plain.refusal.UNKNOWN_MODE": "there is no mode {letter}, there are b, i, k, l, m, n, o, s, t and v",
     "plain.refusal.NO_NICK": "type a nickname",
     "plain.refusal.BAD_NICK": (
         "{nick} cannot be a nickname: letters, digits and []\\`_^{{}}|- (no digit or - first), at most 30 bytes"
+    ),
+    "plain.refusal.BLANK_IN_NICK": "{nick} cannot be a nickname: it has a blank in it",
+    "plain.refusal.MIXED_NICK": (
+        "{nick} cannot be a nickname: its letters are of several scripts, so that one may pass for another"
     ),
     "plain.refusal.NICK_TAKEN": "{nick} is taken, try another nickname",
     "plain.refusal.NICK_RESERVED": "{nick} belongs to the server, try another nickname",

@@ -20,6 +20,13 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.cut": "era demasiado largo: solo se enviaron los primeros {bytes} bytes",
     "plain.goodbye": "adiós ({reason})",
     "plain.no_command": "no existe /{name}, {hint}",
+    "plain.slash_alone": "la orden va justo detrás de su barra: /help las muestra, // dice una barra",
+    "plain.no_ignore": (
+        "el texto plano no esconde a nadie: nuestro cliente sí; /msg habla a una sola persona, y un operador puede "
+        "usar /kick"
+    ),
+    "plain.service": "aquí /history y /search muestran lo que se dijo en la sala",
+    "plain.wrong_key": "esa no es la clave de {room}",
     "plain.did_you_mean": "¿querías decir /{name}?",
     "plain.see_help": "/help muestra los comandos",
     "plain.history_usage": "/history [N]: cuántas de las últimas líneas de la sala, {most} como máximo",
@@ -124,10 +131,15 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.refusal.OPERATOR_UNINVITED": "{room} es privada: un operador del servidor entra cuando un miembro lo invita",
     "plain.refusal.BAN_LIST_FULL": "{room} ya tiene tantos vetos como puede tener una sala, {mask} no está entre ellos",
     "plain.refusal.BAD_MODE_VALUE": "+{letter} {value}: {why}",
+    "plain.refusal.NO_MODE_VALUE": "+{letter}: {why}",
     "plain.refusal.UNKNOWN_MODE": "no existe el modo {letter}, existen b, i, k, l, m, n, o, s, t y v",
     "plain.refusal.NO_NICK": "escribe un apodo",
     "plain.refusal.BAD_NICK": (
         "{nick} no puede ser un apodo: letras, cifras y []\\`_^{{}}|- (sin cifra ni - al principio), hasta 30 bytes"
+    ),
+    "plain.refusal.BLANK_IN_NICK": "{nick} no puede ser un apodo: lleva un espacio",
+    "plain.refusal.MIXED_NICK": (
+        "{nick} no puede ser un apodo: sus letras son de varias escrituras, y una podría pasar por otra"
     ),
     "plain.refusal.NICK_TAKEN": "{nick} ya está en uso, prueba con otro apodo",
     "plain.refusal.NICK_RESERVED": "{nick} es del servidor, prueba con otro apodo",

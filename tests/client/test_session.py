@@ -113,7 +113,9 @@ def test_without_echoes_own_words_are_shown_at_once() -> None:
 def test_a_refused_line_does_not_wait_for_its_echo() -> None:
     session = registered()
     session.typed("/msg nobody hola", 1.0)
-    assert texts(hear(session, ":s 401 ana nobody :No such nick")) == ["! not said: hola (nobody here is called nobody)"]
+    assert texts(hear(session, ":s 401 ana nobody :No such nick")) == [
+        "! not said: hola (nobody here is called nobody)"
+    ]
     assert session.status(9.0) == ""
 
 
