@@ -5,7 +5,7 @@ A numeric it does not know is shown as it came, so no answer is lost; only answe
 
 from collections.abc import Callable
 
-from mpchat.chat.names import fold
+from mpchat.chat.names import fold, mixes_scripts
 from mpchat.client.model import Model, is_room
 from mpchat.client.step import ERROR, Line
 from mpchat.protocol.message import Message
@@ -58,7 +58,7 @@ class Numerics:
             "372": lambda p: [Line(p[0].removeprefix("- "))],
             "401": self._not_here,
             "403": lambda p: [Line(t("plain.refusal.NO_SUCH_CHANNEL", room=p[0]), ERROR)],
-            "432": lambda p: [Line(t("client.numeric.bad_nick", nick=p[0], why=p[1]), ERROR)],
+            "432": self._bad_nick,
             "433": lambda p: [Line(t("plain.refusal.NICK_TAKEN", nick=p[0]), ERROR)],
             "441": lambda p: [Line(t("plain.refusal.NOT_THERE", nick=p[0], room=p[1]), ERROR)],
             "442": lambda p: [Line(t("screen.not_in", room=p[0]), ERROR)],
@@ -97,6 +97,11 @@ class Numerics:
     def _not_here(self, params: list[str]) -> list[Line]:
         key = "NO_SUCH_CHANNEL" if is_room(params[0]) else "NO_SUCH_NICK"
         return [Line(t(f"plain.refusal.{key}", room=params[0], nick=params[0]), ERROR)]
+
+    def _bad_nick(self, params: list[str]) -> list[Line]:
+        nick, why = params[:2]
+        key = "MIXED_NICK" if mixes_scripts(nick) else "NICK_RESERVED" if "belongs" in why else "BAD_NICK"
+        return [Line(t(f"plain.refusal.{key}", nick=nick), ERROR)]
 
     def _closed(self, params: list[str]) -> list[Line]:
         """+i; or one of the server's operators wants to come in: then mpchat says more than others."""

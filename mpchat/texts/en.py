@@ -396,7 +396,6 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.numeric.no_rooms": "no other rooms to see",
     "client.numeric.back": "you are back",
     "client.numeric.gone": "you are away now",
-    "client.numeric.bad_nick": "{nick} cannot be a nickname ({why})",
     "client.numeric.wrong_key": "that is not the key of {room}: /join {room} KEY",
     "client.numeric.no_server_operator": "only an operator of the server may do that",
 }

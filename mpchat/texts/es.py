@@ -411,7 +411,6 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.numeric.no_rooms": "no se ven otras salas",
     "client.numeric.back": "has vuelto",
     "client.numeric.gone": "ahora estás ausente",
-    "client.numeric.bad_nick": "{nick} no puede ser un apodo ({why})",
     "client.numeric.wrong_key": "esa no es la clave de {room}: /join {room} CLAVE",
     "client.numeric.no_server_operator": "eso solo puede hacerlo un operador del servidor",
 }

@@ -407,7 +407,14 @@ def test_a_key_that_was_refused_or_of_a_room_that_was_left_is_forgotten() -> Non
     [
         ("401 ana zzz :No such nick/channel", "nobody here is called zzz"),
         ("401 ana #zzz :No such nick/channel", "there is no room #zzz"),
-        ("432 ana 9x :Erroneous nickname", "9x cannot be a nickname (Erroneous nickname)"),
+        (
+            "432 ana 9x :Erroneous nickname",
+            "9x cannot be a nickname: letters, digits and []\\`_^{}|- (no digit or - first), at most 30 bytes",
+        ),
+        (
+            "432 ana \u0430na :Erroneous nickname",
+            "\u0430na cannot be a nickname: its letters are of several scripts, so that one may pass for another",
+        ),
         ("433 ana beto :Nickname is already in use", "beto is taken, try another nickname"),
         ("443 ana carla #priv :is already on channel", "carla is in #priv already"),
         ("471 ana #priv :Cannot join channel (+l)", "#priv is full"),
