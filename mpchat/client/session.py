@@ -445,6 +445,8 @@ class Session:
         if not turn.asked or (lacking and not (message.command == "PONG" and message.params[-1:] == [turn.token])):
             return step
         turn.asked = []
+        if lacking and not self.model.current:  # where words go nowhere anyway, this is why they still do
+            self.model.nowhere = t("screen.refused", command=lacking[0].command, target=lacking[0].params[0])
         if lacking and turn.typed:
             turn.before = turn.before or self.model.current
             self.model.stop(t("screen.refused", command=lacking[0].command, target=lacking[0].params[0]))

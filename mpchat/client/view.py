@@ -146,7 +146,8 @@ class View:
     def _kicked(self, message: Message) -> list[Line]:
         place, victim = param(message, 0), param(message, 1)
         calls = self.model.is_me(victim)
-        nick, reason = nick_of(message), _reason(param(message, 2))
+        nick, why = nick_of(message), param(message, 2)
+        reason = _reason("" if why == nick else why)  # so say clients whose user has said nothing
         if calls:
             self.model.miss(place, t("screen.kicked_you", nick=nick, room=place, reason=reason), expelled=True)
         self.model.gone(victim, place)

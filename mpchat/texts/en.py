@@ -20,6 +20,10 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.cut": "that was too long: only its first {bytes} bytes were sent",
     "plain.goodbye": "goodbye ({reason})",
     "plain.no_command": "there is no /{name}, {hint}",
+    "plain.slash_alone": "a command stands right behind its slash: /help shows them, // says a slash",
+    "plain.no_ignore": "plain text hides nobody: our client does, /msg talks to one person, an operator can /kick",
+    "plain.service": "here /history and /search show what was said in the room",
+    "plain.wrong_key": "that is not the key of {room}",
     "plain.did_you_mean": "did you mean /{name}?",
     "plain.see_help": "/help shows the commands",
     "plain.history_usage": "/history [N]: how many of the room's last lines, at most {most}",
@@ -122,10 +126,15 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.refusal.OPERATOR_UNINVITED": "{room} is private: a server operator comes in when a member invites them",
     "plain.refusal.BAN_LIST_FULL": "{room} has as many bans as a room may have, {mask} is not among them",
     "plain.refusal.BAD_MODE_VALUE": "+{letter} {value}: {why}",
+    "plain.refusal.NO_MODE_VALUE": "+{letter}: {why}",
     "plain.refusal.UNKNOWN_MODE": "there is no mode {letter}, there are b, i, k, l, m, n, o, s, t and v",
     "plain.refusal.NO_NICK": "type a nickname",
     "plain.refusal.BAD_NICK": (
         "{nick} cannot be a nickname: letters, digits and []\\`_^{{}}|- (no digit or - first), at most 30 bytes"
+    ),
+    "plain.refusal.BLANK_IN_NICK": "{nick} cannot be a nickname: it has a blank in it",
+    "plain.refusal.MIXED_NICK": (
+        "{nick} cannot be a nickname: its letters are of several scripts, so that one may pass for another"
     ),
     "plain.refusal.NICK_TAKEN": "{nick} is taken, try another nickname",
     "plain.refusal.NICK_RESERVED": "{nick} belongs to the server, try another nickname",
@@ -193,6 +202,12 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.usage.away": "[TEXT]",
     "client.usage.invite": "NICK [#ROOM]",
     "client.usage.kick": "[#ROOM] NICK [REASON]",
+    "client.usage.op": "[#ROOM] NICK",
+    "client.usage.deop": "[#ROOM] NICK",
+    "client.usage.voice": "[#ROOM] NICK",
+    "client.usage.devoice": "[#ROOM] NICK",
+    "client.usage.ban": "[#ROOM] NICK or MASK",
+    "client.usage.unban": "[#ROOM] NICK or MASK",
     "client.usage.mode": "[#ROOM] [CHANGE]",
     "client.usage.oper": "NAME [PASSWORD]",
     "client.usage.kill": "NICK [WHY]",
@@ -222,8 +237,14 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.help.away": "say that you are away; alone: back",
     "client.help.invite": "ask somebody in",
     "client.help.kick": "send somebody out (operators)",
+    "client.help.op": "make somebody an operator of a room; so too /deop, /voice, /devoice",
+    "client.help.deop": "take an operator's rights away",
+    "client.help.voice": "let somebody speak in a moderated room (+m)",
+    "client.help.devoice": "take that away",
+    "client.help.ban": "NICK!*@* does not come in, under another nick it does; /unban",
+    "client.help.unban": "lift a ban: /mode +b lists them",
     "client.help.mode": "read a room's modes; operators change them",
-    "client.help.oper": "become an operator of the server; alone: asks for the password",
+    "client.help.oper": "become an operator of the server; NAME alone: asks for the password",
     "client.help.kill": "remove somebody from the server (operators of the server)",
     "client.help.raw": "send a line of IRC as it is",
     "client.help.ignore": "read nothing more of that person's; alone: whom you ignore",
@@ -283,6 +304,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.set.allowed.bell": "bell is on or off",
     "client.set.allowed.joins": "joins is all, fold or none",
     "client.set.allowed.history": "history is a number from 0 to 100",
+    "client.set.ignore": "whom you ignore is set by /ignore NICK and /unignore NICK",
     "client.set.unknown": "no such setting: {key} (/set lists them)",
     "client.set.unknown_near": "no such setting: {key} (did you mean {near}?)",
     "client.set.now": "{key} is {value} now",
@@ -337,7 +359,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.cannot_read": "cannot read standard input: {why}",
     "client.password_of": "password of {name}:",
     "client.send_lines": "send {count} lines to {place}? [y/N]",
-    "client.obey_lines": "send and obey {count} lines? [y/N]",
+    "client.obey_lines": "send and obey {count} lines that came at once? [y/N]",
     "client.not_sent": "not sent",
     "client.not_read": "the lines behind it in the input were not read, and not said",
     "client.nobody_there": "nobody is in {room}: not said",
@@ -372,6 +394,10 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.numeric.listed_here": "{room} ({count}, you are here)",
     "client.numeric.more_rooms": "and {count} rooms more",
     "client.numeric.no_rooms": "no other rooms to see",
+    "client.numeric.back": "you are back",
+    "client.numeric.gone": "you are away now",
+    "client.numeric.wrong_key": "that is not the key of {room}: /join {room} KEY",
+    "client.numeric.no_server_operator": "only an operator of the server may do that",
 }
 _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.joined": "{nick} joined {room}",
@@ -471,7 +497,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.send_lines": "send {count} lines to {place}? [y/N] ",
     "screen.send_short": "{count} to {place}? [y/N]",
     "screen.obey_short": "obey {count}? [y/N]",
-    "screen.obey_lines": "send and obey {count} lines? [y/N] ",
+    "screen.obey_lines": "send and obey {count} lines that came at once? [y/N] ",
     "screen.yes": "yY",
     "screen.no": "nN",
     "screen.nothing_sent": "nothing was sent: {where}",
@@ -634,13 +660,13 @@ for example:
   06:05 * script joined #lobby
   06:05 * in #lobby (1): script
   06:05 <script> hola
-  06:05 ! not said: hola (nadie: No such nick/channel)""",
+  06:05 ! not said: hola (nobody here is called nadie)""",
     "cli.talker_example.send": """\
 for example:
   $ {run}mpchat send --to '#lobby' 'the build is done'
   $ df -h / | {run}mpchat send
   $ {run}mpchat send --to nadie hola
-  mpchat: not said: hola (nadie: No such nick/channel)""",
+  mpchat: not said: hola (nobody here is called nadie)""",
     "cli.talker_example.tail": """\
 for example:
   $ {run}mpchat tail --nick ear

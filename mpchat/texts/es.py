@@ -20,6 +20,13 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.cut": "era demasiado largo: solo se enviaron los primeros {bytes} bytes",
     "plain.goodbye": "adiós ({reason})",
     "plain.no_command": "no existe /{name}, {hint}",
+    "plain.slash_alone": "la orden va justo detrás de su barra: /help las muestra, // dice una barra",
+    "plain.no_ignore": (
+        "el texto plano no esconde a nadie: nuestro cliente sí; /msg habla a una sola persona, y un operador puede "
+        "usar /kick"
+    ),
+    "plain.service": "aquí /history y /search muestran lo que se dijo en la sala",
+    "plain.wrong_key": "esa no es la clave de {room}",
     "plain.did_you_mean": "¿querías decir /{name}?",
     "plain.see_help": "/help muestra los comandos",
     "plain.history_usage": "/history [N]: cuántas de las últimas líneas de la sala, {most} como máximo",
@@ -124,10 +131,15 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.refusal.OPERATOR_UNINVITED": "{room} es privada: un operador del servidor entra cuando un miembro lo invita",
     "plain.refusal.BAN_LIST_FULL": "{room} ya tiene tantos vetos como puede tener una sala, {mask} no está entre ellos",
     "plain.refusal.BAD_MODE_VALUE": "+{letter} {value}: {why}",
+    "plain.refusal.NO_MODE_VALUE": "+{letter}: {why}",
     "plain.refusal.UNKNOWN_MODE": "no existe el modo {letter}, existen b, i, k, l, m, n, o, s, t y v",
     "plain.refusal.NO_NICK": "escribe un apodo",
     "plain.refusal.BAD_NICK": (
         "{nick} no puede ser un apodo: letras, cifras y []\\`_^{{}}|- (sin cifra ni - al principio), hasta 30 bytes"
+    ),
+    "plain.refusal.BLANK_IN_NICK": "{nick} no puede ser un apodo: lleva un espacio",
+    "plain.refusal.MIXED_NICK": (
+        "{nick} no puede ser un apodo: sus letras son de varias escrituras, y una podría pasar por otra"
     ),
     "plain.refusal.NICK_TAKEN": "{nick} ya está en uso, prueba con otro apodo",
     "plain.refusal.NICK_RESERVED": "{nick} es del servidor, prueba con otro apodo",
@@ -195,6 +207,12 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.usage.away": "[TEXTO]",
     "client.usage.invite": "APODO [#SALA]",
     "client.usage.kick": "[#SALA] APODO [MOTIVO]",
+    "client.usage.op": "[#SALA] APODO",
+    "client.usage.deop": "[#SALA] APODO",
+    "client.usage.voice": "[#SALA] APODO",
+    "client.usage.devoice": "[#SALA] APODO",
+    "client.usage.ban": "[#SALA] APODO o MÁSCARA",
+    "client.usage.unban": "[#SALA] APODO o MÁSCARA",
     "client.usage.mode": "[#SALA] [CAMBIO]",
     "client.usage.oper": "NOMBRE [CONTRASEÑA]",
     "client.usage.kill": "APODO [MOTIVO]",
@@ -224,8 +242,14 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.help.away": "dice que te ausentas; solo: has vuelto",
     "client.help.invite": "invita a alguien a la sala",
     "client.help.kick": "echa a alguien (operadores)",
+    "client.help.op": "hace a alguien operador de una sala; también /deop, /voice, /devoice",
+    "client.help.deop": "le quita los derechos de operador",
+    "client.help.voice": "le deja hablar en una sala moderada (+m)",
+    "client.help.devoice": "le quita ese permiso",
+    "client.help.ban": "APODO!*@* no entra, con otro apodo sí; /unban",
+    "client.help.unban": "quita un veto: /mode +b los muestra",
     "client.help.mode": "lee los modos de una sala; los operadores los cambian",
-    "client.help.oper": "te hace operador del servidor; solo: pide la contraseña",
+    "client.help.oper": "te hace operador del servidor; NOMBRE solo: pide la contraseña",
     "client.help.kill": "expulsa a alguien del servidor (operadores del servidor)",
     "client.help.raw": "envía una línea de IRC tal cual",
     "client.help.ignore": "no lee nada más de esa persona; solo: a quién ignoras",
@@ -289,6 +313,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.set.allowed.bell": "bell es on u off",
     "client.set.allowed.joins": "joins es all, fold o none",
     "client.set.allowed.history": "history es un número de 0 a 100",
+    "client.set.ignore": "a quién ignoras se cambia con /ignore APODO y /unignore APODO",
     "client.set.unknown": "no existe la preferencia {key} (/set las muestra)",
     "client.set.unknown_near": "no existe la preferencia {key} (¿querías decir {near}?)",
     "client.set.now": "{key} es ahora {value}",
@@ -349,7 +374,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.cannot_read": "no se puede leer la entrada estándar: {why}",
     "client.password_of": "contraseña de {name}:",
     "client.send_lines": "¿enviar {count} líneas a {place}? [s/N]",
-    "client.obey_lines": "¿enviar y obedecer {count} líneas? [s/N]",
+    "client.obey_lines": "¿enviar y obedecer {count} líneas que han llegado juntas? [s/N]",
     "client.not_sent": "no se enviaron",
     "client.not_read": "las líneas que siguen en la entrada no se leyeron ni se dijeron",
     "client.nobody_there": "no hay nadie en {room}: no se dijo",
@@ -384,6 +409,10 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.numeric.listed_here": "{room} ({count}, estás aquí)",
     "client.numeric.more_rooms": "y {count} salas más",
     "client.numeric.no_rooms": "no se ven otras salas",
+    "client.numeric.back": "has vuelto",
+    "client.numeric.gone": "ahora estás ausente",
+    "client.numeric.wrong_key": "esa no es la clave de {room}: /join {room} CLAVE",
+    "client.numeric.no_server_operator": "eso solo puede hacerlo un operador del servidor",
 }
 _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.joined": "{nick} entró en {room}",
@@ -485,7 +514,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.send_lines": "¿enviar {count} líneas a {place}? [s/N] ",
     "screen.send_short": "¿{count} a {place}? [s/N]",
     "screen.obey_short": "¿hacer {count}? [s/N]",
-    "screen.obey_lines": "¿enviar y obedecer {count} líneas? [s/N] ",
+    "screen.obey_lines": "¿enviar y obedecer {count} líneas que han llegado juntas? [s/N] ",
     "screen.yes": "sS",
     "screen.no": "nN",
     "screen.nothing_sent": "no se envió nada: {where}",
@@ -650,13 +679,13 @@ por ejemplo:
   06:05 * script entró en #lobby
   06:05 * en #lobby (1): script
   06:05 <script> hola
-  06:05 ! no se dijo: hola (nadie: No such nick/channel)""",
+  06:05 ! no se dijo: hola (aquí nadie se llama nadie)""",
     "cli.talker_example.send": """\
 por ejemplo:
   $ {run}mpchat send --to '#lobby' 'la compilación ha terminado'
   $ df -h / | {run}mpchat send
   $ {run}mpchat send --to nadie hola
-  mpchat: no se dijo: hola (nadie: No such nick/channel)""",
+  mpchat: no se dijo: hola (aquí nadie se llama nadie)""",
     "cli.talker_example.tail": """\
 por ejemplo:
   $ {run}mpchat tail --nick oreja

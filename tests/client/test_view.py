@@ -209,3 +209,9 @@ def test_nobodys_words_look_like_what_the_server_or_the_client_tells(text: str, 
     for event in told:
         (line,) = read(view, f":beto!b@h {event}")
         assert re.match(r"14:03 \* beto ", line)
+
+
+def test_a_kick_whose_reason_is_the_kickers_nick_has_none() -> None:
+    view = View(Model("ana", "#lobby"))
+    (line,) = view.heard(parse(":beto!b@h KICK #lobby carla :beto"))
+    assert line.text == "beto kicked carla from #lobby"

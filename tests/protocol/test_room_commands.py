@@ -53,8 +53,21 @@ def scene() -> Scene:
         ("eva", "/mode +o", ["! /mode [CHANGE [VALUE]]"]),
         ("eva", "/mode +x", ["! there is no mode x, there are b, i, k, l, m, n, o, s, t and v"]),
         ("eva", "/mode +l many", ["! +l many: Not a positive number"]),
-        ("eva", "/mode +k a,b", ["! +k *: Not a usable channel key"]),
-        ("eva", f"/mode +b {'x' * 200}", ["! +b *: Not a usable mask"]),
+        ("eva", "/mode +k a,b", ["! +k: Not a usable channel key"]),
+        ("eva", "/mode +l", ["! +l: Not a positive number"]),
+        ("eva", "/", ["! a command stands right behind its slash: /help shows them, // says a slash"]),
+        ("eva", "/ join", ["! a command stands right behind its slash: /help shows them, // says a slash"]),
+        ("eva", "/msg History #club 3", ["! here /history and /search show what was said in the room"]),
+        ("eva", "/nick ána lopez", ["! ána lopez cannot be a nickname: it has a blank in it"]),
+        (
+            "eva",
+            "/nick \u0430na",
+            [
+                "! \u0430na cannot be a nickname: its letters are of several scripts, so that one may pass for another",
+            ],
+        ),
+        ("beto", "/join #club", ["* you are in #club already"]),
+        ("eva", f"/mode +b {'x' * 200}", ["! +b: Not a usable mask"]),
         ("eva", "/mode +b", ["* nobody is banned from #club"]),
         ("eva", "/mode +bbb x y z",
          ["[23:13] * eva set +b x!*@* +b y!*@*",
@@ -238,6 +251,25 @@ def test_how_long_somebody_has_said_nothing(seconds: int, idle: str) -> None:
     beto.heard()
 
     assert f"has said nothing for {idle}, " in ana.send("/whois beto")[-1]
+
+
+@pytest.mark.parametrize("line", ["/ignore beto", "/unignore beto"])
+def test_plain_text_hides_nobody_and_says_what_can_be_done(scene: Scene, line: str) -> None:
+    (told,) = scene["eva"].send(line)
+    assert told.startswith("! plain text hides nobody")
+
+
+def test_a_wrong_key_is_called_so(scene: Scene) -> None:
+    scene["eva"].send("/mode +k llave")
+    assert scene["carla"].send("/join #club") == ["! #club needs its key: /join #club KEY"]
+    assert scene["carla"].send("/join #club wrong") == ["! that is not the key of #club"]
+
+
+def test_a_kick_without_a_reason_names_none(scene: Scene) -> None:
+    scene["eva"].send("/op ana")
+    scene["beto"].heard()
+    scene["ana"].send("KICK #club eva :ana")
+    assert scene["beto"].heard()[-1].endswith("* ana kicked eva out")
 
 
 def test_what_was_no_command_when_it_was_typed_does_nothing_when_it_is_replayed() -> None:
