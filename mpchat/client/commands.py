@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mpchat import texts
-from mpchat.chat.names import fold
+from mpchat.chat.names import fold, valid_nick
 from mpchat.client.model import Model, is_room
 from mpchat.client.preferences import KEYS, MOST_HISTORY, Preferences, Value, shown, typed
 from mpchat.client.status import REFUSED, REMOVED
@@ -20,6 +20,7 @@ from mpchat.texts import t
 _WITHOUT_VALUE = re.compile(r"[-+A-Za-z]*\+[A-Za-z]*[klov][A-Za-z]*")  # changes of modes that lack what they set
 HISTORY_LINES = 20
 LAST_LINES = 20
+_LONG_NICK_BYTES = 256  # of another server than mpchat, which may know longer ones
 
 
 @dataclass(frozen=True)
@@ -335,8 +336,11 @@ def _ignore(model: Model, rest: str) -> Step | None:
         return None
     if model.is_me(rest):
         return error(t("client.ignore.self"))
-    if model.ignores(rest):
+    if any(fold(one) == fold(rest) for one in model.preferences.ignore):
         return note(t("client.ignore.already", nick=rest))
+    if not valid_nick(rest, _LONG_NICK_BYTES) and not model.is_in_sight(rest):
+        return error(t("client.ignore.no_nick", nick=rest))
+    model.followed.pop(fold(rest), None)  # for the time being; from here on for good
     model.preferences.ignore.append(rest)
     return Step(save=Setting("ignore", [*model.preferences.ignore], t("client.ignore.done", nick=rest)))
 

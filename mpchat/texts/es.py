@@ -302,10 +302,13 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.ignore.list": "ignoras a: {nicks}",
     "client.ignore.nobody": "no ignoras a nadie",
     "client.ignore.self": "esa persona eres tú",
+    "client.ignore.no_nick": "{nick} no puede ser un apodo: letras, cifras y []\\`_^{{}}|- (sin cifra ni - al principio)",
     "client.ignore.already": "ya ignoras a {nick}",
     "client.ignore.not": "no ignoras a {nick}",
     "client.ignore.not_near": "no ignoras a {nick} (¿querías decir {near}?)",
-    "client.ignore.followed": "{nick}, a quien ignorabas como {old}, queda ignorado hasta que salgas",
+    "client.ignore.followed": (
+        "sigues ignorando a {nick}, antes {old}, hasta que se vaya o te vayas tú (/ignore {nick} lo guarda)"
+    ),
     "client.file.unreadable": "las preferencias no se usan: no se puede leer {path}: {detail}",
     "client.file.not_toml": "las preferencias no se usan: {path} no es TOML: {detail}",
     "client.file.no_toml": "las preferencias no se usan: {path} necesita Python 3.11 o el paquete tomli",
