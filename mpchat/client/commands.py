@@ -18,6 +18,7 @@ from mpchat.protocol.message import build, parse
 from mpchat.texts import t
 
 _WITHOUT_VALUE = re.compile(r"[-+A-Za-z]*\+[A-Za-z]*[klov][A-Za-z]*")  # changes of modes that lack what they set
+_VALUELESS = "imnst"  # modes that have none
 HISTORY_LINES = 20
 LAST_LINES = 20
 _LONG_NICK_BYTES = 256  # of another server than mpchat, which may know longer ones
@@ -382,7 +383,15 @@ def _mode(model: Model, rest: str) -> Step | None:
     name, change = _place(model, rest)
     if _WITHOUT_VALUE.fullmatch(change):
         return None
+    letters, *values = change.split() or [""]
+    if letters[:1] in ("+", "-") and len(values) > _most_values(letters):
+        return error(t("client.mode_words", change=letters))
     return Step(send=[f"MODE {name} {change}".strip()]) if name else None
+
+
+def _most_values(letters: str) -> int:
+    """How many words a change of modes takes at most: of modes that other servers have it is not known if they do."""
+    return sum(letter not in "+-" + _VALUELESS for letter in letters)
 
 
 def _kill(model: Model, rest: str) -> Step | None:

@@ -426,7 +426,7 @@ class Session:
             obeyed.send = []  # from the next start on
         if obeyed.send:
             sent = [parse(line) for line in obeyed.send]
-            token = self.answers.asked(text.split()[0], is_kill=sent[0].command == "KILL")
+            token = self.answers.asked(text.split()[0], sent[0])
             turns = [message for message in sent if message.command in ("JOIN", "PART")]
             if self._for_person and not self._turn.asked:  # /set may be obeyed while a /join is not answered yet
                 self._turn.begin([message for message in turns if not self.model.granted(message)], token)

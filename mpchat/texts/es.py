@@ -235,6 +235,9 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.help.clear": "limpia la pantalla",
     "client.help.help": "esta lista; //texto dice /texto",
     "client.help.quit": "se despide y sale",
+    "client.mode_words": (
+        "no se hizo: sobran palabras detrás de {change}: una clave, un apodo o una máscara es una sola palabra"
+    ),
     "client.usage": "se usa así: /{name} {usage}  {help}",
     "client.unknown": "no existe el comando /{name} (véase /help)",
     "client.unknown_near": "no existe el comando /{name} (¿querías decir /{near}?)",
@@ -399,14 +402,16 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.fold.left_many": "{nicks} salieron",
     "screen.fold.quit_one": "{nicks} se desconectó",
     "screen.fold.quit_many": "{nicks} se desconectaron",
+    "screen.fold.passed_one": "{nicks} entró y salió",
+    "screen.fold.passed_many": "{nicks} entraron y salieron",
     "screen.fold.more": "{nicks} y {count} más",
     "screen.kicked": "{nick} expulsó a {victim} de {room}{reason}",
     "screen.kicked_you": "{nick} te expulsó de {room}{reason}",
     "screen.taken_out": "te sacaron de {room}",
     "screen.topic_set": "{nick} cambió el tema de {room}: {topic}",
     "screen.topic_removed": "{nick} quitó el tema de {room}",
-    "screen.mode_set": "{nick} puso el modo {change} en {place}",
-    "screen.invited": "{nick} invita a {guest} a {room}: /join {room}",
+    "screen.modes_changed": "{nick} cambió los modos de {place}: {change}",
+    "screen.invited": "{nick} invita a {guest} a {room}: /join {room}, y detrás la clave si la tiene",
     "screen.ctcp": "{nick} pregunta con CTCP {text}",
     "screen.server": "servidor",
     "screen.to_you": "{nick} -> ti",
@@ -414,7 +419,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.connected": "conexión con {server} como {nick}",
     "screen.connected_help": "conexión con {server} como {nick} (/help muestra los comandos)",
     "screen.back": (
-        "de vuelta en {server} como {nick}; los mensajes privados que te enviaron mientras tanto se perdieron"
+        "de vuelta en {server} como {nick}; los mensajes privados que te hayan enviado mientras tanto se han perdido"
     ),
     "screen.not_in": "no estás en {room}",
     "screen.other_room": "esta {room} no es la sala en la que estabas",
@@ -439,6 +444,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.no_text": "no todo era texto UTF-8: hay un ? por cada byte que no lo era",
     "screen.done": "{command}: hecho",
     "screen.no_answer": "{command}: el servidor no tiene nada que decir a eso",
+    "screen.unchanged": "{command}: no ha cambiado nada, ya estaba así",
     "screen.state.catching_up": "poniéndose al día",
     "screen.state.not_connected": "sin conexión",
     "screen.state.removed": "expulsado: /reconnect",
