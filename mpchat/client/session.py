@@ -433,6 +433,8 @@ class Session:
             obeyed.send.append(build("", "PING", token))
         step.add(self._carry_out(obeyed, now))
         self.unread.read(self.model.current)
+        if step.clear:
+            self.unread.clear()
         return step
 
     def _turned(self, message: Message, now: float) -> Step:

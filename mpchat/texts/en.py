@@ -168,6 +168,7 @@ _SEARCH: dict[str, str] = {  # search.*, history.*: what both dialects say of th
     "search.no_answer": "the history does not answer, try again later",
     "search.usage": "/search WORDS: finds what was said in the room with all of these words",
     "search.nothing": "nothing in {room} has these words",
+    "search.signs": "nothing in {room} has that: emoji and signs are not looked for, letters and digits are",
     "history.usage": "send me a room that you are in, and how many of its last lines (at most {most}): #room 50",
     "history.not_inside": "you are not in {room}",
     "history.empty": "the history has nothing of {room}",
@@ -230,7 +231,7 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.help.unignore": "read that person's words again",
     "client.help.set": "what can be set; with a value: sets and keeps it; -: the default",
     "client.help.reconnect": "come back, after an operator has removed you",
-    "client.help.clear": "an empty screen",
+    "client.help.clear": "an empty screen, and nothing counted as unread",
     "client.help.help": "this list; //text says /text",
     "client.help.quit": "say goodbye and leave",
     "client.mode_words": "not done: too many words behind {change}: a key, a nick and a mask are one word each",
@@ -267,6 +268,9 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.search.found": "{count} found in {room} for {words}:",
     "client.search.newest": "the newest {count} found in {room} for {words}:",
     "client.search.nothing": "nothing found in {room} for {words}",
+    "client.search.signs": (
+        "nothing found in {room} for {words}: emoji and signs are not looked for, letters and digits are"
+    ),
     "client.search.unsupported": "this server cannot search",
     "client.search.long": "that is too long to be looked for",
     "client.search.lost": "not looked for, the connection was lost: {words} in {room}",
