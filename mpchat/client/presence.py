@@ -3,8 +3,8 @@
 The first one of a quiet room is shown at once, or a small room would seem dead; those that follow it wait until three
 seconds are over, or until something is said there. (irssi shows each, and folds netsplits only; WeeChat can hide those
 who have not spoken lately. Here it matters who is in the room, so nobody is hidden, and a class that arrives together,
-or comes back after a restart, takes a few lines.) Who was gone for a moment, and is where the screen has them, is not told
-of; who has come is named, though they are gone again.
+or comes back after a restart, takes a few lines.) Who was gone for a moment, and is where the screen has them, is not
+told of; who has come is named, though they are gone again.
 """
 
 import math

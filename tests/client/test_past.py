@@ -120,7 +120,9 @@ async def test_what_is_only_signs_is_said_to_be_none_that_can_be_found() -> None
     async with Tiny(capabilities=SEARCHES) as tiny, Visitor(tiny.port) as ana:
         await ana.ready()
         ana.conversation.type("/search 😀 ++")
-        await ana.until(f"-- nothing found in {ROOM} for 😀 ++: emoji and signs are not looked for, letters and digits are")
+        await ana.until(
+            f"-- nothing found in {ROOM} for 😀 ++: emoji and signs are not looked for, letters and digits are"
+        )
         ana.conversation.type("/search 😀 hola")
         await ana.until(f"-- nothing found in {ROOM} for 😀 hola")
 

@@ -62,7 +62,10 @@ def read(view: View, line: str) -> list[str]:
         (":beto!b@h TOPIC #lobby :", "14:03 * beto removed the topic of #lobby"),
         (":beto!b@h MODE #lobby +o carla", "14:03 * beto changed the modes of #lobby: +o carla"),
         (":beto!b@h MODE #lobby -k *", "14:03 * beto changed the modes of #lobby: -k"),
-        (":beto!b@h INVITE ana #secret", "14:03 * beto invites ana to #secret: /join #secret, and behind it the key if it has one"),
+        (
+            ":beto!b@h INVITE ana #secret",
+            "14:03 * beto invites ana to #secret: /join #secret, and behind it the key if it has one",
+        ),
         ("ERROR :Closing link", "14:03 ! Closing link"),
         ("FAIL PRIVMSG INVALID_TARGET x :no such thing", "14:03 ! x: no such thing"),
         (":s 404 ana #dev :Cannot send to channel", "14:03 ! #dev: Cannot send to channel"),

@@ -300,7 +300,7 @@ def test_in_plain_text_signs_are_said_to_be_none_that_can_be_found(driver: Drive
 def test_in_plain_text_something_must_be_searched_for(driver: Driver) -> None:
     (usage,) = driver.plain("beto").send("/search ")
 
-    assert usage.startswith("! /search WORDS")
+    assert usage.startswith("! how to use it: /search WORDS")
     assert driver.asked == []
 
 

@@ -67,12 +67,14 @@ def warn(connection: Connection, key: str, /, **values: object) -> bytes:
 
 def usage(connection: Connection, command: str) -> bytes:
     """The answer to a command that lacks something."""
-    return warn(connection, f"plain.usage.{command}")
+    return warn(connection, "plain.usage", usage=say(connection, f"plain.usage.{command}"))
 
 
 def refuse(context: Context, connection: Connection, refusal: Refusal) -> bytes:
     """Why what was asked for is not done."""
     about = dict(zip(_ABOUT.get(refusal.reason, ("room",)), refusal.about, strict=False))
+    if "letter" in about:
+        about["change"] = f"{about['letter']} {about.get('value', '')}".removesuffix(" *")  # IRC's place for no value
     if "why" in about:  # the server's own words
         about["why"] = translated(language_of(connection.capabilities), about["why"])
     return warn(connection, f"plain.refusal.{refusal.reason.name}", **about)
