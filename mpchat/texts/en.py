@@ -561,6 +561,8 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.server": "start a server",
     "cli.server_host": "address to listen on (default: %(default)s)",
     "cli.server_port": "IRC port (default: %(default)s; 0: any free one)",
+    "cli.port_option": "the same, as an option",
+    "cli.two_ports": "two ports are given: {one} and --port {other}",
     "cli.plain_port": "plain text port, or none (default: PORT + 13)",
     "cli.workers": "worker processes (default here: %(default)s)",
     "cli.data": "journal and history (default: a folder for each port)",

@@ -578,6 +578,8 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.server": "arranca un servidor",
     "cli.server_host": "dirección en la que escucha (por defecto: %(default)s)",
     "cli.server_port": "puerto de IRC (por defecto: %(default)s; 0: uno libre cualquiera)",
+    "cli.port_option": "lo mismo, como opción",
+    "cli.two_ports": "se han dado dos puertos: {one} y --port {other}",
     "cli.plain_port": "puerto de texto plano, o none: ninguno (por defecto: PORT + 13)",
     "cli.workers": "procesos worker (por defecto, aquí: %(default)s)",
     "cli.data": "diario e historial (por defecto: una carpeta para cada puerto)",
