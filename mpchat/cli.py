@@ -569,7 +569,6 @@ def _add_language(parser: argparse.ArgumentParser, help: str) -> None:
 def _run_server(options: argparse.Namespace) -> int:
     if not hasattr(os, "fork"):
         raise Unusable(t("cli.windows"))
-    options.port = _port_of(options)
     from mpchat import roles
     from mpchat.ipc.control_socket import runtime_folder
     from mpchat.ipc.transport import NoTransport, find
@@ -612,6 +611,7 @@ def _run_server(options: argparse.Namespace) -> int:
 
 
 def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
+    options.port = _port_of(options)
     if options.unlimited and not _is_loopback(options.host):
         raise Unusable(t("cli.unlimited_refused"))
     if options.data and options.durability == "none":

@@ -83,7 +83,7 @@ def free_ports() -> int:
         (["--history-size", "1000001"], 2, r"--history-size: 1000000 at most"),
         (["--hang-limit", "soon"], 2, r"a number of seconds, not 'soon'"),
         (["127.0.0.1", "7000", "--plain-port", "7000"], 2, r"--plain-port 7000 is the port for IRC"),
-        (["127.0.0.1", "--port", "99999"], 2, r"argument --port: a port is a number from 0 to 65535, not 99999"),
+        (["127.0.0.1", "--port", "99999"], 2, r"argument --port: a port is a number from 0 to 65535, not '99999'"),
         (["127.0.0.1", "0", "--port", "7000"], 2, r"two ports are given: 0 and --port 7000"),
         (["--data", "/tmp", "--durability", "none"], 2, r"there is nothing for --data to say"),
         (["0.0.0.0", "0", "--unlimited"], 2, r"--unlimited .*loopback"),
