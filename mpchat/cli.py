@@ -61,6 +61,7 @@ _BOM = b"\xef\xbb\xbf"  # what some editors put in front of UTF-8
 _RUN = "python -m "  # how it is called where it is not installed
 _MEGABYTE = 1 << 20
 _NAMES = ("--nick", "--room", "--to")  # options whose values may begin so by mistake
+_PORT = 6667  # for IRC, where none is given
 _PLAIN_OFFSET = 13  # 6667 + 13 = 6680
 
 
@@ -460,7 +461,7 @@ def _add_server(commands: Any) -> None:
     parser.set_defaults(run=_run_server, parser=parser)
     add = parser.add_argument
     add("host", nargs="?", type=_host, default="127.0.0.1", help=t("cli.server_host"))
-    add("port", nargs="?", type=_port, default=6667, help=t("cli.server_port"))
+    _add_port(parser, t("cli.server_port"))
     add("--plain-port", type=_plain_port, default=-1, metavar="P", help=t("cli.plain_port"))
     workers = min(max(1, (os.cpu_count() or 1) // 2), _MOST_WORKERS)
     add(
@@ -555,6 +556,19 @@ def _add_server(commands: Any) -> None:
     add("--log-json", action="store_true", help=t("cli.log_json"))
 
 
+def _add_port(parser: argparse.ArgumentParser, help: str) -> None:
+    """PORT as a word behind HOST, and as --port, as the other commands have it. _port_of() knows which was given."""
+    parser.add_argument("port", nargs="?", type=_port, help=help % {"default": _PORT})
+    parser.add_argument("--port", type=_port, dest="port_option", metavar="PORT", help=t("cli.port_option"))
+
+
+def _port_of(options: argparse.Namespace) -> int:
+    ports = {port for port in (options.port, options.port_option) if port is not None}
+    if len(ports) > 1:
+        options.parser.error(t("cli.two_ports", one=options.port, other=options.port_option))
+    return ports.pop() if ports else _PORT
+
+
 def _add_language(parser: argparse.ArgumentParser, help: str) -> None:
     parser.add_argument("--lang", choices=tuple(texts.LANGUAGES), help=help)
 
@@ -604,6 +618,7 @@ def _run_server(options: argparse.Namespace) -> int:
 
 
 def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
+    options.port = _port_of(options)
     if options.unlimited and not _is_loopback(options.host):
         raise Unusable(t("cli.unlimited_refused"))
     if options.data and options.durability == "none":
@@ -742,7 +757,7 @@ def _add_client(commands: Any) -> None:
     parser.set_defaults(run=_run_client, parser=parser)
     add = parser.add_argument
     add("host", nargs="?", type=_place, default="127.0.0.1", help=t("cli.talker_host"))
-    add("port", nargs="?", type=_port, default=6667, help=t("cli.talker_port"))
+    _add_port(parser, t("cli.talker_port"))
     _add_identity(parser, t("cli.client_nick"))
     add("--room", type=_text, help=t("cli.client_room"))
     add("--plain", action="store_true", help=t("cli.plain"))
@@ -783,7 +798,7 @@ def _add_talker(commands: Any, name: str) -> argparse.ArgumentParser:
 
 def _add_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", type=_place, default="127.0.0.1", metavar="H", help=t("cli.talker_host"))
-    parser.add_argument("--port", type=_port, default=6667, metavar="P", help=t("cli.talker_port"))
+    parser.add_argument("--port", type=_port, default=_PORT, metavar="P", help=t("cli.talker_port"))
     _add_identity(parser, t("cli.script_nick"))
     _add_language(parser, t("cli.lang"))
 
@@ -804,6 +819,7 @@ def _run_client(options: argparse.Namespace) -> int:
     from mpchat.client.app import run
     from mpchat.client.options import Options
 
+    options.port = _port_of(options)
     _need_stream(0)
     _need_stream(1)
     environment = os.environ
@@ -866,7 +882,7 @@ def _need_stream(number: int) -> None:
 def _add_ps(commands: Any) -> None:
     parser = commands.add_parser("ps", help=t("cli.ps"))
     parser.set_defaults(run=_run_ps, parser=parser)
-    parser.add_argument("--port", type=_port, default=6667, help=t("cli.server_of_port"))
+    parser.add_argument("--port", type=_port, default=_PORT, help=t("cli.server_of_port"))
     parser.add_argument("--json", action="store_true", help=t("cli.ps_json"))
     _add_language(parser, t("cli.lang"))
 
@@ -1034,7 +1050,7 @@ def _add_order(commands: Any, name: str, help: str, seconds: float) -> None:
     """`seconds`: how long its answer may take."""
     parser = commands.add_parser(name, help=help)
     parser.set_defaults(run=_run_order, parser=parser, order=name, seconds=seconds)
-    parser.add_argument("--port", type=_port, default=6667, help=t("cli.server_of_port"))
+    parser.add_argument("--port", type=_port, default=_PORT, help=t("cli.server_of_port"))
 
 
 def _run_order(options: argparse.Namespace) -> int:

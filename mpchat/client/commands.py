@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mpchat import texts
-from mpchat.chat.names import fold
+from mpchat.chat.names import fold, valid_nick
 from mpchat.client.model import Model, is_room
 from mpchat.client.preferences import KEYS, MOST_HISTORY, Preferences, Value, shown, typed
 from mpchat.client.status import REFUSED, REMOVED
@@ -18,8 +18,10 @@ from mpchat.protocol.message import build, parse
 from mpchat.texts import t
 
 _WITHOUT_VALUE = re.compile(r"[-+A-Za-z]*\+[A-Za-z]*[klov][A-Za-z]*")  # changes of modes that lack what they set
+_VALUELESS = "imnst"  # modes that have none
 HISTORY_LINES = 20
 LAST_LINES = 20
+_LONG_NICK_BYTES = 256  # of another server than mpchat, which may know longer ones
 
 
 @dataclass(frozen=True)
@@ -343,8 +345,11 @@ def _ignore(model: Model, rest: str) -> Step | None:
         return None
     if model.is_me(rest):
         return error(t("client.ignore.self"))
-    if model.ignores(rest):
+    if any(fold(one) == fold(rest) for one in model.preferences.ignore):
         return note(t("client.ignore.already", nick=rest))
+    if not valid_nick(rest, _LONG_NICK_BYTES) and not model.is_in_sight(rest):
+        return error(t("client.ignore.no_nick", nick=rest))
+    model.followed.pop(fold(rest), None)  # for the time being; from here on for good
     model.preferences.ignore.append(rest)
     return Step(save=Setting("ignore", [*model.preferences.ignore], t("client.ignore.done", nick=rest)))
 
@@ -386,6 +391,9 @@ def _mode(model: Model, rest: str) -> Step | None:
     name, change = _place(model, rest)
     if _WITHOUT_VALUE.fullmatch(change):
         return None
+    letters, *values = change.split() or [""]
+    if letters[:1] in ("+", "-") and len(values) > _most_values(letters):
+        return error(t("client.mode_words", change=letters))
     return Step(send=[f"MODE {name} {change}".strip()]) if name else None
 
 
@@ -412,6 +420,11 @@ def _bar(change: str) -> Callable[[Model, str], Step | None]:
         return Step(send=[build("", "MODE", name, change, mask)])
 
     return run
+
+
+def _most_values(letters: str) -> int:
+    """How many words a change of modes takes at most: of modes that other servers have it is not known if they do."""
+    return sum(letter not in "+-" + _VALUELESS for letter in letters)
 
 
 def _kill(model: Model, rest: str) -> Step | None:

@@ -292,6 +292,10 @@ class Model:
         names = [room.name for room in self.rooms.values() if fold(nick) in room.members]
         return tuple(sorted(names, key=lambda name: not self.is_current(name)))
 
+    def is_in_sight(self, nick: str) -> bool:
+        """Is somebody of that nick in one of our rooms?"""
+        return any(fold(nick) in room.members for room in self.rooms.values())
+
     def people(self) -> list[str]:
         """Every nick in sight, those of the current room first."""
         here = self.room(self.current)

@@ -162,8 +162,10 @@ class View:
     def _mode(self, message: Message) -> list[Line]:
         if self.model.room(param(message, 0)):
             self.model.keyed(param(message, 0), message.params[1:])
-        change = " ".join(message.params[1:])
-        return [Line(t("screen.mode_set", nick=nick_of(message), change=change, place=param(message, 0)))]
+        change = " ".join(
+            word for word in message.params[1:] if word != "*"
+        )  # which stands for a key, and says nothing
+        return [Line(t("screen.modes_changed", nick=nick_of(message), change=change, place=param(message, 0)))]
 
     def _invited(self, message: Message) -> list[Line]:
         place = param(message, 1)

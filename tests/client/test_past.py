@@ -162,6 +162,18 @@ async def test_words_are_found_with_day_and_time_the_oldest_first() -> None:
 
 
 @told
+async def test_what_is_only_signs_is_said_to_be_none_that_can_be_found() -> None:
+    async with Tiny(capabilities=SEARCHES) as tiny, Visitor(tiny.port) as ana:
+        await ana.ready()
+        ana.conversation.type("/search 😀 ++")
+        await ana.until(
+            f"-- nothing found in {ROOM} for 😀 ++: emoji and signs are not looked for, letters and digits are"
+        )
+        ana.conversation.type("/search 😀 hola")
+        await ana.until(f"-- nothing found in {ROOM} for 😀 hola")
+
+
+@told
 async def test_searches_wait_for_one_another_and_words_may_hold_anything() -> None:
     async with Tiny(capabilities=SEARCHES) as tiny, Visitor(tiny.port) as ana:
         await ana.ready()

@@ -119,6 +119,25 @@ def test_a_refused_line_does_not_wait_for_its_echo() -> None:
     assert session.status(9.0) == ""
 
 
+@pytest.mark.parametrize("typed", ["/msg History #lobby 2", "/query history #lobby 2"])
+def test_a_line_to_the_history_waits_for_no_echo_which_it_does_not_have(typed: str) -> None:
+    session = registered()
+    step = session.typed(typed, 1.0)
+    assert step.send[-1].endswith(" :#lobby 2")
+    assert texts(step)[-1].lower() == "<you -> history> #lobby 2"
+    hear(session, ":history!history@s NOTICE ana :[01:49] <beto> hola", ":s PONG s mpchat-answer-1", now=9.0)
+    assert (session.status(60.0), session.outbox.waiting()) == ("", 0)
+    assert texts(session.closed()) == []
+
+
+def test_on_another_server_somebody_may_be_called_so() -> None:
+    session = registered()
+    hear(session, ":s 004 ana s unreal iow nt ov")
+    assert texts(session.typed("/msg history hola", 1.0)) == []
+    assert session.status(9.0) == "lag 8 s, 1 not back yet"
+    assert texts(hear(session, ":ana!a@h PRIVMSG history :hola")) == ["<you -> history> hola"]
+
+
 def test_an_echo_that_never_comes_is_reported() -> None:
     session = registered()
     session.typed("hola", 1.0)

@@ -30,16 +30,16 @@ def scene() -> Scene:
     ("who", "line", "answers"),
     [
         ("eva", "/topic", ["* #club has no topic"]),
-        ("eva", "/invite", ["! /invite NICK"]),
+        ("eva", "/invite", ["! how to use it: /invite NICK"]),
         ("eva", "/invite carla", ["* you have invited carla to #club"]),
         ("eva", "/invite luz", ["* you have invited luz to #club", "* luz is away: de viaje"]),
         ("eva", "/invite beto", ["! beto is in #club already"]),
         ("eva", "/invite nadie", ["! nobody here is called nadie"]),
-        ("eva", "/kick", ["! /kick NICK [REASON]"]),
+        ("eva", "/kick", ["! how to use it: /kick NICK [REASON]"]),
         ("eva", "/kick carla", ["! carla is not in #club"]),
         ("eva", "/kick nadie", ["! nobody here is called nadie"]),
         ("beto", "/kick eva", ["! only an operator of #club may do that"]),
-        ("eva", "/op", ["! /op NICK"]),
+        ("eva", "/op", ["! how to use it: /op NICK"]),
         ("eva", "/op carla", ["! carla is not in #club"]),
         ("eva", "/op eva", []),
         ("beto", "/op beto", ["! only an operator of #club may do that"]),
@@ -47,14 +47,18 @@ def scene() -> Scene:
         ("carla", "/mode +m", ["! only an operator of #lobby may do that"]),
         ("carla", "/topic x", ["! only an operator of #lobby may do that"]),
         ("carla", "/kick ana", ["! only an operator of #lobby may do that"]),
-        ("eva", "/mode m", ["! /mode [CHANGE [VALUE]]"]),
-        ("eva", "/mode #club", ["! /mode [CHANGE [VALUE]]"]),
-        ("eva", "/mode +", ["! /mode [CHANGE [VALUE]]"]),
-        ("eva", "/mode +o", ["! /mode [CHANGE [VALUE]]"]),
+        ("eva", "/mode m", ["! how to use it: /mode [CHANGE [VALUE]]"]),
+        ("eva", "/mode #club", ["! how to use it: /mode [CHANGE [VALUE]]"]),
+        ("eva", "/mode +", ["! how to use it: /mode [CHANGE [VALUE]]"]),
+        ("eva", "/mode +k", ["! how to use it: /mode [CHANGE [VALUE]]"]),
+        ("eva", "/mode +lo", ["! how to use it: /mode [CHANGE [VALUE]]"]),
+        ("eva", "/mode +k clave muy secreta",
+         ["[23:13] * eva set +k clave", "! not read: muy secreta (a key, a nickname and a mask are one word each)"]),
+        ("eva", "/mode +l 0", ["! +l 0: Not a positive number"]),
+        ("eva", "/mode +o", ["! how to use it: /mode [CHANGE [VALUE]]"]),
         ("eva", "/mode +x", ["! there is no mode x, there are b, i, k, l, m, n, o, s, t and v"]),
         ("eva", "/mode +l many", ["! +l many: Not a positive number"]),
         ("eva", "/mode +k a,b", ["! +k: Not a usable channel key"]),
-        ("eva", "/mode +l", ["! +l: Not a positive number"]),
         ("eva", "/", ["! a command stands right behind its slash: /help shows them, // says a slash"]),
         ("eva", "/ join", ["! a command stands right behind its slash: /help shows them, // says a slash"]),
         ("eva", "/msg History #club 3", ["! here /history and /search show what was said in the room"]),
@@ -72,7 +76,7 @@ def scene() -> Scene:
         ("eva", "/mode +bbb x y z",
          ["[23:13] * eva set +b x!*@* +b y!*@*",
           "! #club has as many bans as a room may have, z!*@* is not among them"]),
-        ("eva", "/whois", ["! /whois NICK"]),
+        ("eva", "/whois", ["! how to use it: /whois NICK"]),
         ("eva", "/whois nadie", ["! nobody here is called nadie"]),
     ],
 )  # fmt: skip
@@ -133,7 +137,7 @@ def test_an_invitation_opens_the_door(scene: Scene) -> None:
 
     eva.send("/invite carla", "/invite luz")
 
-    assert carla.heard() == ["[23:13] * eva invites you: /join #club"]
+    assert carla.heard() == ["[23:13] * eva invites you: /join #club, and behind it the key if it has one"]
     assert luz.heard() == [":eva!~plain@127.0.0.1 INVITE luz #club"]
     assert carla.send("/join #club")[-1] == "* in #club: eva, beto, ana, carla"
 

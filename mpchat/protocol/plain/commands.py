@@ -11,7 +11,7 @@ from mpchat.chat.hub import LOBBY
 from mpchat.chat.names import SERVICE, fold
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
-from mpchat.chat.text import CTCP
+from mpchat.chat.text import CTCP, has_words
 from mpchat.messages import Past
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
@@ -247,7 +247,7 @@ def show_found(context: Context, connection: Connection, question: SearchAsked, 
     elif not isinstance(past, list):
         yield warn(connection, not_searched(past))
     elif not (wanted := found(connection, past)):
-        yield tell(connection, "search.nothing", room=channel.name)
+        yield tell(connection, "search.nothing" if has_words(question.words) else "search.signs", room=channel.name)
     else:
         yield b"".join([past_line(context, connection, row) for _, row in wanted])
 

@@ -70,7 +70,7 @@ def warn(connection: Connection, key: str, /, **values: object) -> bytes:
 
 def usage(connection: Connection, command: str) -> bytes:
     """The answer to a command that lacks something."""
-    return warn(connection, f"plain.usage.{command}")
+    return warn(connection, "plain.usage", usage=say(connection, f"plain.usage.{command}"))
 
 
 def refuse(context: Context, connection: Connection, refusal: Refusal) -> bytes:
