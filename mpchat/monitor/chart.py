@@ -32,7 +32,9 @@ def chart(trip: Trip, columns: int, encoding: str, under_way: Mapping[str, int])
     words, block = Words(trip.server.ipc), _block(encoding)
     rows = [_row(trip, number, words) for number in trip.path]
     lines = [header(trip), *_bars(rows, columns, block), *_sum(trip), *_beside(trip, words, columns)]
-    lines += [_GAP + lack(each, words, under_way.get(each.role, 0)) for each in trip.lacks]
+    for each in trip.lacks:
+        missing = lack(each, words, under_way.get(each.role, 0))
+        lines += textwrap.wrap(missing, columns, initial_indent=_GAP, subsequent_indent=_GAP * 2)
     if block == _PLAIN:
         lines = [line.replace("µ", "u") for line in lines]
     return ["".join(letter if letter.isprintable() else "?" for letter in line) for line in lines]

@@ -26,7 +26,7 @@ ANSWERS = [
     ("/mode +k clave secreta", r"! not done: too many words behind \+k: a key,"),
     ("/mode +b a b", r"! not done: too many words behind \+b:"),
     ("/mode -i b", r"! not done: too many words behind -i:"),
-    ("/mode +o-i nadie", r"! nadie"),
+    ("/mode +o-i nadie", r"! nobody here is called nadie"),
     ("/nick ana", r"-- you are ana already$"),
     ("/topic", r"\* #\S+ has no topic$"),
     ("/whois nadie", r"! nobody here is called nadie"),
@@ -139,7 +139,7 @@ def test_the_greetings_small_print_is_shown_to_who_asks_for_it() -> None:
         ("/me", "! say what?"),
         ("/pass x", "! no password is needed"),
         ("/help", "* /nick NAME"),
-        ("/", "! there is no /"),
+        ("/", "! a command stands right behind its slash"),
     ],
 )
 def test_in_plain_text_too(server: Server, nicks: object, typed: str, answer: str) -> None:

@@ -45,6 +45,7 @@ def test_a_death_and_its_replacement_are_kept() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_events_are_followed_as_they_happen_until_ctrl_c() -> None:
     with running("--workers", "2") as server:
         before = kill(server, "worker0")
@@ -59,6 +60,7 @@ def test_events_are_followed_as_they_happen_until_ctrl_c() -> None:
             assert ended(process, PATIENCE) == 0
 
 
+@pytest.mark.slow
 def test_the_end_of_the_server_is_said() -> None:
     with running() as server:
         before = kill(server, "worker0")
@@ -72,6 +74,7 @@ def test_the_end_of_the_server_is_said() -> None:
             assert process.stderr.read() == "mpchat: the server has ended\n"
 
 
+@pytest.mark.slow
 def test_the_follower_of_a_pipe_ends_with_its_reader() -> None:
     with running() as server, following(server) as process:
         assert process.stdout is not None

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from mpchat.monitor import measuring, signalling
-from mpchat.monitor.measuring import measure, memory
+from mpchat.monitor.measuring import Measured, measure, memory
 from tests.running import ended
 from tests.system.servers import until
 
@@ -43,15 +43,13 @@ def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 def test_both_sources_say_the_same(process: subprocess.Popen[str], source: str) -> None:
-    found, size = measure(process.pid), memory(process.pid)
-    assert found
+    found: Measured = until(lambda: (now := measure(process.pid)) and now.voluntary and now)  # it has begun to wait
+    size = memory(process.pid)
     assert size
     assert found.parent == os.getpid()
     assert not found.is_stopped
     assert found.fds == 3
     assert found.cpu_seconds > 0
-    assert found.voluntary is not None
-    assert found.voluntary > 0
     assert 1 < size.uss_mib <= size.pss_mib < 100
     process.send_signal(signal.SIGSTOP)
     until(lambda: (now := measure(process.pid)) and now.is_stopped)

@@ -67,7 +67,7 @@ def test_a_worker_dies_before_your_eyes(mortal: Server, tmp_path: Path) -> None:
         assert ana.screen.display[place][:9] == ">!worker0", "colour is not the only sign"
         ana.until(lambda: not flashes(ana, "worker0"))
         told = ana.sees(r"worker0 has a new process at work, \d+, after \d+ ms$")
-        new, stall = re.findall(r"\d+(?=\)| ms)", told)
+        new, stall = re.findall(r"\d+(?=,| ms)", told)
         assert int(new) == pids(mortal)["worker0"] != before["worker0"]
         ana.sees(rf"^>\+worker0 +{new} working .* {stall}$")
         assert row_of(ana, "worker0") == place
@@ -98,6 +98,7 @@ def test_a_stopped_process_is_seen_to_be_stopped(mortal: Server, tmp_path: Path)
         assert ana.ends() == 0
 
 
+@pytest.mark.slow
 def test_the_supervisor_is_killed_only_by_who_is_sure(mortal: Server, tmp_path: Path) -> None:
     with closing(watching(mortal, tmp_path)) as ana:
         ana.sees("^> supervisor .* working ")
@@ -118,6 +119,7 @@ def test_the_supervisor_is_killed_only_by_who_is_sure(mortal: Server, tmp_path: 
     assert status(mortal)["supervisor"]["pid"] == mortal.pid
 
 
+@pytest.mark.slow
 def test_a_server_that_ends_is_waited_for(tmp_path: Path) -> None:
     folder = tmp_path.parent / "r"  # a Unix socket's name must be short
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -141,6 +143,7 @@ def test_a_server_that_ends_is_waited_for(tmp_path: Path) -> None:
         assert ana.ends() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(20, 80), (60, 200), (5, 30)])
 def test_a_window_of_any_size_is_used(server: Server, tmp_path: Path, size: tuple[int, int]) -> None:
     with closing(watching(server, tmp_path, rows=30, columns=100)) as ana:
@@ -153,6 +156,7 @@ def test_a_window_of_any_size_is_used(server: Server, tmp_path: Path, size: tupl
         assert ana.ends() == 0
 
 
+@pytest.mark.slow
 def test_a_screen_without_colours(server: Server, tmp_path: Path) -> None:
     for other in ({"NO_COLOR": "1"}, {}):
         with closing(watching(server, tmp_path, **other)) as ana:
@@ -196,6 +200,7 @@ def test_one_picture_for_programs(server: Server) -> None:
     assert picture["ports"][0] == server.irc_port
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["--plain", "--json"])
 def test_pictures_until_the_server_ends(form: str) -> None:
     server = Server("--workers", "1", "--ephemeral")
@@ -221,6 +226,7 @@ def test_pictures_until_the_server_ends(form: str) -> None:
     assert watcher.returncode == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [["--once"], ["--json"], ["--plain"]])
 def test_without_a_server_it_says_so(form: list[str], server: Server) -> None:
     done = server.run("top", "--port", "1", *form)
@@ -228,12 +234,14 @@ def test_without_a_server_it_says_so(form: list[str], server: Server) -> None:
     assert done.stderr.startswith("mpchat: no server of yours on port 1 ")
 
 
+@pytest.mark.slow
 def test_without_a_terminal_it_says_what_needs_none(server: Server) -> None:
     done = top(server)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "mpchat: no terminal for the full screen here: --plain, --once and --json need none\n"
 
 
+@pytest.mark.slow
 def test_without_prompt_toolkit_text_and_json_work(server: Server, tmp_path: Path) -> None:
     (tmp_path / "prompt_toolkit.py").write_text("raise ModuleNotFoundError('gone', name='prompt_toolkit')\n")
     where = {"PYTHONPATH": str(tmp_path)}
@@ -244,6 +252,7 @@ def test_without_prompt_toolkit_text_and_json_work(server: Server, tmp_path: Pat
         assert top(server, *form, **where).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoding", "bar"),
     [({"PYTHONIOENCODING": "utf-8"}, "▁"), ({"PYTHONIOENCODING": "latin-1"}, "."), ({"TERM": "dumb"}, ".")],

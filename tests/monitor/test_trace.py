@@ -99,7 +99,7 @@ def hops(message: dict[str, Any]) -> list[str]:
 WAY = ["SAW", "PUT_RECORDS", "TOOK_RECORDS", "JOURNALED", "DECIDED", "PUT_ITEMS", "TOOK_ITEMS", "APPENDED", "SENT"]
 
 
-@pytest.mark.parametrize("ipc", ["queue", "pipe"])
+@pytest.mark.parametrize("ipc", ["queue", pytest.param("pipe", marks=pytest.mark.slow)])
 def test_a_message_in_a_room_is_followed_from_the_first_look_to_the_last_send(ipc: str) -> None:
     with running("--workers", "2", "--ipc", ipc) as server:
         ana, *_ = join(server, "ana", "beto", "carla")
@@ -117,6 +117,7 @@ def test_a_message_in_a_room_is_followed_from_the_first_look_to_the_last_send(ip
     assert all(point["pid"] == roles[point["role"]] for point in message["points"])
 
 
+@pytest.mark.slow
 def test_the_senders_own_copy_takes_less_than_the_sender_measures() -> None:
     with running("--workers", "2") as server:
         ana, *_ = join(server, "ana", "beto")
@@ -132,6 +133,7 @@ def test_the_senders_own_copy_takes_less_than_the_sender_measures() -> None:
     assert message["echo_ns"] <= message["total_ns"]
 
 
+@pytest.mark.slow
 def test_only_what_is_wanted_is_followed() -> None:
     with running("--workers", "2") as server:
         ana, beto = join(server, "ana", "beto")
@@ -167,6 +169,7 @@ def test_a_private_message_is_followed_only_if_that_is_asked_for() -> None:
     adds_up(message)
 
 
+@pytest.mark.slow
 def test_a_line_from_nc_is_followed() -> None:
     with running() as server:
         join(server, "ana")
@@ -179,6 +182,7 @@ def test_a_line_from_nc_is_followed() -> None:
     adds_up(message)
 
 
+@pytest.mark.slow
 def test_without_a_journal_nothing_is_journaled() -> None:
     with running("--durability", "none") as server:
         ana, _ = join(server, "ana", "beto")
@@ -222,6 +226,7 @@ def test_it_waits_in_the_outbox_for_the_successor_of_a_worker_that_was_killed() 
     assert (path[-1]["role"], path[-1]["pid"] != before[other]) == (other, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("step", "dead", "waits"),
     [
@@ -260,6 +265,7 @@ def test_a_message_goes_on_behind_a_death_at_any_step(tmp_path: Path, step: str,
         assert died == {before}
 
 
+@pytest.mark.slow
 def test_while_the_broker_is_stopped_it_says_where_the_line_lies() -> None:
     with running("--workers", "1", "--hang-limit", "0") as server:
         ana, _ = join(server, "ana", "beto")
@@ -280,6 +286,7 @@ def test_while_the_broker_is_stopped_it_says_where_the_line_lies() -> None:
 # How it ends
 
 
+@pytest.mark.slow
 def test_ctrl_c_shows_what_there_is_and_where_it_waits() -> None:
     with running("--workers", "2", "--hang-limit", "0") as server:
         ana, _ = join(server, "ana", "beto")
@@ -299,6 +306,7 @@ def test_ctrl_c_shows_what_there_is_and_where_it_waits() -> None:
     assert " 0 bytes" not in shown.split("missing: put")[1].splitlines()[0]
 
 
+@pytest.mark.slow
 def test_ctrl_c_before_any_message_says_that_nothing_was_traced() -> None:
     with running() as server, tracing(server) as trace:
         trace.interrupt()
@@ -306,6 +314,7 @@ def test_ctrl_c_before_any_message_says_that_nothing_was_traced() -> None:
         assert "nothing was traced" in trace.said
 
 
+@pytest.mark.slow
 def test_the_end_of_the_server_ends_it() -> None:
     with running() as server, tracing(server) as trace:
         server.stop()
@@ -313,6 +322,7 @@ def test_the_end_of_the_server_ends_it() -> None:
         assert "the server has ended" in trace.said
 
 
+@pytest.mark.slow
 def test_without_a_server_it_says_so() -> None:
     with running() as server:
         port = server.irc_port
@@ -324,6 +334,7 @@ def test_without_a_server_it_says_so() -> None:
     assert f"no server on port {port}" in done.stderr or str(port) in done.stderr
 
 
+@pytest.mark.slow
 def test_what_the_server_refuses_is_said() -> None:
     with running() as server:
         followers = [Follower(socket_file(server), {"command": "events", "follow": True}) for _ in range(8)]
@@ -336,6 +347,7 @@ def test_what_the_server_refuses_is_said() -> None:
     assert "8 follow already" in done.stderr
 
 
+@pytest.mark.slow
 def test_when_the_reader_of_the_output_leaves_it_ends() -> None:
     with running() as server, tracing(server, "--json") as trace:
         assert trace.process.stdout is not None
@@ -346,6 +358,7 @@ def test_when_the_reader_of_the_output_leaves_it_ends() -> None:
 # Files and pictures
 
 
+@pytest.mark.slow
 def test_a_file_for_perfetto_is_written_over_the_one_before(tmp_path: Path) -> None:
     file = tmp_path / "trip.json"
     file.write_text("something longer " * 10_000)
@@ -364,6 +377,7 @@ def test_a_file_for_perfetto_is_written_over_the_one_before(tmp_path: Path) -> N
     assert os.listdir(tmp_path) == ["trip.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["", "nowhere/trip.json"])
 def test_a_file_that_cannot_be_is_said_before_anybody_waits(tmp_path: Path, name: str) -> None:
     with running() as server:
@@ -373,6 +387,7 @@ def test_a_file_that_cannot_be_is_said_before_anybody_waits(tmp_path: Path, name
     assert str(tmp_path) in done.stderr
 
 
+@pytest.mark.slow
 def test_a_chart_and_a_diagram_are_shown_in_either_language() -> None:
     with running() as server:
         ana, _ = join(server, "ana", "beto")
