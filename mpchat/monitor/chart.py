@@ -72,10 +72,10 @@ def _bars(rows: Sequence[_Row], columns: int, block: str) -> list[str]:
     mark = t("trace.dearest")
     times = [f"+{microseconds(row.took)}" for row in rows]
     time, who, does = (max(map(len, words)) for words in (times, [r.who for r in rows], [r.does for r in rows]))
-    left = columns - time - who - does - 4 * len(_GAP)
+    left = columns - time - who - does - 4 * len(_GAP) - len(mark) - 1
     more = max(len(row.more) for row in rows) + len(_GAP)
-    is_wide = left - len(mark) - more >= _LEAST_BAR
-    width = max(_LEAST_BAR, left - len(mark) - 1 - is_wide * more)
+    is_wide = left - more >= _LEAST_BAR
+    width = max(_LEAST_BAR, left - is_wide * more)
     lines = []
     for took, row in zip(times, rows, strict=True):
         bar = block * max(int(row.took > 0), row.took * width // most if most else 0)

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from tests.running import PATIENCE, Server, ended, running
 from tests.system.servers import kill, needs_linux, replaced
 
