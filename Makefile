@@ -12,7 +12,7 @@ PREPARE = env PYTHON='$(PYTHON)' sh scripts/with_python.sh scripts/prepare.py
 # These start hundreds of processes, each of which would compile every module anew where this variable is set.
 WITH_BYTECODE := env -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run-server run-client install test test-all lint bench chaos soak clean
+.PHONY: help run-server run-client top trace events install test test-all lint bench chaos soak clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -24,6 +24,15 @@ run-server:  ## start a server (HOST= PORT= ARGS='--workers 2')
 
 run-client:  ## join it from this terminal (HOST= PORT= ARGS='--nick ana')
 	@exec $(PREPARE) -- -m mpchat client $(HOST) $(PORT) $(ARGS)
+
+top:  ## watch its processes, live (PORT= ARGS='--once')
+	@exec $(PREPARE) -- -m mpchat top --port $(PORT) $(ARGS)
+
+trace:  ## follow a message through the processes (PORT= ARGS='--from ana')
+	@exec $(PREPARE) -- -m mpchat trace --port $(PORT) $(ARGS)
+
+events:  ## what has happened to the processes (PORT= ARGS='--follow')
+	@exec $(PREPARE) -- -m mpchat events --port $(PORT) $(ARGS)
 
 install:  ## install what it can use and could not be installed at the first start
 	@$(PREPARE) --again

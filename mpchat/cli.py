@@ -24,7 +24,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from mpchat import __version__, texts
 from mpchat.chat.text import clean
@@ -34,6 +34,8 @@ from mpchat.texts import t, translate
 
 if TYPE_CHECKING:
     from mpchat.client.options import Options
+
+_T = TypeVar("_T")
 
 _HEADROOM_FDS = 64  # for what a process has open besides clients
 # In the supervisor, which has the most: a process's two, its link, and two queues while they are handed over. What it
@@ -51,12 +53,15 @@ _MOTD_LINES = 1_000  # each costs up to 100 bytes more as a line of IRC
 _MOST_DAYS = 36_500  # of history: a century
 _MOST_MEGABYTES = 1_000_000  # of history: SQLite would hold more, a disk here hardly does
 _FILE_SECONDS = 5.0  # how long a pipe may take to say all it has
+_MOST_TRACED = 1_000_000  # messages, as the server says
 _PS_SECONDS = 5.0  # for an answer that the supervisor gives at once
+_AGAIN_SECONDS = 0.5  # to get into its queue again, while somebody waits at a screen
 _LEAST_SENDQ = 1_000  # two lines of IRC
 _BOM = b"\xef\xbb\xbf"  # what some editors put in front of UTF-8
 _RUN = "python -m "  # how it is called where it is not installed
 _MEGABYTE = 1 << 20
 _NAMES = ("--nick", "--room", "--to")  # options whose values may begin so by mistake
+_PORT = 6667  # for IRC, where none is given
 _PLAIN_OFFSET = 13  # 6667 + 13 = 6680
 
 
@@ -165,6 +170,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_send(commands)
     _add_tail(commands)
     _add_ps(commands)
+    _add_top(commands)
+    _add_events(commands)
+    _add_trace(commands)
     _add_order(commands, "reload", t("cli.reload"), 10.0)
     _add_order(commands, "stop", t("cli.stop"), 60.0)
     return parser
@@ -453,7 +461,7 @@ def _add_server(commands: Any) -> None:
     parser.set_defaults(run=_run_server, parser=parser)
     add = parser.add_argument
     add("host", nargs="?", type=_host, default="127.0.0.1", help=t("cli.server_host"))
-    add("port", nargs="?", type=_port, default=6667, help=t("cli.server_port"))
+    _add_port(parser, t("cli.server_port"))
     add("--plain-port", type=_plain_port, default=-1, metavar="P", help=t("cli.plain_port"))
     workers = min(max(1, (os.cpu_count() or 1) // 2), _MOST_WORKERS)
     add(
@@ -548,6 +556,19 @@ def _add_server(commands: Any) -> None:
     add("--log-json", action="store_true", help=t("cli.log_json"))
 
 
+def _add_port(parser: argparse.ArgumentParser, help: str) -> None:
+    """PORT as a word behind HOST, and as --port, as the other commands have it. _port_of() knows which was given."""
+    parser.add_argument("port", nargs="?", type=_port, help=help % {"default": _PORT})
+    parser.add_argument("--port", type=_port, dest="port_option", metavar="PORT", help=t("cli.port_option"))
+
+
+def _port_of(options: argparse.Namespace) -> int:
+    ports = {port for port in (options.port, options.port_option) if port is not None}
+    if len(ports) > 1:
+        options.parser.error(t("cli.two_ports", one=options.port, other=options.port_option))
+    return ports.pop() if ports else _PORT
+
+
 def _add_language(parser: argparse.ArgumentParser, help: str) -> None:
     parser.add_argument("--lang", choices=tuple(texts.LANGUAGES), help=help)
 
@@ -597,6 +618,7 @@ def _run_server(options: argparse.Namespace) -> int:
 
 
 def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
+    options.port = _port_of(options)
     if options.unlimited and not _is_loopback(options.host):
         raise Unusable(t("cli.unlimited_refused"))
     if options.data and options.durability == "none":
@@ -735,7 +757,7 @@ def _add_client(commands: Any) -> None:
     parser.set_defaults(run=_run_client, parser=parser)
     add = parser.add_argument
     add("host", nargs="?", type=_place, default="127.0.0.1", help=t("cli.talker_host"))
-    add("port", nargs="?", type=_port, default=6667, help=t("cli.talker_port"))
+    _add_port(parser, t("cli.talker_port"))
     _add_identity(parser, t("cli.client_nick"))
     add("--room", type=_text, help=t("cli.client_room"))
     add("--plain", action="store_true", help=t("cli.plain"))
@@ -776,7 +798,7 @@ def _add_talker(commands: Any, name: str) -> argparse.ArgumentParser:
 
 def _add_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", type=_place, default="127.0.0.1", metavar="H", help=t("cli.talker_host"))
-    parser.add_argument("--port", type=_port, default=6667, metavar="P", help=t("cli.talker_port"))
+    parser.add_argument("--port", type=_port, default=_PORT, metavar="P", help=t("cli.talker_port"))
     _add_identity(parser, t("cli.script_nick"))
     _add_language(parser, t("cli.lang"))
 
@@ -797,6 +819,7 @@ def _run_client(options: argparse.Namespace) -> int:
     from mpchat.client.app import run
     from mpchat.client.options import Options
 
+    options.port = _port_of(options)
     _need_stream(0)
     _need_stream(1)
     environment = os.environ
@@ -859,7 +882,7 @@ def _need_stream(number: int) -> None:
 def _add_ps(commands: Any) -> None:
     parser = commands.add_parser("ps", help=t("cli.ps"))
     parser.set_defaults(run=_run_ps, parser=parser)
-    parser.add_argument("--port", type=_port, default=6667, help=t("cli.server_of_port"))
+    parser.add_argument("--port", type=_port, default=_PORT, help=t("cli.server_of_port"))
     parser.add_argument("--json", action="store_true", help=t("cli.ps_json"))
     _add_language(parser, t("cli.lang"))
 
@@ -874,6 +897,152 @@ def _run_ps(options: argparse.Namespace) -> int:
     return 0
 
 
+# mpchat top
+
+
+def _add_top(commands: Any) -> None:
+    parser = commands.add_parser("top", help=t("cli.top"))
+    parser.set_defaults(run=_run_top, parser=parser)
+    parser.add_argument("--port", type=_port, default=6667, help=t("cli.server_of_port"))
+    parser.add_argument("--once", action="store_true", help=t("cli.top_once"))
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help=t("cli.top_json"))
+    form.add_argument("--plain", action="store_true", help=t("cli.top_plain"))
+    _add_language(parser, t("cli.lang"))
+
+
+def _run_top(options: argparse.Namespace) -> int:
+    from mpchat.ipc.control_socket import Follower, find
+    from mpchat.monitor.picture import BLOCKS, DIGITS
+    from mpchat.monitor.top import Failed, Options, run
+
+    _need_stream(1)
+    terminal = os.environ.get("TERM", "")
+    wanted = Options(
+        port=options.port,
+        once=options.once,
+        json=options.json,
+        plain=options.plain,
+        has_colours=not os.environ.get("NO_COLOR"),
+        bars=BLOCKS if terminal not in ("dumb", "linux") and _can_write(BLOCKS) else DIGITS,
+    )
+    if wanted.has_screen and (not sys.stdin.isatty() or not sys.stdout.isatty() or terminal in ("", "dumb")):
+        raise Unusable(t("top.no_terminal"))
+
+    def follow(path: Path, seconds: float) -> Follower:
+        return Follower(path, {"command": "watch"}, seconds)
+
+    follower = _reach(options.port, lambda path: follow(path, _PS_SECONDS), _PS_SECONDS)
+    if follower is None:
+        return 1
+    try:
+        return run(follower, lambda: follow(find(_xdg("XDG_RUNTIME_DIR"), options.port), _AGAIN_SECONDS), wanted)
+    except Failed as failure:
+        return _complain(str(failure), 1)
+
+
+def _can_write(text: str) -> bool:
+    """Whether standard output's encoding has all its letters."""
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# mpchat events, mpchat trace
+
+
+def _add_events(commands: Any) -> None:
+    parser = commands.add_parser("events", help=t("cli.events"))
+    parser.set_defaults(run=_run_events, parser=parser)
+    parser.add_argument("--port", type=_port, default=6667, help=t("cli.server_of_port"))
+    parser.add_argument("--follow", action="store_true", help=t("cli.events_follow"))
+    parser.add_argument("--json", action="store_true", help=t("cli.events_json"))
+    _add_language(parser, t("cli.lang"))
+
+
+def _run_events(options: argparse.Namespace) -> int:
+    """Status 1 if the server has ended: whether in order, its followers are not told."""
+    from mpchat.monitor.following import Refused, follow
+
+    path = _reach(options.port, lambda path: path, _PS_SECONDS)
+    if path is None:
+        return 1
+    try:
+        if follow(path, options.follow, options.json, _show, _pipe_of_output()):
+            return 0
+    except Refused as refusal:
+        return _complain(str(refusal) or t("cli.older_server"), 1)
+    return _complain(t("trace.server_ended"), 1)
+
+
+def _add_trace(commands: Any) -> None:
+    parser = commands.add_parser("trace", help=t("cli.trace"), description=t("cli.trace_about"))
+    parser.set_defaults(run=_run_trace, parser=parser)
+    add = parser.add_argument
+    add("--port", type=_port, default=6667, help=t("cli.server_of_port"))
+    add("--from", dest="sender", metavar="NICK", type=_line_of_text, default="", help=t("cli.trace_from"))
+    add("--text", type=_line_of_text, default="", help=t("cli.trace_text"))
+    add("--count", type=_count(_MOST_TRACED), default=1, metavar="N", help=t("cli.trace_count"))
+    add("--private", action="store_true", help=t("cli.trace_private"))
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help=t("cli.trace_json"))
+    form.add_argument("--mermaid", action="store_true", help=t("cli.trace_mermaid"))
+    form.add_argument("--perfetto", type=_path, metavar="FILE", help=t("cli.trace_perfetto"))
+    _add_language(parser, t("cli.lang"))
+
+
+def _run_trace(options: argparse.Namespace) -> int:
+    """Status 0 if all that were wanted were seen."""
+    from mpchat.monitor.following import Refused
+    from mpchat.monitor.tracing import Channels, Form, Wanted, check_file, trace, write_file
+
+    file = Path(options.perfetto) if options.perfetto else None
+    if file is not None:
+        check_file(file)
+    path = _reach(options.port, lambda path: path, _PS_SECONDS)
+    if path is None:
+        return 1
+    name = "json" if options.json else "mermaid" if options.mermaid else "perfetto" if file is not None else "chart"
+    form = Form(name, _columns(), sys.stdout.encoding if sys.stdout else "ascii")
+    wanted = Wanted(options.sender, options.text, options.count, options.private)
+    try:
+        has_seen_all, trips = trace(path, wanted, form, Channels(_show, _tell, _pipe_of_output()))
+    except Refused as refusal:
+        return _complain(str(refusal) or t("cli.older_server"), 1)
+    if file is not None and trips:
+        write_file(file, trips)
+        _tell(t("trace.written", file=file))
+    return 0 if has_seen_all else 1
+
+
+def _show(text: str) -> None:
+    print(text, flush=True)
+
+
+def _tell(text: str) -> None:
+    """Beside what was asked for."""
+    _complain(text, 0)
+
+
+def _columns() -> int:
+    from mpchat.monitor.chart import COLUMNS
+
+    try:
+        return os.get_terminal_size(1).columns or COLUMNS
+    except OSError:
+        return COLUMNS
+
+
+def _pipe_of_output() -> int | None:
+    """The descriptor of standard output if it is a pipe, whose reader may leave while there is nothing to write."""
+    try:
+        return 1 if stat.S_ISFIFO(os.fstat(1).st_mode) else None
+    except OSError:
+        return None
+
+
 # mpchat reload, mpchat stop
 
 
@@ -881,7 +1050,7 @@ def _add_order(commands: Any, name: str, help: str, seconds: float) -> None:
     """`seconds`: how long its answer may take."""
     parser = commands.add_parser(name, help=help)
     parser.set_defaults(run=_run_order, parser=parser, order=name, seconds=seconds)
-    parser.add_argument("--port", type=_port, default=6667, help=t("cli.server_of_port"))
+    parser.add_argument("--port", type=_port, default=_PORT, help=t("cli.server_of_port"))
 
 
 def _run_order(options: argparse.Namespace) -> int:
@@ -898,13 +1067,23 @@ def _run_order(options: argparse.Namespace) -> int:
 
 def _ask(port: int, command: str, seconds: float) -> dict[str, Any] | None:
     """What the server on this port answers; None: nothing, and a complaint has said why."""
-    from mpchat.ipc.control_socket import ask, find, own_folder
+    from mpchat.ipc.control_socket import ask
+
+    return _reach(port, lambda path: ask(path, command, seconds), seconds)
+
+
+def _reach(port: int, talk: Callable[[Path], _T], seconds: float) -> _T | None:
+    """What talk() returns, with the control socket of the server on this port, if it takes no longer than `seconds`.
+
+    None: there is no server, or it gave no answer, and a complaint has said so.
+    """
+    from mpchat.ipc.control_socket import find, own_folder
 
     runtime = _xdg("XDG_RUNTIME_DIR")
     path = None
     try:
         path = find(runtime, port)
-        return ask(path, command, seconds)
+        return talk(path)
     except TimeoutError:
         _complain(t("cli.no_answer", seconds=f"{seconds:g}"), 1)
     except OSError as error:

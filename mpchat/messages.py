@@ -147,7 +147,10 @@ Input: TypeAlias = tuple[ConnectionId, Offset, int, bool]
 # they are in step: from here on items are delivered. Besides, the connections of which "drained" is still awaited
 Go: TypeAlias = tuple[Literal["go"], list[Input], list[tuple[ConnectionId, int]]]
 
-BrokerToWorker: TypeAlias = Items | State | Go
+# of the items behind this message, those of these numbers are traced (ipc/trace_ring.py)
+Traced: TypeAlias = tuple[Literal["traced"], list[int]]
+
+BrokerToWorker: TypeAlias = Items | State | Go | Traced
 
 # The acceptor and a worker, by their link. Those marked * carry the client's file descriptor.
 
@@ -185,13 +188,27 @@ WorkerTransport: TypeAlias = tuple[Literal["transport"], int, bytes]
 BrokerTransport: TypeAlias = tuple[Literal["transport"], WorkerNumber, int, bytes]
 NewLink: TypeAlias = tuple[Literal["link"], int]  # *to the acceptor: to this worker; to the broker: to the recorder
 NewPeer: TypeAlias = tuple[Literal["acceptor", "broker"]]  # *a link to it: to a worker, to the recorder
+# a trace: its number, the monotonic ms since which, a sender's nickname or "", a text or "", of how many messages at
+# most, of private ones too
+TraceWanted: TypeAlias = tuple[int, Ms, str, str, int, bool]
+# to the broker: all that there are now
+Traces: TypeAlias = tuple[Literal["trace"], tuple[TraceWanted, ...]]
 StopNow: TypeAlias = tuple[Literal["stop"]]  # to the acceptor, to the recorder
 # to the broker: the chat's settings, the server's password, the operators' names and passwords
 NewSettings: TypeAlias = tuple[Literal["reload"], ChatValues, str, tuple[tuple[str, str], ...]]
 StopAll: TypeAlias = tuple[Literal["stop"], str]  # to the broker, which tells everybody why
 Farewell: TypeAlias = tuple[Literal["farewell"], str]  # to a worker: there is no broker to tell the clients why
 SupervisorToChild: TypeAlias = (
-    AssignRole | WorkerTransport | BrokerTransport | NewLink | NewPeer | NewSettings | StopNow | StopAll | Farewell
+    AssignRole
+    | WorkerTransport
+    | BrokerTransport
+    | NewLink
+    | NewPeer
+    | NewSettings
+    | Traces
+    | StopNow
+    | StopAll
+    | Farewell
 )
 
 # The children to the supervisor.

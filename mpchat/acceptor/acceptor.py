@@ -84,6 +84,7 @@ class Acceptor:
                 self.complaints.warning,
                 settings.reserved_fds,
                 settings.chat.language,
+                scoreboard.meter("acceptor", f"worker{number}"),
             )
             for number in range(settings.workers)
         ]

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from mpchat.flow.admission import FULL, Admission
 from mpchat.ipc.descriptors import first_of_the_last
 from mpchat.ipc.link import Link
+from mpchat.ipc.scoreboard import Meter
 from mpchat.messages import AcceptorToWorker, BadFrame, ChildToSupervisor, ConnectionId, UnknownMessage
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.runtime.crash_points import crash_point
@@ -43,8 +44,11 @@ class FdStore:
         complain: Callable[..., None],
         reserved_fds: int,
         language: str,
+        meter: Meter,
     ) -> None:
+        """`meter`: of the acceptor's end of the link."""
         self._role = role
+        self._meter = meter
         self._control = control
         self._poller = poller
         self._admission = admission
@@ -68,6 +72,7 @@ class FdStore:
             former.take_the_rest(lambda message, fds: self._on_message(former, message, fds))
             self._leave(former)
         self.link = link
+        link.count_on(self._meter)
         self._poller.watch(link)
 
     def link_event(self, readable: bool, writable: bool) -> None:

@@ -25,13 +25,32 @@ from mpchat.broker.pending import Pending
 from mpchat.broker.recovery import Recovery
 from mpchat.broker.streams import Streams
 from mpchat.core.machine import Asked
+from mpchat.core.tracing import Tracing
 from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
-from mpchat.ipc.scoreboard import BROKER_ROW, FIRST_WORKER_ROW, RECORDER_ROW, Scoreboard, TurnWatch
+from mpchat.ipc.scoreboard import (
+    BROKER_ROW,
+    BYTES_TAKEN,
+    FIRST_WORKER_ROW,
+    MESSAGES_TAKEN,
+    RECORDER_ROW,
+    Scoreboard,
+    TurnWatch,
+)
+from mpchat.ipc.trace_ring import Hop, TraceRing
 from mpchat.ipc.transport import load_pair
 from mpchat.ipc.validation import MOST, check_checkpoint, check_records
-from mpchat.messages import Answer, BadFrame, ChildToSupervisor, Record, StreamPosition, UnknownMessage, WorkerNumber
+from mpchat.messages import (
+    Answer,
+    BadFrame,
+    ChildToSupervisor,
+    Record,
+    StreamPosition,
+    TraceWanted,
+    UnknownMessage,
+    WorkerNumber,
+)
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.outcomes import EarlierAsked, OperAsked, PasswordAsked, PastAsked, SearchAsked
 from mpchat.protocol.redaction import Redaction
@@ -62,11 +81,13 @@ def main(
     skip: int,
     code_has_changed: bool,
     secrets: Secrets,
+    traces: tuple[TraceWanted, ...],
 ) -> None:
     """`data`: where to keep what is to outlive a broker. To have it is to hold its lock.
 
     `is_first`: no broker has been ready in this run of the server. `skip`: the place of a record to leave out, if
     that may be, 0: none. `code_has_changed`: a broker of this run has been at work with other code than the first.
+    `traces`: what is to be traced, also of what is replayed.
 
     Raises Damaged if what the last broker knew cannot be had.
     """
@@ -76,6 +97,7 @@ def main(
             if data.is_removed():
                 raise Damaged(f"the data directory (at the start {data.path}) was removed while the server ran")
         broker = Broker(control, log, settings, scoreboard, secrets, code_has_changed)
+        broker.take_traces(traces)
         broker.begin(is_first, skip)
     except OSError as error:
         if error.errno not in _LASTING:
@@ -103,8 +125,10 @@ class Broker:
         folder = Path() if settings.data else None
         self.recovery = Recovery(folder, settings.workers, settings.power, self.heartbeat, log, self.tell_place)
         self.redaction = Redaction(names(secrets))
-        self.history_client = HistoryClient(settings, self.poller, self.recovery)
-        self.streams = Streams(self.poller, self.recovery, settings.workers, settings.lag_bytes)
+        meter = scoreboard.meter("broker", "recorder")
+        self.history_client = HistoryClient(settings, self.poller, self.recovery, meter)
+        meters = [scoreboard.meter("broker", f"worker{number}") for number in range(settings.workers)]
+        self.streams = Streams(self.poller, self.recovery, meters, settings.lag_bytes)
         self.ledger = self.streams.ledger
         self.pending = Pending(self.ledger)
         self.refusals = Sparing(log)
@@ -112,6 +136,8 @@ class Broker:
         self.has_begun = self.stopping = False
         self.code_has_changed = code_has_changed  # in this run: a replay may be another one
         self.records = self.turns = 0
+        self.tracing: Tracing | None = None  # what somebody traces
+        self.trace: TraceRing | None = None  # and where its hops are noted
         self.peers = TurnWatch(scoreboard)
         self.tend_at = self.look_at = 0.0  # monotonic: the next tend(), and look()
 
@@ -151,7 +177,10 @@ class Broker:
 
     def listen(self, timeout: float) -> None:
         """Wait for a while, and take what has come."""
-        for source, readable, writable, _ in self.poller.wait(timeout):
+        events = self.poller.wait(timeout)
+        if self.scoreboard.tracing[0] != (self.trace is not None):
+            self.switch_tracing()
+        for source, readable, writable, _ in events:
             if source is self.control:
                 self.on_control()
             elif source is self.history_client.recorder:
@@ -210,7 +239,10 @@ class Broker:
         kept = self.recovery.read()
         # Other code may be able to replay what kills this one: a record is left out by the code of its own run alone.
         is_of_run = self.recovery.code == pure_source.as_imported() if is_first else not self.has_other_code()
-        count = self.recovery.replay(kept, skip if is_of_run else 0)
+        count = self.recovery.replay(kept, skip if is_of_run else 0, self.tracing)
+        if self.trace is not None:
+            self.trace.note(Hop.DECIDED, place=self.recovery.position, depth=count)
+        self.mark()
         if count:
             self.log.info("replayed", records=count)
         if not is_first and not self.recovery.position:
@@ -298,6 +330,8 @@ class Broker:
                     self.redaction.opers = names(self.secrets)
                     self.settings = replace(self.settings, chat=unpack(chat))
                     self.pending.add([("reload", chat)])
+                case ("trace", tuple() as traces), []:
+                    self.take_traces(traces)
                 case ("transport", int() as worker, int() as serial, bytes() as pickled), [_, *_]:
                     self.streams.take_transport(WorkerNumber(worker), load_pair(pickled, fds).at_broker())
                     self.control.post(("opened", serial))
@@ -308,10 +342,36 @@ class Broker:
         if self.control.ended:
             os._exit(0)
 
+    def take_traces(self, wanted: tuple[TraceWanted, ...]) -> None:
+        """What somebody traces has changed."""
+        former, self.tracing = self.tracing, Tracing(wanted) if wanted else None
+        if self.tracing is not None and former is not None:
+            self.tracing.go_on(former)
+        self.recovery.core.tracing = self.tracing
+        self.switch_tracing()
+
+    def switch_tracing(self) -> None:
+        """Hops are noted as long as the scoreboard says so."""
+        is_on = self.scoreboard.tracing[0] != 0
+        self.trace = self.scoreboard.ring(BROKER_ROW) if is_on else None
+        self.recovery.trace = self.streams.trace = self.trace
+
+    def mark(self) -> None:
+        """Of what the last blocks have decided, the workers are told which items are traced."""
+        for trace, connection, end, is_private, items in self.recovery.marked:
+            if self.trace is not None:
+                self.trace.note(Hop.MARKED, connection, end, worker=trace, size=int(is_private), depth=len(items))
+                for worker, number in items:
+                    self.trace.note(Hop.ROUTED, place=number, worker=worker)
+            for worker, number in items:
+                self.streams.mark(worker, number)
+        self.recovery.marked.clear()
+
     def take_messages(self, worker: WorkerNumber) -> None:
-        transport = self.streams.transport(worker)
+        transport, meter = self.streams.transport(worker), self.streams.meters[worker]
         try:
             for message in transport.take():
+                meter[MESSAGES_TAKEN] += 1
                 match message:
                     case ("batch", int() as applied, int() as cost, list() as records) if (
                         0 <= applied <= MOST and 0 <= cost <= MOST
@@ -320,6 +380,9 @@ class Broker:
                         self.ledger.applied(worker, applied)
                         self.pending.add_batch(worker, cost, records)
                         self.records += len(records)
+                        meter[BYTES_TAKEN] += cost
+                        if self.trace is not None:
+                            self.note_batch(self.trace, worker, meter[MESSAGES_TAKEN], cost)
                     case ("checkpoint", int() as position, list() as entries, (list() | None) as forgotten):
                         outbox = self.recovery.outboxes[worker]
                         check_checkpoint(outbox.last, position, entries, forgotten)
@@ -334,6 +397,10 @@ class Broker:
         crash_point("broker: received")
         if transport.ended:
             self.streams.leave(worker)
+
+    def note_batch(self, trace: TraceRing, worker: WorkerNumber, number: int, cost: int) -> None:
+        waiting = sum(1 for _ in self.pending)
+        trace.note(Hop.TOOK_RECORDS, place=number, worker=worker, size=cost, depth=waiting)
 
     def distrust(self, worker: WorkerNumber, error: BadFrame) -> None:
         """What this worker has sent is no message: another takes its place. What was well-formed before that stands."""
@@ -383,6 +450,8 @@ class Broker:
             return False
         self.pending.commit(self.recovery.applied_in)
         self.report()
+        if self.recovery.marked:
+            self.mark()
         if asked:
             self.pending.add_first([answer for each in asked for answer in self.answer(each)])
         self.redaction.commit(self.recovery.core.dealt_with)

@@ -8,6 +8,7 @@ import time
 
 from mpchat.broker.recovery import Recovery
 from mpchat.ipc.link import Link, close_all
+from mpchat.ipc.scoreboard import Meter
 from mpchat.ipc.validation import past
 from mpchat.messages import (
     BrokerToRecorder,
@@ -27,9 +28,10 @@ from mpchat.settings import Settings
 class HistoryClient:
     """Of one broker, with the recorder of the moment. Times in monotonic seconds."""
 
-    def __init__(self, settings: Settings, poller: AnyPoller, recovery: Recovery) -> None:
+    def __init__(self, settings: Settings, poller: AnyPoller, recovery: Recovery, meter: Meter) -> None:
         self.recorder: Link[BrokerToRecorder] | None = None
         self._recovery = recovery
+        self._meter = meter  # of our end of the link
         self._seconds = settings.question_seconds
         self._poller = poller
         # Questions by connection and end of the line: the deadline, and what is to be asked of the next recorder too.
@@ -40,6 +42,7 @@ class HistoryClient:
     def take_recorder(self, link: Link[BrokerToRecorder]) -> None:
         self.leave_recorder()
         self.recorder = link
+        link.count_on(self._meter)
         self._is_idle = False
         self._poller.watch(link)
         self._post(("grown",))  # or it would not begin

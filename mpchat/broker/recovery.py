@@ -25,8 +25,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 from mpchat.broker.snapshot_writer import SnapshotWriter
 from mpchat.core.machine import Asked, Core, connection_of
+from mpchat.core.tracing import Marked, Tracing
 from mpchat.flow.outbox import Outbox
 from mpchat.ipc.frames import load
+from mpchat.ipc.trace_ring import Hop, TraceRing
 from mpchat.messages import ConnectionId, Fact, Item, Record, Report
 from mpchat.runtime.crash_points import crash_point, with_poison
 from mpchat.runtime.heartbeat import BEAT_WITHIN_SECONDS, Heartbeat
@@ -81,6 +83,8 @@ class Recovery:
         self.begin_streams(workers)
         self.closed: list[ConnectionId] = []  # connections that the core has closed since the last look
         self.audit: list[Report] = []  # what the log must say of what has happened
+        self.trace: TraceRing | None = None  # while somebody traces
+        self.marked: list[Marked] = []  # what is traced of the last block, each item by its number in its stream
         self.code = ""  # a hash of that with which this run of the server began; "": not known
         self.facts_at = 0  # position behind the last block for the history
         self.facts_due = math.inf  # when the next one is, in monotonic seconds
@@ -132,6 +136,8 @@ class Recovery:
         if self.journal is not None:
             with self._heartbeat.waiting_for_the_disk:
                 self.journal.append(block)
+            if self.trace is not None:
+                self.trace.note(Hop.JOURNALED, place=self.position, size=self.position - start)
             crash_point("broker: journaled")
         else:
             self._heartbeat.beat()
@@ -141,6 +147,8 @@ class Recovery:
             self._note_code(block)
             self._replaying(start + 1)
         asked = self._apply(self._beating(block, began))
+        if self.trace is not None:
+            self.trace.note(Hop.DECIDED, place=self.position, depth=len(block))
         if begins:
             self._replaying(0)
         self._since += len(block)
@@ -165,6 +173,8 @@ class Recovery:
             else:
                 self._facts = []
                 self.facts_at = self.journal.position
+                if self.trace is not None:
+                    self.trace.note(Hop.FACTS, place=self.facts_at)
         return not self._facts
 
     def _note_code(self, block: list[Record]) -> None:
@@ -176,6 +186,9 @@ class Recovery:
         applied = self.core.apply(with_poison(records))
         if applied.has_begun:
             self.begin_streams(len(applied.items))
+            self.marked.clear()  # they were of the former run
+        if applied.marked:
+            self.marked += [self._numbered(each) for each in applied.marked]
         for fresh, items in zip(self.fresh, applied.items, strict=True):
             fresh += items
         self.closed += applied.closed
@@ -183,6 +196,13 @@ class Recovery:
         if self.journal is not None:
             self._facts += applied.facts
         return applied.asked
+
+    def _numbered(self, marked: Marked) -> Marked:
+        """To be called while the block's items are not in `fresh` yet."""
+        items = [
+            (worker, self.outboxes[worker].last + len(self.fresh[worker]) + index + 1) for worker, index in marked.items
+        ]
+        return marked._replace(items=items)
 
     def _beating(self, block: Iterable[Record], began: float) -> Iterator[Record]:
         """The same records; the heartbeat goes on between them, however long one takes."""
@@ -223,14 +243,17 @@ class Recovery:
             self._note_code(block)
         return Kept(core, outboxes, blocks)
 
-    def replay(self, kept: Kept, skip: int) -> int:
+    def replay(self, kept: Kept, skip: int, tracing: Tracing | None = None) -> int:
         """Be where the last broker was; returns how many records were replayed.
+
+        What is traced may be in what that one has journaled, and is marked again.
 
         The record at the place `skip` (0: none) is left out, by us and by all who come after us, if it is of the last
         run that has begun, and neither "start" nor "skip".
         """
         assert self.journal is not None
         self._load(kept)
+        self.core.tracing = tracing
         blocks = kept.blocks
         skipped = {record[1] for _, block in blocks for record in block if record[0] == "skip"}
         culprit: Record | None = None

@@ -4,12 +4,15 @@ Items go into the worker's outbox first. A worker that is attached gets them at 
 worker or the broker has just been started, says where it is ("attach") and gets what comes after that.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from mpchat.broker.recovery import Recovery
 from mpchat.flow.credit import CreditLedger
 from mpchat.flow.outbox import ITEM_BYTES, weight
+from mpchat.ipc.scoreboard import BYTES_PUT, MESSAGES_PUT, Meter, new_meter
+from mpchat.ipc.trace_ring import Hop, TraceRing
 from mpchat.ipc.transport import Transport
 from mpchat.messages import BadFrame, BrokerToWorker, Item, Resumed, StreamPosition, WorkerNumber
 from mpchat.runtime.crash_points import crash_point
@@ -25,9 +28,14 @@ _NOWHERE = -1  # in "attach": the worker is new
 class Streams:
     """Of one broker, to all workers, by number."""
 
-    def __init__(self, poller: AnyPoller, recovery: Recovery, workers: int, lag_bytes: int) -> None:
+    def __init__(self, poller: AnyPoller, recovery: Recovery, meters: list[Meter], lag_bytes: int) -> None:
+        """`meters`: of our end of each worker's transport, by the worker's number."""
+        workers = len(meters)
         self._poller = poller
         self._recovery = recovery
+        self.meters = meters
+        self.trace: TraceRing | None = None  # while somebody traces
+        self._traced: list[list[int]] = [[] for _ in range(workers)]  # numbers of items that the outbox may still have
         self._transports: list[Transport[BrokerToWorker] | None] = [None] * workers
         self._attached = [False] * workers
         # The next process with this number must be new: the broker has known the one before, which was in the stream.
@@ -65,6 +73,7 @@ class Streams:
         """The worker or the broker is new. What had come by the old one stays pending until the worker attaches."""
         self.leave(worker)
         self._transports[worker] = transport
+        self.meters[worker][:] = new_meter()
         self._poller.watch(transport)
 
     def flush(self, worker: WorkerNumber) -> None:
@@ -102,13 +111,13 @@ class Streams:
         if position < 0:
             position = outbox.base
             for _, resumed in batches(outbox.connections(), weight_of):
-                self._put(transport, ("state", StreamPosition(position), resumed, []))
-            self._put(transport, ("state", StreamPosition(position), [], outbox.groups()))
+                self._put(worker, transport, ("state", StreamPosition(position), resumed, []))
+            self._put(worker, transport, ("state", StreamPosition(position), [], outbox.groups()))
         self.ledger.reset(worker)
         self._attached[worker] = self._next_is_new[worker] = True
         self._put_items(worker, position, 0, outbox.after(position))
         core = self._recovery.core
-        self._put(transport, ("go", core.inputs(worker), core.drains(worker)))
+        self._put(worker, transport, ("go", core.inputs(worker), core.drains(worker)))
         crash_point("broker: attached a worker")
 
     def deliver(self) -> None:
@@ -117,27 +126,48 @@ class Streams:
         for worker, fresh in enumerate(self._recovery.fresh):
             if fresh or worker in credit:
                 position = self._recovery.outboxes[worker].last
-                self._put_items(worker, position, credit.get(worker, 0), self._recovery.take_fresh(worker))
+                items = self._recovery.take_fresh(worker)
+                self._put_items(WorkerNumber(worker), position, credit.get(worker, 0), items)
                 crash_point("broker: delivered to some")
         crash_point("broker: delivered")
 
-    def _put(self, transport: Transport[BrokerToWorker], message: BrokerToWorker) -> None:
+    def mark(self, worker: WorkerNumber, number: int) -> None:
+        """This item is traced, which is not delivered yet: the worker is told, and so is a successor that needs it."""
+        self._traced[worker].append(number)
+
+    def _tell_traced(self, worker: WorkerNumber, transport: Transport[BrokerToWorker], position: int) -> None:
+        """Those of the items behind this one."""
+        base = self._recovery.outboxes[worker].base
+        self._traced[worker] = [number for number in self._traced[worker] if number > base]
+        if behind := [number for number in self._traced[worker] if number > position]:
+            self._put(worker, transport, ("traced", behind))
+
+    def _put(self, worker: int, transport: Transport[BrokerToWorker], message: BrokerToWorker, size: int = 0) -> None:
         """What the transport cannot send at once goes on as soon as there is room."""
         transport.put(message)
+        meter = self.meters[worker]
+        meter[MESSAGES_PUT] += 1
+        meter[BYTES_PUT] += size
         if transport.unsent:
             self._poller.want_write(transport, True, transport.write_fileno())
 
-    def _put_items(self, worker: int, position: int, credit: int, items: list[Item]) -> None:
+    def _put_items(self, worker: WorkerNumber, position: int, credit: int, items: list[Item]) -> None:
         transport = self._transports[worker]
         if transport is None or not self._attached[worker]:
             return
+        if self._traced[worker]:
+            self._tell_traced(worker, transport, position)
         size = weight(items)
         # A worker sends after each look into its queue: the smaller the batches, the sooner.
         for part_size, part in [(size, items)] if size <= _BATCH_BYTES else batches(items, lambda item: weight([item])):
             self.ledger.sent(worker, part_size)
-            self._put(transport, ("items", position + 1, credit, part_size, part))
+            at = 0 if self.trace is None else time.monotonic_ns()  # it may be taken before put() has returned
+            self._put(worker, transport, ("items", position + 1, credit, part_size, part), part_size)
             position += len(part)
             credit = 0
+            if self.trace is not None:
+                under_way = self.ledger.under_way(worker)
+                self.trace.note(Hop.PUT_ITEMS, place=position, worker=worker, size=part_size, depth=under_way, at=at)
 
 
 def batches(things: list[Thing], weigh: Callable[[Thing], int]) -> Iterator[tuple[int, list[Thing]]]:

@@ -76,7 +76,7 @@ class Hub:
                 lobby = self.channels[LOBBY]
                 lobby.flags, lobby.bans = channel.flags, channel.bans
                 lobby.topic, lobby.topic_by, lobby.topic_at = channel.topic, channel.topic_by, channel.topic_at
-                if self.settings.level >= 1:
+                if self.settings.level >= 1 and channel.created:  # 0: no run was before this one
                     lobby.created = channel.created  # it is the same room: by this its members know it again
             elif channel.members:
                 channel.members, channel.past = {}, {}

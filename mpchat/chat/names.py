@@ -124,6 +124,11 @@ def valid_nick(nick: str, limit: int) -> bool:
     return nick.isascii() or (_looks_like_itself(nick) and _one_script(nick))
 
 
+def mixes_scripts(nick: str) -> bool:
+    """Would this be a nickname, if its letters were of one script? One of them may look like another."""
+    return nick.isalnum() and not nick.isascii() and not _one_script(nick)
+
+
 def _looks_like_itself(nick: str) -> bool:
     """In NFKC: no full-width or mathematical double of another letter; and without invisible letters."""
     return unicodedata.is_normalized("NFKC", nick) and _NOTHING.search(nick) is None

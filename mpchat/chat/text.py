@@ -30,3 +30,8 @@ def spoiled(text: str) -> str:
 def without_formatting(text: str) -> str:
     """`text` without IRC's formatting codes too: what may be printed as it is."""
     return text if text.isprintable() else _CODES.sub("", text)
+
+
+def has_words(text: str) -> bool:
+    """Is there a letter or a digit in it? Of the rest a full-text index keeps next to nothing."""
+    return any(map(str.isalnum, text))

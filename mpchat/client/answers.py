@@ -6,6 +6,7 @@ server's word to us and not what others do meanwhile.
 
 from collections import deque
 
+from mpchat.client.model import is_room
 from mpchat.client.step import Step, note
 from mpchat.protocol.message import Message
 from mpchat.texts import t
@@ -21,16 +22,11 @@ class Answers:
         self._has_come = False  # the first one's
         self._asked = 0
 
-    def asked(self, command: str, is_kill: bool = False) -> str:
-        """The token of the PING to send behind a command.
-
-        A KILL that is not refused is done, and servers say no more of it: its victim's QUIT comes only to who shares a
-        room with them, and may not be shown.
-        """
+    def asked(self, command: str, sent: Message) -> str:
+        """The token of the PING to send behind a command, which has led to this message."""
         self._asked += 1
         token = f"{_TOKEN}{self._asked}"
-        told = t("screen.done", command=command) if is_kill else t("screen.no_answer", command=command)
-        self._due.append((token, told))
+        self._due.append((token, t(_silence(sent), command=command)))
         return token
 
     def heard(self, message: Message, shown: bool, own: bool) -> None:
@@ -50,3 +46,16 @@ class Answers:
         """The connection is gone, and with it what was due."""
         self._due.clear()
         self._has_come = False
+
+
+def _silence(sent: Message) -> str:
+    """The key of the sentence that says what it means when the server says nothing to this message.
+
+    A KILL that is not refused is done, and servers say no more of it: its victim's QUIT comes only to who shares a
+    room with them, and may not be shown. Of a room's modes they tell what has changed.
+    """
+    if sent.command == "KILL":
+        return "screen.done"
+    if sent.command == "MODE" and len(sent.params) > 1 and is_room(sent.params[0]):
+        return "screen.unchanged"
+    return "screen.no_answer"

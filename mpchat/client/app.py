@@ -53,6 +53,7 @@ def _visit(options: Options) -> int:
     """A person talks, in a terminal."""
     settings = SettingsFile(options.settings_file)
     preferences, problems = settings.read()
+    preferences.system_language = texts.spoken()
     if preferences.language and not options.language:
         texts.use(preferences.language)
     for each in problems:
@@ -170,7 +171,10 @@ async def _introduce(options: Options, settings: SettingsFile, preferences: Pref
             print(t("client.ask.room_rule", bytes=ROOM_BYTES))
             room = _room(await _answer(source, t("client.ask.room", default=default)) or default)
         preferences.room = room
-    if settings.path and plain.is_yes(await _answer(source, t("client.ask.keep"))):
+    keeps = None if settings.path else False
+    while keeps is None:
+        keeps = plain.answered(await _answer(source, t("client.ask.keep")))
+    if keeps:
         why = settings.save("nick", preferences.nick)
         if options.room is None:
             why = why or settings.save("room", preferences.room)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mpchat import texts
-from mpchat.chat.names import fold
+from mpchat.chat.names import fold, valid_nick
 from mpchat.client.model import Model, is_room
 from mpchat.client.preferences import KEYS, MOST_HISTORY, Preferences, Value, shown, typed
 from mpchat.client.status import REFUSED, REMOVED
@@ -18,8 +18,10 @@ from mpchat.protocol.message import build, parse
 from mpchat.texts import t
 
 _WITHOUT_VALUE = re.compile(r"[-+A-Za-z]*\+[A-Za-z]*[klov][A-Za-z]*")  # changes of modes that lack what they set
+_VALUELESS = "imnst"  # modes that have none
 HISTORY_LINES = 20
 LAST_LINES = 20
+_LONG_NICK_BYTES = 256  # of another server than mpchat, which may know longer ones
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Command:
     run: Callable[[Model, str], Step | None]  # None: used wrongly
     alone: bool = False  # works without a connection, and whatever was typed before it
     offline: bool = False  # works without a connection
+    beside: str = ""  # the command whose help tells of this one, in the list of all
 
 
 def execute(text: str, model: Model) -> Step:
@@ -167,6 +170,7 @@ def _join(model: Model, rest: str) -> Step | None:
     if room := model.room(name):
         model.talk(room.name)
         return note(talking(model))
+    key = key or model.key(name)  # of a room that we were made to leave
     return Step(send=[build("", "JOIN", name, key) if key else build("", "JOIN", name)])
 
 
@@ -256,6 +260,8 @@ def _history(model: Model, rest: str) -> Step | None:
     lines = _count(last.strip() if older else rest, HISTORY_LINES)
     if not is_room(name) or not 1 <= lines <= MOST_HISTORY:
         return None
+    if not model.room(name):
+        return error(t("screen.not_in", room=name))
     return Step(older=(name, lines)) if older else Step(recall=(name, lines))
 
 
@@ -266,7 +272,9 @@ def _count(text: str, default: int) -> int:
 
 def _search(model: Model, rest: str) -> Step | None:
     name, words = _place(model, rest)
-    return Step(search=(name, words)) if is_room(name) and words else None
+    if not is_room(name) or not words:
+        return None
+    return Step(search=(name, words)) if model.room(name) else error(t("screen.not_in", room=name))
 
 
 def _last(model: Model, rest: str) -> Step | None:
@@ -293,6 +301,8 @@ def _set(model: Model, rest: str) -> Step | None:
     key, text = key.lower(), text.strip()
     if not key:
         return Step(show=[Line(_setting(model, each), CLIENT) for each in KEYS])
+    if key == "ignore":  # in the file it is one
+        return error(t("client.set.ignore"))
     if key not in KEYS:
         near = _nearest(key, KEYS)
         told = t("client.set.unknown_near", key=key, near=near) if near else t("client.set.unknown", key=key)
@@ -303,8 +313,8 @@ def _set(model: Model, rest: str) -> Step | None:
     if value is None:
         return error(t(f"client.set.allowed.{key}"))
     model.preferences.set(key, value)
-    if key == "language" and value:
-        texts.use(str(value))
+    if key == "language":
+        texts.use(str(value) or model.preferences.system_language or texts.spoken())
     step = Step(save=Setting(key, value, _set_now(key, value)))
     if key == "nick" and value and value != model.nick:
         step.send = [build("", "NICK", str(value))]
@@ -315,7 +325,7 @@ def _set_now(key: str, value: Value) -> str:
     """What setting that means at once."""
     if key == "room" and value:
         return t("client.set.room", room=value)
-    if key in ("room", "history") or (not value and key in ("nick", "language")):
+    if key in ("room", "history") or (not value and key == "nick"):
         return t("client.set.later", key=key, value=shown(value))
     return t("client.set.now", key=key, value=shown(value))
 
@@ -335,8 +345,11 @@ def _ignore(model: Model, rest: str) -> Step | None:
         return None
     if model.is_me(rest):
         return error(t("client.ignore.self"))
-    if model.ignores(rest):
+    if any(fold(one) == fold(rest) for one in model.preferences.ignore):
         return note(t("client.ignore.already", nick=rest))
+    if not valid_nick(rest, _LONG_NICK_BYTES) and not model.is_in_sight(rest):
+        return error(t("client.ignore.no_nick", nick=rest))
+    model.followed.pop(fold(rest), None)  # for the time being; from here on for good
     model.preferences.ignore.append(rest)
     return Step(save=Setting("ignore", [*model.preferences.ignore], t("client.ignore.done", nick=rest)))
 
@@ -378,7 +391,40 @@ def _mode(model: Model, rest: str) -> Step | None:
     name, change = _place(model, rest)
     if _WITHOUT_VALUE.fullmatch(change):
         return None
+    letters, *values = change.split() or [""]
+    if letters[:1] in ("+", "-") and len(values) > _most_values(letters):
+        return error(t("client.mode_words", change=letters))
     return Step(send=[f"MODE {name} {change}".strip()]) if name else None
+
+
+def _right(change: str) -> Callable[[Model, str], Step | None]:
+    """/op and its kind: a change of the rights of one who is in the room."""
+
+    def run(model: Model, rest: str) -> Step | None:
+        name, nick = _place(model, rest)
+        if not is_room(name) or not nick or " " in nick:
+            return None
+        return Step(send=[build("", "MODE", name, change, nick)])
+
+    return run
+
+
+def _bar(change: str) -> Callable[[Model, str], Step | None]:
+    """/ban and /unban: of a nick, which stands for its mask, or of a mask."""
+
+    def run(model: Model, rest: str) -> Step | None:
+        name, mask = _place(model, rest)
+        if not is_room(name) or not mask or " " in mask:
+            return None
+        mask = mask if any(sign in mask for sign in "!@*?") else f"{mask}!*@*"
+        return Step(send=[build("", "MODE", name, change, mask)])
+
+    return run
+
+
+def _most_values(letters: str) -> int:
+    """How many words a change of modes takes at most: of modes that other servers have it is not known if they do."""
+    return sum(letter not in "+-" + _VALUELESS for letter in letters)
 
 
 def _kill(model: Model, rest: str) -> Step | None:
@@ -402,7 +448,7 @@ def _help(model: Model, rest: str) -> Step | None:
     name = _name(f"/{rest.lstrip('/')}")
     if name and name not in COMMANDS:
         return _unknown(name)
-    chosen = {name: COMMANDS[name]} if name in COMMANDS else COMMANDS
+    chosen = [name] if name in COMMANDS else [each for each, command in COMMANDS.items() if not command.beside]
     used = {name: f"/{name} {usage(name)}" for name in chosen}
     width = max(map(len, used.values()))
     lines = [f"{text:{width}}  {t(f'client.help.{name}')}" for name, text in used.items()]
@@ -448,6 +494,12 @@ COMMANDS = {
     "away": Command(_away),
     "invite": Command(_invite),
     "kick": Command(_kick),
+    "op": Command(_right("+o")),
+    "deop": Command(_right("-o"), beside="op"),
+    "voice": Command(_right("+v"), beside="op"),
+    "devoice": Command(_right("-v"), beside="op"),
+    "ban": Command(_bar("+b")),
+    "unban": Command(_bar("-b"), beside="ban"),
     "mode": Command(_mode),
     "oper": Command(_oper),
     "kill": Command(_kill),

@@ -160,15 +160,19 @@ class Model:
         """We are no longer in that room. The one that our words went to before becomes the current one."""
         self.rooms.pop(fold(name), None)
         self._keys.pop(fold(name), None)
+        self._tried.pop(fold(name), None)
         if self.is_current(name):
             self.talk(self.before(rooms_only=True))
             self.nowhere, self.expelled = "", False
 
     def miss(self, name: str, why: str, expelled: bool = False) -> None:
-        """We are no longer in that room, and did not ask to leave it."""
+        """We are no longer in that room, and did not ask to leave it. Who was expelled may come back with its key."""
+        key = self.key(name) if expelled else ""
         if self.is_current(name):
             self.stop(why, expelled)
         self.forget(name)
+        if key:
+            self._keys[fold(name)] = key
 
     def stop(self, why: str, expelled: bool = False) -> None:
         """Our words go nowhere from here on, until the user says where."""
@@ -188,6 +192,11 @@ class Model:
     def key(self, name: str) -> str:
         """What the room of that name was last known to open to, "" if to everybody."""
         return self._keys.get(fold(name), "")
+
+    def refused_key(self, name: str) -> bool:
+        """The room did not let us in by its key. Did we give one? Whichever it was, it is not the right one."""
+        given = self._keys.pop(fold(name), ""), self._tried.pop(fold(name), "")
+        return any(given)
 
     def granted(self, message: Message) -> bool:
         """Is what this JOIN, PART or NICK of ours asks for so?"""
@@ -282,6 +291,10 @@ class Model:
         """Our rooms in which that person is, the current one first."""
         names = [room.name for room in self.rooms.values() if fold(nick) in room.members]
         return tuple(sorted(names, key=lambda name: not self.is_current(name)))
+
+    def is_in_sight(self, nick: str) -> bool:
+        """Is somebody of that nick in one of our rooms?"""
+        return any(fold(nick) in room.members for room in self.rooms.values())
 
     def people(self) -> list[str]:
         """Every nick in sight, those of the current room first."""

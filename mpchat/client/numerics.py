@@ -5,7 +5,7 @@ A numeric it does not know is shown as it came, so no answer is lost; only answe
 
 from collections.abc import Callable
 
-from mpchat.chat.names import fold
+from mpchat.chat.names import fold, mixes_scripts
 from mpchat.client.model import Model, is_room
 from mpchat.client.step import ERROR, Line
 from mpchat.protocol.message import Message
@@ -36,6 +36,8 @@ class Numerics:
         self._greeting = True  # until the message of the day is over: later, the user has asked for it
         self._table: dict[str, Callable[[list[str]], list[Line]]] = {
             "301": lambda p: [Line(t("client.numeric.away", nick=p[0], text=p[1]))],
+            "305": lambda p: [Line(t("client.numeric.back"))],
+            "306": lambda p: [Line(t("client.numeric.gone"))],
             "311": lambda p: [Line(t("client.numeric.whois", nick=p[0], user=p[1], host=p[2], real=p[4]))],
             "312": lambda p: [Line(t("client.numeric.connected", nick=p[0], server=p[1]))],
             "317": lambda p: [Line(t("client.numeric.idle", nick=p[0], seconds=p[1]))],
@@ -54,6 +56,19 @@ class Numerics:
             "367": self._banned,
             "368": self._bans_end,
             "372": lambda p: [Line(p[0].removeprefix("- "))],
+            "401": self._not_here,
+            "403": lambda p: [Line(t("plain.refusal.NO_SUCH_CHANNEL", room=p[0]), ERROR)],
+            "432": self._bad_nick,
+            "433": lambda p: [Line(t("plain.refusal.NICK_TAKEN", nick=p[0]), ERROR)],
+            "441": lambda p: [Line(t("plain.refusal.NOT_THERE", nick=p[0], room=p[1]), ERROR)],
+            "442": lambda p: [Line(t("screen.not_in", room=p[0]), ERROR)],
+            "443": lambda p: [Line(t("plain.refusal.ALREADY_THERE", nick=p[0], room=p[1]), ERROR)],
+            "471": lambda p: [Line(t("plain.refusal.CHANNEL_FULL", room=p[0]), ERROR)],
+            "473": self._closed,
+            "474": lambda p: [Line(t("plain.refusal.BANNED", room=p[0]), ERROR)],
+            "475": self._locked,
+            "481": lambda p: [Line(t("client.numeric.no_server_operator"), ERROR)],
+            "482": lambda p: [Line(t("plain.refusal.NOT_OPERATOR", room=p[0]), ERROR)],
         }
 
     def heard(self, message: Message) -> list[Line]:
@@ -79,6 +94,24 @@ class Numerics:
         self._fresh.add(fold(room))
         self._unasked.add(fold(room))
 
+    def _not_here(self, params: list[str]) -> list[Line]:
+        key = "NO_SUCH_CHANNEL" if is_room(params[0]) else "NO_SUCH_NICK"
+        return [Line(t(f"plain.refusal.{key}", room=params[0], nick=params[0]), ERROR)]
+
+    def _bad_nick(self, params: list[str]) -> list[Line]:
+        nick, why = params[:2]
+        key = "MIXED_NICK" if mixes_scripts(nick) else "NICK_RESERVED" if "belongs" in why else "BAD_NICK"
+        return [Line(t(f"plain.refusal.{key}", nick=nick), ERROR)]
+
+    def _closed(self, params: list[str]) -> list[Line]:
+        """+i; or one of the server's operators wants to come in: then mpchat says more than others."""
+        key = "OPERATOR_UNINVITED" if params[1].startswith("A server operator") else "INVITE_ONLY"
+        return [Line(t(f"plain.refusal.{key}", room=params[0]), ERROR)]
+
+    def _locked(self, params: list[str]) -> list[Line]:
+        key = "client.numeric.wrong_key" if self.model.refused_key(params[0]) else "plain.refusal.BAD_KEY"
+        return [Line(t(key, room=params[0]), ERROR)]
+
     def _modes(self, params: list[str]) -> list[Line]:
         if room := self.model.room(params[0]):
             room.marks.private.clear()
@@ -93,7 +126,7 @@ class Numerics:
 
     def _made(self, params: list[str]) -> list[Line]:
         if room := self.model.room(params[0]):
-            room.marks.made = params[1]
+            room.marks.made = params[1] if params[1] != "0" else ""  # the lobby of an older mpchat
         return []
 
     def _named(self, params: list[str]) -> list[Line]:

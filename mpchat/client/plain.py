@@ -128,9 +128,10 @@ def complain(problem: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # Python flushes once more when it ends
 
 
-def is_yes(answer: str) -> bool:
-    """Is this a yes, in any of our languages?"""
-    return answer.strip().lower() in ("y", "yes", "s", "sí", "si")
+def answered(text: str) -> bool | None:
+    """Is this a yes, or as Enter alone a no, in any of our languages? None: it is no answer."""
+    word = text.strip().lower()
+    return True if word in ("y", "yes", "s", "sí", "si") else False if word in ("", "n", "no") else None
 
 
 def run(options: Options, session: Session, colour: bool) -> int:
@@ -189,30 +190,41 @@ async def _talk(conversation: Conversation, paper: Paper, feed: Callable[[], Cor
 async def _feed_terminal(conversation: Conversation) -> None:
     """Say what a person types, line by line; of several lines at once, ask first.
 
-    They are a paste, or were typed while we had no time to read them: yes obeys the /commands among them.
+    They are a paste, or were typed while we had no time to read them: yes obeys the /commands among them. What comes
+    behind the question and is no answer is one more line that it asks about.
     """
     source = Input(sys.stdin.fileno())
-    pasted: list[str] = []
+    pasted: list[str] = []  # while it asks whether to send them
+    behind: list[str] = []  # came together with an answer, or with a password
     model = conversation.session.model
     obeys = False
-    while not source.ended:
+    while behind or not source.ended:
         if conversation.oper:
             conversation.tell(t("client.password_of", name=conversation.oper))
             with _hidden(sys.stdin.fileno()):
-                lines = await source.lines(together=True)
+                lines = behind or await source.lines(together=True)
+            behind = lines[1:]
             conversation.answer(lines[0].strip() if lines else "")
             continue
-        lines = [line for line in await source.lines(together=True) if line.strip()]
+        lines = behind or await source.lines(together=True)
+        behind = []
         if pasted:
-            if lines and is_yes(lines[0]) and obeys:
+            answer = answered(lines[0]) if lines else False
+            if answer is None:
+                lines = [*pasted, *lines]
+            elif answer and obeys:
                 for line in pasted:
                     _type(conversation, line)
-            elif lines and is_yes(lines[0]):
+            elif answer:
                 conversation.paste(pasted, model.question)
             else:
                 conversation.tell(t("client.not_sent"))
             pasted = []
-        elif len(lines) > 1 and any(map(is_command, lines)):
+            if answer is not None:
+                behind = lines[1:]
+                continue
+        lines = [line for line in lines if line.strip()]
+        if len(lines) > 1 and any(map(is_command, lines)):
             pasted, obeys = lines, True
             conversation.tell(t("client.obey_lines", count=len(lines)))
         elif len(lines) > 1 and not conversation.place():

@@ -29,6 +29,7 @@ class Preferences:
     joins: str = "fold"  # who comes and goes is shown "all", folded within 3 s, or "none"
     history: int = 20  # lines of a room's past that are shown when it is entered, 0 to 100
     ignore: list[str] = field(default_factory=list)  # nicks whose words are not shown
+    system_language: str = field(default="", compare=False)  # what `language` "" means; not kept
 
     def value(self, key: str) -> Value:
         """What one of the keys is set to."""

@@ -3,8 +3,8 @@
 The first one of a quiet room is shown at once, or a small room would seem dead; those that follow it wait until three
 seconds are over, or until something is said there. (irssi shows each, and folds netsplits only; WeeChat can hide those
 who have not spoken lately. Here it matters who is in the room, so nobody is hidden, and a class that arrives together,
-or comes back after a restart, takes a few lines.) Whoever in the end is where the screen has them is not told of: in
-and out again, or gone for a moment.
+or comes back after a restart, takes a few lines.) Who was gone for a moment, and is where the screen has them, is not
+told of; who has come is named, though they are gone again.
 """
 
 import math
@@ -28,6 +28,16 @@ class Change:
     line: Line  # the last that happened to them
     has_quit: bool
     is_one: bool = True  # nothing else happened to them
+
+    @property
+    def nick(self) -> str:
+        """The last that they had."""
+        return self.after or (self.line.move.nick if self.line.move else self.before)
+
+    @property
+    def has_passed(self) -> bool:
+        """Have they come, and gone again?"""
+        return not (self.before or self.after)
 
 
 @dataclass
@@ -99,7 +109,8 @@ class Presence:
         move, window = line.move, self._windows.get(fold(room))
         assert move
         for change in window.changes if window else ():
-            is_back = move.kind == "join" and not change.after and fold(change.before) == fold(move.nick)
+            known = change.before or change.nick
+            is_back = move.kind == "join" and not change.after and fold(known) == fold(move.nick)
             if is_back or (move.kind != "join" and fold(change.after) == fold(move.nick)):
                 change.after = move.nick if is_back else move.new
                 change.line, change.has_quit, change.is_one = line, move.kind == "quit", False
@@ -111,20 +122,22 @@ class Presence:
         window = self._windows.get(room)
         if not window:
             return []
-        changes = [change for change in window.changes if fold(change.before) != fold(change.after)]
+        changes = [each for each in window.changes if each.has_passed or fold(each.before) != fold(each.after)]
         window.changes = []
         if not changes:
             return []
         last = changes[-1].line
         if len(changes) == 1 and changes[0].is_one:
             return [last]
-        joined = [change.after for change in changes if not change.before]
-        left = [change.before for change in changes if not (change.after or change.has_quit)]
-        quit_ = [change.before for change in changes if not change.after and change.has_quit]
+        joined = [change.after for change in changes if change.after and not change.before]
+        left = [change.before for change in changes if change.before and not (change.after or change.has_quit)]
+        quit_ = [change.before for change in changes if change.before and not change.after and change.has_quit]
+        passed = [change.nick for change in changes if change.has_passed]
         parts = [
             *_told("joined", joined),
             *_told("left", left),
             *_told("quit", quit_),
+            *_told("passed", passed),
             *[t("screen.renamed", old=each.before, new=each.after) for each in changes if each.before and each.after],
         ]
         room = "" if self._model.is_current(window.room) else window.room

@@ -14,7 +14,7 @@ from mpchat.client.preferences import Preferences
 from mpchat.client.registration import Registration
 from mpchat.client.status import REFUSED
 from mpchat.client.step import CLIENT, ERROR, RULE, Line, Said, Step, error, note
-from mpchat.client.view import View, param, sent_at
+from mpchat.client.view import View, param
 from mpchat.protocol.message import Message, build
 from mpchat.texts import t
 
@@ -40,8 +40,8 @@ class Place:
     """How much we know of what was said in a room."""
 
     last: str = ""  # the id of the newest line we know
-    oldest: str = ""  # and that of the oldest
-    oldest_at: float | None = None  # when that was said, in seconds since the epoch
+    first: str = ""  # and that of the first line of its past that was shown last: what is older stands before it
+    is_known: bool = False  # the history has told what there was when we came, or we have heard what was said since
     is_behind: bool = False  # we were away: what is said now waits in `held`
     held: list[Message] = field(default_factory=list)
     overflowed: bool = False  # lines that came after the last question were dropped
@@ -54,6 +54,7 @@ class Question:
     room: str
     purpose: Purpose
     limit: int
+    is_late: bool = False  # the greeting of a room that we lost before it was here
     answer: list[Message] | None = None
     headed: bool = False  # what its lines are was said
     unknown: bool = False  # the server does not know such a question
@@ -102,15 +103,18 @@ class Resuming:
     def entered(self, room: str) -> Step:
         """We are in that room now, for the first time or again."""
         place = self._places.get(fold(room))
+        few = min(max(1, self._preferences.history), self._limit)
         if place and place.is_behind:
             if not self._supported():
                 return self._give_up(room, place)
-            return self._ask(Question(room, Purpose.MISSED, self._limit))
+            # Who was gone before the past was here is shown what they would have been shown then.
+            is_greeted = place.is_known or not self._greets
+            return self._ask(Question(room, Purpose.MISSED, self._limit if is_greeted else few, is_late=not is_greeted))
         self._places[fold(room)] = Place()
         if not self._supported():
             return Step()
         # Where none are to be shown, one tells after which line the past will be asked for, should we be away.
-        return self._ask(Question(room, Purpose.GREETING, min(max(1, self._preferences.history), self._limit)))
+        return self._ask(Question(room, Purpose.GREETING, few))
 
     def recall(self, room: str, lines: int) -> Step:
         """The user wants to read the last lines of a room."""
@@ -119,10 +123,9 @@ class Resuming:
         return self._ask(Question(room, Purpose.RECALL, min(lines, self._limit)))
 
     def older(self, room: str, lines: int) -> Step:
-        """The user wants to read what was said in a room before the oldest line we know of it."""
-        place = self._places.get(fold(room))
-        if not self._supported() or not place or not place.oldest:
-            return self.recall(room, lines)
+        """The user wants to read what was said in a room before what was read last of its past."""
+        if not self._supported():
+            return error(t("screen.no_history"))
         return self._ask(Question(room, Purpose.OLDER, min(lines, self._limit)))
 
     def knows(self, room: str) -> bool:
@@ -192,6 +195,8 @@ class Resuming:
 
     def _send(self, question: Question) -> Step:
         reference = self._reference(question)
+        if question.purpose is Purpose.OLDER and reference == "*":  # nothing was read yet
+            question.purpose = Purpose.RECALL
         verb = {"*": "LATEST"}.get(reference, "BEFORE" if question.purpose is Purpose.OLDER else "AFTER")
         self._asked += 1
         question.answer = None
@@ -203,8 +208,8 @@ class Resuming:
         place = self._places.get(fold(question.room))
         if question.purpose is Purpose.MISSED and place and place.last:
             return f"msgid={place.last}"
-        if question.purpose is Purpose.OLDER and place and place.oldest:
-            return f"msgid={place.oldest}"
+        if question.purpose is Purpose.OLDER and place and place.first:
+            return f"msgid={place.first}"
         return "*"
 
     def _close(self, question: Question) -> Step:
@@ -226,29 +231,32 @@ class Resuming:
         if question.answer is None:
             return Step(outcome=REFUSED)  # the server has said why
         if place:
-            _note_oldest(place, question.answer, is_older)
+            _note_first(place, question.answer)
         step = self._shown(question, question.answer)
         return step if step.show else note(t("client.history.ignored", room=question.room))
 
     def _greeted(self, question: Question, place: Place) -> Step:
         if question.answer is None:
             return Step()
-        newest = place.last  # of what was said since we are here
-        fresh = [message for message in question.answer if self._is_new(message, place)]
-        place.last = newest or place.last
-        _note_oldest(place, question.answer, True)
-        return self._shown(question, fresh) if self._greets and self._preferences.history else Step()
+        place.is_known = True
+        is_shown = self._greets and self._preferences.history > 0
+        # Its newest line, which may have been shown when we were here earlier; unless something was said since we are.
+        place.last = place.last or next(filter(None, map(_id, reversed(question.answer))), "")
+        fresh = [message for message in question.answer if self._is_new(message, None)]
+        if is_shown:
+            _note_first(place, question.answer)
+        return self._shown(question, fresh) if is_shown else Step()
 
     def _missed(self, question: Question, place: Place) -> Step:
         if question.answer is None and question.is_strange:
-            place.last, place.oldest, place.oldest_at = "", "", None  # it will not know them another time either
+            place.last = place.first = ""  # it will not know them another time either
             return self._give_up(question.room, place, t("screen.other_past"))
         if question.answer is None:
             return self._give_up(question.room, place)
         began = place.last
         fresh = [message for message in question.answer if self._is_new(message, place)]
         full = sum("msgid" in message.tags for message in question.answer) >= question.limit
-        step = _missing(question.room) if full and not began else Step()
+        step = _missing(question.room) if full and not began and not question.is_late else Step()
         step.add(self._shown(question, fresh))
         if (full and place.last != began) or place.overflowed:
             if place.overflowed:
@@ -287,7 +295,7 @@ class Resuming:
 
     def _is_new(self, message: Message, place: Place | None) -> bool:
         """Has this line not been here before? Then it is the newest we know of its room."""
-        known = message.tags.get("msgid", "")
+        known = _id(message)
         if not known:
             return True
         if known in self._seen:
@@ -296,26 +304,26 @@ class Resuming:
         if len(self._seen) > SEEN_LINES:
             del self._seen[next(iter(self._seen))]
         if place:
-            place.last = known
-            if not place.oldest:
-                _note_oldest(place, [message], True)
+            place.last, place.is_known = known, True
+            place.first = place.first or known
         return True
 
 
-def _note_oldest(place: Place, messages: list[Message], is_older: bool) -> None:
-    """These were shown, the oldest first. `is_older`: than all that was shown before; else their times tell."""
-    for message in messages:
-        at, known = sent_at(message), message.tags.get("msgid", "")
-        if known:
-            if is_older or (at is not None and place.oldest_at is not None and at < place.oldest_at):
-                place.oldest, place.oldest_at = known, at
-            return
+def _id(message: Message) -> str:
+    """By which the server knows this line; "" where it has none, as a gap."""
+    return message.tags.get("msgid", "")
+
+
+def _note_first(place: Place, messages: list[Message]) -> None:
+    """These were read, the oldest first."""
+    place.first = next(filter(None, map(_id, messages)), place.first)
 
 
 def _heading(question: Question, count: int) -> Line:
     """What stands above so many lines, the first of an answer."""
-    if question.purpose is not Purpose.MISSED:
-        return Line(t(question.purpose.value, room=question.room), CLIENT)
+    purpose = Purpose.GREETING if question.is_late else question.purpose
+    if purpose is not Purpose.MISSED:
+        return Line(t(purpose.value, room=question.room), CLIENT)
     if len(question.answer or ()) >= question.limit:  # it is not known how many more there are
         return Line(t("screen.missed", room=question.room), RULE)
     return Line(t("screen.missed_count", room=question.room, count=count), RULE)

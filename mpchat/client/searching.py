@@ -6,6 +6,7 @@ A question is followed by a PING; when its PONG comes the question is over, what
 from collections import deque
 from dataclasses import dataclass, replace
 
+from mpchat.chat.text import has_words
 from mpchat.client.registration import SEARCH, Registration
 from mpchat.client.status import LOST, REFUSED, WELL
 from mpchat.client.step import ERROR, Line, Step, error, note
@@ -93,7 +94,7 @@ class Searching:
         lines = [line for message in question.found for line in self._view.heard(message)]
         about = {"room": question.room, "words": question.words}
         if not lines:
-            return note(t("client.search.nothing", **about))
+            return note(t("client.search.nothing" if has_words(question.words) else "client.search.signs", **about))
         key = "client.search.newest" if len(question.found) == FOUND_LINES else "client.search.found"
         step = note(t(key, count=len(lines), **about))
         step.show += [replace(line, room="", calls=False, is_news=False, dated=True, said=None) for line in lines]

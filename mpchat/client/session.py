@@ -7,7 +7,7 @@ After a loss resuming.py asks for what was missed, and then what the server has 
 import math
 import re
 
-from mpchat.chat.names import fold
+from mpchat.chat.names import SERVICE, fold
 from mpchat.client import commands
 from mpchat.client.answers import Answers
 from mpchat.client.fitting import fit, room_for
@@ -426,13 +426,15 @@ class Session:
             obeyed.send = []  # from the next start on
         if obeyed.send:
             sent = [parse(line) for line in obeyed.send]
-            token = self.answers.asked(text.split()[0], is_kill=sent[0].command == "KILL")
+            token = self.answers.asked(text.split()[0], sent[0])
             turns = [message for message in sent if message.command in ("JOIN", "PART")]
             if self._for_person and not self._turn.asked:  # /set may be obeyed while a /join is not answered yet
                 self._turn.begin([message for message in turns if not self.model.granted(message)], token)
             obeyed.send.append(build("", "PING", token))
         step.add(self._carry_out(obeyed, now))
         self.unread.read(self.model.current)
+        if step.clear:
+            self.unread.clear()
         return step
 
     def _turned(self, message: Message, now: float) -> Step:
@@ -445,6 +447,8 @@ class Session:
         if not turn.asked or (lacking and not (message.command == "PONG" and message.params[-1:] == [turn.token])):
             return step
         turn.asked = []
+        if lacking and not self.model.current:  # where words go nowhere anyway, this is why they still do
+            self.model.nowhere = t("screen.refused", command=lacking[0].command, target=lacking[0].params[0])
         if lacking and turn.typed:
             turn.before = turn.before or self.model.current
             self.model.stop(t("screen.refused", command=lacking[0].command, target=lacking[0].params[0]))
@@ -518,13 +522,18 @@ class Session:
         limit = room_for(self.model.mask, self.model.nick, speech.target, speech.action)
         for piece in fit(speech.text, limit):
             part = Speech(speech.target, piece, speech.action)
-            if "echo-message" in self.registration.capabilities:
+            if self._has_echo(part):
                 sent = self.outbox.send(part, now, self._repeats())
             else:
                 sent = Sent(0, part, now)
                 step.show += [self.view.own(part)] if self.shows_own else []
             step.send.append(self._line(sent))
         return step
+
+    def _has_echo(self, speech: Speech) -> bool:
+        """Does the server bring it back? What is said to mpchat's history reaches nobody: it is answered."""
+        is_answered = self._knows_ids and fold(speech.target) == SERVICE
+        return "echo-message" in self.registration.capabilities and not is_answered
 
     # Has the server dealt with all we sent?
 

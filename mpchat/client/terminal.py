@@ -11,8 +11,9 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
+from itertools import takewhile
 from typing import Any, TextIO
 
 from prompt_toolkit import PromptSession
@@ -36,12 +37,12 @@ from prompt_toolkit.patch_stdout import StdoutProxy
 from prompt_toolkit.search import accept_search
 from prompt_toolkit.utils import get_cwidth
 
-from mpchat.client.commands import is_command, talking
+from mpchat.client.commands import is_command, lacks_password, talking
 from mpchat.client.completion import Completing
 from mpchat.client.confidential import carries_secret
 from mpchat.client.conversation import Conversation
 from mpchat.client.options import Options
-from mpchat.client.plain import complain
+from mpchat.client.plain import answered, complain
 from mpchat.client.resizing import Drawn, Layout
 from mpchat.client.session import Session
 from mpchat.client.settings_file import SettingsFile
@@ -57,6 +58,7 @@ PASTE_SECONDS = 3.0  # of silence within a paste before its end is taken for los
 LISTED = 30  # candidates shown for Tab
 NAMES_COLUMNS = 3  # of nick and room, that stay where something is unread
 CURSOR_COLUMNS = 2  # behind the prompt, which the cursor and the edge need
+MOST_COLUMNS = 1000  # of a text of which the beginning is shown: to shorten it takes time
 _PASTE_END = "\x1b[201~"  # what a terminal sends behind a paste
 # The question whether it marks pastes (DECRQM), behind which is erased the "p" that some print who do not know it; and
 # the answers that say so. Any other one is ignored.
@@ -366,9 +368,17 @@ class Terminal:
         question = t(f"screen.{kind}_lines", count=count, place=_shorten(self._model.question, columns // 3))
         room = columns - CURSOR_COLUMNS
         if get_cwidth(question) <= room:
-            return question + _beginning(harmless(lines[0]), columns - get_cwidth(question) - 1)
+            return question + _beginning(" | ".join(self._shown(lines[:columns])), columns - get_cwidth(question) - 1)
         place = _shorten(self._model.question, room - get_cwidth(t(f"screen.{kind}_short", count=count, place="")))
         return t(f"screen.{kind}_short", count=count, place=place)
+
+    def _shown(self, lines: list[str]) -> Iterator[str]:
+        """What a question shows of the lines that it is about: of a secret as much as a line with one tells anyway."""
+        is_password = False
+        for line in map(harmless, lines):
+            is_secret = is_password or carries_secret(line, self._model.current)
+            yield f"{line.split()[0] if is_command(line) else ''} …".lstrip() if is_secret else line[:MOST_COLUMNS]
+            is_password = lacks_password(line)
 
     def _right(self) -> str:
         """At the right edge: what is said and has not come back, and the connection. As much as fits."""
@@ -499,21 +509,46 @@ class Terminal:
             self.conversation.tell("  ".join(shown))
 
     def _answer(self, event: KeyPressEvent) -> None:
-        """Anything but yes leaves the lines where they are, to be edited. A paste is no answer, nor is a letter."""
+        """Anything but yes leaves the lines where they are, to be edited. A paste is no answer, nor is a letter.
+
+        What comes then is a line of its own, behind them.
+        """
         buffer, key = self._prompt.default_buffer, event.key_sequence[-1].key
-        pasted, self._pasted = self._pasted, ""
+        pasted, self._pasted = self._pasted.rstrip("\n"), ""
         buffer.insert_text(pasted)
-        if key in tuple(t("screen.yes")) and self._obeys:  # of one language: in others it begins a sentence
+        answer = self._answered(event)
+        if answer and self._obeys:
             self._obey(buffer)
-        elif key in tuple(t("screen.yes")):
+        elif answer:
             self._remember(buffer)
             buffer.reset()
             self._is_unmarked = False
             self.conversation.paste(_filled(pasted), self._model.question)
-        elif key == Keys.BracketedPaste:
-            self._paste(event)
-        elif key not in tuple(t("screen.no")):
-            self._insert(event)
+        else:
+            buffer.insert_text("\n")
+            if key == Keys.BracketedPaste:
+                self._paste(event)
+            elif answer is None:
+                self._insert(event)
+
+    def _answered(self, event: KeyPressEvent) -> bool | None:
+        """Is this key a yes or a no, or the first of a word that is? None: it begins a line.
+
+        A word, and Enter behind it, come in one read where a program types, or where we had no time to read.
+        """
+        queue, first = event.key_processor.input_queue, event.key_sequence[-1].key
+        if isinstance(first, Keys):
+            return None
+        letters = list(takewhile(lambda press: not isinstance(press.key, Keys), queue))
+        answer = answered(first + "".join(press.data for press in letters))
+        if first not in t("screen.yes" if answer else "screen.no"):  # of one language: in others it begins a sentence
+            return None
+        if answer is not None:
+            for _ in letters:
+                queue.popleft()
+            if queue and queue[0].key == Keys.Enter:
+                queue.popleft()
+        return answer
 
     def _obey(self, buffer: Buffer) -> None:
         """Take the lines in the editor as if they had come one by one."""
@@ -610,6 +645,7 @@ def _beginning(text: str, columns: int) -> str:
     """The beginning of a text, in so many columns."""
     if get_cwidth(text) <= columns:
         return text
+    text = text[:MOST_COLUMNS]
     while text and get_cwidth(text) > columns - 1:
         text = text[:-1]
     return f"{text}…" if columns > 0 else ""

@@ -43,6 +43,10 @@ class Unread:
         """The user has turned to that place, or spoken there."""
         self._counts.pop(fold(place), None)
 
+    def clear(self) -> None:
+        """The user has seen all that was shown."""
+        self._counts.clear()
+
     def renamed(self, old: str, new: str) -> None:
         """Somebody is called otherwise."""
         if count := self._counts.pop(fold(old), None):

@@ -146,7 +146,8 @@ class View:
     def _kicked(self, message: Message) -> list[Line]:
         place, victim = param(message, 0), param(message, 1)
         calls = self.model.is_me(victim)
-        nick, reason = nick_of(message), _reason(param(message, 2))
+        nick, why = nick_of(message), param(message, 2)
+        reason = _reason("" if why == nick else why)  # so say clients whose user has said nothing
         if calls:
             self.model.miss(place, t("screen.kicked_you", nick=nick, room=place, reason=reason), expelled=True)
         self.model.gone(victim, place)
@@ -161,8 +162,10 @@ class View:
     def _mode(self, message: Message) -> list[Line]:
         if self.model.room(param(message, 0)):
             self.model.keyed(param(message, 0), message.params[1:])
-        change = " ".join(message.params[1:])
-        return [Line(t("screen.mode_set", nick=nick_of(message), change=change, place=param(message, 0)))]
+        change = " ".join(
+            word for word in message.params[1:] if word != "*"
+        )  # which stands for a key, and says nothing
+        return [Line(t("screen.modes_changed", nick=nick_of(message), change=change, place=param(message, 0)))]
 
     def _invited(self, message: Message) -> list[Line]:
         place = param(message, 1)

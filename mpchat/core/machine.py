@@ -22,6 +22,7 @@ from mpchat.core.connections import accept
 from mpchat.core.deadlines import Deadlines
 from mpchat.core.routing import Routing
 from mpchat.core.state import dump_connection, load_connection
+from mpchat.core.tracing import Marked, Tracing, added, lengths
 from mpchat.core.upgrading import UPGRADES, dialect_name, upgraded
 from mpchat.flow.guessing import Guessing
 from mpchat.messages import ConnectionId, Drain, Fact, Input, Item, Ms, Record, Report, UnknownMessage, WorkerNumber
@@ -69,6 +70,7 @@ class Applied(NamedTuple):
     closed: list[ConnectionId]
     has_begun: bool  # a run of the server has begun in it: these are the first items of new streams
     audit: list[Report]
+    marked: list[Marked]  # what is traced of it
 
 
 class Core:
@@ -87,6 +89,8 @@ class Core:
         self._closed: list[ConnectionId] = []
         self._has_begun = False
         self._audit: list[Report] = []
+        self.tracing: Tracing | None = None  # set by the broker while somebody traces
+        self._marked: list[Marked] = []
 
     def apply(self, block: Iterable[Record]) -> Applied:
         """Let these records happen, one after the other: whatever a block holds, it happens as a whole.
@@ -149,9 +153,11 @@ class Core:
             if connection is not None:
                 routing.items[connection.worker].append(("ack", id, end))
         self._acks.clear()
-        applied = Applied(routing.items, self._asked, self._facts, self._closed, self._has_begun, self._audit)
+        parts = routing.items, self._asked, self._facts, self._closed, self._has_begun, self._audit, self._marked
+        applied = Applied(*parts)
         routing.items = [[] for _ in routing.items]
         self._asked, self._facts, self._closed, self._has_begun, self._audit = [], [], [], False, []
+        self._marked = []
         return applied
 
     # What the broker asks the core
@@ -498,6 +504,7 @@ class Core:
     def _deliver(self, said: Said) -> None:
         """The sender is not in its own message's delivery: one that asked for an echo gets it as an item of its own."""
         routing, to = self._routing, said.to
+        before = None if self.tracing is None else lengths(routing.items)
         rendered = {BARE: said.line}
         sender = self._connections[said.by.id]
         if isinstance(to, Session):
@@ -511,6 +518,10 @@ class Core:
             if said.id:  # which is for the sender alone
                 said, rendered = replace(said, tags=f"{said.tags};{said.id}".lstrip(";")), {BARE: said.line}
             routing.tell(said.by, said, rendered)
+        if self.tracing is not None and before is not None:
+            items, is_private = added(routing.items, before), isinstance(to, Session)
+            for trace in self.tracing.of(said, self._context.mono):
+                self._marked.append(Marked(trace, sender.id, sender.taken, is_private, items))
 
     # Outcomes
 

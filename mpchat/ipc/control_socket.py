@@ -1,7 +1,8 @@
 """The control socket: a Unix socket for the server's user and root, that tells the state of a running server.
 
 An asker may send one line, a JSON object that names a command: {"command": "reload"}. One that sends no line in
-ASKER_SECONDS, or ends its writing side before, asks for the state. The answer is one JSON object, then the end of file.
+ASKER_SECONDS, or ends its writing side before, asks for the state. The answer is one JSON object, then the end of file;
+to "watch", "events" and "trace" it is lines, one object each, as long as the asker follows.
 The server's end never waits for an asker.
 
 Its folder is in XDG_RUNTIME_DIR, or in /tmp. Who asks may have another environment than who started the server (cron,
@@ -28,7 +29,16 @@ _ANSWER_SECONDS = 5.0  # between two pieces of an answer
 _QUEUE_SECONDS = 0.02  # between two attempts to get into the server's queue
 _ANSWER_BYTES = 1 << 20  # of an answer: a row of 200 bytes for each process, of which there are 132 at most
 _SESSIONS = Path("/run/user")  # where XDG_RUNTIME_DIR usually is, by user id
-COMMANDS = ("ps", "reload", "stop")
+# What may be asked for: each command's options, with the values that stand for those that are not said.
+COMMANDS: dict[str, dict[str, object]] = {
+    "ps": {},
+    "reload": {},
+    "stop": {},
+    "watch": {},
+    "events": {"follow": False},
+    "trace": {"from": "", "text": "", "count": 1, "private": False},
+}
+_MOST_TRACED = 1_000_000  # messages, of one trace
 
 
 def runtime_folder(configured: str) -> Path:
@@ -120,27 +130,32 @@ class Asker:
     def fileno(self) -> int:
         return self._sock.fileno()
 
-    def command(self) -> str:
-        """What is asked for, one of COMMANDS; "" while a line may still come. Raises ValueError at any other line."""
+    def asked(self) -> dict[str, Any] | None:
+        """What is asked for: a command and all its options; None while a line may still come.
+
+        Raises ValueError at any other line.
+        """
         try:
             piece = self._sock.recv(_LINE_BYTES + 1)
         except BlockingIOError:
-            return "" if time.monotonic() < self.until else "ps"
+            return None if time.monotonic() < self.until else {"command": "ps"}
         except OSError:  # it has left
-            return "ps"
+            return {"command": "ps"}
         self._line += piece
         line, has_ended, _ = self._line.partition(b"\n")
         if len(line) > _LINE_BYTES:
             raise ValueError(f"a line has at most {_LINE_BYTES} bytes")
         if not has_ended:
-            return "" if piece and time.monotonic() < self.until else "ps"
+            return None if piece and time.monotonic() < self.until else {"command": "ps"}
         try:
             asked = json.loads(line)
         except (ValueError, RecursionError):
             raise ValueError("that is no JSON") from None
-        if not isinstance(asked, dict) or list(asked) != ["command"] or asked["command"] not in COMMANDS:
-            raise ValueError(f'a line is {{"command": NAME}}, and NAME one of {", ".join(COMMANDS)}')
-        return str(asked["command"])
+        return _checked(asked)
+
+    def go_on(self) -> socket.socket:
+        """The connection, to be answered in lines; it is the caller's from now on."""
+        return self._sock
 
     def answer(self, answer: dict[str, object]) -> None:
         """The answer is far smaller than the socket's buffer, so this cannot block; an asker may have left."""
@@ -149,6 +164,21 @@ class Asker:
 
     def close(self) -> None:
         self._sock.close()
+
+
+def _checked(asked: object) -> dict[str, Any]:
+    """A command with all its options. Raises ValueError."""
+    command = asked.get("command") if isinstance(asked, dict) else None
+    if not isinstance(asked, dict) or not isinstance(command, str) or command not in COMMANDS:
+        raise ValueError(f'a line is {{"command": NAME}}, and NAME one of {", ".join(COMMANDS)}')
+    known = COMMANDS[command]
+    for name, value in asked.items():
+        if name != "command" and type(value) is not type(known.get(name)):
+            raise ValueError(f"{command} has no option {name!r} of that type")
+    whole = {**known, **asked}
+    if not 1 <= whole.get("count", 1) <= _MOST_TRACED:
+        raise ValueError(f"count is from 1 to {_MOST_TRACED}")
+    return whole
 
 
 class ControlSocket:
@@ -257,6 +287,49 @@ def _connect(sock: socket.socket, path: Path, seconds: float) -> None:
             time.sleep(_QUEUE_SECONDS)
         else:
             return
+
+
+class Follower:
+    """An asker's end of an answer that goes on: lines, each a JSON object, until one side closes."""
+
+    def __init__(self, path: Path, asked: dict[str, object], seconds: float = _ANSWER_SECONDS) -> None:
+        """`asked`: the command and its options. Raises OSError where no server is."""
+        self.ended = False  # the server has closed its side: it has ended, or we were too slow
+        self.fds: list[int] = []  # descriptors that have come; the caller's to close
+        self._unread = b""
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._sock.settimeout(seconds)
+            _connect(self._sock, path, seconds)
+            self._sock.sendall(json.dumps(asked).encode() + b"\n")
+        except OSError:
+            self._sock.close()
+            raise
+        self._sock.setblocking(False)
+
+    def fileno(self) -> int:
+        """Readable when take() has something to do."""
+        return self._sock.fileno()
+
+    def take(self) -> list[dict[str, Any]]:
+        """The lines that have come whole since the last call; [] if there is none yet, or no more."""
+        try:
+            data, fds, _, _ = socket.recv_fds(self._sock, _ANSWER_BYTES, 1)
+        except BlockingIOError:
+            return []
+        except ConnectionResetError:
+            data, fds = b"", []
+        self.fds += fds
+        self.ended = not data
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        found = [json.loads(line) for line in lines]
+        if self.ended:  # a refusal is one object, without a line end; of a server that died the last line may be torn
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(self._unread))
+        return found
+
+    def close(self) -> None:
+        self._sock.close()
 
 
 def ask(path: Path, command: str = "ps", seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:

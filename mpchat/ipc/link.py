@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Generic, TypeVar
 
 from mpchat.ipc.frames import Progress, missing, pack, unpack
+from mpchat.ipc.scoreboard import BYTES_PUT, BYTES_TAKEN, MESSAGES_PUT, MESSAGES_TAKEN, Meter, new_meter
 from mpchat.messages import BadFrame, UnknownMessage
 
 FDS_AT_ONCE = 253  # SCM_MAX_FD, the kernel's limit for one message
@@ -41,6 +42,7 @@ class Link(Generic[Posted]):
         self._stream = bytearray()
         self._taken = 0  # messages
         self._progress = Progress()
+        self._meter = new_meter()
         self._fds: deque[int] = deque()  # received, of messages that have not come whole; _LOST: here some are missing
         self._owned: set[int] = set()  # copies of what was posted and could not be sent at once
         self.ended = False  # the other end is closed, or has sent what is no message: nothing more comes
@@ -59,9 +61,17 @@ class Link(Generic[Posted]):
         """Is something waiting for the socket to become writable?"""
         return bool(self._unsent)
 
+    def count_on(self, meter: Meter) -> None:
+        """From now on this end counts there, from 0."""
+        self._meter = meter
+        meter[:] = new_meter()
+
     def post(self, message: Posted, fds: tuple[int, ...] = ()) -> None:
         """Send a message, now or when there is room. The descriptors stay the caller's, to be closed at any time."""
-        self._unsent.append((pack((len(fds), message)), list(fds)))
+        frame = pack((len(fds), message))
+        self._meter[MESSAGES_PUT] += 1
+        self._meter[BYTES_PUT] += len(frame)
+        self._unsent.append((frame, list(fds)))
         if len(self._unsent) == 1 and self.flush():
             return
         data, waiting = self._unsent[-1]
@@ -159,6 +169,7 @@ class Link(Generic[Posted]):
     def _whole(self) -> list[Message]:
         """Take the whole messages off what was read. Raises BadFrame."""
         messages: list[Message] = []
+        size = len(self._stream)
         try:
             for frame in unpack(self._stream):
                 match frame:
@@ -174,6 +185,8 @@ class Link(Generic[Posted]):
             close_all(messages)
             raise
         self._taken += len(messages)
+        self._meter[MESSAGES_TAKEN] += len(messages)
+        self._meter[BYTES_TAKEN] += size - len(self._stream)
         return messages
 
     def _fds_of(self, count: int) -> list[int]:

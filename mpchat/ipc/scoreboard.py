@@ -1,7 +1,12 @@
-"""The scoreboard: one row of counters for each process, in shared memory. Each process writes its own row only.
+"""The scoreboard: what each process tells of itself, in shared memory. Each process writes its own cells only.
 
-A reader costs the writer nothing, and a row outlives its process: its last numbers can be read until the supervisor
-clears the row for the successor.
+    rows        of each role: counters, and when its process last turned its loop
+    tracing     one cell: not 0 while somebody traces (the supervisor's)
+    meters      of each end of a connection between two processes: what was put into it, and what was taken from it
+    rings       of each role: the hops of what it was doing, while somebody traces (trace_ring.py)
+
+A reader costs the writer nothing, and what a process has written outlives it: the last numbers of a dead process can be
+read until the supervisor clears the row for the successor, and its hops until they are overwritten.
 It is a memfd (memfd_create(2)), not a file: in a full /tmp the first write to a mapped file is a SIGBUS. Nor is it
 multiprocessing's shared_memory: that unlinks a segment when a mere reader exits (CPython before 3.13).
 """
@@ -11,7 +16,9 @@ import os
 import time
 from array import array
 from multiprocessing.reduction import DupFd
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+from mpchat.ipc.trace_ring import RING_BYTES, TraceRing
 
 # position: of the recorder, the journal position up to which the disk has the history; of a broker, the place of the
 # record that it replays.
@@ -21,6 +28,18 @@ ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, SPARE_ROW, FIRST_WORKER_ROW = range(5)
 _DISK, _BEAT, _COUNTED = range(3)
 _CELLS = _COUNTED + len(COUNTERS)
 _CELL_BYTES = 8
+
+# Of a meter. What was put at one end and not taken at the other is under way between them. Bytes are those that flow
+# control counts (flow/credit.py), and of a link those of its frames.
+MESSAGES_PUT, BYTES_PUT, MESSAGES_TAKEN, BYTES_TAKEN = range(4)
+_METER_CELLS = 4
+Meter: TypeAlias = "memoryview[int]"
+_ENDS_PER_WORKER = 4  # of its transport and its link to the acceptor: its own end, the other's
+
+
+def new_meter() -> Meter:
+    """A meter that nobody reads: of a connection that is on no scoreboard."""
+    return memoryview(array("q", [0] * _METER_CELLS))
 
 
 def row_of(role: str) -> int:
@@ -43,10 +62,15 @@ class Scoreboard:
     struct.pack_into(), which writes zeros first: one read in two hundred then found a last beat of 0.
     """
 
-    def __init__(self, fd: int, rows: int) -> None:
+    def __init__(self, fd: int, rows: int, is_read_only: bool = False) -> None:
+        """`fd` stays the caller's; it may be closed, unless the scoreboard is to be passed on."""
         self._fd = fd
         self._rows = rows
-        self._cells = memoryview(mmap.mmap(fd, rows * _CELLS * _CELL_BYTES)).cast("q")
+        self._rings_at = _rings_at(rows)
+        prot = mmap.PROT_READ if is_read_only else mmap.PROT_READ | mmap.PROT_WRITE
+        self._cells = memoryview(mmap.mmap(fd, self._rings_at + rows * RING_BYTES, prot=prot)).cast("q")
+        self._meters_at = rows * _CELLS + 1
+        self.tracing = self._cells[rows * _CELLS : self._meters_at]  # tracing[0] is read in each turn of each loop
 
     def __reduce__(self) -> tuple[object, ...]:
         """As an argument of a child that is being spawned, the file descriptor goes along."""
@@ -55,7 +79,7 @@ class Scoreboard:
     @classmethod
     def make(cls, rows: int) -> "Scoreboard":
         fd = _memory()
-        os.ftruncate(fd, rows * _CELLS * _CELL_BYTES)
+        os.ftruncate(fd, _rings_at(rows) + rows * RING_BYTES)  # a page takes memory when it is first written
         return cls(fd, rows)
 
     def begin(self, row: int) -> None:
@@ -102,6 +126,40 @@ class Scoreboard:
     def waits_for_the_disk(self, row: int) -> bool:
         return self._cells[row * _CELLS + _DISK] != 0
 
+    def meter(self, one: str, other: str) -> Meter:
+        """Of the end of `one` of the connection between these two roles: its process alone may write it.
+
+        A worker has two, to the broker and to the acceptor; the broker and the recorder have one.
+        """
+        if "recorder" in (one, other):
+            end = 0 if one == "broker" else 1
+        else:
+            worker = one if one.startswith("worker") else other
+            peer = other if worker == one else one
+            end = 2 + _ENDS_PER_WORKER * (row_of(worker) - FIRST_WORKER_ROW)
+            end += 2 * (peer == "acceptor") + (worker != one)
+        first = self._meters_at + end * _METER_CELLS
+        return self._cells[first : first + _METER_CELLS]
+
+    def under_way(self, one: str, other: str) -> tuple[int, int]:
+        """Messages and bytes that `one` has put and `other` has not taken. The two write at their own times."""
+        put, taken = self.meter(one, other), self.meter(other, one)
+        # Taken first: what is put between the two looks is under way, or was.
+        messages, size = taken[MESSAGES_TAKEN], taken[BYTES_TAKEN]
+        return max(0, put[MESSAGES_PUT] - messages), max(0, put[BYTES_PUT] - size)
+
+    def ring(self, row: int) -> TraceRing:
+        """Of the row's process, which alone may write it."""
+        first = (self._rings_at + row * RING_BYTES) // _CELL_BYTES
+        return TraceRing(self._cells[first : first + RING_BYTES // _CELL_BYTES])
+
+    def read_only(self) -> int:
+        """A descriptor for somebody who may only read; where there is no /proc, one like ours. The caller closes it."""
+        try:
+            return os.open(f"/proc/self/fd/{self._fd}", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return os.dup(self._fd)
+
 
 class TurnWatch:
     """Which processes have turned their loops since they were last looked at.
@@ -132,6 +190,13 @@ class DiskWait:
     def __exit__(self, *_: object) -> None:
         self._cells[self._disk_at] = 0
         self._cells[self._beat_at] = time.monotonic_ns()
+
+
+def _rings_at(rows: int) -> int:
+    """The byte at which the rings begin, on a page of their own."""
+    ends = 2 + _ENDS_PER_WORKER * max(0, rows - FIRST_WORKER_ROW)
+    used = (rows * _CELLS + 1 + ends * _METER_CELLS) * _CELL_BYTES
+    return -(-used // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
 def _memory() -> int:

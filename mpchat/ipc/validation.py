@@ -122,6 +122,11 @@ def past(message: object) -> Past:
     return message
 
 
+def are_numbers(values: list[object]) -> bool:
+    """Whether they are numbers of items."""
+    return all(type(value) is int and 0 <= value <= MOST for value in values)
+
+
 def are_places(places: tuple[object, ...]) -> bool:
     """Whether they are Places."""
     return bool(places) and all(_types(place) == (str, int) for place in places)

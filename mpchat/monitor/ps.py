@@ -1,13 +1,11 @@
 """mpchat ps: the processes of a running server by role, with their counters, and what the system says of each: CPU,
-memory, descriptors. Linux says so in /proc; elsewhere psutil asks it.
+memory, descriptors.
 """
 
 import json
-import os
-import re
-from pathlib import Path
 from typing import Any
 
+from mpchat.monitor import measuring
 from mpchat.texts import t
 
 
@@ -45,36 +43,10 @@ def _aligned(line: tuple[str, ...], widths: list[int]) -> list[str]:
 
 def _measured(row: dict[str, Any]) -> dict[str, Any]:
     """CPU time so far (user + system, s), memory (MiB; shared pages divided by those who share them), open fds."""
-    if row["pid"] is None:
+    pid = row["pid"]
+    if pid is None:
         return {}  # the role is vacant
-    try:
-        import psutil
-    except ImportError:
-        return _from_proc(row["pid"])
-    try:
-        process = psutil.Process(row["pid"])
-        times = process.cpu_times()
-        memory = process.memory_full_info()
-        seconds, size, fds = times.user + times.system, getattr(memory, "pss", memory.rss), process.num_fds()
-    except psutil.Error:
-        return {}  # the process has ended meanwhile
-    return _rounded(seconds, size, fds)
-
-
-def _from_proc(pid: int) -> dict[str, Any]:
-    """proc(5): the 12th and 13th field behind the name in PID/stat are its time in user and system mode."""
-    folder = Path(f"/proc/{pid}")
-    try:
-        fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        pss = re.search(r"^Pss:\s+(\d+) kB", (folder / "smaps_rollup").read_text(), re.MULTILINE)
-        fds = len(os.listdir(folder / "fd"))
-    except OSError:
-        return {}  # the process has ended meanwhile, or is another user's, or there is no /proc
-    if pss is None:
-        return {}
-    ticks = int(fields[11]) + int(fields[12])
-    return _rounded(ticks / os.sysconf("SC_CLK_TCK"), int(pss[1]) * 1024, fds)
-
-
-def _rounded(seconds: float, size: int, fds: int) -> dict[str, Any]:
-    return {"cpu_seconds": round(seconds, 2), "pss_mib": round(size / (1 << 20), 1), "fds": fds}
+    measured, memory = measuring.measure(pid), measuring.memory(pid)
+    if measured is None or memory is None:
+        return {}  # the process has ended meanwhile, or nobody tells
+    return {"cpu_seconds": round(measured.cpu_seconds, 2), "pss_mib": round(memory.pss_mib, 1), "fds": measured.fds}

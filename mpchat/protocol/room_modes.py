@@ -43,6 +43,18 @@ def parse_changes(params: list[str]) -> tuple[list[Change], bool]:
             else:
                 asks_for_bans = True
         else:
-            valued = letter in "ovk" or (letter == "l" and sign == "+")
-            changes.append((sign, letter, next(values, "") if valued else ""))
+            changes.append((sign, letter, next(values, "") if _has_value(sign, letter) else ""))
     return changes, asks_for_bans
+
+
+def values_of(letters: str) -> int:
+    """How many values "+o-v" takes at most."""
+    sign, count = "+", 0
+    for letter in letters:
+        sign = letter if letter in "+-" else sign
+        count += letter == "b" or _has_value(sign, letter)
+    return count
+
+
+def _has_value(sign: str, letter: str) -> bool:
+    return letter in "ovk" or (letter == "l" and sign == "+")

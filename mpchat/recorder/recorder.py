@@ -23,6 +23,7 @@ from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import BROKER_ROW, RECORDER_ROW, Scoreboard, TurnWatch
+from mpchat.ipc.trace_ring import Hop
 from mpchat.ipc.validation import are_places
 from mpchat.messages import (
     BadFrame,
@@ -228,6 +229,7 @@ class Recorder:
                     if self.broker is not None:
                         self.leave(self.broker)
                     self.broker = Link(socket.socket(fileno=fd))
+                    self.broker.count_on(self.scoreboard.meter("recorder", "broker"))
                     self.poller.watch(self.broker)
                     self.queries.clear()  # a new broker asks them again
                     self.searches.clear()
@@ -322,6 +324,8 @@ class Recorder:
                 history.pass_over(rows, tail.position, self.wall_ms())
             else:
                 history.add(rows, tail.position)
+            if self.scoreboard.tracing[0]:
+                self.scoreboard.ring(RECORDER_ROW).note(Hop.RECORDED, place=tail.position)
             crash_point("recorder: written")
         self.rows += len(rows)
         if rows:

@@ -66,11 +66,16 @@ class Child:
         self.link.post((role, pickled), fds=fds)
 
     @property
-    def how_it_died(self) -> str:
+    def how(self) -> str:
+        """Of its end, in as few words as can be: "SIGKILL", or "status 70 (ValueError at hub.py:12)"."""
         code = self.process.exitcode or 0
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-        how += f" ({self.error})" if self.error else ""
-        return f"the {self.role} process (pid {self.process.pid}) {how}"
+        how = signal.Signals(-code).name if code < 0 else f"status {code}"
+        return how + (f" ({self.error})" if self.error else "")
+
+    @property
+    def how_it_died(self) -> str:
+        what = "was killed by" if (self.process.exitcode or 0) < 0 else "ended with"
+        return f"the {self.role} process (pid {self.process.pid}) {what} {self.how}"
 
     @property
     def how_it_ended(self) -> str:

@@ -21,7 +21,7 @@ from multiprocessing import get_context
 from mpchat.flow.restart_intensity import LONGEST_HANG_SECONDS, START, Failures, kind_of, policy_of
 from mpchat.ipc import resource_tracker
 from mpchat.ipc.scoreboard import BROKER_ROW, FIRST_WORKER_ROW, Scoreboard, row_of
-from mpchat.messages import Farewell, StopAll, StopNow, WorkerNumber
+from mpchat.messages import Farewell, StopAll, StopNow, TraceWanted, WorkerNumber
 from mpchat.runtime.first_minute import SPARE, LoadMains
 from mpchat.runtime.log import Log
 from mpchat.runtime.signals import Signals
@@ -31,6 +31,9 @@ from mpchat.supervisor.child import Child, Death, spawn
 from mpchat.supervisor.wiring import Wiring
 
 _DEATHS = 3  # of brokers, by one record of the journal
+# Processes that are started besides those that take long to start: where the machine is busy, each takes of what the
+# others need (at a hang limit of 1 s there were thirty).
+_MOST_BESIDES = 2
 _START_SECONDS = 30.0  # for an interpreter and its imports: with less, no child would ever start on a slow machine
 
 _PEERS = (("worker", "broker"), ("worker", "acceptor"), ("recorder", "broker"))
@@ -79,6 +82,7 @@ class Children:
         self.acceptors = 0  # so many have been started
         self.died_at = 0  # place of the record that the last broker was replaying when it died; 0: of none
         self.died_there = 0  # so many brokers in a row have died at that record
+        self.traces: tuple[TraceWanted, ...] = ()
         self.code_has_changed = False  # a broker of this run has been at work with other code than the first
 
     def __iter__(self) -> Iterator[Child]:
@@ -110,7 +114,8 @@ class Children:
         # A child that has been starting for longer than the hang limit may be stopped: another is started besides.
         latest = now - (self.settings.hang_limit or math.inf)
         on_the_way = [each for each in self.unassigned if each.here or each.started > latest]
-        for _ in range(len(due) + needs_spare - len(on_the_way)):
+        wanted = len(due) + needs_spare
+        for _ in range(min(wanted - len(on_the_way), wanted + _MOST_BESIDES - len(self.unassigned))):
             if self.starts.not_before > now or not self.start():
                 break
 
@@ -148,7 +153,7 @@ class Children:
         """
         args: tuple[object, ...] = ()
         if role == "broker":
-            args = self.data, self.is_first, self.skip, self.code_has_changed, self.secrets
+            args = self.data, self.is_first, self.skip, self.code_has_changed, self.secrets, self.traces
         elif role == "recorder":
             args = (self.data,)
         elif role == "acceptor":

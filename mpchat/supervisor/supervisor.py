@@ -20,12 +20,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mpchat import texts
 from mpchat.flow.restart_intensity import FIRST_STARTS
 from mpchat.ipc import resource_tracker
 from mpchat.ipc.control_socket import Asker, ControlSocket
 from mpchat.ipc.link import Message, close_all
+from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, row_of
 from mpchat.messages import BadFrame
 from mpchat.runtime.first_minute import BEAT_SECONDS, SPARE, STOP_SIGNALS, LoadMains, take_name
 from mpchat.runtime.listening import bracketed, listen
@@ -36,6 +38,8 @@ from mpchat.settings import ChatSettings, Secrets, Settings, pack
 from mpchat.store.data_directory import claim
 from mpchat.supervisor.child import Child, Death
 from mpchat.supervisor.children import Children, works_with
+from mpchat.supervisor.followers import MOST_FOLLOWERS, Follower, Followers, line
+from mpchat.supervisor.monitoring import SNAPSHOT_SECONDS, Monitoring
 from mpchat.supervisor.reloading import Rejected, Reloading
 
 STOPPED, FAILED = 0, 1
@@ -81,9 +85,14 @@ class Supervisor:
         os.chdir("/")  # the working directory may be removed, and spawning needs one that exists
         self.signals = Signals(*STOP_SIGNALS)
         self.reloading = Reloading(self.read_again)
+        self.begun = time.monotonic()
+        self.snapshot_at = 0.0  # monotonic: when the next snapshot is due, if anybody watches
+        self.last_trace = 0  # number
         self.askers: list[Asker] = []  # at the control socket, that may still send a line
         self.waiting: list[Asker] = []  # those that wait for an answer
         self.selector = selectors.DefaultSelector()
+        self.followers = Followers(self.selector)
+        self.monitoring = Monitoring(self.followers.tell)
         self.children = Children(
             self.settings,
             self.secrets,
@@ -108,6 +117,7 @@ class Supervisor:
             self.control.close()
             self.signals.close()
             self.reloading.close()
+            self.followers.close()
             for asker in [*self.askers, *self.waiting]:
                 well = self.status == STOPPED
                 asker.answer({"ok": well, "said": "stopped" if well else "ended with status 1; its log says why"})
@@ -140,6 +150,7 @@ class Supervisor:
                 self.reloading.over(True, "read again; the broker takes it as soon as it can")
             if now - self.looked >= BEAT_SECONDS:
                 self.kill_the_hung(now)
+                self.tell_followers(now)
                 self.keep_control()
                 if self.control not in self.selector.get_map():
                     self.selector.register(self.control, selectors.EVENT_READ, self.take_asker)
@@ -161,6 +172,7 @@ class Supervisor:
             each.link.flush()
         for each, seconds in self.children.hung(now, late):
             self.log.warning("process hangs", hung=each.role, was=each.process.pid, seconds=seconds)
+            self.monitoring.hangs(each, each.hung_for)
             self.children.end(each, Death.HUNG)
 
     def take_signals(self) -> None:
@@ -190,9 +202,11 @@ class Supervisor:
                         self.reloaded()
                     case ("reloaded",) if each.role == "broker":
                         pass  # of an earlier reload, or it had the new settings from the beginning
-                    case ("ready",) if each.role == "broker" and each is not self.told:
+                    case ("ready",):
                         each.on_message(message)
-                        self.reloaded()  # it was given the new settings with its role
+                        self.monitoring.ready(each)
+                        if each.role == "broker" and each is not self.told:
+                            self.reloaded()  # it was given the new settings with its role
                     case _:
                         each.on_message(message)
         except BadFrame as error:
@@ -208,6 +222,7 @@ class Supervisor:
     def end_misbehaving(self, each: Child, why: str) -> None:
         """Kill a child that has sent what is no message: nothing that it sends can be relied on any more."""
         self.log.error("process misbehaves", role=each.role, was=each.process.pid, why=why)
+        self.monitoring.misbehaves(each, why)
         self.children.end(each, Death.CRASHED)
 
     def all_at_work(self) -> None:
@@ -242,6 +257,7 @@ class Supervisor:
         if self.stopping:
             self.go_on_stopping(each)
             return
+        self.monitoring.died(each)
         is_fatal = each.complaint and each.role != "recorder"  # the chat does not depend on the history
         self.log.warning("process died", how=each.how_it_died if is_fatal else each.how_it_ended)
         alert = self.children.count(each)
@@ -385,14 +401,14 @@ class Supervisor:
         if asker not in self.askers:
             return
         try:
-            command, wrong = asker.command(), ""
+            asked, wrong = asker.asked(), ""
         except ValueError as error:
-            command, wrong = "nothing", str(error)
-        if not command:
+            asked, wrong = {"command": "nothing"}, str(error)
+        if asked is None:
             return
         self.selector.unregister(asker)
         self.askers.remove(asker)
-        match command:
+        match asked["command"]:
             case "ps":
                 asker.answer(self.describe())
             case "reload":
@@ -402,12 +418,68 @@ class Supervisor:
                 self.waiting.append(asker)  # until the end
                 if not self.reason:
                     self.stop("Server shutting down")
+            case "watch" | "events" | "trace" if len(self.followers) >= MOST_FOLLOWERS:
+                asker.answer({"ok": False, "said": f"{MOST_FOLLOWERS} follow already"})
+            case "watch":
+                follower = Follower(asker.go_on(), watches=True)
+                follower.say(self.monitoring.kept + self.snapshot())
+                self.followers.add(follower)
+            case "events":
+                follower = Follower(asker.go_on())
+                follower.say(self.monitoring.kept)
+                self.followers.add(follower) if asked["follow"] else follower.close()
+            case "trace":
+                self.begin_trace(asker, asked)
             case _:
                 asker.answer({"ok": False, "said": wrong})
 
     def answer(self, asker: Asker, is_well: bool, said: str) -> None:
         self.waiting.remove(asker)
         asker.answer({"ok": is_well, "said": said})
+
+    def begin_trace(self, asker: Asker, asked: dict[str, Any]) -> None:
+        """It is given the scoreboard, which has the rings; hops are noted from now on."""
+        try:
+            fd = self.children.scoreboard.read_only()
+        except OSError as error:  # no descriptor is free
+            asker.answer({"ok": False, "said": f"not now: {error.strerror}"})
+            return
+        self.last_trace += 1
+        since = time.monotonic_ns() // 1_000_000
+        options = asked["from"], asked["text"], asked["count"], asked["private"]
+        follower = Follower(asker.go_on(), trace=(self.last_trace, since, *options))
+        rows = {role: row_of(role) for role in self.children.failures}
+        head = {
+            "kind": "trace",
+            "number": self.last_trace,
+            "rows": FIRST_WORKER_ROW + self.settings.workers,
+            "roles": rows,
+        }
+        about = {"ipc": Path(self.settings.ipc).name, "journal": bool(self.settings.data)}
+        self.followers.add(follower)
+        self.change_traces()
+        follower.say(line({**head, **about, "history": "recorder" in rows}), (fd,))
+        os.close(fd)
+
+    def change_traces(self) -> None:
+        """Whoever has begun to trace, or has left: the broker is told what is wanted, and so is each later one."""
+        self.children.traces = self.followers.traces
+        self.children.scoreboard.tracing[0] = int(bool(self.children.traces))
+        broker = self.children.by_role.get("broker")
+        if broker is not None:
+            broker.link.post(("trace", self.children.traces))
+
+    def tell_followers(self, now: float) -> None:
+        """What only a look at the scoreboard tells."""
+        self.monitoring.look(self.children)
+        if self.followers.watch and now >= self.snapshot_at:
+            self.snapshot_at = now + SNAPSHOT_SECONDS
+            self.followers.tell(self.snapshot(), watchers_only=True)
+        if self.followers.traces != self.children.traces:
+            self.change_traces()
+
+    def snapshot(self) -> bytes:
+        return self.monitoring.snapshot(os.getpid(), self.begun, self.ports, self.children)
 
     # Settings that change while the server runs
 

@@ -43,6 +43,7 @@ class AcceptorLink:
             former.take_the_rest(lambda message, fds: self._on_message(former, message, fds))
             self.leave(former)
         self.link, self._giving = link, deque([*self._worker.connections.values(), None])
+        link.count_on(self._worker.scoreboard.meter(f"worker{self._worker.number}", "acceptor"))
         self._worker.poller.watch(link)
         self._give(link)
 

@@ -12,11 +12,14 @@ names the connections whose output the broker waits for: the worker says when it
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from mpchat.ipc.scoreboard import BYTES_PUT, BYTES_TAKEN, MESSAGES_PUT, MESSAGES_TAKEN, new_meter
 from mpchat.ipc.transport import Transport, load_pair
-from mpchat.ipc.validation import MOST, are_items, check_inputs, check_state
+from mpchat.ipc.validation import MOST, are_items, are_numbers, check_inputs, check_state
 from mpchat.messages import (
     BadFrame,
     ConnectionId,
@@ -30,6 +33,7 @@ from mpchat.messages import (
 )
 from mpchat.runtime.crash_points import crash_point
 from mpchat.worker.takeover import Takeover
+from mpchat.worker.tracing import Tracing
 
 if TYPE_CHECKING:
     from mpchat.worker.worker import Worker
@@ -53,6 +57,8 @@ class BrokerStream:
         self._is_new = True  # this process has never been in the stream
         self._applied = self._reported = 0  # bytes of the stream, since this transport
         self._takeover = Takeover(worker)
+        self._meter = worker.scoreboard.meter(f"worker{worker.number}", "broker")
+        self._traced: list[int] = []  # numbers of items that have not come yet
 
     # The transport
 
@@ -62,6 +68,7 @@ class BrokerStream:
         if self.transport is not None:
             self.leave(self.transport)
         self.transport = load_pair(pickled, fds).at_worker()
+        self._meter[:] = new_meter()
         worker.poller.watch(self.transport)
         worker.control.post(("opened", serial))
         self.attach()
@@ -101,8 +108,13 @@ class BrokerStream:
         worker, transport = self._worker, self.transport
         assert transport is not None
         if worker.reader.records or self._applied - self._reported >= _REPORT_BYTES:
-            self._put(transport, ("batch", self._applied, *worker.reader.take()))
+            cost, records = worker.reader.take()
+            at = 0 if worker.trace is None else time.monotonic_ns()  # it may be taken before put() has returned
+            self._put(transport, ("batch", self._applied, cost, records))
+            self._meter[BYTES_PUT] += cost
             self._reported = self._applied
+            if worker.trace is not None:
+                worker.trace.put(self._meter[MESSAGES_PUT], cost, at)
             crash_point("worker: forwarded")
 
     @property
@@ -120,6 +132,7 @@ class BrokerStream:
     def _put(self, transport: Transport[WorkerToBroker], message: WorkerToBroker) -> None:
         """What the transport cannot send at once goes on as soon as there is room."""
         transport.put(message)
+        self._meter[MESSAGES_PUT] += 1
         if transport.unsent:
             self._worker.poller.want_write(transport, True, transport.write_fileno())
 
@@ -136,12 +149,16 @@ class BrokerStream:
         """Take what has come by the transport, and apply it."""
         try:
             for message in transport.take():
+                self._meter[MESSAGES_TAKEN] += 1
                 match message:
                     case ("items", int() as first, int() as credit, int() as size, list() as items) if (
                         max(first, credit, size) <= MOST
                     ):
+                        if self._worker.trace is not None:
+                            self._worker.trace.took(first + len(items) - 1, size)
                         self._take_items(first, items)
                         self._applied += size
+                        self._meter[BYTES_TAKEN] += size
                         self._worker.reader.send_window.earn(credit)
                         crash_point("worker: applied")
                     case ("state", int() as position, list() as resumed, list() as groups) if 0 <= position <= MOST:
@@ -150,6 +167,8 @@ class BrokerStream:
                     case ("go", list() as inputs, list() as drains):
                         check_inputs(inputs, drains)
                         self._go(inputs, drains)
+                    case ("traced", list() as numbers) if are_numbers(numbers):
+                        self._traced = [] if self._worker.trace is None else numbers
                     case _:
                         raise UnknownMessage(message)
         except BadFrame as error:
@@ -164,6 +183,8 @@ class BrokerStream:
             raise BadFrame(f"a gap in the stream: item {first} after {self.position}")
         rest = iter(items)
         try:
+            if self._traced and self._worker.trace is not None:
+                self._apply_traced(self._worker.trace, first, items, rest)
             for _ in range(0, len(items), _BEAT_ITEMS):
                 self._worker.heartbeat.beat()
                 self._worker.apply(islice(rest, _BEAT_ITEMS))
@@ -174,6 +195,17 @@ class BrokerStream:
             self.position = StreamPosition(self.position + applied)
             raise UnknownMessage(items[applied]) from error
         self.position = StreamPosition(self.position + len(items))
+
+    def _apply_traced(self, trace: Tracing, first: int, items: list[Item], rest: Iterator[Item]) -> None:
+        """Of these items, which begin at the number `first`, apply all up to the last one that is traced."""
+        end, applied = first + len(items), first
+        for number in sorted(number for number in self._traced if first <= number < end):
+            self._worker.heartbeat.beat()
+            self._worker.apply(islice(rest, number - applied))
+            self._worker.apply(islice(rest, 1))
+            trace.appended(number, items[number - first])
+            applied = number + 1
+        self._traced = [number for number in self._traced if number >= end]
 
     def _take_state(self, position: StreamPosition, resumed: list[Resumed], groups: list[Group]) -> None:
         self.position = position

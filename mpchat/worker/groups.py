@@ -45,13 +45,10 @@ class Groups:
             self._add_to_run(self._members[group], data, exclude)
             return
         self._end_run()
-        members: dict[ConnectionId, Connection] = {}
-        for group in groups:
-            members.update(self._members[group])
-        members.pop(exclude, None)
-        for connection in members.values():
+        members = self.members(groups, exclude)
+        for connection in members:
             connection.to_send.append(data)
-        self._pending.update(members)
+            self._pending[connection.id] = connection
         self.deliveries += len(members)
 
     def _add_to_run(self, members: dict[ConnectionId, Connection], data: bytes, exclude: ConnectionId) -> None:
@@ -69,6 +66,14 @@ class Groups:
             self._except(connection)
         connection.to_send.append(data)
         self._pending[connection.id] = connection
+
+    def members(self, groups: tuple[GroupId, ...], exclude: ConnectionId) -> list[Connection]:
+        """Who gets what is cast to these groups, but not to this connection."""
+        found: dict[ConnectionId, Connection] = {}
+        for group in groups:
+            found.update(self._members[group])
+        found.pop(exclude, None)
+        return list(found.values())
 
     def settle(self, connection: Connection) -> None:
         """All that it is to be sent so far lies in its `to_send`, and it is looked at in this turn."""

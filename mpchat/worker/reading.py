@@ -4,8 +4,11 @@ A client is left unread while its token bucket is empty (it floods), and all are
 behind). The client is not told: its bytes wait in the kernel, the window closes, and TCP slows the sender.
 """
 
+from __future__ import annotations
+
 import math
 import time
+from typing import TYPE_CHECKING
 
 from mpchat.flow.credit import SendWindow
 from mpchat.messages import ConnectionId, WorkerRecord
@@ -13,6 +16,9 @@ from mpchat.runtime.poller import AnyPoller
 from mpchat.settings import Settings
 from mpchat.worker.connection import Connection
 from mpchat.worker.throttle import Throttle
+
+if TYPE_CHECKING:
+    from mpchat.worker.tracing import Tracing
 
 _UNLIMITED = 1 << 30  # lines
 
@@ -30,6 +36,7 @@ class InputReader:
         self.records: list[WorkerRecord] = []  # this turn's batch
         self._cost = 0  # and what it takes from the send window, in bytes
         self.taken = 0  # records read so far
+        self.trace: Tracing | None = None  # while somebody traces
 
     def begin(self, connection: Connection) -> None:
         """The connection is new in this process."""
@@ -60,6 +67,8 @@ class InputReader:
             records = connection.read(allowed)
             if records:
                 self.records += records
+                if self.trace is not None:
+                    self.trace.saw(connection, records)
                 self.taken += len(records)
                 cost = connection.forwarded - before
                 self._cost += cost
@@ -80,6 +89,11 @@ class InputReader:
         if now >= self.next_deadline and self._throttle is not None:
             for connection in self._throttle.due(now):
                 self.read(connection)
+
+    @property
+    def under_way(self) -> int:
+        """Bytes of input that were put and for which the broker has not given credit back."""
+        return self._credit - self.send_window.left
 
     def rearm(self, connection: Connection) -> None:
         if self._poller.one_shot:

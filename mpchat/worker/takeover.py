@@ -70,6 +70,8 @@ class Takeover:
         for id, total, unsent, _ in worker.heartbeat.among(self._resumed.values()):
             connection = worker.connections[id]
             connection.resume_output(total, unsent)
+            if worker.trace is not None:
+                worker.trace.resumed(connection, total)
             worker.groups.touch(connection)
         self._resumed = {}
         worker.backlogs.inherited(time.monotonic())

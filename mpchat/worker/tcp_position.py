@@ -47,6 +47,11 @@ def unread(sock: socket.socket) -> int:
     return _ask(sock, termios.FIONREAD)
 
 
+def unacknowledged(sock: socket.socket) -> int:
+    """Bytes of the output that wait in this kernel, or are on their way; 0 of a closed socket."""
+    return _ask(sock, termios.TIOCOUTQ) if SUPPORTED and sock.fileno() >= 0 else 0
+
+
 def has_finished(sock: socket.socket) -> bool:
     """Nothing more can be sent: our side was shut down, or the connection is dead."""
     return _info(sock)[0] in _WE_HAVE_FINISHED

@@ -37,6 +37,7 @@ from mpchat.worker.connection import Connection, Limits
 from mpchat.worker.groups import Groups
 from mpchat.worker.lingering_close import LingeringClose
 from mpchat.worker.reading import InputReader
+from mpchat.worker.tracing import Tracing
 
 _BEAT_SENDS = 64  # of some 10 us each
 
@@ -69,6 +70,7 @@ class Worker:
         self.tend_at = self.look_at = 0.0  # monotonic: the next tend(), and look()
         self.acceptor = AcceptorLink(self)
         self.broker = BrokerStream(self)
+        self.trace: Tracing | None = None  # while somebody traces
         # By connection: the offset up to which its kernel must have taken the output, and the number of the question.
         self.drains: dict[ConnectionId, tuple[int, int]] = {}
         self.sends = self.bytes_out = self.turns = 0
@@ -81,7 +83,10 @@ class Worker:
 
     def turn(self, timeout: float) -> None:
         """Wait for something to do, `timeout` seconds at most, and do all that there is."""
-        for source, readable, writable, hung_up in self.poller.wait(timeout):  # the only wait; see poller.py
+        events = self.poller.wait(timeout)  # the only wait; see poller.py
+        if self.scoreboard.tracing[0] != (self.trace is not None):
+            self.switch_tracing()
+        for source, readable, writable, hung_up in events:
             if isinstance(source, Connection):
                 self.on_client(source, readable, writable, hung_up)
             elif source is self.broker.transport:
@@ -122,6 +127,11 @@ class Worker:
         """Seconds until something is due that no file descriptor tells of."""
         tend_at = max(self.tend_at, min(self.lingering.next_deadline, self.broker.checkpoint_due))
         return min(min(tend_at, self.reader.next_deadline) - time.monotonic(), BEAT_SECONDS)
+
+    def switch_tracing(self) -> None:
+        """Somebody has begun to trace, or nobody does any more."""
+        is_on = self.scoreboard.tracing[0] != 0
+        self.trace = self.reader.trace = Tracing(self, self.scoreboard.ring(self.row)) if is_on else None
 
     def on_control(self) -> None:
         """The supervisor gives a broker or an acceptor to work with, or says that there will be no broker any more.
@@ -199,6 +209,8 @@ class Worker:
                 case ("ack", id, end):
                     connection = connections[id]
                     connection.acknowledge(end)
+                    if self.trace is not None:
+                        self.trace.acknowledged(id, end)
                     if connection.again:
                         self.reader.read(connection)
                     elif self.poller.one_shot:
@@ -247,7 +259,7 @@ class Worker:
         if not pending:
             return
         for connection in between(pending.values(), "worker: sent to some"):
-            self.bytes_out += connection.flush()
+            self.bytes_out += connection.flush() if self.trace is None else self.trace.flush(connection)
             self.sends += 1
             if not self.sends % _BEAT_SENDS:
                 self.heartbeat.beat()
@@ -301,6 +313,8 @@ class Worker:
             self.poller.forget(connection)
         for part in (self.lingering, self.reader, self.groups, self.checkpoints, self.backlogs):
             part.forget(connection)
+        if self.trace is not None:
+            self.trace.forget(connection)
         del self.connections[connection.id]
         self.drains.pop(connection.id, None)
         connection.sock.close()

@@ -17,6 +17,7 @@ import pytest
 from mpchat.acceptor.fd_store import FdStore
 from mpchat.flow.admission import Admission
 from mpchat.ipc.link import Link
+from mpchat.ipc.scoreboard import new_meter
 from mpchat.messages import ChildToSupervisor, ConnectionId
 from mpchat.runtime.poller import Poller
 
@@ -71,7 +72,14 @@ class Acceptor:
         self.supervisor, self.control = Link[Any](ours), Link[ChildToSupervisor](theirs)
         self.complaints: list[str] = []
         self.fd_store = FdStore(
-            "worker0", self.control, self.poller, self.admission, self.complain, reserved_fds=0, language="en"
+            "worker0",
+            self.control,
+            self.poller,
+            self.admission,
+            self.complain,
+            reserved_fds=0,
+            language="en",
+            meter=new_meter(),
         )
         self.clients: dict[int, socket.socket] = {}
         self.worker: Worker | None = None

@@ -67,6 +67,13 @@ def test_words_are_said(model: Model, typed: str, said: Speech) -> None:
         ("/whois beto", "WHOIS :beto"),
         ("/away", "AWAY"),
         ("/away for lunch", "AWAY :for lunch"),
+        ("/op beto", "MODE #lobby +o :beto"),
+        ("/deop #dev zoe", "MODE #dev -o :zoe"),
+        ("/voice beto", "MODE #lobby +v :beto"),
+        ("/devoice beto", "MODE #lobby -v :beto"),
+        ("/ban beto", "MODE #lobby +b :beto!*@*"),
+        ("/ban #dev *!*@bad.host", "MODE #dev +b :*!*@bad.host"),
+        ("/unban beto", "MODE #lobby -b :beto!*@*"),
         ("/kick beto", "KICK #lobby beto :ana"),
         ("/kick #dev beto enough now", "KICK #dev beto :enough now"),
         ("/invite beto", "INVITE beto :#lobby"),
@@ -104,6 +111,9 @@ def test_commands_become_irc(model: Model, typed: str, sent: str) -> None:
         "/part see you",
         "/kill",
         "/kick",
+        "/op",
+        "/op beto Berta",
+        "/ban",
         "/whois",
         "/raw",
         "/history 0",
@@ -195,6 +205,23 @@ def test_the_past_of_a_room_can_be_recalled(model: Model) -> None:
     assert execute("/history #dev more 7", model).older == ("#dev", 7)
     assert execute("/search  two words", model).search == ("#lobby", "two words")
     assert execute("/search #dev two words", model).search == ("#dev", "two words")
+
+
+@pytest.mark.parametrize("typed", ["/search #nada hola", "/history #nada", "/history #nada more 3"])
+def test_the_past_of_a_room_one_is_not_in_is_not_asked_for(model: Model, typed: str) -> None:
+    assert execute(typed, model).show[0].text == "you are not in #nada"
+
+
+def test_whom_one_ignores_is_set_by_a_command_of_its_own(model: Model) -> None:
+    assert "/ignore NICK" in execute("/set ignore carla", model).show[0].text
+
+
+def test_the_language_of_the_system_is_spoken_at_once_too(model: Model, in_spanish: None) -> None:
+    model.preferences.system_language = "en"
+    step = execute("/set language -", model)
+    assert step.save
+    assert step.save.told == "language is - now"
+    assert texts.spoken() == "en"
 
 
 def test_private_talks_cannot_be_searched(model: Model) -> None:

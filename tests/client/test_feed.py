@@ -105,7 +105,7 @@ def test_what_was_meant_for_a_room_that_was_refused_is_not_said_elsewhere(
     assert [beto.may_speak("PRIVMSG").rpartition(":")[2] for _ in range(3)] == ["one", "psst", "last"]
     assert next(line for line in owner.sync() if "PRIVMSG" in line).endswith(f"PRIVMSG {room}2 :inside")
     assert done.returncode == 4, done.stderr
-    assert f"! {room}2: Cannot join channel (+k)\n" in done.stderr
+    assert f"! that is not the key of {room}2: /join {room}2 KEY\n" in done.stderr
     assert f"! not said: hola (refused: JOIN {room}2)\n" in done.stderr
     assert "hola" not in done.stdout
     assert "!" not in done.stdout
@@ -116,15 +116,15 @@ def test_nor_is_anything_said_under_another_nickname(args: list[str], env: dict[
     done = pipe([*args, "--nick", "ana"], "/nick beto\nhola\n/nick ana2\nya\n", env)
     assert beto.may_speak("PRIVMSG").startswith(":ana2!")
     assert done.returncode == 4
-    assert "! beto: Nickname is already in use\n" in done.stderr
+    assert "! beto is taken, try another nickname\n" in done.stderr
     assert "! not said: hola" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("line", "refusal"),
     [
-        ("/msg nadie hola", "nadie: No such nick/channel"),
-        ("/topic x", "You're not channel operator"),
+        ("/msg nadie hola", "nobody here is called nadie"),
+        ("/topic x", "may do that"),
         ("/nik", "no such"),
     ],
 )
@@ -280,7 +280,7 @@ def test_send_to_a_person_enters_no_room(server: Server, send: Run, nicks: Itera
 def test_send_is_refused(send: Run, voice: Speak, room: str, locked: Server) -> None:
     beto = voice("beto")
     for args, refusal in (
-        (["--to", "nadie", "hola"], "not said: hola (nadie: No such nick/channel)"),
+        (["--to", "nadie", "hola"], "not said: hola (nobody here is called nadie)"),
         (["--nick", "beto", "hola"], "beto: Nickname is already in use"),
         (["--port", str(locked.irc_port), "hola"], "Password incorrect"),
     ):
@@ -292,7 +292,7 @@ def test_send_is_refused(send: Run, voice: Speak, room: str, locked: Server) -> 
     beto.may_speak("MODE")
     done = send("hola")
     first, *_, last = done.stderr.splitlines()
-    assert (done.returncode, first, last) == (4, f"mpchat: {room}: Cannot join channel (+i)", "mpchat: not said: hola")
+    assert (done.returncode, first, last) == (4, f"mpchat: {room} is for invited people only", "mpchat: not said: hola")
 
 
 def test_send_to_a_room_that_it_would_make_says_nothing(send: Run, server: Server, room: str) -> None:

@@ -45,6 +45,8 @@ def test_a_newcomer_presses_enter_three_times_and_talks(start: Start, settings: 
     ana.sees(r"^room \[#lobby\]:$")
     ana.type("\r")
     ana.sees(r"^keep these, and ask no more\? \[y/N\]:$")
+    ana.type("maybe\r")
+    ana.until(lambda: sum(line.startswith("keep these") for line in ana.lines()) == 2)
     ana.type("\r")
     ana.sees("joined #lobby")
     ana.until(lambda: ana.bottom() == f"{login[1]} #lobby>")

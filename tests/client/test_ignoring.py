@@ -53,15 +53,26 @@ def test_that_they_come_and_go_is_shown_without_their_words(view: View) -> None:
 def test_another_nick_does_not_help_them_while_we_see_it(view: View) -> None:
     assert read(view, ":troll!t@h NICK nice", ":nice!t@h PRIVMSG #lobby :hola") == [
         "* troll is now nice",
-        "-- nice, whom you ignored as troll, is ignored until you leave",
+        "-- nice, whom you ignored as troll, is ignored until one of you leaves (/ignore nice keeps that)",
     ]
     assert read(view, ":nice!t@h NICK nicer", ":nicer!t@h PRIVMSG #lobby :hola")[1:] == [
-        "-- nicer, whom you ignored as nice, is ignored until you leave"
+        "-- nicer, whom you ignored as nice, is ignored until one of you leaves (/ignore nicer keeps that)"
     ]
     assert read(view, ":nice!n@h PRIVMSG #lobby :I am somebody else") == ["<nice> I am somebody else"]
     assert [line.text for line in execute("/ignore", view.model).show] == ["you ignore: Troll nicer"]
     execute("/unignore nicer", view.model)
     assert read(view, ":nicer!t@h PRIVMSG #lobby :hola") == ["<nicer> hola"]
+
+
+def test_who_is_ignored_for_the_time_being_can_be_ignored_for_good(view: View) -> None:
+    read(view, ":troll!t@h NICK nice")
+    kept = execute("/ignore Nice", view.model)
+    assert kept.save == Setting("ignore", ["Troll", "Nice"], "Nice is ignored from now on")
+    assert execute("/ignore", view.model).show[0].text == "you ignore: Troll Nice"
+
+    read(view, ":nice!t@h QUIT", ":nice!t@h JOIN #lobby")
+    assert read(view, ":nice!t@h PRIVMSG #lobby :hola") == []
+    assert execute("/ignore nice", view.model).show[0].text == "you ignore nice already"
 
 
 def test_nobody_can_have_us_ignore_ourselves(view: View) -> None:
@@ -84,6 +95,19 @@ def test_ignore_and_unignore_are_kept_and_told(view: View) -> None:
     execute("/unignore troll", model)
     assert execute("/unignore troll", model).show[0].text == "you do not ignore troll"
     assert execute("/ignore", model).show[0].text == "you ignore nobody"
+
+
+@pytest.mark.parametrize("nick", ["9", "-", "-ana", "a.b", "hola!"])
+def test_what_can_be_no_nickname_is_not_kept(view: View, nick: str) -> None:
+    refused = execute(f"/ignore {nick}", view.model)
+    assert refused.show[0].text.startswith(f"{nick} can be no nickname")
+    assert not refused.save
+    assert view.model.preferences.ignore == ["Troll"]
+
+
+def test_whoever_is_here_can_be_ignored_whatever_their_server_has_called_them(view: View) -> None:
+    read(view, ":9AAAAAAAB!t@h JOIN #lobby")
+    assert execute("/ignore 9aaaaaaab", view.model).save
 
 
 @pytest.mark.parametrize("ends", [":ogre!t@h NICK :troll", ":ogre!t@h QUIT", ":ogre!t@h NICK :orc"])

@@ -370,9 +370,9 @@ def test_of_a_long_paste_one_sees_the_question_and_how_many_lines(
     ana.type(PASTE.format("y"))  # a paste is no answer
     ana.until(lambda: not any("send 60" in row for row in rows(ana)))
     ana.type("\r")
-    ana.until(lambda: editor(ana).startswith(f"send 60 lines to {room}? [y/N]"))
+    ana.until(lambda: editor(ana).startswith(f"send 61 lines to {room}? [y/N]"))
     ana.type("y")
-    for line in lines[:59]:
+    for line in [*lines, "y"]:
         assert beto.may_speak("PRIVMSG").endswith(f":{line}")
     ana.until(lambda: editor(ana) == f"ana {room}>")
 

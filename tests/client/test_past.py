@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mpchat.client.preferences import Preferences
 from tests.client.tiny import CAPABILITIES, ROOM, Tiny, Visitor
 
 SEARCHES = f"{CAPABILITIES} soju.im/search"
@@ -53,24 +54,69 @@ async def test_the_history_is_read_backwards_until_its_beginning() -> None:
 
 
 @told
-async def test_it_goes_on_from_the_oldest_line_whatever_was_read_since() -> None:
+async def test_it_goes_on_from_the_last_answer_whatever_was_shown_before() -> None:
     async with Tiny() as tiny:
         for number in range(1, 41):
             tiny.say(f"line {number}")
         async with Visitor(tiny.port) as ana:
             await ana.ready()
             await ana.until("line 40")
-            oldest = int(ana.heard()[0][1].removeprefix("line "))
             tiny.say("now")
             await ana.until("now")
             ana.conversation.type("/history 3")
-            await ana.until("the history of")
+            ana.conversation.type("/history more 2")
             ana.conversation.type("/history #r more 2")
-            await ana.until("before that")
-            assert since(ana, f"-- before that in {ROOM}:") == [
-                f"<beto> line {oldest - 2}",
-                f"<beto> line {oldest - 1}",
+            before = f"-- before that in {ROOM}:"
+            assert await ana.conversation.until(lambda: ana.lines.count(before) == 2, 10), ana.lines
+            await ana.settled()
+            assert since(ana, f"-- the history of {ROOM}:") == [
+                *["<beto> line 39", "<beto> line 40", "<beto> now"],
+                *[before, "<beto> line 37", "<beto> line 38"],
+                *[before, "<beto> line 35", "<beto> line 36"],
             ]
+            ana.conversation.type("/history 100")
+            ana.conversation.type("/history more")
+            await ana.until("nothing older")
+            ana.conversation.type("/history 1")
+            ana.conversation.type("/history more 1")
+            assert await ana.conversation.until(lambda: ana.lines.count("<beto> line 40") == 4, 10)
+            assert ana.lines.count(f"-- nothing older: the history of {ROOM} begins here") == 1
+
+
+@told
+async def test_where_none_of_the_past_was_shown_more_is_what_was_said_before_we_came() -> None:
+    async with Tiny() as tiny:
+        for number in range(1, 6):
+            tiny.say(f"line {number}")
+        async with Visitor(tiny.port, preferences=Preferences(history=0)) as ana:
+            await ana.ready()
+            await ana.settled()
+            ana.conversation.type("/history more 2")
+            await ana.until("line 5")
+            assert since(ana, f"-- the history of {ROOM}:") == ["<beto> line 4", "<beto> line 5"]
+        async with Visitor(tiny.port, preferences=Preferences(history=0)) as ana:
+            await ana.ready()
+            await ana.settled()
+            tiny.say("now")
+            await ana.until("now")
+            ana.conversation.type("/history more 2")
+            await ana.until("line 5")
+            assert since(ana, f"-- before that in {ROOM}:") == ["<beto> line 4", "<beto> line 5"]
+
+
+@told
+async def test_that_all_is_from_people_one_ignores_is_said_of_what_was_asked() -> None:
+    async with Tiny() as tiny:
+        for number in range(1, 6):
+            tiny.say(f"line {number}", "beto" if number < 4 else "troll")
+        async with Visitor(tiny.port, preferences=Preferences(ignore=["troll"])) as ana:
+            await ana.ready()
+            await ana.until("line 3")
+            ana.conversation.type("/history 2")
+            await ana.until(f"-- all of that in {ROOM} is from people whom you ignore")
+            ana.conversation.type("/history more 1")
+            await ana.until("before that")
+            assert since(ana, f"-- before that in {ROOM}:") == ["<beto> line 3"]
 
 
 @told
@@ -113,6 +159,18 @@ async def test_words_are_found_with_day_and_time_the_oldest_first() -> None:
         assert all(re.match(r"1-0\d \d\d:\d\d <", line) for line in found), "the rest of 2026-01-02 03:04, wherever"
         ana.conversation.type("/search nowhere")
         await ana.until(f"-- nothing found in {ROOM} for nowhere")
+
+
+@told
+async def test_what_is_only_signs_is_said_to_be_none_that_can_be_found() -> None:
+    async with Tiny(capabilities=SEARCHES) as tiny, Visitor(tiny.port) as ana:
+        await ana.ready()
+        ana.conversation.type("/search 😀 ++")
+        await ana.until(
+            f"-- nothing found in {ROOM} for 😀 ++: emoji and signs are not looked for, letters and digits are"
+        )
+        ana.conversation.type("/search 😀 hola")
+        await ana.until(f"-- nothing found in {ROOM} for 😀 hola")
 
 
 @told

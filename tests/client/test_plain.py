@@ -94,6 +94,27 @@ def test_plain_in_a_terminal_only_appends(join: Join, voice: Speak, room: str) -
     assert ana.ends() == 0
 
 
+def test_what_is_typed_behind_a_question_is_asked_about_too(join: Join, voice: Speak) -> None:
+    ana, beto = join("ana", "--plain", "--color", "never"), voice("beto")
+    ana.type("uno\rdos\r")
+    ana.sees(r"send 2 lines to #\S+\?")
+    ana.type("tres\r")
+    ana.sees(r"send 3 lines to #\S+\?")
+    ana.type("yo no\r/me baila\r")
+    ana.sees(r"send and obey 5 lines that came at once\?")
+    ana.type("yes\rfin\r")
+    for text in ("uno", "dos", "tres", "yo no", "\x01ACTION baila\x01", "fin"):
+        assert beto.may_speak("PRIVMSG").endswith(f":{text}")
+    ana.type("seis\rsiete\r")
+    ana.sees(r"send 2 lines to #\S+\?")
+    ana.type("no\r")
+    ana.sees("-- not sent")
+    ana.type("/oper root\r")
+    ana.sees("-- password of root:")
+    ana.type("wrong\rocho\r")
+    assert beto.may_speak("PRIVMSG").endswith(":ocho")
+
+
 def test_in_plain_lines_ones_own_line_is_there_once(join: Join, voice: Speak, room: str) -> None:
     ana, beto = join("ana", "--plain", "--color", "never"), voice("beto")
     ana.sees("beto joined")
@@ -128,7 +149,7 @@ def test_a_dumb_terminal_gets_plain_lines(join: Join, env: dict[str, str]) -> No
     env["TERM"] = "dumb"
     ana = join("ana")
     ana.type("hola\r/names\r")
-    ana.sees(r"send and obey 2 lines\? \[y/N\]")
+    ana.sees(r"send and obey 2 lines that came at once\? \[y/N\]")
     ana.type("y\r")
     ana.sees(r"in #\S+ \(1\): @ana$")
     ana.until(lambda: sum("(1): @ana" in line for line in ana.lines()) == 2)

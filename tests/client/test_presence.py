@@ -1,4 +1,6 @@
-"""Who comes and goes within three seconds is one line, and whoever is where they were is not told of."""
+"""Who comes and goes within three seconds is one line, and whoever is where they were is not told of.
+
+But who has come is named, though they are gone again."""
 
 import math
 from dataclasses import replace
@@ -79,19 +81,32 @@ def test_of_a_whole_class_some_are_named(ana: Watcher) -> None:
 @pytest.mark.parametrize(
     "lines",
     [
-        [":dora!d@h JOIN #lobby", ":dora!d@h PART #lobby"],
-        [":dora!d@h JOIN #lobby", ":dora!d@h QUIT :oops"],
-        [":dora!d@h JOIN #lobby", ":dora!d@h NICK dori", ":dori!d@h QUIT :oops"],
         [":luis!l@h QUIT :reset", ":luis!l@h JOIN #lobby"],
         [":luis!l@h PART #lobby", ":LUIS!l@h JOIN #lobby"],
         [":luis!l@h NICK lucho", ":lucho!l@h NICK luis"],
-        [":dora!d@h JOIN #lobby", ":dora!d@h PART #lobby"] * 5,
     ],
 )
 def test_who_ends_where_they_were_is_not_told_of(ana: Watcher, lines: list[str]) -> None:
     ana.hears(":beto!b@h JOIN #lobby")
     assert ana.hears(*lines, at=1.0) == []
     assert ana.waits(3.0) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ([":dora!d@h JOIN #lobby", ":dora!d@h PART #lobby"], "dora came and went"),
+        ([":dora!d@h JOIN #lobby", ":dora!d@h QUIT :oops"], "dora came and went"),
+        ([":dora!d@h JOIN #lobby", ":dora!d@h NICK dori", ":dori!d@h QUIT :oops"], "dori came and went"),
+        ([":dora!d@h JOIN #lobby", ":dora!d@h PART #lobby"] * 5, "dora came and went"),
+        ([*[":dora!d@h JOIN #lobby", ":dora!d@h PART #lobby"] * 2, ":DORA!d@h JOIN #lobby"], "DORA joined"),
+        ([":dora!d@h JOIN #lobby", ":eva!e@h PART #lobby", ":dora!d@h QUIT"], "eva left; dora came and went"),
+    ],
+)
+def test_who_came_is_named_though_they_are_gone_again(ana: Watcher, lines: list[str], told: str) -> None:
+    ana.hears(":beto!b@h JOIN #lobby")
+    assert ana.hears(*lines, at=1.0) == []
+    assert ana.waits(3.0) == [f"* {told}"]
 
 
 def test_who_was_told_of_has_come_and_gone_all_the_same(ana: Watcher) -> None:
@@ -120,7 +135,7 @@ def test_what_is_said_in_the_room_comes_behind_who_came_before_it(ana: Watcher) 
     ("line", "shown"),
     [
         (":luis!l@h KICK #lobby carla :out", "* luis kicked carla from #lobby (out)"),
-        (":luis!l@h MODE #lobby +o carla", "* luis set mode +o carla on #lobby"),
+        (":luis!l@h MODE #lobby +o carla", "* luis changed the modes of #lobby: +o carla"),
         (":luis!l@h TOPIC #lobby :news", "* luis set the topic of #lobby: news"),
         (":ana!a@h PART #lobby", "* ana left #lobby"),
         (":ana!a@h NICK anita", "* ana is now anita"),
@@ -142,12 +157,12 @@ def test_who_is_in_two_rooms_quits_once(ana: Watcher) -> None:
     assert ana.hears(":eva!e@h QUIT :bye") == ["* eva quit (bye)"]
     ana.hears(":fede!f@h JOIN #dev", ":gala!g@h JOIN #dev", ":gala!g@h JOIN #lobby", at=1.0)
     ana.hears(":gala!g@h QUIT :bye", at=2.0)
-    assert ana.waits(5.0) == []
+    assert ana.waits(5.0) == ["* gala came and went", "#dev * gala came and went"]
 
 
 def test_who_was_in_one_room_before_and_in_another_for_a_moment_quits(ana: Watcher) -> None:
     ana.hears(":beto!b@h JOIN #dev", ":luis!l@h JOIN #dev", ":luis!l@h QUIT :bye")
-    assert ana.waits(3.0) == []
+    assert ana.waits(3.0) == ["#dev * luis came and went"]
     ana = Watcher()
     ana.hears(":beto!b@h JOIN #dev", ":luis!l@h JOIN #dev")
     assert ana.hears(":luis!l@h QUIT :bye") == ["* luis quit (bye)"]

@@ -66,7 +66,7 @@ def test_who_removes_somebody_reads_that_it_is_done(server: Server, join: Join, 
     ana.sees("-- /kill: done$")
     zoe.expect("ERROR")
     ana.say("/kill zoe ya basta")
-    ana.sees("! zoe: No such nick")
+    ana.sees("! nobody here is called zoe")
     assert not any("nothing to say" in line for line in ana.lines())
 
 

@@ -5,6 +5,8 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
+
 from mpchat.client.outbox import WAITING
 from mpchat.client.resuming import HELD_LINES
 from tests.client.tiny import ROOM, Tiny, Visitor
@@ -91,6 +93,36 @@ async def test_more_than_one_page_of_a_room_nobody_had_spoken_in_has_a_gap() -> 
         await ana.until("line 7")
         assert ana.lines.index(MISSING) < ana.lines.index("<beto> line 1")
         assert ana.heard() == tiny.said[1:]
+
+
+@pytest.mark.parametrize("is_soon", [False, True])
+def test_in_a_room_that_was_left_and_entered_again_nothing_is_missing(is_soon: bool) -> None:
+    """All that the history gives was shown before, and nothing was said since. `is_soon`: it did not even give it."""
+    asyncio.run(asyncio.wait_for(_leave_and_enter(is_soon), 40))
+
+
+async def _leave_and_enter(is_soon: bool) -> None:
+    async with Tiny(page=7) as tiny, Visitor(tiny.port) as ana:
+        for number in range(20):
+            tiny.say(f"line {number}")
+        await ana.ready()
+        await ana.until("line 19")
+        if is_soon:
+            tiny.has_time.clear()
+        for line in ("/part", f"/join {ROOM}"):
+            ana.conversation.type(line)
+            await ana.settled()
+        if not is_soon:
+            ana.conversation.type("/history 1")
+            await ana.until("the history of")
+        tiny.cut()
+        tiny.has_time.set()
+        await ana.until("back on tiny")
+        await ana.ready()
+        tiny.say("the end")
+        await ana.until("the end")
+        assert MISSING not in ana.lines
+        assert [text for _, text in ana.heard()][-2:] == ["line 19", "the end"]
 
 
 @told

@@ -113,8 +113,29 @@ def test_without_echoes_own_words_are_shown_at_once() -> None:
 def test_a_refused_line_does_not_wait_for_its_echo() -> None:
     session = registered()
     session.typed("/msg nobody hola", 1.0)
-    assert texts(hear(session, ":s 401 ana nobody :No such nick")) == ["! not said: hola (nobody: No such nick)"]
+    assert texts(hear(session, ":s 401 ana nobody :No such nick")) == [
+        "! not said: hola (nobody here is called nobody)"
+    ]
     assert session.status(9.0) == ""
+
+
+@pytest.mark.parametrize("typed", ["/msg History #lobby 2", "/query history #lobby 2"])
+def test_a_line_to_the_history_waits_for_no_echo_which_it_does_not_have(typed: str) -> None:
+    session = registered()
+    step = session.typed(typed, 1.0)
+    assert step.send[-1].endswith(" :#lobby 2")
+    assert texts(step)[-1].lower() == "<you -> history> #lobby 2"
+    hear(session, ":history!history@s NOTICE ana :[01:49] <beto> hola", ":s PONG s mpchat-answer-1", now=9.0)
+    assert (session.status(60.0), session.outbox.waiting()) == ("", 0)
+    assert texts(session.closed()) == []
+
+
+def test_on_another_server_somebody_may_be_called_so() -> None:
+    session = registered()
+    hear(session, ":s 004 ana s unreal iow nt ov")
+    assert texts(session.typed("/msg history hola", 1.0)) == []
+    assert session.status(9.0) == "lag 8 s, 1 not back yet"
+    assert texts(hear(session, ":ana!a@h PRIVMSG history :hola")) == ["<you -> history> hola"]
 
 
 def test_an_echo_that_never_comes_is_reported() -> None:
@@ -234,7 +255,7 @@ def test_a_room_that_does_not_let_us_in_is_given_up() -> None:
     session.opened(0.0)
     step = hear(session, ":s 001 ana :", ":s 475 ana #secret :Cannot join (+k)", ":s PONG s mpchat-entrance")
     assert texts(step)[-3:] == [
-        "! #secret: Cannot join (+k)",
+        "! #secret needs its key: /join #secret KEY",
         "! you are not in #secret",
         "-- your words go nowhere now: /join #room",
     ]
@@ -398,6 +419,46 @@ def test_a_key_that_was_refused_or_of_a_room_that_was_left_is_forgotten() -> Non
     session.typed("/join #so llave", 1.0)
     hear(session, ":ana!ana@host JOIN #so", ":ana!ana@host PART #so", ":b!b@h MODE #so +k otra")
     assert session.model.key("#so") == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("401 ana zzz :No such nick/channel", "nobody here is called zzz"),
+        ("401 ana #zzz :No such nick/channel", "there is no room #zzz"),
+        (
+            "432 ana 9x :Erroneous nickname",
+            "9x cannot be a nickname: letters, digits and []\\`_^{}|- (no digit or - first), at most 30 bytes",
+        ),
+        (
+            "432 ana \u0430na :Erroneous nickname",
+            "\u0430na cannot be a nickname: its letters are of several scripts, so that one may pass for another",
+        ),
+        ("433 ana beto :Nickname is already in use", "beto is taken, try another nickname"),
+        ("443 ana carla #priv :is already on channel", "carla is in #priv already"),
+        ("471 ana #priv :Cannot join channel (+l)", "#priv is full"),
+        ("473 ana #priv :Cannot join channel (+i)", "#priv is for invited people only"),
+        ("474 ana #priv :Cannot join channel (+b)", "you are banned from #priv"),
+        ("475 ana #priv :Cannot join channel (+k)", "#priv needs its key: /join #priv KEY"),
+        ("481 ana :Permission Denied- You're not an IRC operator", "only an operator of the server may do that"),
+        ("482 ana #priv :You're not channel operator", "only an operator of #priv may do that"),
+    ],
+)
+def test_a_refusal_is_a_sentence(line: str, told: str) -> None:
+    step = hear(registered(), f":s {line}")
+    assert [(each.head, each.text) for each in step.show] == [("!", told)]
+
+
+def test_after_a_kick_the_key_that_was_set_while_one_was_in_opens_the_room() -> None:
+    session = registered()
+    session.typed("/join #priv", 0.0)
+    hear(session, ":ana!a@h JOIN #priv", ":b!b@h MODE #priv +k llave", ":b!b@h KICK #priv ana :out")
+    assert "JOIN #priv :llave" in session.typed("/join #priv", 0.0).send
+    step = hear(session, ":s 475 ana #priv :Cannot join channel (+k)", ":s PONG s mpchat-answer-2")
+    assert step.show[0].text == "that is not the key of #priv: /join #priv KEY"
+    assert "JOIN :#priv" in session.typed("/join #priv", 0.0).send, "another one was set meanwhile"
+    hear(session, ":s 475 ana #priv :Cannot join channel (+k)", ":s PONG s mpchat-answer-3")
+    assert session.typed("/mode +t", 0.0).show[0].text == "not done: /mode (refused: JOIN #priv)"
 
 
 # The nick after a loss.
@@ -573,7 +634,7 @@ def test_where_the_join_was_refused_it_is_shown_and_not_said(join: str) -> None:
     step = hear(session, ":s 473 ana #so :Cannot join channel (+i)", ":s PONG s mpchat-answer-1")
     assert step.send == ["PRIVMSG beto :hola"]
     assert texts(step) == [
-        "! #so: Cannot join channel (+i)",
+        "! #so is for invited people only",
         "! not said: uno (refused: JOIN #so)",
         "! not done: /topic (refused: JOIN #so)",
     ]

@@ -71,7 +71,7 @@ def test_who_is_ignored_is_not_read_today_nor_tomorrow(join: Join, voice: Speak,
     ana.sees("-- troll is ignored from now on; kept in ")
     assert kept(tmp_path) == Preferences(ignore=["troll"])
     troll.send(f"PRIVMSG {room} :ana, read me", "PRIVMSG ana :read me", "NICK nice")
-    ana.sees("-- nice, whom you ignored as troll, is ignored until you leave")
+    ana.sees("-- nice, whom you ignored as troll, is ignored until one of you leaves")
     troll.send(f"PRIVMSG {room} :under another name", "NICK troll")
     ana.sees(r"\* nice is now troll")
     beto.send(f"PRIVMSG {room} :the end")

@@ -170,7 +170,7 @@ def test_what_cannot_be_followed_is_told(
     beto.may_speak("MODE")
     wire.close()
     for args, status, words in (
-        (["--port", str(server.irc_port), "--room", room], 4, f"mpchat: {room}: Cannot join channel (+k)\n"),
+        (["--port", str(server.irc_port), "--room", room], 4, f"mpchat: {room} needs its key: /join {room} KEY\n"),
         (["--port", str(server.irc_port), "--nick", "beto"], 4, "mpchat: beto: Nickname is already in use\n"),
         (["--port", str(wire.port)], 1, "mpchat: cannot connect to 127.0.0.1:"),
         (["--room", "#a b"], 2, "mpchat: bad room"),

@@ -54,7 +54,7 @@ def test_in_a_terminal_that_marks_pastes_it_is_obeyed_line_by_line(
     ana.until(lambda: ana.bottom() == "b")
     ana.type("\r")
     ana.sees(r"send 2 lines to #\S+\? \[y/N\] tra")
-    ana.type("n\x15\x15\x15")
+    ana.type("n\x15\x15\x15\x15")
     ana.type("/oper root\rsecret\rafter\r/quit\r")
     assert beto.may_speak("PRIVMSG").endswith(":after")
     assert ana.ends() == 0
@@ -83,11 +83,11 @@ def test_where_that_is_not_known_lines_are_asked_about_and_then_obeyed(
     if answer:
         answers(ana, answer)
     ana.type("uno\r/me baila\rdos\r")
-    ana.sees(r"send and obey 3 lines\? \[y/N\] uno")
-    ana.type("!")  # no answer: it is text, behind the others
-    ana.until(lambda: ana.bottom() == "dos!")
-    ana.type("\r")
-    ana.sees(r"send and obey 3 lines\?")
+    ana.sees(r"send and obey 3 lines that came at once\? \[y/N\] uno \| /me")
+    ana.type("!")  # no answer: it is text, on a line behind the others
+    ana.until(lambda: ana.bottom() == "!")
+    ana.type("\x7f\x7f!\r")
+    ana.sees(r"send and obey 3 lines that came at once\?")
     ana.type("y")
     assert beto.may_speak("PRIVMSG").endswith(":uno")
     assert beto.may_speak("PRIVMSG").endswith(":\x01ACTION baila\x01")
@@ -97,10 +97,28 @@ def test_where_that_is_not_known_lines_are_asked_about_and_then_obeyed(
     ana.until(lambda: ana.bottom().endswith("> dos!"))
 
 
+def test_lines_typed_behind_the_question_are_lines_of_their_own(join: Join, voice: Speak, room: str) -> None:
+    """Each comes in one read: its first letter is no answer, and no letter of it is lost."""
+    ana, beto = join("ana"), voice("beto")
+    ana.type("uno\r/me baila\r")
+    ana.sees(r"obey 2 lines that came at once\?")
+    for count, line in ((3, "yo no"), (4, "no sé"), (5, "tres")):
+        ana.type(f"{line}\r")
+        ana.sees(rf"obey {count} lines that came at once\?")
+    ana.type("no\r")
+    ana.until(lambda: not asks(ana) and "tres" in ana.lines())
+    ana.type("fin\r")
+    ana.sees(r"obey 6 lines that came at once\?")
+    ana.type("yes\r")
+    for text in ("uno", "\x01ACTION baila\x01", "yo no", "no sé", "tres", "fin"):
+        assert beto.may_speak("PRIVMSG").endswith(f":{text}")
+    ana.until(lambda: ana.bottom() == f"ana {room}>")
+
+
 def test_a_password_among_them_stays_one(join: Join, voice: Speak, room: str, tmp_path: Path) -> None:
     ana, beto = join("ana"), voice("beto")
     ana.type("/oper root\rsecret\rafter\r")
-    ana.sees(r"send and obey 3 lines\?")
+    ana.sees(r"send and obey 3 lines that came at once\? \[y/N\] /oper root \| … \| after")
     ana.type("y")
     assert beto.may_speak("PRIVMSG").endswith(":after")
     ana.sees("IRC operator")

@@ -77,6 +77,26 @@ def test_a_person_keeps_the_count_under_another_nick(ana: Session) -> None:
     assert label(ana) == ""
 
 
+@pytest.mark.parametrize(
+    "after",
+    [":eva!e@h NICK evita", ":eva!e@h QUIT :bye", ":eva!e@h PART #lobby"],
+)
+def test_whoever_is_gone_or_is_called_otherwise_can_be_told_to_be_read(ana: Session, after: str) -> None:
+    hear(ana, ":eva!e@h JOIN #lobby", ":eva!e@h PRIVMSG ana :hola", ":beto!b@h PRIVMSG #so :uno", after)
+    nick = label(ana).partition(":")[0]
+    ana.typed(f"/query {nick}", 1.0)
+    ana.typed("/query", 1.0)
+    assert (ana.model.current, label(ana)) == ("#lobby", "#so:1")
+
+
+def test_who_empties_the_screen_has_read_what_was_on_it(ana: Session) -> None:
+    hear(ana, ":beto!b@h PRIVMSG #so :uno", ":eva!e@h PRIVMSG ana :dos")
+    assert ana.typed("/clear", 1.0).clear
+    assert label(ana) == ""
+    hear(ana, ":eva!e@h PRIVMSG ana :tres")
+    assert label(ana) == "eva:1!"
+
+
 def test_what_does_not_fit_is_a_number(ana: Session) -> None:
     hear(ana, ":beto!b@h PRIVMSG #so :uno", ":beto!b@h PRIVMSG #dev :ana", ":eva!e@h PRIVMSG ana :hola")
     assert label(ana, 20) == "#dev:1! eva:1! #so:1"

@@ -60,8 +60,12 @@ def read(view: View, line: str) -> list[str]:
         (":beto!b@h KICK #lobby carla :enough", "14:03 * beto kicked carla from #lobby (enough)"),
         (":beto!b@h TOPIC #lobby :news", "14:03 * beto set the topic of #lobby: news"),
         (":beto!b@h TOPIC #lobby :", "14:03 * beto removed the topic of #lobby"),
-        (":beto!b@h MODE #lobby +o carla", "14:03 * beto set mode +o carla on #lobby"),
-        (":beto!b@h INVITE ana #secret", "14:03 * beto invites ana to #secret: /join #secret"),
+        (":beto!b@h MODE #lobby +o carla", "14:03 * beto changed the modes of #lobby: +o carla"),
+        (":beto!b@h MODE #lobby -k *", "14:03 * beto changed the modes of #lobby: -k"),
+        (
+            ":beto!b@h INVITE ana #secret",
+            "14:03 * beto invites ana to #secret: /join #secret, and behind it the key if it has one",
+        ),
         ("ERROR :Closing link", "14:03 ! Closing link"),
         ("FAIL PRIVMSG INVALID_TARGET x :no such thing", "14:03 ! x: no such thing"),
         (":s 404 ana #dev :Cannot send to channel", "14:03 ! #dev: Cannot send to channel"),
@@ -209,3 +213,9 @@ def test_nobodys_words_look_like_what_the_server_or_the_client_tells(text: str, 
     for event in told:
         (line,) = read(view, f":beto!b@h {event}")
         assert re.match(r"14:03 \* beto ", line)
+
+
+def test_a_kick_whose_reason_is_the_kickers_nick_has_none() -> None:
+    view = View(Model("ana", "#lobby"))
+    (line,) = view.heard(parse(":beto!b@h KICK #lobby carla :beto"))
+    assert line.text == "beto kicked carla from #lobby"

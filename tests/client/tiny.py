@@ -100,6 +100,8 @@ class Tiny:
                     break
                 if message.command == "JOIN":
                     self._writers.add(writer)
+                if message.command == "PART":
+                    self._writers.discard(writer)
                 answers = self._answers(message, nick)
                 if message.command == "CHATHISTORY":
                     self.asked.put_nowait(line)
@@ -131,6 +133,8 @@ class Tiny:
                 return [f":tiny 001 {wanted} :hi", f":tiny 004 {wanted} tiny mpchat-tiny"]
             case "JOIN", _:
                 return [f":{nick}!u@h JOIN {ROOM}"]
+            case "PART", _:
+                return [f":{nick}!u@h PART {ROOM}"]
             case "PING", [token]:
                 return [f":tiny PONG tiny :{token}"]
             case "PRIVMSG", [_, text]:

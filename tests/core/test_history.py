@@ -290,7 +290,9 @@ def test_plain_asks_for_the_last_lines(driver: Driver, line: str, limit: int) ->
 
 @pytest.mark.parametrize("line", ["/history 0", "/history -1", "/history x", "/history ٣", "/history 1 2"])
 def test_plain_explains_itself(driver: Driver, line: str) -> None:
-    assert reader(driver).send(line) == ["! /history [N]: how many of the room's last lines, at most 100"]
+    assert reader(driver).send(line) == [
+        "! how to use it: /history [N], how many of the room's last lines, at most 100"
+    ]
 
 
 def test_plain_reads_the_past_as_it_reads_the_present(driver: Driver) -> None:

@@ -217,4 +217,6 @@ def test_the_past_is_read_in_ones_own_language(spanish: Driver) -> None:
         ana.send("/history")
         spanish.answer(answer)
         assert ana.heard()[-1] == told
-    assert ana.send("/history x") == ["! /history [N]: cuántas de las últimas líneas de la sala, 100 como máximo"]
+    assert ana.send("/history x") == [
+        "! se usa así: /history [N], cuántas de las últimas líneas de la sala, 100 como máximo"
+    ]

@@ -675,7 +675,8 @@ class Chat(RuleBasedStateMachine):
         if acts:
             text = f"{who.nick} acts as a server operator"
             self.tell([room], (":mpchat.local", "NOTICE", room.name, text), f"* {text}")
-        self.tell([room], line, f"* {who.nick} kicked {whom.nick} out ({reason})")
+        because = f" ({reason})" if reason != who.nick else ""
+        self.tell([room], line, f"* {who.nick} kicked {whom.nick} out{because}")
         self._remove(whom, room)
         if acts and who not in room.members and who is not whom:
             self.hear(who, line, "")

@@ -285,10 +285,22 @@ def test_in_plain_text_there_is_always_an_answer(driver: Driver, answer: Any, en
         assert beto.heard() == [told]
 
 
+def test_in_plain_text_signs_are_said_to_be_none_that_can_be_found(driver: Driver) -> None:
+    beto = driver.plain("beto")
+    for setting, told in (
+        ("/lang en", "* nothing in #lobby has that: emoji and signs are not looked for, letters and digits are"),
+        ("/lang es", "* en #lobby no hay nada con eso: no se buscan emojis ni signos, sino letras y cifras"),
+    ):
+        beto.send(setting)
+        beto.send("/search 😀 ¿?")
+        driver.answer([])
+        assert beto.heard() == [told]
+
+
 def test_in_plain_text_something_must_be_searched_for(driver: Driver) -> None:
     (usage,) = driver.plain("beto").send("/search ")
 
-    assert usage.startswith("! /search WORDS")
+    assert usage.startswith("! how to use it: /search WORDS")
     assert driver.asked == []
 
 

@@ -67,7 +67,7 @@ def serving(folder: Path, answer: dict[str, object]) -> Iterator[tuple[ControlSo
             askers += [new] if new is not None else []
             for asker in list(askers):
                 try:
-                    command = asker.command()
+                    command = (asker.asked() or {}).get("command", "")
                 except ValueError as error:
                     command = str(error)
                 if command:
@@ -137,7 +137,7 @@ def test_who_sends_no_line_asks_for_the_state(folder: Path, sent: tuple[bytes, .
         (b'{"command": ["stop"]}\n', "a line is"),
         (b'{"command": {}}\n', "a line is"),
         (b'{"command": null}\n', "a line is"),
-        (b'{"command": "stop", "now": true}\n', "a line is"),
+        (b'{"command": "stop", "now": true}\n', "stop has no option"),
         (b"x" * 4097 + b"\n", "a line has at most 4096 bytes"),
         (b"x" * 5000, "a line has at most 4096 bytes"),
     ],

@@ -36,6 +36,7 @@ from mpchat.store.data_directory import claim
 from mpchat.supervisor import supervisor as parent
 from mpchat.supervisor.child import Child, Death
 from mpchat.supervisor.children import Children
+from mpchat.supervisor.monitoring import Monitoring
 from mpchat.supervisor.reloading import Rejected, Reloading
 from mpchat.worker.worker import Worker
 from tests.worker.pairs import PATIENCE
@@ -553,6 +554,7 @@ class Family:
         stack.callback(self.supervisor.reloading.close)
         self.supervisor.log = log = Log("supervisor", "error", False)
         self.supervisor.selector = selector = stack.enter_context(selectors.DefaultSelector())
+        self.supervisor.monitoring = Monitoring(lambda event: None)
         self.supervisor.children = Children(
             settings, Secrets(), log, selector, None, [], dict, self.supervisor.on_message, None, None
         )

@@ -440,3 +440,9 @@ def test_a_right_for_nobody_is_a_missing_parameter(server: Server, channel: str,
         f"{ME} 461 {ana.nick} MODE :Not enough parameters",
         f"{by(ana)} MODE {channel} +m",
     ]
+
+
+def test_the_lobby_is_as_old_as_its_server(server: Server, nicks: Iterator[str]) -> None:
+    with server.irc(next(nicks)) as ana:
+        made = int(ana.ask("MODE #lobby")[-1].rpartition(" ")[2].lstrip(":"))
+    assert 0 <= time.time() - made < 24 * 3600

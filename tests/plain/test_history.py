@@ -47,7 +47,7 @@ def test_of_this_room_only(server: Server, nicks: Iterator[str], channel: str) -
 def test_help_explains_it(server: Server, nicks: Iterator[str]) -> None:
     ana = enter(server, next(nicks), "#lobby")
     assert any(line.startswith("* /history [N] ") for line in ana.ask("/help"))
-    assert ana.ask("/history many") == ["! /history [N]: how many of the room's last lines, at most 100"]
+    assert ana.ask("/history many") == ["! how to use it: /history [N], how many of the room's last lines, at most 100"]
 
 
 def test_a_recorder_that_hangs_is_no_reason_to_hang(nicks: Iterator[str], channel: str, tmp_path: Path) -> None:

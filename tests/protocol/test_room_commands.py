@@ -30,16 +30,16 @@ def scene() -> Scene:
     ("who", "line", "answers"),
     [
         ("eva", "/topic", ["* #club has no topic"]),
-        ("eva", "/invite", ["! /invite NICK"]),
+        ("eva", "/invite", ["! how to use it: /invite NICK"]),
         ("eva", "/invite carla", ["* you have invited carla to #club"]),
         ("eva", "/invite luz", ["* you have invited luz to #club", "* luz is away: de viaje"]),
         ("eva", "/invite beto", ["! beto is in #club already"]),
         ("eva", "/invite nadie", ["! nobody here is called nadie"]),
-        ("eva", "/kick", ["! /kick NICK [REASON]"]),
+        ("eva", "/kick", ["! how to use it: /kick NICK [REASON]"]),
         ("eva", "/kick carla", ["! carla is not in #club"]),
         ("eva", "/kick nadie", ["! nobody here is called nadie"]),
         ("beto", "/kick eva", ["! only an operator of #club may do that"]),
-        ("eva", "/op", ["! /op NICK"]),
+        ("eva", "/op", ["! how to use it: /op NICK"]),
         ("eva", "/op carla", ["! carla is not in #club"]),
         ("eva", "/op eva", []),
         ("beto", "/op beto", ["! only an operator of #club may do that"]),
@@ -47,19 +47,36 @@ def scene() -> Scene:
         ("carla", "/mode +m", ["! only an operator of #lobby may do that"]),
         ("carla", "/topic x", ["! only an operator of #lobby may do that"]),
         ("carla", "/kick ana", ["! only an operator of #lobby may do that"]),
-        ("eva", "/mode m", ["! /mode [CHANGE [VALUE]]"]),
-        ("eva", "/mode #club", ["! /mode [CHANGE [VALUE]]"]),
-        ("eva", "/mode +", ["! /mode [CHANGE [VALUE]]"]),
-        ("eva", "/mode +o", ["! /mode [CHANGE [VALUE]]"]),
+        ("eva", "/mode m", ["! how to use it: /mode [CHANGE [VALUE]]"]),
+        ("eva", "/mode #club", ["! how to use it: /mode [CHANGE [VALUE]]"]),
+        ("eva", "/mode +", ["! how to use it: /mode [CHANGE [VALUE]]"]),
+        ("eva", "/mode +k", ["! how to use it: /mode [CHANGE [VALUE]]"]),
+        ("eva", "/mode +lo", ["! how to use it: /mode [CHANGE [VALUE]]"]),
+        ("eva", "/mode +k clave muy secreta",
+         ["[23:13] * eva set +k clave", "! not read: muy secreta (a key, a nickname and a mask are one word each)"]),
+        ("eva", "/mode +l 0", ["! +l 0: Not a positive number"]),
+        ("eva", "/mode +o", ["! how to use it: /mode [CHANGE [VALUE]]"]),
         ("eva", "/mode +x", ["! there is no mode x, there are b, i, k, l, m, n, o, s, t and v"]),
         ("eva", "/mode +l many", ["! +l many: Not a positive number"]),
-        ("eva", "/mode +k a,b", ["! +k *: Not a usable channel key"]),
-        ("eva", f"/mode +b {'x' * 200}", ["! +b *: Not a usable mask"]),
+        ("eva", "/mode +k a,b", ["! +k: Not a usable channel key"]),
+        ("eva", "/", ["! a command stands right behind its slash: /help shows them, // says a slash"]),
+        ("eva", "/ join", ["! a command stands right behind its slash: /help shows them, // says a slash"]),
+        ("eva", "/msg History #club 3", ["! here /history and /search show what was said in the room"]),
+        ("eva", "/nick ána lopez", ["! ána lopez cannot be a nickname: it has a blank in it"]),
+        (
+            "eva",
+            "/nick \u0430na",
+            [
+                "! \u0430na cannot be a nickname: its letters are of several scripts, so that one may pass for another",
+            ],
+        ),
+        ("beto", "/join #club", ["* you are in #club already"]),
+        ("eva", f"/mode +b {'x' * 200}", ["! +b: Not a usable mask"]),
         ("eva", "/mode +b", ["* nobody is banned from #club"]),
         ("eva", "/mode +bbb x y z",
          ["[23:13] * eva set +b x!*@* +b y!*@*",
           "! #club has as many bans as a room may have, z!*@* is not among them"]),
-        ("eva", "/whois", ["! /whois NICK"]),
+        ("eva", "/whois", ["! how to use it: /whois NICK"]),
         ("eva", "/whois nadie", ["! nobody here is called nadie"]),
     ],
 )  # fmt: skip
@@ -120,7 +137,7 @@ def test_an_invitation_opens_the_door(scene: Scene) -> None:
 
     eva.send("/invite carla", "/invite luz")
 
-    assert carla.heard() == ["[23:13] * eva invites you: /join #club"]
+    assert carla.heard() == ["[23:13] * eva invites you: /join #club, and behind it the key if it has one"]
     assert luz.heard() == [":eva!~plain@127.0.0.1 INVITE luz #club"]
     assert carla.send("/join #club")[-1] == "* in #club: eva, beto, ana, carla"
 
@@ -238,6 +255,25 @@ def test_how_long_somebody_has_said_nothing(seconds: int, idle: str) -> None:
     beto.heard()
 
     assert f"has said nothing for {idle}, " in ana.send("/whois beto")[-1]
+
+
+@pytest.mark.parametrize("line", ["/ignore beto", "/unignore beto"])
+def test_plain_text_hides_nobody_and_says_what_can_be_done(scene: Scene, line: str) -> None:
+    (told,) = scene["eva"].send(line)
+    assert told.startswith("! plain text hides nobody")
+
+
+def test_a_wrong_key_is_called_so(scene: Scene) -> None:
+    scene["eva"].send("/mode +k llave")
+    assert scene["carla"].send("/join #club") == ["! #club needs its key: /join #club KEY"]
+    assert scene["carla"].send("/join #club wrong") == ["! that is not the key of #club"]
+
+
+def test_a_kick_without_a_reason_names_none(scene: Scene) -> None:
+    scene["eva"].send("/op ana")
+    scene["beto"].heard()
+    scene["ana"].send("KICK #club eva :ana")
+    assert scene["beto"].heard()[-1].endswith("* ana kicked eva out")
 
 
 def test_what_was_no_command_when_it_was_typed_does_nothing_when_it_is_replayed() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from mpchat.broker.recovery import Recovery
 from mpchat.core.machine import Applied
-from mpchat.ipc.scoreboard import BROKER_ROW, Scoreboard
+from mpchat.ipc.scoreboard import BROKER_ROW, FIRST_WORKER_ROW, Scoreboard
 from mpchat.messages import Record
 from mpchat.runtime.heartbeat import Heartbeat
 from mpchat.runtime.log import Log
@@ -60,6 +60,9 @@ def test_among_the_items_for_a_worker(scoreboard: Scoreboard, heartbeat: Heartbe
 
     class Applying:
         heartbeat: Heartbeat
+        scoreboard: Scoreboard
+        number = 0
+        trace = None
 
         def apply(self, items: Iterable[object]) -> None:
             nonlocal longest, silent
@@ -68,7 +71,7 @@ def test_among_the_items_for_a_worker(scoreboard: Scoreboard, heartbeat: Heartbe
                 longest = max(longest, silent)
 
     worker: Any = Applying()
-    worker.heartbeat = heartbeat
+    worker.heartbeat, worker.scoreboard = heartbeat, Scoreboard.make(FIRST_WORKER_ROW + 1)
     stream = BrokerStream(worker)
     items: list[Any] = [("close", number) for number in range(8000)]
     stream._take_items(1, items)
@@ -89,7 +92,7 @@ class Slow:
             until = time.monotonic() + 0.06  # of work, not of waiting: that is what is tried here
             while time.monotonic() < until:
                 pass
-        return Applied([[]], [], [], [], False, [])
+        return Applied([[]], [], [], [], False, [], [])
 
 
 def test_between_two_records_of_a_long_block(scoreboard: Scoreboard, heartbeat: Heartbeat) -> None:

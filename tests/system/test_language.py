@@ -18,7 +18,7 @@ from tests.running import PATIENCE, Server, at_home
 from tests.system.servers import MPCHAT, unusual
 
 SPANISH = {"LC_ALL": "es_AR.UTF-8"}
-COMMANDS = ("server", "client", "send", "tail", "ps", "reload", "stop")
+COMMANDS = ("server", "client", "send", "tail", "ps", "top", "reload", "stop")
 
 # Words of which no English help could do without one, and that no Spanish one has.
 ENGLISH = re.compile(r"\b(the|of|and|is|not|what|your|from|this|default|usage|options|exit|to|for|with|that|one)\b")

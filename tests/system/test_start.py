@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -82,6 +83,8 @@ def free_ports() -> int:
         (["--history-size", "1000001"], 2, r"--history-size: 1000000 at most"),
         (["--hang-limit", "soon"], 2, r"a number of seconds, not 'soon'"),
         (["127.0.0.1", "7000", "--plain-port", "7000"], 2, r"--plain-port 7000 is the port for IRC"),
+        (["127.0.0.1", "--port", "99999"], 2, r"argument --port: a port is a number from 0 to 65535, not '99999'"),
+        (["127.0.0.1", "0", "--port", "7000"], 2, r"two ports are given: 0 and --port 7000"),
         (["--data", "/tmp", "--durability", "none"], 2, r"there is nothing for --data to say"),
         (["0.0.0.0", "0", "--unlimited"], 2, r"--unlimited .*loopback"),
         (["::", "0", "--unlimited"], 2, r"--unlimited .*loopback"),
@@ -145,6 +148,8 @@ def test_a_file_of_operators_is_its_owners_alone(tmp_path: Path, mode: int) -> N
         ["stop", "now"],
         ["reload", "--port", "-1"],
         ["client", "127.0.0.1", "99999"],
+        ["client", "--port", "99999"],
+        ["client", "127.0.0.1", "7000", "--port", "7001"],
     ],
 )
 def test_other_commands_used_wrongly(args: list[str]) -> None:
@@ -208,6 +213,22 @@ def test_there_may_be_no_plain_port() -> None:
         assert isinstance(server, Unusual)
         assert server.ready == f"mpchat ready: irc 127.0.0.1:{server.irc_port}, plain none, pid {server.pid}\n"
         server.irc("ana").close()
+
+
+def test_the_port_is_given_as_a_word_or_as_an_option(tmp_path: Path) -> None:
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        for words in (["127.0.0.1", port], ["--port", port], ["127.0.0.1", "--port", port, "--plain-port", "none"]):
+            done = subprocess.run(
+                [*MPCHAT, "server", *words], env={**os.environ, **at_home(tmp_path)}, capture_output=True, text=True,
+                timeout=PATIENCE,
+            )  # fmt: skip
+            assert (done.returncode, f"cannot listen on 127.0.0.1:{port}:" in done.stderr) == (1, True), done.stderr
+    for words in (["127.0.0.1", port], ["--port", port], ["127.0.0.1", port, "--port", port]):
+        done = subprocess.run(
+            [*MPCHAT, "client", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE
+        )
+        assert (done.returncode, f"cannot connect to 127.0.0.1:{port}:" in done.stderr) == (1, True), done.stderr
 
 
 def test_the_plain_port_is_13_above(tmp_path: Path) -> None:

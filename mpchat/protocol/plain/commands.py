@@ -8,9 +8,10 @@ from mpchat import texts
 from mpchat.chat.channels import FEW, NOBODY, Channel
 from mpchat.chat.events import Said
 from mpchat.chat.hub import LOBBY
+from mpchat.chat.names import SERVICE, fold
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
-from mpchat.chat.text import CTCP
+from mpchat.chat.text import CTCP, has_words
 from mpchat.messages import Past
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
@@ -133,7 +134,9 @@ def run_command(context: Context, connection: Connection, text: str) -> Outcomes
     name, _, rest = text[1:].partition(" ")
     commands = _commands(context)
     command = commands.get(name.lower())
-    if command is None:
+    if command is None and context.settings.level >= 1 and name.lower() in _ELSEWHERE:
+        yield warn(connection, _ELSEWHERE[name.lower()])
+    elif command is None:
         near = get_close_matches(name.lower(), commands, n=1)
         hint = say(connection, "plain.did_you_mean", name=near[0]) if near else say(connection, "plain.see_help")
         yield warn(connection, "plain.no_command", name=name, hint=hint)
@@ -157,7 +160,12 @@ def _join(context: Context, connection: Connection, rest: str) -> Outcomes:
     if not name:
         yield usage(connection, "join")
         return
-    yield from enter(context, connection, name if name.startswith("#") else "#" + name, key.strip())
+    try:
+        yield from enter(context, connection, name if name.startswith("#") else "#" + name, key.strip())
+    except Refusal as refusal:
+        if refusal.reason is not Reason.BAD_KEY or not key.strip() or context.settings.level < 1:
+            raise
+        yield warn(connection, "plain.wrong_key", room=refusal.about[0])
 
 
 def _part(context: Context, connection: Connection, rest: str) -> Outcomes:
@@ -168,6 +176,9 @@ def _msg(context: Context, connection: Connection, rest: str) -> Outcomes:
     target, _, text = rest.partition(" ")
     if not target:
         yield usage(connection, "msg")
+        return
+    if fold(target) == SERVICE and context.settings.level >= 1:
+        yield warn(connection, "plain.service")
         return
     yield from speak(context, connection, target, text.strip())
 
@@ -236,7 +247,7 @@ def show_found(context: Context, connection: Connection, question: SearchAsked, 
     elif not isinstance(past, list):
         yield warn(connection, not_searched(past))
     elif not (wanted := found(connection, past)):
-        yield tell(connection, "search.nothing", room=channel.name)
+        yield tell(connection, "search.nothing" if has_words(question.words) else "search.signs", room=channel.name)
     else:
         yield b"".join([past_line(context, connection, row) for _, row in wanted])
 
@@ -303,6 +314,8 @@ COMMANDS = {
     "help": _Command(_help, unregistered=True),
     "quit": _Command(_quit, unregistered=True),
 }
+# What is no command here, and is typed as one: the sentence that says what there is instead.
+_ELSEWHERE = {"": "plain.slash_alone", "ignore": "plain.no_ignore", "unignore": "plain.no_ignore"}
 
 
 def _commands(context: Context) -> dict[str, _Command]:

@@ -3,6 +3,8 @@
 Lines out end in LF, and may be long: only IRC counts to 512.
 """
 
+from dataclasses import replace
+
 from mpchat import texts
 from mpchat.chat.channels import granted
 from mpchat.chat.events import (
@@ -22,6 +24,7 @@ from mpchat.chat.events import (
     TopicSet,
     Wallops,
 )
+from mpchat.chat.names import mixes_scripts
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.text import without_formatting
@@ -67,21 +70,35 @@ def warn(connection: Connection, key: str, /, **values: object) -> bytes:
 
 def usage(connection: Connection, command: str) -> bytes:
     """The answer to a command that lacks something."""
-    return warn(connection, f"plain.usage.{command}")
+    return warn(connection, "plain.usage", usage=say(connection, f"plain.usage.{command}"))
 
 
 def refuse(context: Context, connection: Connection, refusal: Refusal) -> bytes:
     """Why what was asked for is not done."""
-    about = dict(zip(_ABOUT.get(refusal.reason, ("room",)), refusal.about, strict=False))
+    key, about = refusal.reason.name, dict(zip(_ABOUT.get(refusal.reason, ("room",)), refusal.about, strict=False))
     if "why" in about:  # the server's own words
         about["why"] = translated(language_of(connection.capabilities), about["why"])
-    return warn(connection, f"plain.refusal.{refusal.reason.name}", **about)
+    if context.settings.level >= 1:  # else it is replayed, as it was then
+        key = _closer(refusal, key)
+    return warn(connection, f"plain.refusal.{key}", **about)
+
+
+def _closer(refusal: Refusal, key: str) -> str:
+    """The sentence that fits this one better than that of all of its kind, if there is one."""
+    if refusal.reason is Reason.BAD_MODE_VALUE and refusal.about[2] == "*":  # it has none, or it is not repeated
+        return "NO_MODE_VALUE"
+    if refusal.reason is not Reason.BAD_NICK:
+        return key
+    nick = refusal.about[0]
+    return "BLANK_IN_NICK" if " " in nick else "MIXED_NICK" if mixes_scripts(nick) else key
 
 
 def render(context: Context, event: Event | TagsSent, profile: int) -> bytes:
     """The line that says it. Times as the server's own clock shows them. Tags are nothing to people."""
     if isinstance(event, TagsSent):
         return b""
+    if isinstance(event, Kicked) and event.reason == event.by.nick and context.settings.level >= 1:
+        event = replace(event, reason="")  # a client of IRC's says so where its user has said nothing
     words = _said(event, profile) if isinstance(event, Said) else "* " + _happened(event, OF_PROFILE[profile])
     return line(f"[{hour(context.wall, context.utc_offset)}] {words}")
 

@@ -1,6 +1,6 @@
 """What is decided about the room where somebody is: /topic /invite /kick /op /mode. Who may, the hub knows."""
 
-from mpchat.chat.channels import Channel
+from mpchat.chat.channels import RIGHTS, Channel
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.protocol.clock import hour_of_day
 from mpchat.protocol.connection import Connection
@@ -9,8 +9,8 @@ from mpchat.protocol.length_limit import fit_topic
 from mpchat.protocol.message import BODY_BYTES, cut
 from mpchat.protocol.outcomes import Outcomes
 from mpchat.protocol.plain.languages import say
-from mpchat.protocol.plain.rendering import line, tell, usage
-from mpchat.protocol.room_modes import parse_changes, set_modes
+from mpchat.protocol.plain.rendering import line, tell, usage, warn
+from mpchat.protocol.room_modes import parse_changes, set_modes, values_of
 
 _CLEARED = "-"  # what /topic takes for no topic
 
@@ -71,7 +71,14 @@ def mode(context: Context, connection: Connection, rest: str) -> Outcomes:
         return
     if asks_for_bans:
         yield from _bans(context, connection, channel)
-    yield from set_modes(context, connection, channel.name, changes, usage(connection, "mode"))
+    whole = [(sign, letter, value) for sign, letter, value in changes if value or sign == "-" or letter not in "kl"]
+    yield from set_modes(context, connection, channel.name, whole, usage(connection, "mode"))
+    if len(whole) < len(changes) and all(
+        value or letter not in RIGHTS for _, letter, value in whole
+    ):  # else it is told
+        yield usage(connection, "mode")
+    if left := words[1 + values_of(words[0]) :]:
+        yield warn(connection, "plain.mode_words", words=" ".join(left))
 
 
 def _modes(connection: Connection, channel: Channel) -> Outcomes:
