@@ -239,10 +239,12 @@ class Broker:
         kept = self.recovery.read()
         # Other code may be able to replay what kills this one: a record is left out by the code of its own run alone.
         is_of_run = self.recovery.code == pure_source.as_imported() if is_first else not self.has_other_code()
-        count = self.recovery.replay(kept, skip if is_of_run else 0, self.tracing)
-        if self.trace is not None:
+        # A former run's items are nobody's; and its clock may have been that of another boot of the machine.
+        count = self.recovery.replay(kept, skip if is_of_run else 0, None if is_first else self.tracing)
+        if self.trace is not None and self.recovery.marked:
             self.trace.note(Hop.DECIDED, place=self.recovery.position, depth=count)
         self.mark()
+        self.recovery.core.tracing = self.tracing
         if count:
             self.log.info("replayed", records=count)
         if not is_first and not self.recovery.position:
@@ -399,8 +401,7 @@ class Broker:
             self.streams.leave(worker)
 
     def note_batch(self, trace: TraceRing, worker: WorkerNumber, number: int, cost: int) -> None:
-        waiting = sum(1 for _ in self.pending)
-        trace.note(Hop.TOOK_RECORDS, place=number, worker=worker, size=cost, depth=waiting)
+        trace.note(Hop.TOOK_RECORDS, place=number, worker=worker, size=cost, depth=len(self.pending))
 
     def distrust(self, worker: WorkerNumber, error: BadFrame) -> None:
         """What this worker has sent is no message: another takes its place. What was well-formed before that stands."""

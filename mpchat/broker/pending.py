@@ -29,7 +29,7 @@ class _Entry(NamedTuple):
 
 
 class Pending:
-    """Of one broker. True while there is any."""
+    """Of one broker."""
 
     def __init__(self, ledger: CreditLedger) -> None:
         self._ledger = ledger
@@ -38,8 +38,9 @@ class Pending:
         self._length = 0  # records in the last block, but the time
         self._taken = 0  # and entries
 
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
+    def __len__(self) -> int:
+        """How many batches there are, each of one worker or of the broker itself."""
+        return len(self._waiting)
 
     def __iter__(self) -> Iterator[Record]:
         return (record for entry in self._waiting for record in entry.records)

@@ -46,6 +46,7 @@ class Streams:
     def begin(self) -> None:
         """The run begins with this broker, and with workers that are in no stream yet."""
         self._next_is_new = [True] * len(self._next_is_new)
+        self._traced = [[] for _ in self._traced]
 
     @property
     def ended(self) -> bool:

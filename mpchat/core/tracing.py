@@ -21,10 +21,15 @@ class Marked(NamedTuple):
     items: list[tuple[WorkerNumber, int]]  # that deliver it: to which worker, and which of those of its block, from 0
 
 
+_SECOND_MS = 1000
+MOST_A_SECOND = 20  # messages: each costs a note for each client that gets it, of some 3 us
+
+
 class Tracing:
-    """The traces that are wanted now."""
+    """The traces that are wanted now. Of a flood some messages are followed, so that the server stays as quick."""
 
     def __init__(self, wanted: Sequence[TraceWanted]) -> None:
+        self._second, self._marked = 0, 0  # monotonic ms at which a second began, and how many in it
         self._wanted = [(*each[:2], fold(each[2]), each[3], *each[4:]) for each in wanted]
         self._left = {number: count for number, _, _, _, count, _ in wanted}
 
@@ -34,6 +39,10 @@ class Tracing:
 
     def of(self, said: Said, now: Ms) -> list[int]:
         """The numbers of the traces that want this message, which is delivered at `now` (monotonic ms)."""
+        if now - self._second >= _SECOND_MS:
+            self._second, self._marked = now, 0
+        if self._marked >= MOST_A_SECOND:
+            return []
         is_private, nick = isinstance(said.to, Session), fold(said.by.nick)
         found = []
         for number, since, sender, text, _, wants_private in self._wanted:
@@ -46,6 +55,7 @@ class Tracing:
             ):
                 self._left[number] -= 1
                 found.append(number)
+        self._marked += bool(found)
         return found
 
 

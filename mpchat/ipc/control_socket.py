@@ -173,7 +173,7 @@ def _checked(asked: object) -> dict[str, Any]:
         raise ValueError(f'a line is {{"command": NAME}}, and NAME one of {", ".join(COMMANDS)}')
     known = COMMANDS[command]
     for name, value in asked.items():
-        if name != "command" and type(value) is not type(known.get(name)):
+        if name != "command" and (name not in known or type(value) is not type(known[name])):
             raise ValueError(f"{command} has no option {name!r} of that type")
     whole = {**known, **asked}
     if not 1 <= whole.get("count", 1) <= _MOST_TRACED:

@@ -31,7 +31,7 @@ class Hop(IntEnum):
     SAW = 1
     # A worker has put a batch with all it has seen since the last. place: batches so far; size; depth: bytes under way
     PUT_RECORDS = 2
-    # The broker has taken a batch. place: batches of this worker so far; size; depth: records that wait in the broker
+    # The broker has taken a batch. place: batches of this worker so far; size; depth: batches that wait in the broker
     TOOK_RECORDS = 3
     # The broker has written a block to the journal. place: the journal's end; size: of the block
     JOURNALED = 4

@@ -262,8 +262,7 @@ class Tracer:
             self._has_told = False
         elif not self._has_told and lying(self._hops):
             self._has_told = True
-            broker = self._hops["broker"]
-            self._tell(t("trace.silent", role="broker", pid=broker[-1].pid if broker else "-"))
+            self._tell(t("trace.silent", role="broker"))
             self._tell_lying()
 
     def _tell_lying(self) -> None:

@@ -69,7 +69,7 @@ class Child:
     def how(self) -> str:
         """Of its end, in as few words as can be: "SIGKILL", or "status 70 (ValueError at hub.py:12)"."""
         code = self.process.exitcode or 0
-        how = signal.Signals(-code).name if code < 0 else f"status {code}"
+        how = _name(-code) if code < 0 else f"status {code}"
         return how + (f" ({self.error})" if self.error else "")
 
     @property
@@ -89,6 +89,14 @@ class Child:
         if self.process.exitcode == -signal.SIGKILL:
             return Death.KILLED
         return Death.CRASHED if self.here and self.process.exitcode != LACKING else Death.COULD_NOT_START
+
+
+def _name(number: int) -> str:
+    """Of a signal; the real-time ones have none (signal(7))."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def spawn(context: SpawnContext, settings: Settings, scoreboard: Scoreboard, load_mains: LoadMains) -> Child:

@@ -8,7 +8,6 @@ import json
 import selectors
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
 
 from mpchat.messages import TraceWanted
 
@@ -41,26 +40,31 @@ class Follower:
     def say(self, data: bytes, fds: tuple[int, ...] = ()) -> None:
         """Whole lines. Descriptors may go with the first data of all, for which there is room."""
         if fds:
-            with suppress(OSError):
+            try:
                 data = data[socket.send_fds(self._sock, [data], fds) :]
+            except OSError:  # it has left; or the descriptor cannot be passed, and without it the rest says nothing
+                self.ended = True
+                return
         self._backlog += data
         self.flush()
 
     def flush(self) -> None:
-        with suppress(BlockingIOError):
-            try:
-                del self._backlog[: self._sock.send(self._backlog)]
-            except (BrokenPipeError, ConnectionResetError):
-                self.ended = True
+        try:
+            del self._backlog[: self._sock.send(self._backlog)]
+        except BlockingIOError:
+            pass  # there is no room now
+        except OSError:
+            self.ended = True  # it has left, or the kernel has no memory for it: it may ask again
         self.ended |= len(self._backlog) > BACKLOG_BYTES
 
     def listen(self) -> None:
         """Notice its end."""
-        with suppress(BlockingIOError):
-            try:
-                self.ended |= not self._sock.recv(_IGNORED_BYTES)
-            except ConnectionResetError:
-                self.ended = True
+        try:
+            self.ended |= not self._sock.recv(_IGNORED_BYTES)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.ended = True
 
     def close(self) -> None:
         self._sock.close()
@@ -91,8 +95,17 @@ class Followers:
 
     def add(self, follower: Follower) -> None:
         """It is closed here, when it ends."""
+        try:
+            self._selector.register(follower, selectors.EVENT_READ, lambda: self._on_event(follower))
+        except OSError:  # the kernel has no room to watch one more (epoll_ctl(2))
+            follower.close()
+            return
         self._all.append(follower)
-        self._selector.register(follower, selectors.EVENT_READ, lambda: self._on_event(follower))
+        self._see_to(follower)
+
+    def say(self, follower: Follower, data: bytes, fds: tuple[int, ...]) -> None:
+        """To one that was added, as the first it reads."""
+        follower.say(data, fds)
         self._see_to(follower)
 
     def tell(self, data: bytes, watchers_only: bool = False) -> None:

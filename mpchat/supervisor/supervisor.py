@@ -458,7 +458,7 @@ class Supervisor:
         about = {"ipc": Path(self.settings.ipc).name, "journal": bool(self.settings.data)}
         self.followers.add(follower)
         self.change_traces()
-        follower.say(line({**head, **about, "history": "recorder" in rows}), (fd,))
+        self.followers.say(follower, line({**head, **about, "history": "recorder" in rows}), (fd,))
         os.close(fd)
 
     def change_traces(self) -> None:

@@ -81,6 +81,8 @@ class Takeover:
         """The broker has died meanwhile. The next one tells all from the beginning, perhaps from an older state."""
         worker = self._worker
         self._resumed = {}
+        if worker.trace is not None:
+            worker.trace.start_again()
         worker.groups.clear()
         worker.lingering.clear()
         for connection in worker.connections.values():

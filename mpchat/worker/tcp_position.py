@@ -21,6 +21,7 @@ _INT = struct.Struct("i")
 
 _THEY_HAVE_FINISHED = (6, 8, 9, 11)  # TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING: their FIN was counted as a byte
 _ONLY_WE = (4, 5)  # FIN_WAIT1, FIN_WAIT2
+_CLOSED = 7
 _WE_HAVE_FINISHED = (4, 5, 6, 7, 9, 11)  # FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSE, LAST_ACK, CLOSING
 
 
@@ -55,6 +56,11 @@ def unacknowledged(sock: socket.socket) -> int:
 def has_finished(sock: socket.socket) -> bool:
     """Nothing more can be sent: our side was shut down, or the connection is dead."""
     return _info(sock)[0] in _WE_HAVE_FINISHED
+
+
+def is_reset(sock: socket.socket) -> bool:
+    """The client is gone, and what is sent to it is thrown away; also if the socket is closed here."""
+    return sock.fileno() < 0 or (SUPPORTED and _info(sock)[0] == _CLOSED)
 
 
 def is_over(sock: socket.socket) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mpchat.core.tracing import Marked, Tracing
+from mpchat.core.tracing import MOST_A_SECOND, Marked, Tracing
 from mpchat.messages import TraceWanted
 from tests.core.driver import Driver, Person
 
@@ -99,6 +99,16 @@ def test_a_plain_line_and_a_plain_private_one_are_messages() -> None:
     found = marked(driver, (1, 0, "carla", "", 9, True), (carla, "hola"), (carla, "/msg ana hola"))
 
     assert [mark.is_private for mark in found] == [False, True]
+
+
+def test_of_a_flood_some_are_followed() -> None:
+    driver, ana, _, _ = room()
+
+    found = marked(driver, (1, 0, "", "", 99, False), *[(ana, f"PRIVMSG #a :{n}") for n in range(MOST_A_SECOND + 5)])
+    assert len(found) == MOST_A_SECOND
+    driver.pass_time(1)
+    ana.send("PRIVMSG #a :later")
+    assert len(found) == MOST_A_SECOND + 1
 
 
 def test_tracing_changes_no_item() -> None:

@@ -146,6 +146,15 @@ def test_a_death_and_who_takes_the_place(server: Server, watching: Following) ->
     assert (now["pid"], now["deaths"], now["stall_ms"]) == (after["worker1"], 1, took["stall_ms"])
 
 
+@needs_linux
+def test_a_signal_that_has_no_name_is_a_death_like_others(server: Server, watching: Following) -> None:
+    before = pids(server)
+    os.kill(before["worker0"], signal.SIGRTMIN + 1)
+    replaced(server, before, "worker0")
+
+    assert watching.event("died", "worker0")["how"] == f"signal {signal.SIGRTMIN + 1}"
+
+
 def test_what_has_happened_is_told_to_who_comes_later(server: Server) -> None:
     replaced(server, kill(server, "recorder"), "recorder")
 
