@@ -127,8 +127,7 @@ class Broker:
         self.redaction = Redaction(names(secrets))
         meter = scoreboard.meter("broker", "recorder")
         self.history_client = HistoryClient(settings, self.poller, self.recovery, meter)
-        meters = [scoreboard.meter("broker", f"worker{number}") for number in range(settings.workers)]
-        self.streams = Streams(self.poller, self.recovery, meters, settings.lag_bytes)
+        self.streams = Streams(self.poller, self.recovery, scoreboard, settings.workers, settings.lag_bytes)
         self.ledger = self.streams.ledger
         self.pending = Pending(self.ledger)
         self.refusals = Sparing(log)

@@ -11,7 +11,7 @@ from typing import TypeVar
 from mpchat.broker.recovery import Recovery
 from mpchat.flow.credit import CreditLedger
 from mpchat.flow.outbox import ITEM_BYTES, weight
-from mpchat.ipc.scoreboard import BYTES_PUT, MESSAGES_PUT, Meter, new_meter
+from mpchat.ipc.scoreboard import BYTES_PUT, MESSAGES_PUT, Scoreboard, new_meter
 from mpchat.ipc.trace_ring import Hop, TraceRing
 from mpchat.ipc.transport import Transport
 from mpchat.messages import BadFrame, BrokerToWorker, Item, Resumed, StreamPosition, WorkerNumber
@@ -28,12 +28,14 @@ _NOWHERE = -1  # in "attach": the worker is new
 class Streams:
     """Of one broker, to all workers, by number."""
 
-    def __init__(self, poller: AnyPoller, recovery: Recovery, meters: list[Meter], lag_bytes: int) -> None:
-        """`meters`: of our end of each worker's transport, by the worker's number."""
-        workers = len(meters)
+    def __init__(
+        self, poller: AnyPoller, recovery: Recovery, scoreboard: Scoreboard, workers: int, lag_bytes: int
+    ) -> None:
         self._poller = poller
         self._recovery = recovery
-        self.meters = meters
+        self._scoreboard = scoreboard
+        # Of our end of each worker's transport, by the worker's number.
+        self.meters = [scoreboard.meter("broker", f"worker{number}") for number in range(workers)]
         self.trace: TraceRing | None = None  # while somebody traces
         self._traced: list[list[int]] = [[] for _ in range(workers)]  # numbers of items that the outbox may still have
         self._transports: list[Transport[BrokerToWorker] | None] = [None] * workers
@@ -167,7 +169,7 @@ class Streams:
             position += len(part)
             credit = 0
             if self.trace is not None:
-                under_way = self.ledger.under_way(worker)
+                under_way = self._scoreboard.under_way("broker", f"worker{worker}")[1]
                 self.trace.note(Hop.PUT_ITEMS, place=position, worker=worker, size=part_size, depth=under_way, at=at)
 
 

@@ -47,10 +47,6 @@ class CreditLedger:
         self._applied[worker] = total
         self._judge(worker)
 
-    def under_way(self, worker: int) -> int:
-        """What was put to this worker and is not applied yet, as far as the worker has said."""
-        return self._sent[worker] - self._applied[worker]
-
     def reset(self, worker: int) -> None:
         """The worker has ended, or begins with a full send window: what was sent to it before counts no more."""
         self._applied[worker] = self._sent[worker] = 0

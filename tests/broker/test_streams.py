@@ -8,7 +8,7 @@ from typing import Any
 from mpchat.broker.recovery import Recovery
 from mpchat.broker.streams import Streams, batches, weight_of
 from mpchat.ipc.frames import FRAME_BYTES
-from mpchat.ipc.scoreboard import BROKER_ROW, Scoreboard, new_meter
+from mpchat.ipc.scoreboard import BROKER_ROW, FIRST_WORKER_ROW, Scoreboard
 from mpchat.messages import ConnectionId, Resumed
 from mpchat.runtime.heartbeat import Heartbeat
 from mpchat.runtime.log import Log
@@ -47,7 +47,7 @@ def test_a_message_that_was_put_does_not_change_any_more() -> None:
     """Credit alone is a message without items; what follows from the next block must not slip into it."""
     heartbeat = Heartbeat(Scoreboard.make(BROKER_ROW + 1), BROKER_ROW)
     recovery = Recovery(None, 1, False, heartbeat, Log("broker", "error", False), lambda place: None)
-    streams = Streams(Poller(), recovery, [new_meter()], MIB)
+    streams = Streams(Poller(), recovery, Scoreboard.make(FIRST_WORKER_ROW + 1), 1, MIB)
     recovery.propose([("start", pack(ChatSettings()), 1, 0, 1, 1)])
     transport: Any = Kept()
     streams._transports[0], streams._attached[0] = transport, True

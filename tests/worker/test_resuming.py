@@ -23,7 +23,7 @@ from mpchat.broker.streams import Streams
 from mpchat.flow.outbox import Outbox
 from mpchat.ipc.link import Link
 from mpchat.ipc.pipe_transport import Pair
-from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard, new_meter
+from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
 from mpchat.ipc.transport import Transport, dump_pair, load_pair
 from mpchat.ipc.validation import check_checkpoint
 from mpchat.messages import AcceptorToWorker, ConnectionId, Input, Item, SupervisorToChild, WorkerNumber, WorkerToBroker
@@ -168,7 +168,7 @@ class Broker:
     def __init__(self, past: Past) -> None:
         self.past = past
         self.poller = Poller()
-        self.streams = Streams(self.poller, past, [new_meter()], SETTINGS.lag_bytes)
+        self.streams = Streams(self.poller, past, Scoreboard.make(FIRST_WORKER_ROW + 1), 1, SETTINGS.lag_bytes)
         self.pending: list[Record] = []  # has come, and has not happened yet
 
     def listen(self) -> None:
