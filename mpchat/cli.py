@@ -966,11 +966,12 @@ def _run_events(options: argparse.Namespace) -> int:
     """Status 1 if the server has ended: whether in order, its followers are not told."""
     from mpchat.monitor.following import Refused, follow
 
+    _need_stream(1)
     path = _reach(options.port, lambda path: path, _PS_SECONDS)
     if path is None:
         return 1
     try:
-        if follow(path, options.follow, options.json, _show, _pipe_of_output()):
+        if follow(path, options.follow, options.json, _show, _tell, _pipe_of_output()):
             return 0
     except Refused as refusal:
         return _complain(str(refusal) or t("cli.older_server"), 1)
@@ -998,6 +999,7 @@ def _run_trace(options: argparse.Namespace) -> int:
     from mpchat.monitor.following import Refused
     from mpchat.monitor.tracing import Channels, Form, Wanted, check_file, trace, write_file
 
+    _need_stream(1)
     file = Path(options.perfetto) if options.perfetto else None
     if file is not None:
         check_file(file)

@@ -136,7 +136,8 @@ class Streams:
 
     def mark(self, worker: WorkerNumber, number: int) -> None:
         """This item is traced, which is not delivered yet: the worker is told, and so is a successor that needs it."""
-        self._traced[worker].append(number)
+        if number not in self._traced[worker]:  # as it is where two traces follow one message
+            self._traced[worker].append(number)
 
     def _tell_traced(self, worker: WorkerNumber, transport: Transport[BrokerToWorker], position: int) -> None:
         """Those of the items behind this one."""

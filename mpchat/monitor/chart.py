@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mpchat.ipc.trace_ring import Hop
 from mpchat.monitor.trip import Trip
 from mpchat.monitor.words import Words, clients, detail, header, lack, microseconds, process, what
 from mpchat.texts import t
@@ -24,14 +25,15 @@ class _Row(NamedTuple):
     more: str
 
 
-def chart(trip: Trip, columns: int, encoding: str, under_way: Mapping[str, int]) -> list[str]:
+def chart(trip: Trip, columns: int, encoding: str, under_way: Mapping[str, int], sender: str = "") -> list[str]:
     """Its lines.
 
-    `encoding`: of the output; `under_way`: bytes in the transport from the broker, by the worker's role.
+    `encoding`: of the output; `under_way`: bytes in the transport from the broker, by the worker's role; `sender`: the
+    nickname, if it is known.
     """
     words, block = Words(trip.server.ipc), _block(encoding)
     rows = [_row(trip, number, words) for number in trip.path]
-    lines = [header(trip), *_bars(rows, columns, block), *_sum(trip), *_beside(trip, words, columns)]
+    lines = [header(trip, sender), *_bars(rows, columns, block), *_sum(trip), *_beside(trip, words, columns)]
     for each in trip.lacks:
         missing = lack(each, words, under_way.get(each.role, 0))
         lines += textwrap.wrap(missing, columns, initial_indent=_GAP, subsequent_indent=_GAP * 2)
@@ -113,7 +115,10 @@ def _beside(trip: Trip, words: Words, columns: int) -> list[str]:
     """What happened beside the way to the last send, and behind it."""
     last = trip.points[trip.sends[-1]].pid if trip.sends else 0
     others = dict.fromkeys(trip.points[number].pid for number in trip.sends)
-    numbers = trip.beside + [trip.sends_of(pid)[-1] for pid in others if pid != last]  # the last one's are in its row
+    nothing = [n for n in trip.beside if trip.points[n].what == Hop.APPENDED.name and not trip.points[n].depth]
+    numbers = [each for each in trip.beside if each not in nothing] + [
+        trip.sends_of(pid)[-1] for pid in others if pid != last
+    ]  # the last one's are in its row
     if not numbers:
         return []
     numbers.sort(key=lambda number: trip.points[number].at)

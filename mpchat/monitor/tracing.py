@@ -83,7 +83,6 @@ def trace(path: Path, wanted: Wanted, form: Form, channels: Channels) -> tuple[b
     Raises OSError, and Refused.
     """
     options = {"from": wanted.nick, "text": wanted.text, "count": wanted.most, "private": wanted.private}
-    since = time.monotonic_ns()
     with (
         closing(Follower(path, {"command": "trace", **options})) as follower,
         closing(Waiting(follower, channels.output)) as waiting,
@@ -93,7 +92,7 @@ def trace(path: Path, wanted: Wanted, form: Form, channels: Channels) -> tuple[b
             board = Scoreboard(follower.fds[0], int(head["rows"]), is_read_only=True)
         finally:
             os.close(follower.fds.pop(0))
-        tracer = Tracer(head, board, since, follower, waiting, wanted, form, channels)
+        tracer = Tracer(head, board, follower, waiting, wanted, form, channels)
         return tracer.run(), tracer.trips
 
 
@@ -111,20 +110,19 @@ def _head(follower: Follower, waiting: Waiting, path: Path) -> dict[str, Any]:
 
 
 class Tracer:
-    """Of one command. `head`: the first line of the server's answer; `since`: when it was asked, in monotonic ns."""
+    """Of one command. `head`: the first line of the server's answer."""
 
     def __init__(
         self,
         head: dict[str, Any],
         board: Scoreboard,
-        since: int,
         follower: Follower,
         waiting: Waiting,
         wanted: Wanted,
         form: Form,
         channels: Channels,
     ) -> None:
-        self._board, self._since, self._follower, self._waiting = board, since, follower, waiting
+        self._board, self._follower, self._waiting = board, follower, waiting
         self._wanted, self._form, self._show, self._tell = wanted, form, channels.show, channels.tell
         self._number, self._rows = int(head["number"]), dict(head["roles"])
         ipc = PurePath(str(head["ipc"])).name
@@ -193,7 +191,7 @@ class Tracer:
         news: dict[str, list[Entry]] = {}
         for role, ring in self._rings.items():
             entries, missing = ring.read()
-            news[role] = [each for each in entries if each.at >= self._since]
+            news[role] = entries
             self._overwritten += missing
             self._hops[role] += news[role]
         for each in self._followed:
@@ -232,6 +230,8 @@ class Tracer:
         trip = self._trip(each)
         if trip is None:
             return
+        if self.trips and self._form.name in ("chart", "mermaid"):
+            self._show("")
         self.trips.append(trip)
         match self._form.name:
             case "json":
@@ -240,7 +240,7 @@ class Tracer:
                 self._show(mermaid(trip))
             case "chart":
                 under_way = {role: self._board.under_way("broker", role)[1] for role in self._workers}
-                lines = chart(trip, self._form.columns, self._form.encoding, under_way)
+                lines = chart(trip, self._form.columns, self._form.encoding, under_way, self._wanted.nick)
                 self._show("\n".join(lines))
 
     @property

@@ -168,8 +168,25 @@ def join(
     trace: int, connection: int, place: int, rings: Rings, server: Server, deaths: Sequence[Death] = ()
 ) -> Trip | None:
     """The trip of this message, as far as these rings tell; None if the broker has not marked it."""
-    joining = _Joining(Trip(trace, connection, place, server), rings, sorted(deaths, key=lambda each: each.at))
-    return joining.trip if joining.run() else None
+    told = sorted(deaths, key=lambda each: each.at)
+    again = _marked_again(trace, connection, place, rings)
+    for until in (again, None):  # what is whole before a later broker has replayed it is no trip of that one
+        early = rings if until is None else {role: [e for e in each if e.at < until] for role, each in rings.items()}
+        joining = _Joining(Trip(trace, connection, place, server), early, told)
+        has_found = joining.run()
+        if has_found and (until is None or joining.trip.is_whole):
+            return joining.trip
+    return None
+
+
+def _marked_again(trace: int, connection: int, place: int, rings: Rings) -> int | None:
+    """When a later broker has marked this line too, in ns; None: it has not."""
+    marks = [
+        each
+        for each in rings.get("broker", ())
+        if each.hop is Hop.MARKED and (each.connection, each.place, each.worker) == (connection, place, trace)
+    ]
+    return next((each.at for each in marks if each.pid != marks[0].pid), None)
 
 
 class _Joining:

@@ -84,10 +84,15 @@ def clients(number: int) -> str:
     return t(f"trace.clients.{'one' if number == 1 else 'many'}", number=number)
 
 
-def header(trip: Trip) -> str:
-    """Whose message, to how many, how large."""
+def header(trip: Trip, sender: str) -> str:
+    """Whose message, to how many, how large. `sender`: a nickname, if it is known."""
+    who = (
+        t("trace.sender", nick=sender, connection=trip.connection)
+        if sender
+        else t("trace.client", connection=trip.connection)
+    )
     kind = "private" if trip.is_private else "room"
-    return t(f"trace.header.{kind}", connection=trip.connection, clients=clients(trip.clients), bytes=trip.size)
+    return t(f"trace.header.{kind}", who=who, clients=clients(trip.clients), bytes=trip.size or "?")
 
 
 def lack(each: Lack, words: Words, under_way: int) -> str:

@@ -419,7 +419,9 @@ class Supervisor:
                 if not self.reason:
                     self.stop("Server shutting down")
             case "watch" | "events" | "trace" if len(self.followers) >= MOST_FOLLOWERS:
-                asker.answer({"ok": False, "said": f"{MOST_FOLLOWERS} follow already"})
+                asker.answer(
+                    {"ok": False, "said": f"{MOST_FOLLOWERS} of top, trace and events follow already: end one"}
+                )
             case "watch":
                 follower = Follower(asker.go_on(), watches=True)
                 follower.say(self.monitoring.kept + self.snapshot())

@@ -758,8 +758,9 @@ _PS: dict[str, str] = {  # ps.*
     "ps.other_code": "(the code of the chat was changed while the server runs: its broker has the new one)",
 }
 _TRACE: dict[str, str] = {  # trace.*: the way of a message through the processes
-    "trace.header.room": "message of connection {connection} to {clients}, {bytes} bytes",
-    "trace.header.private": "private message of connection {connection} to {clients}, {bytes} bytes",
+    "trace.header.room": "message of {who}, {bytes} bytes, to {clients} besides the sender",
+    "trace.header.private": "private message of {who}, {bytes} bytes, to {clients} besides the sender",
+    "trace.sender": "{nick} (connection {connection})",
     "trace.clients.one": "{number} client",
     "trace.clients.many": "{number} clients",
     "trace.hop.saw": "sees the line",
@@ -797,7 +798,7 @@ _TRACE: dict[str, str] = {  # trace.*: the way of a message through the processe
     "trace.dearest": "<- dearest",
     "trace.total": "total = last send - first recv = {us} µs, the sum of these hops",
     "trace.echo": "the sender's own copy was sent {us} µs after the first recv",
-    "trace.no_first": "the first recv is not known: no ring has it any more",
+    "trace.no_first": "the first recv is not known: nobody traced then, or no ring has it any more",
     "trace.no_send": "it was sent to nobody",
     "trace.beside": "beside this way and behind it, in µs since the first recv:",
     "trace.lack.routed": "missing: the broker has told of {done} of its {of} items",
@@ -823,6 +824,7 @@ _TRACE: dict[str, str] = {  # trace.*: the way of a message through the processe
     "trace.line": "a line, {bytes} bytes",
 }
 _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
+    "events.none": "nothing has happened yet",
     "events.died": "{role} ({pid}) has died: {how}",
     "events.replaced": "{role} has a new process at work, {pid}, after {ms} ms",
     "events.hangs": "{role} ({pid}) hangs: silent for {ms} ms, so it is killed",
@@ -866,12 +868,12 @@ _TOP: dict[str, str] = {  # top.*: the picture of mpchat top
     "top.events": "EVENTS",
     "top.no_events": "nothing has happened yet",
     "top.last_events": "the last {count} of {all}",
-    "top.keys": "up/down: select  s: stop  c: continue  k: kill -9  p: pause  ?: help  q: quit",
+    "top.keys": "?: help  q: quit  up/down: select  s: stop  c: continue  k: kill -9  p: pause",
     "top.any_key": "any key: back",
     "top.paused": "PAUSED",
     "top.waiting": "waiting for the server on port {port}",
     "top.no_news": "no news from the supervisor for {seconds} s",
-    "top.sure": "kill the supervisor? The server would end, everybody would be cut off (y: yes)",
+    "top.sure": "y: kill the supervisor; the server ends, everybody is cut off",
     "top.not_killed": "the supervisor was left alone",
     "top.sent": "{signal} was sent to {role} ({pid})",
     "top.vacant": "{role} has no process now",

@@ -781,8 +781,9 @@ _PS: dict[str, str] = {  # ps.*
     "ps.other_code": "(el código del chat cambió con el servidor en marcha: su broker tiene el nuevo)",
 }
 _TRACE: dict[str, str] = {  # trace.*: the way of a message through the processes
-    "trace.header.room": "mensaje de la conexión {connection} a {clients}, {bytes} bytes",
-    "trace.header.private": "mensaje privado de la conexión {connection} a {clients}, {bytes} bytes",
+    "trace.header.room": "mensaje de {who}, {bytes} bytes, a {clients} además del emisor",
+    "trace.header.private": "mensaje privado de {who}, {bytes} bytes, a {clients} además del emisor",
+    "trace.sender": "{nick} (conexión {connection})",
     "trace.clients.one": "{number} cliente",
     "trace.clients.many": "{number} clientes",
     "trace.hop.saw": "ve la línea",
@@ -820,7 +821,7 @@ _TRACE: dict[str, str] = {  # trace.*: the way of a message through the processe
     "trace.dearest": "<- el más caro",
     "trace.total": "total = último send - primer recv = {us} µs, la suma de estos saltos",
     "trace.echo": "la copia del emisor se envió {us} µs después del primer recv",
-    "trace.no_first": "no se sabe el primer recv: ningún anillo lo tiene ya",
+    "trace.no_first": "no se sabe el primer recv: entonces nadie trazaba, o ningún anillo lo tiene ya",
     "trace.no_send": "no se envió a nadie",
     "trace.beside": "al lado de este camino y detrás de él, en µs desde el primer recv:",
     "trace.lack.routed": "falta: el broker ha contado {done} de sus {of} elementos",
@@ -846,6 +847,7 @@ _TRACE: dict[str, str] = {  # trace.*: the way of a message through the processe
     "trace.line": "una línea, {bytes} bytes",
 }
 _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
+    "events.none": "todavía no ha pasado nada",
     "events.died": "{role} ({pid}) murió: {how}",
     "events.replaced": "{role} tiene un nuevo proceso trabajando, {pid}, después de {ms} ms",
     "events.hangs": "{role} ({pid}) está colgado: lleva {ms} ms en silencio y se lo mata",
@@ -889,12 +891,12 @@ _TOP: dict[str, str] = {  # top.*: the picture of mpchat top
     "top.events": "SUCESOS",
     "top.no_events": "todavía no ha pasado nada",
     "top.last_events": "los últimos {count} de {all}",
-    "top.keys": "flechas: elegir  s: parar  c: seguir  k: kill -9  p: pausa  ?: ayuda  q: fin",
+    "top.keys": "?: ayuda  q: fin  flechas: elegir  s: parar  c: seguir  k: kill -9  p: pausa",
     "top.any_key": "cualquier tecla: volver",
     "top.paused": "EN PAUSA",
     "top.waiting": "esperando al servidor del puerto {port}",
     "top.no_news": "sin noticias del supervisor desde hace {seconds} s",
-    "top.sure": "¿matar al supervisor? El servidor terminaría y se cortaría a todos (y: sí)",
+    "top.sure": "y: matar al supervisor; el servidor termina y corta a todos",
     "top.not_killed": "el supervisor queda como estaba",
     "top.sent": "se envió {signal} a {role} ({pid})",
     "top.vacant": "{role} no tiene proceso ahora",

@@ -199,7 +199,7 @@ class BrokerStream:
     def _apply_traced(self, trace: Tracing, first: int, items: list[Item], rest: Iterator[Item]) -> None:
         """Of these items, which begin at the number `first`, apply all up to the last one that is traced."""
         end, applied = first + len(items), first
-        for number in sorted(number for number in self._traced if first <= number < end):
+        for number in sorted({number for number in self._traced if first <= number < end}):
             self._worker.heartbeat.beat()
             self._worker.apply(islice(rest, number - applied))
             self._worker.apply(islice(rest, 1))

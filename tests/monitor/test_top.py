@@ -103,7 +103,7 @@ def test_the_supervisor_is_killed_only_by_who_is_sure(mortal: Server, tmp_path: 
     with closing(watching(mortal, tmp_path)) as ana:
         ana.sees("^> supervisor .* working ")
         ana.type("k")
-        ana.sees("^kill the supervisor")
+        ana.sees("^y: kill the supervisor")
         ana.type("n")
         ana.sees("^the supervisor was left alone$")
         ana.type("?")

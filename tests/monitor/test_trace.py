@@ -118,6 +118,20 @@ def test_a_message_in_a_room_is_followed_from_the_first_look_to_the_last_send(ip
     assert all(point["pid"] == roles[point["role"]] for point in message["points"])
 
 
+def test_two_may_follow_one_message() -> None:
+    """And nobody's worker is the worse for it."""
+    with running("--workers", "1") as server:
+        ana, _ = join(server, "ana", "beto")
+        before = pids(server)
+        with tracing(server, "--json") as one, tracing(server, "--json", "--from", "ana") as other:
+            ana.send("PRIVMSG #lobby :hola")
+            (first,), (second,) = one.messages(), other.messages()
+        after = pids(server)
+
+    assert first["points"] == second["points"]
+    assert [after[role] for role in ("worker0", "broker")] == [before[role] for role in ("worker0", "broker")]
+
+
 @pytest.mark.slow
 def test_the_senders_own_copy_takes_less_than_the_sender_measures() -> None:
     with running("--workers", "2") as server:
@@ -345,7 +359,7 @@ def test_what_the_server_refuses_is_said() -> None:
             each.close()
 
     assert done.returncode == 1
-    assert "8 follow already" in done.stderr
+    assert "8 of top, trace and events follow already: end one" in done.stderr
 
 
 @pytest.mark.slow

@@ -182,7 +182,7 @@ def test_eight_may_follow(server: Server) -> None:
         each.snapshot()
 
     ninth = Following(server, command="watch")
-    assert ninth.wait_for(lambda _: True) == {"ok": False, "said": "8 follow already"}
+    assert ninth.wait_for(lambda _: True) == {"ok": False, "said": "8 of top, trace and events follow already: end one"}
 
     eight.pop().close()
     until(lambda: asks(server))
