@@ -33,7 +33,12 @@ def chart(trip: Trip, columns: int, encoding: str, under_way: Mapping[str, int],
     """
     words, block = Words(trip.server.ipc), _block(encoding)
     rows = [_row(trip, number, words) for number in trip.path]
-    lines = [header(trip, sender), *_bars(rows, columns, block), *_sum(trip), *_beside(trip, words, columns)]
+    lines = [
+        *textwrap.wrap(header(trip, sender), columns),
+        *_bars(rows, columns, block),
+        *_sum(trip),
+        *_beside(trip, words, columns),
+    ]
     for each in trip.lacks:
         missing = lack(each, words, under_way.get(each.role, 0))
         lines += textwrap.wrap(missing, columns, initial_indent=_GAP, subsequent_indent=_GAP * 2)

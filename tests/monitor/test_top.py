@@ -149,7 +149,7 @@ def test_a_window_of_any_size_is_used(server: Server, tmp_path: Path, size: tupl
     with closing(watching(server, tmp_path, rows=30, columns=100)) as ana:
         ana.sees("^> supervisor ")
         ana.resize(*size)
-        ana.until(lambda: ana.screen.display[-1].startswith("up/down") and ana.screen.display[0].startswith("mpchat"))
+        ana.until(lambda: ana.screen.display[-1].startswith("?: help") and ana.screen.display[0].startswith("mpchat"))
         ana.until(lambda: "> supervisor" in ana.screen.display[2])
         assert ("CPU, last minute" in ana.screen.display[1]) == (size[1] == 200)
         ana.type("q")
