@@ -72,7 +72,7 @@ def room_message(ipc: str = "queue", clients: int = 1) -> Trip:
 def test_a_chart_has_a_row_for_each_hop_and_what_they_add_up_to() -> None:
     lines = chart(room_message(), 200, "utf-8", {})
 
-    assert lines[0] == "message of connection 33 to 1 client, 22 bytes"
+    assert lines[0] == "message of connection 33, 22 bytes, to 1 client besides the sender"
     assert [float(line.split()[0]) for line in lines[1:10] if line.lstrip().startswith("+")] == [
         0, 40, 100, 60, 100, 100, 1000, 10, 10,
     ]  # fmt: skip
