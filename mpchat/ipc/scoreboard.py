@@ -141,6 +141,10 @@ class Scoreboard:
         first = self._meters_at + end * _METER_CELLS
         return self._cells[first : first + _METER_CELLS]
 
+    def connect(self, one: str, other: str) -> None:
+        """These two are given a new connection: nothing is under way. One of them may be too busy to begin to count."""
+        self.meter(one, other)[:] = self.meter(other, one)[:] = new_meter()
+
     def under_way(self, one: str, other: str) -> tuple[int, int]:
         """Messages and bytes that `one` has put and `other` has not taken. The two write at their own times."""
         put, taken = self.meter(one, other), self.meter(other, one)

@@ -41,6 +41,8 @@ def mermaid(trip: Trip) -> str:
             lines.append(f"  {_MARK}{before.pid}->>{_MARK}{point.pid}: {said}")
         else:
             lines.append(f"  Note over {_MARK}{point.pid}: {said}")
+    if trip.total is not None:
+        lines.append(f"  Note over {_SENDER}: {_safe(t('trace.total', us=microseconds(trip.total)))}")
     return "\n".join(lines)
 
 
@@ -52,8 +54,9 @@ def _said(trip: Trip, number: int, words: Words) -> str:
     point = trip.points[number]
     after = "" if point.after is None else f"+{microseconds(trip.took(number))} µs"
     waited = t(f"trace.waited.{point.waited}") if point.waited else ""
+    dearest = t("trace.dearest") if number == max(trip.path, key=trip.took, default=None) else ""
     call = point.how if point.what == DIED else words.call(point)
-    return _safe(", ".join(part for part in (what(point), call, words.through(point), waited, after) if part))
+    return _safe(", ".join(part for part in (what(point), call, words.through(point), waited, after, dearest) if part))
 
 
 def _sends(trip: Trip, point: Point, words: Words) -> str:

@@ -26,7 +26,7 @@ from mpchat.monitor.perfetto import perfetto
 from mpchat.monitor.trip import Death, Server, Trip, join, lying, marked, window
 from mpchat.monitor.trip_json import as_json
 from mpchat.monitor.waiting import Waiting
-from mpchat.monitor.words import Words, lies
+from mpchat.monitor.words import Words, lack, lies
 from mpchat.texts import t
 
 LOOKS = 50  # a second, at most
@@ -64,6 +64,7 @@ class _Followed:
     rings: dict[str, list[Entry]]
     moved_at: float
     trip: Trip | None = None
+    has_told: bool = False  # where it waits
 
 
 class Channels(NamedTuple):
@@ -214,6 +215,9 @@ class Tracer:
             has_moved = before is None or trip is None or (before.points, before.lacks) != (trip.points, trip.lacks)
             if has_moved or not works:
                 each.moved_at = now
+            if trip is not None and trip.lacks and not works and not each.has_told:
+                each.has_told = True
+                self._tell_lacks(trip)
             is_still = now - each.moved_at >= STILL_SECONDS
             if is_still or (trip is not None and trip.is_whole):
                 self._followed.remove(each)
@@ -221,6 +225,13 @@ class Tracer:
                 if is_still:
                     self._tell(t("trace.incomplete", seconds=f"{STILL_SECONDS:g}"))
         self._join_at = now + (_SHARE - 1) * (time.monotonic() - now)
+
+    def _tell_lacks(self, trip: Trip) -> None:
+        """Of a message that waits for a process that does not turn its loop, or is not there."""
+        words = Words(self._server.ipc)
+        for each in trip.lacks:
+            under_way = self._board.under_way("broker", each.role)[1] if each.role in self._workers else 0
+            self._tell(lack(each, words, under_way))
 
     def _trip(self, each: _Followed) -> Trip | None:
         return join(self._number, each.connection, each.place, each.rings, self._server, self._deaths)

@@ -33,7 +33,8 @@ class Child:
     process: SpawnProcess
     link: Link[SupervisorToChild]
     role: str = SPARE
-    started: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)  # when its limit for a start began, monotonic
+    born: float = field(default_factory=time.monotonic)
     here: bool = False  # it has imported everything, and can be given a role
     ready: bool = False  # it is at work
     has_other_code: bool = False  # than the broker with which this run of the server began, though it is its successor

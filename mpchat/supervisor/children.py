@@ -182,10 +182,13 @@ class Children:
         for number, name in enumerate(self.workers):
             worker = self.by_role.get(name)
             if worker is not None and broker is not None and role in ("broker", name):
+                self.scoreboard.connect(name, "broker")
                 self.wiring.transport(worker, broker, WorkerNumber(number))
             if worker is not None and acceptor is not None and role in ("acceptor", name):
+                self.scoreboard.connect(name, "acceptor")
                 self.wiring.link(worker, acceptor, ("acceptor",), number)
         if recorder is not None and broker is not None and role in ("broker", "recorder"):
+            self.scoreboard.connect("recorder", "broker")
             self.wiring.link(recorder, broker, ("broker",))
 
     @property

@@ -102,7 +102,7 @@ class Monitoring:
             if each is None:
                 processes.append(self._row(role, None, "vacant", None))
                 continue
-            row = self._row(role, each.process.pid, self._state(children, each, now), now - each.started)
+            row = self._row(role, each.process.pid, self._state(children, each, now), now - each.born)
             counters = children.scoreboard.read(row_of(role))
             if role == "acceptor" or role.startswith("worker"):
                 row["clients"] = counters["clients"]
@@ -114,7 +114,7 @@ class Monitoring:
             processes.append(row)
         for each in children.unassigned:
             state = "spare" if each.here else "starting"
-            processes.append(self._row(SPARE, each.process.pid, state, now - each.started))
+            processes.append(self._row(SPARE, each.process.pid, state, now - each.born))
         processes.append(self._row("resource_tracker", resource_tracker.pid(), "working", None))
         head = {"kind": "snapshot", **_times(), "ports": ports, "ipc": Path(children.settings.ipc).name}
         return line({**head, "processes": processes, "connections": _connections(children)})
