@@ -67,8 +67,10 @@ class Scoreboard:
         self._fd = fd
         self._rows = rows
         self._rings_at = _rings_at(rows)
+        size = os.fstat(fd).st_size
+        self.has_rings = size == self._rings_at + rows * RING_BYTES
         prot = mmap.PROT_READ if is_read_only else mmap.PROT_READ | mmap.PROT_WRITE
-        self._cells = memoryview(mmap.mmap(fd, self._rings_at + rows * RING_BYTES, prot=prot)).cast("q")
+        self._cells = memoryview(mmap.mmap(fd, size, prot=prot)).cast("q")
         self._meters_at = rows * _CELLS + 1
         self.tracing = self._cells[rows * _CELLS : self._meters_at]  # tracing[0] is read in each turn of each loop
 
@@ -79,7 +81,10 @@ class Scoreboard:
     @classmethod
     def make(cls, rows: int) -> "Scoreboard":
         fd = _memory()
-        os.ftruncate(fd, _rings_at(rows) + rows * RING_BYTES)  # a page takes memory when it is first written
+        try:
+            os.ftruncate(fd, _rings_at(rows) + rows * RING_BYTES)  # a page takes memory when it is first written
+        except OSError:  # a limit to the size of files (ulimit -f) counts here too: then nobody can trace
+            os.ftruncate(fd, _used(rows))
         return cls(fd, rows)
 
     def begin(self, row: int) -> None:
@@ -153,7 +158,7 @@ class Scoreboard:
         return max(0, put[MESSAGES_PUT] - messages), max(0, put[BYTES_PUT] - size)
 
     def ring(self, row: int) -> TraceRing:
-        """Of the row's process, which alone may write it."""
+        """Of the row's process, which alone may write it. There must be rings: has_rings."""
         first = (self._rings_at + row * RING_BYTES) // _CELL_BYTES
         return TraceRing(self._cells[first : first + RING_BYTES // _CELL_BYTES])
 
@@ -196,11 +201,15 @@ class DiskWait:
         self._cells[self._beat_at] = time.monotonic_ns()
 
 
+def _used(rows: int) -> int:
+    """Bytes of all but the rings."""
+    ends = 2 + _ENDS_PER_WORKER * max(0, rows - FIRST_WORKER_ROW)
+    return (rows * _CELLS + 1 + ends * _METER_CELLS) * _CELL_BYTES
+
+
 def _rings_at(rows: int) -> int:
     """The byte at which the rings begin, on a page of their own."""
-    ends = 2 + _ENDS_PER_WORKER * max(0, rows - FIRST_WORKER_ROW)
-    used = (rows * _CELLS + 1 + ends * _METER_CELLS) * _CELL_BYTES
-    return -(-used // mmap.PAGESIZE) * mmap.PAGESIZE
+    return -(-_used(rows) // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
 def _memory() -> int:

@@ -441,6 +441,9 @@ class Supervisor:
 
     def begin_trace(self, asker: Asker, asked: dict[str, Any]) -> None:
         """It is given the scoreboard, which has the rings; hops are noted from now on."""
+        if not self.children.scoreboard.has_rings:
+            asker.answer({"ok": False, "said": "there is no room for traces: files are limited in size (ulimit -f)"})
+            return
         try:
             fd = self.children.scoreboard.read_only()
         except OSError as error:  # no descriptor is free

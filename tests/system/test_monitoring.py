@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -19,7 +20,7 @@ import pytest
 from mpchat.ipc.control_socket import Follower
 from mpchat.ipc.scoreboard import Scoreboard
 from tests.running import PATIENCE, Server, running
-from tests.system.servers import kill, needs_linux, pids, ready, replaced, until
+from tests.system.servers import MPCHAT, Unusual, kill, needs_linux, pids, ready, replaced, until
 
 
 @pytest.fixture
@@ -224,6 +225,18 @@ def test_who_follows_and_does_not_read_slows_nobody(server: Server) -> None:
 def test_what_cannot_be_asked_is_refused(server: Server, asked: dict[str, object]) -> None:
     follower = Following(server, **asked)
     assert follower.wait_for(lambda _: True)["ok"] is False
+
+
+def test_where_files_are_limited_in_size_there_is_no_trace_but_all_else() -> None:
+    command = [*MPCHAT, "server", "127.0.0.1", "0", "--durability", "none"]
+    limits = 1 << 20, resource.RLIM_INFINITY
+    limited = Unusual(command, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits))
+    try:
+        trace = Following(limited, command="trace")
+        assert "ulimit -f" in trace.wait_for(lambda _: True)["said"]
+        assert row(Following(limited, command="watch").snapshot(), "broker")["state"] == "working"
+    finally:
+        limited.stop()
 
 
 def test_hops_are_noted_only_while_somebody_traces(server: Server) -> None:
