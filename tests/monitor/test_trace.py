@@ -246,7 +246,7 @@ def test_it_waits_in_the_outbox_for_the_successor_of_a_worker_that_was_killed() 
     ("step", "dead", "waits"),
     [
         ("worker: read", "worker", ""),
-        ("worker: forwarded", "worker", "kernel"),
+        ("worker: forwarded", "worker", "kernel or outbox"),  # as the queue's thread has written it or not
         ("worker: applied", "worker", "outbox"),
         ("worker: sent to some", "worker", ""),
         ("broker: received", "broker", "kernel"),
@@ -276,8 +276,9 @@ def test_a_message_goes_on_behind_a_death_at_any_step(tmp_path: Path, step: str,
     waited = {point["waited"] for point in message["points"]} - {""}
     died = {point["pid"] for point in message["points"] if point["hop"] == "DIED"}
     if waits:
-        assert waits in waited
-        assert died == {before}
+        assert waited & {*waits.split(" or ")}
+        assert died <= {before}
+        assert died or "outbox" in waited
 
 
 @pytest.mark.slow
