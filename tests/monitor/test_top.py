@@ -14,7 +14,7 @@ import pytest
 
 from tests.client.person import Person, environment
 from tests.running import PATIENCE, Server, running
-from tests.system.servers import MPCHAT, Unusual, pids, status
+from tests.system.servers import MPCHAT, Unusual, kill, pids, replaced, status
 
 TOP = [*MPCHAT, "top"]
 UP, DOWN = "\x1b[A", "\x1b[B"
@@ -139,6 +139,26 @@ def test_a_server_that_ends_is_waited_for(tmp_path: Path) -> None:
         finally:
             assert second.stop() == 0
         ana.until(lambda: "waiting for the server" in ana.screen.display[0])
+        ana.type("q")
+        assert ana.ends() == 0
+
+
+@pytest.mark.slow
+def test_the_window_changes_while_processes_die(mortal: Server, tmp_path: Path) -> None:
+    with closing(watching(mortal, tmp_path, rows=20, columns=80)) as ana:
+        ana.sees("^> supervisor ")
+        for size, role in (
+            ((60, 200), "worker0"),
+            ((20, 80), "broker"),
+            ((30, 120), "worker1"),
+            ((24, 80), "recorder"),
+        ):
+            before = kill(mortal, role)
+            ana.resize(*size)
+            replaced(mortal, before, role)
+            ana.until(lambda: row_of(ana, "resource_tracker") > 0)
+            ana.until(lambda: f" {pids(mortal)[role]} " in ana.screen.display[row_of(ana, role)])  # noqa: B023
+            assert ana.screen.display[-1].startswith("?: help")
         ana.type("q")
         assert ana.ends() == 0
 
