@@ -162,13 +162,16 @@ class Past:
         return []
 
 
+SCOREBOARD = Scoreboard.make(FIRST_WORKER_ROW + 1)  # of all brokers: each takes a descriptor
+
+
 class Broker:
     """Real streams to the worker, by what the past says; it is heard, and hears, when the test says so."""
 
     def __init__(self, past: Past) -> None:
         self.past = past
         self.poller = Poller()
-        self.streams = Streams(self.poller, past, Scoreboard.make(FIRST_WORKER_ROW + 1), 1, SETTINGS.lag_bytes)
+        self.streams = Streams(self.poller, past, SCOREBOARD, 1, SETTINGS.lag_bytes)
         self.pending: list[Record] = []  # has come, and has not happened yet
 
     def listen(self) -> None:
