@@ -903,7 +903,7 @@ def _run_ps(options: argparse.Namespace) -> int:
 def _add_top(commands: Any) -> None:
     parser = commands.add_parser("top", help=t("cli.top"))
     parser.set_defaults(run=_run_top, parser=parser)
-    parser.add_argument("--port", type=_port, default=6667, help=t("cli.server_of_port"))
+    parser.add_argument("--port", type=_port, default=_PORT, help=t("cli.server_of_port"))
     parser.add_argument("--once", action="store_true", help=t("cli.top_once"))
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help=t("cli.top_json"))
@@ -956,7 +956,7 @@ def _can_write(text: str) -> bool:
 def _add_events(commands: Any) -> None:
     parser = commands.add_parser("events", help=t("cli.events"))
     parser.set_defaults(run=_run_events, parser=parser)
-    parser.add_argument("--port", type=_port, default=6667, help=t("cli.server_of_port"))
+    parser.add_argument("--port", type=_port, default=_PORT, help=t("cli.server_of_port"))
     parser.add_argument("--follow", action="store_true", help=t("cli.events_follow"))
     parser.add_argument("--json", action="store_true", help=t("cli.events_json"))
     _add_language(parser, t("cli.lang"))
@@ -982,7 +982,7 @@ def _add_trace(commands: Any) -> None:
     parser = commands.add_parser("trace", help=t("cli.trace"), description=t("cli.trace_about"))
     parser.set_defaults(run=_run_trace, parser=parser)
     add = parser.add_argument
-    add("--port", type=_port, default=6667, help=t("cli.server_of_port"))
+    add("--port", type=_port, default=_PORT, help=t("cli.server_of_port"))
     add("--from", dest="sender", metavar="NICK", type=_line_of_text, default="", help=t("cli.trace_from"))
     add("--text", type=_line_of_text, default="", help=t("cli.trace_text"))
     add("--count", type=_count(_MOST_TRACED), default=1, metavar="N", help=t("cli.trace_count"))

@@ -383,7 +383,8 @@ class Broker:
                         self.records += len(records)
                         meter[BYTES_TAKEN] += cost
                         if self.trace is not None:
-                            self.note_batch(self.trace, worker, meter[MESSAGES_TAKEN], cost)
+                            place, waiting = meter[MESSAGES_TAKEN], len(self.pending)
+                            self.trace.note(Hop.TOOK_RECORDS, place=place, worker=worker, size=cost, depth=waiting)
                     case ("checkpoint", int() as position, list() as entries, (list() | None) as forgotten):
                         outbox = self.recovery.outboxes[worker]
                         check_checkpoint(outbox.last, position, entries, forgotten)
@@ -398,9 +399,6 @@ class Broker:
         crash_point("broker: received")
         if transport.ended:
             self.streams.leave(worker)
-
-    def note_batch(self, trace: TraceRing, worker: WorkerNumber, number: int, cost: int) -> None:
-        trace.note(Hop.TOOK_RECORDS, place=number, worker=worker, size=cost, depth=len(self.pending))
 
     def distrust(self, worker: WorkerNumber, error: BadFrame) -> None:
         """What this worker has sent is no message: another takes its place. What was well-formed before that stands."""

@@ -504,7 +504,8 @@ class Core:
     def _deliver(self, said: Said) -> None:
         """The sender is not in its own message's delivery: one that asked for an echo gets it as an item of its own."""
         routing, to = self._routing, said.to
-        before = None if self.tracing is None else lengths(routing.items)
+        tracing = self.tracing
+        before = [] if tracing is None else lengths(routing.items)
         rendered = {BARE: said.line}
         sender = self._connections[said.by.id]
         if isinstance(to, Session):
@@ -518,9 +519,9 @@ class Core:
             if said.id:  # which is for the sender alone
                 said, rendered = replace(said, tags=f"{said.tags};{said.id}".lstrip(";")), {BARE: said.line}
             routing.tell(said.by, said, rendered)
-        if self.tracing is not None and before is not None:
+        if tracing is not None:
             items, is_private = added(routing.items, before), isinstance(to, Session)
-            for trace in self.tracing.of(said, self._context.mono):
+            for trace in tracing.of(said, self._context.mono):
                 self._marked.append(Marked(trace, sender.id, sender.taken, is_private, items))
 
     # Outcomes

@@ -47,18 +47,18 @@ class Hop(IntEnum):
     # A worker has taken items. place: the number of the last item; size
     TOOK_ITEMS = 9
     # A worker has appended an item that is traced to its clients' output. place: the item's number; depth: clients
-    APPENDED = 15
+    APPENDED = 10
     # A worker has taken an acknowledged line from the kernel. connection, place
-    ACKNOWLEDGED = 10
+    ACKNOWLEDGED = 11
     # A worker calls send() for what a traced item has brought a client. connection, place: the number of the item;
     # size: bytes of the call; depth: bytes that the client's kernel had not acknowledged before
-    SENT = 11
+    SENT = 12
     # The dead worker before this one had sent it: the kernel has it. connection, place: the number of the item
-    SENT_BEFORE = 12
+    SENT_BEFORE = 13
     # The broker has journaled what was said for the recorder. place: the journal's end
-    FACTS = 13
+    FACTS = 14
     # The recorder has stored what the journal has for it. place: the journal's end
-    RECORDED = 14
+    RECORDED = 15
 
 
 class Entry(NamedTuple):

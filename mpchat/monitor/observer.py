@@ -5,6 +5,7 @@ import time
 from mpchat.ipc.control_socket import Follower
 from mpchat.monitor import measuring
 from mpchat.monitor.course import Course, Facts
+from mpchat.monitor.following import Refused
 from mpchat.monitor.measuring import Memory
 
 PERIOD_SECONDS = 0.5  # between two snapshots
@@ -13,10 +14,6 @@ QUIET_SECONDS = 2 * PERIOD_SECONDS  # without a snapshot: then the supervisor it
 
 class Lost(Exception):
     """The server has ended, or has cut us off."""
-
-
-class Refused(Exception):
-    """The server does not let us follow: its text is the server's."""
 
 
 class Observer:

@@ -20,7 +20,8 @@ from prompt_toolkit.styles import DEFAULT_ATTRS, Attrs
 
 from mpchat.ipc.control_socket import Follower
 from mpchat.monitor.course import Process
-from mpchat.monitor.observer import PERIOD_SECONDS, Lost, Observer, Refused
+from mpchat.monitor.following import Refused
+from mpchat.monitor.observer import PERIOD_SECONDS, Lost, Observer
 from mpchat.monitor.picture import STYLES, Line, Picture, chosen, moved, render
 from mpchat.monitor.signalling import Gone, send
 from mpchat.monitor.top import Options

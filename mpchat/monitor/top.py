@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from mpchat.ipc.control_socket import Follower
 from mpchat.monitor.course import as_json
-from mpchat.monitor.observer import Lost, Observer, Refused
+from mpchat.monitor.following import Refused
+from mpchat.monitor.observer import Lost, Observer
 from mpchat.monitor.picture import ENDLESS, Picture, as_text, render
 from mpchat.texts import spoken, t
 

@@ -85,7 +85,7 @@ class Followers:
         return iter(self._all)
 
     @property
-    def watch(self) -> bool:
+    def has_watchers(self) -> bool:
         """Does anybody want snapshots?"""
         return any(each.watches for each in self._all)
 

@@ -477,7 +477,7 @@ class Supervisor:
     def tell_followers(self, now: float) -> None:
         """What only a look at the scoreboard tells."""
         self.monitoring.look(self.children)
-        if self.followers.watch and now >= self.snapshot_at:
+        if self.followers.has_watchers and now >= self.snapshot_at:
             self.snapshot_at = now + SNAPSHOT_SECONDS
             self.followers.tell(self.snapshot(), watchers_only=True)
         if self.followers.traces != self.children.traces:
