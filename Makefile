@@ -2,6 +2,7 @@
 HOST ?= 127.0.0.1
 PORT ?= 6667
 ARGS ?=
+E ?=
 SECONDS ?= 60
 PYTHON ?=
 
@@ -12,7 +13,7 @@ PREPARE = env PYTHON='$(PYTHON)' sh scripts/with_python.sh scripts/prepare.py
 # These start hundreds of processes, each of which would compile every module anew where this variable is set.
 WITH_BYTECODE := env -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run-server run-client top trace events install test test-all lint bench chaos soak clean
+.PHONY: help run-server run-client top trace events lab labs install test test-all lint bench chaos soak clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -33,6 +34,12 @@ trace:  ## follow a message through the processes (PORT= ARGS='--from ana')
 
 events:  ## what has happened to the processes (PORT= ARGS='--follow')
 	@exec $(PREPARE) -- -m mpchat events --port $(PORT) $(ARGS)
+
+lab:  ## one of the course's ten experiments, step by step (E=4, ARGS='--run')
+	@exec $(PREPARE) -- -m mpchat lab $(if $(E),e$(E)) $(ARGS)
+
+labs:  ## all ten, run and checked, as a table
+	@exec $(PREPARE) -- -m mpchat lab all $(ARGS)
 
 install:  ## install what it can use and could not be installed at the first start
 	@$(PREPARE) --again

@@ -61,6 +61,9 @@ _BOM = b"\xef\xbb\xbf"  # what some editors put in front of UTF-8
 _RUN = "python -m "  # how it is called where it is not installed
 _MEGABYTE = 1 << 20
 _NAMES = ("--nick", "--room", "--to")  # options whose values may begin so by mistake
+_EXPERIMENTS = tuple(f"e{number}" for number in range(1, 11))
+_MOST_SEED = 2**32 - 1
+_SUBMISSION = Path("submission")  # the folder that a student hands in
 _PORT = 6667  # for IRC, where none is given
 _PLAIN_OFFSET = 13  # 6667 + 13 = 6680
 
@@ -173,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_top(commands)
     _add_events(commands)
     _add_trace(commands)
+    _add_lab(commands)
     _add_order(commands, "reload", t("cli.reload"), 10.0)
     _add_order(commands, "stop", t("cli.stop"), 60.0)
     return parser
@@ -895,6 +899,35 @@ def _run_ps(options: argparse.Namespace) -> int:
         return 1
     print(as_json(status) if options.json else as_table(status))
     return 0
+
+
+# mpchat lab
+
+
+def _add_lab(commands: Any) -> None:
+    parser = commands.add_parser("lab", help=t("cli.lab"))
+    parser.set_defaults(run=_run_lab, parser=parser)
+    parser.add_argument("experiment", nargs="?", choices=(*_EXPERIMENTS, "all"), help=t("cli.lab_experiment"))
+    steps = parser.add_mutually_exclusive_group()
+    for step in ("predict", "run", "explain", "check"):
+        steps.add_argument(f"--{step}", dest="step", action="store_const", const=step, help=t(f"cli.lab_step.{step}"))
+    parser.add_argument("--json", metavar="FILE", type=_path, help=t("cli.lab_json"))
+    parser.add_argument("--seed", metavar="N", type=_count(_MOST_SEED, least=0), default=1, help=t("cli.lab_seed"))
+    _add_language(parser, t("cli.lang"))
+
+
+def _run_lab(options: argparse.Namespace) -> int:
+    from mpchat.lab import command
+
+    if options.experiment is None:
+        return command.list_experiments(texts.spoken())
+    path = None if options.json is None else Path(options.json)
+    if options.experiment == "all":
+        if options.step is not None:
+            raise Unusable(t("cli.lab_all_steps", step=options.step))
+        return command.every(path, options.seed, texts.spoken())
+    path = path or _SUBMISSION / f"{options.experiment}.json"
+    return command.one(options.experiment, options.step, path, options.seed, texts.spoken())
 
 
 # mpchat top

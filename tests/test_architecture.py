@@ -19,6 +19,13 @@ SYSTEM = {"os", "io", "socket", "selectors", "signal", "time", "random", "thread
 SYSTEM |= {"subprocess", "logging", "asyncio"}
 PURE = ("chat", "protocol", "flow", "core", "settings", "messages", "texts")
 PURE_FILES = ("monitor/course.py", "monitor/picture.py")  # in packages that are not
+PURE_FILES += tuple(
+    f"lab/{name}.py"
+    for name in ("checking", "cutting", "experiment", "plotting", "report", "svg", "telling", "wording", "words")
+)
+PURE_FILES += tuple(
+    f"lab/{path.parent.name}/{path.name}" for path in ROOT.glob("lab/e*/*.py") if path.stem in ("check", "words")
+)
 SCREENS = ("client/", "monitor/screen.py")  # who may import prompt_toolkit
 PROCESSES = ("supervisor", "acceptor", "worker", "broker", "recorder")
 PACKAGES = {
@@ -33,6 +40,7 @@ PACKAGES = {
     *PROCESSES,
     "client",
     "monitor",
+    "lab",
     "cli",
     "roles",
 }
@@ -52,6 +60,7 @@ LAYERS = {
     **{process: SHARED | {process} for process in PROCESSES},
     "client": {"client", "protocol", "chat", "texts"},
     "monitor": {"monitor", "ipc", "runtime.signals", "texts"},
+    "lab": SHARED | {"lab", "monitor"},
     "roles": set(PROCESSES),
 }
 

@@ -1,0 +1,71 @@
+"""A student is asked, and the answers are kept as they are given."""
+
+import sys
+import unicodedata
+from collections.abc import Sequence
+
+from mpchat.lab.experiment import Answer, Question, Say
+
+_LETTERS = "abcdefgh"
+_MOST = 4000  # letters of an answer in the student's own words
+
+
+class NoMoreAnswers(Exception):
+    """Standard input has ended."""
+
+
+def predict(questions: Sequence[Question], known: dict[str, Answer], say: Say) -> None:
+    """Ask each question, and put the answers into `known`; an empty line keeps what is known. Raises NoMoreAnswers."""
+    for number, question in enumerate(questions, 1):
+        print(f"{number}. {say(f'ask.{question.key}')}")
+        for letter, choice in zip(_LETTERS, question.choices, strict=False):
+            print(f"   {letter}) {say(f'ask.{question.key}.{choice}')}")
+        while True:
+            given = _line(say("lab.answer"))
+            if not given and question.key in known:
+                break
+            answer = _understood(question, given)
+            if answer is not None:
+                known[question.key] = answer
+                break
+            print(
+                say("lab.one_of", letters=", ".join(_LETTERS[: len(question.choices)]))
+                if question.choices
+                else say("lab.a_number")
+            )
+
+
+def explain(keys: Sequence[str], known: dict[str, str], say: Say) -> None:
+    """The same in the student's own words: a line for each; an empty one keeps what is known. Raises NoMoreAnswers."""
+    for number, key in enumerate(keys, 1):
+        print(f"{number}. {say(f'explain.{key}')}")
+        if key in known:
+            print(f"   {known[key]}")
+        given = _line(say("lab.answer"))
+        if given:
+            known[key] = given[:_MOST]
+
+
+def _understood(question: Question, given: str) -> Answer | None:
+    """A choice by its letter, or a number as people write one: 1000, 1,5, 1.5."""
+    if question.choices:
+        place = _LETTERS[: len(question.choices)].find(given.lower().rstrip(")")) if given else -1
+        return question.choices[place] if place >= 0 and len(given.rstrip(")")) == 1 else None
+    try:
+        number = float(given.replace(",", "."))
+    except ValueError:
+        return None
+    return number if abs(number) < 1e15 else None  # NaN is not
+
+
+def _line(prompt: str) -> str:
+    """A line of the student's, without what no text has."""
+    print(f"   {prompt} ", end="", flush=True)
+    line = sys.stdin.readline()
+    if not line:
+        print()
+        raise NoMoreAnswers
+    text = "".join(letter for letter in line if letter.isprintable() or unicodedata.category(letter) == "Zs").strip()
+    if not sys.stdin.isatty():
+        print(text)  # the transcript has both sides
+    return text

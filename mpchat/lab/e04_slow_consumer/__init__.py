@@ -1,0 +1,1 @@
+"""e4: what if the consumer is slow?"""

@@ -1,0 +1,71 @@
+"""The report that a student hands in: one HTML page that needs neither a network nor a script. Pure."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from mpchat.lab import svg
+from mpchat.lab.document import Document
+from mpchat.lab.experiment import Experiment, Run, Say, Table
+from mpchat.lab.telling import predicted, story
+
+_STYLE = """
+body { font: 16px/1.5 sans-serif; max-width: 760px; margin: 2em auto; padding: 0 1em; color: #222; }
+table { border-collapse: collapse; margin: .5em 0; } th, td { border: 1px solid #ccc; padding: .2em .6em;
+text-align: left; vertical-align: top; } figure { margin: 1.5em 0; } figcaption { font-weight: bold; }
+pre { overflow-x: auto; } svg { max-width: 100%; height: auto; font: 13px sans-serif; }
+.passed { color: #1b7f3b; } .failed { color: #c1121f; font-weight: bold; } .skipped, .waiting { color: #777; }
+"""
+
+
+def page(experiment: Experiment, document: Document, say: Say, language: str, exercise: str) -> str:
+    """`exercise`: the student's file as it is now, or ""."""
+    run = document.run()
+    parts = [f"<h1>{escape(experiment.name)}. {escape(say('title'))}</h1>", f"<p>{escape(say('about'))}</p>"]
+    parts += _predictions(experiment, document, run, say)
+    if run is not None:
+        parts.append(f"<h2>{escape(say('lab.what_happened'))}</h2>")
+        parts.append("<ol>" + "".join(f"<li>{escape(line)}</li>" for line in story(run, say)) + "</ol>")
+        parts += [svg.draw(picture) for picture in experiment.pictures(run.measured, say)]
+    parts += _answers(experiment, document.answers, say)
+    parts += _results(say("lab.claims"), document.results, say)
+    parts += _results(say("lab.exercise"), document.exercise, say)
+    if exercise:
+        parts.append(f"<pre>{escape(exercise)}</pre>")
+    if document.machine:
+        facts = "; ".join(f"{name}: {value}" for name, value in document.machine.items())
+        parts.append(f"<h2>{escape(say('lab.machine'))}</h2><p>{escape(facts)}</p>")
+    title = escape(f"mpchat {experiment.name}")
+    return (
+        f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8"><title>{title}</title>'
+        f"<style>{_STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
+    )
+
+
+def _predictions(experiment: Experiment, document: Document, run: Run | None, say: Say) -> list[str]:
+    """The whole questions are above the table, which has them in a few words."""
+    if not document.predictions:
+        return []
+    shown = run or Run({}, {}, None)
+    head = [say("lab.question"), say("lab.you"), say("lab.here")]
+    rows = predicted(experiment, document.predictions, shown, say)
+    if run is None:
+        head, rows = head[:2], [row[:2] for row in rows]
+    asked = "".join(f"<li>{escape(say(f'ask.{each.key}'))}</li>" for each in experiment.questions)
+    return [f"<h2>{escape(say('lab.predictions'))}</h2><ol>{asked}</ol>", svg.table(Table("", head, rows))]
+
+
+def _answers(experiment: Experiment, answers: Mapping[str, str], say: Say) -> list[str]:
+    parts = [f"<h2>{escape(say('lab.own_words'))}</h2>"] if answers else []
+    given = [(say(f"explain.{key}"), str(answers[key])) for key in experiment.explain if key in answers]
+    return parts + [f"<p><b>{escape(asked)}</b><br>{escape(answer)}</p>" for asked, answer in given]
+
+
+def _results(title: str, rows: Sequence[Sequence[str]], say: Say) -> list[str]:
+    if not rows:
+        return []
+    lines = []
+    for _, verdict, text, figure, why in rows:
+        more = "".join(f"<br>{escape(each)}" for each in (figure, why) if each)
+        mark = escape(say(f"lab.mark.{verdict}"))
+        lines.append(f'<tr><td class="{escape(verdict)}">{mark}</td><td>{escape(text)}{more}</td></tr>')
+    return [f"<h2>{escape(title)}</h2><table>{''.join(lines)}</table>"]

@@ -1,0 +1,43 @@
+"""A trial of a student's file: its steps one after the other, up to the first that fails."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mpchat.lab.checking import Result
+from mpchat.lab.experiment import Experiment, Say
+from mpchat.lab.lab import Lab, OutOfTime
+from mpchat.lab.student import Judge, StudentFailed
+
+
+class Skipped(Exception):
+    """Raised by a trial: this machine cannot try this step, for the reason skip.KEY."""
+
+
+# Yields whether a step holds, for each of the experiment's `steps`, in their order.
+Trial = Callable[[Judge], Iterator[bool]]
+
+
+def attempt(experiment: Experiment, trial: Trial, path: Path, seed: int, say: Say) -> list[Result]:
+    """A result for each step. Whatever the student's code does, this returns within the time limit of a run."""
+    found: list[Result] = []
+    try:
+        with Lab(seed, lambda key: None) as lab:
+            for step, holds in zip(experiment.steps, trial(Judge(lab, path)), strict=True):
+                text = say(f"step.{step}")
+                if not holds:
+                    found.append(Result(step, "failed", text, why=say(f"step.{step}.hint")))
+                    break
+                found.append(Result(step, "passed", text))
+    except StudentFailed as failed:
+        found.append(_ended(experiment, found, "failed", say(f"failed.{failed.kind}", text=failed.text), say))
+    except OutOfTime:
+        found.append(_ended(experiment, found, "failed", say("failed.out_of_time"), say))
+    except Skipped as skipped:
+        found.append(_ended(experiment, found, "skipped", say(f"skip.{skipped.args[0]}"), say))
+        return found + [Result(step, "skipped", say(f"step.{step}")) for step in experiment.steps[len(found) :]]
+    return found + [Result(step, "waiting", say(f"step.{step}")) for step in experiment.steps[len(found) :]]
+
+
+def _ended(experiment: Experiment, found: list[Result], verdict: str, why: str, say: Say) -> Result:
+    step = experiment.steps[len(found)]
+    return Result(step, verdict, say(f"step.{step}"), why=why)  # type: ignore[arg-type]
