@@ -922,6 +922,8 @@ def _run_lab(options: argparse.Namespace) -> int:
     if options.experiment is None:
         return command.list_experiments(texts.spoken())
     path = None if options.json is None else Path(options.json)
+    if path is not None and path.suffix != ".json":  # beside it will be files with other endings
+        raise Unusable(t("cli.lab_no_json", path=path))
     if options.experiment == "all":
         if options.step is not None:
             raise Unusable(t("cli.lab_all_steps", step=options.step))

@@ -727,6 +727,7 @@ The gravest of several: 3, then 5, then 4. What was refused is on standard error
     "cli.lab_step.check": "only check what was measured, and the exercise",
     "cli.lab_json": "where all that is kept goes, the exercise and the report beside it (default: submission/e4.json)",
     "cli.lab_seed": "of all that is decided by chance (default: 1)",
+    "cli.lab_no_json": "argument --json: {path} does not end in .json",
     "cli.lab_all_steps": "argument --{step}: not with all",
     "cli.top": "watch a running server's processes, live",
     "cli.top_once": "one picture as text, and that is all",

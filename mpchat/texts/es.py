@@ -748,6 +748,7 @@ El más grave de varios: 3, luego 5, luego 4. Lo que se denegó está en la sali
     "cli.lab_step.check": "solo comprueba lo medido y el ejercicio",
     "cli.lab_json": "dónde se guarda todo, con el ejercicio y el informe al lado (por omisión: submission/e4.json)",
     "cli.lab_seed": "de todo lo que decide el azar (por omisión: 1)",
+    "cli.lab_no_json": "argumento --json: {path} no termina en .json",
     "cli.lab_all_steps": "argumento --{step}: no con all",
     "cli.top": "mira en vivo los procesos de un servidor en marcha",
     "cli.top_once": "una imagen como texto, y nada más",
