@@ -68,6 +68,11 @@ def read(path: Path, experiment: str) -> Document:
             data = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         return Document(experiment)
+    return parse(data, path, experiment)
+
+
+def parse(data: bytes, path: Path, experiment: str) -> Document:
+    """What such a file says; `path` is its name. Raises BadDocument."""
     try:
         if len(data) > _MOST_BYTES:
             raise ValueError("too long")
@@ -81,7 +86,7 @@ def read(path: Path, experiment: str) -> Document:
             or not isinstance(found.get("measured"), dict | None)
         ):
             raise ValueError("other keys")
-    except ValueError as error:  # what is no JSON, or no UTF-8, is one
+    except (ValueError, RecursionError) as error:  # what is no JSON, or no UTF-8, is the first
         raise BadDocument(path, str(error)) from error
     if found.get("experiment") != experiment:
         raise BadDocument(path, f"experiment {found.get('experiment')}")
