@@ -108,6 +108,11 @@ def read(path: Path, experiment: str) -> Document:
             data = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         return Document(experiment)
+    return parse(data, path, experiment)
+
+
+def parse(data: bytes, path: Path, experiment: str) -> Document:
+    """What such a file says; `path` is its name. Raises BadDocument."""
     try:
         if len(data) > _MOST_BYTES:
             raise ValueError("too long")
