@@ -1,0 +1,1 @@
+"""e7: zombies and orphans."""

@@ -1,0 +1,46 @@
+"""e7: what its claims must refuse, and how its exercise may be done wrong."""
+
+GOOD = {
+    "zombies": 5,
+    "zombie_pages": 0,
+    "zombies_after_kill": 5,
+    "adopter": 100,
+    "adopted": 5,
+    "zombies_after_parent": 0,
+    "zombie_rows": [["104", "103", "Z", "Z", "100"]],
+    "one_pending": 1,
+    "one_calls": 1,
+    "one_reaped": 1,
+    "one_left": 4,
+    "every_pending": 1,
+    "every_calls": 1,
+    "every_reaped": 5,
+    "every_left": 0,
+    "ignored_pending": 0,
+    "ignored_calls": 0,
+    "ignored_reaped": 0,
+    "ignored_left": 0,
+    "orphan_old_parent": 120,
+    "orphan_new_parent": 100,
+    "orphan_lives": True,
+    "tied_gone": True,
+    "tied_signal": 9,
+}
+BAD = {
+    "zombies": {"zombies": 0},
+    "kill_is_nothing": {"zombies_after_kill": 4},
+    "adopted": {"adopted": 4, "zombies_after_parent": 1},
+    "one_bit": {"one_calls": 5},
+    "one_loses": {"one_left": 0},
+    "every_reaps": {"every_reaped": 4, "every_left": 1},
+    "ignored_hides": {"ignored_left": 5},
+    "orphan_lives": {"orphan_new_parent": 120},
+    "tied_ends": {"tied_gone": False, "tied_signal": 0},
+}
+WRONG = {
+    "one": ("= os.waitstatus_to_exitcode(status)", "= status"),
+    "several": ("while True:", "for _ in range(1):"),
+    "running": ("os.waitpid(-1, os.WNOHANG)", "os.waitpid(-1, 0)"),
+    "before": ("self.on_child(signal.SIGCHLD, None)", "pass"),
+    "noted": ("signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})", "pass"),
+}
