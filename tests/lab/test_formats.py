@@ -44,7 +44,7 @@ def test_the_table_has_a_line_for_each_and_the_foot() -> None:
     lines = as_table([ANA, BOB, EVE], ["the foot"], SAY).splitlines()
 
     assert [line.split()[:3] for line in lines[1:4]] == [["ana", "e4", "1/3"], ["bob", "e4", "1/1"], ["eve", "-", "-"]]
-    assert "FAILED drops: it does not; its e4.json says" in lines[1]
+    assert "FAILED drops; it does not; its e4.json says" in lines[1]
     assert lines[4:] == ["", "1 of 3 marks are full", "the foot"]
 
 
