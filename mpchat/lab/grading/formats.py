@@ -62,7 +62,7 @@ def as_table(marks: Sequence[Mark], foot: Iterable[str], say: Say) -> str:
             f"{mark.points}/{mark.most}" if mark.experiment else "-",
             _count(mark.predictions) or "-",
             _count(mark.explanations) or "-",
-            _short("; ".join([*_said(mark, say), *mark.notes])),
+            "; ".join(map(_short, (*_said(mark, say), *mark.notes))),
         ]
         for mark in marks
     ]
@@ -155,7 +155,7 @@ def _said(mark: Mark, say: Say) -> list[str]:
         return [mark.wrong]
     for result in mark.results:
         if result.verdict != "passed":
-            return [f"{say(f'lab.mark.{result.verdict}')} {result.text}" + (f": {result.why}" if result.why else "")]
+            return [f"{say(f'lab.mark.{result.verdict}')} {result.text}", *filter(None, [result.why])]
     return []
 
 

@@ -6,9 +6,11 @@ Exit status: 0, each mark is full; 1, one is not, or something could not be grad
 import base64
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 
 from mpchat.lab import catalogue, document, processes
 from mpchat.lab.checking import Result
@@ -31,6 +33,7 @@ def grade(folder: Path, experiments: Sequence[str], form: str, seed: int, langua
     """
     if processes.HAS_PRCTL:
         processes.hide()  # from students' processes, where they have no namespace of their own
+    signal.signal(signal.SIGTERM, _end)
     folder = folder.resolve()
     is_one = submissions.is_one(folder)
     found = [submissions.read_one(folder)] if is_one else list(submissions.read_all(folder))
@@ -55,6 +58,11 @@ def grade(folder: Path, experiments: Sequence[str], form: str, seed: int, langua
         case _:
             print(formats.as_table(marks, _foot(isolation, say), say))
     return _FULL if all(mark.is_full for mark in marks) else _NOT_FULL
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """As Ctrl-C does: what it has started is ended first."""
+    raise SystemExit(128 + number)
 
 
 def _foot(isolation: Isolation, say: Wording) -> Iterator[str]:

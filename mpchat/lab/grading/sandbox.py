@@ -213,12 +213,13 @@ def _watch(process: "subprocess.Popen[bytes]", deadline: float) -> Ran:
 def _used(pid: int) -> tuple[int, int]:
     """How many processes it has started that are there, and how many bytes of memory these use.
 
-    Pages that several share count for each.
+    Pages that several share since a fork() count for each.
     """
     below, memory = processes.descendants(pid), 0
     for each in below:
-        with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{each}/statm", "rb") as file:
-            memory += int(file.read().split()[1]) * resource.getpagesize()
+        with contextlib.suppress(OSError, ValueError), open(f"/proc/{each}/statm", "rb") as file:
+            _, resident, shared, *_ = map(int, file.read().split())  # proc(5); what is mapped from files is shared
+            memory += (resident - shared) * resource.getpagesize()
     return len(below), memory
 
 

@@ -5,6 +5,7 @@ read has a limit, and only files that are called as `mpchat lab` calls them are 
 """
 
 import contextlib
+import io
 import os
 import re
 import stat
@@ -119,12 +120,11 @@ def _read_folder(folder: int, files: dict[str, bytes | Wrong]) -> None:
 def _read(path: "Path | str", within: int | None, most: int) -> bytes:
     """O_NONBLOCK: to open a FIFO would wait for its writer (fifo(7))."""
     try:
-        if stat.S_ISLNK(os.stat(path, dir_fd=within, follow_symlinks=False).st_mode):
-            raise _Unreadable("link")
+        mode = os.stat(path, dir_fd=within, follow_symlinks=False).st_mode
+        if not stat.S_ISREG(mode):
+            raise _Unreadable("link" if stat.S_ISLNK(mode) else "no_file")
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=within)
         with os.fdopen(fd, "rb") as file:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise _Unreadable("no_file")
             data = file.read(most + 1)
     except OSError:
         raise _Unreadable("unreadable") from None
@@ -148,8 +148,6 @@ def _of_archive(student: str, path: Path) -> Submission:
 
 
 def _unpacked(data: bytes) -> dict[str, bytes | Wrong]:
-    import io
-
     files: dict[str, bytes | Wrong] = {}
     depths: dict[str, int] = {}
     try:
