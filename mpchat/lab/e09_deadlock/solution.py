@@ -38,11 +38,13 @@ class Pair:
 
 class End:
     def __init__(self, sock):
-        sock.setblocking(False)
         self.sock = sock
-        # en: What the kernel has not taken yet.
-        # es: Lo que el kernel todavía no aceptó.
+        # en: TODO 1: nothing here may ever wait for the socket; and something must hold what the kernel has not taken.
+        # es: TODO 1: nada aquí debe esperar nunca por el socket; y algo debe guardar lo que el kernel no aceptó.
+        ### BEGIN SOLUTION
+        sock.setblocking(False)
         self.waiting = bytearray()
+        ### END SOLUTION
         self.stream = bytearray()
         self.taken = 0
         self.progress = Progress()
@@ -50,9 +52,9 @@ class End:
 
     @staticmethod
     def frame(message):
-        # en: TODO 1: return the bytes that stand for a message: how many bytes its pickle has, in decimal digits;
+        # en: TODO 2: return the bytes that stand for a message: how many bytes its pickle has, in decimal digits;
         # en: a colon; and its pickle (pickle.dumps). take() reads this.
-        # es: TODO 1: devuelve los bytes que representan un mensaje: cuántos bytes tiene su pickle, en dígitos
+        # es: TODO 2: devuelve los bytes que representan un mensaje: cuántos bytes tiene su pickle, en dígitos
         # es: decimales; dos puntos; y su pickle (pickle.dumps). Es lo que lee take().
         ### BEGIN SOLUTION
         body = pickle.dumps(message)
@@ -61,16 +63,16 @@ class End:
 
     @property
     def unsent(self):
-        # en: TODO 2: does something wait for room? (Then flush() is called when the socket is writable.)
-        # es: TODO 2: ¿hay algo que espera lugar? (Entonces se llama a flush() cuando se puede escribir.)
+        # en: TODO 3: does something wait for room? (Then flush() is called when the socket is writable.)
+        # es: TODO 3: ¿hay algo que espera lugar? (Entonces se llama a flush() cuando se puede escribir.)
         ### BEGIN SOLUTION
         return bool(self.waiting)
         ### END SOLUTION
 
     def put(self, message):
-        # en: TODO 3: send the message's frame, as far as there is room, and keep the rest. Never wait.
+        # en: TODO 4: send the message's frame, as far as there is room, and keep the rest. Never wait.
         # en: If something waits already, this frame must come behind it.
-        # es: TODO 3: envía la trama del mensaje, hasta donde haya lugar, y guarda el resto. Nunca esperes.
+        # es: TODO 4: envía la trama del mensaje, hasta donde haya lugar, y guarda el resto. Nunca esperes.
         # es: Si ya hay algo que espera, esta trama debe ir detrás.
         ### BEGIN SOLUTION
         self.waiting += self.frame(message)
@@ -78,10 +80,10 @@ class End:
         ### END SOLUTION
 
     def flush(self):
-        # en: TODO 4: send what waits, as far as there is room; send() says how many bytes the kernel has taken.
+        # en: TODO 5: send what waits, as far as there is room; send() says how many bytes the kernel has taken.
         # en: No room: BlockingIOError. The other side is gone: BrokenPipeError or ConnectionResetError; then nothing
         # en: must wait any more, and nothing is raised.
-        # es: TODO 4: envía lo que espera, hasta donde haya lugar; send() dice cuántos bytes aceptó el kernel.
+        # es: TODO 5: envía lo que espera, hasta donde haya lugar; send() dice cuántos bytes aceptó el kernel.
         # es: Sin lugar: BlockingIOError. El otro lado ya no está: BrokenPipeError o ConnectionResetError; entonces
         # es: ya no debe esperar nada, y no se lanza nada.
         ### BEGIN SOLUTION

@@ -125,7 +125,9 @@ def _server_runs(judge: Judge) -> bool:
     """Two people talk in a server that has this transport; each line arrives once, in order."""
     try:
         server = judge.lab.server("--ipc", str(judge.path), "--workers", "2", "--unlimited")
-        ana, beto = server.talker("ana"), server.talker("beto")
+        ana, beto = (
+            judge.lab.at_end.enter_context(contextlib.closing(server.talker(nick))) for nick in ("ana", "beto")
+        )
         return _says(ana, beto) and _says(beto, ana)
     except (NoServer, Ended):
         return False

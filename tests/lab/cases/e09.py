@@ -38,7 +38,7 @@ BAD = {
 }
 WRONG = {
     "frame": ("% len(body) + body", "% (len(body) + 1) + body"),
-    "returns": ("except BlockingIOError:\n            return\n", "except ChildProcessError:\n            return\n"),
+    "returns": ("sock.setblocking(False)", "sock.setblocking(True)"),
     "both_ways": ("return bool(self.waiting)", "return False"),
     "whole": ("self.waiting += self.frame(message)", "self.waiting[:0] = self.frame(message)"),
     "gone": ("except (BrokenPipeError, ConnectionResetError):\n            self.waiting.clear()",
