@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -44,7 +45,12 @@ class PrivateServer:
                 preexec_fn=end_with_parent,  # this process has one thread at that moment
             )
         assert self.process.stdout is not None
-        found = _READY.match(self.process.stdout.readline())
+        try:  # a server whose processes fail again and again says nothing at all
+            said_it = select.select([self.process.stdout], [], [], _START_SECONDS)[0]
+            found = _READY.match(self.process.stdout.readline()) if said_it else None
+        except BaseException:  # the run's time is over
+            self.close()
+            raise
         if found is None:
             self.close()
             raise NoServer(self.log_path.read_text().strip().rpartition("\n")[2])

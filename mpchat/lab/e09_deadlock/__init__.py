@@ -1,0 +1,1 @@
+"""e9: deadlock and torn messages."""

@@ -1,0 +1,47 @@
+"""e9: what its claims must refuse, and how its exercise may be done wrong."""
+
+GOOD = {
+    "capacity": 65_536,
+    "fits_through": 2,
+    "fits_s": 0.0005,
+    "fits_ms": 0.5,
+    "one_more": 65_537,
+    "one_more_through": 0,
+    "in_write": True,
+    "descriptors": [4, 6],
+    "still_s": 1.0,
+    "page": 4096,
+    "freed_through": 2,
+    "freed_ms": 2.0,
+    "lines": 1600,
+    "pipe_buf": 4096,
+    "longer": 4097,
+    "torn": 0,
+    "torn_longer": 100,
+    "rounds": 1,
+    "small_joined": True,
+    "small_joined_after_get": True,
+    "big_joined": False,
+    "big_joined_after_get": True,
+    "small_bytes": 100,
+    "big_bytes": 1_048_576,
+}
+BAD = {
+    "fits": {"fits_through": 0},
+    "one_more": {"one_more_through": 2},
+    "in_write": {"in_write": False},
+    "freed": {"freed_through": 1},
+    "whole": {"torn": 1},
+    "torn": {"torn_longer": 0},
+    "join_small": {"small_joined": False},
+    "join_big": {"big_joined": True},
+}
+WRONG = {
+    "frame": ("% len(body) + body", "% (len(body) + 1) + body"),
+    "returns": ("sock.setblocking(False)", "sock.setblocking(True)"),
+    "both_ways": ("return bool(self.waiting)", "return False"),
+    "whole": ("self.waiting += self.frame(message)", "self.waiting[:0] = self.frame(message)"),
+    "gone": ("except (BrokenPipeError, ConnectionResetError):\n            self.waiting.clear()",
+             "except ChildProcessError:\n            self.waiting.clear()"),
+    "server": ("cls(*socket.socketpair())", "cls(*socket.socketpair)"),
+}  # fmt: skip
