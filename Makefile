@@ -4,6 +4,8 @@ PORT ?= 6667
 ARGS ?=
 E ?=
 SECONDS ?= 60
+DIR ?= submissions
+FILE ?= mpchat-lab.zip
 PYTHON ?=
 
 # What every command begins with: scripts/with_python.sh finds a Python, scripts/prepare.py sees to .venv and becomes
@@ -13,7 +15,7 @@ PREPARE = env PYTHON='$(PYTHON)' sh scripts/with_python.sh scripts/prepare.py
 # These start hundreds of processes, each of which would compile every module anew where this variable is set.
 WITH_BYTECODE := env -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run-server run-client top trace events lab labs install test test-all lint bench chaos soak clean
+.PHONY: help run-server run-client top trace events lab labs grade handout install test test-all lint bench chaos soak clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -36,10 +38,16 @@ events:  ## what has happened to the processes (PORT= ARGS='--follow')
 	@exec $(PREPARE) -- -m mpchat events --port $(PORT) $(ARGS)
 
 lab:  ## one of the course's ten experiments, step by step (E=4, ARGS='--run')
-	@exec $(PREPARE) -- -m mpchat lab $(if $(E),e$(E)) $(ARGS)
+	@exec $(WITH_BYTECODE) $(PREPARE) -- -m mpchat lab $(if $(E),e$(E)) $(ARGS)
 
 labs:  ## all ten, run and checked, as a table
-	@exec $(PREPARE) -- -m mpchat lab all $(ARGS)
+	@exec $(WITH_BYTECODE) $(PREPARE) -- -m mpchat lab all $(ARGS)
+
+grade:  ## mark the submissions in DIR, for instructors (DIR=submissions E=4 ARGS='--format csv')
+	@exec $(WITH_BYTECODE) $(PREPARE) -- -m mpchat grade '$(DIR)' $(if $(E),--experiment e$(E)) $(ARGS)
+
+handout:  ## what students get, without solutions, as a zip (FILE=mpchat-lab.zip)
+	@exec $(PREPARE) -- scripts/handout.py '$(FILE)'
 
 install:  ## install what it can use and could not be installed at the first start
 	@$(PREPARE) --again
@@ -47,8 +55,9 @@ install:  ## install what it can use and could not be installed at the first sta
 test:  ## the pure core and the whole server, in less than three minutes
 	@exec $(WITH_BYTECODE) $(PREPARE) --dev -- -m pytest -n 3 --dist loadfile -m 'not surroundings and not slow' $(ARGS)
 
-test-all:  ## that, chaos, namespaces, strace, real clients; says at the end what it skipped and why
-	@exec $(WITH_BYTECODE) $(PREPARE) --dev -- -m pytest -rs $(ARGS)
+test-all:  ## that, chaos, namespaces, strace, real clients, all labs; says at the end what it skipped and why
+	@$(WITH_BYTECODE) $(PREPARE) --dev -- -m pytest -rs $(ARGS)
+	@exec $(WITH_BYTECODE) $(PREPARE) -- -m mpchat lab all
 
 lint:  ## ruff and mypy
 	@$(PREPARE) --dev -- -m ruff format --check .

@@ -63,6 +63,7 @@ _MEGABYTE = 1 << 20
 _NAMES = ("--nick", "--room", "--to")  # options whose values may begin so by mistake
 _EXPERIMENTS = tuple(f"e{number}" for number in range(1, 11))
 _MOST_SEED = 2**32 - 1
+_GRADE_FORMATS = ("table", "csv", "junit", "gradescope")
 _SUBMISSION = Path("submission")  # the folder that a student hands in
 _PORT = 6667  # for IRC, where none is given
 _PLAIN_OFFSET = 13  # 6667 + 13 = 6680
@@ -177,6 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_events(commands)
     _add_trace(commands)
     _add_lab(commands)
+    _add_grade(commands)
     _add_order(commands, "reload", t("cli.reload"), 10.0)
     _add_order(commands, "stop", t("cli.stop"), 60.0)
     return parser
@@ -922,12 +924,40 @@ def _run_lab(options: argparse.Namespace) -> int:
     if options.experiment is None:
         return command.list_experiments(texts.spoken())
     path = None if options.json is None else Path(options.json)
+    if path is not None and path.suffix != ".json":  # beside it will be files with other endings
+        raise Unusable(t("cli.lab_no_json", path=path))
     if options.experiment == "all":
         if options.step is not None:
             raise Unusable(t("cli.lab_all_steps", step=options.step))
         return command.every(path, options.seed, texts.spoken())
     path = path or _SUBMISSION / f"{options.experiment}.json"
     return command.one(options.experiment, options.step, path, options.seed, texts.spoken())
+
+
+# mpchat grade
+
+
+def _add_grade(commands: Any) -> None:
+    parser = commands.add_parser("grade", help=t("cli.grade"), epilog=t("cli.grade_statuses"))
+    parser.set_defaults(run=_run_grade, parser=parser)
+    add = parser.add_argument
+    add("folder", metavar="DIR", type=_path, help=t("cli.grade_folder"))
+    add("--experiment", nargs="+", action="extend", choices=_EXPERIMENTS, default=[], help=t("cli.grade_experiment"))
+    add("--format", choices=_GRADE_FORMATS, default="table", help=t("cli.grade_format"))
+    add("--seed", metavar="N", type=_count(_MOST_SEED, least=0), default=1, help=t("cli.lab_seed"))
+    _add_language(parser, t("cli.lang"))
+
+
+def _run_grade(options: argparse.Namespace) -> int:
+    try:
+        from mpchat.lab.grading import grade
+    except ModuleNotFoundError:  # students' copies do without (scripts/handout.py)
+        return _complain(t("cli.grade_not_here"), 1)
+    folder = Path(options.folder)
+    if not folder.is_dir():
+        raise Unusable(t("cli.grade_no_folder", path=options.folder))
+    experiments = list(dict.fromkeys(options.experiment))
+    return grade.grade(folder, experiments, options.format, options.seed, texts.spoken())
 
 
 # mpchat top

@@ -57,7 +57,8 @@ def one(name: str, step: Step | None, path: Path, seed: int, language: str) -> i
                 status = _step(each, experiment, kept, exercise, seed, say)
             except asking.NoMoreAnswers:
                 print(say("lab.not_asked", command=_command(name, each)))
-            document.write(path, kept)
+            finally:  # an answer that was given is kept, though Ctrl-C comes behind it
+                document.write(path, kept)
             if status != _WELL:
                 break
     page = report.page(experiment, kept, say, language, _text(exercise))

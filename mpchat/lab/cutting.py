@@ -30,6 +30,20 @@ def in_language(solution: str, language: str) -> str:
     return _lines(solution, language, is_cut=False)
 
 
+def regions(solution: str) -> list[list[str]]:
+    """The lines between each pair of markers, in their order."""
+    found: list[list[str]] = []
+    inside = False
+    for line in solution.splitlines():
+        if line.strip() in (_BEGIN, _END):
+            inside = line.strip() == _BEGIN
+            if inside:
+                found.append([])
+        elif inside:
+            found[-1].append(line)
+    return found
+
+
 def _lines(solution: str, language: str, is_cut: bool) -> str:
     lines: list[str] = []
     todo, inside = "TODO", False

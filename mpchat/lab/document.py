@@ -4,15 +4,16 @@ It is written anew as a whole, beside the old one and then in its place: whateve
 there. What stands in it is a student's claim, since anybody can write it: marks come from elsewhere (grading/).
 """
 
+import hashlib
 import json
 import os
 import platform
 import sys
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from mpchat.lab.experiment import Answer, Measured, Reason, Run
+from mpchat.lab.experiment import Answer, Measured, Reason, Run, Verdict
 
 FORMAT = 1
 _MOST_BYTES = 1 << 22
@@ -34,21 +35,60 @@ class Document:
     measured: Measured | None = None
     skipped: dict[str, list[Any]] = field(default_factory=dict)
     others: float | None = None
+    digest: str = ""  # of what was measured: a slip of the editor is noticed, and not told as a figure
     answers: dict[str, str] = field(default_factory=dict)
     results: list[list[str]] = field(default_factory=list)
     exercise: list[list[str]] = field(default_factory=list)
 
     def take(self, run: Run, seed: int) -> None:
         """A new run takes the place of the one before, and of its results."""
-        self.measured, self.others, self.seed = run.measured, run.others, seed
-        self.skipped = {name: [reason.key, dict(reason.values)] for name, reason in run.skipped.items()}
-        self.machine, self.results = machine(), []
+        skipped = {name: [reason.key, dict(reason.values)] for name, reason in run.skipped.items()}
+        self.measured, self.skipped = json.loads(json.dumps([run.measured, skipped]))  # as it will be read
+        self.others, self.seed, self.machine, self.results = run.others, seed, machine(), []
+        self.digest = self._digest()
 
     def run(self) -> Run | None:
         """The run that was stored; None: there was none."""
         if self.measured is None:
             return None
         return Run(self.measured, {name: Reason(*why) for name, why in self.skipped.items()}, self.others)
+
+    def _digest(self) -> str:
+        return hashlib.sha256(json.dumps([self.measured, self.skipped, self.others]).encode()).hexdigest()
+
+    def wrong(self) -> str:
+        """What no document has that this program wrote, in a few words; "": nothing."""
+        if self.format != FORMAT:
+            return f"format {self.format}"
+        texts = (*self.answers.values(), *self.answers, *self.predictions, *self.machine, self.digest)
+        rows = (*self.results, *self.exercise)
+        if not all(isinstance(each, str) for each in texts):
+            return "answers"
+        if not all(isinstance(each, str | int | float) for each in self.predictions.values()):
+            return "predictions"
+        if not all(isinstance(row, list) and len(row) == 5 and all(isinstance(e, str) for e in row) for row in rows):
+            return "results"
+        if not {row[1] for row in rows} <= set(get_args(Verdict)):
+            return "results"
+        if self.measured is not None and self.digest != self._digest():
+            return "measured"
+        return ""
+
+
+_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "experiment": str,
+    "format": int,
+    "machine": dict,
+    "predictions": dict,
+    "seed": (int, type(None)),
+    "measured": (dict, type(None)),
+    "skipped": dict,
+    "others": (int, float, type(None)),
+    "digest": str,
+    "answers": dict,
+    "results": list,
+    "exercise": list,
+}
 
 
 def machine() -> dict[str, Any]:
@@ -68,24 +108,25 @@ def read(path: Path, experiment: str) -> Document:
             data = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         return Document(experiment)
+    return parse(data, path, experiment)
+
+
+def parse(data: bytes, path: Path, experiment: str) -> Document:
+    """What such a file says; `path` is its name. Raises BadDocument."""
     try:
         if len(data) > _MOST_BYTES:
             raise ValueError("too long")
         found = json.loads(data)
-        known = {each.name: type(each.default_factory()) for each in fields(Document) if callable(each.default_factory)}
-        if (
-            not isinstance(found, dict)
-            or found.get("format") != FORMAT
-            or not found.keys() <= {each.name for each in fields(Document)}
-            or any(not isinstance(found.get(name, kind()), kind) for name, kind in known.items())
-            or not isinstance(found.get("measured"), dict | None)
-        ):
-            raise ValueError("other keys")
-    except ValueError as error:  # what is no JSON, or no UTF-8, is one
+        if not isinstance(found, dict) or not found.keys() <= _FIELDS.keys():
+            raise ValueError("keys")
+        if wrong := [name for name, value in found.items() if not isinstance(value, _FIELDS[name])]:
+            raise ValueError(wrong[0])
+        document = Document(**found)
+        if wrong_part := document.wrong() or ("experiment" if document.experiment != experiment else ""):
+            raise ValueError(wrong_part)
+    except (ValueError, TypeError, RecursionError) as error:  # what is no JSON, or no UTF-8, is a ValueError
         raise BadDocument(path, str(error)) from error
-    if found.get("experiment") != experiment:
-        raise BadDocument(path, f"experiment {found.get('experiment')}")
-    return Document(**found)
+    return document
 
 
 def write(path: Path, document: Document) -> None:

@@ -46,6 +46,7 @@ class Lab:
         self.context = multiprocessing.get_context("spawn")  # queues, locks and pipes for process() come from here
         self.at_end = contextlib.ExitStack()  # what else must be closed
         self._servers: list[PrivateServer] = []
+        self._programs: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> "Lab":
         processes.become_subreaper()
@@ -71,6 +72,12 @@ class Lab:
 
     def end_processes(self) -> None:
         """Kill every process that was started in this run, and all that these have started."""
+        for child in multiprocessing.active_children():
+            child.kill()
+            child.join()
+        for program in self._programs:
+            program.kill()
+            program.wait()
         tracker = resource_tracker.pid()
         processes.end_descendants(spared=() if tracker is None else (tracker,))
 
@@ -100,9 +107,11 @@ class Lab:
 
     def popen(self, arguments: list[str], **options: Any) -> "subprocess.Popen[str]":
         """Another program, without standard input; it dies with this process."""
-        return subprocess.Popen(
+        program = subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, text=True, preexec_fn=processes.end_with_parent, **options
         )
+        self._programs.append(program)
+        return program
 
 
 def _begin(target: Callable[..., None], *arguments: Any) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from mpchat.lab.checking import MOST_OTHERS
 from mpchat.lab.wording import LANGUAGES
-from tests.lab.experiments import NAMES, handout
+from mpchat.lab.words import TEXTS
+from tests.lab.experiments import NAMES, experiment, handout
 
 ROOT = Path(__file__).parent.parent.parent
 PARTS = ("mpchat", "scripts", ".venv", "Makefile", "requirements.txt", "requirements-dev.txt", "README.md")
@@ -24,7 +26,7 @@ NEAR = {
 }
 ANY = {"en": "Your numbers are others.", "es": "Tus números son otros."}
 _NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
-_OTHERS = re.compile(r"(?:other programs used|otros programas usaron) [\d.]+")  # that is the machine's affair
+_OTHERS = re.compile(r"(?:other programs used|otros programas usaron) ([\d.]+)")  # that is the machine's affair
 
 Transcript = tuple[str, str, str]  # how near, the command, what it prints
 
@@ -88,6 +90,7 @@ def test_every_command_prints_what_is_shown(name: str, language: str, tmp_path: 
         (tmp_path / part).symlink_to(ROOT / part)
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "COLUMNS": "80", "PYTHONUNBUFFERED": "1"}
 
+    others = 0.0
     for near, command, shown in transcripts(handout(name, language)):
         typed = "".join(line.lstrip(" >") + "\n" for line in shown.splitlines() if re.match(r" *> ", line))
         printed = subprocess.run(
@@ -100,7 +103,13 @@ def test_every_command_prints_what_is_shown(name: str, language: str, tmp_path: 
             text=True,
             timeout=90,
         ).stdout
-        assert differences(shown, printed, _times(near, language)) == [], command
+        others = max([others, *map(float, _OTHERS.findall(printed))])
+        found = differences(shown, printed, _times(near, language))
+        if found and others > MOST_OTHERS and any(claim.needs_quiet for claim in experiment(name).claims):
+            pytest.skip("the machine is busy: what is about speed is another on each run")
+        if found and TEXTS[language]["skip.no_strace"] in " ".join(printed.split()):
+            pytest.skip("strace is not here, or may not trace: what it would see is skipped")
+        assert found == [], command
 
 
 def _times(near: str, language: str) -> float | None:

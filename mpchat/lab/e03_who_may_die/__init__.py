@@ -1,0 +1,1 @@
+"""e3: who may die?"""

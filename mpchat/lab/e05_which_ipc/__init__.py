@@ -1,0 +1,1 @@
+"""e5: which IPC is the fastest, and why is that the wrong question?"""

@@ -1,0 +1,1 @@
+"""e6: process, thread or event loop?"""

@@ -1,0 +1,1 @@
+"""e8: where does the CPU time go?"""

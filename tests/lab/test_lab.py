@@ -1,0 +1,144 @@
+"""The place where a run takes place: whatever it starts is gone behind it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from mpchat.ipc import resource_tracker
+from mpchat.lab import lab as module
+from mpchat.lab.lab import Lab, OutOfTime
+from mpchat.lab.noise import Noise
+from mpchat.lab.processes import descendants
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc and subreapers")
+
+
+def silent(_: str) -> None:
+    pass
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def flee(said: Connection) -> None:
+    """A grandchild in a session of its own, whose parent ends; it ignores all signals that can be ignored."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+                signal.signal(number, signal.SIG_IGN)
+            said.send(os.getpid())
+            time.sleep(60)
+        os._exit(0)
+    os.wait()
+
+
+def say_pid(said: Connection) -> None:
+    said.send(os.getpid())
+    time.sleep(60)
+
+
+def test_a_process_that_has_fled_its_group_is_gone_behind_the_run() -> None:
+    with Lab(1, silent) as lab:
+        ours, theirs = lab.context.Pipe()
+        lab.process(flee, theirs)
+        fled = ours.recv()
+        assert is_there(fled)
+
+    assert not is_there(fled)
+    ours.close()
+    theirs.close()
+
+
+def test_a_stopped_process_a_program_and_a_server_are_gone_too() -> None:
+    with Lab(1, silent) as lab:
+        ours, theirs = lab.context.Pipe()
+        stopped = lab.process(say_pid, theirs)
+        os.kill(ours.recv(), signal.SIGSTOP)
+        program = lab.popen(["sleep", "60"])
+        server = lab.server("--workers", "1")
+        broker = server.pids()["broker"]
+        folder = lab.folder
+        lab.at_end.callback(ours.close)
+        lab.at_end.callback(theirs.close)
+
+    assert [is_there(pid) for pid in (stopped.pid, program.pid, server.pid, broker)] == [False] * 4  # type: ignore[arg-type]
+    assert not folder.exists()
+
+
+def test_a_run_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_SECONDS", 1)
+
+    lab = Lab(1, silent)
+
+    def too_long() -> None:
+        with lab:
+            lab.popen(["sleep", "60"]).wait()
+
+    with pytest.raises(OutOfTime):
+        too_long()
+    assert set(descendants(os.getpid())) <= {resource_tracker.pid()}
+
+
+def test_what_other_programs_use_is_not_what_the_run_uses() -> None:
+    """The run's own loop counts for nothing; a stranger's would."""
+    with Lab(1, silent) as lab:
+        lab.popen(
+            [sys.executable, "-c", "import time\nend = time.monotonic() + 0.5\nwhile time.monotonic() < end: pass"]
+        ).wait()
+
+    others = lab.run().others
+    assert others is not None
+    assert others >= 0
+
+
+def test_a_busy_program_that_is_no_child_counts_as_another() -> None:
+    loop = "import os, time\nif os.fork(): os._exit(0)\nos.setsid()\nend = time.monotonic() + 1.5\n"
+    loop += "while time.monotonic() < end: pass"
+    quiet = Noise()
+    with subprocess.Popen([sys.executable, "-c", loop]):
+        pass
+    time.sleep(1.0)  # it has no other effect that could be waited for
+
+    others = quiet.others()
+    assert others is not None
+    assert others > 0.3
+
+
+def test_two_people_talk_on_a_private_server() -> None:
+    with Lab(1, silent) as lab:
+        server = lab.server("--workers", "1")
+        ana, beto = server.talker("ana"), server.talker("beto")
+        ana.say("hola")
+        assert beto.expect("hola").endswith("<ana> hola")
+        assert {"broker", "worker0", "acceptor"} <= server.pids().keys()
+        for talker in (ana, beto):
+            talker.close()
+
+
+def test_descendants_are_those_below(tmp_path: Path) -> None:
+    with Lab(1, silent) as lab:
+        one, other = socket.socketpair()
+        program = lab.popen(["sh", "-c", "sleep 60 & echo >&0; wait"], stdout=other.fileno())
+        lab.at_end.callback(one.close)
+        lab.at_end.callback(other.close)
+        deadline = time.monotonic() + 10
+        while len(descendants(program.pid)) < 1 and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+        assert program.pid in descendants(os.getpid())
+        assert len(descendants(program.pid)) == 1
