@@ -1,0 +1,1 @@
+"""e10: the poisoned lock."""
