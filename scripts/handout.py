@@ -37,7 +37,7 @@ _FOLDERS = {"mpchat": (".py", ".md"), "scripts/chaos_run": (".py",)}  # and what
 _NOT_HANDED_OUT = re.compile(r"mpchat/lab/(grading/.*|instructors\..*)")
 _TARGETS = ("grade", "handout", "test", "test-all", "lint", "bench")  # of the Makefile, that need what is not in it
 _TIME = (1980, 1, 1, 0, 0, 0)  # the first that a zip archive knows
-_WINDOW = 3  # so many lines of a solution one after the other are no chance
+_WINDOW = 4  # so many lines of a solution one after the other are no chance
 
 
 def main() -> int:

@@ -96,12 +96,12 @@ def _torn(judge: Judge, size: int) -> bool:
 
 def _read(fd: int, size: int, seconds: float, slowly: bool = False) -> bytes:
     """Up to `size` bytes, until nothing has come for so many seconds."""
-    data = b""
-    while len(data) < size and select.select([fd], [], [], seconds)[0]:
-        more = os.read(fd, size - len(data))
-        if not more:
+    taken = bytearray()
+    while len(taken) < size and select.select([fd], [], [], seconds)[0]:
+        piece = os.read(fd, size - len(taken))
+        if not piece:
             break
-        data += more
+        taken += piece
         if slowly:
             time.sleep(_PIECE_SECONDS)
-    return data
+    return bytes(taken)
