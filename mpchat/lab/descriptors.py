@@ -57,12 +57,12 @@ def tcp_sockets() -> dict[int, Tcp]:
     return found
 
 
-def socket_from(client_port: int) -> int | None:
-    """The inode of the socket in which a connection from this port has been accepted on this machine."""
-    for inode, tcp in tcp_sockets().items():
-        if tcp.peer == client_port and not tcp.listens:
-            return inode
-    return None
+def accepted_socket(port: int, client_port: int) -> int | None:
+    """The inode of the server's socket of the connection that comes from `client_port` to its `port`.
+
+    One port of a client's alone is no connection: the kernel gives it again for another destination.
+    """
+    return next((inode for inode, tcp in tcp_sockets().items() if tcp == (port, client_port, False)), None)
 
 
 def kinds(pid: int) -> dict[int, str]:

@@ -39,7 +39,7 @@ def run(lab: Lab) -> None:
     pids = _all_started(server)
     if HAS_PROC:
         _look_at_processes(lab, pids)
-        _look_at_descriptors(lab, pids, [talker.sock.getsockname()[1] for talker in (ana, beto)])
+        _look_at_descriptors(lab, pids, server.plain_port, [talker.sock.getsockname()[1] for talker in (ana, beto)])
         lab.measured["system_v"] = len(_system_v() - before)
     else:
         lab.skip(*_OF_PROC, why="no_proc")
@@ -77,8 +77,8 @@ def _look_at_processes(lab: Lab, pids: dict[str, int]) -> None:
     lab.measured["program_count"] = len({(program.st_dev, program.st_ino) for program in programs})
 
 
-def _look_at_descriptors(lab: Lab, pids: dict[str, int], ports: list[int]) -> None:
-    """`ports`: those of the clients' own ends."""
+def _look_at_descriptors(lab: Lab, pids: dict[str, int], port: int, client_ports: list[int]) -> None:
+    """`port` is the server's, the others are of the clients' own ends."""
     kinds = {role: list(descriptors.kinds(pid).values()) for role, pid in pids.items()}
     lab.measured["fds"] = {role: {kind: of.count(kind) for kind in descriptors.KINDS} for role, of in kinds.items()}
     lab.measured["fd_count"] = sum(map(len, kinds.values()))
@@ -87,7 +87,7 @@ def _look_at_descriptors(lab: Lab, pids: dict[str, int], ports: list[int]) -> No
     lab.measured["supervisor_clients"] = kinds["supervisor"].count("tcp")
     lab.measured["memory_holders"] = sum("memory" in of for of in kinds.values())
 
-    sockets = [inode for port in ports if (inode := descriptors.socket_from(port)) is not None]
+    sockets = [each for client in client_ports if (each := descriptors.accepted_socket(port, client)) is not None]
     held = {role: set(descriptors.inodes(pid, "socket").values()) for role, pid in pids.items()}
     holders = [sorted(role.rstrip("0123456789") for role in pids if socket in held[role]) for socket in sockets]
     lab.measured["shared_clients"] = holders.count(["acceptor", "worker"])

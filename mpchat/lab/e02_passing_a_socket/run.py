@@ -34,27 +34,27 @@ _OF_PROC = ("client_port", "socket_inode", "acceptor_number", "worker_number", "
 
 def run(lab: Lab) -> None:
     lab.tell("passing")
-    _pass_a_client(lab)
+    lab.measured["connection_count"] = count = _possible_connections(lab)
+    server = lab.server("--workers", str(_WORKERS), "--unlimited")
+    _pass_a_client(lab, server)
     lab.tell("copies")
     _close_copies(lab)
-    lab.end_processes()
     lab.tell("spread")
-    count = _possible_connections(lab)
-    lab.measured["connection_count"] = count
-    _spread_by_passing(lab, count)
+    _spread_by_passing(lab, server, count)
     _spread_by_accepting(lab, count)
 
 
-def _pass_a_client(lab: Lab) -> None:
+def _pass_a_client(lab: Lab, server: PrivateServer) -> None:
     """The numbers of one client's socket in two processes, as /proc shows them, and as strace sees them come."""
-    server = lab.server("--workers", "2", "--unlimited")
     pids = server.pids()
-    roles = {pids[role]: role for role in ("acceptor", "worker0", "worker1")}
+    workers = [role for role in pids if role.startswith("worker")]
+    roles = {pids[role]: role for role in ("acceptor", *workers)}
     strace = _Strace(lab, list(roles)) if shutil.which("strace") and HAS_PROC else None
     ana = server.talker("ana")
     port = ana.sock.getsockname()[1]
     if HAS_PROC:
-        _look(lab, pids, port)
+        _look(lab, pids, workers, descriptors.accepted_socket(server.plain_port, port))
+        lab.measured["client_port"] = port
     else:
         lab.skip(*_OF_PROC, why="no_proc")
     ana.close()
@@ -70,12 +70,12 @@ def _pass_a_client(lab: Lab) -> None:
     lab.measured["passed_number"], lab.measured["received_number"] = calls.passed, calls.received
 
 
-def _look(lab: Lab, pids: dict[str, int], port: int) -> None:
-    inode = descriptors.socket_from(port)
+def _look(lab: Lab, pids: dict[str, int], workers: list[str], inode: int | None) -> None:
+    """`inode`: of the socket that is looked for."""
     assert inode is not None
-    worker = next(role for role in ("worker0", "worker1") if descriptors.number_of(pids[role], inode) is not None)
+    worker = next(role for role in workers if descriptors.number_of(pids[role], inode) is not None)
     numbers = [descriptors.number_of(pids[role], inode) for role in ("acceptor", worker)]
-    lab.measured["client_port"], lab.measured["socket_inode"], lab.measured["worker"] = port, inode, worker
+    lab.measured["socket_inode"], lab.measured["worker"] = inode, worker
     lab.measured["acceptor_number"], lab.measured["worker_number"] = numbers
     lab.measured["same_socket"] = None not in numbers
 
@@ -256,8 +256,7 @@ def _possible_connections(lab: Lab) -> int:
     return min(_CONNECTIONS, max(_WORKERS, (raised - _OTHER_FDS) // _WORKERS * _WORKERS))
 
 
-def _spread_by_passing(lab: Lab, count: int) -> None:
-    server = lab.server("--workers", str(_WORKERS), "--unlimited")
+def _spread_by_passing(lab: Lab, server: PrivateServer, count: int) -> None:
     clients = [socket.create_connection(("127.0.0.1", server.plain_port)) for _ in range(count)]
     deadline = time.monotonic() + _SETTLE_SECONDS
     while sum(spread := _clients(server)) < count and time.monotonic() < deadline:

@@ -40,18 +40,20 @@ def receive_socket(link_fd):
     ### END SOLUTION
 
 
-def numbers(acceptor_pid, worker_pid, client_port):
-    # en: TODO 3: a client has connected to this machine from the port `client_port`. Return a list of two: the number
-    # en: of the server's socket for it in the process `acceptor_pid`, and that in `worker_pid`; None where it is not
-    # en: open. /proc/net/tcp has a row for each socket, with its inode; ports are hexadecimal there (proc(5)).
-    # es: TODO 3: un cliente se conectó a esta máquina desde el puerto `client_port`. Devuelve una lista de dos: el
-    # es: número del socket del servidor para él en el proceso `acceptor_pid`, y el que tiene en `worker_pid`; None
-    # es: donde no está abierto. /proc/net/tcp tiene una fila por socket, con su inodo; los puertos están en hexadecimal
-    # es: (proc(5)).
+def numbers(acceptor_pid, worker_pid, port, client_port):
+    # en: TODO 3: a client has connected from its port `client_port` to the server's `port`, both on this machine.
+    # en: Return a list of two: the number of the server's socket for it in the process `acceptor_pid`, and that in
+    # en: `worker_pid`; None where it is not open. /proc/net/tcp has a row for each socket, with its inode in the tenth
+    # en: column; in the second and third are its own and the remote address, and their ports in hexadecimal (proc(5)).
+    # es: TODO 3: un cliente se conectó desde su puerto `client_port` al `port` del servidor, ambos en esta máquina.
+    # es: Devuelve una lista de dos: el número del socket del servidor para él en el proceso `acceptor_pid`, y el que
+    # es: tiene en `worker_pid`; None donde no está abierto. /proc/net/tcp tiene una fila por socket, con su inodo en la
+    # es: décima columna; en la segunda y la tercera, su dirección y la remota, y sus puertos en hexadecimal (proc(5)).
     ### BEGIN SOLUTION
     with open("/proc/net/tcp") as file:
         rows = [line.split() for line in file][1:]
-    inode = next(row[9] for row in rows if int(row[2].split(":")[1], 16) == client_port)
+    ports = [[int(row[column].split(":")[1], 16) for column in (1, 2)] for row in rows]
+    inode = rows[ports.index([port, client_port])][9]
     found = []
     for pid in (acceptor_pid, worker_pid):
         number = None

@@ -55,7 +55,7 @@ def _says_that_it_has_ended(receiver: StudentProcess) -> bool:
 
 def _finds_numbers(judge: Judge) -> Iterator[bool]:
     server = judge.lab.server("--workers", "2", "--unlimited")
-    ports = []
+    ports = []  # of the clients
     for nick in ("ana", "beto"):
         talker = server.talker(nick)
         judge.lab.at_end.callback(talker.close)
@@ -64,13 +64,13 @@ def _finds_numbers(judge: Judge) -> Iterator[bool]:
     acceptor, workers = pids["acceptor"], [pids["worker0"], pids["worker1"]]
     student = judge.process()
     asked = [(port, worker) for port in ports for worker in workers]
-    truth = {each: _numbers(acceptor, each[1], each[0]) for each in asked}
-    said = {each: student.call("numbers", acceptor, each[1], each[0]) for each in asked}
+    truth = {each: _numbers(acceptor, each[1], server.plain_port, each[0]) for each in asked}
+    said = {each: student.call("numbers", acceptor, each[1], server.plain_port, each[0]) for each in asked}
     yield all(said[each] == truth[each] for each in asked if None not in truth[each])
     yield all(said[each] == truth[each] for each in asked)
 
 
-def _numbers(acceptor: int, worker: int, port: int) -> list[int | None]:
-    inode = descriptors.socket_from(port)
+def _numbers(acceptor: int, worker: int, port: int, client_port: int) -> list[int | None]:
+    inode = descriptors.accepted_socket(port, client_port)
     assert inode is not None
     return [descriptors.number_of(pid, inode) for pid in (acceptor, worker)]

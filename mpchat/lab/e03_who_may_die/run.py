@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from functools import partial
 from typing import Any
@@ -119,10 +120,19 @@ def _kill_supervisor(lab: Lab, server: PrivateServer, conversation: Conversation
     deadline = killed_at + _ENDED_SECONDS
     while (left := {pid for pid in left if _is_there(pid)}) and time.monotonic() < deadline:
         time.sleep(_LOOK_SECONDS)
-    lab.measured["supervisor"] = {"pid": server.pid, **_told(heard)}
+    # Who connects at the moment of the kill may still be let in, by an acceptor that has not yet read of it.
+    lab.measured["supervisor"] = {"pid": server.pid, **_told(heard), "came_in": _is_accepted(server.plain_port)}
     lab.measured["supervisor_spans"] = _spans(heard)
     lab.measured["process_count"], lab.measured["orphans"] = count, len(left)
     lab.measured["ended_ms"] = (time.monotonic() - killed_at) * 1000
+
+
+def _is_accepted(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def _is_there(pid: int) -> bool:

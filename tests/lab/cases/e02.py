@@ -34,6 +34,6 @@ WRONG = {
     "passes": ("[sock_fd]", "[link_fd]"),
     "several": ("link.detach()", "pass"),
     "ended": ("raise EOFError", "return None"),
-    "numbers": ("row[2]", "row[1]"),
+    "numbers": ("[port, client_port]", "[client_port, port]"),
     "elsewhere": ("number = None", "number = -1"),
 }
