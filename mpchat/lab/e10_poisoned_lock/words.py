@@ -31,11 +31,11 @@ _EN = {
     "story.1": "A process held a multiprocessing.Lock and a flock() on a file, and was killed.",
     "story.2": "The flock was free again ({flock_free}): it belongs to an open file, and the kernel closes those of the dead.",
     "story.3": "Another waited {waited_s:.1f} s for the Lock, and got it: {lock_free}. A semaphore is a number; it has no owner.",
-    "story.4": "Readers of one Queue, killed at random: nothing moved any more after {readers_kills} kills. The dead one held "
+    "story.4": "Readers of one Queue, killed at random: kills until nothing moved any more: {readers_kills}. The last one held "
     "the lock of get().",
-    "story.5": "Writers of one Queue: nothing moved any more after {writers_kills} kills. The dead one was in the middle of a "
+    "story.5": "Writers of one Queue: kills until nothing moved any more: {writers_kills}. The last one was in the middle of a "
     "message, with the lock of put().",
-    "story.6": "Workers that share one queue for each direction: nothing moved any more after {shared_kills} kills.",
+    "story.6": "Workers that share one queue for each direction: kills until nothing moved any more: {shared_kills}.",
     "story.7": "Workers with a channel of their own for each direction, and a new one for each new worker: {own_kills} kills, "
     "{own_stalls} stalls.",
     "story.8": "Meanwhile {own_messages:,} messages were answered, and {own_bad} of those that came were no whole message.",
@@ -52,13 +52,13 @@ _EN = {
     "figure.flock_freed": "released: {flock_free}",
     "hint.flock_freed": "flock(2): is there another descriptor of the same open file, in a child perhaps?",
     "claim.readers": "a reader of a shared queue that is killed stops all of them",
-    "figure.readers": "after {readers_kills} kills",
+    "figure.readers": "kills: {readers_kills}",
     "hint.readers": "get() waits for a message while it holds _rlock: look into multiprocessing/queues.py.",
     "claim.writers": "a writer of a shared queue that is killed stops all of them",
-    "figure.writers": "after {writers_kills} kills",
+    "figure.writers": "kills: {writers_kills}",
     "hint.writers": "The feeder thread holds _wlock while it writes: the larger the message, the longer.",
     "claim.shared": "a server with one queue for all its workers stops",
-    "figure.shared": "after {shared_kills} kills",
+    "figure.shared": "kills: {shared_kills}",
     "hint.shared": "Are all workers really on the same queues, and was one of them in get() or put()?",
     "claim.own_goes_on": "a server with a channel for each worker survives 50 kills",
     "figure.own_goes_on": "{own_kills} kills, {own_stalls} stalls",
@@ -118,11 +118,11 @@ _ES = {
     "story.1": "Un proceso tenía un multiprocessing.Lock y un flock() sobre un archivo, y murió.",
     "story.2": "El flock quedó libre ({flock_free}): es de un archivo abierto, y el kernel cierra los de un muerto.",
     "story.3": "Otro esperó el Lock {waited_s:.1f} s, y lo obtuvo: {lock_free}. Un semáforo es un número; no tiene dueño.",
-    "story.4": "Lectores de una Queue, muertos al azar: ya nada se movía después de {readers_kills} muertes. El muerto tenía "
+    "story.4": "Lectores de una Queue, muertos al azar: muertes hasta que ya nada se movía: {readers_kills}. El último tenía "
     "el candado de get().",
-    "story.5": "Escritores de una Queue: ya nada se movía después de {writers_kills} muertes. El muerto estaba en medio de un "
+    "story.5": "Escritores de una Queue: muertes hasta que ya nada se movía: {writers_kills}. El último estaba en medio de un "
     "mensaje, con el candado de put().",
-    "story.6": "Workers que comparten una cola por dirección: ya nada se movía después de {shared_kills} muertes.",
+    "story.6": "Workers que comparten una cola por dirección: muertes hasta que ya nada se movía: {shared_kills}.",
     "story.7": "Workers con un canal propio por dirección, y uno nuevo para cada worker nuevo: {own_kills} muertes, "
     "{own_stalls} atascos.",
     "story.8": "Entretanto se respondieron {own_messages:,} mensajes, y {own_bad} de los que llegaron no eran mensajes enteros.",
@@ -139,13 +139,13 @@ _ES = {
     "figure.flock_freed": "liberado: {flock_free}",
     "hint.flock_freed": "flock(2): ¿hay otro descriptor del mismo archivo abierto, quizás en un hijo?",
     "claim.readers": "un lector de una cola compartida que muere los detiene a todos",
-    "figure.readers": "después de {readers_kills} muertes",
+    "figure.readers": "muertes: {readers_kills}",
     "hint.readers": "get() espera un mensaje mientras tiene _rlock: mira multiprocessing/queues.py.",
     "claim.writers": "un escritor de una cola compartida que muere los detiene a todos",
-    "figure.writers": "después de {writers_kills} muertes",
+    "figure.writers": "muertes: {writers_kills}",
     "hint.writers": "El hilo alimentador tiene _wlock mientras escribe: cuanto más grande el mensaje, más tiempo.",
     "claim.shared": "un servidor con una cola para todos sus workers se detiene",
-    "figure.shared": "después de {shared_kills} muertes",
+    "figure.shared": "muertes: {shared_kills}",
     "hint.shared": "¿Están de verdad todos los workers en las mismas colas, y estaba uno de ellos en get() o put()?",
     "claim.own_goes_on": "un servidor con un canal para cada worker sobrevive a 50 muertes",
     "figure.own_goes_on": "{own_kills} muertes, {own_stalls} atascos",
