@@ -16,7 +16,7 @@ def _is_near(times: float, nice: int) -> bool:
 QUESTIONS = (
     Question(
         "faster",
-        lambda core_times: "one" if core_times > 1.2 else "same" if core_times > 0.8 else "two",
+        lambda core_times: "one" if core_times > 1.1 else "same" if core_times > 0.9 else "two",
         ("one", "two", "same"),
     ),
     Question("switches", lambda two_ping_voluntary: round(two_ping_voluntary, 1)),
@@ -35,6 +35,7 @@ QUESTIONS = (
 
 EXPLAIN = ("wakeup", "fair")
 
+# Measured: two cores took from 1.6 to 12 times as long: it depends on how deep an idle core sleeps.
 CLAIMS = (
     Claim(
         "waits_once",
@@ -47,7 +48,7 @@ CLAIMS = (
         lambda one_ping_voluntary, one_ping_involuntary: 0.5 < one_ping_voluntary + one_ping_involuntary < 2.5,
     ),
     Claim("loop_is_interrupted", lambda spin_voluntary, spin_involuntary: spin_involuntary > 10 * spin_voluntary),
-    Claim("one_core_faster", lambda core_times: core_times > 1.1, needs_quiet=True),
+    Claim("one_core_faster", lambda core_times: core_times > 1, needs_quiet=True),
     Claim("nice_5", lambda times_5: _is_near(times_5, 5), needs_quiet=True),
     Claim("nice_10", lambda times_10: _is_near(times_10, 10), needs_quiet=True),
     Claim("nice_19", lambda times_19: _is_near(times_19, 19), needs_quiet=True),
