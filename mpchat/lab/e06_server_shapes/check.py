@@ -10,12 +10,12 @@ QUESTIONS = (
     Question("processes", lambda process_per_client_processes: process_per_client_processes),
     Question(
         "threads",
-        lambda thread_per_client_speed_up: "same" if thread_per_client_speed_up < 1.3 else "twice",
+        lambda thread_per_client_cores: "same" if thread_per_client_cores < 1.3 else "twice",
         ("half", "same", "twice"),
     ),
     Question(
         "forked",
-        lambda process_per_client_speed_up: "same" if process_per_client_speed_up < 1.3 else "twice",
+        lambda process_per_client_cores: "same" if process_per_client_cores < 1.3 else "twice",
         ("half", "same", "twice"),
     ),
     Question(
@@ -63,9 +63,9 @@ CLAIMS = (
             process_per_client_client_kib > 3 * event_loop_client_kib
         ),
     ),
-    Claim("threads_do_not_help", lambda thread_per_client_speed_up: thread_per_client_speed_up < 1.2, needs_quiet=True),
-    Claim("processes_help", lambda process_per_client_speed_up: process_per_client_speed_up > 1.3, needs_quiet=True),
-    Claim("workers_help", lambda worker_pool_speed_up: worker_pool_speed_up > 1.3, needs_quiet=True),
+    Claim("threads_do_not_help", lambda thread_per_client_cores: thread_per_client_cores < 1.2, needs_quiet=True),
+    Claim("processes_help", lambda process_per_client_cores: process_per_client_cores > 1.3, needs_quiet=True),
+    Claim("workers_help", lambda worker_pool_cores: worker_pool_cores > 1.3, needs_quiet=True),
     Claim(
         "set_up",
         lambda process_per_client_setup_ms, event_loop_setup_ms: process_per_client_setup_ms > 2 * event_loop_setup_ms,
@@ -78,11 +78,11 @@ STEPS = ("echo", "halves", "slow", "kept", "closed", "idle")
 
 def pictures(measured: Measured, say: Say) -> Iterator[Picture]:
     yield Bars(
-        say("picture.speed_up"),
+        say("picture.cores"),
         [
-            (say(f"shape.{shape}"), measured[f"{shape}_speed_up"], f"{measured[f'{shape}_speed_up']:.2f}")
+            (say(f"shape.{shape}"), measured[f"{shape}_cores"], f"{measured[f'{shape}_cores']:.2f}")
             for shape in _SHAPES
-            if f"{shape}_speed_up" in measured
+            if f"{shape}_cores" in measured
         ],
     )
     parts: tuple[str, ...] = ("processes", "uss_mib", "pss_mib", "rss_mib", "client_kib")

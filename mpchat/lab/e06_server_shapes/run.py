@@ -18,8 +18,8 @@ CLIENTS = 20
 _ROUNDS, _WORK_ROUNDS = 3, 5
 _TALK_SECONDS = 0.15
 _BURST = 3  # lines that each says at once, where throughput is measured
-_WORK_SECONDS = 0.12
-_TURNS = 200_000  # of an empty loop for each line: some milliseconds, much more than it takes to pass a line on
+_WORK_LINES = 24  # each costs some milliseconds, much more than it takes to pass it on
+_TURNS = 200_000  # of an empty loop for each of them
 _ANSWER_SECONDS = 10.0
 
 
@@ -69,6 +69,7 @@ class Server:
         self.per_second: list[float] = []
         self.fan_out_ms: list[float] = []
         self.worked: dict[int, list[float]] = {1: [], 2: []}  # lines in a second, by how many talk
+        self.worked_seconds, self.computed_seconds = 0.0, 0.0  # while two talk: that passed, and of all its processes
         self.missing = 0  # deliveries that did not come
         self._selector = selectors.DefaultSelector()
 
@@ -111,32 +112,28 @@ class Server:
         self.per_second.append(said / took)
 
     def work(self, talkers: int) -> None:
-        """So many talk, each a line at a time, and each line costs the server some milliseconds of computing.
+        """So many say several lines at once, each of which costs the server some milliseconds of computing.
 
-        What the last client hears tells whose line has been said.
+        They do not wait for answers: a process that computes without a pause is moved to a core that is free, one that
+        sleeps between two lines may be woken on the core that the other has.
         """
-        line = b"work %d" % _TURNS
-        listener, rest = self.clients[-1], b""
+        lines = _WORK_LINES * talkers
+        computed = self._computed()
         began = time.perf_counter()
-        deadline = began + _WORK_SECONDS
         for client in self.clients[:talkers]:
-            client.say(line)
-        waiting = said = talkers
-        while waiting:
-            ready = self._selector.select(_ANSWER_SECONDS)
-            if not ready:
-                raise Stuck(self.shape)
-            for key, _ in ready:
-                data = key.data.sock.recv(1 << 16)
-                if key.data is not listener:
-                    continue
-                *lines, rest = (rest + data).split(b"\n")
-                waiting -= len(lines)
-                for client in self.clients[:talkers] if time.perf_counter() < deadline else ():
-                    if any(b"<%s>" % client.nick in each for each in lines):
-                        client.say(line)
-                        waiting, said = waiting + 1, said + 1
-        self.worked[talkers].append(said / (time.perf_counter() - began))
+            client.say(b"\n".join([b"work %d" % _TURNS] * _WORK_LINES))
+        if self.hear(lines * (len(self.clients) - 1)):
+            raise Stuck(self.shape)
+        took = time.perf_counter() - began
+        self.worked[talkers].append(lines / took)
+        if talkers > 1:
+            self.worked_seconds += took
+            self.computed_seconds += self._computed() - computed
+
+    def _computed(self) -> float:
+        """The seconds of CPU that its processes have used."""
+        told = [measuring.measure(pid) for pid in self.pids()]
+        return sum(each.cpu_seconds for each in told if each is not None)
 
 
 def _serve(shape: str, listener: socket.socket) -> None:
@@ -220,13 +217,15 @@ def _tell_speed(lab: Lab, server: Server) -> None:
     lab.measured[f"{shape}_p99_ms"] = slowest[len(slowest) * 99 // 100]
     lab.measured[f"{shape}_one_per_second"] = max(server.worked[1])
     if shape in ("process_per_client", "worker_pool") and _cores() < 2:
-        lab.skip(f"{shape}_speed_up", why="one_core")
+        lab.skip(f"{shape}_speed_up", f"{shape}_cores", why="one_core")
         return
     if shape == "thread_per_client" and not getattr(sys, "_is_gil_enabled", lambda: True)():
-        lab.skip(f"{shape}_speed_up", why="no_gil")
+        lab.skip(f"{shape}_speed_up", f"{shape}_cores", why="no_gil")
         return
-    # The best round of each: another program can only take time away, and from two processes it takes more.
-    lab.measured[f"{shape}_speed_up"] = max(server.worked[2]) / max(server.worked[1])
+    lab.measured[f"{shape}_speed_up"] = median(server.worked[2]) / median(server.worked[1])
+    # Where a virtual machine gets less of its host than it knows, two processes are not twice as fast, and both still
+    # have a core each: this is what is claimed.
+    lab.measured[f"{shape}_cores"] = server.computed_seconds / server.worked_seconds
 
 
 def _cores() -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mpchat.lab.experiment import Bars, Claim, Measured, Picture, Question, Say
 
 _KILLS = 50
-_WORLDS = ("readers", "writers", "shared", "own")
+_MODELS = ("readers", "writers", "shared", "own")
 
 QUESTIONS = (
     Question("lock", lambda lock_free: "freed" if lock_free else "ever", ("freed", "error", "ever")),
@@ -32,6 +32,6 @@ STEPS = ("returns", "whole", "torn", "refuses", "death", "server", "chaos")
 
 
 def pictures(measured: Measured, say: Say) -> Iterator[Picture]:
-    rows = [(say(f"world.{name}"), kills, str(kills)) for name in _WORLDS if (kills := measured.get(f"{name}_kills"))]
+    rows = [(say(f"model.{name}"), kills, str(kills)) for name in _MODELS if (kills := measured.get(f"{name}_kills"))]
     if rows:
         yield Bars(say("picture.kills"), rows)

@@ -1,7 +1,7 @@
 """The holder of a lock is killed; then readers and writers of one queue, at random, and the workers of two servers.
 
-The small servers are processes of one process (`_town`), forked, since 50 of them must be replaced in some seconds. It
-has one thread, and neither puts nor gets.
+The small servers are processes of one process (`_run_model`), forked, since 50 of them must be replaced in some
+seconds. It has one thread, and neither puts nor gets.
 """
 
 import fcntl
@@ -37,10 +37,10 @@ def run(lab: Lab) -> None:
     for name in ("readers", "writers", "shared", "own"):
         lab.tell(name)
         ours, theirs = lab.context.Pipe()
-        town = lab.process(_town, name, lab.random.random(), theirs)
+        runner = lab.process(_run_model, name, lab.random.random(), theirs)
         theirs.close()
         found: dict[str, Any] = ours.recv()
-        town.join()
+        runner.join()
         if name != "own" and not found[f"{name}_kills"]:
             lab.skip(f"{name}_kills", why="not_seen", times=_MOST_KILLS)
         else:
@@ -86,7 +86,7 @@ def _can_flock(path: Path, seconds: float) -> bool:
             time.sleep(_LOOK_SECONDS)
 
 
-def _town(name: str, seed: float, told: Connection) -> None:
+def _run_model(name: str, seed: float, told: Connection) -> None:
     """Start what `name` says, kill of it at random, and tell what was found."""
     context = multiprocessing.get_context("fork")
     chance = random.Random(seed)
@@ -99,8 +99,8 @@ def _town(name: str, seed: float, told: Connection) -> None:
     if name == "own":
         told.send(_own_pairs(context, start, chance))
     else:
-        world = {"readers": _readers, "writers": _writers, "shared": _one_queue}[name]
-        kills, stalled = world(context, start, chance)
+        model = {"readers": _readers, "writers": _writers, "shared": _one_queue}[name]
+        kills, stalled = model(context, start, chance)
         told.send({f"{name}_kills": kills if stalled else 0})
 
 

@@ -13,6 +13,7 @@ _MEASURED = {
         "p99_ms": 3.2,
         "one_per_second": 280.0,
         "speed_up": 1.9,
+        "cores": 1.95,
     },
     "worker_pool": {
         "setup_ms": 0.5,
@@ -26,6 +27,7 @@ _MEASURED = {
         "p99_ms": 1.1,
         "one_per_second": 280.0,
         "speed_up": 1.9,
+        "cores": 1.95,
     },
     "thread_per_client": {
         "setup_ms": 0.4,
@@ -39,6 +41,7 @@ _MEASURED = {
         "p99_ms": 0.9,
         "one_per_second": 280.0,
         "speed_up": 1.01,
+        "cores": 1.02,
     },
     "event_loop": {
         "setup_ms": 0.3,
@@ -52,6 +55,7 @@ _MEASURED = {
         "p99_ms": 0.7,
         "one_per_second": 280.0,
         "speed_up": 1.02,
+        "cores": 1.01,
     },
 }
 GOOD = {
@@ -65,9 +69,9 @@ BAD = {
     "uss_below_rss": {"process_per_client_uss_mib": 372.0},
     "pool_uss_below_rss": {"worker_pool_uss_mib": 60.0},
     "client_memory": {"event_loop_client_kib": 1200.0},
-    "threads_do_not_help": {"thread_per_client_speed_up": 1.8},
-    "processes_help": {"process_per_client_speed_up": 1.0},
-    "workers_help": {"worker_pool_speed_up": 1.0},
+    "threads_do_not_help": {"thread_per_client_cores": 1.8},
+    "processes_help": {"process_per_client_cores": 1.0},
+    "workers_help": {"worker_pool_cores": 1.0},
     "set_up": {"event_loop_setup_ms": 4.0},
 }
 WRONG = {

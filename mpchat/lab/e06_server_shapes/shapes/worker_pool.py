@@ -26,25 +26,24 @@ _NUMBER_BYTES = 4  # a client's number goes with its socket
 
 
 class Worker(NamedTuple):
-    door: socket.socket  # clients' sockets go through it
-    link: (
-        Connection  # from there: (client, "open", b""), (client, "line", line), (client, "gone", b""); back: deliveries
-    )
+    passing: socket.socket  # clients' sockets go through it
+    # From there come (client, "open", b""), (client, "line", line) and (client, "gone", b""); back go deliveries.
+    link: Connection
 
 
 def serve(listener: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the children itself (wait(2), NOTES)
     workers: list[Worker] = []
     for _ in range(WORKERS):
-        (door, their_door), (link, their_link) = socket.socketpair(), Pipe()
+        (passing, their_passing), (link, their_link) = socket.socketpair(), Pipe()
         if os.fork() == 0:
             # What a child inherits and does not close, it keeps open: the end of a link would not be seen.
-            for inherited in (listener, door, link, *(end for worker in workers for end in worker)):
+            for inherited in (listener, passing, link, *(end for worker in workers for end in worker)):
                 inherited.close()
-            work(Worker(their_door, their_link))
-        their_door.close()
+            work(Worker(their_passing, their_link))
+        their_passing.close()
         their_link.close()
-        workers.append(Worker(door, link))
+        workers.append(Worker(passing, link))
     lead(listener, workers)
 
 
@@ -62,7 +61,7 @@ def lead(listener: socket.socket, workers: list[Worker]) -> None:
                 sock = accept(listener)
                 client = next(numbers)
                 places[client] = workers[client % WORKERS]
-                socket.send_fds(places[client].door, [client.to_bytes(_NUMBER_BYTES, "big")], [sock.fileno()])
+                socket.send_fds(places[client].passing, [client.to_bytes(_NUMBER_BYTES, "big")], [sock.fileno()])
                 sock.close()
                 continue
             match key.data.link.recv():
@@ -89,13 +88,13 @@ def work(leader: Worker) -> None:
     """A worker's life: it never returns."""
     socks: dict[int, socket.socket] = {}
     selector = selectors.DefaultSelector()
-    selector.register(leader.door, selectors.EVENT_READ)
+    selector.register(leader.passing, selectors.EVENT_READ)
     selector.register(leader.link, selectors.EVENT_READ)
     try:
         while True:
             for key, _ in selector.select():
-                if key.fileobj is leader.door:
-                    number, fds, _, _ = socket.recv_fds(leader.door, _NUMBER_BYTES, 1)
+                if key.fileobj is leader.passing:
+                    number, fds, _, _ = socket.recv_fds(leader.passing, _NUMBER_BYTES, 1)
                     if not number:
                         return  # the server has ended
                     client = int.from_bytes(number, "big")
