@@ -63,3 +63,10 @@ def test_ten_to_forty_lines_are_cut_and_both_languages_have_the_same_code(name: 
     assert 10 <= len(whole.splitlines()) - len(exercises[0].splitlines()) <= 40
     assert all(text.count("TODO") >= 2 for text in exercises)  # it is said what is to be done
     assert exercises[0] != exercises[1]
+
+
+@pytest.mark.parametrize("returned", ["7", "None", "[7]", "{1: 2}", "self"])
+def test_what_a_function_returns_may_be_anything(tmp_path: Path, returned: str) -> None:
+    source = in_language(solution("e10"), "en").replace("return messages\n", f"return {returned}\n")
+
+    assert "failed" in {verdict for _, verdict in tried("e10", source, tmp_path)}
