@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from mpchat.lab.experiment import Answer, Question, Say
+from mpchat.lab.telling import shown
 
 _LETTERS = "abcdefgh"
 _MOST = 4000  # letters of an answer in the student's own words
@@ -20,6 +21,8 @@ def predict(questions: Sequence[Question], known: dict[str, Answer], say: Say) -
         print(f"{number}. {say(f'ask.{question.key}')}")
         for letter, choice in zip(_LETTERS, question.choices, strict=False):
             print(f"   {letter}) {say(f'ask.{question.key}.{choice}')}")
+        if question.key in known:
+            print(f"   {say('lab.so_far', answer=shown(question, known[question.key], say))}")
         while True:
             given = _line(say("lab.answer"))
             if not given and question.key in known:
@@ -40,10 +43,12 @@ def explain(keys: Sequence[str], known: dict[str, str], say: Say) -> None:
     for number, key in enumerate(keys, 1):
         print(f"{number}. {say(f'explain.{key}')}")
         if key in known:
-            print(f"   {known[key]}")
+            print(f"   {say('lab.so_far', answer=known[key])}")
         given = _line(say("lab.answer"))
         if given:
             known[key] = given[:_MOST]
+        elif key not in known:
+            print(f"   {say('lab.left_empty')}")
 
 
 def _understood(question: Question, given: str) -> Answer | None:

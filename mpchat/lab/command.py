@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Literal, TypeAlias
 
 from mpchat.lab import asking, catalogue, document, processes, report, telling
-from mpchat.lab.checking import judge
+from mpchat.lab.checking import is_busy, judge
 from mpchat.lab.document import Document
 from mpchat.lab.experiment import Experiment
 from mpchat.lab.lab import MOST_SECONDS, Lab, OutOfTime
@@ -25,13 +25,14 @@ from mpchat.lab.wording import Wording
 
 Step: TypeAlias = Literal["predict", "run", "explain", "check"]
 STEPS: tuple[Step, ...] = ("predict", "run", "explain", "check")
-_WELL, _FAILED = 0, 1
+_WELL, _FAILED, _UNSOLVED = 0, 1, 2
 
 
 def list_experiments(language: str) -> int:
     """Print their names and questions."""
     for name in catalogue.FOLDERS:
         print(f"{name:<4} {Wording(language, catalogue.load(name).texts)('title')}")
+    print(Wording(language)("lab.begin"))
     return _WELL
 
 
@@ -64,13 +65,21 @@ def one(name: str, step: Step | None, path: Path, seed: int, language: str) -> i
     page = report.page(experiment, kept, say, language, _text(exercise))
     document.replace(path.with_suffix(".html"), page)
     print(say("lab.kept", path=path, report=path.with_suffix(".html")))
+    if status == _UNSOLVED:  # of all steps together, those that can be taken at once have been
+        return _WELL if step is None else _FAILED
     return status
 
 
 def _step(step: Step, experiment: Experiment, kept: Document, exercise: Path, seed: int, say: Wording) -> int:
     match step:
         case "predict":
-            asking.predict(experiment.questions, kept.predictions, say)
+            before = dict(kept.predictions)
+            try:
+                asking.predict(experiment.questions, kept.predictions, say)
+            finally:
+                changed = {key for key, answer in kept.predictions.items() if before.get(key) != answer}
+                if kept.measured is not None:
+                    kept.late = sorted({*kept.late, *changed})
             print(say("lab.exercise_is", path=exercise))
         case "explain":
             asking.explain(experiment.explain, kept.answers, say)
@@ -92,12 +101,14 @@ def _run(experiment: Experiment, kept: Document, seed: int, say: Wording) -> int
         return _complain(say("lab.run_failed", why=error))
     run = lab.run()
     kept.take(run, seed)
+    if is_busy(run):
+        print(say("lab.busy_run", others=run.others))
     print("\n".join(telling.numbered(telling.story(run, say), shutil.get_terminal_size().columns)))
     for picture in experiment.pictures(run.measured, say):
         print("\n".join(["", *plot(picture, sys.stdout.encoding)]))
     print()
     if kept.predictions:
-        print("\n".join(telling.beside(experiment, kept.predictions, run, say)))
+        print("\n".join(telling.beside(experiment, kept.predictions, kept.late, run, say)))
     if run.others is not None:
         print(say("lab.others", others=run.others))
     return _WELL
@@ -114,10 +125,14 @@ def _check(experiment: Experiment, kept: Document, exercise: Path, seed: int, sa
     if any(result.verdict == "failed" for result in found):
         return _FAILED
     print(f"{say('lab.exercise')} ({exercise})")
+    kept.tried = document.digest(_text(exercise))
     tried = attempt(experiment, catalogue.trial(experiment.name), exercise.resolve(), seed, say)
     kept.exercise = [list(result) for result in tried]
     print("\n".join(telling.results(tried, say, columns)))
-    return _FAILED if any(result.verdict == "failed" for result in tried) else _WELL
+    if any(result.verdict == "failed" for result in tried):
+        print(say("lab.next", path=exercise, command=_command(experiment.name, "check")))
+        return _UNSOLVED
+    return _WELL
 
 
 def every(path: Path | None, seed: int, language: str) -> int:
@@ -178,7 +193,9 @@ def _run_apart(name: str, seed: int, language: str) -> tuple[Document, str]:
 
 
 def _command(name: str, step: Step) -> str:
-    return f"python -m mpchat lab {name} --{step}"
+    """As it can be typed in this folder."""
+    python, here = Path(sys.executable), Path.cwd()
+    return f"{python.relative_to(here) if here in python.parents else 'python'} -m mpchat lab {name} --{step}"
 
 
 def _complain(text: str) -> int:

@@ -31,6 +31,7 @@ class Document:
     format: int = FORMAT
     machine: dict[str, Any] = field(default_factory=dict)
     predictions: dict[str, Answer] = field(default_factory=dict)
+    late: list[str] = field(default_factory=list)  # the keys of those that were given, or changed, behind a run
     seed: int | None = None
     measured: Measured | None = None
     skipped: dict[str, list[Any]] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Document:
     answers: dict[str, str] = field(default_factory=dict)
     results: list[list[str]] = field(default_factory=list)
     exercise: list[list[str]] = field(default_factory=list)
+    tried: str = ""  # the digest of the exercise's text when it was tried
 
     def take(self, run: Run, seed: int) -> None:
         """A new run takes the place of the one before, and of its results."""
@@ -54,13 +56,13 @@ class Document:
         return Run(self.measured, {name: Reason(*why) for name, why in self.skipped.items()}, self.others)
 
     def _digest(self) -> str:
-        return hashlib.sha256(json.dumps([self.measured, self.skipped, self.others]).encode()).hexdigest()
+        return digest(json.dumps([self.measured, self.skipped, self.others]))
 
     def wrong(self) -> str:
         """What no document has that this program wrote, in a few words; "": nothing."""
         if self.format != FORMAT:
             return f"format {self.format}"
-        texts = (*self.answers.values(), *self.answers, *self.predictions, *self.machine, self.digest)
+        texts = (*self.answers.values(), *self.answers, *self.predictions, *self.late, *self.machine)
         rows = (*self.results, *self.exercise)
         if not all(isinstance(each, str) for each in texts):
             return "answers"
@@ -80,6 +82,7 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
     "format": int,
     "machine": dict,
     "predictions": dict,
+    "late": list,
     "seed": (int, type(None)),
     "measured": (dict, type(None)),
     "skipped": dict,
@@ -88,7 +91,13 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
     "answers": dict,
     "results": list,
     "exercise": list,
+    "tried": str,
 }
+
+
+def digest(text: str) -> str:
+    """Tells whether a text is still the same."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
 def machine() -> dict[str, Any]:

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from mpchat.lab import svg
-from mpchat.lab.document import Document
-from mpchat.lab.experiment import Experiment, Run, Say, Table
+from mpchat.lab.checking import is_busy
+from mpchat.lab.document import Document, digest
+from mpchat.lab.experiment import Experiment, Question, Run, Say, Table
 from mpchat.lab.telling import predicted, story
 
 _STYLE = """
 body { font: 16px/1.5 sans-serif; max-width: 760px; margin: 2em auto; padding: 0 1em; color: #222; }
 table { border-collapse: collapse; margin: .5em 0; } th, td { border: 1px solid #ccc; padding: .2em .6em;
 text-align: left; vertical-align: top; } figure { margin: 1.5em 0; } figcaption { font-weight: bold; }
-pre { overflow-x: auto; } svg { max-width: 100%; height: auto; font: 13px sans-serif; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; } svg { max-width: 100%; height: auto; font: 13px sans-serif; }
 .passed { color: #1b7f3b; } .failed { color: #c1121f; font-weight: bold; } .skipped, .waiting { color: #777; }
 """
 
@@ -24,11 +25,15 @@ def page(experiment: Experiment, document: Document, say: Say, language: str, ex
     parts += _predictions(experiment, document, run, say)
     if run is not None:
         parts.append(f"<h2>{escape(say('lab.what_happened'))}</h2>")
+        if is_busy(run):
+            parts.append(f"<p><b>{escape(say('lab.busy_run', others=run.others))}</b></p>")
         parts.append("<ol>" + "".join(f"<li>{escape(line)}</li>" for line in story(run, say)) + "</ol>")
         parts += [svg.draw(picture) for picture in experiment.pictures(run.measured, say)]
     parts += _answers(experiment, document.answers, say)
     parts += _results(say("lab.claims"), document.results, say)
     parts += _results(say("lab.exercise"), document.exercise, say)
+    if document.exercise and document.tried != digest(exercise):
+        parts.append(f"<p>{escape(say('lab.changed_since'))}</p>")
     if exercise:
         parts.append(f"<pre>{escape(exercise)}</pre>")
     if document.machine:
@@ -47,11 +52,17 @@ def _predictions(experiment: Experiment, document: Document, run: Run | None, sa
         return []
     shown = run or Run({}, {}, None)
     head = [say("lab.question"), say("lab.you"), say("lab.here")]
-    rows = predicted(experiment, document.predictions, shown, say)
+    rows = predicted(experiment, document.predictions, document.late, shown, say)
     if run is None:
         head, rows = head[:2], [row[:2] for row in rows]
-    asked = "".join(f"<li>{escape(say(f'ask.{each.key}'))}</li>" for each in experiment.questions)
+    asked = "".join(f"<li>{escape(_whole(each, say))}</li>" for each in experiment.questions)
     return [f"<h2>{escape(say('lab.predictions'))}</h2><ol>{asked}</ol>", svg.table(Table("", head, rows))]
+
+
+def _whole(question: Question, say: Say) -> str:
+    """With its choices."""
+    choices = " / ".join(say(f"ask.{question.key}.{choice}") for choice in question.choices)
+    return say(f"ask.{question.key}") + (f" ({choices})" if choices else "")
 
 
 def _answers(experiment: Experiment, answers: Mapping[str, str], say: Say) -> list[str]:

@@ -234,6 +234,7 @@ def _module(path: str) -> Any:
         raise ImportError(path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[_MODULE] = module
+    sys.dont_write_bytecode = True  # beside the file, in a folder that is handed in
     spec.loader.exec_module(module)
     return module
 
@@ -244,4 +245,6 @@ def _told(error: BaseException, path: str) -> tuple[str, str]:
         return "todo", str(error)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     place = f" ({Path(path).name}:{lines[-1]})" if lines else ""
-    return "raised", f"{type(error).__name__}: {error}{place}"
+    kind = type(error)
+    name = kind.__name__ if kind.__module__ in ("builtins", _MODULE) else f"{kind.__module__}.{kind.__name__}"
+    return "raised", f"{name}: {error}{place}"

@@ -1,10 +1,10 @@
 """What a run is told as: its story, the predictions beside what happened, pictures, results. Pure: lines of text."""
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from mpchat.lab.checking import Result
-from mpchat.lab.experiment import Answer, Experiment, Question, Run, Say, applied, lacking, needed, placeholders
+from mpchat.lab.checking import Result, is_busy
+from mpchat.lab.experiment import Answer, Experiment, Question, Reason, Run, Say, applied, lacking, needed, placeholders
 from mpchat.lab.plotting import table
 
 
@@ -26,12 +26,20 @@ def numbered(lines: Iterable[str], columns: int) -> Iterator[str]:
         yield from textwrap.wrap(f"{number:>3}. {line}", columns, subsequent_indent=" " * 5)
 
 
-def predicted(experiment: Experiment, predictions: Mapping[str, Answer], run: Run, say: Say) -> list[list[str]]:
-    """A row for each question: what it is about, what was predicted, what happened here."""
-    return [
-        [say(f"ask.{each.key}.short"), shown(each, predictions.get(each.key), say), truth(each, run, say)]
-        for each in experiment.questions
-    ]
+def predicted(
+    experiment: Experiment, predictions: Mapping[str, Answer], late: Collection[str], run: Run, say: Say
+) -> list[list[str]]:
+    """A row for each question: what it is about, what was predicted, what happened here.
+
+    `late` are the keys of those that were answered when there was a run already.
+    """
+    rows = []
+    for each in experiment.questions:
+        answer = shown(each, predictions.get(each.key), say)
+        if each.key in late:
+            answer = say("lab.late", answer=answer)
+        rows.append([say(f"ask.{each.key}.short"), answer, truth(experiment, each, run, say)])
+    return rows
 
 
 def shown(question: Question, answer: Answer | None, say: Say) -> str:
@@ -43,18 +51,27 @@ def shown(question: Question, answer: Answer | None, say: Say) -> str:
     return f"{answer:.4g}" if isinstance(answer, float) else str(answer)
 
 
-def truth(question: Question, run: Run, say: Say) -> str:
-    """What this machine answers."""
+def truth(experiment: Experiment, question: Question, run: Run, say: Say) -> str:
+    """What this machine answers: nothing about time, where other programs kept it busy."""
     reason = lacking(run, needed(question.truth))
+    if reason is None and is_busy(run) and timed(experiment) & {*needed(question.truth)}:
+        reason = Reason("busy", {"others": run.others})
     if reason is not None:
         return say("lab.skipped", why=say(f"skip.{reason.key}", **reason.values))
     return shown(question, applied(question.truth, run), say)
 
 
-def beside(experiment: Experiment, predictions: Mapping[str, Answer], run: Run, say: Say) -> list[str]:
+def timed(experiment: Experiment) -> set[str]:
+    """The names of the values that are about time: those of the claims that need a quiet machine."""
+    return {name for claim in experiment.claims if claim.needs_quiet for name in needed(claim.holds)}
+
+
+def beside(
+    experiment: Experiment, predictions: Mapping[str, Answer], late: Collection[str], run: Run, say: Say
+) -> list[str]:
     """predicted() as a table of a terminal."""
     head = [say("lab.question"), say("lab.you"), say("lab.here")]
-    return table(head, predicted(experiment, predictions, run, say))
+    return table(head, predicted(experiment, predictions, late, run, say))
 
 
 def results(found: Sequence[Result], say: Say, columns: int) -> Iterator[str]:

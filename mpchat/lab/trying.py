@@ -29,7 +29,10 @@ def attempt(experiment: Experiment, trial: Trial, path: Path, seed: int, say: Sa
                     break
                 found.append(Result(step, "passed", text))
     except StudentFailed as failed:
-        found.append(_ended(experiment, found, "failed", say(f"failed.{failed.kind}", text=failed.text), say))
+        said = say(f"failed.{failed.kind}", text=failed.text)
+        if failed.kind == "silent":  # it may wait for what it has lost itself
+            said = f"{said}. {say(f'step.{experiment.steps[len(found)]}.hint')}"
+        found.append(_ended(experiment, found, "failed", said, say))
     except OutOfTime:
         found.append(_ended(experiment, found, "failed", say("failed.out_of_time"), say))
     except (

@@ -12,7 +12,9 @@ import pytest
 
 from mpchat.lab import catalogue
 from mpchat.lab.cutting import in_language
-from tests.lab.cases import e04
+from mpchat.lab.document import Document, read, write
+from mpchat.lab.experiment import Run
+from tests.lab.cases import e04, e05
 from tests.lab.experiments import NAMES, solution
 
 PREDICTED = "c\n1000\nb\nc\n"
@@ -48,9 +50,6 @@ def student(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
 
 def measured_already(student: Folder) -> None:
     """As after a run, without the time that it takes."""
-    from mpchat.lab.document import Document, write
-    from mpchat.lab.experiment import Run
-
     document = Document("e4")
     document.take(Run(dict(e04.GOOD), {}, 0.0), 1)
     write(student.document, document)
@@ -77,7 +76,9 @@ class Parser(HTMLParser):
 def test_without_a_name_it_lists_all(student: Folder) -> None:
     listed = student.lab()
 
-    assert [line.split()[0] for line in listed.stdout.splitlines()] == NAMES
+    *lines, last = listed.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == NAMES
+    assert "make lab E=1" in last
     assert list(student.path.iterdir()) == []
 
 
@@ -184,3 +185,43 @@ def test_a_folder_that_cannot_be_written_is_said_to_be(student: Folder) -> None:
     assert ran.returncode == 1
     assert "submission" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_a_prediction_that_is_made_behind_the_run_is_marked(student: Folder) -> None:
+    student.lab("e4", "--predict", typed="c\n1000\nb\n")
+    predicted = student.kept()
+    document = read(student.document, "e4")
+    document.take(Run(dict(e04.GOOD), {}, 0.0), 1)
+    write(student.document, document)
+
+    again = student.lab("e4", "--predict", typed="\n999\n\nc\n")
+
+    assert "so far: all of them (Enter keeps it)" in again.stdout
+    assert predicted["late"] == []
+    assert student.kept()["late"] == ["bounded", "deaf"]
+    assert "999 (after the run)" in (student.path / "submission" / "e4.html").read_text()
+
+
+def test_the_report_says_that_the_exercise_was_changed_behind_the_check(student: Folder) -> None:
+    measured_already(student)
+    student.lab("e4", "--check")
+    page = student.path / "submission" / "e4.html"
+    assert "has been changed" not in page.read_text()
+    exercise = student.path / "submission" / "e4.py"
+    exercise.write_text(exercise.read_text() + "# one more line\n")
+
+    student.lab("e4", "--explain", typed="\n\n")
+
+    assert "has been changed since it was checked" in page.read_text()
+
+
+def test_where_the_machine_was_busy_nothing_about_speed_is_told_as_a_fact(student: Folder) -> None:
+    document = Document("e5", predictions={"fastest": "pipe"})
+    document.take(Run(dict(e05.GOOD), {}, 1.5), 1)
+    write(student.path / "submission" / "e5.json", document)
+
+    student.lab("e5", "--explain", typed="\n\n")
+
+    page = (student.path / "submission" / "e5.html").read_text()
+    assert "The machine was busy" in page
+    assert page.count("skipped: the machine is busy") >= 2

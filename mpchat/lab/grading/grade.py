@@ -183,7 +183,10 @@ def _with_claims(mark: Mark, experiment: Experiment, data: bytes | Wrong | None,
         kept = document.parse(data, Path(name), experiment.name)
     except BadDocument as bad:
         return mark._replace(notes=[say("lab.bad_document", path=name, name=experiment.name, wrong=bad.args[1])])
-    predictions = sum(_is_given(kept.predictions.get(question.key)) for question in experiment.questions)
+    predictions = sum(
+        _is_given(kept.predictions.get(question.key)) and question.key not in kept.late
+        for question in experiment.questions
+    )
     explanations = sum(_is_given(kept.answers.get(key)) for key in experiment.explain)
     has_claimed = claims_pass(experiment, kept) and not mark.is_full
     return mark._replace(
