@@ -15,16 +15,16 @@ import pytest
 from mpchat.lab.checking import MOST_OTHERS
 from mpchat.lab.wording import LANGUAGES
 from mpchat.lab.words import TEXTS
-from tests.lab.experiments import NAMES, experiment, handout
+from tests.lab.experiments import NAMES, experiment, handout, wording
 
 ROOT = Path(__file__).parent.parent.parent
 PARTS = ("mpchat", "scripts", ".venv", "Makefile", "requirements.txt", "requirements-dev.txt", "README.md")
-EXACT = {"en": "What is shown is exact.", "es": "Lo que se muestra es exacto."}
+EXACT = {"en": "It prints just this, but for your answers.", "es": "Muestra justo esto, salvo tus respuestas."}
 NEAR = {
     "en": r"Your numbers may be up to (\d+) times larger or smaller\.",
     "es": r"Tus números pueden ser hasta (\d+) veces mayores o menores\.",
 }
-ANY = {"en": "Your numbers are others.", "es": "Tus números son otros."}
+ANY = {"en": "Your numbers will be others.", "es": "Tus números serán distintos."}
 _NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 _OTHERS = re.compile(r"(?:other programs used|otros programas usaron) ([\d.]+)")  # that is the machine's affair
 
@@ -79,6 +79,15 @@ def test_the_languages_have_the_same_headings_commands_files_and_numbers(name: s
     assert len(typed[0]) >= 3
     counted = [sorted(_NUMBER.findall(outside_blocks(path))) for path in (english, spanish)]
     assert counted[0] == counted[1]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_to_be_explained_stands_in_it(name: str, language: str) -> None:
+    text = " ".join(outside_blocks(handout(name, language)).split())
+
+    for key in experiment(name).explain:
+        assert wording(name, language)(f"explain.{key}") in text
 
 
 @pytest.mark.slow

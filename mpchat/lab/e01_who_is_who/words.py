@@ -36,7 +36,7 @@ _EN = {
     "memory that both have mapped.",
     "story.9": "{memory_holders} processes hold the same piece of memory by a descriptor (memfd): the scoreboard.",
     "story.10": "In ipcs stood {system_v} objects more than before: pipes and POSIX semaphores are not those of System V.",
-    "story.11": "A line took {hop_count} hops and {total_us:,.0f} µs from ana's socket to beto's (the median of "
+    "story.11": "A line took {hop_count} steps and {total_us:,.0f} µs from ana's socket to beto's (the median of "
     "{trace_count} lines).",
     "story.12": "{crossing_us:,.0f} µs of these, at {crossing_count} places, it waited for another process to wake.",
     "picture.tree": "who has started whom",
@@ -103,7 +103,7 @@ _EN = {
     "step.sockets": "fds(pid) tells listening, tcp and unix sockets apart",
     "step.sockets.hint": "In /proc/net/tcp the fourth column is the state, and the tenth the inode.",
     "step.shared": "shared_pipes(one, other) are the pipes that both hold",
-    "step.shared.hint": "Two numbers lead to one pipe where the inode is the same.",
+    "step.shared.hint": "Two numbers lead to one pipe where the inode is the same. The list must be sorted.",
     "step.direction": "queue_pipes(writer, reader) are those that one can write and the other read",
     "step.direction.hint": "flags in /proc/PID/fdinfo/N is octal: the last digit is 0 for reading, 1 for writing.",
 }  # fmt: skip
@@ -144,7 +144,7 @@ _ES = {
     "memoria que ambos tienen mapeada.",
     "story.9": "{memory_holders} procesos tienen el mismo trozo de memoria por un descriptor (memfd): el marcador.",
     "story.10": "En ipcs había {system_v} objetos más que antes: las tuberías y los semáforos POSIX no son los de System V.",
-    "story.11": "Una línea tardó {hop_count} saltos y {total_us:,.0f} µs del socket de ana al de beto (la mediana de "
+    "story.11": "Una línea tardó {hop_count} pasos y {total_us:,.0f} µs del socket de ana al de beto (la mediana de "
     "{trace_count} líneas).",
     "story.12": "De estos, {crossing_us:,.0f} µs, en {crossing_count} lugares, esperó a que otro proceso despertara.",
     "picture.tree": "quién inició a quién",
@@ -212,7 +212,7 @@ _ES = {
     "step.sockets": "fds(pid) distingue los sockets listening, tcp y unix",
     "step.sockets.hint": "En /proc/net/tcp la cuarta columna es el estado, y la décima el inodo.",
     "step.shared": "shared_pipes(one, other) son las tuberías que ambos tienen",
-    "step.shared.hint": "Dos números llevan a una misma tubería donde el inodo es el mismo.",
+    "step.shared.hint": "Dos números llevan a una misma tubería donde el inodo es el mismo. La lista debe estar ordenada.",
     "step.direction": "queue_pipes(writer, reader) son las que uno puede escribir y el otro leer",
     "step.direction.hint": "flags en /proc/PID/fdinfo/N es octal: el último dígito es 0 para leer, 1 para escribir.",
 }  # fmt: skip

@@ -18,7 +18,7 @@ _EN = {
     "ask.fin.end": "the end of the connection (FIN)",
     "ask.fin.reset": "a reset (RST)",
     "ask.passing": "The acceptor passes 400 connections to four workers. By how many do the most and the least loaded "
-    "differ? A number:",
+    "differ? (a number)",
     "ask.passing.short": "difference, passed",
     "ask.accepting": "Instead, four processes wait for the same listening socket, and each accepts for itself. How do the "
     "connections spread?",
@@ -96,11 +96,11 @@ _ES = {
     "ask.number.same": "13 también",
     "ask.number.free": "cualquiera, el más bajo libre allí",
     "ask.number.none": "ninguno: un socket no puede salir de su proceso",
-    "ask.fin": "Un proceso pasa el socket de un cliente a otro, y luego cierra su propio número. ¿Qué nota el cliente?",
+    "ask.fin": "Un proceso pasa el socket de un cliente a otro, y luego cierra su descriptor. ¿Qué nota el cliente?",
     "ask.fin.short": "tras el primer close()",
     "ask.fin.nothing": "nada",
     "ask.fin.end": "el final de la conexión (FIN)",
-    "ask.fin.reset": "un reinicio (RST)",
+    "ask.fin.reset": "un reset (RST)",
     "ask.passing": "El aceptador pasa 400 conexiones a cuatro workers. ¿En cuántas difieren el más y el menos cargado? Un "
     "número:",
     "ask.passing.short": "diferencia, pasadas",
@@ -111,20 +111,20 @@ _ES = {
     "ask.accepting.uneven": "de forma dispareja",
     "story.1": "Un cliente llegó del puerto {client_port}. Su socket tenía el número {acceptor_number} en el aceptador, y "
     "el {worker_number} en el worker.",
-    "story.2": "Ambos números llevan al inodo {socket_inode}: un socket, conocido en dos procesos (el mismo: "
-    "{same_socket}).",
+    "story.2": "Ambos números llevan al inodo {socket_inode}: un socket, conocido en dos procesos. ¿Es el "
+    "mismo? {same_socket}.",
     "story.3": "strace vio a accept4() devolver {accepted_number}, a sendmsg() pasar {passed_number} (SCM_RIGHTS), y a "
     "recvmsg() en el worker entregar {received_number}: el kernel crea un número en la tabla de quien recibe.",
-    "story.4": "Cuando dos procesos tienen un socket y uno de ellos lo cierra, el cliente ve el final: "
-    "{fin_after_first_close}.",
-    "story.5": "Cuando también al otro lo matan, y ya nadie lo tiene: {fin_after_last_close}.",
-    "story.6": "Cuando uno llama a shutdown(SHUT_WR), aunque ambos lo tengan todavía: {fin_after_shutdown}.",
+    "story.4": "Cuando dos procesos tienen un socket y uno de ellos lo cierra, ¿ve el cliente el "
+    "cierre (FIN)? {fin_after_first_close}.",
+    "story.5": "¿Y cuando matan también al otro, y ya nadie lo tiene? {fin_after_last_close}.",
+    "story.6": "¿Y cuando uno llama a shutdown(SHUT_WR), aunque ambos lo tengan todavía? {fin_after_shutdown}.",
     "story.7": "{connection_count} conexiones, pasadas por el aceptador al menos cargado de cuatro workers: {passed[0]}, "
     "{passed[1]}, {passed[2]}, {passed[3]}.",
     "story.8": "Otras tantas, aceptadas por cuatro procesos de un solo socket de escucha: {accepted[0]}, {accepted[1]}, "
     "{accepted[2]}, {accepted[3]}.",
     "story.9": "El más y el menos cargado difieren en {passing_spread} si se pasan, en {accepting_spread} si se aceptan: "
-    "quien ya está despierto es más rápido que quien debe ser despertado, y nadie cuenta.",
+    "el que ya está despierto le gana al que hay que despertar, y nadie lleva la cuenta.",
     "picture.calls": "lo que vio strace, de accept4() al último close()",
     "picture.passed": "conexiones de cada worker, pasadas por el aceptador",
     "picture.accepted": "conexiones de cada proceso, aceptadas de un solo socket de escucha",
@@ -136,13 +136,13 @@ _ES = {
     "figure.strace_agrees": "{accepted_number} y {received_number}",
     "hint.strace_agrees": "Busca cmsg_data en sendmsg() y en recvmsg(): ¿es la misma conexión?",
     "claim.no_fin_while_open": "mientras otro proceso tiene el socket, close() no le dice nada al cliente",
-    "figure.no_fin_while_open": "final visto: {fin_after_first_close}",
+    "figure.no_fin_while_open": "¿lo vio? {fin_after_first_close}",
     "hint.no_fin_while_open": "¿Quién más lo tiene? ss -tnp lista cada proceso que lo tiene.",
     "claim.fin_after_last": "el final del último que lo tiene sí, aun por kill -9",
-    "figure.fin_after_last": "final visto: {fin_after_last_close}",
+    "figure.fin_after_last": "¿lo vio? {fin_after_last_close}",
     "hint.fin_after_last": "¿Hay otra copia: en un tercer proceso, o en camino en un socket Unix?",
     "claim.shutdown_ends": "shutdown() sí, lo tenga quien lo tenga",
-    "figure.shutdown_ends": "final visto: {fin_after_shutdown}",
+    "figure.shutdown_ends": "¿lo vio? {fin_after_shutdown}",
     "hint.shutdown_ends": "close() quita un número; shutdown(2) trata de la conexión.",
     "claim.nobody_lost": "cada conexión que se pasó está en un worker",
     "figure.nobody_lost": "{passed[0]} + {passed[1]} + {passed[2]} + {passed[3]} de {connection_count}",

@@ -71,7 +71,7 @@ def pictures(measured: Measured, say: Say) -> Iterator[Picture]:
     for size in (_SIZES[0], _SIZES[-1]):
         rows = [(say(f"rung.{key}"), measured[f"{key}_us_{size}"]) for key in found]
         yield Bars(
-            say("picture.round_trips", size=size), [(name, us, f"{us:,.1f} us") for name, us in rows], is_log=True
+            say("picture.round_trips", size=size), [(name, us, f"{us:,.1f} µs") for name, us in rows], is_log=True
         )
     yield Table(
         say("picture.throughput"),

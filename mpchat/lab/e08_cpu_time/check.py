@@ -62,7 +62,7 @@ def pictures(measured: Measured, say: Say) -> Iterator[Picture]:
     yield Bars(
         say("picture.round_trip"),
         [
-            (say(f"place.{place}"), measured[f"{place}_us"], f"{measured[f'{place}_us']:.1f} us")
+            (say(f"place.{place}"), measured[f"{place}_us"], f"{measured[f'{place}_us']:.1f} µs")
             for place in ("one", "two")
             if f"{place}_us" in measured
         ],

@@ -1,7 +1,7 @@
 # en: A transport for the server: python -m mpchat server --ipc e10.py
 # en: What each method must do is said in mpchat/ipc/transport.py. There is a pipe for each direction, and no lock.
 # es: Un transporte para el servidor: python -m mpchat server --ipc e10.py
-# es: Lo que debe hacer cada método está en mpchat/ipc/transport.py. Hay una tubería por dirección, y ningún candado.
+# es: Lo que debe hacer cada método está en mpchat/ipc/transport.py. Hay una tubería en cada sentido, y ningún candado.
 
 import os
 import pickle
@@ -89,7 +89,7 @@ class End:
         # en: TODO 3: take every whole frame off the front of self.stream, and return the messages: load() makes one of
         # en: a pickle. A length above MOST is no frame's: raise BadFrame.
         # es: TODO 3: saca del frente de self.stream toda trama entera, y devuelve los mensajes: load() hace uno de un
-        # es: pickle. Un largo mayor que MOST no es de una trama: lanza BadFrame.
+        # es: pickle. Una longitud mayor que MOST es imposible: lanza BadFrame.
         ### BEGIN SOLUTION
         messages = []
         while len(self.stream) >= HEAD.size:
