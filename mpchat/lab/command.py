@@ -58,6 +58,8 @@ def one(name: str, step: Step | None, path: Path, seed: int, language: str) -> i
                 status = _step(each, experiment, kept, exercise, seed, say)
             except asking.NoMoreAnswers:
                 print(say("lab.not_asked", command=_command(name, each)))
+                if each == "predict":
+                    status = _FAILED  # what is predicted behind the run is worth nothing
             finally:  # an answer that was given is kept, though Ctrl-C comes behind it
                 document.write(path, kept)
             if status != _WELL:

@@ -66,8 +66,8 @@ def _whole(question: Question, say: Say) -> str:
 
 
 def _answers(experiment: Experiment, answers: Mapping[str, str], say: Say) -> list[str]:
-    parts = [f"<h2>{escape(say('lab.own_words'))}</h2>"] if answers else []
-    given = [(say(f"explain.{key}"), str(answers[key])) for key in experiment.explain if key in answers]
+    parts = [f"<h2>{escape(say('lab.own_words'))}</h2>"]
+    given = [(say(f"explain.{key}"), answers.get(key, say("lab.left_empty"))) for key in experiment.explain]
     return parts + [f"<p><b>{escape(asked)}</b><br>{escape(answer)}</p>" for asked, answer in given]
 
 

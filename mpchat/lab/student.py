@@ -30,6 +30,7 @@ from mpchat.lab.lab import Lab
 CALL_SECONDS = 5.0
 _START_SECONDS = 20.0
 _MODULE = "exercise"
+_ANY = -1  # in place of a call's number: what was raised by none of them
 _MOST_BYTES = 1 << 26  # of an answer
 
 
@@ -130,6 +131,8 @@ class StudentProcess:
                 self._answers[int(number)] = dict(answer)
             except (ValueError, TypeError):
                 raise StudentFailed("gone") from None
+            if number == _ANY:
+                self.result(_ANY)
 
 
 class Judge:
@@ -214,13 +217,16 @@ def _serve(sock: socket.socket, path: str, handles: Sequence[Any]) -> None:
         answer(0, error=_told(error, path))
         return
     answer(0, value=dump(fds))
-    with sock.makefile("r") as calls:
-        for line in calls:
-            number, name, arguments, in_thread = json.loads(line)
-            if in_thread:
-                threading.Thread(target=run, args=(number, name, arguments), daemon=True).start()
-            else:
-                run(number, name, arguments)
+    try:
+        with sock.makefile("r") as calls:
+            for line in calls:
+                number, name, arguments, in_thread = json.loads(line)
+                if in_thread:
+                    threading.Thread(target=run, args=(number, name, arguments), daemon=True).start()
+                else:
+                    run(number, name, arguments)
+    except BaseException as error:  # raised by a handler of signals, between two calls
+        answer(_ANY, error=_told(error, path))
     os._exit(0)  # whatever its threads wait for
 
 
@@ -246,5 +252,5 @@ def _told(error: BaseException, path: str) -> tuple[str, str]:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     place = f" ({Path(path).name}:{lines[-1]})" if lines else ""
     kind = type(error)
-    name = kind.__name__ if kind.__module__ in ("builtins", _MODULE) else f"{kind.__module__}.{kind.__name__}"
+    name = f"{kind.__module__}.error" if kind.__name__ == "error" else kind.__name__  # struct.error says more
     return "raised", f"{name}: {error}{place}"

@@ -67,10 +67,10 @@ def shared_pipes(one, other):
 
 
 def queue_pipes(writer, reader):
-    # en: TODO 4: those of them that the process `writer` can write, and `reader` can read. /proc/PID/fdinfo/NUMBER has
-    # en: a line "flags:", in octal; its last digit is 0: reading, 1: writing, 2: both.
-    # es: TODO 4: aquellas que el proceso `writer` puede escribir, y `reader` puede leer. /proc/PID/fdinfo/NUMERO tiene
-    # es: una línea "flags:", en octal; su último dígito es 0: leer, 1: escribir, 2: ambos.
+    # en: TODO 4: a sorted list of those that the process `writer` can write, and `reader` can read.
+    # en: /proc/PID/fdinfo/NUMBER has a line "flags:", in octal; its last digit is 0: reading, 1: writing, 2: both.
+    # es: TODO 4: una lista ordenada de las que el proceso `writer` puede escribir, y `reader` puede leer.
+    # es: /proc/PID/fdinfo/NUMERO tiene una línea "flags:", en octal; su última cifra es 0: leer, 1: escribir, 2: ambos.
     ### BEGIN SOLUTION
     found = []
     for pid, digits in ((writer, "12"), (reader, "02")):

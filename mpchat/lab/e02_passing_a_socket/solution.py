@@ -8,10 +8,11 @@ import socket
 
 def send_socket(link_fd, sock_fd):
     # en: TODO 1: send the socket with the number `sock_fd` over the Unix stream socket with the number `link_fd`, by
-    # en: sendmsg(). Both numbers stay open. socket.socket(fileno=...) makes an object of a number; detach() undoes it.
-    # es: TODO 1: envía el socket con el número `sock_fd` por el socket Unix (de flujo) con el número `link_fd`, con
-    # es: sendmsg(). Ambos números quedan abiertos. socket.socket(fileno=...) hace un objeto de un número; detach() lo
-    # es: deshace.
+    # en: sendmsg(), with one byte of data. Both numbers stay open.
+    # en: socket.socket(fileno=...) makes an object of a number; detach() undoes it.
+    # es: TODO 1: envía el socket con el número `sock_fd` por el socket Unix (de flujo) con el número `link_fd`, por
+    # es: sendmsg(), con un byte de datos. Ambos números quedan abiertos.
+    # es: socket.socket(fileno=...) hace un objeto de un número; detach() lo deshace.
     ### BEGIN SOLUTION
     link = socket.socket(fileno=link_fd)
     try:
@@ -23,10 +24,10 @@ def send_socket(link_fd, sock_fd):
 
 
 def receive_socket(link_fd):
-    # en: TODO 2: the number that the next socket has here that comes over the link, by recvmsg(). Each call takes one.
-    # en: Raise EOFError when the link has ended. `link_fd` stays open.
-    # es: TODO 2: el número que tiene aquí el siguiente socket que llega por el enlace, con recvmsg(). Cada llamada toma
-    # es: uno. Lanza EOFError cuando el enlace ha terminado. `link_fd` queda abierto.
+    # en: TODO 2: the number (an int) that the next socket has here that comes over the link, by recvmsg(). Each call
+    # en: takes one. Raise EOFError when the link has ended. `link_fd` stays open.
+    # es: TODO 2: el número (un int) que tiene aquí el siguiente socket que llega por el enlace, con recvmsg(). Cada
+    # es: llamada toma uno. Lanza EOFError cuando el enlace ha terminado. `link_fd` queda abierto.
     ### BEGIN SOLUTION
     link = socket.socket(fileno=link_fd)
     try:

@@ -54,9 +54,18 @@ def _joins_pieces(student: StudentProcess, incoming: int, write_end: int) -> boo
 
 
 def _stops_at_the_boundary(student: StudentProcess, incoming: int, write_end: int) -> bool:
+    """Messages that come at once; and the rest of one that has begun, together with the next."""
     messages = [b"one", b"", b"three", b"4" * 3000]
     os.write(write_end, b"".join(map(_frame, messages)))
-    return [student.call("recv", incoming) for _ in messages] == messages
+    if [student.call("recv", incoming) for _ in messages] != messages:
+        return False
+    both = _frame(b"ten bytes.") + _frame(b"next")
+    begun = _LENGTH.size + 4
+    call = student.begin("recv", incoming)
+    os.write(write_end, both[:begun])
+    time.sleep(_BLOCKED_SECONDS)
+    os.write(write_end, both[begun:])
+    return [student.result(call), student.call("recv", incoming)] == [b"ten bytes.", b"next"]
 
 
 def _goes_on_when_interrupted(student: StudentProcess, outgoing: int, answers: int) -> bool:

@@ -108,9 +108,11 @@ class End:
         # en: TODO 4: read what has come (at most READ_BYTES), and return the messages that are whole now.
         # en: Nothing has come: BlockingIOError from os.read(); return []. The end of file: os.read() returns b"": the
         # en: other side is dead, half a frame is lost with it; set self.ended. Set it at a BadFrame, too, and raise.
+        # en: Count in self.taken what you return: look() sees by it whether the stream moves on.
         # es: TODO 4: lee lo que llegó (a lo sumo READ_BYTES), y devuelve los mensajes que ya están enteros.
         # es: No llegó nada: BlockingIOError de os.read(); devuelve []. El fin de archivo: os.read() devuelve b"": el
         # es: otro lado murió, y media trama se pierde con él; pon self.ended. Ponlo también ante BadFrame, y lánzala.
+        # es: Cuenta en self.taken lo que devuelves: por él ve look() si el flujo avanza.
         ### BEGIN SOLUTION
         try:
             data = os.read(self.reader, READ_BYTES)

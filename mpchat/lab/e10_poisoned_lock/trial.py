@@ -25,6 +25,7 @@ _SIZES = (0, 1, 100, 4096, 65_536, 70_000, 3, 200_000, 5)
 _PIECES = (1, 2, 5, 700, 4096, 40_000, 60_000)  # bytes written between two calls of take()
 _SECONDS = 5.0
 _LINES = 40
+_LOOKS = 3
 _CHAOS = ("--seconds", "8", "--clients", "10")
 _CHAOS_SECONDS = 35.0
 
@@ -98,7 +99,21 @@ def _whole(judge: Judge) -> bool:
         return False
     several = [["items", number] for number in range(200)]
     os.write(writer, b"".join(map(_frame, several)))
-    return bool(student.call((end, "take")) == several)
+    return bool(student.call((end, "take")) == several) and _moves_on(student, end, writer)
+
+
+def _moves_on(student: StudentProcess, end: Reference, writer: int) -> bool:
+    """Each look() finds half a frame, but never the same: that is no stream that stands still."""
+    frame = _frame(b"another")
+    half = len(frame) // 2
+    os.write(writer, frame[:half])
+    for _ in range(_LOOKS + 1):
+        os.write(writer, frame[half:] + frame[:half])
+        if student.call((end, "take")) != [b"another"]:
+            return False
+        student.call((end, "look"), _LOOKS)
+    os.write(writer, frame[half:])
+    return bool(student.call((end, "take")) == [b"another"])
 
 
 def _torn(judge: Judge) -> bool:
@@ -149,16 +164,20 @@ def _refuses(judge: Judge) -> bool:
 
 
 def _notices_death(judge: Judge) -> bool:
-    """Both ends of a pair, each in a process: one is killed, then, of another pair, the other."""
+    """Both ends of a pair, each in a process: one is killed, then, of another pair, the other.
+
+    A third, the supervisor, has had the pair too, and has let it go.
+    """
     for victim in (0, 1):
         fds = [*os.pipe(), *os.pipe()]
-        students = [judge.process(fds=fds) for _ in range(2)]
+        students = [judge.process(fds=fds) for _ in range(3)]
         for fd in fds:
             os.close(fd)
-        pairs = [student.call("pair_of", *student.fds) for student in students]
+        *pairs, supervisors = [student.call("pair_of", *student.fds) for student in students]
+        students[2].call((supervisors, "let_go"))
         ends = [
             student.call((pair, name))
-            for student, pair, name in zip(students, pairs, ("at_worker", "at_broker"), strict=True)
+            for student, pair, name in zip(students[:2], pairs, ("at_worker", "at_broker"), strict=True)
         ]
         students[victim].call((ends[victim], "put"), b"last words")
         students[victim].kill()
