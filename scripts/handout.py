@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from mpchat.lab.cutting import cut, regions
+from mpchat.lab.cutting import cut, regions, without_regions
 from mpchat.lab.wording import LANGUAGES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,7 +94,7 @@ def leaks(root: Path, files: Mapping[str, str]) -> list[str]:
         text = path.read_text()
         inside = [[line.strip() for line in region if line.strip()] for region in regions(text)]
         folder = path.parent.relative_to(root).as_posix()
-        outside = {line.strip() for line in cut(text, LANGUAGES[0]).splitlines()}
+        outside = {line.strip() for line in without_regions(text)}
         for language in LANGUAGES:
             exercise = f"{folder}/exercise.{language}.py"
             cut_out = {line for region in inside for line in region} - outside

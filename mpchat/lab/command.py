@@ -19,13 +19,14 @@ from mpchat.lab.document import Document
 from mpchat.lab.experiment import Experiment
 from mpchat.lab.lab import MOST_SECONDS, Lab, OutOfTime
 from mpchat.lab.plotting import plot, table
-from mpchat.lab.private_server import NoServer
 from mpchat.lab.trying import attempt
 from mpchat.lab.wording import Wording
 
 Step: TypeAlias = Literal["predict", "run", "explain", "check"]
 STEPS: tuple[Step, ...] = ("predict", "run", "explain", "check")
 _WELL, _FAILED, _UNSOLVED = 0, 1, 2
+_MOST_SOURCE = 1 << 20  # bytes of an exercise
+_END_SECONDS = 10.0
 
 
 def list_experiments(language: str) -> int:
@@ -52,7 +53,7 @@ def one(name: str, step: Step | None, path: Path, seed: int, language: str) -> i
         document.replace(exercise, catalogue.exercise(name, language))
     print(f"{name}. {say('title')}")
     status = _WELL
-    with _ended_by_sigterm():
+    with ended_by_signals():
         for each in STEPS if step is None else (step,):
             try:
                 status = _step(each, experiment, kept, exercise, seed, say)
@@ -99,8 +100,8 @@ def _run(experiment: Experiment, kept: Document, seed: int, say: Wording) -> int
             catalogue.runner(experiment.name)(lab)
     except OutOfTime:
         return _complain(say("lab.out_of_time", seconds=MOST_SECONDS))
-    except NoServer as error:
-        return _complain(say("lab.run_failed", why=error))
+    except Exception as error:  # where descriptors, processes or memory are short, anything in a run may fail
+        return _complain(say("lab.run_failed", why=f"{type(error).__name__}: {error}"))
     run = lab.run()
     kept.take(run, seed)
     if is_busy(run):
@@ -142,6 +143,11 @@ def every(path: Path | None, seed: int, language: str) -> int:
 
     `path`: where all of it goes as JSON, if it is wanted. Returns the exit status: 0 if no claim has failed.
     """
+    with ended_by_signals():
+        return _every(path, seed, language)
+
+
+def _every(path: Path | None, seed: int, language: str) -> int:
     processes.become_subreaper()  # what a run leaves behind would become this process's child
     counts = {"passed": 0, "failed": 0, "skipped": 0, "waiting": 0}
     documents = []
@@ -184,14 +190,20 @@ def _run_apart(name: str, seed: int, language: str) -> tuple[Document, str]:
     with tempfile.TemporaryDirectory(prefix="mpchat-lab-") as folder:
         path = Path(folder) / f"{name}.json"
         arguments = ["lab", name, "--run", "--json", str(path), "--seed", str(seed), "--lang", language]
-        ran = subprocess.run(
+        apart = subprocess.Popen(
             [sys.executable, "-m", "mpchat", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
-        return document.read(path, name), ran.stderr.strip().rpartition("\n")[2]
+        try:
+            _, said = apart.communicate()
+        except BaseException:  # Ctrl-C, or a signal: it ends what it has started
+            apart.terminate()
+            apart.wait(_END_SECONDS)
+            raise
+        return document.read(path, name), said.strip().rpartition("\n")[2]
 
 
 def _command(name: str, step: Step) -> str:
@@ -207,19 +219,20 @@ def _complain(text: str) -> int:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(errors="replace")
+        return document.read_file(path, _MOST_SOURCE).decode(errors="replace")
     except OSError:
         return ""
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does: what it has started is ended first."""
-    before = signal.signal(signal.SIGTERM, _end)
+def ended_by_signals() -> Iterator[None]:
+    """These signals end a run as Ctrl-C does: what it has started is ended first."""
+    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

@@ -44,6 +44,18 @@ def regions(solution: str) -> list[list[str]]:
     return found
 
 
+def without_regions(solution: str) -> list[str]:
+    """All other lines, the markers left out."""
+    lines: list[str] = []
+    inside = False
+    for line in solution.splitlines():
+        if line.strip() in (_BEGIN, _END):
+            inside = line.strip() == _BEGIN
+        elif not inside:
+            lines.append(line)
+    return lines
+
+
 def _lines(solution: str, language: str, is_cut: bool) -> str:
     lines: list[str] = []
     todo, inside = "TODO", False

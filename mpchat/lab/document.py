@@ -4,10 +4,12 @@ It is written anew as a whole, beside the old one and then in its place: whateve
 there. What stands in it is a student's claim, since anybody can write it: marks come from elsewhere (grading/).
 """
 
+import errno
 import hashlib
 import json
 import os
 import platform
+import stat
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -64,8 +66,10 @@ class Document:
             return f"format {self.format}"
         texts = (*self.answers.values(), *self.answers, *self.predictions, *self.late, *self.machine)
         rows = (*self.results, *self.exercise)
-        if not all(isinstance(each, str) for each in texts):
+        if not all(isinstance(each, str) and each.isprintable() for each in texts):
             return "answers"
+        if not all(isinstance(each, str | int | None) for each in self.machine.values()):
+            return "machine"
         if not all(isinstance(each, str | int | float) for each in self.predictions.values()):
             return "predictions"
         if not all(isinstance(row, list) and len(row) == 5 and all(isinstance(e, str) for e in row) for row in rows):
@@ -113,11 +117,19 @@ def machine() -> dict[str, Any]:
 def read(path: Path, experiment: str) -> Document:
     """What the file says; a new document where there is none. Raises OSError and BadDocument."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+        data = read_file(path, _MOST_BYTES + 1)
     except FileNotFoundError:
         return Document(experiment)
     return parse(data, path, experiment)
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """The beginning of a file. Raises OSError, also for what is no file: a FIFO without a writer would not end."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
+        return file.read(most)
 
 
 def parse(data: bytes, path: Path, experiment: str) -> Document:
@@ -146,6 +158,10 @@ def write(path: Path, document: Document) -> None:
 def replace(path: Path, text: str) -> None:
     """The file has this text, or what it had before. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")  # another process may write it, too
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise

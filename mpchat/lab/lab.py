@@ -56,6 +56,9 @@ class Lab:
         signal.alarm(MOST_SECONDS)
         self._folder = tempfile.TemporaryDirectory(prefix="mpchat-lab-")
         self.folder = Path(self._folder.name)
+        # What is started makes its temporary files in there, too. (This process knows its folder for them by now.)
+        self._former = os.environ.get("TMPDIR")
+        os.environ["TMPDIR"] = str(self.folder)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,6 +70,10 @@ class Lab:
         for server in self._servers:
             server.close()
         self.at_end.close()
+        if self._former is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = self._former
         self._folder.cleanup()
         self._others = self._noise.others()
 
@@ -101,7 +108,7 @@ class Lab:
 
         What it is given must be picklable, as always with spawn; what it says goes to standard error.
         """
-        started = self.context.Process(target=_begin, args=(target, *arguments))
+        started = self.context.Process(target=_begin, args=(os.getpid(), target, *arguments))
         started.start()
         return started
 
@@ -114,8 +121,10 @@ class Lab:
         return program
 
 
-def _begin(target: Callable[..., None], *arguments: Any) -> None:
+def _begin(parent: int, target: Callable[..., None], *arguments: Any) -> None:
     processes.end_with_parent()
+    if os.getppid() != parent:  # it has died before the kernel was told
+        return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(BrokenPipeError, EOFError, ConnectionError):  # this run has ended
         target(*arguments)

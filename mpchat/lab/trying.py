@@ -29,8 +29,9 @@ def attempt(experiment: Experiment, trial: Trial, path: Path, seed: int, say: Sa
                     break
                 found.append(Result(step, "passed", text))
     except StudentFailed as failed:
-        said = say(f"failed.{failed.kind}", text=failed.text)
-        if failed.kind == "silent":  # it may wait for what it has lost itself
+        kind, text = failed.kind, failed.text
+        said = say(f"failed.{kind}", text=text) if f"failed.{kind}" in say else say("failed.odd", text=text)
+        if kind == "silent":  # it may wait for what it has lost itself
             said = f"{said}. {say(f'step.{experiment.steps[len(found)]}.hint')}"
         found.append(_ended(experiment, found, "failed", said, say))
     except OutOfTime:
@@ -46,6 +47,9 @@ def attempt(experiment: Experiment, trial: Trial, path: Path, seed: int, say: Sa
     except Skipped as skipped:
         found.append(_ended(experiment, found, "skipped", say(f"skip.{skipped.args[0]}"), say))
         return found + [Result(step, "skipped", say(f"step.{step}")) for step in experiment.steps[len(found) :]]
+    except Exception as error:  # a value, or the end of a pipe, that nothing but the student's code can have caused
+        said = say("failed.odd", text=f"{type(error).__name__}: {error}")
+        found.append(_ended(experiment, found, "failed", said, say))
     return found + [Result(step, "waiting", say(f"step.{step}")) for step in experiment.steps[len(found) :]]
 
 

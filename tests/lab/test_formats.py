@@ -50,11 +50,13 @@ def test_the_table_has_a_line_for_each_and_the_foot() -> None:
 
 
 def test_csv_has_the_same_columns_in_each_language() -> None:
-    found = [list(csv.reader(io.StringIO(as_csv([ANA, EVE], Wording(language))))) for language in LANGUAGES]
+    texts = [as_csv([ANA, EVE], Wording(language)) for language in LANGUAGES]
+    assert {text[0] for text in texts} == {"\ufeff"}
+    found = [list(csv.reader(io.StringIO(text[1:]))) for text in texts]
 
     assert found[0][0] == found[1][0]
-    assert found[0][1][:6] == ["ana", "e4", "1", "3", "3/4", "2/2"]
-    assert found[0][2] == ["eve", "", "0", "0", "", "", "nothing was handed in"]
+    assert found[0][1][:8] == ["ana", "e4", "1", "3", "3", "4", "2", "2"]
+    assert found[0][2] == ["eve", "", "0", "0", "", "", "", "", "nothing was handed in"]
 
 
 def test_junit_has_a_suite_for_each_student_and_a_case_for_each_step() -> None:

@@ -103,8 +103,7 @@ def test_what_is_empty_large_or_no_file_is_told(tmp_path: Path) -> None:
     found = read(tmp_path)
 
     assert found["ana"].wrong == Wrong("empty", "ana")
-    kinds = ("too_large", "no_file", "no_file")
-    assert found["bob"].files == {f"e{n}.py": Wrong(kind, f"e{n}.py") for n, kind in zip((4, 5, 6), kinds, strict=True)}
+    assert found["bob"].files == {"e4.py": Wrong("too_large", "e4.py"), "e5.py": Wrong("no_file", "e5.py")}
     assert "\\xff\n\x1b[31m=1" in found
 
 
@@ -193,15 +192,40 @@ def test_a_document_that_is_none_is_a_note(text: str, tmp_path: Path) -> None:
     [{"predictions": {"deaf": [], "bounded": {}}}, {"answers": {"where": 7, "policy": "  "}},
      {"exercise": [[], [[], []], [{}], "x", ["order", []]]}],
 )  # fmt: skip
-def test_a_document_with_nonsense_in_it_counts_for_what_it_is(more: dict[str, object], tmp_path: Path) -> None:
+def test_a_document_with_nonsense_in_it_counts_for_nothing(more: dict[str, object], tmp_path: Path) -> None:
     hand_in(tmp_path / "ana", e4_json=document(**more))
 
     [mark] = grade._marks(read(tmp_path)["ana"], [], NOTHING, tmp_path, 1, "en")
 
-    assert mark.predictions == (0 if "predictions" in more else 4, 4)
-    assert mark.explanations is not None
-    assert mark.explanations[1] == 2
-    assert mark.points == 0
+    assert (mark.predictions, mark.explanations, mark.points) == (None, None, 0)
+    assert "cannot be the file of e4" in mark.notes[0]
+
+
+def test_what_was_predicted_behind_the_run_does_not_count(tmp_path: Path) -> None:
+    hand_in(tmp_path / "ana", e4_json=document(late=["deaf", "simple"]))
+
+    [mark] = grade._marks(read(tmp_path)["ana"], [], NOTHING, tmp_path, 1, "en")
+
+    assert mark.predictions == (2, 4)
+
+
+def test_wherever_it_lies_in_a_students_folder_it_is_found(tmp_path: Path) -> None:
+    hand_in(tmp_path / "deep" / "entrega1" / "mpchat-lab" / "submission", e4_py="deep")
+    zipped(hand_in(tmp_path / "nora_assign") / "submission.zip", e4_py="archive")
+    two = hand_in(tmp_path / "two" / "a", e4_py="one").parent
+    hand_in(two / "b", e4_py="other")
+    hand_in(tmp_path / "odd").joinpath("e4 (1).py").write_text("odd")
+    (tmp_path / "olga.tar.gz").write_bytes(b"tar")
+    (tmp_path / "e4.py").write_text("nobody's")
+
+    found = read(tmp_path)
+
+    assert not submissions.is_one(tmp_path)
+    assert found["deep"].files == {"e4.py": b"deep"}
+    assert found["nora_assign"].files == {"e4.py": b"archive"}
+    assert found["two"].files == {"e4.py": Wrong("twice", "e4.py")}
+    assert found["odd"].wrong == Wrong("nothing_known", "odd")
+    assert found["olga.tar.gz"].wrong == Wrong("other_archive", "olga.tar.gz")
 
 
 # The command
@@ -220,7 +244,7 @@ def graded(folder: Path, *arguments: str, environment: dict[str, str] | None = N
 
 def rows(folder: Path, *arguments: str) -> tuple[int, list[dict[str, str]]]:
     status, output, _ = graded(folder, "--format", "csv", *arguments)
-    return status, list(csv.DictReader(io.StringIO(output)))
+    return status, list(csv.DictReader(io.StringIO(output.removeprefix("\ufeff"))))
 
 
 sandboxed = pytest.mark.skipif(not processes.HAS_PRCTL, reason="needs prctl")
@@ -244,7 +268,8 @@ def test_marks_are_what_its_own_trial_sees_whatever_the_file_says(tmp_path: Path
     assert [(row["student"], row["points"], row["max_points"]) for row in found] == [
         ("1right", "5", "5"), ("2wrong", "4", "5"), ("3exercise", "0", "5"), ("4empty", "0", "0"), ("5claim", "0", "5"),
         ("6archive", "5", "5")]  # fmt: skip
-    assert (found[0]["predictions"], found[0]["explanations"], found[0]["notes"]) == ("4/4", "2/2", "")
+    given = ("predictions", "max_predictions", "explanations", "max_explanations", "notes")
+    assert [found[0][name] for name in given] == ["4", "4", "2", "2", ""]
     assert "its e4.json says that all steps passed" in found[1]["notes"]
     assert found[2]["notes"].endswith("TODO 1 is still to be done")
     assert "there is no e4.py; its e4.json says" in found[4]["notes"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import pytest
 
 from mpchat.ipc import resource_tracker
 from mpchat.lab import lab as module
+from mpchat.lab import noise
 from mpchat.lab.lab import Lab, OutOfTime
 from mpchat.lab.noise import Noise
 from mpchat.lab.processes import descendants
@@ -27,6 +31,9 @@ def silent(_: str) -> None:
 
 
 def is_there(pid: int) -> bool:
+    """Is it running? (This process may be the one that has to reap it.)"""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -94,16 +101,25 @@ def test_a_run_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> 
     assert set(descendants(os.getpid())) <= {resource_tracker.pid()}
 
 
-def test_what_other_programs_use_is_not_what_the_run_uses() -> None:
-    """The run's own loop counts for nothing; a stranger's would."""
-    with Lab(1, silent) as lab:
-        lab.popen(
-            [sys.executable, "-c", "import time\nend = time.monotonic() + 0.5\nwhile time.monotonic() < end: pass"]
-        ).wait()
+def test_what_the_run_itself_uses_is_not_what_others_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 3 s that all cores were busy, 2 s were this process's and its children's; 10 s have passed."""
+    seconds = {"passed": 100.0, "busy": 50.0, "own": 7.0}
+    monkeypatch.setattr(time, "monotonic", lambda: seconds["passed"])
+    monkeypatch.setattr(noise, "_busy_seconds", lambda: seconds["busy"])
+    monkeypatch.setattr(noise, "_own_seconds", lambda: seconds["own"])
+    counted = Noise()
 
-    others = lab.run().others
-    assert others is not None
-    assert others >= 0
+    seconds.update(passed=110.0, busy=53.0, own=9.0)
+
+    assert counted.others() == pytest.approx(0.1)
+
+
+def test_what_children_have_used_is_counted_when_they_are_reaped() -> None:
+    before = noise._own_seconds()
+
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.2: pass"], check=True)
+
+    assert noise._own_seconds() - before >= 0.2
 
 
 def test_a_busy_program_that_is_no_child_counts_as_another() -> None:
@@ -142,3 +158,51 @@ def test_descendants_are_those_below(tmp_path: Path) -> None:
 
         assert program.pid in descendants(os.getpid())
         assert len(descendants(program.pid)) == 1
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder with a short name: that of a Unix socket has 107 bytes at most (unix(7))."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        yield Path(name)
+
+
+def test_nothing_is_left_among_the_temporary_files(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server has a folder of its own for them, and so has multiprocessing."""
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+    with Lab(1, silent) as lab:
+        lab.server("--workers", "1")
+        assert [path.name[:11] for path in temporary.iterdir()] == ["mpchat-lab-"]
+
+    assert list(temporary.iterdir()) == []
+    assert os.environ["TMPDIR"] == str(temporary)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ends_a_run_and_leaves_nothing(number: signal.Signals, temporary: Path) -> None:
+    """`lab all`, in the middle of the first experiment."""
+    root = str(Path(__file__).parent.parent.parent)
+    environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": root}
+    program = subprocess.Popen(
+        [sys.executable, "-m", "mpchat", "lab", "all"],
+        cwd=temporary,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 30
+    while len(descendants(program.pid)) < 4 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    started = descendants(program.pid)
+
+    program.send_signal(number)
+    program.wait(20)
+
+    assert len(started) >= 4
+    while any(map(is_there, started)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert [pid for pid in started if is_there(pid)] == []
+    assert list(temporary.iterdir()) == []

@@ -237,7 +237,7 @@ def test_others_submissions_solutions_and_home_are_not_there(apart: Isolation, t
     of_e4 = catalogue.folder("e4") / "solution.py"
     source = raising(
         f"found = [os.path.exists({str(tmp_path / 'other')!r}), open({str(of_e4)!r}).read(), "
-        f"os.path.exists({str(ROOT / '.git')!r}), os.path.exists({str(Path(__file__))!r}), "
+        f"os.path.exists({str(ROOT / '.git' / 'HEAD')!r}), os.path.exists({str(Path(__file__))!r}), "
         f"os.listdir(os.environ['HOME']), sorted(os.listdir('/run'))]"
     )
     assert "[False, '', False, False, [], []]" in tried(source, apart, tmp_path)[1]
@@ -264,7 +264,7 @@ def test_the_environment_is_empty_and_nobody_has_a_capability(
     )
     why = tried(source, either, tmp_path)[1]
 
-    assert "['HOME', 'LANG', 'PATH', 'PYTHONPATH', 'PYTHONSAFEPATH', 'TMPDIR']" in why
+    assert "['HOME', 'LANG', 'PATH', 'PYTHONNOUSERSITE', 'PYTHONPATH', 'PYTHONSAFEPATH', 'TMPDIR']" in why
     assert "0000000000000000" in why
 
 

@@ -27,8 +27,8 @@ _EN = {
     "story.3": "Together they have {fd_count} descriptors open: numbers, each of a table of its process's own.",
     "story.4": "ana's TCP socket (inode {client_socket}) is number {acceptor_number} in the acceptor, and number "
     "{worker_number} in worker0: one socket, and a number for it in each of two tables.",
-    "story.5": "The {listening_count} listening sockets are open in the supervisor too: they were inherited, and outlive "
-    "any acceptor. Of the clients' sockets the supervisor has {supervisor_clients}.",
+    "story.5": "The {listening_count} listening sockets are open in the supervisor too: it passes them to each acceptor, "
+    "so they outlive any of them. Of the clients' sockets the supervisor has {supervisor_clients}.",
     "story.6": "The broker has {broker_tcp} TCP sockets: it reaches clients through workers alone.",
     "story.7": "From the broker to worker0 leads {pipes_down} pipe, and {pipes_up} leads back: a multiprocessing.Queue is "
     "a pipe and some semaphores.",
@@ -135,8 +135,8 @@ _ES = {
     "story.3": "Entre todos tienen {fd_count} descriptores abiertos: números, cada uno de una tabla propia de su proceso.",
     "story.4": "El socket TCP de ana (inodo {client_socket}) es el número {acceptor_number} en el aceptador, y el número "
     "{worker_number} en worker0: un socket, y un número para él en cada una de dos tablas.",
-    "story.5": "Los {listening_count} sockets de escucha están abiertos también en el supervisor: se heredaron, y "
-    "sobreviven a cualquier aceptador. De los sockets de clientes, el supervisor tiene {supervisor_clients}.",
+    "story.5": "Los {listening_count} sockets de escucha están abiertos también en el supervisor: se los pasa a "
+    "cada aceptador, y así sobreviven a cualquiera de ellos. De los sockets de clientes, el supervisor tiene {supervisor_clients}.",
     "story.6": "El broker tiene {broker_tcp} sockets TCP: solo llega a los clientes a través de los workers.",
     "story.7": "Del broker a worker0 lleva {pipes_down} tubería, y {pipes_up} lleva de vuelta: una multiprocessing.Queue "
     "es una tubería y unos semáforos.",

@@ -58,3 +58,12 @@ class Buffer:
             self.changed.notify_all()
             return item
         ### END SOLUTION
+
+
+def produce(buffer, items):
+    for item in items:
+        buffer.put(item)
+
+
+def consume(buffer, count):
+    return [buffer.get() for _ in range(count)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mpchat.lab.student import Judge, StudentFailed, StudentProcess
 
 _SIZE = 4
-_PRODUCERS, _EACH = 4, 25
+_THREADS, _EACH, _ROUNDS = 4, 200, 3  # as many producers as consumers
 _BLOCKED_SECONDS = 0.3  # a put that has not returned by then waits
 
 
@@ -38,7 +38,7 @@ def _refuses(student: StudentProcess) -> bool:
     try:
         student.call((buffer, "put"), _SIZE)
     except StudentFailed as failed:
-        if not failed.text.startswith("Overflow"):
+        if not failed.text.startswith("Overflow:"):
             raise
         return [student.call((buffer, "get")) for _ in range(_SIZE)] == list(range(_SIZE))
     return False
@@ -54,8 +54,14 @@ def _blocks(student: StudentProcess) -> bool:
 
 
 def _wakes_all(student: StudentProcess) -> bool:
-    buffer = student.call("Buffer", 2, "block")
-    gets = [student.begin((buffer, "get")) for _ in range(_PRODUCERS * _EACH)]
-    puts = [student.begin((buffer, "put"), number) for number in range(_PRODUCERS * _EACH)]
-    put = [student.result(number) for number in puts]
-    return all(put) and sorted(student.result(number) for number in gets) == list(range(_PRODUCERS * _EACH))
+    """With room for one item, producers and consumers wait at the same time: who is woken must be one who can go on."""
+    expected = list(range(_THREADS * _EACH))
+    for _ in range(_ROUNDS):
+        buffer = student.call("Buffer", 1, "block")
+        gets = [student.begin("consume", buffer, _EACH) for _ in range(_THREADS)]
+        puts = [student.begin("produce", buffer, expected[slot::_THREADS]) for slot in range(_THREADS)]
+        for number in puts:
+            student.result(number)
+        if sorted(item for number in gets for item in student.result(number)) != expected:
+            return False
+    return True

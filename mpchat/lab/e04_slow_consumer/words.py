@@ -75,8 +75,8 @@ _EN = {
     "step.refuse.hint": "Raise Overflow before you append, so that nothing in the buffer changes.",
     "step.block": "policy \"block\": put() into a full buffer waits until there is room",
     "step.block.hint": "Condition.wait() in a loop: while the buffer is full.",
-    "step.wakes": "four producers and one consumer: each item arrives once, and nobody sleeps for ever",
-    "step.wakes.hint": "Who wakes looks again (while, not if): another may have been faster. And whom does get() wake, whom put()?",
+    "step.wakes": "four producers and four consumers: each item arrives once, and nobody sleeps for ever",
+    "step.wakes.hint": "Who wakes looks again (while, not if): another may have been faster. And with notify(), whom may it be that wakes: one who can go on?",
 }  # fmt: skip
 
 _ES = {
@@ -154,8 +154,8 @@ _ES = {
     "step.refuse.hint": "Lanza Overflow antes de agregar, para que nada cambie en el búfer.",
     "step.block": "política \"block\": put() en un búfer lleno espera hasta que haya lugar",
     "step.block.hint": "Condition.wait() en un ciclo: mientras el búfer esté lleno.",
-    "step.wakes": "cuatro productores y un consumidor: cada elemento llega una vez, y nadie duerme para siempre",
-    "step.wakes.hint": "Quien despierta vuelve a mirar (while, no if): otro pudo ser más rápido. ¿Y a quién despierta get(), a quién put()?",
+    "step.wakes": "cuatro productores y cuatro consumidores: cada elemento llega una vez, y nadie duerme para siempre",
+    "step.wakes.hint": "Quien despierta vuelve a mirar (while, no if): otro pudo ser más rápido. Y con notify(), ¿quién despierta: alguien que puede seguir?",
 }  # fmt: skip
 
 TEXTS = {"en": _EN, "es": _ES}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from mpchat.lab.e08_cpu_time.run import cpu_seconds, spin
+from mpchat.lab.lab import OutOfTime
 from mpchat.lab.student import Judge, StudentProcess
 from mpchat.lab.trying import Skipped
 from mpchat.monitor import measuring
@@ -95,7 +96,7 @@ def _counts(student: StudentProcess, pid: int, which: int) -> bool:
     deadline = time.monotonic() + _WAIT_SECONDS
     while (before := _switches(pid)[which]) < _AT_LEAST:
         if time.monotonic() > deadline:
-            raise Skipped("not_started")
+            raise OutOfTime
         time.sleep(_LOOK_SECONDS)
     given = student.call("switches", pid)
     after = _switches(pid)[which]
@@ -115,7 +116,7 @@ def _seconds(student: StudentProcess, pid: int) -> bool:
         deadline = time.monotonic() + _WAIT_SECONDS
         while (found := measuring.measure(pid)) is not None and found.cpu_seconds < more * _COMPUTE_SECONDS / 2:
             if time.monotonic() > deadline:
-                raise Skipped("not_started")
+                raise OutOfTime
             time.sleep(_LOOK_SECONDS)
         given = student.call("cpu_seconds", pid)
         after = measuring.measure(pid)

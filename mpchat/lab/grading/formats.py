@@ -16,7 +16,9 @@ from mpchat.lab.plotting import table
 
 _MOST_LETTERS = 100  # of a cell of the table
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # with which a spreadsheet begins to compute
-_COLUMNS = ("student", "experiment", "points", "max_points", "predictions", "explanations", "notes")
+_COLUMNS = ("student", "experiment", "points", "max_points", "predictions", "max_predictions", "explanations",
+            "max_explanations", "notes")  # fmt: skip
+_MARK = "\ufeff"  # in front of UTF-8: without it, a spreadsheet takes it for something else
 
 
 class Mark(NamedTuple):
@@ -55,7 +57,8 @@ def clean(text: str) -> str:
 
 def as_table(marks: Sequence[Mark], foot: Iterable[str], say: Say) -> str:
     """A line for each mark, and `foot` below."""
-    head = [say(f"grade.column.{name}") for name in ("student", *_COLUMNS[1:3], *_COLUMNS[4:])]
+    shown = ("student", "experiment", "points", "predictions", "explanations", "notes")
+    head = [say(f"grade.column.{name}") for name in shown]
     rows = [
         [
             _short(mark.student),
@@ -73,12 +76,13 @@ def as_table(marks: Sequence[Mark], foot: Iterable[str], say: Say) -> str:
 
 def as_csv(marks: Iterable[Mark], say: Say) -> str:
     """A line for each mark; the columns are called the same in every language."""
-    lines = [",".join(_COLUMNS)]
+    lines = [",".join(map(_cell, _COLUMNS))]
     for mark in marks:
         notes = "; ".join([*_said(mark, say), *mark.notes])
-        numbers = (str(mark.points), str(mark.most), _count(mark.predictions), _count(mark.explanations))
+        given = [*(mark.predictions or ("", "")), *(mark.explanations or ("", ""))]  # 4/5 would be taken for a date
+        numbers = map(str, (mark.points, mark.most, *given))
         lines.append(",".join(map(_cell, (mark.student, mark.experiment, *numbers, notes))))
-    return "\n".join(lines)
+    return _MARK + "\n".join(lines)
 
 
 def as_junit(marks: Iterable[Mark], say: Say) -> str:
@@ -165,8 +169,9 @@ def _count(given: tuple[int, int] | None) -> str:
 
 
 def _cell(text: str) -> str:
+    """Quoted, so that another separator than the comma is none in it."""
     shown = ("'" if text.startswith(_FORMULA) else "") + clean(text)
-    return '"' + shown.replace('"', '""') + '"' if any(letter in shown for letter in ',"') else shown
+    return '"' + shown.replace('"', '""') + '"'
 
 
 def _short(text: str) -> str:

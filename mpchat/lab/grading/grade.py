@@ -6,6 +6,7 @@ Exit status: 0, each mark is full; 1, one is not, or something could not be grad
 import base64
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,8 @@ def grade(folder: Path, experiments: Sequence[str], form: str, seed: int, langua
     """
     if processes.HAS_PRCTL:
         processes.hide()  # from students' processes, where they have no namespace of their own
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     folder = folder.resolve()
     is_one = submissions.is_one(folder)
     found = [submissions.read_one(folder)] if is_one else list(submissions.read_all(folder))
@@ -101,7 +103,10 @@ def _mark(
         results, wrong = _untried(experiment.name, language), _said(exercise, say)
     else:
         results, wrong = tried(experiment, exercise, isolation, folder, seed, language)
-    mark = Mark(submission.student, experiment.name, results, wrong)
+    # It may have what it was to write from there.
+    borrows = isinstance(exercise, bytes) and re.search(rb"mpchat\s*\.\s*(lab|monitor)", exercise)
+    notes = [say("grade.borrows", name=f"{experiment.name}.py")] if borrows else []
+    mark = Mark(submission.student, experiment.name, results, wrong, notes=notes)
     return _with_claims(mark, experiment, submission.files.get(f"{experiment.name}.json"), say)
 
 
@@ -178,11 +183,12 @@ def _with_claims(mark: Mark, experiment: Experiment, data: bytes | Wrong | None,
     if data is None:
         data = Wrong("missing", name)
     if isinstance(data, Wrong):
-        return mark._replace(notes=[_said(data, say)])
+        return mark._replace(notes=[*mark.notes, _said(data, say)])
     try:
         kept = document.parse(data, Path(name), experiment.name)
     except BadDocument as bad:
-        return mark._replace(notes=[say("lab.bad_document", path=name, name=experiment.name, wrong=bad.args[1])])
+        complaint = say("lab.bad_document", path=name, name=experiment.name, wrong=bad.args[1])
+        return mark._replace(notes=[*mark.notes, complaint])
     predictions = sum(
         _is_given(kept.predictions.get(question.key)) and question.key not in kept.late
         for question in experiment.questions
@@ -192,7 +198,7 @@ def _with_claims(mark: Mark, experiment: Experiment, data: bytes | Wrong | None,
     return mark._replace(
         predictions=(predictions, len(experiment.questions)),
         explanations=(explanations, len(experiment.explain)),
-        notes=[say("grade.claims_pass", name=name)] if has_claimed else [],
+        notes=[*mark.notes, *([say("grade.claims_pass", name=name)] if has_claimed else [])],
     )
 
 

@@ -37,6 +37,8 @@ LIMITS = (
 _PID_MAX = 2048
 _FOLDER_BYTES = 256 * _MEGABYTE  # of all files together in each folder that can be written to
 
+_OF_THE_MACHINE = ("sys", "irq", "bus", "fs", "acpi", "scsi", "sysrq-trigger")  # in /proc
+
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1  # netdevice(7)
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC = 2, 4, 4096, 16384  # mount(2)
 _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1  # mount_setattr(2), Linux 5.12
@@ -105,8 +107,10 @@ def _close_files(orders: Orders) -> None:
     _set_read_only("/", True, _AT_RECURSIVE)
     for folder in orders.writable:
         _set_read_only(folder, False)
-    if orders.pids:  # a process may write its own name there; but no limit of the namespace
-        _mount("/proc/sys", "/proc/sys", None, _MS_BIND | _MS_REC)
+    if orders.pids:  # a process may write its own name there; but nothing that is the whole machine's
+        for path in map("/proc/{}".format, _OF_THE_MACHINE):
+            if os.path.exists(path):
+                _mount(path, path, None, _MS_BIND | _MS_REC)
         _set_read_only("/proc", False)
 
 

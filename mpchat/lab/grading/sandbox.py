@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 import pwd
-import resource
+import re
 import selectors
 import signal
 import subprocess
@@ -28,6 +28,7 @@ PROCESSES = 1000  # threads too: with 400 clients, a server with a thread for ea
 _MOST_MEMORY = 2 << 30  # bytes that all processes may use together, and half of what the machine has
 _MOST_OUTPUT = 1 << 20  # bytes that the judge may say
 _LOOK_SECONDS = 0.1
+_RESIDENT = re.compile(rb"^Rss(?:Anon|Shmem):\s+(\d+) kB", re.MULTILINE)
 _PROBE_SECONDS = 10.0
 _STOP_SECONDS = 3.0
 
@@ -57,14 +58,14 @@ class Ran(NamedTuple):
 
 
 _CANDIDATES = (
-    Isolation(("unshare", *_USER, "--net", *_PIDS), True, True, True),
-    Isolation(("unshare", *_USER, "--net", *_PIDS), True, True, False),
-    Isolation(("unshare", *_USER, "--net", "--mount"), False, True, True),
-    Isolation(("unshare", *_USER, "--net"), False, True, False),
+    Isolation(("unshare", *_USER, "--net", "--ipc", *_PIDS), True, True, True),
+    Isolation(("unshare", *_USER, "--net", "--ipc", *_PIDS), True, True, False),
+    Isolation(("unshare", *_USER, "--net", "--ipc", "--mount"), False, True, True),
+    Isolation(("unshare", *_USER, "--net", "--ipc"), False, True, False),
     # Root may do it where users may not.
-    Isolation(("unshare", "--net", *_PIDS), True, True, True),
-    Isolation(("unshare", "--net", *_PIDS), True, True, False),
-    Isolation(("unshare", "--net"), False, True, False),
+    Isolation(("unshare", "--net", "--ipc", *_PIDS), True, True, True),
+    Isolation(("unshare", "--net", "--ipc", *_PIDS), True, True, False),
+    Isolation(("unshare", "--net", "--ipc"), False, True, False),
 )
 NOTHING = Isolation((), False, False, False)
 
@@ -128,14 +129,15 @@ def _orders(isolation: Isolation, command: Sequence[str], folder: Path, hidden: 
     hide |= {root / name for name in (".git", "tests")}
     python = {sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.dirname(os.path.realpath(sys.executable))}
     keep = {*map(Path, python), _PACKAGE, root / "scripts", *(Path("/dev") / name for name in _DEVICES)}
-    solutions = {*_PACKAGE.glob("lab/e*/solution.*"), *_PACKAGE.glob("lab/e*/__pycache__/solution.*")}
+    secrets = ("e*/solution.*", "e*/__pycache__/solution.*", "instructors.*")
+    answers = {path for pattern in secrets for path in _PACKAGE.glob(f"lab/{pattern}")}
     return Orders(
         isolation.pids,
         isolation.network,
         isolation.files,
         hidden=_known({each.resolve() for each in hide} - {Path("/")}),
         kept=_known(keep),
-        blank=_known(solutions),
+        blank=_known(answers),
         writable=[*_known({Path("/tmp").resolve(), Path("/dev/shm")}), str(folder)],
         folder=str(folder),
         # A namespace of users begins to count at nothing (user_namespaces(7)); elsewhere all that the user has counts.
@@ -157,10 +159,10 @@ def _known(paths: Collection[Path]) -> list[str]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """PYTHONSAFEPATH: no module comes from the folder where a program is started (from Python 3.11 on)."""
+    """No module comes from the folder where a program is started (from Python 3.11 on), nor from the home folder."""
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
     own = {"HOME": str(folder / "home"), "TMPDIR": str(folder), "LANG": "C.UTF-8"}
-    return {**kept, **own, "PYTHONPATH": str(_PACKAGE.parent), "PYTHONSAFEPATH": "1"}
+    return {**kept, **own, "PYTHONPATH": str(_PACKAGE.parent), "PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1"}
 
 
 def _tasks_of_this_user() -> int:
@@ -213,13 +215,12 @@ def _watch(process: "subprocess.Popen[bytes]", deadline: float) -> Ran:
 def _used(pid: int) -> tuple[int, int]:
     """How many processes it has started that are there, and how many bytes of memory these use.
 
-    Pages that several share since a fork() count for each.
+    What several share counts for each; pages of files do not count, since they can be dropped.
     """
     below, memory = processes.descendants(pid), 0
     for each in below:
-        with contextlib.suppress(OSError, ValueError), open(f"/proc/{each}/statm", "rb") as file:
-            _, resident, shared, *_ = map(int, file.read().split())  # proc(5); what is mapped from files is shared
-            memory += (resident - shared) * resource.getpagesize()
+        with contextlib.suppress(OSError), open(f"/proc/{each}/status", "rb") as file:
+            memory += sum(int(kib) * 1024 for kib in _RESIDENT.findall(file.read()))
     return len(below), memory
 
 

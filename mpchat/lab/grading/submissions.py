@@ -18,7 +18,9 @@ from typing import NamedTuple
 
 MOST_BYTES = {"py": 1 << 20, "json": 1 << 22}  # of a file
 _ARCHIVE_BYTES = 1 << 24
-_MOST_MEMBERS = 1000  # of an archive; a submission has some thirty
+_MOST_MEMBERS = 1000  # of an archive or a folder; a submission has some thirty
+_MOST_DEPTH = 6  # of folders in a folder: a whole unpacked zip is three
+_OTHER_ARCHIVES = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _WANTED = re.compile(r"(e(?:[1-9]|10))\.(py|json)", re.ASCII)
 _INSIDE = "submission"  # the folder in which `mpchat lab` leaves them
 
@@ -47,8 +49,11 @@ class _Unreadable(Exception):
 
 
 def is_one(folder: Path) -> bool:
-    """Is this a student's folder itself, rather than one that has a folder for each?"""
-    return any(_WANTED.fullmatch(name) for name in os.listdir(folder)) or (folder / _INSIDE).is_dir()
+    """Is this a student's folder itself, and nobody else's beside it?"""
+    names = os.listdir(folder)
+    others = [each for each in _searched(names) if each != _INSIDE and (folder / each).is_dir()]
+    others += [each for each in names if each.lower().endswith(".zip")]
+    return not others and (any(_WANTED.fullmatch(name) for name in names) or (folder / _INSIDE).is_dir())
 
 
 def read_one(folder: Path) -> Submission:
@@ -57,12 +62,18 @@ def read_one(folder: Path) -> Submission:
 
 
 def read_all(folder: Path) -> Iterator[Submission]:
-    """In the order of their names. What begins with a dot, or is a file but no archive, is nobody's. Raises OSError."""
+    """In the order of their names. What begins with a dot, or is a file but no archive, is no submission.
+
+    Raises OSError.
+    """
     names = sorted(os.listdir(folder))
     for name in names:
         path = folder / name
         mode = path.lstat().st_mode
         is_archive = name.lower().endswith(".zip")
+        if name.lower().endswith(_OTHER_ARCHIVES) and stat.S_ISREG(mode):
+            yield Submission(_readable(name), {}, Wrong("other_archive", _readable(name)))
+            continue
         if name.startswith(".") or name == "__MACOSX" or not (is_archive or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
             continue
         student = name[:-4] if is_archive and name[:-4] and name[:-4] not in names else name
@@ -83,20 +94,39 @@ def _readable(name: str) -> str:
 
 
 def _of_folder(student: str, path: Path) -> Submission:
+    """Of several files of one name, the one that is in the fewest folders counts. One archive alone is opened."""
     files: dict[str, bytes | Wrong] = {}
+    depths: dict[str, int] = {}
+    archives: list[bytes | Wrong] = []
+    seen = 0
     try:
-        with _opened(path) as folder:
-            _read_folder(folder, files)
-            with (
-                contextlib.suppress(FileNotFoundError, NotADirectoryError, _Unreadable),
-                _opened(_INSIDE, folder) as it,
-            ):
-                _read_folder(it, files)
+        with _opened(path) as top:
+            for where, folders, names, folder in os.fwalk(".", dir_fd=top):
+                depth = where.count("/")
+                folders[:] = sorted(_searched(folders)) if depth < _MOST_DEPTH else []
+                seen += len(folders) + len(names)
+                if seen > _MOST_MEMBERS:
+                    raise _Unreadable("too_many")
+                archives += [_whole(name, folder, _ARCHIVE_BYTES) for name in names if name.lower().endswith(".zip")]
+                for name in sorted(names):
+                    if found := _WANTED.fullmatch(name):
+                        if depth < depths.get(name, depth + 1):
+                            files[name], depths[name] = _whole(name, folder, MOST_BYTES[found[2]]), depth
+                        elif depth == depths[name]:
+                            files[name] = Wrong("twice", name)
+        if not files and len(archives) == 1 and isinstance(archives[0], bytes):
+            files = _unpacked(archives[0])
     except _Unreadable as error:
         return Submission(student, {}, Wrong(str(error), student))
     except OSError:
         return Submission(student, files, Wrong("unreadable", student))
-    return Submission(student, files, None if files else Wrong("empty", student))
+    if files:
+        return Submission(student, files)
+    return Submission(student, {}, Wrong("nothing_known" if seen else "empty", student))
+
+
+def _searched(folders: list[str]) -> list[str]:
+    return [name for name in folders if not name.startswith(".") and name not in ("__MACOSX", "__pycache__")]
 
 
 @contextlib.contextmanager
@@ -108,13 +138,11 @@ def _opened(path: "Path | str", within: int | None = None) -> Iterator[int]:
         os.close(fd)
 
 
-def _read_folder(folder: int, files: dict[str, bytes | Wrong]) -> None:
-    for name in sorted(os.listdir(folder)):
-        if (found := _WANTED.fullmatch(name)) and name not in files:
-            try:
-                files[name] = _read(name, folder, MOST_BYTES[found[2]])
-            except _Unreadable as error:
-                files[name] = Wrong(str(error), name)
+def _whole(name: str, folder: int, most: int) -> bytes | Wrong:
+    try:
+        return _read(name, folder, most)
+    except _Unreadable as error:
+        return Wrong(str(error), name)
 
 
 def _read(path: "Path | str", within: int | None, most: int) -> bytes:
@@ -144,7 +172,7 @@ def _of_archive(student: str, path: Path) -> Submission:
         files = _unpacked(data)
     except _Unreadable as error:
         return Submission(student, {}, Wrong(str(error), name))
-    return Submission(student, files, None if files else Wrong("empty", name))
+    return Submission(student, files, None if files else Wrong("nothing_known", name))
 
 
 def _unpacked(data: bytes) -> dict[str, bytes | Wrong]:

@@ -36,5 +36,5 @@ WRONG = {
     "drop": ("return False", "self.items.popleft()"),
     "refuse": ("raise Overflow", "self.items.popleft()"),
     "block": ("self.changed.wait()", "self.items.popleft()"),
-    "wakes": ("while not self.items:", "if not self.items:"),
+    "wakes": ("self.changed.notify_all()", "self.changed.notify()"),
 }
