@@ -24,8 +24,6 @@ _TOP = "mpchat-lab"  # the folder that it unpacks to
 _FILES = (
     "LICENSE",
     "Makefile",
-    "README.md",
-    "README.es.md",
     "pyproject.toml",
     "requirements.txt",
     "scripts/__init__.py",
@@ -68,6 +66,9 @@ def handed_out(root: Path) -> dict[str, str]:
                     files[exercise] = cut(path.read_text(), language)
             else:
                 files[name] = path.read_text()
+    for name in ("README.md", "README.es.md"):  # on top is the students'; the project's is another
+        files[name] = files.pop(f"mpchat/lab/{name}").replace("](e", "](mpchat/lab/e")
+        files[name.replace("README", "PROJECT")] = (root / name).read_text()
     files["Makefile"] = makefile(files["Makefile"])
     return files
 

@@ -26,7 +26,15 @@ def files() -> dict[str, str]:
 
 def test_it_has_neither_solutions_nor_what_is_for_instructors(files: dict[str, str]) -> None:
     assert [name for name in files if re.search(r"solution|/grading/|instructors|^tests/|handout\.py$", name)] == []
-    assert {"Makefile", "README.md", "requirements.txt", "scripts/prepare.py", "mpchat/cli.py"} <= set(files)
+    assert {
+        "Makefile",
+        "README.md",
+        "README.es.md",
+        "PROJECT.md",
+        "requirements.txt",
+        "scripts/prepare.py",
+        "mpchat/cli.py",
+    } <= set(files)
     assert leaks(ROOT, files) == []
 
 
