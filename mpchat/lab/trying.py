@@ -36,14 +36,6 @@ def attempt(experiment: Experiment, trial: Trial, path: Path, seed: int, say: Sa
         found.append(_ended(experiment, found, "failed", said, say))
     except OutOfTime:
         found.append(_ended(experiment, found, "failed", say("failed.out_of_time"), say))
-    except (
-        TypeError,
-        ValueError,
-        LookupError,
-        AttributeError,
-    ) as error:  # what it returned is nothing that was expected
-        said = f"{type(error).__name__}: {error}"
-        found.append(_ended(experiment, found, "failed", say("failed.odd", text=said), say))
     except Skipped as skipped:
         found.append(_ended(experiment, found, "skipped", say(f"skip.{skipped.args[0]}"), say))
         return found + [Result(step, "skipped", say(f"step.{step}")) for step in experiment.steps[len(found) :]]

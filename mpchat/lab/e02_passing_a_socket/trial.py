@@ -31,7 +31,12 @@ def trial(judge: Judge) -> Iterator[bool]:
         sender.call("send_socket", link, number)
     came = [_received(receiver) for _ in numbers[1:]]
     kept = descriptors.inodes(sender.pid, "socket")
-    yield came == inodes[1:] and [kept.get(number) for number in numbers] == inodes
+    copies = list(kept.values())
+    yield (
+        came == inodes[1:]
+        and [kept.get(number) for number in numbers] == inodes
+        and all(copies.count(inode) == 1 for inode in inodes)
+    )
     sender.kill()
     yield _says_that_it_has_ended(receiver)
     yield from _finds_numbers(judge)

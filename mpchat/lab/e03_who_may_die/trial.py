@@ -103,19 +103,30 @@ def _gives_up(judge: Judge) -> bool:
 
 
 def _stops(judge: Judge) -> bool:
-    """The child is asked, and says so in a file."""
+    """The child is asked, and says so in a file. It has died before, so its end would be one death too many."""
     asked = judge.lab.folder / "asked"
     supervised = _Supervised(judge, ["sh", "-c", _POLITE.format(path=shlex.quote(str(asked)))], _LONG_SECONDS)
-    return _is_stopped(supervised, "SigCgt") and asked.exists()
+    killed: int | None = None
+    for _ in range(_MOST - 1):
+        killed = supervised.kill(killed)
+    return _is_stopped(supervised, "SigCgt", killed) and asked.exists() and _is_stopped_early(judge)
+
+
+def _is_stopped_early(judge: Judge) -> bool:
+    """Where stop() comes before run(), nothing is started."""
+    student = judge.process()
+    supervisor = student.call("Supervisor", _ARGV, _MOST, _LONG_SECONDS)
+    student.call((supervisor, "stop"))
+    return bool(student.call((supervisor, "run")) == "stopped") and not processes.descendants(student.pid)
 
 
 def _stops_the_stubborn(judge: Judge) -> bool:
     return _is_stopped(_Supervised(judge, ["sh", "-c", _STUBBORN], _LONG_SECONDS), "SigIgn")
 
 
-def _is_stopped(supervised: _Supervised, mask: str) -> bool:
+def _is_stopped(supervised: _Supervised, mask: str, former: int | None = None) -> bool:
     """Whether stop() ends the child and run(). The child has SIGTERM in this mask (proc(5)) when it is ready."""
-    child = supervised.child()
+    child = supervised.child(former)
     if child is None or not _until(lambda: _has_sigterm(child, mask), _STARTED_SECONDS):
         return False
     supervised.student.call((supervised.supervisor, "stop"))

@@ -1,5 +1,7 @@
 """Tries a server from outside: clients connect to it, and see what comes."""
 
+import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -103,13 +105,21 @@ def _does_not_wait(clients: _Clients, ana: socket.socket, beto: socket.socket, s
 
 
 def _forgets(clients: _Clients, ana: socket.socket, beto: socket.socket, deaf: socket.socket) -> bool:
-    """One ends its input, and is closed; another's connection is reset; the third is still served."""
+    """One ends its input, and is closed; another's connection is reset; the third is still served.
+
+    The server is stopped meanwhile, so that it has a line for the one that is gone before it can know of that.
+    """
     deaf.shutdown(socket.SHUT_WR)
     if not _is_closed(deaf):
         clients.must_run()
         return False
     beto.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # close() resets the connection
+    os.kill(clients.student.pid, signal.SIGSTOP)
+    ana.sendall(b"to all\n")
     beto.close()
+    os.kill(clients.student.pid, signal.SIGCONT)
+    if not clients.hear(ana, b"to all\n"):
+        return False
     for line in (b"still\n", b"here\n"):
         ana.sendall(line)
         if not clients.hear(ana, line):
