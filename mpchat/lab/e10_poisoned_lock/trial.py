@@ -9,6 +9,7 @@ import runpy
 import signal
 import struct
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -233,6 +234,7 @@ def _run_script(script: Path, judge: Judge) -> NoReturn:
     status = 1
     try:
         os.chdir(script.parent.parent)
+        tempfile.tempdir = str(judge.lab.folder)
         nowhere = os.open(os.devnull, os.O_RDWR)
         for number in range(3):
             os.dup2(nowhere, number)
