@@ -1,5 +1,6 @@
 """The report that a student hands in: one HTML page that needs neither a network nor a script. Pure."""
 
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -29,6 +30,7 @@ def page(experiment: Experiment, document: Document, say: Say, language: str, ex
             parts.append(f"<p><b>{escape(say('lab.busy_run', others=run.others))}</b></p>")
         parts.append("<ol>" + "".join(f"<li>{escape(line)}</li>" for line in story(run, say)) + "</ol>")
         parts += [svg.draw(picture) for picture in experiment.pictures(run.measured, say)]
+        parts.append(_values(run, say))
     parts += _answers(experiment, document.answers, say)
     parts += _results(say("lab.claims"), document.results, say)
     parts += _results(say("lab.exercise"), document.exercise, say)
@@ -57,6 +59,15 @@ def _predictions(experiment: Experiment, document: Document, run: Run | None, sa
         head, rows = head[:2], [row[:2] for row in rows]
     asked = "".join(f"<li>{escape(_whole(each, say))}</li>" for each in experiment.questions)
     return [f"<h2>{escape(say('lab.predictions'))}</h2><ol>{asked}</ol>", svg.table(Table("", head, rows))]
+
+
+def _values(run: Run, say: Say) -> str:
+    """All that was measured, folded away."""
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td>{escape(json.dumps(value, ensure_ascii=False))}</td></tr>"
+        for name, value in run.measured.items()
+    )
+    return f"<details><summary>{escape(say('lab.all_values'))}</summary><table>{rows}</table></details>"
 
 
 def _whole(question: Question, say: Say) -> str:

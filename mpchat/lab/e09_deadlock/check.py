@@ -26,7 +26,7 @@ CLAIMS = (
     Claim("join_big", lambda big_joined, big_joined_after_get: not big_joined and big_joined_after_get),
 )
 
-STEPS = ("frame", "returns", "both_ways", "whole", "gone", "server")
+STEPS = ("frame", "returns", "both_ways", "whole", "gone", "server", "chaos")
 
 
 def pictures(measured: Measured, say: Say) -> Iterator[Picture]:

@@ -1,5 +1,5 @@
 """Tries the writing half of a transport: at the other end of its socket is this process, then another of the student's,
-and then the real server.
+and then the real server; at last the project's own chaos.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mpchat.ipc.frames import load
+from mpchat.lab.chaos import chaos_is_good
 from mpchat.lab.private_server import Ended, NoServer, Talker
 from mpchat.lab.student import Judge, Reference, StudentProcess
 from mpchat.messages import BadFrame
@@ -30,6 +31,7 @@ def trial(judge: Judge) -> Iterator[bool]:
     yield _whole(judge)
     yield _peer_is_gone(judge)
     yield _server_runs(judge)
+    yield chaos_is_good(judge)
 
 
 def _student(judge: Judge, send_buffer: "int | None" = None) -> tuple[StudentProcess, Reference, socket.socket]:

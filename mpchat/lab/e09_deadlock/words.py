@@ -82,6 +82,8 @@ _EN = {
     "step.gone": "a message to a side that is gone is dropped without an error",
     "step.gone.hint": "BrokenPipeError, ConnectionResetError: forget what waits, or the poller will tell you of room for ever.",
     "step.server": "the real server with --ipc and your file carries a conversation",
+    "step.chaos": "scripts/chaos.py, which kills any of its processes under load, says: good",
+    "step.chaos.hint": "make chaos ARGS='--ipc FILE.py' says what was lost: is all kept, and in order, that a socket does not take?",
     "step.server.hint": "Try it yourself: python -m mpchat server --ipc FILE.py says what is wrong on standard error.",
 }  # fmt: skip
 
@@ -167,6 +169,8 @@ _ES = {
     "step.gone": "un mensaje a un lado que ya no está se descarta sin error",
     "step.gone.hint": "BrokenPipeError, ConnectionResetError: olvida lo que espera, o el poller te avisará siempre de que hay lugar.",
     "step.server": "el servidor de verdad, con --ipc y tu archivo, lleva una conversación",
+    "step.chaos": "scripts/chaos.py, que mata a cualquiera de sus procesos bajo carga, dice: good",
+    "step.chaos.hint": "make chaos ARGS='--ipc FILE.py' dice qué se perdió: ¿se guarda todo, y en orden, lo que un socket no acepta?",
     "step.server.hint": "Pruébalo tú: python -m mpchat server --ipc FILE.py dice qué está mal por la salida de errores.",
 }  # fmt: skip
 

@@ -5,21 +5,16 @@ another of the student's; then the real server, whose processes are killed; and 
 import contextlib
 import os
 import pickle
-import runpy
 import signal
 import struct
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import mpchat
+from mpchat.lab.chaos import chaos_is_good
 from mpchat.lab.private_server import Ended, NoServer, PrivateServer, Talker
 from mpchat.lab.student import Judge, Reference, StudentFailed, StudentProcess
-from mpchat.lab.trying import Skipped
 
 _HEAD = struct.Struct("<I")
 _SIZES = (0, 1, 100, 4096, 65_536, 70_000, 3, 200_000, 5)
@@ -27,9 +22,6 @@ _PIECES = (1, 2, 5, 700, 4096, 40_000, 60_000)  # bytes written between two call
 _SECONDS = 5.0
 _LINES = 40
 _LOOKS = 3
-_CHAOS = ("--seconds", "8", "--clients", "10")
-_CHAOS_SECONDS = 35.0
-_LOOK_SECONDS = 0.05
 
 
 def trial(judge: Judge) -> Iterator[bool]:
@@ -39,7 +31,7 @@ def trial(judge: Judge) -> Iterator[bool]:
     yield _refuses(judge)
     yield _notices_death(judge)
     yield _server_survives(judge)
-    yield _chaos_is_good(judge)
+    yield chaos_is_good(judge)
 
 
 def _frame(message: Any) -> bytes:
@@ -208,39 +200,3 @@ def _hears_across(server: PrivateServer, role: str, ana: Talker, beto: Talker) -
     return all(
         f"{pid} {when} {number};" in beto.expect(f"{pid} ") for when in ("before", "after") for number in range(_LINES)
     )
-
-
-def _chaos_is_good(judge: Judge) -> bool:
-    """The project's own judge: it kills workers, brokers, acceptors and recorders under load, and reads every byte."""
-    root = Path(mpchat.__file__).parent.parent
-    script = root / "scripts" / "chaos.py"
-    if not script.exists():
-        raise Skipped("no_scripts")
-    chaos = os.fork()  # no exec: a judge that has hidden itself stays hidden, so that no student's process can touch it
-    if chaos == 0:
-        _run_script(script, judge)
-    deadline = time.monotonic() + _CHAOS_SECONDS
-    while (ended := os.waitpid(chaos, os.WNOHANG))[0] == 0:
-        if time.monotonic() > deadline:
-            os.kill(chaos, signal.SIGKILL)
-            os.waitpid(chaos, 0)
-            return False
-        time.sleep(_LOOK_SECONDS)
-    return os.waitstatus_to_exitcode(ended[1]) == 0
-
-
-def _run_script(script: Path, judge: Judge) -> NoReturn:
-    """As a program of its own; its status is the process's."""
-    status = 1
-    try:
-        os.chdir(script.parent.parent)
-        tempfile.tempdir = str(judge.lab.folder)
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for number in range(3):
-            os.dup2(nowhere, number)
-        sys.argv = [str(script), "--ipc", str(judge.path), *_CHAOS]
-        runpy.run_path(str(script), run_name="__main__")
-    except SystemExit as end:
-        status = int(end.code or 0)
-    finally:
-        os._exit(status)

@@ -44,4 +44,5 @@ WRONG = {
     "gone": ("except (BrokenPipeError, ConnectionResetError):\n            self.waiting.clear()",
              "except ChildProcessError:\n            self.waiting.clear()"),
     "server": ("cls(*socket.socketpair())", "cls(*socket.socketpair)"),
+    "chaos": ("self.ended = not data", "self.ended = False"),
 }  # fmt: skip
