@@ -104,7 +104,7 @@ def _run(experiment: Experiment, kept: Document, seed: int, say: Wording) -> int
         return _complain(say("lab.run_failed", why=f"{type(error).__name__}: {error}"))
     run = lab.run()
     kept.take(run, seed)
-    if is_busy(run):
+    if is_busy(run) and telling.timed(experiment):
         print(say("lab.busy_run", others=run.others))
     print("\n".join(telling.numbered(telling.story(run, say), shutil.get_terminal_size().columns)))
     for picture in experiment.pictures(run.measured, say):

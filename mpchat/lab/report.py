@@ -8,7 +8,7 @@ from mpchat.lab import svg
 from mpchat.lab.checking import is_busy
 from mpchat.lab.document import Document, digest
 from mpchat.lab.experiment import Experiment, Question, Run, Say, Table
-from mpchat.lab.telling import predicted, story
+from mpchat.lab.telling import predicted, story, timed
 
 _STYLE = """
 body { font: 16px/1.5 sans-serif; max-width: 760px; margin: 2em auto; padding: 0 1em; color: #222; }
@@ -26,7 +26,7 @@ def page(experiment: Experiment, document: Document, say: Say, language: str, ex
     parts += _predictions(experiment, document, run, say)
     if run is not None:
         parts.append(f"<h2>{escape(say('lab.what_happened'))}</h2>")
-        if is_busy(run):
+        if is_busy(run) and timed(experiment):
             parts.append(f"<p><b>{escape(say('lab.busy_run', others=run.others))}</b></p>")
         parts.append("<ol>" + "".join(f"<li>{escape(line)}</li>" for line in story(run, say)) + "</ol>")
         parts += [svg.draw(picture) for picture in experiment.pictures(run.measured, say)]
