@@ -32,7 +32,7 @@ class OutOfTime(Exception):
 
 
 class Lab:
-    """A context: behind it every process that was started in it is gone, and so are its files.
+    """A context: behind it every process that was started in it is gone, and so are its files; none that was before.
 
     `tell` is called with the key of a sentence (progress.KEY) when something begins that takes seconds.
     """
@@ -47,9 +47,11 @@ class Lab:
         self.at_end = contextlib.ExitStack()  # what else must be closed
         self._servers: list[PrivateServer] = []
         self._programs: list[subprocess.Popen[str]] = []
+        self._children: list[BaseProcess] = []
 
     def __enter__(self) -> "Lab":
         processes.become_subreaper()
+        self._earlier = processes.descendants(os.getpid())
         self._noise = Noise()
         self._others: float | None = None
         self._alarm = signal.signal(signal.SIGALRM, _out_of_time)
@@ -79,14 +81,13 @@ class Lab:
 
     def end_processes(self) -> None:
         """Kill every process that was started in this run, and all that these have started."""
-        for child in multiprocessing.active_children():
+        for child in self._children:
             child.kill()
             child.join()
         for program in self._programs:
             program.kill()
             program.wait()
-        tracker = resource_tracker.pid()
-        processes.end_descendants(spared=() if tracker is None else (tracker,))
+        processes.end_descendants(spared={*self._earlier, resource_tracker.pid() or 0})
 
     def run(self) -> Run:
         """What was found. To be called behind the context: only then is it known what other programs did."""
@@ -110,6 +111,7 @@ class Lab:
         """
         started = self.context.Process(target=_begin, args=(os.getpid(), target, *arguments))
         started.start()
+        self._children.append(started)
         return started
 
     def popen(self, arguments: list[str], **options: Any) -> "subprocess.Popen[str]":

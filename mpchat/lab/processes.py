@@ -51,27 +51,28 @@ def parents() -> dict[int, int]:
     return found
 
 
-def descendants(ancestor: int) -> list[int]:
-    """Children, their children and so on, zombies too; parents before their children."""
+def descendants(ancestor: int, spared: Collection[int] = ()) -> list[int]:
+    """Children, their children and so on, zombies too; parents before their children. None of the `spared`, nor theirs."""
     children: dict[int, list[int]] = {}
     for pid, parent in parents().items():
         children.setdefault(parent, []).append(pid)
     found, waiting = [], [ancestor]
     while waiting:
-        waiting += (below := children.get(waiting.pop(), []))
+        below = [pid for pid in children.get(waiting.pop(), []) if pid not in spared]
+        waiting += below
         found += below
     return found
 
 
 def end_descendants(spared: Collection[int] = ()) -> list[int]:
-    """Kill and reap every descendant of this process but those `spared`; returns whom there was to kill.
+    """Kill and reap every descendant of this process but those `spared`, and theirs; returns whom there was to kill.
 
     Whoever is being started meanwhile is found in the next look: a killed process starts nobody. This process must be
     a subreaper. Raises TimeoutError if some are still there after five seconds.
     """
     killed: dict[int, None] = {}
     deadline = time.monotonic() + _END_SECONDS
-    while left := [pid for pid in descendants(os.getpid()) if pid not in spared]:
+    while left := descendants(os.getpid(), spared):
         if time.monotonic() > deadline:
             raise TimeoutError(f"processes {left} do not end")
         for pid in left:

@@ -206,3 +206,21 @@ def test_a_signal_ends_a_run_and_leaves_nothing(number: signal.Signals, temporar
         time.sleep(0.02)
     assert [pid for pid in started if is_there(pid)] == []
     assert list(temporary.iterdir()) == []
+
+
+def test_what_was_there_before_the_run_stays_and_so_does_what_that_starts() -> None:
+    earlier = subprocess.Popen(["sh", "-c", "read line; sleep 60 & wait"], stdin=subprocess.PIPE, text=True)
+    assert earlier.stdin is not None
+    with Lab(1, silent) as lab:
+        program = lab.popen(["sleep", "60"])
+        earlier.stdin.write("go\n")
+        earlier.stdin.flush()
+        deadline = time.monotonic() + 10
+        while not descendants(earlier.pid) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        [later] = descendants(earlier.pid)
+
+    assert [is_there(pid) for pid in (earlier.pid, later, program.pid)] == [True, True, False]
+    os.kill(later, signal.SIGKILL)
+    earlier.stdin.close()
+    earlier.wait(10)

@@ -235,7 +235,7 @@ def _end(process: "subprocess.Popen[bytes]", isolation: Isolation, spared: Colle
     # start nobody: so all are stopped first.
     stopped: set[int] = set()
     deadline = time.monotonic() + _STOP_SECONDS
-    while new := {*processes.descendants(os.getpid())} - {*spared, *stopped}:
+    while new := {*processes.descendants(os.getpid(), spared)} - stopped:
         for pid in new:
             _signal(pid, signal.SIGSTOP)
         stopped |= new
