@@ -52,7 +52,7 @@ def parents() -> dict[int, int]:
 
 
 def descendants(ancestor: int, spared: Collection[int] = ()) -> list[int]:
-    """Children, their children and so on, zombies too; parents before their children. None of the `spared`, nor theirs."""
+    """Children, their children and so on, zombies too, parents first. None of the `spared`, nor theirs."""
     children: dict[int, list[int]] = {}
     for pid, parent in parents().items():
         children.setdefault(parent, []).append(pid)
