@@ -52,7 +52,7 @@ handout:  ## what students get, without solutions, as a zip (FILE=mpchat-lab.zip
 install:  ## install what it can use and could not be installed at the first start
 	@$(PREPARE) --again
 
-test:  ## the pure core and the whole server, in less than three minutes
+test:  ## the pure core and the whole server, in a few minutes
 	@exec $(WITH_BYTECODE) $(PREPARE) --dev -- -m pytest -n 3 --dist loadfile -m 'not surroundings and not slow' $(ARGS)
 
 test-all:  ## that, chaos, namespaces, strace, real clients, all labs; says at the end what it skipped and why

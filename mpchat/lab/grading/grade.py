@@ -12,11 +12,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import get_args
 
 from mpchat.lab import catalogue, document, processes
 from mpchat.lab.checking import Result
 from mpchat.lab.document import BadDocument, Document
-from mpchat.lab.experiment import Experiment
+from mpchat.lab.experiment import Experiment, Verdict
 from mpchat.lab.grading import formats, sandbox, submissions
 from mpchat.lab.grading.formats import Mark, clean
 from mpchat.lab.grading.sandbox import Isolation
@@ -24,7 +25,7 @@ from mpchat.lab.grading.submissions import MOST_BYTES, Submission, Wrong
 from mpchat.lab.wording import Wording
 
 _FULL, _NOT_FULL = 0, 1
-_VERDICTS = ("passed", "failed", "skipped", "waiting")
+_VERDICTS = get_args(Verdict)
 
 
 def grade(folder: Path, experiments: Sequence[str], form: str, seed: int, language: str) -> int:
