@@ -220,5 +220,8 @@ Misbehaves: TypeAlias = tuple[Literal["misbehaves"], str, str]  # a process that
 DamagedData: TypeAlias = tuple[Literal["damaged"], str]  # what no successor could do better with
 Crashed: TypeAlias = tuple[Literal["crashed"], str]  # it ends by an error: which, and where
 Reloaded: TypeAlias = tuple[Literal["reloaded"]]  # the broker has journaled the new settings
+DiskState: TypeAlias = tuple[Literal["disk full"], bool]  # the broker accepts nothing for want of room; or again does
 Changed: TypeAlias = tuple[Literal["changed"]]  # the broker runs other code than the one with which this run began
-ChildToSupervisor: TypeAlias = Here | Ready | Loaded | Misbehaves | DamagedData | Crashed | Reloaded | Changed
+ChildToSupervisor: TypeAlias = (
+    Here | Ready | Loaded | Misbehaves | DamagedData | Crashed | Reloaded | DiskState | Changed
+)

@@ -6,7 +6,7 @@ stands again.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from mpchat.broker.recovery import Recovery
@@ -17,10 +17,10 @@ _RETRY_SECONDS = 0.5
 
 
 class DiskFull:
-    """Of one broker. `is_full` while the disk takes no more."""
+    """Of one broker. `is_full` while the disk takes no more; `report` is told each time that this changes."""
 
-    def __init__(self, recovery: Recovery, log: Log) -> None:
-        self._recovery, self._log = recovery, log
+    def __init__(self, recovery: Recovery, log: Log, report: Callable[[bool], None]) -> None:
+        self._recovery, self._log, self._report = recovery, log, report
         self.is_full = False
         self._retry_at = 0.0  # monotonic seconds
         self._told: set[ConnectionId] = set()  # connections; only asked whether it contains one
@@ -40,6 +40,7 @@ class DiskFull:
         """It has refused to take a block, or the journal itself, for the first time or once more."""
         if not self.is_full:
             self._log.error("cannot write the journal: nothing is accepted until it can", error=why)
+            self._report(True)
         self.is_full = True
         self._retry_at = time.monotonic() + _RETRY_SECONDS
 
@@ -48,6 +49,7 @@ class DiskFull:
         if self._recovery.journal is not None and self._recovery.journal.keep_reserve():
             self._log.info("the journal can be written again")
             self.is_full = False
+            self._report(False)
             self._told.clear()
 
     def permits(self, is_necessary: bool) -> bool:

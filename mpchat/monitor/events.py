@@ -10,6 +10,7 @@ from typing import Any
 from mpchat.texts import say, spoken
 
 _KNOWN = {"died", "replaced", "hangs", "silent", "turns again", "cannot start", "misbehaves"}
+_KNOWN |= {"disk full", "disk has room"}
 
 
 def in_words(event: dict[str, Any], language: str) -> str:

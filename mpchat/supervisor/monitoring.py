@@ -33,6 +33,7 @@ class Monitoring:
         self._stalls: dict[str, int] = {}  # by role: the last one, in ms
         self._vacant_since: dict[str, float] = {}  # roles whose process has died, and whose next one is not ready
         self._silent_since: dict[Child, float] = {}  # its last beat
+        self._disk_is_full = False  # as the events so far say
 
     @property
     def kept(self) -> bytes:
@@ -55,6 +56,15 @@ class Monitoring:
         if since is not None:
             stall = self._stalls[each.role] = round((time.monotonic() - since) * 1000)
             self._happened("replaced", each.role, each.process.pid, stall_ms=stall)
+        if each.role == "broker":
+            self.disk(each)  # its predecessor may have died on a full disk, which has room again
+
+    def disk(self, broker: Child) -> None:
+        """The broker says whether it has room: without, nothing is accepted."""
+        if broker.disk_is_full != self._disk_is_full:
+            self._disk_is_full = broker.disk_is_full
+            what = "disk full" if self._disk_is_full else "disk has room"
+            self._happened(what, broker.role, broker.process.pid)
 
     def hangs(self, each: Child, seconds: float) -> None:
         self._happened("hangs", each.role, each.process.pid, silent_ms=round(seconds * 1000))
@@ -116,8 +126,11 @@ class Monitoring:
             state = "spare" if each.here else "starting"
             processes.append(self._row(SPARE, each.process.pid, state, now - each.born))
         processes.append(self._row("resource_tracker", resource_tracker.pid(), "working", None))
-        head = {"kind": "snapshot", **_times(), "ports": ports, "ipc": Path(children.settings.ipc).name}
-        return line({**head, "processes": processes, "connections": _connections(children)})
+        settings = children.settings
+        head = {"kind": "snapshot", **_times(), "ports": ports, "ipc": Path(settings.ipc).name, "data": settings.data}
+        return line(
+            {**head, "disk_full": self._disk_is_full, "processes": processes, "connections": _connections(children)}
+        )
 
     def _row(self, role: str, pid: int | None, state: str, age: float | None) -> dict[str, object]:
         return {

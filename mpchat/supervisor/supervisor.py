@@ -202,6 +202,9 @@ class Supervisor:
                         self.reloaded()
                     case ("reloaded",) if each.role == "broker":
                         pass  # of an earlier reload, or it had the new settings from the beginning
+                    case ("disk full", _):
+                        each.on_message(message)
+                        self.monitoring.disk(each)
                     case ("ready",):
                         each.on_message(message)
                         self.monitoring.ready(each)
@@ -520,7 +523,7 @@ class Supervisor:
     def describe(self) -> dict[str, object]:
         """The answer of the control socket, for `mpchat ps`."""
         processes: list[dict[str, object]] = [{"role": "supervisor", "pid": os.getpid()}, *self.children.describe()]
-        return {"ports": self.ports, "processes": processes}
+        return {"ports": self.ports, "data": self.settings.data, "processes": processes}
 
 
 def reap_strangers(own: set[int | None]) -> None:

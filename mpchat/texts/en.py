@@ -849,6 +849,8 @@ _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
     "events.turns_again": "{role} ({pid}) turns again, after {ms} ms",
     "events.cannot_start": "{role} cannot start: {how}",
     "events.misbehaves": "{role} ({pid}) misbehaves: {how}",
+    "events.disk_full": "the disk is full: {role} ({pid}) accepts nothing until there is room, and what is sent waits",
+    "events.disk_has_room": "the disk has room again: {role} ({pid}) goes on",
     "events.other": "{role} ({pid}): {what}",
 }
 _TOP: dict[str, str] = {  # top.*: the picture of mpchat top

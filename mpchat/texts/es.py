@@ -872,6 +872,8 @@ _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
     "events.turns_again": "{role} ({pid}) vuelve a dar vueltas, después de {ms} ms",
     "events.cannot_start": "{role} no puede arrancar: {how}",
     "events.misbehaves": "{role} ({pid}) se comporta mal: {how}",
+    "events.disk_full": "el disco está lleno: {role} ({pid}) no acepta nada hasta que haya sitio, y lo enviado espera",
+    "events.disk_has_room": "el disco vuelve a tener sitio: {role} ({pid}) sigue",
     "events.other": "{role} ({pid}): {what}",
 }
 _TOP: dict[str, str] = {  # top.*: the picture of mpchat top

@@ -21,6 +21,11 @@ from mpchat.monitor.events import as_line, in_words
         ({"what": "turns again", "stall_ms": 1700}, "worker0 (4244) turns again, after 1700 ms"),
         ({"what": "cannot start", "how": "status 70"}, "worker0 cannot start: status 70"),
         ({"what": "misbehaves", "how": "a gap\nin it"}, "worker0 (4244) misbehaves: a gap?in it"),
+        (
+            {"what": "disk full"},
+            "the disk is full: worker0 (4244) accepts nothing until there is room, and what is sent waits",
+        ),
+        ({"what": "disk has room"}, "the disk has room again: worker0 (4244) goes on"),
         ({"what": "promoted"}, "worker0 (4244): promoted"),
     ],
 )
@@ -29,7 +34,18 @@ def test_an_event_in_words(event: dict[str, Any], words: str) -> None:
 
 
 def test_what_is_missing_in_an_event_stops_nobody() -> None:
-    for what in ("died", "replaced", "hangs", "silent", "turns again", "cannot start", "misbehaves", "other"):
+    for what in (
+        "died",
+        "replaced",
+        "hangs",
+        "silent",
+        "turns again",
+        "cannot start",
+        "misbehaves",
+        "disk full",
+        "disk has room",
+        "x",
+    ):
         for language in texts.LANGUAGES:
             assert in_words({"what": what}, language)
 

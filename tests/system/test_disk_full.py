@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import resource
 import select
 import shutil
@@ -43,6 +44,12 @@ def limit_files(server: Server, size: int) -> None:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
 
 
+def happened(server: Server) -> list[str]:
+    """What has happened to the server's processes, as `events` has it."""
+    shown = server.run("events", "--json", "--port", str(server.irc_port))
+    return [json.loads(line)["what"] for line in shown.stdout.splitlines()]
+
+
 def joined(server: Server, nick: str) -> IrcClient:
     client = server.irc(nick, caps="echo-message")
     client.join("#lobby")
@@ -74,6 +81,8 @@ def test_what_is_not_accepted_waits(server: Server, data: Path, roles: tuple[str
     assert answers.count(TOLD) in (0, 1, 2), "once by each broker, where the disk had room for that"
     assert beto.sync() == []
     assert "the journal can be written again" in server.log_text()
+    told = [event for event in happened(server) if event.startswith("disk")]
+    assert told == ["disk full", "disk has room"], "once, however many brokers have found it so"
     replaced(server, before, *roles)
     for client in (ana, beto):
         client.close()
