@@ -54,6 +54,9 @@ _MOST_DAYS = 36_500  # of history: a century
 _MOST_MEGABYTES = 1_000_000  # of history: SQLite would hold more, a disk here hardly does
 _FILE_SECONDS = 5.0  # how long a pipe may take to say all it has
 _MOST_TRACED = 1_000_000  # messages, as the server says
+_LAST_EXPLAINED = 20  # records, where nothing says how many
+_MOST_EXPLAINED = 1_000_000_000
+_LAST_POSITION = 999_999_999_999  # of a journal: a terabyte
 _PS_SECONDS = 5.0  # for an answer that the supervisor gives at once
 _AGAIN_SECONDS = 0.5  # to get into its queue again, while somebody waits at a screen
 _LEAST_SENDQ = 1_000  # two lines of IRC
@@ -177,6 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_top(commands)
     _add_events(commands)
     _add_trace(commands)
+    _add_explain(commands)
     _add_lab(commands)
     _add_grade(commands)
     _add_order(commands, "reload", t("cli.reload"), 10.0)
@@ -486,6 +490,7 @@ def _add_server(commands: Any) -> None:
         default="process",
         help=t("cli.durability"),
     )
+    add("--keep-journal", action="store_true", help=t("cli.keep_journal"))
     add(
         "--history-days",
         type=_count(_MOST_DAYS, 0),
@@ -627,8 +632,9 @@ def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
     options.port = _port_of(options)
     if options.unlimited and not _is_loopback(options.host):
         raise Unusable(t("cli.unlimited_refused"))
-    if options.data and options.durability == "none":
-        raise Unusable(t("cli.nothing_kept"))
+    if options.durability == "none" and (options.data or options.keep_journal):
+        option = "--data" if options.data else "--keep-journal"
+        raise Unusable(t("cli.nothing_kept", option=option))
     if options.plain_port == options.port != 0:
         raise Unusable(t("cli.same_port", port=options.port))
     chat, secrets = _chat_settings(options)
@@ -645,6 +651,7 @@ def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
         data=_data_folder(options),
         power=options.durability == "power",
         ipc=options.ipc,
+        keep_journal=options.keep_journal,
         history_days=options.history_days,
         history_bytes=options.history_size * _MEGABYTE,
         hang_limit=options.hang_limit,
@@ -1080,6 +1087,61 @@ def _run_trace(options: argparse.Namespace) -> int:
         write_file(file, trips)
         _tell(t("trace.written", file=file))
     return 0 if has_seen_all else 1
+
+
+# mpchat explain
+
+
+def _add_explain(commands: Any) -> None:
+    parser = commands.add_parser("explain", help=t("cli.explain"), description=t("cli.explain_about"))
+    parser.set_defaults(run=_run_explain, parser=parser)
+    add = parser.add_argument
+    add("--port", type=_port, default=_PORT, help=t("cli.server_of_port"))
+    add("--data", type=_path, metavar="DIR", help=t("cli.explain_data"))
+    add("--last", type=_count(_MOST_EXPLAINED), metavar="N", help=t("cli.explain_last") % {"default": _LAST_EXPLAINED})
+    add("--from", dest="since", type=_count(_LAST_POSITION, 0), metavar="POSITION", help=t("cli.explain_from"))
+    add("--nick", type=_line_of_text, default="", help=t("cli.explain_nick"))
+    add("--room", type=_line_of_text, default="", help=t("cli.explain_room"))
+    add("--private", action="store_true", help=t("cli.explain_private"))
+    add("--json", action="store_true", help=t("cli.explain_json"))
+    _add_language(parser, t("cli.lang"))
+
+
+def _run_explain(options: argparse.Namespace) -> int:
+    """Status 0 if there was anything to tell."""
+    from mpchat.monitor.explain import Options, explain
+    from mpchat.store.journal import Damaged
+
+    _need_stream(1)
+    data, control = _journal_of(options)
+    last = options.last or (None if options.since is not None else _LAST_EXPLAINED)
+    wanted = options.since, options.nick, options.room, options.private, options.json
+    try:
+        return 0 if explain(Options(data, last, *wanted, control), _show, _tell) else 1
+    except FileNotFoundError:
+        return _complain(t("explain.no_journal", folder=data), 1)
+    except (Damaged, ValueError) as error:
+        return _complain(str(error), 1)
+
+
+def _journal_of(options: argparse.Namespace) -> tuple[Path, Path | None]:
+    """The data directory, and the control socket of the server that uses it, if one runs. Raises Unusable, OSError."""
+    from mpchat.ipc.control_socket import ask, find
+
+    control, used = None, ""
+    with contextlib.suppress(OSError):
+        control = find(_xdg("XDG_RUNTIME_DIR"), options.port)
+        used = str(ask(control, "ps", _PS_SECONDS).get("data", ""))
+    if options.data is not None:
+        data = Path(options.data)
+        is_its = bool(used) and os.path.realpath(used) == os.path.realpath(data)
+        return data, control if is_its else None
+    if control is not None and not used:
+        raise Unusable(t("explain.not_kept", port=options.port))
+    state = _state_folder()
+    if not used and state is None:
+        raise Unusable(t("cli.no_home"))
+    return Path(used) if used or state is None else state / str(options.port), control
 
 
 def _show(text: str) -> None:

@@ -193,6 +193,7 @@ NewPeer: TypeAlias = tuple[Literal["acceptor", "broker"]]  # *a link to it: to a
 TraceWanted: TypeAlias = tuple[int, Ms, str, str, int, bool]
 # to the broker: all that there are now
 Traces: TypeAlias = tuple[Literal["trace"], tuple[TraceWanted, ...]]
+Inspect: TypeAlias = tuple[Literal["inspect"], ConnectionId]  # to a worker: how does this client's socket stand?
 StopNow: TypeAlias = tuple[Literal["stop"]]  # to the acceptor, to the recorder
 # to the broker: the chat's settings, the server's password, the operators' names and passwords
 NewSettings: TypeAlias = tuple[Literal["reload"], ChatValues, str, tuple[tuple[str, str], ...]]
@@ -206,6 +207,7 @@ SupervisorToChild: TypeAlias = (
     | NewPeer
     | NewSettings
     | Traces
+    | Inspect
     | StopNow
     | StopAll
     | Farewell
@@ -220,8 +222,12 @@ Misbehaves: TypeAlias = tuple[Literal["misbehaves"], str, str]  # a process that
 DamagedData: TypeAlias = tuple[Literal["damaged"], str]  # what no successor could do better with
 Crashed: TypeAlias = tuple[Literal["crashed"], str]  # it ends by an error: which, and where
 Reloaded: TypeAlias = tuple[Literal["reloaded"]]  # the broker has journaled the new settings
+# a worker answers "inspect". In bytes: of the output, what it keeps, and what waits in this machine's kernel until the
+# client's acknowledges it; of the input, what waits in the kernel, and how much of that the broker has been given. And
+# why it is not read: one of the words of InputReader.state(); "closing"; or "gone": it is not here
+Inspected: TypeAlias = tuple[Literal["inspected"], ConnectionId, tuple[int, int, int, int], str]
 DiskState: TypeAlias = tuple[Literal["disk full"], bool]  # the broker accepts nothing for want of room; or again does
 Changed: TypeAlias = tuple[Literal["changed"]]  # the broker runs other code than the one with which this run began
 ChildToSupervisor: TypeAlias = (
-    Here | Ready | Loaded | Misbehaves | DamagedData | Crashed | Reloaded | DiskState | Changed
+    Here | Ready | Loaded | Misbehaves | DamagedData | Crashed | Reloaded | Inspected | DiskState | Changed
 )

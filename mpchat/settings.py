@@ -92,6 +92,7 @@ class Settings:
     history_days: int = 30
     history_bytes: int = 1 << 30
     journal_bytes: int = 1 << 30  # what a recorder that is dead or slow may make the journal grow to
+    keep_journal: bool = False  # all of it, for `mpchat explain`: then the disk alone bounds it
     question_seconds: float = 2.0  # how long the history may take for an answer: the line waits for it
     unlimited: bool = False
     log_level: str = "info"

@@ -123,7 +123,9 @@ class Broker:
         self.heartbeat = Heartbeat(scoreboard, BROKER_ROW)
         # Its files are looked up in the working directory, which is the data directory by now: DataDirectory.enter().
         folder = Path() if settings.data else None
-        self.recovery = Recovery(folder, settings.workers, settings.power, self.heartbeat, log, self.tell_place)
+        self.recovery = Recovery(
+            folder, settings.workers, settings.power, self.heartbeat, log, self.tell_place, settings.keep_journal
+        )
         self.redaction = Redaction(names(secrets))
         meter = scoreboard.meter("broker", "recorder")
         self.history_client = HistoryClient(settings, self.poller, self.recovery, meter)
@@ -143,7 +145,7 @@ class Broker:
     def begin(self, is_first: bool, skip: int) -> None:
         """Be where the last broker was, and deal with what must happen first, or wait for room on the disk to do so."""
         self.poller.watch(self.control)
-        self.open_recovery()
+        self.open_recovery(is_first)
         self.replay_and_begin(is_first, skip)
 
     def run(self) -> None:
@@ -190,11 +192,11 @@ class Broker:
                 if readable:
                     self.take_messages(worker)
 
-    def open_recovery(self) -> None:
+    def open_recovery(self, is_first: bool) -> None:
         """Even the journal's folder and its first file take room on the disk; without any we wait for it."""
         while True:
             try:
-                self.recovery.open()
+                self.recovery.open(is_first)
             except OSError as error:
                 if error.errno not in _NO_ROOM:
                     raise

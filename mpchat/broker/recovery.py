@@ -33,7 +33,7 @@ from mpchat.messages import ConnectionId, Fact, Item, Record, Report
 from mpchat.runtime.crash_points import crash_point, with_poison
 from mpchat.runtime.heartbeat import BEAT_WITHIN_SECONDS, Heartbeat
 from mpchat.runtime.log import Log
-from mpchat.store import history, snapshot
+from mpchat.store import history, kept_journal, snapshot
 from mpchat.store.data_directory import DataDirectory
 from mpchat.store.journal import FACTS, WITHOUT_THE_PAST, Damaged, Journal, Tail, full_name
 
@@ -75,9 +75,10 @@ class Recovery:
         heartbeat: Heartbeat,
         log: Log,
         replaying: Callable[[int], None],
+        keeps: bool = False,
     ) -> None:
         """`replaying` is told the place of each record that is replayed, and of "start", from 1 on, before it is
-        applied; and 0 behind it.
+        applied; and 0 behind it. `keeps`: the journal is kept, all of it (store/kept_journal.py).
         """
         self.core = Core()
         self.begin_streams(workers)
@@ -93,6 +94,7 @@ class Recovery:
         self._heartbeat, self._log, self._replaying = heartbeat, log, replaying
         self._folder = folder
         self._synced = synced
+        self._keeps = keeps
         self.journal: Journal | None = None
         if folder is not None:
             self.writer = SnapshotWriter(folder)
@@ -103,14 +105,20 @@ class Recovery:
         self._not_before = self._look_at = math.inf  # the next snapshot, and look, in monotonic seconds
         self._has_complained = self._is_late = False
 
-    def open(self) -> None:
-        """Before all else: the journal, if there is a folder for one. Raises OSError: then it can be tried again."""
+    def open(self, is_first: bool) -> None:
+        """Before all else: the journal, if there is a folder for one. Raises OSError: then it can be tried again.
+
+        `is_first`: a run of the server begins.
+        """
         if self._folder is None:
             return
         with self._heartbeat.waiting_for_the_disk:
+            if self._keeps and is_first and (aside := kept_journal.begin_run(self._folder)) is not None:
+                self._log.warning("what was kept is of another journal: it is set aside", folder=full_name(aside))
             # All before a snapshot was on the disk before that was; with fdatasync() at each batch, everything is.
             certain = None if self._synced else snapshot.position(self._folder)
-            self.journal = Journal(self._folder / "journal", self._synced, certain)
+            where = self._folder / kept_journal.FOLDER if self._keeps else None
+            self.journal = Journal(self._folder / "journal", self._synced, certain, where)
         self._not_before = self._look_at = 0.0
         if self.journal.cut:
             self._log.warning("the journal's end was torn off, and is cut", bytes=self.journal.cut)
@@ -336,7 +344,7 @@ class Recovery:
         """See to the files: a snapshot now and then, and no segment that neither it nor the recorder needs.
 
         The disk has the history up to `history_at`. If the journal has grown beyond so many bytes the history loses
-        what is not recorded: its recorder is dead, or too slow.
+        what is not recorded: its recorder is dead, or too slow. Not where the journal is kept, which has no bound.
         """
         assert self.journal is not None
         assert self._folder is not None
@@ -350,7 +358,7 @@ class Recovery:
             if self._wants_snapshot(now):
                 self._begin_snapshot(self.journal, now)
             try:
-                is_long = self.journal.size > most_bytes
+                is_long = self.journal.size > most_bytes and not self._keeps
                 self.journal.trim(self._snapshot_at if is_long else min(history_at, self._snapshot_at))
             except OSError as error:
                 self._complain("cannot remove what is no longer needed of the journal", error=str(error))

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from mpchat.chat.channels import Channel
 from mpchat.chat.events import ActsAsOperator, Decision, Event, Invited, Kicked, ModesSet, Said, TagsSent, TopicSet
 from mpchat.chat.hub import Hub
 from mpchat.chat.refusals import Refusal
@@ -25,7 +26,19 @@ from mpchat.core.state import dump_connection, load_connection
 from mpchat.core.tracing import Marked, Tracing, added, lengths
 from mpchat.core.upgrading import UPGRADES, dialect_name, upgraded
 from mpchat.flow.guessing import Guessing
-from mpchat.messages import ConnectionId, Drain, Fact, Input, Item, Ms, Record, Report, UnknownMessage, WorkerNumber
+from mpchat.messages import (
+    ConnectionId,
+    Drain,
+    Fact,
+    GroupId,
+    Input,
+    Item,
+    Ms,
+    Record,
+    Report,
+    UnknownMessage,
+    WorkerNumber,
+)
 from mpchat.protocol.capabilities import BARE, ECHO_MESSAGE
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
@@ -205,6 +218,26 @@ class Core:
         to answer.
         """
         return [connection.id for connection in self._connections.values() if connection.asked is not None]
+
+    # For those who look on, and change nothing
+
+    @property
+    def hub(self) -> Hub:
+        return self._context.hub
+
+    @property
+    def time(self) -> tuple[Ms, int]:
+        """The wall clock, and the offset from UTC in minutes, as the last record told them."""
+        return self._context.wall, self._context.utc_offset
+
+    def connection(self, id: ConnectionId) -> Connection | None:
+        """None if it is not here: it has not come yet, or has left."""
+        return self._connections.get(id)
+
+    def groups_of(self, connection: Connection) -> dict[GroupId, Channel]:
+        """The groups that it is in, each with its channel."""
+        place, groups = (connection.worker, connection.profile), self._routing.groups
+        return {groups[channel][place][0]: channel for channel in connection.session.channels.values()}
 
     @property
     def settings(self) -> ChatSettings:

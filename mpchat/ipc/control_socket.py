@@ -34,6 +34,8 @@ COMMANDS: dict[str, dict[str, object]] = {
     "ps": {},
     "reload": {},
     "stop": {},
+    "snapshot": {},
+    "connection": {"worker": 0, "id": 0},
     "watch": {},
     "events": {"follow": False},
     "trace": {"from": "", "text": "", "count": 1, "private": False},

@@ -82,6 +82,11 @@ class Dialect(Protocol):
     def secret_in(self, line: bytes) -> Secret | None:
         """The secret that a line holds; None: it holds none."""
 
+    def shown(self, line: bytes, with_private: bool) -> str:
+        """A client's line for somebody who reads the journal: a star instead of a room's key, and, but `with_private`,
+        of what is said to one person. What secret_in() finds is in no journal.
+        """
+
 
 DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (irc, plain)}
 OF_PROFILE: dict[int, Dialect] = {profile: dialect for dialect in DIALECTS.values() for profile in dialect.profiles}

@@ -19,7 +19,7 @@ import re
 import stat
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Generic, Literal, TypeVar, overload
@@ -61,13 +61,17 @@ class Journal:
     `whole_to`: up to this position the disk has had everything; None: to the end. Behind it a power cut may have torn a
     segment and yet left a later one, since a disk does not write in order. Then everything behind the tear is cut;
     `cut` counts the bytes.
+    `kept`: a folder on the same disk into which segments are moved that would be removed; None: they are removed.
     """
 
-    def __init__(self, folder: Path, synced: bool = False, whole_to: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, synced: bool = False, whole_to: int | None = None, kept: Path | None = None
+    ) -> None:
         make_folder(folder)
         check_is_file(folder / "reserve")
         self._folder = folder
         self._synced = synced
+        self._kept = kept
         self._firsts = segments(folder) or [0]
         self.cut = self._cut_behind_a_tear(whole_to)
         self._fd = self._open(self._firsts[-1])
@@ -136,7 +140,7 @@ class Journal:
         former, self._is_torn = self._firsts, False
         self._begin([], os.O_EXCL)  # a file of that name would not be the journal's
         for first in former:
-            segment(self._folder, first).unlink(missing_ok=True)
+            self._remove(first)
 
     def _begin(self, former: list[int], flags: int) -> None:
         fd = self._open(self.position, flags)
@@ -163,8 +167,18 @@ class Journal:
     def trim(self, before: int) -> None:
         """Remove the segments that end at or before this position; never the last one. Raises OSError."""
         while len(self._firsts) > 1 and self._firsts[1] <= before:
-            segment(self._folder, self._firsts[0]).unlink(missing_ok=True)
+            self._remove(self._firsts[0])
             del self._firsts[0]
+
+    def _remove(self, first: int) -> None:
+        """Nobody who starts again needs this segment. Raises OSError."""
+        path = segment(self._folder, first)
+        if self._kept is None:
+            path.unlink(missing_ok=True)
+            return
+        make_folder(self._kept)
+        with suppress(FileNotFoundError):  # somebody has removed it
+            path.rename(self._kept / path.name)
 
     def release_reserve(self) -> None:
         """Give the reserve's space back to the disk."""
@@ -387,6 +401,18 @@ def sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def records(fd: int, path: Path, first: int, start: int) -> Iterator[tuple[int, list[Record]]]:
+    """The whole blocks of records of an open segment that begins at `first`, from the position `start` on, at which a
+    block must begin: each with its own position. Raises Damaged.
+    """
+    at = start - first
+    while blocks := _blocks(fd, path, at, TAKE_BYTES):
+        for end, kind, payload in blocks:
+            if kind == RECORDS:
+                yield first + at, _entries(payload, path, end)
+            at = end
 
 
 def _blocks(fd: int, path: Path, at: int, limit: int) -> list[_Block]:

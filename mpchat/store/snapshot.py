@@ -54,7 +54,11 @@ def position(folder: Path) -> int:
 
 def read(folder: Path) -> tuple[int, bytes] | None:
     """(journal position, state), or None if there is no snapshot. Raises Damaged and OSError."""
-    path = folder / "snapshot"
+    return read_file(folder / "snapshot")
+
+
+def read_file(path: Path) -> tuple[int, bytes] | None:
+    """The same of the snapshot in this file."""
     check_is_file(path)
     try:
         data = path.read_bytes()

@@ -80,7 +80,7 @@ class Monitoring:
         now = time.monotonic()
         for each in children.by_role.values():
             beat = children.scoreboard.last_beat(row_of(each.role))
-            is_silent = self._silent(children, each, now) > _SILENT_SECONDS
+            is_silent = self.is_silent(children, each, now)
             if is_silent and each not in self._silent_since:
                 self._silent_since[each] = beat
                 self._happened("silent", each.role, each.process.pid)
@@ -89,10 +89,11 @@ class Monitoring:
                 self._happened("turns again", each.role, each.process.pid, stall_ms=max(0, stall))
 
     @staticmethod
-    def _silent(children: Children, each: Child, now: float) -> float:
-        """For how many seconds its loop has not turned; 0 while it waits for the disk."""
+    def is_silent(children: Children, each: Child, now: float) -> bool:
+        """Whether its loop has not turned for a second, though it does not wait for the disk."""
         row = row_of(each.role)
-        return 0.0 if children.scoreboard.waits_for_the_disk(row) else now - children.scoreboard.last_beat(row)
+        is_late = now - children.scoreboard.last_beat(row) > _SILENT_SECONDS
+        return is_late and not children.scoreboard.waits_for_the_disk(row)
 
     def _happened(self, what: str, role: str, pid: int | None, **facts: object) -> None:
         self._number += 1
@@ -151,7 +152,7 @@ class Monitoring:
             return "starting"
         if children.scoreboard.waits_for_the_disk(row_of(each.role)):
             return "disk"
-        return "silent" if self._silent(children, each, now) > _SILENT_SECONDS else "working"
+        return "silent" if self.is_silent(children, each, now) else "working"
 
 
 def _connections(children: Children) -> list[dict[str, object]]:

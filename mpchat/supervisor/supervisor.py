@@ -28,7 +28,7 @@ from mpchat.ipc import resource_tracker
 from mpchat.ipc.control_socket import Asker, ControlSocket
 from mpchat.ipc.link import Message, close_all
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, row_of
-from mpchat.messages import BadFrame
+from mpchat.messages import BadFrame, ConnectionId
 from mpchat.runtime.first_minute import BEAT_SECONDS, SPARE, STOP_SIGNALS, LoadMains, take_name
 from mpchat.runtime.listening import bracketed, listen
 from mpchat.runtime.log import Log
@@ -39,6 +39,7 @@ from mpchat.store.data_directory import claim
 from mpchat.supervisor.child import Child, Death
 from mpchat.supervisor.children import Children, works_with
 from mpchat.supervisor.followers import MOST_FOLLOWERS, Follower, Followers, line
+from mpchat.supervisor.inspecting import Inspections
 from mpchat.supervisor.monitoring import SNAPSHOT_SECONDS, Monitoring
 from mpchat.supervisor.reloading import Rejected, Reloading
 
@@ -90,6 +91,7 @@ class Supervisor:
         self.last_trace = 0  # number
         self.askers: list[Asker] = []  # at the control socket, that may still send a line
         self.waiting: list[Asker] = []  # those that wait for an answer
+        self.inspections = Inspections()
         self.selector = selectors.DefaultSelector()
         self.followers = Followers(self.selector)
         self.monitoring = Monitoring(self.followers.tell)
@@ -118,6 +120,7 @@ class Supervisor:
             self.signals.close()
             self.reloading.close()
             self.followers.close()
+            self.inspections.close()
             for asker in [*self.askers, *self.waiting]:
                 well = self.status == STOPPED
                 asker.answer({"ok": well, "said": "stopped" if well else "ended with status 1; its log says why"})
@@ -146,6 +149,8 @@ class Supervisor:
                 self.run_out_of_time()
             for asker in [asker for asker in self.askers if now >= asker.until]:
                 self.hear(asker)
+            if now >= self.inspections.next_deadline:
+                self.inspections.expire(now)
             if now >= self.reloading.answer_at:
                 self.reloading.over(True, "read again; the broker takes it as soon as it can")
             if now - self.looked >= BEAT_SECONDS:
@@ -160,6 +165,7 @@ class Supervisor:
 
     def timeout(self) -> float:
         dues = [self.looked + BEAT_SECONDS, self.children.next_start, self.reloading.answer_at]
+        dues.append(self.inspections.next_deadline)
         dues += [asker.until for asker in self.askers]
         if self.deadline is not None:
             dues.append(self.deadline)
@@ -202,6 +208,13 @@ class Supervisor:
                         self.reloaded()
                     case ("reloaded",) if each.role == "broker":
                         pass  # of an earlier reload, or it had the new settings from the beginning
+                    case (
+                        "inspected",
+                        int() as id,
+                        (int() as kept, int() as waits, int() as unread, int() as given),
+                        str() as state,
+                    ):
+                        self.inspections.answered(each.role, id, (kept, waits, unread, given), state)
                     case ("disk full", _):
                         each.on_message(message)
                         self.monitoring.disk(each)
@@ -421,6 +434,12 @@ class Supervisor:
                 self.waiting.append(asker)  # until the end
                 if not self.reason:
                     self.stop("Server shutting down")
+            case "snapshot":
+                follower = Follower(asker.go_on())
+                follower.say(self.snapshot())
+                follower.close()
+            case "connection":
+                self.inspect(asker, f"worker{asked['worker']}", asked["id"])
             case "watch" | "events" | "trace" if len(self.followers) >= MOST_FOLLOWERS:
                 asker.answer(
                     {"ok": False, "said": f"{MOST_FOLLOWERS} of top, trace and events follow already: end one"}
@@ -437,6 +456,16 @@ class Supervisor:
                 self.begin_trace(asker, asked)
             case _:
                 asker.answer({"ok": False, "said": wrong})
+
+    def inspect(self, asker: Asker, role: str, id: int) -> None:
+        """A worker is asked how a client's socket stands; one that is silent is not: its link would fill."""
+        worker = self.children.by_role.get(role)
+        is_silent = worker is None or self.monitoring.is_silent(self.children, worker, time.monotonic())
+        if worker is None or is_silent or len(self.inspections) >= _MOST_ASKERS:
+            asker.answer({"ok": False, "said": f"{role} cannot be asked now"})
+        else:
+            worker.link.post(("inspect", ConnectionId(id)))
+            self.inspections.begin(asker, role, id)
 
     def answer(self, asker: Asker, is_well: bool, said: str) -> None:
         self.waiting.remove(asker)

@@ -595,6 +595,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.ephemeral": "keep them in a folder that is removed at the end",
     "cli.durability": "what an accepted line survives: nothing, the death of a process, a power cut "
     "(default: %(default)s)",
+    "cli.keep_journal": "remove nothing of the journal, for mpchat explain, however large it gets",
     "cli.history_days": "keep what was said in rooms for N days (default: %(default)s; 0 keeps none of it)",
     "cli.history_size": "and of it the newest, MB megabytes at most (default: %(default)s; 0 keeps none of it)",
     "cli.hang_limit": "a process that hangs is killed after S seconds (default: %(default)s; 0: never)",
@@ -616,7 +617,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.log_json": "log lines as JSON",
     "cli.windows": "Windows is not supported: the server passes sockets between processes as only Unix can",
     "cli.unlimited_refused": "--unlimited takes all limits away: it is refused unless the server listens on loopback",
-    "cli.nothing_kept": "--durability none keeps nothing, so there is nothing for --data to say",
+    "cli.nothing_kept": "--durability none keeps nothing, so there is nothing for {option} to say",
     "cli.same_port": "--plain-port {port} is the port for IRC",
     "cli.too_many_clients": "--max-clients {given} is more than the limit of open files allows: "
     "{fitting} with --workers {workers} (ulimit -Hn shows the limit)",
@@ -704,6 +705,17 @@ exit status:
   5  the connection was lost before all came back
 The gravest of several: 3, then 5, then 4. What was refused is on standard error.""",
     # mpchat ps, reload, stop
+    "cli.explain": "read the journal aloud: what has happened, and what followed from it",
+    "cli.explain_about": "The journal read aloud by a core that replays it, while a server runs or when none does: "
+    "each record in words, and who was told what because of it. Nothing is written. With --nick and --room together "
+    "it says of each line in that room whether that nickname was told, or why not.",
+    "cli.explain_data": "the data directory (default: that of the server on this port)",
+    "cli.explain_last": "the last N that match (default: %(default)s, or with --from all)",
+    "cli.explain_from": "from this position of the journal on",
+    "cli.explain_nick": "what this nickname sends and is sent, and how its connection stands now",
+    "cli.explain_room": "what happens in this room",
+    "cli.explain_private": "show private messages too",
+    "cli.explain_json": "one JSON object in each line",
     "cli.events": "what has happened to the processes: deaths, replacements, hangs, stalls",
     "cli.events_follow": "go on with what happens, until Ctrl-C",
     "cli.events_json": "a JSON object a line, as the server says it",
@@ -853,6 +865,98 @@ _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
     "events.disk_has_room": "the disk has room again: {role} ({pid}) goes on",
     "events.other": "{role} ({pid}): {what}",
 }
+_EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
+    "explain.waits": "it waits for an answer: to a question about a password or the past, or from the client, which "
+    "must first take what it was sent",
+    "explain.log": "the log: {event}",
+    "explain.connection": "connection {id}",
+    "explain.who": "{nick} (connection {id})",
+    "explain.the_server": "the server",
+    "explain.and_more": "{names} and {count} more",
+    "explain.open": "{who} comes in, {dialect}, from {host}; its socket is {worker}'s",
+    "explain.line": "{who} sends: {line}",
+    "explain.blank": "{who} sends a line with nothing in it",
+    "explain.too_late": "{who} sends something too late: it has been closed",
+    "explain.part": "{who} sends a piece of a line",
+    "explain.overlong": "{who} sends a line that is longer than any may be",
+    "explain.rest": "{who} sends more of that line",
+    "explain.gone": "{who} has gone: {why}",
+    "explain.does_not_read": " (it did not read: more waited for it than --sendq allows)",
+    "explain.silent": "{who} has said nothing, and its worker has nothing unread of it",
+    "explain.drained": "{who} has taken all that it was sent",
+    "explain.again": "the broker died before an answer came: what {who} asked comes again",
+    "explain.answer": "an answer for {who}: {answer}",
+    "explain.right": "the password is right",
+    "explain.wrong": "the password is wrong",
+    "explain.rows": "{count} messages of the past",
+    "explain.no_rows": "the past cannot be told",
+    "explain.start": "the server starts, with {workers} workers; whoever was here is gone",
+    "explain.skip": "what {who} sent at {place} is left out: each broker that dealt with it died",
+    "explain.full": "the disk is full: nothing is accepted. Told so, because what they send waits: {who}",
+    "explain.stop": "the server stops: {why}",
+    "explain.clock": "time has passed, and something was due",
+    "explain.reload": "the files of the settings were read again",
+    "explain.item.open": "{worker} has {who} among its clients",
+    "explain.item.ack": "{worker} takes {who}'s input from the kernel, up to byte {end}",
+    "explain.item.join": "{worker} adds {who} to its group for {room}",
+    "explain.item.leave": "{worker} takes {who} out of its group for {room}",
+    "explain.item.probe": "{worker} looks whether anything of {who} is unread",
+    "explain.item.drain": "{worker} is to say when {who} has taken all",
+    "explain.item.close": "{worker} closes {who}, when all has been sent",
+    "explain.item.end": "{worker} ends, when its last client has gone",
+    "explain.item.nobody": "{worker} sends to nobody: there is no other in {room}",
+    "explain.item.private": "{worker} sends to {to}: something private, {bytes} bytes",
+    "explain.item.send": "{worker} sends to {to}: {line}",
+    "explain.item.more": "{worker} sends to {to}: and {count} more lines",
+    "explain.hearing.hears": "=> {nick} was told",
+    "explain.hearing.said": "=> {nick} said it",
+    "explain.hearing.misses": "=> {nick} was in {room} and was not told: their client does not ask for such lines",
+    "explain.hearing.refused": "=> nobody was told: it was refused",
+    "explain.hearing.outside": "=> {nick} was not told: they were not in {room}",
+    "explain.hearing.away": "=> {nick} was not told: nobody here had that nickname",
+    "explain.hearing.since": "   since {place}, {at}: {by}: {text}",
+    "explain.hearing.tried": "   {nick}'s last line about it, {place}, {at}: {text}; the answer: {answer}",
+    "explain.begins": "the journal can be read from {place} on: a snapshot has what was before (--keep-journal keeps "
+    "all)",
+    "explain.begins_at_0": "the journal can be read from its beginning on",
+    "explain.other_code": "other code began this run ({was}; this program's is {now}): what followed may have been "
+    "something else",
+    "explain.hidden": "private, and not shown: {count} (--private shows them)",
+    "explain.earlier": "{count} earlier ones match: --last N shows more",
+    "explain.nothing": "nothing in the journal from {begin} to {end} matches",
+    "explain.nobody_yet": "nobody has had the nickname {nick} in it",
+    "explain.near": "nicknames that were: {names}",
+    "explain.cannot": "at {place} this program fails at what the server's could deal with: {error}",
+    "explain.no_journal": "there is no journal in {folder}",
+    "explain.not_kept": "the server on port {port} keeps no journal (--durability none)",
+    "explain.live.here": "now: {nick} is connection {id} ({dialect}, from {host}), in {rooms}; {worker} has its socket",
+    "explain.live.nobody": "now: nobody here has the nickname {nick}",
+    "explain.live.no_server": "now: no server runs with this journal",
+    "explain.live.no_room": "no room",
+    "explain.live.worker_silent": "now: {worker} ({pid}) has not turned its loop for {seconds} s, so nothing that is "
+    "sent to {nick} leaves it",
+    "explain.live.worker_stopped": "now: {worker} ({pid}) is stopped (SIGSTOP), so nothing that is sent to {nick} "
+    "leaves it: kill -CONT {pid}, or kill -9 and another takes over",
+    "explain.live.vacant": "now: {role} has no process at work",
+    "explain.live.broker_silent": "now: the broker ({pid}) has not turned its loop for {seconds} s: nothing is decided",
+    "explain.live.broker_stopped": "now: the broker ({pid}) is stopped (SIGSTOP): nothing is decided. kill -CONT "
+    "{pid}, or kill -9 and another takes over",
+    "explain.live.under_way": "now: {messages} messages, {bytes} bytes are under way from the broker to {worker}",
+    "explain.live.disk_full": "now: the disk is full: nothing is accepted, and what everybody sends waits in the "
+    "kernel",
+    "explain.live.unasked": "now: {said}",
+    "explain.live.gone": "now: {worker} does not have {nick}'s socket",
+    "explain.live.unread": "now: {nick}'s client does not read: {kept} bytes wait for it in {worker}, and {waits} in "
+    "this machine's kernel",
+    "explain.live.taken": "now: {nick}'s machine has taken all that was sent to it; whether the client there shows "
+    "it, it alone knows",
+    "explain.live.input": "now: of {nick}'s own input {unread} bytes wait in the kernel; {forwarded} of them are with "
+    "the broker and not accepted",
+    "explain.live.state.no_broker": "now: {nick} is not read: {worker} has no broker to tell",
+    "explain.live.state.no_credit": "now: {nick} is not read: the broker is behind, and {worker} out of credit",
+    "explain.live.state.flood": "now: {nick} is read slowly: it sends more than flood control lets through",
+    "explain.live.state.closing": "now: {nick}'s connection is being closed",
+}
 _TOP: dict[str, str] = {  # top.*: the picture of mpchat top
     "top.column.role": "ROLE",
     "top.column.pid": "PID",
@@ -917,4 +1021,15 @@ UNDER WAY: what has been sent from one process to another and not been taken yet
 A server kills a stopped process after 3 s, unless it was started with --hang-limit 0 (or another limit).""",
 }
 
-TEXTS: dict[str, str] = {**_PLAIN, **_SEARCH, **_CLIENT, **_SCREEN, **_CLI, **_PS, **_TOP, **_TRACE, **_EVENTS}
+TEXTS: dict[str, str] = {
+    **_PLAIN,
+    **_SEARCH,
+    **_CLIENT,
+    **_SCREEN,
+    **_CLI,
+    **_PS,
+    **_TOP,
+    **_TRACE,
+    **_EVENTS,
+    **_EXPLAIN,
+}

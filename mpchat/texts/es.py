@@ -615,6 +615,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.ephemeral": "los guarda en una carpeta que se borra al final",
     "cli.durability": "a qué sobrevive una línea aceptada: none, a nada; process, a la muerte de un proceso; power, a "
     "un corte de luz (por defecto: %(default)s)",
+    "cli.keep_journal": "no borra nada del diario, para mpchat explain, por mucho que crezca",
     "cli.history_days": "guarda N días lo que se dijo en las salas (por defecto: %(default)s; con 0 no guarda nada)",
     "cli.history_size": "y de eso, lo más nuevo, MB megabytes como mucho (por defecto: %(default)s; con 0, nada)",
     "cli.hang_limit": "a un proceso colgado se le mata al cabo de S segundos (por defecto: %(default)s; 0: nunca)",
@@ -636,7 +637,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.log_json": "las líneas del registro, en JSON",
     "cli.windows": "Windows no está soportado: el servidor pasa sockets entre procesos como solo sabe hacerlo Unix",
     "cli.unlimited_refused": "--unlimited quita todos los límites: se rechaza si el servidor no escucha en loopback",
-    "cli.nothing_kept": "--durability none no guarda nada, así que --data no tiene nada que decir",
+    "cli.nothing_kept": "--durability none no guarda nada, así que {option} no tiene nada que decir",
     "cli.same_port": "--plain-port {port} es el puerto de IRC",
     "cli.too_many_clients": "--max-clients {given} es más de lo que permite el límite de archivos abiertos: "
     "{fitting} con --workers {workers} (ulimit -Hn muestra el límite)",
@@ -725,6 +726,17 @@ estado de salida:
   5  se perdió la conexión antes de que todo volviera
 El más grave de varios: 3, luego 5, luego 4. Lo que se denegó está en la salida de errores.""",
     # mpchat ps, reload, stop
+    "cli.explain": "lee el diario en voz alta: qué ha pasado, y qué se siguió de ello",
+    "cli.explain_about": "El diario, leído por un núcleo del chat que lo reproduce, mientras un servidor trabaja o "
+    "cuando no hay ninguno: cada registro en palabras, y a quién se le dijo qué por su causa. No se escribe nada. Con "
+    "--nick y --room a la vez dice de cada línea de esa sala si a ese apodo se le dijo, o por qué no.",
+    "cli.explain_data": "el directorio de datos (por defecto: el del servidor de este puerto)",
+    "cli.explain_last": "las N últimas que coinciden (por defecto: %(default)s, o todas con --from)",
+    "cli.explain_from": "desde esta posición del diario",
+    "cli.explain_nick": "lo que este apodo envía y se le envía, y cómo está ahora su conexión",
+    "cli.explain_room": "lo que pasa en esta sala",
+    "cli.explain_private": "muestra también los mensajes privados",
+    "cli.explain_json": "un objeto JSON en cada línea",
     "cli.events": "qué pasó con los procesos: muertes, relevos, cuelgues, pausas",
     "cli.events_follow": "seguir con lo que pase, hasta Ctrl-C",
     "cli.events_json": "un objeto JSON por línea, como lo dice el servidor",
@@ -876,6 +888,101 @@ _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
     "events.disk_has_room": "el disco vuelve a tener sitio: {role} ({pid}) sigue",
     "events.other": "{role} ({pid}): {what}",
 }
+_EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
+    "explain.waits": "espera una respuesta: a una pregunta sobre una contraseña o el pasado, o del cliente, que antes "
+    "debe tomar lo que se le envió",
+    "explain.log": "el registro (log): {event}",
+    "explain.connection": "conexión {id}",
+    "explain.who": "{nick} (conexión {id})",
+    "explain.the_server": "el servidor",
+    "explain.and_more": "{names} y {count} más",
+    "explain.open": "{who} entra, {dialect}, desde {host}; su socket es de {worker}",
+    "explain.line": "{who} envía: {line}",
+    "explain.blank": "{who} envía una línea sin nada",
+    "explain.too_late": "{who} envía algo demasiado tarde: ya está cerrada",
+    "explain.part": "{who} envía un trozo de una línea",
+    "explain.overlong": "{who} envía una línea más larga de lo permitido",
+    "explain.rest": "{who} envía más de esa línea",
+    "explain.gone": "{who} se fue: {why}",
+    "explain.does_not_read": " (no leía: le esperaba más de lo que permite --sendq)",
+    "explain.silent": "{who} no dijo nada, y su worker no tiene nada suyo sin leer",
+    "explain.drained": "{who} tomó todo lo que se le envió",
+    "explain.again": "el broker murió antes de que llegara una respuesta: lo que preguntó {who} vuelve a llegar",
+    "explain.answer": "una respuesta para {who}: {answer}",
+    "explain.right": "la contraseña es correcta",
+    "explain.wrong": "la contraseña no es correcta",
+    "explain.rows": "{count} mensajes del pasado",
+    "explain.no_rows": "el pasado no se puede contar",
+    "explain.start": "el servidor arranca, con {workers} workers; quien estaba ya no está",
+    "explain.skip": "lo que {who} envió en {place} se deja fuera: cada broker que lo trató murió",
+    "explain.full": "el disco está lleno: no se acepta nada. Se les dijo, porque lo que envían espera: {who}",
+    "explain.stop": "el servidor se detiene: {why}",
+    "explain.clock": "pasó el tiempo, y algo tocaba",
+    "explain.reload": "se volvieron a leer los archivos de la configuración",
+    "explain.item.open": "{worker} tiene a {who} entre sus clientes",
+    "explain.item.ack": "{worker} toma del núcleo la entrada de {who}, hasta el byte {end}",
+    "explain.item.join": "{worker} añade a {who} a su grupo para {room}",
+    "explain.item.leave": "{worker} saca a {who} de su grupo para {room}",
+    "explain.item.probe": "{worker} mira si hay algo sin leer de {who}",
+    "explain.item.drain": "{worker} debe decir cuándo {who} lo ha tomado todo",
+    "explain.item.close": "{worker} cierra a {who}, cuando todo se haya enviado",
+    "explain.item.end": "{worker} termina, cuando se haya ido su último cliente",
+    "explain.item.nobody": "{worker} no envía a nadie: no hay otro en {room}",
+    "explain.item.private": "{worker} envía a {to}: algo privado, {bytes} bytes",
+    "explain.item.send": "{worker} envía a {to}: {line}",
+    "explain.item.more": "{worker} envía a {to}: y {count} líneas más",
+    "explain.hearing.hears": "=> a {nick} se le dijo",
+    "explain.hearing.said": "=> lo dijo {nick}",
+    "explain.hearing.misses": "=> {nick} estaba en {room} y no se le dijo: su cliente no pide esas líneas",
+    "explain.hearing.refused": "=> no se le dijo a nadie: fue rechazado",
+    "explain.hearing.outside": "=> a {nick} no se le dijo: no estaba en {room}",
+    "explain.hearing.away": "=> a {nick} no se le dijo: nadie aquí tenía ese apodo",
+    "explain.hearing.since": "   desde {place}, {at}: {by}: {text}",
+    "explain.hearing.tried": "   la última línea de {nick} sobre ella, {place}, {at}: {text}; la respuesta: {answer}",
+    "explain.begins": "el diario se puede leer desde {place}: lo anterior está en una instantánea (--keep-journal lo "
+    "guarda todo)",
+    "explain.begins_at_0": "el diario se puede leer desde su principio",
+    "explain.other_code": "esta ejecución empezó con otro código ({was}; el de este programa es {now}): lo que siguió "
+    "pudo ser otra cosa",
+    "explain.hidden": "privados, y no se muestran: {count} (--private los muestra)",
+    "explain.earlier": "hay {count} anteriores que coinciden: --last N muestra más",
+    "explain.nothing": "nada del diario, de {begin} a {end}, coincide",
+    "explain.nobody_yet": "nadie ha tenido en él el apodo {nick}",
+    "explain.near": "apodos que hubo: {names}",
+    "explain.cannot": "en {place} este programa falla con lo que el del servidor pudo tratar: {error}",
+    "explain.no_journal": "no hay ningún diario en {folder}",
+    "explain.not_kept": "el servidor del puerto {port} no guarda diario (--durability none)",
+    "explain.live.here": "ahora: {nick} es la conexión {id} ({dialect}, desde {host}), en {rooms}; su socket lo tiene "
+    "{worker}",
+    "explain.live.nobody": "ahora: nadie aquí tiene el apodo {nick}",
+    "explain.live.no_server": "ahora: ningún servidor trabaja con este diario",
+    "explain.live.no_room": "ninguna sala",
+    "explain.live.worker_silent": "ahora: el bucle de {worker} ({pid}) lleva {seconds} s sin dar una vuelta, así que "
+    "nada de lo que se envía a {nick} sale de él",
+    "explain.live.worker_stopped": "ahora: {worker} ({pid}) está detenido (SIGSTOP), así que nada de lo que se envía "
+    "a {nick} sale de él: kill -CONT {pid}, o kill -9 y otro lo releva",
+    "explain.live.vacant": "ahora: {role} no tiene ningún proceso trabajando",
+    "explain.live.broker_silent": "ahora: el bucle del broker ({pid}) lleva {seconds} s sin dar una vuelta: no se "
+    "decide nada",
+    "explain.live.broker_stopped": "ahora: el broker ({pid}) está detenido (SIGSTOP): no se decide nada. kill -CONT "
+    "{pid}, o kill -9 y otro lo releva",
+    "explain.live.under_way": "ahora: {messages} mensajes, {bytes} bytes están en camino del broker a {worker}",
+    "explain.live.disk_full": "ahora: el disco está lleno: no se acepta nada, y lo que todos envían espera en el "
+    "núcleo",
+    "explain.live.unasked": "ahora: {said}",
+    "explain.live.gone": "ahora: {worker} no tiene el socket de {nick}",
+    "explain.live.unread": "ahora: el cliente de {nick} no lee: {kept} bytes le esperan en {worker}, y {waits} en el "
+    "núcleo de esta máquina",
+    "explain.live.taken": "ahora: la máquina de {nick} ha tomado todo lo que se le envió; si el cliente lo muestra, "
+    "solo él lo sabe",
+    "explain.live.input": "ahora: de la entrada de {nick}, {unread} bytes esperan en el núcleo; {forwarded} de ellos "
+    "los tiene el broker sin aceptar",
+    "explain.live.state.no_broker": "ahora: no se lee a {nick}: {worker} no tiene broker al que decírselo",
+    "explain.live.state.no_credit": "ahora: no se lee a {nick}: el broker va con retraso, y {worker} no tiene crédito",
+    "explain.live.state.flood": "ahora: a {nick} se le lee despacio: envía más de lo que deja pasar el control de "
+    "inundación",
+    "explain.live.state.closing": "ahora: la conexión de {nick} se está cerrando",
+}
 _TOP: dict[str, str] = {  # top.*: the picture of mpchat top
     "top.column.role": "PAPEL",
     "top.column.pid": "PID",
@@ -940,4 +1047,15 @@ EN CAMINO: lo que un proceso envió a otro y este aún no ha tomado. MÁX: lo m�
 Un servidor mata a un proceso parado tras 3 s, salvo que se arrancara con --hang-limit 0 (u otro límite).""",
 }
 
-TEXTS: dict[str, str] = {**_PLAIN, **_SEARCH, **_CLIENT, **_SCREEN, **_CLI, **_PS, **_TOP, **_TRACE, **_EVENTS}
+TEXTS: dict[str, str] = {
+    **_PLAIN,
+    **_SEARCH,
+    **_CLIENT,
+    **_SCREEN,
+    **_CLI,
+    **_PS,
+    **_TOP,
+    **_TRACE,
+    **_EVENTS,
+    **_EXPLAIN,
+}

@@ -90,6 +90,14 @@ class InputReader:
             for connection in self._throttle.due(now):
                 self.read(connection)
 
+    def state(self, connection: Connection) -> str:
+        """Why this client is not read: "no broker", "no credit" (the broker is behind), "flood", or "": it is read."""
+        if self.paused:
+            return "no broker"
+        if connection.id in self._awaiting_credit:
+            return "no credit"
+        return "flood" if self._throttle is not None and self._throttle.waits(connection) else ""
+
     @property
     def under_way(self) -> int:
         """Bytes of input that were put and for which the broker has not given credit back."""

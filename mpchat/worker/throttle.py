@@ -36,6 +36,10 @@ class Throttle:
             self.next_deadline = self._ready[0][0]
         return tokens
 
+    def waits(self, connection: Connection) -> bool:
+        """Is it left unread because it floods?"""
+        return connection.id in self._waiting
+
     def spend(self, connection: Connection, lines: int) -> None:
         connection.bucket.spend(lines)
 

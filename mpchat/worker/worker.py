@@ -22,7 +22,7 @@ from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import ACCEPTOR_ROW, BROKER_ROW, FIRST_WORKER_ROW, Scoreboard, TurnWatch
-from mpchat.messages import ChildToSupervisor, ConnectionId, Item, UnknownMessage, WorkerNumber
+from mpchat.messages import ChildToSupervisor, ConnectionId, Inspected, Item, UnknownMessage, WorkerNumber
 from mpchat.protocol.dialect import Dialect
 from mpchat.runtime.crash_points import between, crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS, TEND_SECONDS
@@ -30,6 +30,7 @@ from mpchat.runtime.heartbeat import Heartbeat
 from mpchat.runtime.log import Log
 from mpchat.runtime.poller import Poller
 from mpchat.settings import Settings
+from mpchat.worker import tcp_position
 from mpchat.worker.acceptor_link import AcceptorLink
 from mpchat.worker.broker_stream import BrokerStream
 from mpchat.worker.checkpoints import Checkpoints
@@ -144,12 +145,25 @@ class Worker:
                     self.broker.take_transport(serial, pickled, fds)
                 case ("acceptor",), [fd]:
                     self.acceptor.take_link(Link(socket.socket(fileno=fd)))
+                case ("inspect", int() as id), []:
+                    self.control.post(self.inspected(ConnectionId(id)))
                 case ("farewell", str() as reason), []:
                     self.say_farewell(reason)
                 case _:
                     raise unusable(self.control, message)
         if self.control.ended:
             os._exit(0)  # nothing survives the supervisor
+
+    def inspected(self, id: ConnectionId) -> Inspected:
+        """How a client's socket stands, for who wonders why nothing comes or goes."""
+        connection = self.connections.get(id)
+        if connection is None or connection.fileno() < 0:
+            return ("inspected", id, (0, 0, 0, 0), "gone")
+        kept = connection.unsent + sum(map(len, connection.to_send))
+        waits = tcp_position.unacknowledged(connection.sock)
+        unread, forwarded = tcp_position.unread(connection.sock), connection.forwarded - connection.consumed
+        state = "closing" if connection.closing else self.reader.state(connection)
+        return ("inspected", id, (kept, waits, unread, forwarded), state)
 
     # Up: bytes in, records out
 

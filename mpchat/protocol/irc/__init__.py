@@ -16,7 +16,7 @@ from mpchat.protocol.irc import channels, history, operators, people, registrati
 from mpchat.protocol.irc.messages import after_speech, speech
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.rendering import render, stamp
-from mpchat.protocol.irc.secrets import secret_in
+from mpchat.protocol.irc.secrets import secret_in, shown
 from mpchat.protocol.irc.table import COMMANDS
 from mpchat.protocol.message import BODY_BYTES, TAG_BYTES, Message, build, encode, parse
 from mpchat.protocol.outcomes import (
@@ -164,6 +164,7 @@ __all__ = [
     "removed",
     "render",
     "secret_in",
+    "shown",
     "speech",
     "stamp",
     "too_long",

@@ -13,7 +13,7 @@ from mpchat.chat.names import SERVICE, fold, is_servers_own
 from mpchat.chat.text import clean, spoiled
 from mpchat.protocol.irc.table import COMMANDS
 from mpchat.protocol.message import parse
-from mpchat.protocol.secrets import Secret, oper, tokens
+from mpchat.protocol.secrets import HIDDEN, Secret, oper, tokens
 from mpchat.protocol.web import is_request
 
 # Tags, a prefix and spaces may stand before a command; and the slash that clients want before it, and take away.
@@ -50,6 +50,21 @@ def secret_in(line: bytes) -> Secret | None:
     front = _BEFORE_WORD.match(text)
     behind = _BEHIND_WORD.fullmatch(text, front.end() if front is not None else 0)
     return Secret(text[: behind.start(1)].encode(), clean(behind[1])) if behind is not None else None
+
+
+def shown(line: bytes, with_private: bool) -> str:
+    """The line without a room's key, and without what is said to one person: see dialect.py."""
+    text = line.decode(errors="replace")
+    message = parse(text)
+    params = message.params
+    if message.command == "JOIN" and len(params) > 1:
+        return f"JOIN {params[0]} {HIDDEN}"
+    if message.command == "MODE" and len(params) > 2 and "k" in params[1]:  # its other parameters go with it
+        return f"MODE {params[0]} {params[1]} {HIDDEN}"
+    is_said = message.command in ("PRIVMSG", "NOTICE", "TAGMSG") and len(params) + bool(message.tags) > 1
+    if is_said and not with_private and not all(target.startswith("#") for target in params[0].split(",")):
+        return f"{message.command} {params[0]} {HIDDEN}"
+    return text
 
 
 def _secret(found: re.Match[str], before: str, text: str) -> Secret:

@@ -28,7 +28,7 @@ from mpchat.protocol.plain.languages import BITS, PROFILES, language_of, profile
 from mpchat.protocol.plain.own_words import translated
 from mpchat.protocol.plain.rendering import line, refuse, render, stamp, tell, warn
 from mpchat.protocol.plain.room import its_room
-from mpchat.protocol.plain.secrets import secret_in
+from mpchat.protocol.plain.secrets import secret_in, shown
 from mpchat.protocol.plain.telnet import IAC, is_unfinished, without_commands
 from mpchat.protocol.web import REFUSED, is_request
 from mpchat.protocol.wrong_passwords import end_if_too_many
@@ -140,6 +140,7 @@ __all__ = [
     "removed",
     "render",
     "secret_in",
+    "shown",
     "speech",
     "stamp",
     "too_long",

@@ -10,7 +10,7 @@ from mpchat.chat.names import is_servers_own
 from mpchat.chat.text import clean
 from mpchat.protocol.plain.commands import COMMANDS
 from mpchat.protocol.plain.telnet import without_commands
-from mpchat.protocol.secrets import Secret
+from mpchat.protocol.secrets import HIDDEN, Secret
 
 _COMMAND = re.compile(r"(/(?!/)(\S*)\s+)(.+)")
 _SAID = re.compile(r"([^ ]+) +(.+)")
@@ -35,3 +35,16 @@ def secret_in(line: bytes) -> Secret | None:
     elif word in COMMANDS and word != "pass":
         return None
     return Secret(before.encode(), rest)
+
+
+def shown(line: bytes, with_private: bool) -> str:
+    """The line without a room's key, and without what is said to one person: see dialect.py."""
+    text = clean(without_commands(line).decode(errors="replace")).strip()
+    found = _COMMAND.fullmatch(text)
+    said = _SAID.fullmatch(found[3]) if found is not None else None
+    if found is None or said is None:
+        return text
+    word, first = found[2].lower(), said[1]
+    has_key = word == "join" or (word == "mode" and "k" in first)
+    is_private = word == "msg" and not with_private
+    return f"{found[1]}{first} {HIDDEN}" if has_key or is_private else text

@@ -1,0 +1,140 @@
+"""mpchat explain: the journal read aloud. A core of this process replays it; nothing is written, and no server waits.
+
+A server that runs meanwhile is asked how a nickname's connection stands now (standing.py).
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable
+from contextlib import closing
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NamedTuple
+
+from mpchat.chat.names import fold
+from mpchat.ipc.frames import load
+from mpchat.monitor import standing
+from mpchat.monitor.explaining import Explainer
+from mpchat.monitor.happening import Happening, Replay, Wanted
+from mpchat.protocol.connection import Connection
+from mpchat.runtime.pure_source import as_imported
+from mpchat.store.kept_journal import Reading
+from mpchat.texts import t
+
+Say = Callable[[str], None]
+
+
+class Options(NamedTuple):
+    """`last`: how many at most, the last ones; None: all. `control`: the server's control socket, if one runs."""
+
+    data: Path
+    last: int | None
+    since: int | None  # a position
+    nick: str
+    room: str
+    with_private: bool
+    as_json: bool
+    control: Path | None
+
+
+def explain(options: Options, show: Say, tell: Say) -> bool:
+    """Show what is wanted, and tell beside it what there is to know about that; returns whether there was anything.
+
+    Raises FileNotFoundError where there is no journal, Damaged, ValueError at a snapshot of a newer program's, OSError.
+    """
+    with closing(Reading(options.data, options.since)) as reading:
+        core, code = None, ""
+        if reading.state is not None:
+            core, _, *codes = load(reading.state)
+            code = codes[0] if codes else ""
+        wanted = Wanted(options.nick, options.room, options.with_private, options.since or 0)
+        replay = Replay(core, code, wanted)
+        tell(t("explain.begins", place=reading.begin) if reading.begin else t("explain.begins_at_0"))
+        found = _Found(options, replay, show)
+        _go_through(reading, replay, found, tell)
+    found.end(tell)
+    for was in replay.codes:
+        if was not in ("", as_imported()):
+            tell(t("explain.other_code", was=was, now=as_imported()))
+    if not found.matches:
+        tell(t("explain.nothing", begin=reading.begin, end=reading.end))
+        _tell_near(replay, options.nick, tell)
+    if options.nick:
+        _stand(options, replay, show)
+    return found.matches > 0
+
+
+class _Found:
+    """What is shown at once, or kept until it is known to be among the last ones."""
+
+    def __init__(self, options: Options, replay: Replay, show: Say) -> None:
+        self._explainer = Explainer(replay.name, options.nick, options.room)
+        self._as_json, self._show_text = options.as_json, show
+        self._last: deque[Happening] | None = None if options.last is None else deque(maxlen=options.last)
+        self.matches = self._hidden = 0
+
+    def add(self, happening: Happening) -> None:
+        self.matches += 1
+        if self._last is None:
+            self._show(happening)
+        else:
+            self._last.append(happening)
+
+    def _show(self, happening: Happening) -> None:
+        self._hidden += happening.hides
+        as_object = self._explainer.as_object
+        self._show_text(json.dumps(as_object(happening)) if self._as_json else self._explainer.in_words(happening))
+
+    def end(self, tell: Say) -> None:
+        for happening in self._last or ():
+            self._show(happening)
+        if self._hidden:
+            tell(t("explain.hidden", count=self._hidden))
+        if self._last is not None and self.matches > len(self._last):
+            tell(t("explain.earlier", count=self.matches - len(self._last)))
+
+
+def _go_through(reading: Reading, replay: Replay, found: _Found, tell: Say) -> None:
+    happenings = replay.happenings(reading.blocks())
+    while True:
+        try:
+            happening = next(happenings, None)
+        except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # Other code wrote it, or the server left a record out without our knowing: what was read so far stands.
+            tell(t("explain.cannot", place=replay.place, error=repr(error)))
+            return
+        if happening is None:
+            return
+        found.add(happening)
+
+
+def _tell_near(replay: Replay, nick: str, tell: Say) -> None:
+    """There may be a slip of the keys in the nickname."""
+    if not nick or replay.has_been(nick):
+        return
+    tell(t("explain.nobody_yet", nick=nick))
+    known = replay.nicknames()
+    near = get_close_matches(fold(nick), known, n=5)
+    if near:
+        tell(t("explain.near", names=", ".join(near)))
+
+
+def _stand(options: Options, replay: Replay, show: Say) -> None:
+    connection = _connection(replay, options.nick)
+    try:
+        found = standing.ask(options.control, connection) if options.control is not None else None
+    except OSError:
+        found = None  # it has just ended
+    if options.as_json:
+        now = {"snapshot": found.snapshot, "socket": found.socket} if found is not None else None
+        show(json.dumps({"now": now, "nick": options.nick, "connection": connection.id if connection else None}))
+    elif found is None:
+        show(t("explain.live.no_server"))
+    else:
+        for line in standing.in_words(found, options.nick, connection):
+            show(line)
+
+
+def _connection(replay: Replay, nick: str) -> Connection | None:
+    session = replay.core.hub.nicks.get(fold(nick))
+    return replay.core.connection(session.id) if session is not None else None

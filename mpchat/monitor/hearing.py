@@ -1,0 +1,138 @@
+"""Whom it concerns: which of all that happens in a replayed journal is about one nickname, or one room; and whether
+somebody heard what was said there, or why not. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from mpchat.chat.names import fold
+from mpchat.core.machine import Core
+from mpchat.messages import ConnectionId, Item, Ms, Record, WorkerNumber
+
+NOBODY = ConnectionId(0)
+_EVERYBODYS = ("start", "reload", "full", "stop", "skip")
+
+
+class Sent(NamedTuple):
+    """An item. `to`: whose it is, or who hears it, but `exclude`; `channels`: those of the groups that hear it."""
+
+    worker: WorkerNumber
+    item: Item
+    to: tuple[ConnectionId, ...]
+    exclude: ConnectionId = NOBODY
+    channels: tuple[str, ...] = ()
+    hides: bool = False  # it delivers what is said to one person alone, which is not to be shown
+
+    @property
+    def receivers(self) -> list[ConnectionId]:
+        return [id for id in self.to if id != self.exclude]
+
+
+class Word(NamedTuple):
+    """What somebody did, where in the journal and when."""
+
+    place: int
+    wall: Ms
+    by: ConnectionId
+    text: str  # their line, or what the record is
+
+
+class Hearing(NamedTuple):
+    """Whether somebody heard what was said in a room.
+
+    verdict     hears    they were told
+                said     they said it
+                misses   they were in the room, and were not told
+                refused  nobody was told
+                outside  they were not in the room; `since` says what had put them out, if that is known
+                away     nobody had the nickname; `since` says what had ended the last session that had it
+    `tried`: from outside, their last line about the room; `answer`: the first line of what they were answered.
+    """
+
+    verdict: str
+    since: Word | None = None
+    tried: Word | None = None
+    answer: str = ""
+
+
+class Hearer:
+    """Of a nickname and a room, either of which may be "": then it is nobody, or nowhere."""
+
+    def __init__(self, core: Core, nick: str, room: str) -> None:
+        self._core = core
+        self._nick, self._room = fold(nick), fold(room)
+        self._left_server: Word | None = None
+        self._left_room: Word | None = None
+        self._tried: Word | None = None
+        self._answer = ""
+        self.begin()
+
+    def begin(self) -> None:
+        """All connections are gone, or there is another core."""
+        self._holder = self.holder()
+        self._was_inside = self._is_inside()
+
+    def holder(self) -> ConnectionId:
+        """Who has the nickname."""
+        session = self._core.hub.nicks.get(self._nick) if self._nick else None
+        return session.id if session is not None else NOBODY
+
+    def _is_inside(self) -> bool:
+        session, channel = self._core.hub.nicks.get(self._nick), self._core.hub.channels.get(self._room)
+        return session is not None and channel is not None and session in channel.members
+
+    def is_concerned(self, record: Record, id: ConnectionId, line: str, target: str, sent: Iterable[Sent]) -> bool:
+        """To be asked before after(). `line`: as it is shown; `target`: the room that it speaks to, folded, or ""."""
+        if record[0] in _EVERYBODYS:
+            return True
+        if self._room:
+            return (
+                target == self._room or mentions(line, self._room) or any(self._room in each.channels for each in sent)
+            )
+        if not self._nick:
+            return True
+        holders = {self._holder, self.holder()} - {NOBODY}
+        if id in holders or any(holders.intersection(each.to) and each.exclude not in holders for each in sent):
+            return True
+        connection = self._core.connection(id)
+        is_new = connection is not None and connection.registration is not None
+        return is_new and mentions(line, self._nick)
+
+    def after(
+        self, record: Record, place: int, id: ConnectionId, line: str, target: str, sent: list[Sent]
+    ) -> Hearing | None:
+        """What has been noted of the nickname and the room when this had happened; whether the nickname heard it."""
+        was_holder, was_inside = self._holder, self._was_inside
+        self._holder, self._was_inside = holder, is_inside = self.holder(), self._is_inside()
+        if not (self._nick and self._room):
+            return None
+        word = Word(place, self._core.time[0], id, line or (str(record[2]) if record[0] == "gone" else record[0]))
+        if was_holder and not holder:
+            self._left_server, self._tried = word, None
+        if is_inside:
+            self._left_room = self._tried = None
+        elif was_inside:
+            self._left_room = word
+        elif id and id in (was_holder, holder) and mentions(line, self._room):
+            answers = [each.item[2] for each in sent if each.item[0] == "send" and each.to == (id,)]
+            self._tried = word
+            self._answer = answers[0].split(b"\n")[0].decode(errors="replace").strip() if answers else ""
+        casts = [each for each in sent if each.item[0] == "cast" and self._room in each.channels]
+        if holder and id == holder and (casts or target == self._room):
+            return Hearing("said" if casts else "refused")
+        if not casts:
+            return Hearing("refused") if target == self._room else None
+        if any(holder in each.to and holder != each.exclude for each in casts):
+            return Hearing("hears")
+        if not holder:
+            return Hearing("away", self._left_server)
+        if is_inside:
+            return Hearing("misses")
+        return Hearing("outside", self._left_room, self._tried, self._answer if self._tried else "")
+
+
+def mentions(line: str, name: str) -> bool:
+    """Whether one of the words of a line is this folded name."""
+    return bool(line) and name in [word.lstrip(":") for word in fold(line).replace(",", " ").split(" ")]

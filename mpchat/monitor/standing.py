@@ -1,0 +1,96 @@
+"""How a client's connection stands at this moment: what the journal cannot know, the running server is asked.
+
+The supervisor says which processes turn their loops and what is under way between them; the client's worker, what waits
+for the client, and what of the client's waits.
+"""
+
+import select
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mpchat.ipc.control_socket import Follower
+from mpchat.monitor.measuring import measure
+from mpchat.protocol.connection import Connection
+from mpchat.texts import t
+
+_SECONDS = 3.0  # for an answer; the supervisor itself gives a worker one second
+_UNREAD_BYTES = 1  # unacknowledged, while nothing is being sent: the client's window is shut
+
+
+class Standing(NamedTuple):
+    """`snapshot` as the supervisor tells it; `socket` as the worker does, or why there is no answer."""
+
+    snapshot: dict[str, Any]
+    socket: dict[str, Any]
+
+
+def ask(path: Path, connection: Connection | None) -> Standing:
+    """Of the server behind this control socket. Raises OSError."""
+    snapshot = _answer(path, {"command": "snapshot"})
+    if connection is None:
+        return Standing(snapshot, {})
+    asked = {"command": "connection", "worker": int(connection.worker), "id": int(connection.id)}
+    return Standing(snapshot, _answer(path, asked))
+
+
+def _answer(path: Path, asked: dict[str, object]) -> dict[str, Any]:
+    """The first object of the answer; {} if there is none in time."""
+    until = time.monotonic() + _SECONDS
+    with closing(Follower(path, asked, _SECONDS)) as follower:
+        while not follower.ended and select.select([follower], [], [], max(0.0, until - time.monotonic()))[0]:
+            for each in follower.take():
+                return each
+    return {}
+
+
+def in_words(standing: Standing, nick: str, connection: Connection | None) -> Iterator[str]:
+    """Sentences: first what concerns everybody, then what concerns this nickname's connection."""
+    snapshot, socket = standing
+    rows = {row["role"]: row for row in snapshot.get("processes", ())}
+    if snapshot.get("disk_full"):
+        yield t("explain.live.disk_full")
+    yield from _process(rows.get("broker"), "broker", nick)
+    if connection is None:
+        yield t("explain.live.nobody", nick=nick)
+        return
+    worker, session = f"worker{connection.worker}", connection.session
+    rooms = ", ".join(channel.name for channel in session.channels.values()) or t("explain.live.no_room")
+    about = {"id": connection.id, "dialect": connection.dialect.name, "host": session.host}
+    yield t("explain.live.here", nick=nick, rooms=rooms, worker=worker, **about)
+    yield from _process(rows.get(worker), worker, nick)
+    for each in snapshot.get("connections", ()):
+        if (each["from"], each["to"]) == ("broker", worker) and each["messages"]:
+            yield t("explain.live.under_way", messages=each["messages"], bytes=each["bytes"], worker=worker)
+    if not socket.get("ok"):
+        yield t("explain.live.unasked", said=socket.get("said") or t("trace.no_answer"))
+    elif socket["state"] == "gone":
+        yield t("explain.live.gone", worker=worker, nick=nick)
+    else:
+        yield from _socket(socket, worker, nick)
+
+
+def _process(row: dict[str, Any] | None, role: str, nick: str) -> Iterator[str]:
+    """What is wrong with it, if anything is."""
+    if row is None or row["pid"] is None:
+        yield t("explain.live.vacant", role=role)
+        return
+    if row["state"] != "silent":
+        return
+    about = {"pid": row["pid"], "seconds": f"{row['silent_ms'] / 1000:.1f}"}
+    measured = measure(row["pid"])
+    key = "stopped" if measured is not None and measured.is_stopped else "silent"
+    yield t(f"explain.live.{'broker' if role == 'broker' else 'worker'}_{key}", worker=role, nick=nick, **about)
+
+
+def _socket(socket: dict[str, Any], worker: str, nick: str) -> Iterator[str]:
+    if socket["kept"] or socket["unacknowledged"] >= _UNREAD_BYTES:
+        yield t("explain.live.unread", nick=nick, kept=socket["kept"], worker=worker, waits=socket["unacknowledged"])
+    else:
+        yield t("explain.live.taken", nick=nick)
+    if socket["unread"]:
+        yield t("explain.live.input", nick=nick, unread=socket["unread"], forwarded=socket["forwarded"])
+    if socket["state"]:
+        yield t(f"explain.live.state.{socket['state'].replace(' ', '_')}", nick=nick, worker=worker)

@@ -1,0 +1,184 @@
+"""What --keep-journal keeps: the segments that no restart needs any more, and the state with which each run began.
+
+    kept/POSITION.journal     a segment, moved here where it would have been removed (Journal.trim())
+    kept/POSITION.snapshot    the snapshot with which a run began: the file as it was then, by another name (link(2))
+
+The server writes here and never reads, so each of these files may be removed at any time. To read them is to begin at
+a snapshot, or at position 0, and to go on as long as each segment ends where the next one begins: Reading, which also
+reads what the journal itself has, kept or not, while a server runs or when none does.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from mpchat.messages import Record
+from mpchat.store import snapshot
+from mpchat.store.journal import (
+    WITHOUT_THE_PAST,
+    Damaged,
+    full_name,
+    journal_end,
+    make_folder,
+    records,
+    segment,
+    segments,
+)
+
+FOLDER = "kept"
+_ATTEMPTS = 10  # to look at all folders between two changes; a server changes them some times a second at most
+_SNAPSHOT = ".snapshot"
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)  # a file system without any
+
+
+def begin_run(data: Path) -> Path | None:
+    """Keep the snapshot with which this run begins, before anything is journaled. Raises OSError, and Damaged.
+
+    If the folder has what belongs to another journal (somebody has moved `journal` away, and positions begin anew), it
+    gets another name, which is returned: nothing in it is ever overwritten.
+    """
+    folder = data / FOLDER
+    make_folder(folder)
+    aside = None
+    first, end = min(segments(data / "journal"), default=0), journal_end(data / "journal")
+    if any(each >= first for each in segments(folder)) or any(position > end for position in snapshots(folder)):
+        aside = _unused(folder)
+        folder.rename(aside)
+        make_folder(folder)
+    position = snapshot.position(data)
+    if position:
+        _link(data / "snapshot", folder / f"{position:020}{_SNAPSHOT}")
+    return aside
+
+
+class Reading:
+    """What can be read of a journal, as it is at the moment: from `begin`, at which `state` was, to `end`.
+
+    `begin` is the oldest snapshot of the last stretch in which segment follows on segment, or the last one that is not
+    behind the position `at`, of the stretch which has that. `state` is what the snapshot holds (store/snapshot.py);
+    None at position 0, before which nothing was.
+
+    Raises FileNotFoundError if there is no journal, Damaged, and OSError. A server may go on meanwhile.
+    """
+
+    def __init__(self, data: Path, at: int | None = None) -> None:
+        self._data = data
+        self._open: dict[int, int] = {}  # descriptors, by the first position of their segments; closed by close()
+        for _ in range(_ATTEMPTS):
+            try:
+                self._look(at)
+            except _Moved:
+                self.close()
+            else:
+                return
+        raise Damaged(f"{full_name(data)}: its journal changes more quickly than it can be read")
+
+    def _look(self, at: int | None) -> None:
+        stretches = _stretches(self._data)
+        if not stretches:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._data / "journal"))
+        known = [0, *snapshots(self._data / FOLDER), snapshot.position(self._data)]
+        wanted = stretches[-1]
+        for stretch in stretches:
+            if at is not None and stretch[0][0] <= at < stretch[-1][1]:
+                wanted = stretch
+        self.end = wanted[-1][1]
+        begins = sorted(each for each in known if wanted[0][0] <= each <= self.end)
+        if not begins:
+            raise Damaged(f"{full_name(self._data)}: no snapshot fits its journal. {WITHOUT_THE_PAST}")
+        self.begin = begins[0] if at is None else max((each for each in begins if each <= at), default=begins[0])
+        self.state = read_snapshot(self._data, self.begin) if self.begin else None
+        if self.begin and self.state is None:
+            raise _Moved  # the server has made another one meanwhile
+        self._segments = [each for each in wanted if each[1] > self.begin]
+        if not any(segment(self._data / FOLDER, first).exists() for first, _ in self._segments):
+            for first, _ in self._segments:  # the server may remove them while they are read
+                self._open[first] = self._descriptor(first)
+
+    def blocks(self) -> Iterator[tuple[int, list[Record]]]:
+        """The blocks of records between `begin` and `end`, each with its position. Raises Damaged and OSError."""
+        start = self.begin
+        for first, end in self._segments:
+            fd = self._open.pop(first, -1)
+            if fd < 0:
+                fd = self._descriptor(first)
+            try:
+                for position, block in records(fd, segment(self._data / "journal", first), first, max(start, first)):
+                    if position >= self.end:
+                        return  # what a server has written since
+                    yield position, block
+            finally:
+                os.close(fd)
+            start = end
+
+    def _descriptor(self, first: int) -> int:
+        """The server moves a segment from the one folder to the other, never back. Raises _Moved."""
+        for folder in (self._data / "journal", self._data / FOLDER):
+            with suppress(FileNotFoundError):
+                return os.open(segment(folder, first), os.O_RDONLY | os.O_CLOEXEC)
+        raise _Moved
+
+    def close(self) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+
+class _Moved(Exception):
+    """The server has changed the folders between two looks."""
+
+
+def _stretches(data: Path) -> list[list[tuple[int, int]]]:
+    """Segments, each by its first position and its end; those of a stretch follow one on the other. Raises _Moved."""
+    found: list[list[tuple[int, int]]] = []
+    live = segments(data / "journal")  # before the kept ones: one that is moved meanwhile is seen twice, not never
+    for first in sorted({*live, *segments(data / FOLDER)}):
+        sizes = []
+        for folder in (data / "journal", data / FOLDER):
+            with suppress(FileNotFoundError):
+                sizes.append(segment(folder, first).stat().st_size)
+        if not sizes:
+            raise _Moved
+        if not found or found[-1][-1][1] != first:
+            found.append([])
+        found[-1].append((first, first + sizes[0]))
+    return found
+
+
+def snapshots(folder: Path) -> list[int]:
+    """The positions of the snapshots in a folder, in order."""
+    with suppress(FileNotFoundError):
+        names = [Path(name) for name in os.listdir(folder)]
+        return sorted(int(name.stem) for name in names if name.suffix == _SNAPSHOT and name.stem.isdecimal())
+    return []
+
+
+def read_snapshot(data: Path, position: int) -> bytes | None:
+    """The state at this position, the current one or a kept one; None if there is none. Raises Damaged and OSError."""
+    for path in (data / "snapshot", data / FOLDER / f"{position:020}{_SNAPSHOT}"):
+        found = snapshot.read_file(path)
+        if found is not None and found[0] == position:
+            return found[1]
+    return None
+
+
+def _link(current: Path, kept: Path) -> None:
+    """The snapshot is replaced by rename(2), never written again: what the second name stands for does not change."""
+    try:
+        with suppress(FileExistsError):  # a run before this one began with the same
+            os.link(current, kept)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        new = kept.with_suffix(".new")
+        shutil.copyfile(current, new)
+        new.replace(kept)
+
+
+def _unused(folder: Path) -> Path:
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}-{number}")).exists():
+        number += 1
+    return aside
