@@ -1117,7 +1117,7 @@ def _run_explain(options: argparse.Namespace) -> int:
     last = options.last or (None if options.since is not None else _LAST_EXPLAINED)
     wanted = options.since, options.nick, options.room, options.private, options.json
     try:
-        return 0 if explain(Options(data, last, *wanted, control), _show, _tell) else 1
+        return 0 if explain(Options(data, last, *wanted, control), print, _tell) else 1
     except FileNotFoundError:
         return _complain(t("explain.no_journal", folder=data), 1)
     except (Damaged, ValueError) as error:

@@ -46,6 +46,10 @@ class Explainer(NamedTuple):
     def who(self, id: ConnectionId, number: int) -> str:
         return self.named(id, number) or t("explain.connection", id=id)
 
+    def _listed(self, ids: Sequence[ConnectionId], number: int) -> str:
+        some = ", ".join([self.who(id, number) for id in ids[:_NAMES]])
+        return t("explain.and_more", names=some, count=len(ids) - _NAMES) if len(ids) > _NAMES else some
+
     def _record(self, happening: Happening) -> str:
         record, id = happening.record, happening.connection
         who = happening.name or t("explain.connection", id=id)
@@ -73,7 +77,7 @@ class Explainer(NamedTuple):
             case ("skip", place, _):
                 return t("explain.skip", who=full, place=place)
             case ("full", ids):
-                return t("explain.full", who=_listed([self.who(id, happening.number) for id in ids]))
+                return t("explain.full", who=self._listed(ids, happening.number))
             case ("stop", why):
                 return t("explain.stop", why=why)
             case ("clock" | "reload" as word, *_):
@@ -88,9 +92,10 @@ class Explainer(NamedTuple):
             room = sent.channels[0] if sent.channels else ""
             end = item[2] if item[0] == "ack" else 0
             return [t(f"explain.item.{item[0]}", worker=worker, who=who, room=room, end=end)]
-        to = _listed([self.who(id, happening.number) for id in sent.receivers])
-        if not to:
-            return [t("explain.item.nobody", worker=worker, room=_listed(sent.channels))]
+        receivers = sent.receivers
+        to = self._listed(receivers, happening.number)
+        if not receivers:
+            return [t("explain.item.nobody", worker=worker, room=", ".join(sent.channels))]
         lines = shown(happening, sent)
         if lines is None:
             return [t("explain.item.private", worker=worker, to=to, bytes=len(item[2]))]
@@ -186,11 +191,6 @@ def clock(wall: int, utc_offset: int) -> str:
     """As the chat showed it at that moment, with its date and milliseconds."""
     at = datetime.fromtimestamp(wall / 1000, timezone(timedelta(minutes=utc_offset)))
     return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    some = ", ".join(names[:_NAMES])
-    return t("explain.and_more", names=some, count=len(names) - _NAMES) if len(names) > _NAMES else some
 
 
 def _answer(answer: object) -> str:

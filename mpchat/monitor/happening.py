@@ -108,7 +108,12 @@ class Replay:
 
     def name(self, id: ConnectionId, number: int) -> str:
         """What this connection was called when the record of this number had happened; "": it had no name yet."""
-        since, names = self._names.get(id, ([], []))
+        found = self._names.get(id)
+        if found is None:
+            return ""
+        since, names = found
+        if len(names) == 1:  # hardly anybody changes it
+            return names[0] if since[0] <= number else ""
         at = bisect_right(since, number)
         return names[at - 1] if at else ""
 
