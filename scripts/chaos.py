@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from mpchat.store.journal import FACTS, Tail
 from scripts.chaos_run.checker import KINDS, Checker, Finding
 from scripts.chaos_run.clients import PATIENCE
+from scripts.chaos_run.explained import explain
 from scripts.chaos_run.load import Load
 from scripts.chaos_run.server import ROLES, Footprint, Kill, Killer, Server
 from scripts.chaos_run.surroundings import SURROUNDINGS
@@ -53,12 +54,18 @@ def main() -> int:
         help="let these go wrong meanwhile, or all: the folder it was started in is removed, its log is a pipe that is "
         "full, no process can be started (by strace), /tmp is full",
     )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="keep the journal, and have mpchat explain tell all that was said and read",
+    )
     options = parser.parse_args()
     return run(options)
 
 
 def run(options: argparse.Namespace) -> int:
-    server = Server(options.workers, options.ipc, options.surroundings, options.seed)
+    more = ["--keep-journal"] if options.explain else []
+    server = Server(options.workers, options.ipc, options.surroundings, options.seed, more)
     load = Load(server.irc, server.plain, options.clients, options.seed)
     killer = Killer(server, options.kill, options.period, options.seed)
     complaints: list[str] = []
@@ -105,11 +112,16 @@ def run(options: argparse.Namespace) -> int:
     complaints += [str(finding) for finding in first_of_each_kind(checker.findings)]
     if checker.holes > len(acceptor_kills):
         complaints.append("more newcomers were lost than acceptors were killed")
+    told = ""
+    if options.explain:
+        told, missing = explain(server.data, load.logs)
+        complaints += missing
     print(f"chaos: seed {options.seed}, {options.seconds:g} s, {options.workers} workers, every {options.period:g} s")
     for name, value in (
         *_table(options.kill, load, killer.kills, checker),
         *_sizes(before, after),
         *([("waited", f"{load.waited} s more, for bytes that the kernel had on their way")] if load.waited else []),
+        *([("explained", told)] if told else []),
         *server.around.rows(),
     ):
         print(f"  {name:<18} {value}")

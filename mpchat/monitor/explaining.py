@@ -152,7 +152,8 @@ class Explainer(NamedTuple):
         item = sent.item
         found: dict[str, Any] = {"item": item[0], "worker": sent.worker}
         if item[0] != "end":
-            found["to"] = [self.named(id, happening.number) or f"connection {id}" for id in sent.receivers]
+            found["connections"] = sent.receivers
+            found["nicks"] = [self.named(id, happening.number) for id in sent.receivers]
         if sent.channels:
             found["rooms"] = list(sent.channels)
         if item[0] in ("send", "cast"):

@@ -56,21 +56,28 @@ class Footprint(NamedTuple):
 
 
 class Server:
-    """Started with so many workers. stop() must be called, and discard() where nothing is to be looked into.
+    """Started with so many workers, and these `arguments` besides. stop() must be called, and discard() where nothing
+    is to be looked into.
 
     `surroundings` are those of surroundings.py that shall go wrong once begin() is called on `around`.
     """
 
-    def __init__(self, workers: int, ipc: str, surroundings: Sequence[str] = (), seed: int = 0) -> None:
+    def __init__(
+        self,
+        workers: int,
+        ipc: str,
+        surroundings: Sequence[str] = (),
+        seed: int = 0,
+        arguments: Sequence[str] = (),
+    ) -> None:
         self.workers = workers
         self._asked = False
         self.folder = Path(tempfile.mkdtemp(prefix="mpchat-chaos-"))
         self.data = self.folder / "data"
-        arguments = ["127.0.0.1", "0", "--workers", str(workers), "--unlimited", "--data", str(self.data)]
-        arguments += ["--ipc", ipc]
+        place = ["127.0.0.1", "0", "--workers", str(workers), "--unlimited", "--data", str(self.data)]
         self.around = Surroundings(surroundings, self.folder, _ROOT, seed)
         self._process = subprocess.Popen(
-            [*self.around.command, sys.executable, "-m", "mpchat", "server", *arguments],
+            [*self.around.command, sys.executable, "-m", "mpchat", "server", *place, "--ipc", ipc, *arguments],
             stdout=subprocess.PIPE,
             stderr=self.around.stderr,
             text=True,
