@@ -15,7 +15,7 @@ PREPARE = env PYTHON='$(PYTHON)' sh scripts/with_python.sh scripts/prepare.py
 # These start hundreds of processes, each of which would compile every module anew where this variable is set.
 WITH_BYTECODE := env -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run-server run-client top trace events lab labs grade handout install test test-all lint bench chaos soak clean
+.PHONY: help run-server run-client top trace events explain lab labs grade handout install test test-all lint bench chaos soak clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -36,6 +36,9 @@ trace:  ## follow a message through the processes (PORT= ARGS='--from ana')
 
 events:  ## what has happened to the processes (PORT= ARGS='--follow')
 	@exec $(PREPARE) -- -m mpchat events --port $(PORT) $(ARGS)
+
+explain:  ## read the journal aloud (PORT= ARGS='--nick beto --room "#so"')
+	@exec $(PREPARE) -- -m mpchat explain --port $(PORT) $(ARGS)
 
 lab:  ## one of the course's ten experiments, step by step (E=4, ARGS='--run')
 	@exec $(WITH_BYTECODE) $(PREPARE) -- -m mpchat lab $(if $(E),e$(E)) $(ARGS)

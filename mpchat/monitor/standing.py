@@ -4,9 +4,11 @@ The supervisor says which processes turn their loops and what is under way betwe
 for the client, and what of the client's waits.
 """
 
+import ipaddress
 import select
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,14 +19,17 @@ from mpchat.protocol.connection import Connection
 from mpchat.texts import t
 
 _SECONDS = 3.0  # for an answer; the supervisor itself gives a worker one second
-_UNREAD_BYTES = 1  # unacknowledged, while nothing is being sent: the client's window is shut
 
 
 class Standing(NamedTuple):
-    """`snapshot` as the supervisor tells it; `socket` as the worker does, or why there is no answer."""
+    """`snapshot` as the supervisor tells it; `socket` as the worker does, or why there is no answer.
+
+    `unread`: bytes that lie at a client of this machine, which has not read them; None: it is not of this machine.
+    """
 
     snapshot: dict[str, Any]
     socket: dict[str, Any]
+    unread: int | None = None
 
 
 def ask(path: Path, connection: Connection | None) -> Standing:
@@ -33,7 +38,30 @@ def ask(path: Path, connection: Connection | None) -> Standing:
     if connection is None:
         return Standing(snapshot, {})
     asked = {"command": "connection", "worker": int(connection.worker), "id": int(connection.id)}
-    return Standing(snapshot, _answer(path, asked))
+    socket = _answer(path, asked)
+    ends = connection.session.host, socket.get("port", 0), snapshot.get("ports", ())
+    return Standing(snapshot, socket, _unread_at_client(*ends))
+
+
+def _unread_at_client(host: str, port: int, servers: Sequence[int]) -> int | None:
+    """What the kernel says of the client's own socket, if that is on this machine: see proc_net(5)."""
+    for table, size in (("tcp", 4), ("tcp6", 16)):
+        try:
+            lines = Path("/proc/net", table).read_text().splitlines()[1:]
+        except OSError:  # no Linux, or no IPv6
+            continue
+        for line in lines:
+            _, local, remote, _, queues, *_ = line.split()
+            (address, local_port), remote_port = local.split(":"), remote.split(":")[1]
+            if int(local_port, 16) == port and int(remote_port, 16) in servers and _address(address, size) == host:
+                return int(queues.split(":")[1], 16)
+    return None
+
+
+def _address(text: str, size: int) -> str:
+    """Of 32-bit words in the machine's order of bytes."""
+    words = [int(text[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, 2 * size, 8)]
+    return str(ipaddress.ip_address(b"".join(words)))
 
 
 def _answer(path: Path, asked: dict[str, object]) -> dict[str, Any]:
@@ -48,7 +76,7 @@ def _answer(path: Path, asked: dict[str, object]) -> dict[str, Any]:
 
 def in_words(standing: Standing, nick: str, connection: Connection | None) -> Iterator[str]:
     """Sentences: first what concerns everybody, then what concerns this nickname's connection."""
-    snapshot, socket = standing
+    snapshot, socket, unread = standing
     rows = {row["role"]: row for row in snapshot.get("processes", ())}
     if snapshot.get("disk_full"):
         yield t("explain.live.disk_full")
@@ -60,16 +88,19 @@ def in_words(standing: Standing, nick: str, connection: Connection | None) -> It
     rooms = ", ".join(channel.name for channel in session.channels.values()) or t("explain.live.no_room")
     about = {"id": connection.id, "dialect": connection.dialect.name, "host": session.host}
     yield t("explain.live.here", nick=nick, rooms=rooms, worker=worker, **about)
-    yield from _process(rows.get(worker), worker, nick)
+    if wrong := list(_process(rows.get(worker), worker, nick)):
+        yield from wrong  # then it does not answer either
     for each in snapshot.get("connections", ()):
         if (each["from"], each["to"]) == ("broker", worker) and each["messages"]:
             yield t("explain.live.under_way", messages=each["messages"], bytes=each["bytes"], worker=worker)
+    if wrong:
+        return
     if not socket.get("ok"):
         yield t("explain.live.unasked", said=socket.get("said") or t("trace.no_answer"))
     elif socket["state"] == "gone":
         yield t("explain.live.gone", worker=worker, nick=nick)
     else:
-        yield from _socket(socket, worker, nick)
+        yield from _socket(socket, worker, nick, unread)
 
 
 def _process(row: dict[str, Any] | None, role: str, nick: str) -> Iterator[str]:
@@ -85,10 +116,15 @@ def _process(row: dict[str, Any] | None, role: str, nick: str) -> Iterator[str]:
     yield t(f"explain.live.{'broker' if role == 'broker' else 'worker'}_{key}", worker=role, nick=nick, **about)
 
 
-def _socket(socket: dict[str, Any], worker: str, nick: str) -> Iterator[str]:
-    if socket["kept"] or socket["unacknowledged"] >= _UNREAD_BYTES:
-        yield t("explain.live.unread", nick=nick, kept=socket["kept"], worker=worker, waits=socket["unacknowledged"])
-    else:
+def _socket(socket: dict[str, Any], worker: str, nick: str, unread: int | None) -> Iterator[str]:
+    kept, waits = socket["kept"], socket["unacknowledged"]
+    if unread:
+        yield t("explain.live.unread_here", nick=nick, unread=unread)
+    if kept or waits:
+        yield t("explain.live.waits", nick=nick, kept=kept, worker=worker, waits=waits)
+    elif unread == 0:
+        yield t("explain.live.read", nick=nick)
+    elif unread is None:
         yield t("explain.live.taken", nick=nick)
     if socket["unread"]:
         yield t("explain.live.input", nick=nick, unread=socket["unread"], forwarded=socket["forwarded"])

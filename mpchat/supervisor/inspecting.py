@@ -39,11 +39,11 @@ class Inspections:
         """The process of this role has been asked; `asker` is closed here when it has answered, or has not."""
         self._all.append(_Asked(asker, role, id, time.monotonic() + ANSWER_SECONDS))
 
-    def answered(self, role: str, id: int, counts: tuple[int, int, int, int], state: str) -> None:
+    def answered(self, role: str, id: int, counts: tuple[int, int, int, int], port: int, state: str) -> None:
         """See Inspected in messages.py. What nobody waits for any more is dropped."""
         facts = dict(zip(("kept", "unacknowledged", "unread", "forwarded"), counts, strict=True))
         for asked in self._take(asked for asked in self._all if (asked.role, asked.id) == (role, id)):
-            asked.asker.answer({"ok": True, "state": state, **facts})
+            asked.asker.answer({"ok": True, "state": state, "port": port, **facts})
 
     def expire(self, now: float) -> None:
         for asked in self._take(asked for asked in self._all if now >= asked.until):

@@ -212,9 +212,10 @@ class Supervisor:
                         "inspected",
                         int() as id,
                         (int() as kept, int() as waits, int() as unread, int() as given),
+                        int() as port,
                         str() as state,
                     ):
-                        self.inspections.answered(each.role, id, (kept, waits, unread, given), state)
+                        self.inspections.answered(each.role, id, (kept, waits, unread, given), port, state)
                     case ("disk full", _):
                         each.on_message(message)
                         self.monitoring.disk(each)

@@ -904,7 +904,7 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.item.drain": "{worker} is to say when {who} has taken all",
     "explain.item.close": "{worker} closes {who}, when all has been sent",
     "explain.item.end": "{worker} ends, when its last client has gone",
-    "explain.item.nobody": "{worker} sends to nobody: there is no other in {room}",
+    "explain.item.nobody": "{worker} sends to nobody: it has no other client in {room}",
     "explain.item.private": "{worker} sends to {to}: something private, {bytes} bytes",
     "explain.item.send": "{worker} sends to {to}: {line}",
     "explain.item.more": "{worker} sends to {to}: and {count} more lines",
@@ -946,8 +946,10 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "kernel",
     "explain.live.unasked": "now: {said}",
     "explain.live.gone": "now: {worker} does not have {nick}'s socket",
-    "explain.live.unread": "now: {nick}'s client does not read: {kept} bytes wait for it in {worker}, and {waits} in "
-    "this machine's kernel",
+    "explain.live.waits": "now: {nick}'s client does not take what it is sent: {kept} bytes wait for it in {worker}, "
+    "and {waits} in this machine's kernel",
+    "explain.live.unread_here": "now: {unread} bytes lie at {nick}'s client on this machine, which does not read them",
+    "explain.live.read": "now: {nick}'s client, on this machine, has read all that was sent to it",
     "explain.live.taken": "now: {nick}'s machine has taken all that was sent to it; whether the client there shows "
     "it, it alone knows",
     "explain.live.input": "now: of {nick}'s own input {unread} bytes wait in the kernel; {forwarded} of them are with "

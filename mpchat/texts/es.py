@@ -927,7 +927,7 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.item.drain": "{worker} debe decir cuándo {who} lo ha tomado todo",
     "explain.item.close": "{worker} cierra a {who}, cuando todo se haya enviado",
     "explain.item.end": "{worker} termina, cuando se haya ido su último cliente",
-    "explain.item.nobody": "{worker} no envía a nadie: no hay otro en {room}",
+    "explain.item.nobody": "{worker} no envía a nadie: no tiene otro cliente en {room}",
     "explain.item.private": "{worker} envía a {to}: algo privado, {bytes} bytes",
     "explain.item.send": "{worker} envía a {to}: {line}",
     "explain.item.more": "{worker} envía a {to}: y {count} líneas más",
@@ -971,8 +971,10 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "núcleo",
     "explain.live.unasked": "ahora: {said}",
     "explain.live.gone": "ahora: {worker} no tiene el socket de {nick}",
-    "explain.live.unread": "ahora: el cliente de {nick} no lee: {kept} bytes le esperan en {worker}, y {waits} en el "
-    "núcleo de esta máquina",
+    "explain.live.waits": "ahora: el cliente de {nick} no toma lo que se le envía: {kept} bytes le esperan en "
+    "{worker}, y {waits} en el núcleo de esta máquina",
+    "explain.live.unread_here": "ahora: {unread} bytes están en el cliente de {nick}, en esta máquina, que no los lee",
+    "explain.live.read": "ahora: el cliente de {nick}, en esta máquina, ha leído todo lo que se le envió",
     "explain.live.taken": "ahora: la máquina de {nick} ha tomado todo lo que se le envió; si el cliente lo muestra, "
     "solo él lo sabe",
     "explain.live.input": "ahora: de la entrada de {nick}, {unread} bytes esperan en el núcleo; {forwarded} de ellos "

@@ -320,6 +320,14 @@ class Connection:
         self.inherited_backlog = self.unsent  # it grew while there was no worker to send it
 
     @property
+    def peer_port(self) -> int:
+        """The client's; 0 if it is gone."""
+        try:
+            return int(self.sock.getpeername()[1])
+        except OSError:
+            return 0
+
+    @property
     def unsent(self) -> int:
         """Bytes that the kernel has not taken yet, as of the last flush()."""
         return len(self.backlog) if self.backlog is not None else 0

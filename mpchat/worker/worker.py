@@ -158,12 +158,12 @@ class Worker:
         """How a client's socket stands, for who wonders why nothing comes or goes."""
         connection = self.connections.get(id)
         if connection is None or connection.fileno() < 0:
-            return ("inspected", id, (0, 0, 0, 0), "gone")
+            return ("inspected", id, (0, 0, 0, 0), 0, "gone")
         kept = connection.unsent + sum(map(len, connection.to_send))
         waits = tcp_position.unacknowledged(connection.sock)
         unread, forwarded = tcp_position.unread(connection.sock), connection.forwarded - connection.consumed
         state = "closing" if connection.closing else self.reader.state(connection)
-        return ("inspected", id, (kept, waits, unread, forwarded), state)
+        return ("inspected", id, (kept, waits, unread, forwarded), connection.peer_port, state)
 
     # Up: bytes in, records out
 
