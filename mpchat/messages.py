@@ -223,8 +223,8 @@ DamagedData: TypeAlias = tuple[Literal["damaged"], str]  # what no successor cou
 Crashed: TypeAlias = tuple[Literal["crashed"], str]  # it ends by an error: which, and where
 Reloaded: TypeAlias = tuple[Literal["reloaded"]]  # the broker has journaled the new settings
 # a worker answers "inspect". In bytes: of the output, what it keeps, and what waits in this machine's kernel until the
-# client's acknowledges it; of the input, what waits in the kernel, and how much of that the broker has. Then the port of
-# the client, and why it is not read: a word of InputReader.state(); "closing"; or "gone": it is not here
+# client's acknowledges it; of the input, what waits in the kernel, and how much of that the broker has. Then the
+# client's port, and why it is not read: a word of InputReader.state(); "closing"; or "gone": it is not here
 Inspected: TypeAlias = tuple[Literal["inspected"], ConnectionId, tuple[int, int, int, int], int, str]
 DiskState: TypeAlias = tuple[Literal["disk full"], bool]  # the broker accepts nothing for want of room; or again does
 Changed: TypeAlias = tuple[Literal["changed"]]  # the broker runs other code than the one with which this run began
