@@ -123,7 +123,7 @@ class Explainer(NamedTuple):
         """Words of one wording, and everything that is said, unless it is private."""
         found: dict[str, Any] = {
             "place": happening.place,
-            "at": datetime.fromtimestamp(happening.wall / 1000, timezone.utc).isoformat(timespec="milliseconds"),
+            "at": f"{clock(happening.wall, 0).replace(' ', 'T')}Z",
             "record": happening.record[0],
             "connection": happening.connection or None,
             "nick": happening.name,
