@@ -15,7 +15,7 @@ PREPARE = env PYTHON='$(PYTHON)' sh scripts/with_python.sh scripts/prepare.py
 # These start hundreds of processes, each of which would compile every module anew where this variable is set.
 WITH_BYTECODE := env -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run-server run-client top trace events explain lab labs grade handout install test test-all lint bench chaos soak clean
+.PHONY: help run-server run-client top trace events explain doctor lab labs grade handout install test test-all lint bench chaos soak clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -27,6 +27,9 @@ run-server:  ## start a server (HOST= PORT= ARGS='--workers 2')
 
 run-client:  ## join it from this terminal (HOST= PORT= ARGS='--nick ana')
 	@exec $(PREPARE) -- -m mpchat client $(HOST) $(PORT) $(ARGS)
+
+doctor:  ## will a server run on this machine? (HOST= PORT= ARGS='--workers 4')
+	@exec $(PREPARE) -- -m mpchat doctor $(HOST) $(PORT) $(ARGS)
 
 top:  ## watch its processes, live (PORT= ARGS='--once')
 	@exec $(PREPARE) -- -m mpchat top --port $(PORT) $(ARGS)

@@ -176,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_client(commands)
     _add_send(commands)
     _add_tail(commands)
+    _add_doctor(commands)
     _add_ps(commands)
     _add_top(commands)
     _add_events(commands)
@@ -470,19 +471,9 @@ def _add_server(commands: Any) -> None:
     parser = commands.add_parser("server", help=t("cli.server"))
     parser.set_defaults(run=_run_server, parser=parser)
     add = parser.add_argument
-    add("host", nargs="?", type=_host, default="127.0.0.1", help=t("cli.server_host"))
-    _add_port(parser, t("cli.server_port"))
-    add("--plain-port", type=_plain_port, default=-1, metavar="P", help=t("cli.plain_port"))
-    workers = min(max(1, (os.cpu_count() or 1) // 2), _MOST_WORKERS)
-    add(
-        "--workers",
-        type=_count(_MOST_WORKERS),
-        default=workers,
-        metavar="N",
-        help=t("cli.workers"),
-    )
+    _add_place(parser)
     keep = parser.add_mutually_exclusive_group()
-    keep.add_argument("--data", type=_path, metavar="DIR", help=t("cli.data"))
+    _add_data(keep)
     keep.add_argument("--ephemeral", action="store_true", help=t("cli.ephemeral"))
     add(
         "--durability",
@@ -567,6 +558,24 @@ def _add_server(commands: Any) -> None:
     add("--log-json", action="store_true", help=t("cli.log_json"))
 
 
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    """Where a server listens, and how large it is."""
+    parser.add_argument("host", nargs="?", type=_host, default="127.0.0.1", help=t("cli.server_host"))
+    _add_port(parser, t("cli.server_port"))
+    parser.add_argument("--plain-port", type=_plain_port, default=-1, metavar="P", help=t("cli.plain_port"))
+    parser.add_argument(
+        "--workers", type=_count(_MOST_WORKERS), default=_default_workers(), metavar="N", help=t("cli.workers")
+    )
+
+
+def _default_workers() -> int:
+    return min(max(1, (os.cpu_count() or 1) // 2), _MOST_WORKERS)
+
+
+def _add_data(parser: Any) -> None:
+    parser.add_argument("--data", type=_path, metavar="DIR", help=t("cli.data"))
+
+
 def _add_port(parser: argparse.ArgumentParser, help: str) -> None:
     """PORT as a word behind HOST, and as --port, as the other commands have it. _port_of() knows which was given."""
     parser.add_argument("port", nargs="?", type=_port, help=help % {"default": _PORT})
@@ -635,8 +644,7 @@ def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
     if options.durability == "none" and (options.data or options.keep_journal):
         option = "--data" if options.data else "--keep-journal"
         raise Unusable(t("cli.nothing_kept", option=option))
-    if options.plain_port == options.port != 0:
-        raise Unusable(t("cli.same_port", port=options.port))
+    plain_port = _plain_port_of(options)
     chat, secrets = _chat_settings(options)
     fitting = _clients_that_fit(options.workers)
     if (options.max_clients or 0) > fitting:
@@ -644,7 +652,7 @@ def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
     settings = Settings(
         host=options.host,
         port=options.port,
-        plain_port=_default_plain_port(options.port) if options.plain_port == -1 else options.plain_port,
+        plain_port=plain_port,
         workers=options.workers,
         chat=chat,
         max_clients=options.max_clients or min(fitting, _MOST_CLIENTS),
@@ -731,7 +739,14 @@ def _data_folder(options: argparse.Namespace) -> str:
     return str(state / str(options.port))
 
 
-def _default_plain_port(port: int) -> int | None:
+def _plain_port_of(options: argparse.Namespace) -> int | None:
+    """None: plain text is not spoken. `options.port` is the one that _port_of() has found."""
+    port: int = options.port
+    plain_port: int | None = options.plain_port
+    if plain_port == port != 0:
+        raise Unusable(t("cli.same_port", port=port))
+    if plain_port != -1:
+        return plain_port
     if port == 0:
         return 0
     return port + _PLAIN_OFFSET if port + _PLAIN_OFFSET <= 65535 else None
@@ -887,6 +902,61 @@ def _need_stream(number: int) -> None:
     """Raises Unusable where standard input (0) or output (1) is closed."""
     if number in standard_streams.closed:
         raise Unusable(t(f"cli.closed.{number}"))
+
+
+# mpchat doctor
+
+
+def _add_doctor(commands: Any) -> None:
+    parser = commands.add_parser("doctor", help=t("cli.doctor"), description=t("cli.doctor_about"))
+    parser.set_defaults(run=_run_doctor, parser=parser, durability="process")
+    _add_place(parser)
+    _add_data(parser)
+    parser.add_argument("--json", action="store_true", help=t("cli.doctor_json"))
+    _add_language(parser, t("cli.lang"))
+
+
+def _run_doctor(options: argparse.Namespace) -> int:
+    """What the server would refuse is a finding here: asked for is whether it will run."""
+    if not hasattr(os, "fork"):
+        return _complain(t("cli.windows"), 1)
+    import resource
+
+    from mpchat.monitor.doctor import doctor
+    from mpchat.monitor.doctor.asked import Asked
+
+    _need_stream(1)
+    language = texts.spoken()
+    if options.json:
+        _speak(texts.DEFAULT)
+    options.port = _port_of(options)
+    plain_port = _plain_port_of(options)
+    data, no_data, clients, too_few = "", "", 0, ""
+    try:
+        if options.port != 0 or options.data:  # the server keeps the data of a port of chance in a folder of chance
+            data = _data_folder(options)
+    except Unusable as error:
+        no_data = str(error)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        clients = min(_clients_that_fit(options.workers), _MOST_CLIENTS)
+    except Unusable as error:
+        too_few = str(error)
+    asked = Asked(
+        settings=Settings(
+            host=options.host, port=options.port, plain_port=plain_port, workers=options.workers, data=data
+        ),
+        no_data=no_data,
+        descriptors=(soft, hard),
+        clients=clients,
+        too_few_descriptors=too_few,
+        default_workers=_default_workers(),
+        runtime=_xdg("XDG_RUNTIME_DIR"),
+        environment=os.environ,
+        language=language,
+        explain=_reason,
+    )
+    return doctor.run(asked, options.json, _show)
 
 
 # mpchat ps

@@ -18,8 +18,9 @@ ROOT = Path(__file__).parent.parent / "mpchat"
 SYSTEM = {"os", "io", "socket", "selectors", "signal", "time", "random", "threading", "multiprocessing"}
 SYSTEM |= {"subprocess", "logging", "asyncio"}
 PURE = ("chat", "protocol", "flow", "core", "settings", "messages", "texts")
+# In packages that are not.
 PURE_FILES = ("monitor/course.py", "monitor/picture.py", "monitor/happening.py", "monitor/hearing.py")
-PURE_FILES += ("monitor/explaining.py", "lab/grading/formats.py")  # in packages that are not
+PURE_FILES += ("monitor/explaining.py", "monitor/doctor/judging.py", "lab/grading/formats.py")
 PURE_FILES += tuple(
     f"lab/{name}.py"
     for name in ("checking", "cutting", "experiment", "plotting", "report", "svg", "telling", "wording", "words")
@@ -60,17 +61,7 @@ LAYERS = {
     "runtime": {"runtime", "ipc", "store", "texts"},
     **{process: SHARED | {process} for process in PROCESSES},
     "client": {"client", "protocol", "chat", "texts"},
-    "monitor": {
-        "monitor",
-        "ipc",
-        "store",
-        "core",
-        "protocol",
-        "chat",
-        "runtime.signals",
-        "runtime.pure_source",
-        "texts",
-    },
+    "monitor": SHARED - {"flow"} | {"monitor"},
     "lab": SHARED | {"lab", "monitor"},
     "roles": set(PROCESSES),
 }

@@ -9,7 +9,7 @@ import socket
 from mpchat.settings import Settings
 from mpchat.texts import t, translate
 
-_BACKLOG = 1024  # a class of 30 or a storm of a thousand; the kernel caps it at somaxconn
+BACKLOG = 1024  # a class of 30 or a storm of a thousand; the kernel caps it at somaxconn
 _KEEPALIVE = {"TCP_KEEPIDLE": 120, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 180_000}
 
 
@@ -48,7 +48,7 @@ def _listen(settings: Settings, port: int) -> socket.socket:
         # Inherited too: an urgent byte (telnet's Synch) is one of the stream, or recv() and the kernel's counts differ.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         sock.bind(address)
-        sock.listen(_BACKLOG)
+        sock.listen(BACKLOG)
         sock.setblocking(False)
     except (OSError, OverflowError):
         sock.close()

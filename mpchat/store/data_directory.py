@@ -27,7 +27,8 @@ class Passed(Protocol):
 
 
 class DataDirectory:
-    """A locked data directory. Its descriptor is open, and the lock is held, until the process ends.
+    """A locked data directory. Its descriptor is open, and the lock is held, until release() or the
+    end of the process.
 
     The lock belongs to the open file description, which all processes with a copy of the descriptor share: each process
     that writes into the directory must have one.
@@ -47,6 +48,10 @@ class DataDirectory:
         The working directory is the directory itself, not its name (fchdir(2)): it may be renamed meanwhile.
         """
         os.fchdir(self._fd)
+
+    def release(self) -> None:
+        """Let another server have it: for who only looks whether it can be had."""
+        os.close(self._fd)
 
     @property
     def is_open_to_others(self) -> bool:

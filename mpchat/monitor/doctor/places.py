@@ -1,0 +1,159 @@
+"""What mpchat doctor looks at: where the server would keep its data, where it would listen, where it would be asked.
+
+Each is tried as the server does it, by the same code. Whatever is made for that is removed.
+"""
+
+import contextlib
+import errno
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from mpchat.ipc.control_socket import ControlSocket, ask, find, own_folder, runtime_folder
+from mpchat.monitor.doctor import judging
+from mpchat.monitor.doctor.asked import Asked
+from mpchat.monitor.doctor.judging import Finding
+from mpchat.monitor.doctor.undisturbed import undisturbed
+from mpchat.runtime.listening import CannotListen, listen
+from mpchat.store.data_directory import claim
+from mpchat.store.journal import RESERVE_BYTES, sync_data
+
+_SYNCS = 20
+_SYNC_SECONDS = 2.0  # for all of them together, on a disk that is very slow
+_RECORD = b"x" * 100  # about what a line of chat takes in the journal
+_ASK_SECONDS = 2.0
+
+
+def data(asked: Asked) -> list[Finding]:
+    """Make and lock it as a server does, measure it, and leave it as it was."""
+    if asked.no_data:
+        return [judging.folder("", asked.no_data, False)]
+    path = Path(asked.settings.data or Path(tempfile.gettempdir(), f"mpchat-{os.getpid()}"))
+    with undisturbed(), _as_before(path) as is_new:
+        try:
+            claimed = claim(path, wait_seconds=0)
+        except OSError as error:
+            return [judging.folder(str(path), asked.explain(error), is_new)]
+        try:
+            return [judging.folder(str(path), "", is_new), *_measured(path, asked)]
+        finally:
+            claimed.release()
+
+
+@contextlib.contextmanager
+def _as_before(path: Path) -> Iterator[bool]:
+    """Afterwards remove which of the path's folders are not there now, if nothing is in them. Yields whether it is one
+    of those.
+    """
+    missing = []
+    with contextlib.suppress(OSError):  # one that cannot be entered is not made either
+        missing = [each for each in (path, *path.parents) if not each.exists()]
+    try:
+        yield bool(missing)
+    finally:
+        with contextlib.suppress(OSError):
+            for each in missing:
+                each.rmdir()
+
+
+def _measured(path: Path, asked: Asked) -> list[Finding]:
+    about = os.statvfs(path)
+    settings = asked.settings
+    findings = [
+        judging.room(
+            about.f_bavail * about.f_frsize,
+            about.f_favail if about.f_files else None,
+            RESERVE_BYTES,
+            settings.journal_bytes + settings.history_bytes,
+        )
+    ]
+    try:
+        findings.append(judging.sync(_sync_ms(path)))
+    except OSError as error:
+        findings.append(judging.untold("sync", asked.explain(error)))
+    return [*findings, judging.file_system(_file_system(path))]
+
+
+def _sync_ms(folder: Path) -> float:
+    """The median of small appends, each brought to the disk, in a file without a name. Raises OSError."""
+    times: list[float] = []
+    begun = time.monotonic()
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        while len(times) < _SYNCS and time.monotonic() - begun < _SYNC_SECONDS:
+            before = time.perf_counter()
+            file.write(_RECORD)
+            sync_data(file.fileno())
+            times.append(time.perf_counter() - before)
+    return statistics.median(times) * 1000
+
+
+def _file_system(folder: Path) -> str | None:
+    """The type of the file system that a folder is on, by its device (proc_pid_mountinfo(5)); of btrfs, whose files
+    have another, by the longest mount point. None without /proc.
+    """
+    try:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    except FileNotFoundError:
+        return None
+    real = folder.resolve()
+    device = os.stat(folder).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    best, kind = -1, None
+    for line in lines:
+        mounted, _, about = line.partition(" - ")
+        words = mounted.split()
+        point = Path(words[4].replace("\\040", " "))
+        if words[2] == wanted:
+            return about.split()[0]
+        if real.is_relative_to(point) and len(point.parts) > best:
+            best, kind = len(point.parts), about.split()[0]
+    return kind
+
+
+def control(asked: Asked) -> list[Finding]:
+    """Bind a socket there: a folder may be too long for one (108 bytes, unix(7)), or its file system may have none."""
+    with undisturbed(), contextlib.ExitStack() as undo:
+        for each in (asked.runtime, ""):  # the second where the first is another user's
+            with contextlib.suppress(OSError):  # there may be no /tmp, and no need of it
+                undo.enter_context(_as_before(own_folder(each)))
+        try:
+            folder = runtime_folder(asked.runtime)
+            # As long as the longest real name, which is a port's.
+            ControlSocket(folder / f"{os.getpid() % 100_000:05}-sock").close()
+        except OSError as error:
+            return [judging.control("", asked.explain(error), "")]
+    instead_of = asked.runtime if asked.runtime and folder != own_folder(asked.runtime) else ""
+    return [judging.control(str(folder), "", instead_of)]
+
+
+def ports(asked: Asked) -> list[Finding]:
+    """Of each whether the server could listen on it; and whether a server of ours has this number already."""
+    findings, is_in_use = [], False
+    for name, number in (("irc", asked.settings.port), ("plain", asked.settings.plain_port)):
+        why, is_forbidden = "", False
+        if number is not None:
+            try:
+                listen(asked.settings, number).close()
+            except CannotListen as error:
+                why, cause = str(error), error.__cause__
+                is_forbidden = isinstance(cause, PermissionError)
+                is_in_use |= isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE
+        findings.append(judging.port(name, number, why, is_forbidden))
+    if asked.settings.port:
+        findings.append(_running(asked, is_in_use))
+    return findings
+
+
+def _running(asked: Asked, is_in_use: bool) -> Finding:
+    """One control socket for each port number: a second server cannot start, whatever its address."""
+    port = asked.settings.port
+    try:
+        path = find(asked.runtime, port)
+        rows = ask(path, seconds=_ASK_SECONDS)["processes"]
+        pid = next(int(row["pid"]) for row in rows if row["role"] == "supervisor")
+    except OSError:
+        return judging.running(port, None, False)
+    return judging.running(port, pid, is_in_use or path.parent == own_folder(asked.runtime))
