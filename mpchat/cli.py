@@ -267,6 +267,12 @@ def _line_of_text(argument: str) -> str:
     return text
 
 
+def _room(argument: str) -> str:
+    """A type of argument: a room, also where its # was left to the shell, to which that begins a comment."""
+    text = _line_of_text(argument)
+    return text if text.startswith("#") else f"#{text}"
+
+
 def _unfit(text: str) -> str:
     """Why it cannot be a part of one line, or "". The text itself is not shown: it may be a password."""
     for letter in text:
@@ -1171,7 +1177,7 @@ def _add_explain(commands: Any) -> None:
     add("--last", type=_count(_MOST_EXPLAINED), metavar="N", help=t("cli.explain_last") % {"default": _LAST_EXPLAINED})
     add("--from", dest="since", type=_count(_LAST_POSITION, 0), metavar="POSITION", help=t("cli.explain_from"))
     add("--nick", type=_line_of_text, default="", help=t("cli.explain_nick"))
-    add("--room", type=_line_of_text, default="", help=t("cli.explain_room"))
+    add("--room", type=_room, default="", help=t("cli.explain_room"))
     add("--private", action="store_true", help=t("cli.explain_private"))
     add("--json", action="store_true", help=t("cli.explain_json"))
     _add_language(parser, t("cli.lang"))

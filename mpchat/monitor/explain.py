@@ -21,6 +21,8 @@ from mpchat.runtime.pure_source import as_imported
 from mpchat.store.kept_journal import Reading
 from mpchat.texts import t
 
+_MUCH_BYTES = 64 << 20  # of journal: it takes half a minute
+
 Say = Callable[[str], None]
 
 
@@ -50,6 +52,8 @@ def explain(options: Options, show: Say, tell: Say) -> bool:
         wanted = Wanted(options.nick, options.room, options.with_private, options.since or 0)
         replay = Replay(core, code, wanted)
         tell(t("explain.begins", place=reading.begin) if reading.begin else t("explain.begins_at_0"))
+        if reading.end - reading.begin > _MUCH_BYTES:
+            tell(t("explain.much", size=(reading.end - reading.begin) >> 20))
         found = _Found(options, replay, show)
         _go_through(reading, replay, found, tell)
     found.end(tell)

@@ -923,6 +923,7 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.begins": "the journal can be read from {place} on: a snapshot has what was before (--keep-journal keeps "
     "all)",
     "explain.begins_at_0": "the journal can be read from its beginning on",
+    "explain.much": "these are {size} MiB; --from POSITION begins later",
     "explain.other_code": "other code began this run ({was}; this program's is {now}): what followed may have been "
     "something else",
     "explain.hidden": "private, and not shown: {count} (--private shows them)",

@@ -946,6 +946,7 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.begins": "el diario se puede leer desde {place}: lo anterior está en una instantánea (--keep-journal lo "
     "guarda todo)",
     "explain.begins_at_0": "el diario se puede leer desde su principio",
+    "explain.much": "son {size} MiB; --from POSITION empieza más tarde",
     "explain.other_code": "esta ejecución empezó con otro código ({was}; el de este programa es {now}): lo que siguió "
     "pudo ser otra cosa",
     "explain.hidden": "privados, y no se muestran: {count} (--private los muestra)",
