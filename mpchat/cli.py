@@ -66,7 +66,7 @@ _MOST_SEED = 2**32 - 1
 _GRADE_FORMATS = ("table", "csv", "junit", "gradescope")
 _SUBMISSION = Path("submission")  # the folder that a student hands in
 _PORT = 6667  # for IRC, where none is given
-_LISTEN = "127.0.0.1:9667"  # where the exporter is asked; Prometheus' own exporters have 9100 and up
+_LISTEN = "127.0.0.1:9667"  # where the exporter is asked
 _PLAIN_OFFSET = 13  # 6667 + 13 = 6680
 
 

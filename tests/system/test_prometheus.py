@@ -19,19 +19,14 @@ from tests.running import PATIENCE, Server, ended, running
 from tests.system.exporting import Exporter, exporting
 from tests.system.servers import kill, needs_linux, ready, replaced, until
 
-pytestmark = [needs_linux, pytest.mark.surroundings]
+is_missing = shutil.which("prometheus") is None or shutil.which("promtool") is None
+needs_prometheus = pytest.mark.skipif(is_missing, reason="prometheus is not here")
+pytestmark = [needs_linux, pytest.mark.surroundings, needs_prometheus]
 
 DEPLOYED = Path(__file__).parent.parent.parent / "scripts" / "deploy"
 DASHBOARD = json.loads((DEPLOYED / "grafana-dashboard.json").read_text())
 EXPRESSIONS = sorted({target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]})
 MONITORING_SECONDS = 30.0  # until Prometheus has seen enough, on a machine with other things to do
-
-
-@pytest.fixture(autouse=True)
-def _needs_prometheus() -> None:
-    for program in ("prometheus", "promtool"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not here (Debian: prometheus)")
 
 
 def checked(*args: str) -> str:
@@ -131,9 +126,6 @@ def watching(folder: Path) -> Iterator[Watched]:
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    for program in ("prometheus", "promtool"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not here (Debian: prometheus)")
     with watching(tmp_path_factory.mktemp("prometheus")) as it:
         yield it
 
@@ -159,18 +151,6 @@ def test_it_scrapes(watched: Watched) -> None:
 def test_each_panel_finds_data(watched: Watched, expression: str) -> None:
     found = until(lambda: watched.prometheus.query(expression), MONITORING_SECONDS)
     assert all(re.fullmatch(r"[-+.e\d]+", each["value"][1]) for each in found), "a number, and neither NaN nor +Inf"
-
-
-def test_each_metric_has_a_panel_or_a_rule() -> None:
-    """But those that say what is told by another one."""
-    used = " ".join(EXPRESSIONS) + (DEPLOYED / "mpchat.rules.yml").read_text()
-    named = set(re.findall(r"mpchat_[a-z_]+", (DEPLOYED.parent.parent / "README.md").read_text()))
-    unused = {name for name in named if not re.search(rf"\b{name}\b", used)}
-    assert unused == {
-        "mpchat_build_info",
-        "mpchat_process_start_time_seconds",
-        "mpchat_process_private_memory_bytes",
-    }
 
 
 def test_each_rule_is_evaluated_and_says_what_to_look_at(watched: Watched) -> None:
@@ -212,27 +192,3 @@ def test_the_end_of_the_server_wakes_somebody_and_so_does_that_of_the_exporter(t
         until(lambda: prometheus.firing() == {("MpchatDown", "")}, MONITORING_SECONDS)
         exporter.stop()
         until(lambda: prometheus.firing() == {("MpchatExporterDown", "")}, MONITORING_SECONDS)
-
-
-# The dashboard, as Grafana reads it
-
-
-def test_the_dashboard_asks_for_its_datasource() -> None:
-    (asked,) = DASHBOARD["__inputs"]
-    assert (asked["name"], asked["type"], asked["pluginId"]) == ("DS_PROMETHEUS", "datasource", "prometheus")
-    wanted = {"type": "prometheus", "uid": "${DS_PROMETHEUS}"}
-    for panel in DASHBOARD["panels"]:
-        assert panel["datasource"] == wanted
-        assert all(target["datasource"] == wanted for target in panel["targets"])
-
-
-def test_its_panels_have_places_of_their_own_and_titles_in_both_languages() -> None:
-    panels = DASHBOARD["panels"]
-    assert len({panel["id"] for panel in panels}) == len(panels)
-    places = [panel["gridPos"] for panel in panels]
-    cells = [
-        (x, y) for at in places for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])
-    ]
-    assert len(set(cells)) == len(cells)
-    assert max(x for x, _ in cells) < 24
-    assert all(panel["title"].count(" / ") == 1 for panel in panels)
