@@ -5,7 +5,6 @@ It never waits, and touches nothing. Of a process that has ended nothing is said
 
 import os
 import re
-import resource
 from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
@@ -56,6 +55,8 @@ def _boot_time() -> int:
 
 def most_fds(pid: int) -> int | None:
     """How many descriptors it may have open. None: no limit, or nobody tells (prlimit(2) is Linux's)."""
+    import resource  # `mpchat ps` has no use for it
+
     try:
         soft, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     except (AttributeError, OSError):
