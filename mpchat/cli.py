@@ -69,6 +69,7 @@ _MOST_SEED = 2**32 - 1
 _GRADE_FORMATS = ("table", "csv", "junit", "gradescope")
 _SUBMISSION = Path("submission")  # the folder that a student hands in
 _PORT = 6667  # for IRC, where none is given
+_LISTEN = "127.0.0.1:9667"  # where the exporter is asked
 _PLAIN_OFFSET = 13  # 6667 + 13 = 6680
 
 
@@ -182,6 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_events(commands)
     _add_trace(commands)
     _add_explain(commands)
+    _add_exporter(commands)
     _add_lab(commands)
     _add_grade(commands)
     _add_order(commands, "reload", t("cli.reload"), 10.0)
@@ -325,6 +327,14 @@ def _place(argument: str) -> str:
     """A type of argument: a host; an IPv6 address also in brackets, as the ready line has it."""
     host = _text(argument)
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def _host_and_port(argument: str) -> tuple[str, int]:
+    """A type of argument: HOST:PORT, an IPv6 address in brackets."""
+    host, colon, port = argument.rpartition(":")
+    if not colon or (":" in host and not (host.startswith("[") and host.endswith("]"))):
+        raise argparse.ArgumentTypeError(t("cli.no_host_and_port", given=_shown(argument)))
+    return _host(host), _port(port)
 
 
 def _path(argument: str) -> str:
@@ -1244,6 +1254,44 @@ def _pipe_of_output() -> int | None:
         return 1 if stat.S_ISFIFO(os.fstat(1).st_mode) else None
     except OSError:
         return None
+
+
+# mpchat exporter
+
+
+def _add_exporter(commands: Any) -> None:
+    parser = commands.add_parser("exporter", help=t("cli.exporter"))
+    parser.set_defaults(run=_run_exporter, parser=parser)
+    add = parser.add_argument
+    add("--listen", type=_host_and_port, default=_LISTEN, metavar="HOST:PORT", help=t("cli.exporter_listen"))
+    add("--port", type=_port, default=_PORT, help=t("cli.server_of_port"))
+    _add_language(parser, t("cli.lang"))
+
+
+def _run_exporter(options: argparse.Namespace) -> int:
+    from mpchat.ipc.control_socket import Follower, find
+    from mpchat.runtime.listening import CannotListen, bracketed, listen
+
+    try:
+        from mpchat.monitor.exporter import PATH, serve
+    except ImportError as missing:
+        if not (missing.name or "").startswith("prometheus_client"):
+            raise
+        return _complain(t("exporter.no_library"), 1)
+    _need_stream(1)
+    host, port = options.listen
+    try:
+        listener = listen(Settings(host=host), port)
+    except CannotListen as error:
+        return _complain(str(error), 1)
+    host, port = listener.getsockname()[:2]
+
+    def follow(seconds: float) -> Follower:
+        return Follower(find(_xdg("XDG_RUNTIME_DIR"), options.port), {"command": "watch"}, seconds)
+
+    url = f"http://{bracketed(host)}:{port}{PATH}"
+    serve(listener, options.port, follow, lambda: _show(f"mpchat exporter ready: {url}"), _tell)
+    return 0
 
 
 # mpchat reload, mpchat stop

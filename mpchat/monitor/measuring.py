@@ -6,6 +6,7 @@ It never waits, and touches nothing. Of a process that has ended nothing is said
 import os
 import re
 from contextlib import suppress
+from functools import cache
 from typing import NamedTuple
 
 HAS_PROC = os.path.exists("/proc/self/stat")
@@ -39,6 +40,28 @@ def measure(pid: int) -> Measured | None:
 def memory(pid: int) -> Memory | None:
     """The kernel walks all its pages for that: a millisecond or so. None: it has ended, or nobody tells."""
     return _memory_by_proc(pid) if HAS_PROC else _memory_by_psutil(pid)
+
+
+def started_at(measured: Measured) -> float:
+    """In Unix time. Of the same process it is the same each time, also if the clock is set meanwhile."""
+    return _boot_time() + measured.started / _TICKS if HAS_PROC else measured.started
+
+
+@cache
+def _boot_time() -> int:
+    with open("/proc/stat") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("btime "))
+
+
+def most_fds(pid: int) -> int | None:
+    """How many descriptors it may have open. None: no limit, or nobody tells (prlimit(2) is Linux's)."""
+    import resource  # `mpchat ps` has no use for it
+
+    try:
+        soft, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    except (AttributeError, OSError):
+        return None
+    return None if soft == resource.RLIM_INFINITY else soft
 
 
 def _read(path: str) -> bytes:

@@ -566,6 +566,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.no_name": "a server's or network's name is one word, not {given}",
     "cli.name_too_long": "a server's or network's name has at most {limit} bytes: {given}",
     "cli.no_host": "no host can be called {given}",
+    "cli.no_host_and_port": "HOST:PORT, an IPv6 address in brackets, not {given}",
     "cli.no_path": "is empty: it must name a file or a folder",
     "cli.no_ipc": "{known} or the path of a file FILE.py, not {given}",
     "cli.no_oper": "an operator is NAME:PASSWORD, without spaces",
@@ -733,6 +734,8 @@ The gravest of several: 3, then 5, then 4. What was refused is on standard error
     "cli.trace_json": "a JSON object for each message",
     "cli.trace_mermaid": "a sequence diagram, which GitHub renders",
     "cli.trace_perfetto": "write a file that ui.perfetto.dev opens",
+    "cli.exporter": "metrics of a running server for Prometheus, over HTTP",
+    "cli.exporter_listen": "where it is asked (default: %(default)s; port 0: any free one)",
     "cli.ps": "show a running server's processes",
     "cli.ps_json": "for programs",
     "cli.lab": "run one of the ten experiments of the course",
@@ -855,6 +858,10 @@ _TRACE: dict[str, str] = {  # trace.*: the way of a message through the processe
     "trace.client": "connection {connection}",
     "trace.receivers": "clients of {role}",
     "trace.line": "a line, {bytes} bytes",
+}
+_EXPORTER: dict[str, str] = {  # exporter.*
+    "exporter.no_library": "exporter needs prometheus_client: pip install prometheus_client",
+    "exporter.server_answers": "the server on port {port} answers",
 }
 _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
     "events.none": "nothing has happened yet",
@@ -1160,4 +1167,5 @@ TEXTS: dict[str, str] = {
     **_EVENTS,
     **_EXPLAIN,
     **_DOCTOR,
+    **_EXPORTER,
 }

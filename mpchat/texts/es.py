@@ -586,6 +586,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.no_name": "el nombre de un servidor o de una red es una sola palabra, y no {given}",
     "cli.name_too_long": "el nombre de un servidor o de una red tiene {limit} bytes como mucho: {given}",
     "cli.no_host": "ninguna máquina puede llamarse {given}",
+    "cli.no_host_and_port": "HOST:PUERTO, una dirección IPv6 entre corchetes, y no {given}",
     "cli.no_path": "no puede estar vacío: debe nombrar un archivo o una carpeta",
     "cli.no_ipc": "{known} o la ruta de un archivo FILE.py, y no {given}",
     "cli.no_oper": "un operador es NOMBRE:CONTRASEÑA, sin espacios",
@@ -754,6 +755,8 @@ El más grave de varios: 3, luego 5, luego 4. Lo que se denegó está en la sali
     "cli.trace_json": "un objeto JSON por mensaje",
     "cli.trace_mermaid": "un diagrama de secuencia, que GitHub muestra",
     "cli.trace_perfetto": "escribir un archivo que ui.perfetto.dev abre",
+    "cli.exporter": "métricas de un servidor en marcha para Prometheus, por HTTP",
+    "cli.exporter_listen": "dónde se le pregunta (por defecto: %(default)s; puerto 0: cualquiera libre)",
     "cli.ps": "muestra los procesos de un servidor en marcha",
     "cli.ps_json": "para programas",
     "cli.lab": "ejecuta uno de los diez experimentos del curso",
@@ -878,6 +881,10 @@ _TRACE: dict[str, str] = {  # trace.*: the way of a message through the processe
     "trace.client": "conexión {connection}",
     "trace.receivers": "clientes de {role}",
     "trace.line": "una línea, {bytes} bytes",
+}
+_EXPORTER: dict[str, str] = {  # exporter.*
+    "exporter.no_library": "exporter necesita prometheus_client: pip install prometheus_client",
+    "exporter.server_answers": "el servidor del puerto {port} responde",
 }
 _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
     "events.none": "todavía no ha pasado nada",
@@ -1186,4 +1193,5 @@ TEXTS: dict[str, str] = {
     **_EVENTS,
     **_EXPLAIN,
     **_DOCTOR,
+    **_EXPORTER,
 }

@@ -1,0 +1,230 @@
+"""mpchat exporter: the metrics of a running server, over HTTP, for Prometheus.
+
+The main thread waits, for requests and for signals. Each request has a thread, and REQUEST_SECONDS. All of them
+together ask the server twice a second at most: of its few followers the exporter is one, for some milliseconds. It
+changes nothing in the server, which does not notice its end.
+"""
+
+import math
+import select
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from socketserver import BaseServer, TCPServer, ThreadingMixIn
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Metric, MetricsHandler
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from mpchat.ipc.control_socket import Follower
+from mpchat.monitor import measuring
+from mpchat.monitor.following import Refused
+from mpchat.monitor.metrics import Family, Seen, Storage, of_exporter, of_server
+from mpchat.monitor.observer import Lost
+from mpchat.runtime.signals import Signals
+from mpchat.texts import t, translate
+
+PATH = "/metrics"
+ANSWER_SECONDS = 2.0  # for a snapshot, which a supervisor gives at once: Prometheus itself waits for ten
+AGAIN_SECONDS = 0.5  # who asks sooner gets the same once more: the server makes no more than two snapshots a second
+REQUEST_SECONDS = 5.0  # for all of a request and its answer: twice what the slowest server takes
+MOST_REQUESTS = 16  # at a time: a pair of Prometheus and some people. The oldest must leave for one more
+_MOST_THREADS = 64  # those that had to leave still wait for the server, ANSWER_SECONDS: then nobody is let in
+
+Follow = Callable[[float], Follower]  # the server, which may take so many seconds; raises OSError if there is none
+
+
+def serve(
+    listener: socket.socket, port: int, follow: Follow, ready: Callable[[], None], tell: Callable[[str], None]
+) -> None:
+    """Answer requests until SIGINT or SIGTERM. `port`: the server's, for what is said of it to people, by tell().
+
+    The listener is closed here.
+    """
+    registry = CollectorRegistry()
+    registry.register(_Source(port, follow, tell))
+    signals = Signals(signal.SIGINT, signal.SIGTERM)
+    with _Requests(listener, _Handler.factory(registry)) as requests, closing(signals):
+        poll = select.poll()
+        poll.register(signals, select.POLLIN)
+        poll.register(listener, select.POLLIN)
+        ready()
+        while True:
+            for fd, _ in poll.poll(requests.milliseconds_left()):
+                if fd == signals.fileno():
+                    return
+                requests.handle_request()
+            requests.end_late_ones()
+
+
+# What is told
+
+
+class _Source(Collector):
+    """Asks the server, whatever thread wants to know; one at a time."""
+
+    def __init__(self, port: int, follow: Follow, tell: Callable[[str], None]) -> None:
+        self._port, self._follow, self._tell = port, follow, tell
+        self._lock = threading.Lock()
+        self._families: list[Family] = []
+        self._again_at = 0.0
+        self._said = ""
+
+    def collect(self) -> Iterator[Metric]:
+        with self._lock:
+            if time.monotonic() >= self._again_at:
+                self._families = self._ask()
+                self._again_at = time.monotonic() + AGAIN_SECONDS
+            families = self._families
+        for name, kind, help, samples in families:
+            labels = list(samples[0][0])
+            made = (CounterMetricFamily if kind == "counter" else GaugeMetricFamily)(name, help, labels=labels)
+            for values, value in samples:
+                made.add_metric([values[label] for label in labels], value)
+            yield made
+
+    def _ask(self) -> list[Family]:
+        """Whoever refuses to tell more is up, all the same."""
+        begun = time.monotonic()
+        families: list[Family] = []
+        is_up = True
+        try:
+            snapshot = _snapshot(self._follow, begun + ANSWER_SECONDS)
+        except Refused as refusal:
+            said = t("top.refused", said=refusal)
+        except Lost:
+            is_up, said = False, t("top.lost", port=self._port)
+        except TimeoutError:
+            is_up, said = False, t("top.silent_server", port=self._port)
+        except (FileNotFoundError, ConnectionError):
+            is_up, said = False, t("top.waiting", port=self._port)
+        except OSError as error:
+            is_up, said = False, translate(error.strerror or str(error))
+        else:
+            said = t("exporter.server_answers", port=self._port)
+            pids = {row["pid"] for row in snapshot["processes"]} - {None}
+            families = of_server(snapshot, {pid: _look(pid) for pid in pids}, _measure_storage(snapshot["data"]))
+        if said != self._said:
+            self._tell(said)
+            self._said = said
+        return [*of_exporter(is_up, time.monotonic() - begun), *families]
+
+
+def _snapshot(follow: Follow, deadline: float) -> dict[str, Any]:
+    """Raises OSError, TimeoutError among them, Refused and Lost."""
+    with closing(follow(deadline - time.monotonic())) as follower:
+        while not follower.ended:
+            if not select.select([follower], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise TimeoutError
+            for line in follower.take():
+                if "ok" in line:
+                    raise Refused(str(line.get("said", "")))
+                if line.get("kind") == "snapshot":
+                    return line
+    raise Lost
+
+
+def _look(pid: int) -> Seen:
+    measured = measuring.measure(pid)
+    started_at = None if measured is None else measuring.started_at(measured)
+    return Seen(measured, measuring.memory(pid), started_at, measuring.most_fds(pid))
+
+
+def _measure_storage(data: str) -> Storage:
+    """`data`: the folder; "" if nothing is kept."""
+    if not data:
+        return Storage(None, None, None)
+    folder = Path(data)
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        free = None
+    return Storage(free, _size(folder / "journal", "*.journal"), _size(folder, "history.db*"))
+
+
+def _size(folder: Path, names: str) -> int | None:
+    """Of all files so called; None if we may not look, or there is none."""
+    sizes = []
+    try:
+        for path in folder.glob(names):
+            with suppress(FileNotFoundError):  # removed meanwhile: the journal gets shorter
+                sizes.append(path.stat().st_size)
+    except OSError:
+        return None
+    return sum(sizes) if sizes else None
+
+
+# HTTP
+
+
+class _Handler(MetricsHandler):
+    """One request, GET of PATH: what else there may be is refused, by a status of HTTP."""
+
+    def do_GET(self) -> None:
+        if self.path.partition("?")[0] != PATH:
+            self.send_error(404)
+        else:
+            super().do_GET()
+
+
+class _Requests(ThreadingMixIn, TCPServer):
+    """Those that are being answered, each in a thread.
+
+    A time-out of the socket would begin anew with each byte. So who is late, or is the oldest of too many, is cut: its
+    thread then finds the connection closed, and ends.
+    """
+
+    daemon_threads = True  # none of them is waited for at the end
+
+    def __init__(self, listener: socket.socket, handler: type[MetricsHandler]) -> None:
+        """`listener`: close() closes it. It never blocks, so handle_request() does not either."""
+        BaseServer.__init__(self, listener.getsockname(), handler)
+        self.socket = listener
+        self._until: dict[socket.socket, float] = {}  # the oldest first; endless once it is cut
+        self._lock = threading.Lock()  # a descriptor must not become another's while it is cut
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether there is room for it."""
+        with self._lock:
+            if len(self._until) >= _MOST_THREADS:
+                return False
+            served = [each for each, until in self._until.items() if until < math.inf]
+            if len(served) >= MOST_REQUESTS:
+                self._cut(served[0])
+            self._until[request] = time.monotonic() + REQUEST_SECONDS
+        return True
+
+    def milliseconds_left(self) -> float | None:
+        """Until the next one is late. None: nobody will be."""
+        with self._lock:
+            first = min(self._until.values(), default=math.inf)
+        return None if first == math.inf else max(0.0, first - time.monotonic()) * 1000
+
+    def end_late_ones(self) -> None:
+        with self._lock:
+            for each, until in self._until.items():
+                if until <= time.monotonic():
+                    self._cut(each)
+
+    def _cut(self, request: socket.socket) -> None:
+        with suppress(OSError):  # the client has left
+            request.shutdown(socket.SHUT_RDWR)
+        self._until[request] = math.inf
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close it. Its thread calls this at its end."""
+        with self._lock:
+            self._until.pop(request, None)
+            super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """That somebody leaves before he has read it all is no error of ours; all else is shown."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
