@@ -1287,7 +1287,7 @@ def _run_exporter(options: argparse.Namespace) -> int:
     host, port = listener.getsockname()[:2]
 
     def follow(seconds: float) -> Follower:
-        return Follower(find(_xdg("XDG_RUNTIME_DIR"), options.port), {"command": "watch"}, seconds)
+        return Follower(find(_xdg("XDG_RUNTIME_DIR"), options.port), {"command": "snapshot"}, seconds)
 
     url = f"http://{bracketed(host)}:{port}{PATH}"
     serve(listener, options.port, follow, lambda: _show(f"mpchat exporter ready: {url}"), _tell)

@@ -1,11 +1,12 @@
 """mpchat exporter: the metrics of a running server, over HTTP, for Prometheus.
 
 The main thread waits, for requests and for signals. Each request has a thread, and REQUEST_SECONDS. All of them
-together ask the server twice a second at most: of its few followers the exporter is one, for some milliseconds. It
-changes nothing in the server, which does not notice its end.
+together ask the server twice a second at most. The exporter changes nothing in the server, which does not notice its
+end.
 """
 
 import math
+import os
 import select
 import shutil
 import signal
@@ -15,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 from socketserver import BaseServer, TCPServer, ThreadingMixIn
 from typing import Any
@@ -33,7 +35,7 @@ from mpchat.texts import t, translate
 
 PATH = "/metrics"
 ANSWER_SECONDS = 2.0  # for a snapshot, which a supervisor gives at once: Prometheus itself waits for ten
-AGAIN_SECONDS = 0.5  # who asks sooner gets the same once more: the server makes no more than two snapshots a second
+AGAIN_SECONDS = 0.5  # who asks sooner gets the same once more: the server has no work with many who ask
 REQUEST_SECONDS = 5.0  # for all of a request and its answer: twice what the slowest server takes
 MOST_REQUESTS = 16  # at a time: a pair of Prometheus and some people. The oldest must leave for one more
 _MOST_THREADS = 64  # those that had to leave still wait for the server, ANSWER_SECONDS: then nobody is let in
@@ -91,7 +93,7 @@ class _Source(Collector):
             yield made
 
     def _ask(self) -> list[Family]:
-        """Whoever refuses to tell more is up, all the same."""
+        """A server that refuses, because it is an older one, is up all the same."""
         begun = time.monotonic()
         families: list[Family] = []
         is_up = True
@@ -140,25 +142,26 @@ def _look(pid: int) -> Seen:
 def _measure_storage(data: str) -> Storage:
     """`data`: the folder; "" if nothing is kept."""
     if not data:
-        return Storage(None, None, None)
+        return Storage(None, None, None, None)
     folder = Path(data)
     try:
         free = shutil.disk_usage(folder).free
     except OSError:
         free = None
-    return Storage(free, _size(folder / "journal", "*.journal"), _size(folder, "history.db*"))
+    sizes = _size(folder / "journal", "*.journal"), _size(folder / "kept", "*"), _size(folder, "history.db*")
+    return Storage(free, *sizes)
 
 
 def _size(folder: Path, names: str) -> int | None:
-    """Of all files so called; None if we may not look, or there is none."""
+    """Of all files so called; None if we may not look, or there is no such folder."""
     sizes = []
     try:
-        for path in folder.glob(names):
+        for path in [folder / name for name in os.listdir(folder) if fnmatchcase(name, names)]:
             with suppress(FileNotFoundError):  # removed meanwhile: the journal gets shorter
                 sizes.append(path.stat().st_size)
     except OSError:
         return None
-    return sum(sizes) if sizes else None
+    return sum(sizes)
 
 
 # HTTP

@@ -43,6 +43,7 @@ class Storage(NamedTuple):
 
     free: int | None
     journal: int | None
+    kept: int | None
     history: int | None
 
 
@@ -206,6 +207,12 @@ def _of_the_whole(snapshot: dict[str, Any], storage: Storage) -> Iterable[Family
         _if_known(storage.free),
     )
     yield Family("mpchat_journal_bytes", "gauge", "Size of the journal's files.", _if_known(storage.journal))
+    yield Family(
+        "mpchat_kept_journal_bytes",
+        "gauge",
+        "Size of the files that --keep-journal keeps, besides the journal's.",
+        _if_known(storage.kept),
+    )
     yield Family("mpchat_history_bytes", "gauge", "Size of the history's files.", _if_known(storage.history))
 
 

@@ -15,7 +15,7 @@ ROLES = ["supervisor", "broker", "worker0", "acceptor", "recorder", "resource_tr
 LABELS = {"role", "worker", "source", "target", "state", "version"}
 MEASURED = Measured(1, 500.0, False, 1.5, 12, 3, 4)
 SEEN = Seen(MEASURED, Memory(8.0, 10.5), 1_700_000_000.25, 1024)
-STORAGE = Storage(9_000_000_000, 4096, 0)
+STORAGE = Storage(9_000_000_000, 4096, 123, 0)
 
 
 def row(role: str, pid: int | None = 1, state: str = "working", **more: Any) -> dict[str, Any]:
@@ -109,6 +109,7 @@ def test_what_the_server_says() -> None:
     assert value(families, "mpchat_queue_bytes", source="worker0", target="broker") == 640
     assert value(families, "mpchat_data_free_bytes") == 9_000_000_000
     assert value(families, "mpchat_history_bytes") == 0
+    assert value(families, "mpchat_kept_journal_bytes") == 123
 
 
 def test_a_vacant_role_keeps_its_deaths_and_has_nothing_of_a_process() -> None:
@@ -153,7 +154,7 @@ def test_a_full_disk() -> None:
 
 def test_what_nobody_tells_is_left_out() -> None:
     """Another user's processes, or such as have ended meanwhile; a server that keeps nothing."""
-    nothing = told(snapshot(), Seen(None, None, None, None), Storage(None, None, None))
+    nothing = told(snapshot(), Seen(None, None, None, None), Storage(None, None, None, None))
     some = told(snapshot(), Seen(MEASURED._replace(fds=None), None, 1.0, None))
 
     process = {"cpu_seconds_total", "start_time_seconds"}

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -190,17 +191,39 @@ def test_a_supervisor_that_is_stopped_does_not_answer() -> None:
         until(lambda: exporter.value("mpchat_up") == 1)
 
 
-def test_a_server_that_has_followers_enough_is_up(server: Server, exporter: Exporter) -> None:
-    """It refuses one more, so nothing else is known of it."""
+def test_it_takes_no_followers_place(server: Server, exporter: Exporter) -> None:
     with ExitStack() as stack:
         for _ in range(MOST_FOLLOWERS):
             follower = stack.enter_context(closing(Follower(socket_file(server), {"command": "watch"})))
             assert select.select([follower], [], [], PATIENCE)[0]
-        assert exporter.value("mpchat_up") == 1
-        assert exporter.value("mpchat_spares") is None
-    until(lambda: exporter.value("mpchat_spares") is not None)
-    assert exporter.said().startswith("mpchat: the server says: ")
-    assert exporter.said() == f"mpchat: the server on port {server.irc_port} answers\n"
+        assert exporter.value("mpchat_spares") is not None
+
+
+def test_an_older_server_is_up_and_refuses(tmp_path: Path) -> None:
+    """It does not know what it is asked for, so nothing else is known of it."""
+    (tmp_path / "mpchat").mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as older, ThreadPoolExecutor(1) as pool:
+        older.bind(str(tmp_path / "mpchat" / "6667.sock"))
+        older.listen(8)
+        older.settimeout(PATIENCE)
+
+        def refuse() -> None:
+            refused = 0
+            while not refused:  # find() connects too, and asks nothing
+                asker, _ = older.accept()
+                with asker:
+                    asker.settimeout(PATIENCE)
+                    if asker.recv(4096):
+                        asker.sendall(b'{"ok": false, "said": "a line is something else"}')
+                        refused += 1
+
+        refusing = pool.submit(refuse)
+        with exporting({**os.environ, **at_home(tmp_path)}, 6667) as exporter:
+            values = exporter.values()
+            assert values["mpchat_up", frozenset()] == 1
+            assert not [name for name, _ in values if name == "mpchat_spares"]
+            assert exporter.said() == "mpchat: the server says: a line is something else\n"
+        refusing.result(PATIENCE)
 
 
 # Whoever asks badly

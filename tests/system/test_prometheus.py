@@ -114,7 +114,7 @@ class Watched(NamedTuple):
 @contextmanager
 def watching(folder: Path) -> Iterator[Watched]:
     """A server, its exporter, and Prometheus."""
-    with running("--workers", "2", "--unlimited") as server:
+    with running("--workers", "2", "--unlimited", "--keep-journal") as server:
         until(lambda: ready(server))
         with exporting(server.environment, server.irc_port) as exporter:
             prometheus = Prometheus(folder, f"{exporter.host}:{exporter.port}")
