@@ -904,7 +904,7 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.item.drain": "{worker} is to say when {who} has taken all",
     "explain.item.close": "{worker} closes {who}, when all has been sent",
     "explain.item.end": "{worker} ends, when its last client has gone",
-    "explain.item.nobody": "{worker} sends to nobody: there is no other in {room}",
+    "explain.item.nobody": "{worker} sends to nobody: it has no other client in {room}",
     "explain.item.private": "{worker} sends to {to}: something private, {bytes} bytes",
     "explain.item.send": "{worker} sends to {to}: {line}",
     "explain.item.more": "{worker} sends to {to}: and {count} more lines",

@@ -927,7 +927,7 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.item.drain": "{worker} debe decir cuándo {who} lo ha tomado todo",
     "explain.item.close": "{worker} cierra a {who}, cuando todo se haya enviado",
     "explain.item.end": "{worker} termina, cuando se haya ido su último cliente",
-    "explain.item.nobody": "{worker} no envía a nadie: no hay otro en {room}",
+    "explain.item.nobody": "{worker} no envía a nadie: no tiene otro cliente en {room}",
     "explain.item.private": "{worker} envía a {to}: algo privado, {bytes} bytes",
     "explain.item.send": "{worker} envía a {to}: {line}",
     "explain.item.more": "{worker} envía a {to}: y {count} líneas más",
