@@ -13,15 +13,17 @@ from typing import NamedTuple
 
 from mpchat.chat.names import fold
 from mpchat.ipc.frames import load
+from mpchat.messages import UnknownMessage
 from mpchat.monitor import standing
 from mpchat.monitor.explaining import Explainer
-from mpchat.monitor.happening import Happening, Replay, Wanted
+from mpchat.monitor.happening import Happening, Replay, Wanted, left_out
 from mpchat.protocol.connection import Connection
 from mpchat.runtime.pure_source import as_imported
 from mpchat.store.kept_journal import Reading
 from mpchat.texts import t
 
 _MUCH_BYTES = 64 << 20  # of journal: it takes half a minute
+_FAILURES = (UnknownMessage, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 Say = Callable[[str], None]
 
@@ -62,7 +64,7 @@ def explain(options: Options, show: Say, tell: Say) -> bool:
             tell(t("explain.other_code", was=was, now=as_imported()))
     if not found.matches:
         tell(t("explain.nothing", begin=reading.begin, end=reading.end))
-        _tell_near(replay, options.nick, tell)
+    _tell_near(replay, options.nick, tell)
     if options.nick:
         _stand(options, replay, show)
     return found.matches > 0
@@ -99,12 +101,12 @@ class _Found:
 
 
 def _go_through(reading: Reading, replay: Replay, found: _Found, tell: Say) -> None:
-    happenings = replay.happenings(reading.blocks())
+    happenings = replay.happenings(reading.blocks(), left_out(reading.blocks()))
     while True:
         try:
             happening = next(happenings, None)
-        except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
-            # Other code wrote it, or the server left a record out without our knowing: what was read so far stands.
+        except _FAILURES as error:
+            # Other code wrote it, or no broker has left it out yet: what was read so far stands.
             tell(t("explain.cannot", place=replay.place, error=repr(error)))
             return
         if happening is None:

@@ -11,8 +11,6 @@ from mpchat.chat.text import clean
 from mpchat.messages import ConnectionId, Record, UnknownMessage
 from mpchat.monitor.happening import Happening
 from mpchat.monitor.hearing import NOBODY, Hearing, Sent, Word
-from mpchat.protocol.message import parse
-from mpchat.protocol.secrets import HIDDEN
 from mpchat.texts import t
 
 _NAMES = 8  # that are listed of those who hear something, and lines of an answer: enough to see what it is about
@@ -96,7 +94,7 @@ class Explainer(NamedTuple):
         to = self._listed(receivers, happening.number)
         if not receivers:
             return [t("explain.item.nobody", worker=worker, room=", ".join(sent.channels))]
-        lines = shown(happening, sent)
+        lines = happening.veil.lines(sent)
         if lines is None:
             return [t("explain.item.private", worker=worker, to=to, bytes=len(item[2]))]
         told = [t("explain.item.send", worker=worker, to=to, line=line) for line in lines[:_LINES]]
@@ -157,35 +155,11 @@ class Explainer(NamedTuple):
         if sent.channels:
             found["rooms"] = list(sent.channels)
         if item[0] in ("send", "cast"):
-            lines = shown(happening, sent)
+            lines = happening.veil.lines(sent)
             found |= {"bytes": len(item[2]), "lines": lines, "is_private": lines is None}
         elif item[0] == "ack":
             found["end"] = item[2]
         return found
-
-
-def shown(happening: Happening, sent: Sent) -> list[str] | None:
-    """The lines of an item that is output; None if they are private, and such were not asked for.
-
-    Of what follows from a private line only what the server itself answers its sender is shown.
-    """
-    item = sent.item
-    assert item[0] == "send" or item[0] == "cast"
-    lines = item[2].decode(errors="replace").replace("\r\n", "\n").removesuffix("\n").split("\n")
-    is_answer = sent.receivers == [happening.connection] and not any(map(_is_from_person, lines))
-    if sent.hides or (happening.hides_line and not is_answer):
-        return None
-    if not happening.keys:
-        return lines
-    return [
-        " ".join(HIDDEN if word.removeprefix(":") in happening.keys else word for word in line.split(" "))
-        for line in lines
-    ]
-
-
-def _is_from_person(line: str) -> bool:
-    """In IRC: whether its prefix, behind the tags, is nick!user@host."""
-    return "!" in parse(line).source
 
 
 def clock(wall: int, utc_offset: int) -> str:

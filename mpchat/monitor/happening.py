@@ -11,17 +11,20 @@ when it is told.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from mpchat.chat.events import Said
 from mpchat.chat.names import fold
 from mpchat.chat.sessions import Session
+from mpchat.chat.text import clean
 from mpchat.core.machine import Applied, Core, connection_of
 from mpchat.core.tracing import Tracing
 from mpchat.messages import ConnectionId, GroupId, Item, Ms, Record, Report, UnknownMessage, WorkerNumber
-from mpchat.monitor.hearing import Hearer, Hearing, Sent
-from mpchat.protocol.connection import Connection
+from mpchat.monitor.hearing import Hearer, Hearing, Sent, Veil
+from mpchat.protocol.connection import Connection, Held
+
+Block = tuple[int, list[Record]]  # with its position in the journal
 
 
 class Happening(NamedTuple):
@@ -37,16 +40,15 @@ class Happening(NamedTuple):
     dialect: str
     worker: int  # -1: none
     line: str  # what came, if that was a whole line, without what is secret or private
-    hides_line: bool  # something private is in the line, and is not shown
     waits: bool  # what has come waits for an answer to a question, this record's or an earlier one's
     sent: list[Sent]
     reports: list[Report]
-    keys: tuple[str, ...]  # of rooms; they may be in what followed
+    veil: Veil
     hearing: Hearing | None
 
     @property
     def hides(self) -> bool:
-        return self.hides_line or any(each.hides for each in self.sent)
+        return self.veil.hides_line or any(each.hides for each in self.sent)
 
 
 class Wanted(NamedTuple):
@@ -98,7 +100,12 @@ class Replay:
             for group, channel in self.core.groups_of(connection).items() if connection is not None else ():
                 self._members[group] = (*self._members.get(group, ()), session.id)
                 self._channels[group] = channel.folded
-        self.hearer.begin()
+
+    def _forget_names(self) -> None:
+        """The next run counts its connections from the beginning again."""
+        for since, names in self._names.values():
+            since.append(self.records)
+            names.append("")
 
     def _note_name(self, session: Session) -> None:
         since, names = self._names.setdefault(session.id, ([], []))
@@ -123,16 +130,13 @@ class Replay:
 
     def nicknames(self) -> list[str]:
         """All that anybody has had, folded."""
-        return list(dict.fromkeys(fold(name) for _, names in self._names.values() for name in names))
+        return list(dict.fromkeys(fold(name) for _, names in self._names.values() for name in names if name))
 
-    def happenings(self, blocks: Iterable[tuple[int, list[Record]]]) -> Iterator[Happening]:
-        """What is wanted of these blocks, each of which comes with its position in the journal."""
-        skipped: set[int] = set()
+    def happenings(self, blocks: Iterable[Block], skipped: Container[int] = ()) -> Iterator[Happening]:
+        """What is wanted of these blocks, without the records at these places: see left_out()."""
         for start, block in blocks:
             for place, record in enumerate(block, start + 1):
-                if record[0] == "skip":
-                    skipped.add(record[1])
-                if place not in skipped:
+                if place not in skipped or record[0] == "start":
                     happening = self._happen(place, record)
                     if happening is not None and place >= self._wanted.since:
                         yield happening
@@ -143,22 +147,34 @@ class Replay:
         id = connection_of(record)
         connection = self.core.connection(id) if id else None
         name = connection.session.nick if connection is not None else ""
-        raw = b""
-        if record[0] == "line" and connection is not None:
-            raw = (connection.part + record[3]).removesuffix(b"\r")
+        held = list(connection.held) if connection is not None else []
+        has_waited = connection is not None and connection.asked is not None
+        raw, begun, is_repeat = b"", b"", False
+        lines: list[bytes] = []  # what came, or had come and waited
+        if connection is not None:
+            begun = connection.part
+            lines, part = _lines(begun, held)
+            if record[0] == "line":
+                raw, is_repeat = (part + record[3]).removesuffix(b"\r"), record[2] <= connection.accepted
+                lines = [raw]
         target = _target(connection, raw) if raw and connection is not None and self._wanted.room else ""
+        keys = self._keys(connection, lines) if connection is not None else frozenset()
         applied = self.core.apply((record,))
         if applied.has_begun:
             self.codes.append(str(record[7]) if len(record) > 7 else "")
+            self._forget_names()
             self._look_around()
         connection = connection or (self.core.connection(id) if id else None)
         if connection is not None:
             self._note_name(connection.session)
+            if record[0] != "line":
+                lines, _ = _lines(begun, held[: len(held) - len(connection.held)])  # those that waited no longer
         sent = self._sent(applied)
-        line, hides = self._shown(connection, raw) if connection is not None and raw else ("", False)
+        line = connection.dialect.shown(raw, self._wanted.with_private) if connection is not None and raw else ""
+        veil = Veil(id, connection is not None and any(self._hides(connection, each) for each in lines), keys)
         is_concerned = self.hearer.is_concerned(record, id, line, target, sent)
-        hearing = self.hearer.after(record, place, id, line, target, sent)
-        if not is_concerned or (record[0] == "clock" and not (sent or applied.audit)):
+        hearing = self.hearer.after(record, place, id, line, "" if has_waited else target, sent, veil)
+        if is_repeat or not is_concerned or (record[0] == "clock" and not (sent or applied.audit)):
             return None
         wall, utc_offset = self.core.time
         return Happening(
@@ -172,21 +188,31 @@ class Replay:
             dialect=connection.dialect.name if connection is not None else "",
             worker=connection.worker if connection is not None else -1,
             line=line,
-            hides_line=hides,
             waits=connection is not None and connection.asked is not None,
             sent=sent,
             reports=applied.audit,
-            keys=self._keys() if b"mode" in raw.lower() else (),
+            veil=veil,
             hearing=hearing,
         )
 
-    def _shown(self, connection: Connection, raw: bytes) -> tuple[str, bool]:
-        """The line as it may be shown, and whether something private is not shown."""
-        shown = connection.dialect.shown(raw, self._wanted.with_private)
-        return shown, shown != connection.dialect.shown(raw, with_private=True)
+    def _hides(self, connection: Connection, raw: bytes) -> bool:
+        """Whether something private is in this line, and is not to be shown."""
+        shown = connection.dialect.shown
+        return not self._wanted.with_private and shown(raw, with_private=False) != shown(raw, with_private=True)
 
-    def _keys(self) -> tuple[str, ...]:
-        return tuple(channel.key for channel in self.core.hub.channels.values() if channel.key)
+    def _keys(self, connection: Connection, lines: Iterable[bytes]) -> frozenset[str]:
+        """The words that may be a room's key in what follows from these lines: what any of them asks for, or sets.
+
+        Each room has one key at a time, and one line may set several, and take them away.
+        """
+        keys: set[str] = set()
+        for raw in lines:
+            shown = connection.dialect.shown(raw, with_private=True)
+            if "mode" in shown.lower():
+                words = {word.removeprefix(":") for word in clean(raw.decode(errors="replace")).split()}
+                keys |= words - {word.removeprefix(":") for word in shown.split()}
+                keys.update(*(channel.key.split() for channel in self.core.hub.channels.values()))
+        return frozenset(keys)
 
     def _sent(self, applied: Applied) -> list[Sent]:
         private = {place for marked in applied.marked for place in marked.items}
@@ -222,7 +248,22 @@ class Replay:
         return tuple(dict.fromkeys(id for group in groups for id in self._members.get(group, ())))
 
 
+def left_out(blocks: Iterable[Block]) -> set[int]:
+    """The places of the records that brokers left out. The note that says so stands behind the record itself."""
+    return {record[1] for _, block in blocks for record in block if record[0] == "skip"}
+
+
 def _target(connection: Connection, raw: bytes) -> str:
     """The room or person that a line of the common kind speaks to, folded."""
     speech = connection.dialect.speech(connection, raw)
     return fold(speech[0]) if speech is not None else ""
+
+
+def _lines(part: bytes, held: Sequence[Held]) -> tuple[list[bytes], bytes]:
+    """The whole lines of what begins with `part`, and what has not ended of another one."""
+    lines = []
+    for kind, _, what, _ in held:
+        if kind == "line":
+            lines.append((part + what).removesuffix(b"\r"))
+        part = part + what if kind == "part" else b"" if kind != "gone" else part
+    return lines, part

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from mpchat.chat.names import fold
 from mpchat.core.machine import Core
 from mpchat.messages import ConnectionId, Item, Ms, Record, WorkerNumber
+from mpchat.protocol.message import parse
+from mpchat.protocol.secrets import HIDDEN
 
 NOBODY = ConnectionId(0)
 _EVERYBODYS = ("start", "reload", "full", "stop", "skip")
@@ -28,6 +30,37 @@ class Sent(NamedTuple):
     @property
     def receivers(self) -> list[ConnectionId]:
         return [id for id in self.to if id != self.exclude]
+
+
+class Veil(NamedTuple):
+    """What is not to be shown of that which a record has sent."""
+
+    connection: ConnectionId  # whose record it is
+    hides_line: bool  # something private is in the line, or in those that had waited, and is not shown
+    keys: frozenset[str]  # words that are, or are in, a room's key
+
+    def lines(self, sent: Sent) -> list[str] | None:
+        """The lines of an item that is output; None if they are private.
+
+        Of what follows from a private line only what the server itself answers its sender is shown.
+        """
+        item = sent.item
+        assert item[0] == "send" or item[0] == "cast"
+        lines = item[2].decode(errors="replace").replace("\r\n", "\n").removesuffix("\n").split("\n")
+        is_answer = sent.receivers == [self.connection] and not any(map(_is_from_person, lines))
+        if sent.hides or (self.hides_line and not is_answer):
+            return None
+        if not self.keys:
+            return lines
+        return [
+            " ".join(HIDDEN if word.removeprefix(":") in self.keys else word for word in line.split(" "))
+            for line in lines
+        ]
+
+
+def _is_from_person(line: str) -> bool:
+    """In IRC: whether its prefix, behind the tags, is nick!user@host."""
+    return "!" in parse(line).source
 
 
 class Word(NamedTuple):
@@ -67,21 +100,17 @@ class Hearer:
         self._left_room: Word | None = None
         self._tried: Word | None = None
         self._answer = ""
-        self.begin()
-
-    def begin(self) -> None:
-        """All connections are gone, or there is another core."""
         self._holder = self.holder()
         self._was_inside = self._is_inside()
 
     def holder(self) -> ConnectionId:
-        """Who has the nickname."""
+        """Who has the nickname. When the server has stopped nobody has: the hub keeps it until the next run begins."""
         session = self._core.hub.nicks.get(self._nick) if self._nick else None
-        return session.id if session is not None else NOBODY
+        return session.id if session is not None and self._core.connection(session.id) is not None else NOBODY
 
     def _is_inside(self) -> bool:
         session, channel = self._core.hub.nicks.get(self._nick), self._core.hub.channels.get(self._room)
-        return session is not None and channel is not None and session in channel.members
+        return bool(self.holder()) and channel is not None and session in channel.members
 
     def is_concerned(self, record: Record, id: ConnectionId, line: str, target: str, sent: Iterable[Sent]) -> bool:
         """To be asked before after(). `line`: as it is shown; `target`: the room that it speaks to, folded, or ""."""
@@ -101,9 +130,12 @@ class Hearer:
         return is_new and mentions(line, self._nick)
 
     def after(
-        self, record: Record, place: int, id: ConnectionId, line: str, target: str, sent: list[Sent]
+        self, record: Record, place: int, id: ConnectionId, line: str, target: str, sent: list[Sent], veil: Veil
     ) -> Hearing | None:
-        """What has been noted of the nickname and the room when this had happened; whether the nickname heard it."""
+        """What has been noted of the nickname and the room when this had happened; whether the nickname heard it.
+
+        `target`: "" too if the line waits, for then it is not decided whether anybody is told.
+        """
         was_holder, was_inside = self._holder, self._was_inside
         self._holder, self._was_inside = holder, is_inside = self.holder(), self._is_inside()
         if not (self._nick and self._room):
@@ -116,11 +148,14 @@ class Hearer:
         elif was_inside:
             self._left_room = word
         elif id and id in (was_holder, holder) and mentions(line, self._room):
-            answers = [each.item[2] for each in sent if each.item[0] == "send" and each.to == (id,)]
+            answers = [veil.lines(each) for each in sent if each.item[0] == "send" and each.to == (id,)]
             self._tried = word
-            self._answer = answers[0].split(b"\n")[0].decode(errors="replace").strip() if answers else ""
+            self._answer = next((lines[0].strip() for lines in answers if lines), "")
         casts = [each for each in sent if each.item[0] == "cast" and self._room in each.channels]
-        if holder and id == holder and (casts or target == self._room):
+        is_theirs = bool(holder) and id == holder
+        if record[0] == "line" and id == was_holder:  # it may be their last, or the last under this nickname
+            is_theirs = True
+        if is_theirs and (casts or target == self._room):
             return Hearing("said" if casts else "refused")
         if not casts:
             return Hearing("refused") if target == self._room else None

@@ -99,19 +99,22 @@ class Reading:
                 self._open[first] = self._descriptor(first)
 
     def blocks(self) -> Iterator[tuple[int, list[Record]]]:
-        """The blocks of records between `begin` and `end`, each with its position. Raises Damaged and OSError."""
+        """The blocks of records between `begin` and `end`, each with its position; the same each time.
+
+        Raises Damaged and OSError.
+        """
         start = self.begin
         for first, end in self._segments:
-            fd = self._open.pop(first, -1)
-            if fd < 0:
-                fd = self._descriptor(first)
+            is_open = first in self._open
+            fd = self._open[first] if is_open else self._descriptor(first)
             try:
                 for position, block in records(fd, segment(self._data / "journal", first), first, max(start, first)):
                     if position >= self.end:
                         return  # what a server has written since
                     yield position, block
             finally:
-                os.close(fd)
+                if not is_open:
+                    os.close(fd)
             start = end
 
     def _descriptor(self, first: int) -> int:

@@ -56,14 +56,14 @@ def shown(line: bytes, with_private: bool) -> str:
     """The line without a room's key, and without what is said to one person: see dialect.py."""
     text = line.decode(errors="replace")
     message = parse(text)
-    params = message.params
-    if message.command == "JOIN" and len(params) > 1:
-        return f"JOIN {params[0]} {HIDDEN}"
-    if message.command == "MODE" and len(params) > 2 and "k" in params[1]:  # its other parameters go with it
-        return f"MODE {params[0]} {params[1]} {HIDDEN}"
-    is_said = message.command in ("PRIVMSG", "NOTICE", "TAGMSG") and len(params) + bool(message.tags) > 1
-    if is_said and not with_private and not all(target.startswith("#") for target in params[0].split(",")):
-        return f"{message.command} {params[0]} {HIDDEN}"
+    words = " ".join(message.params).split()  # a colon before the first of them would make one parameter of all
+    if message.command == "JOIN" and len(words) > 1:
+        return f"JOIN {words[0]} {HIDDEN}"
+    if message.command == "MODE" and len(words) > 2 and "k" in words[1]:  # its other parameters go with it
+        return f"MODE {words[0]} {words[1]} {HIDDEN}"
+    is_said = message.command in ("PRIVMSG", "NOTICE", "TAGMSG") and len(words) + bool(message.tags) > 1
+    if is_said and not with_private and not all(target.startswith("#") for target in message.params[0].split(",")):
+        return f"{message.command} {words[0]} {HIDDEN}"
     return text
 
 

@@ -41,10 +41,9 @@ def shown(line: bytes, with_private: bool) -> str:
     """The line without a room's key, and without what is said to one person: see dialect.py."""
     text = clean(without_commands(line).decode(errors="replace")).strip()
     found = _COMMAND.fullmatch(text)
-    said = _SAID.fullmatch(found[3]) if found is not None else None
-    if found is None or said is None:
+    if found is None:
         return text
-    word, first = found[2].lower(), said[1]
-    has_key = word == "join" or (word == "mode" and "k" in first)
-    is_private = word == "msg" and not with_private
-    return f"{found[1]}{first} {HIDDEN}" if has_key or is_private else text
+    word, (first, *rest) = found[2].lower(), found[3].split(maxsplit=1)
+    has_key = word == "join" or (word == "mode" and ("k" in first or first[0] not in "+-"))  # or a room's name first
+    is_private = word == "msg" and not with_private and not all(target.startswith("#") for target in first.split(","))
+    return f"{found[1]}{first} {HIDDEN}" if rest and (has_key or is_private) else text
