@@ -1187,7 +1187,7 @@ def _add_explain(commands: Any) -> None:
     add("--last", type=_count(_MOST_EXPLAINED), metavar="N", help=t("cli.explain_last") % {"default": _LAST_EXPLAINED})
     add("--from", dest="since", type=_count(_LAST_POSITION, 0), metavar="POSITION", help=t("cli.explain_from"))
     add("--nick", type=_line_of_text, default="", help=t("cli.explain_nick"))
-    add("--room", type=_room, default="", help=t("cli.explain_room"))
+    add("--room", type=_room, help=t("cli.explain_room"))
     add("--private", action="store_true", help=t("cli.explain_private"))
     add("--json", action="store_true", help=t("cli.explain_json"))
     _add_language(parser, t("cli.lang"))
@@ -1201,7 +1201,7 @@ def _run_explain(options: argparse.Namespace) -> int:
     _need_stream(1)
     data, control = _journal_of(options)
     last = options.last or (None if options.since is not None else _LAST_EXPLAINED)
-    wanted = options.since, options.nick, options.room, options.private, options.json
+    wanted = options.since, options.nick, options.room or "", options.private, options.json
     try:
         return 0 if explain(Options(data, last, *wanted, control), print, _tell) else 1
     except FileNotFoundError:

@@ -624,7 +624,7 @@ def test_an_object_for_programs(driver: Driver) -> None:
     ana.send("PRIVMSG #a :hola")
     assert Told(driver.journal, "beto", "#a").objects[-1] == {
         "place": (len(driver.journal) - 1) * BLOCK_BYTES + 1,
-        "at": "2023-11-14T22:13:20.123+00:00",
+        "at": "2023-11-14T22:13:20.123Z",
         "record": "line",
         "connection": 1,
         "nick": "ana",
@@ -739,7 +739,7 @@ def test_what_earlier_programs_wrote_is_told_too(tmp_path: Path) -> None:
 
 # The command's own words
 
-BESIDE = ("begins", "begins_at_0", "other_code", "hidden", "earlier", "nothing", "nobody_yet", "near", "cannot")
+BESIDE = ("begins", "begins_at_0", "other_code", "hidden", "earlier", "much", "nothing", "nobody_yet", "near", "cannot")
 
 
 def explained(data: Path, **options: Any) -> tuple[bool, list[str], list[str]]:
@@ -826,15 +826,15 @@ def standing_of(driver: Driver, snapshot: dict[str, Any], socket: dict[str, Any]
     ("snapshot", "socket", "said"),
     [
         (rows(), SOCKET, ["taken"]),
-        (rows(), {**SOCKET, "kept": 9, "unacknowledged": 3}, ["unread"]),
+        (rows(), {**SOCKET, "kept": 9, "unacknowledged": 3}, ["waits"]),
         (rows(), {**SOCKET, "unread": 9, "forwarded": 3}, ["taken", "input"]),
         *((rows(), {**SOCKET, "state": state}, ["taken", f"state.{key}"]) for state, key in STATES),
         (rows(), {**SOCKET, "state": "gone"}, ["gone"]),
         (rows(), {"ok": False, "said": "worker0 does not answer"}, ["unasked"]),
         (rows(), {}, ["unasked"]),
-        (rows(worker0={"pid": None}), SOCKET, ["vacant", "taken"]),
+        (rows(worker0={"pid": None}), {}, ["vacant"]),
         (rows(broker={"pid": None}), SOCKET, ["vacant", "taken"]),
-        (rows(worker0={"state": "silent", "pid": os.getpid()}), SOCKET, ["worker_silent", "taken"]),
+        (rows(worker0={"state": "silent", "pid": os.getpid()}), {}, ["worker_silent"]),
         (rows(broker={"state": "silent", "pid": os.getpid()}), SOCKET, ["broker_silent", "taken"]),
         ({**rows(), "disk_full": True}, SOCKET, ["disk_full", "taken"]),
         (
@@ -857,6 +857,15 @@ def test_how_it_stands_now(
         begins = re.escape(pattern).replace(r"\{", "{").replace(r"\}", "}")
         assert [line for line in lines if re.fullmatch(re.sub(r"{\w+}", ".*", begins), line)], (pattern, lines)
     assert len(lines) == len(said) + 1
+
+
+@pytest.mark.parametrize(("unread", "said"), [(0, "read"), (7, "unread_here"), (None, "taken")])
+def test_what_lies_at_a_client_of_this_machine(driver: Driver, unread: int | None, said: str) -> None:
+    driver.irc("ana")
+    connection = driver.core.connection(ConnectionId(1))
+    lines = list(standing.in_words(standing.Standing(rows(), SOCKET, unread), "ana", connection))
+    host = {"nick": "ana", "unread": unread}
+    assert lines[1:] == [texts.LANGUAGES["en"][f"explain.live.{said}"].format_map(host)]
 
 
 def test_nobody_has_it_now(driver: Driver) -> None:
