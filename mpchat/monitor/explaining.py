@@ -5,9 +5,10 @@ What clients have sent is shown without what a terminal would obey.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from mpchat.chat.text import clean
+from mpchat.chat.text import clean, without_formatting
 from mpchat.messages import ConnectionId, Record, UnknownMessage
 from mpchat.monitor.happening import Happening
 from mpchat.monitor.hearing import NOBODY, Hearing, Sent, Word
@@ -39,7 +40,7 @@ class Explainer(NamedTuple):
         lines += [_INDENT + t("explain.log", event=_report(*each)) for each in happening.reports]
         if happening.hearing is not None:
             lines += [_INDENT + line for line in self._hearing(happening, happening.hearing)]
-        return "\n".join(clean(line) for line in lines)
+        return "\n".join(without_formatting(clean(line)) for line in lines)
 
     def who(self, id: ConnectionId, number: int) -> str:
         return self.named(id, number) or t("explain.connection", id=id)
@@ -162,6 +163,7 @@ class Explainer(NamedTuple):
         return found
 
 
+@lru_cache(maxsize=64)  # all records of a block have one time
 def clock(wall: int, utc_offset: int) -> str:
     """As the chat showed it at that moment, with its date and milliseconds."""
     at = datetime.fromtimestamp(wall / 1000, timezone(timedelta(minutes=utc_offset)))

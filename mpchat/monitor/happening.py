@@ -197,8 +197,10 @@ class Replay:
 
     def _hides(self, connection: Connection, raw: bytes) -> bool:
         """Whether something private is in this line, and is not to be shown."""
+        if self._wanted.with_private:
+            return False
         shown = connection.dialect.shown
-        return not self._wanted.with_private and shown(raw, with_private=False) != shown(raw, with_private=True)
+        return shown(raw, with_private=False) != shown(raw, with_private=True)
 
     def _keys(self, connection: Connection, lines: Iterable[bytes]) -> frozenset[str]:
         """The words that may be a room's key in what follows from these lines: what any of them asks for, or sets.

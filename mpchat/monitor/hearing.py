@@ -47,8 +47,7 @@ class Veil(NamedTuple):
         item = sent.item
         assert item[0] == "send" or item[0] == "cast"
         lines = item[2].decode(errors="replace").replace("\r\n", "\n").removesuffix("\n").split("\n")
-        is_answer = sent.receivers == [self.connection] and not any(map(_is_from_person, lines))
-        if sent.hides or (self.hides_line and not is_answer):
+        if sent.hides or (self.hides_line and not self._is_answer(sent, lines)):
             return None
         if not self.keys:
             return lines
@@ -56,6 +55,10 @@ class Veil(NamedTuple):
             " ".join(HIDDEN if word.removeprefix(":") in self.keys else word for word in line.split(" "))
             for line in lines
         ]
+
+    def _is_answer(self, sent: Sent, lines: list[str]) -> bool:
+        """Whether the server itself says these, to whose record it is."""
+        return sent.receivers == [self.connection] and not any(map(_is_from_person, lines))
 
 
 def _is_from_person(line: str) -> bool:

@@ -21,6 +21,7 @@ _FRONT = "( *(?:@[^ ]* +)?(?::[^ ]* +)?/?"
 _TEXT = "(?::|(?![: ])))(.+)"
 _SECRET = re.compile(f"{_FRONT}(?:PASS|(?P<resume>RESUME)|(?P<oper>OPER)) +{_TEXT}", re.IGNORECASE | re.ASCII)
 _SAID = re.compile(f"{_FRONT}(?:PRIVMSG|NOTICE) +:?(?P<targets>[^ ]+) +{_TEXT}", re.IGNORECASE | re.ASCII)
+_SAID_IN_A_ROOM = re.compile("PRIVMSG #[^ ,:]+ :")
 # Here every kind of space counts. What users of vi type (`:pass secret`) begins with no prefix.
 _BEFORE_WORD = re.compile(r"\s*(?:@\S*\s+)?(?::(?!(?:PASS|OPER)\s)\S*\s+)?", re.IGNORECASE)
 _BEHIND_WORD = re.compile(r"\S+\s+(\S.*)", re.DOTALL)
@@ -55,6 +56,8 @@ def secret_in(line: bytes) -> Secret | None:
 def shown(line: bytes, with_private: bool) -> str:
     """The line without a room's key, and without what is said to one person: see dialect.py."""
     text = line.decode(errors="replace")
+    if _SAID_IN_A_ROOM.match(text):  # most lines are nothing else
+        return text
     message = parse(text)
     words = " ".join(message.params).split()  # a colon before the first of them would make one parameter of all
     if message.command == "JOIN" and len(words) > 1:
