@@ -214,7 +214,7 @@ class Supervisor:
                         (int() as kept, int() as waits, int() as unread, int() as given),
                         int() as port,
                         str() as state,
-                    ):
+                    ) if each.role.startswith("worker"):
                         self.inspections.answered(each.role, id, (kept, waits, unread, given), port, state)
                     case ("disk full", _):
                         each.on_message(message)
