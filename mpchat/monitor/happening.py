@@ -62,6 +62,14 @@ class Wanted(NamedTuple):
     since: int = 0  # the place of the first record that is wanted
 
 
+class _Line(NamedTuple):
+    """What a client has sent."""
+
+    raw: bytes
+    whole: str  # but for a room's key
+    shown: str  # and for what is private, unless that is wanted
+
+
 class _Private(Tracing):
     """Traces what is said to one person."""
 
@@ -147,18 +155,18 @@ class Replay:
         id = connection_of(record)
         connection = self.core.connection(id) if id else None
         name = connection.session.nick if connection is not None else ""
-        held = list(connection.held) if connection is not None else []
         has_waited = connection is not None and connection.asked is not None
-        raw, begun, is_repeat = b"", b"", False
-        lines: list[bytes] = []  # what came, or had come and waited
+        held = list(connection.held) if connection is not None else []
+        begun, is_repeat, target, lines = b"", False, "", []
         if connection is not None:
             begun = connection.part
-            lines, part = _lines(begun, held)
+            found, part = _lines(begun, held)
             if record[0] == "line":
-                raw, is_repeat = (part + record[3]).removesuffix(b"\r"), record[2] <= connection.accepted
-                lines = [raw]
-        target = _target(connection, raw) if raw and connection is not None and self._wanted.room else ""
-        keys = self._keys(connection, lines) if connection is not None else frozenset()
+                found = [(part + record[3]).removesuffix(b"\r")]
+                is_repeat = record[2] <= connection.accepted
+                target = _target(connection, found[0]) if self._wanted.room else ""
+            lines = [self._line(connection, each) for each in found]
+        keys = self._keys(lines)
         applied = self.core.apply((record,))
         if applied.has_begun:
             self.codes.append(str(record[7]) if len(record) > 7 else "")
@@ -167,11 +175,11 @@ class Replay:
         connection = connection or (self.core.connection(id) if id else None)
         if connection is not None:
             self._note_name(connection.session)
-            if record[0] != "line":
-                lines, _ = _lines(begun, held[: len(held) - len(connection.held)])  # those that waited no longer
+            if record[0] != "line":  # of those that waited, those that do no longer
+                lines = lines[: len(_lines(begun, held[: len(held) - len(connection.held)])[0])]
         sent = self._sent(applied)
-        line = connection.dialect.shown(raw, self._wanted.with_private) if connection is not None and raw else ""
-        veil = Veil(id, connection is not None and any(self._hides(connection, each) for each in lines), keys)
+        line = lines[0].shown if lines and record[0] == "line" else ""
+        veil = Veil(id, any(each.shown != each.whole for each in lines), keys)
         is_concerned = self.hearer.is_concerned(record, id, line, target, sent)
         hearing = self.hearer.after(record, place, id, line, "" if has_waited else target, sent, veil)
         if is_repeat or not is_concerned or (record[0] == "clock" and not (sent or applied.audit)):
@@ -195,24 +203,20 @@ class Replay:
             hearing=hearing,
         )
 
-    def _hides(self, connection: Connection, raw: bytes) -> bool:
-        """Whether something private is in this line, and is not to be shown."""
-        if self._wanted.with_private:
-            return False
-        shown = connection.dialect.shown
-        return shown(raw, with_private=False) != shown(raw, with_private=True)
+    def _line(self, connection: Connection, raw: bytes) -> _Line:
+        whole = connection.dialect.shown(raw, with_private=True)
+        return _Line(raw, whole, whole if self._wanted.with_private else connection.dialect.shown(raw, False))
 
-    def _keys(self, connection: Connection, lines: Iterable[bytes]) -> frozenset[str]:
+    def _keys(self, lines: Iterable[_Line]) -> frozenset[str]:
         """The words that may be a room's key in what follows from these lines: what any of them asks for, or sets.
 
         Each room has one key at a time, and one line may set several, and take them away.
         """
         keys: set[str] = set()
-        for raw in lines:
-            shown = connection.dialect.shown(raw, with_private=True)
-            if "mode" in shown.lower():
-                words = {word.removeprefix(":") for word in clean(raw.decode(errors="replace")).split()}
-                keys |= words - {word.removeprefix(":") for word in shown.split()}
+        for each in lines:
+            if "mode" in each.whole.lower():
+                words = {word.removeprefix(":") for word in clean(each.raw.decode(errors="replace")).split()}
+                keys |= words - {word.removeprefix(":") for word in each.whole.split()}
                 keys.update(*(channel.key.split() for channel in self.core.hub.channels.values()))
         return frozenset(keys)
 

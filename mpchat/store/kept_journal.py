@@ -57,9 +57,9 @@ def begin_run(data: Path) -> Path | None:
 class Reading:
     """What can be read of a journal, as it is at the moment: from `begin`, at which `state` was, to `end`.
 
-    `begin` is the oldest snapshot of the last stretch in which segment follows on segment, or the last one that is not
-    behind the position `at`, of the stretch which has that. `state` is what the snapshot holds (store/snapshot.py);
-    None at position 0, before which nothing was.
+    `begin` is the oldest snapshot of the last stretch in which segment follows on segment, and which has a snapshot; or
+    the last one that is not behind the position `at`, of the stretch which has that. `state` is what the snapshot holds
+    (store/snapshot.py); None at position 0, before which nothing was.
 
     Raises FileNotFoundError if there is no journal, Damaged, and OSError. A server may go on meanwhile.
     """
@@ -80,15 +80,17 @@ class Reading:
         stretches = _stretches(self._data)
         if not stretches:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._data / "journal"))
-        known = [0, *snapshots(self._data / FOLDER), snapshot.position(self._data)]
-        wanted = stretches[-1]
-        for stretch in stretches:
-            if at is not None and stretch[0][0] <= at < stretch[-1][1]:
-                wanted = stretch
-        self.end = wanted[-1][1]
-        begins = sorted(each for each in known if wanted[0][0] <= each <= self.end)
-        if not begins:
+        known = sorted({0, *snapshots(self._data / FOLDER), snapshot.position(self._data)})
+        readable = [
+            (each, found) for each in stretches if (found := [one for one in known if each[0][0] <= one <= each[-1][1]])
+        ]
+        if not readable:
             raise Damaged(f"{full_name(self._data)}: no snapshot fits its journal. {WITHOUT_THE_PAST}")
+        wanted, begins = readable[-1]
+        for stretch, found in readable:
+            if at is not None and stretch[0][0] <= at < stretch[-1][1]:
+                wanted, begins = stretch, found
+        self.end = wanted[-1][1]
         self.begin = begins[0] if at is None else max((each for each in begins if each <= at), default=begins[0])
         self.state = read_snapshot(self._data, self.begin) if self.begin else None
         if self.begin and self.state is None:

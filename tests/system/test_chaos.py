@@ -78,3 +78,8 @@ def test_all_of_that_at_once() -> None:
     assert rows["start folder"] == "removed"
     for name in ("log pipe", "starts", "/tmp"):
         assert counts(rows[name])[0] >= 1
+
+
+def test_all_that_was_said_and_read_is_explained() -> None:
+    explained = chaos("--seconds", "10", "--explain")["explained"]
+    assert re.fullmatch(r"[\d,]+ records, all that was said and read among them", explained)

@@ -102,3 +102,23 @@ def test_root_does_not_choose_between_two_users(theirs: Path) -> None:
         shown = as_user(0, sys.executable, ["stop"], places)
     assert shown.returncode == 1
     assert f"several users have a server on port 6667: {ANOTHER}, {NOBODY}" in shown.stderr
+
+
+def test_another_users_journal_is_not_read(theirs: Path) -> None:
+    """One line, and status 1: the data directory is its user's alone."""
+    python = python_for_all()
+    data = theirs / "data"
+    shutil.copytree(HOUSE / "tests" / "data" / "state-4" / "stopped", data)
+    for path in (data, *data.rglob("*")):
+        os.chown(path, NOBODY, -1)
+    data.chmod(0o700)
+    theirs.chmod(0o755)
+    places = {"XDG_RUNTIME_DIR": str(theirs), "XDG_STATE_HOME": str(theirs)}
+    refused = as_user(ANOTHER, python, ["explain", "--data", str(data)], places)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("mpchat: ")
+    assert refused.stderr.count("\n") == 1
+    assert "Permission denied" in refused.stderr
+    for uid in (NOBODY, 0):
+        shown = as_user(uid, python, ["explain", "--data", str(data), "--last", "1"], places)
+        assert "the server stops: " in shown.stdout, shown.stderr
