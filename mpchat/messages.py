@@ -226,7 +226,7 @@ Reloaded: TypeAlias = tuple[Literal["reloaded"]]  # the broker has journaled the
 # client's acknowledges it; of the input, what waits in the kernel, and how much of that the broker has. Then the
 # client's port, and why it is not read: a word of InputReader.state(); "closing"; or "gone": it is not here
 Inspected: TypeAlias = tuple[Literal["inspected"], ConnectionId, tuple[int, int, int, int], int, str]
-DiskState: TypeAlias = tuple[Literal["disk full"], bool]  # the broker accepts nothing for want of room; or again does
+DiskState: TypeAlias = tuple[Literal["disk full"], str]  # why the broker accepts nothing; "": it does again
 Changed: TypeAlias = tuple[Literal["changed"]]  # the broker runs other code than the one with which this run began
 ChildToSupervisor: TypeAlias = (
     Here | Ready | Loaded | Misbehaves | DamagedData | Crashed | Reloaded | Inspected | DiskState | Changed

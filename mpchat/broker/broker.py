@@ -133,7 +133,7 @@ class Broker:
         self.ledger = self.streams.ledger
         self.pending = Pending(self.ledger)
         self.refusals = Sparing(log)
-        self.disk_full = DiskFull(self.recovery, log, lambda is_full: control.post(("disk full", is_full)))
+        self.disk_full = DiskFull(self.recovery, log, lambda why: control.post(("disk full", why)))
         self.has_begun = self.stopping = False
         self.code_has_changed = code_has_changed  # in this run: a replay may be another one
         self.records = self.turns = 0

@@ -17,9 +17,9 @@ _RETRY_SECONDS = 0.5
 
 
 class DiskFull:
-    """Of one broker. `is_full` while the disk takes no more; `report` is told each time that this changes."""
+    """Of one broker. `is_full` while the disk takes no more; `report` is told why, and "" when it is over."""
 
-    def __init__(self, recovery: Recovery, log: Log, report: Callable[[bool], None]) -> None:
+    def __init__(self, recovery: Recovery, log: Log, report: Callable[[str], None]) -> None:
         self._recovery, self._log, self._report = recovery, log, report
         self.is_full = False
         self._retry_at = 0.0  # monotonic seconds
@@ -40,7 +40,7 @@ class DiskFull:
         """It has refused to take a block, or the journal itself, for the first time or once more."""
         if not self.is_full:
             self._log.error("cannot write the journal: nothing is accepted until it can", error=why)
-            self._report(True)
+            self._report(why.partition("] ")[2] or why)  # without its number
         self.is_full = True
         self._retry_at = time.monotonic() + _RETRY_SECONDS
 
@@ -49,7 +49,7 @@ class DiskFull:
         if self._recovery.journal is not None and self._recovery.journal.keep_reserve():
             self._log.info("the journal can be written again")
             self.is_full = False
-            self._report(False)
+            self._report("")
             self._told.clear()
 
     def permits(self, is_necessary: bool) -> bool:

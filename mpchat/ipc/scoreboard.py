@@ -21,8 +21,8 @@ from typing import Protocol, TypeAlias
 from mpchat.ipc.trace_ring import RING_BYTES, TraceRing
 
 # position: of the recorder, the journal position up to which the disk has the history; of a broker, the place of the
-# record that it replays.
-COUNTERS = ("clients", "records", "items", "deliveries", "sends", "bytes_out", "turns", "position")
+# record that it replays. unsent: bytes that a worker keeps for clients that do not take them.
+COUNTERS = ("clients", "records", "items", "deliveries", "sends", "bytes_out", "turns", "position", "unsent")
 ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, SPARE_ROW, FIRST_WORKER_ROW = range(5)
 # Of a row: whether its process waits for the disk (1), when it last turned (monotonic ns), and the counters.
 _DISK, _BEAT, _COUNTED = range(3)
@@ -103,10 +103,11 @@ class Scoreboard:
         bytes_out: int = 0,
         turns: int = 0,
         position: int = 0,
+        unsent: int = 0,
     ) -> None:
         """Set all counters of a row, in the order of COUNTERS, and the beat."""
         now = time.monotonic_ns()
-        values = array("q", (now, clients, records, items, deliveries, sends, bytes_out, turns, position))
+        values = array("q", (now, clients, records, items, deliveries, sends, bytes_out, turns, position, unsent))
         self._cells[row * _CELLS + _BEAT : (row + 1) * _CELLS] = values
 
     def read(self, row: int) -> dict[str, int]:

@@ -7,7 +7,7 @@ not know, is told by its name.
 from datetime import datetime
 from typing import Any
 
-from mpchat.texts import say, spoken
+from mpchat.texts import say, spoken, translate
 
 _KNOWN = {"died", "replaced", "hangs", "silent", "turns again", "cannot start", "misbehaves"}
 _KNOWN |= {"disk full", "disk has room"}
@@ -22,7 +22,7 @@ def in_words(event: dict[str, Any], language: str) -> str:
         f"events.{what.replace(' ', '_') if what in _KNOWN else 'other'}",
         role=event.get("role", "?"),
         pid=event.get("pid") or "-",
-        how=event.get("how") or "?",
+        how=translate(str(event.get("how") or "?")),
         ms="?" if stalled is None else stalled,
         what=what,
     )

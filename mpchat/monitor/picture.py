@@ -29,8 +29,8 @@ _LEAST_EVENTS = 3
 _LEAST_SECTIONS = 7  # lines for connections and events, before processes must be scrolled
 _LEAST_SPARK = 12  # cells: of a row's last column, where there is room for one
 _PAIRED = 120  # cells: from here on there are two connections to a line
-_STATES = ("starting", "working", "spare", "silent", "disk", "vacant", "stopped")
-_ALARMING = ("silent", "disk", "vacant", "stopped")
+_STATES = ("starting", "working", "spare", "silent", "disk", "full", "vacant", "stopped")
+_ALARMING = ("silent", "disk", "full", "vacant", "stopped")
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class Child:
     here: bool = False  # it has imported everything, and can be given a role
     ready: bool = False  # it is at work
     has_other_code: bool = False  # than the broker with which this run of the server began, though it is its successor
-    disk_is_full: bool = False  # a broker's, which accepts nothing meanwhile
+    disk_error: str = ""  # why a broker cannot write its journal, and accepts nothing meanwhile
     complaint: str = ""  # the damage that it has reported, which a successor would find too
     error: str = ""  # that ended it, as it has said itself
     told_to_end: bool = False
@@ -54,8 +54,8 @@ class Child:
                 self.ready = True
             case ("changed",) if self.role == "broker":
                 self.has_other_code = True
-            case ("disk full", bool() as is_full) if self.role == "broker":
-                self.disk_is_full = is_full
+            case ("disk full", str() as error) if self.role == "broker":
+                self.disk_error = error
             case ("damaged", str() as complaint) if self.role in ("broker", "recorder", "acceptor"):
                 self.complaint = complaint
             case ("crashed", str() as error):

@@ -33,7 +33,7 @@ class Monitoring:
         self._stalls: dict[str, int] = {}  # by role: the last one, in ms
         self._vacant_since: dict[str, float] = {}  # roles whose process has died, and whose next one is not ready
         self._silent_since: dict[Child, float] = {}  # its last beat
-        self._disk_is_full = False  # as the events so far say
+        self._disk_error = ""  # as the events so far say
 
     @property
     def kept(self) -> bytes:
@@ -61,10 +61,10 @@ class Monitoring:
 
     def disk(self, broker: Child) -> None:
         """The broker says whether it has room: without, nothing is accepted."""
-        if broker.disk_is_full != self._disk_is_full:
-            self._disk_is_full = broker.disk_is_full
-            what = "disk full" if self._disk_is_full else "disk has room"
-            self._happened(what, broker.role, broker.process.pid)
+        if bool(broker.disk_error) != bool(self._disk_error):
+            how = {"how": broker.disk_error} if broker.disk_error else {}
+            self._happened("disk full" if how else "disk has room", broker.role, broker.process.pid, **how)
+        self._disk_error = broker.disk_error
 
     def hangs(self, each: Child, seconds: float) -> None:
         self._happened("hangs", each.role, each.process.pid, silent_ms=round(seconds * 1000))
@@ -120,7 +120,7 @@ class Monitoring:
             if role != "acceptor":
                 row["lines"] = counters["records"]
             if role.startswith("worker"):
-                row["deliveries"] = counters["deliveries"]
+                row["deliveries"], row["unsent"] = counters["deliveries"], counters["unsent"]
             row["silent_ms"] = max(0, round((now - children.scoreboard.last_beat(row_of(role))) * 1000))
             processes.append(row)
         for each in children.unassigned:
@@ -129,9 +129,8 @@ class Monitoring:
         processes.append(self._row("resource_tracker", resource_tracker.pid(), "working", None))
         settings = children.settings
         head = {"kind": "snapshot", **_times(), "ports": ports, "ipc": Path(settings.ipc).name, "data": settings.data}
-        return line(
-            {**head, "disk_full": self._disk_is_full, "processes": processes, "connections": _connections(children)}
-        )
+        disk = {"disk_full": bool(self._disk_error), "disk_error": self._disk_error}
+        return line({**head, **disk, "processes": processes, "connections": _connections(children)})
 
     def _row(self, role: str, pid: int | None, state: str, age: float | None) -> dict[str, object]:
         return {
@@ -142,12 +141,15 @@ class Monitoring:
             "clients": None,
             "lines": None,
             "deliveries": None,
+            "unsent": None,
             "deaths": self._deaths[role],
             "stall_ms": self._stalls.get(role),
             "silent_ms": 0,
         }
 
     def _state(self, children: Children, each: Child, now: float) -> str:
+        if each.disk_error:
+            return "full"
         if not each.ready:
             return "starting"
         if children.scoreboard.waits_for_the_disk(row_of(each.role)):

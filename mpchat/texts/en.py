@@ -872,8 +872,9 @@ _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
     "events.turns_again": "{role} ({pid}) turns again, after {ms} ms",
     "events.cannot_start": "{role} cannot start: {how}",
     "events.misbehaves": "{role} ({pid}) misbehaves: {how}",
-    "events.disk_full": "the disk is full: {role} ({pid}) accepts nothing until there is room, and what is sent waits",
-    "events.disk_has_room": "the disk has room again: {role} ({pid}) goes on",
+    "events.disk_full": "the journal cannot be written ({how}): {role} ({pid}) accepts nothing until it can, and what "
+    "is sent waits",
+    "events.disk_has_room": "the journal can be written again: {role} ({pid}) goes on",
     "events.other": "{role} ({pid}): {what}",
 }
 _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
@@ -997,6 +998,7 @@ _TOP: dict[str, str] = {  # top.*: the picture of mpchat top
     "top.state.spare": "spare",
     "top.state.silent": "silent",
     "top.state.disk": "disk",
+    "top.state.full": "full",
     "top.state.vacant": "vacant",
     "top.state.stopped": "stopped",
     "top.without": "without {columns}",

@@ -895,8 +895,9 @@ _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
     "events.turns_again": "{role} ({pid}) vuelve a dar vueltas, después de {ms} ms",
     "events.cannot_start": "{role} no puede arrancar: {how}",
     "events.misbehaves": "{role} ({pid}) se comporta mal: {how}",
-    "events.disk_full": "el disco está lleno: {role} ({pid}) no acepta nada hasta que haya sitio, y lo enviado espera",
-    "events.disk_has_room": "el disco vuelve a tener sitio: {role} ({pid}) sigue",
+    "events.disk_full": "no se puede escribir el diario ({how}): {role} ({pid}) no acepta nada hasta que se pueda, y "
+    "lo enviado espera",
+    "events.disk_has_room": "el diario se puede escribir de nuevo: {role} ({pid}) sigue",
     "events.other": "{role} ({pid}): {what}",
 }
 _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
@@ -1023,6 +1024,7 @@ _TOP: dict[str, str] = {  # top.*: the picture of mpchat top
     "top.state.spare": "reserva",
     "top.state.silent": "callado",
     "top.state.disk": "disco",
+    "top.state.full": "lleno",
     "top.state.vacant": "vacante",
     "top.state.stopped": "parado",
     "top.without": "sin {columns}",

@@ -41,6 +41,7 @@ from mpchat.worker.reading import InputReader
 from mpchat.worker.tracing import Tracing
 
 _BEAT_SENDS = 64  # of some 10 us each
+_STALL_SECONDS = 1.0  # a loop turns four times a second
 
 
 def main(
@@ -76,6 +77,9 @@ class Worker:
         self.drains: dict[ConnectionId, tuple[int, int]] = {}
         self.sends = self.bytes_out = self.turns = 0
         self.ending = False
+        # What the broker has said meanwhile comes late to the clients, and so do their answers.
+        self.turned_at = self.woke_at = time.monotonic()  # the last turn; the end of a time without any
+        self.grace = settings.chat.ping_grace_seconds
 
     def run(self) -> None:
         self.poller.watch(self.control)
@@ -99,12 +103,19 @@ class Worker:
         if self.broker.output_known:
             self.flush()
         now = time.monotonic()
+        self.note_stall(now)
+        self.turned_at = now
         if self.broker.in_step:
             self.reader.read_the_waiting(now)
             self.broker.forward()
         if now >= self.tend_at:
             self.tend(now)
         self.show()
+
+    def note_stall(self, now: float) -> None:
+        """Whether this process has stood still (SIGSTOP, a machine that swaps) since its last turn."""
+        if now - self.turned_at > _STALL_SECONDS:
+            self.woke_at = now
 
     def tend(self, now: float) -> None:
         """What may wait for TEND_SECONDS, while all that is to be sent has been."""
@@ -249,8 +260,14 @@ class Worker:
                     raise UnknownMessage(item)
 
     def probe(self, connection: Connection) -> None:
-        """The broker is about to give up a silent client: does anything of it lie here that it has not heard of?"""
-        if not connection.unread():
+        """The broker is about to give up a silent client: does anything of it lie here that it has not heard of?
+
+        A worker that has stood still, or is new, cannot say yet: the PING lay in the queue behind which this lies, and
+        the client has had no time to answer. The broker asks again.
+        """
+        now = time.monotonic()
+        self.note_stall(now)
+        if now - self.woke_at >= self.grace and not connection.unread():
             self.reader.records.append(("silent", connection.id))
 
     def drain(self, connection: Connection, number: int) -> None:
@@ -361,4 +378,5 @@ class Worker:
     def show(self) -> None:
         self.turns += 1
         here = (len(self.connections), self.reader.taken, self.broker.position)
-        self.scoreboard.write(self.row, *here, self.groups.deliveries, self.sends, self.bytes_out, self.turns)
+        done = (self.groups.deliveries, self.sends, self.bytes_out, self.turns)
+        self.scoreboard.write(self.row, *here, *done, unsent=self.backlogs.held)

@@ -22,10 +22,11 @@ from mpchat.monitor.events import as_line, in_words
         ({"what": "cannot start", "how": "status 70"}, "worker0 cannot start: status 70"),
         ({"what": "misbehaves", "how": "a gap\nin it"}, "worker0 (4244) misbehaves: a gap?in it"),
         (
-            {"what": "disk full"},
-            "the disk is full: worker0 (4244) accepts nothing until there is room, and what is sent waits",
+            {"what": "disk full", "how": "File too large"},
+            "the journal cannot be written (File too large): worker0 (4244) accepts nothing until it can, and what is"
+            " sent waits",
         ),
-        ({"what": "disk has room"}, "the disk has room again: worker0 (4244) goes on"),
+        ({"what": "disk has room"}, "the journal can be written again: worker0 (4244) goes on"),
         ({"what": "promoted"}, "worker0 (4244): promoted"),
     ],
 )
