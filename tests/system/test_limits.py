@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import select
 import signal
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mpchat.ipc.control_socket import ask
 from mpchat.runtime.first_minute import BEAT_SECONDS
 from mpchat.settings import ChatSettings, Settings
 from tests.running import IrcClient, LineClient, PlainClient, Server, command, commands, running
-from tests.system.servers import needs_linux, pids, status, until, unusual
+from tests.system.servers import needs_linux, pids, socket_file, status, until, unusual
 
 RESET = b"\1\0\0\0\0\0\0\0"  # SO_LINGER: on, 0 seconds
 
@@ -259,6 +262,38 @@ def test_a_peer_that_stops_answering_is_closed_and_one_that_answers_stays(impati
     assert silent.ask() == []  # was here longer than gone
     silent.close()
     alive.close()
+
+
+@pytest.mark.parametrize("way", [signal.SIGCONT, signal.SIGKILL])
+def test_a_worker_that_stood_still_gives_its_clients_time_to_answer(way: signal.Signals) -> None:
+    """The PING, and the question whether anything of the client is unread, lie one behind the other in the queue.
+
+    So they do for the successor, if the worker is killed.
+    """
+    with unusual(settings=replace(QUICK, hang_limit=0.0)) as server:
+        alive = server.irc("alive")
+        alive.join("#lobby")
+        alive.sync()
+        worker = pids(server)["worker0"]
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            until(lambda: under_way(server, "broker", "worker0") >= 3)
+        finally:
+            os.kill(worker, way)
+        pings = 0
+        while pings < 2:  # asked once more, it has answered in time
+            line = alive.read()
+            if command(line) == "PING":
+                alive.send(line.replace("PING", "PONG"))
+                pings += 1
+        assert "ERROR" not in commands(alive.sync())
+        alive.close()
+
+
+def under_way(server: Server, start: str, end: str) -> int:
+    """Messages from one role to another that have been put and not been taken."""
+    connections = ask(socket_file(server), "snapshot")["connections"]
+    return next(int(each["messages"]) for each in connections if (each["from"], each["to"]) == (start, end))
 
 
 # Flood control
