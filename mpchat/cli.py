@@ -271,8 +271,16 @@ def _line_of_text(argument: str) -> str:
 
 def _room(argument: str) -> str:
     """A type of argument: a room, also where its # was left to the shell, to which that begins a comment."""
-    text = _line_of_text(argument)
+    text = _asked_for(argument)
     return text if text.startswith("#") else f"#{text}"
+
+
+def _asked_for(argument: str) -> str:
+    """A type of argument: what is looked for. An empty one is some script's variable that is not set."""
+    text = _line_of_text(argument)
+    if not text:
+        raise argparse.ArgumentTypeError(t("cli.it_is_empty"))
+    return text
 
 
 def _unfit(text: str) -> str:
@@ -1186,7 +1194,7 @@ def _add_explain(commands: Any) -> None:
     add("--data", type=_path, metavar="DIR", help=t("cli.explain_data"))
     add("--last", type=_count(_MOST_EXPLAINED), metavar="N", help=t("cli.explain_last") % {"default": _LAST_EXPLAINED})
     add("--from", dest="since", type=_count(_LAST_POSITION, 0), metavar="POSITION", help=t("cli.explain_from"))
-    add("--nick", type=_line_of_text, default="", help=t("cli.explain_nick"))
+    add("--nick", type=_asked_for, help=t("cli.explain_nick"))
     add("--room", type=_room, help=t("cli.explain_room"))
     add("--private", action="store_true", help=t("cli.explain_private"))
     add("--json", action="store_true", help=t("cli.explain_json"))
@@ -1201,33 +1209,46 @@ def _run_explain(options: argparse.Namespace) -> int:
     _need_stream(1)
     data, control = _journal_of(options)
     last = options.last or (None if options.since is not None else _LAST_EXPLAINED)
-    wanted = options.since, options.nick, options.room or "", options.private, options.json
+    wanted = options.since, options.nick or "", options.room or "", options.private, options.json
     try:
         return 0 if explain(Options(data, last, *wanted, control), print, _tell) else 1
     except FileNotFoundError:
-        return _complain(t("explain.no_journal", folder=data), 1)
+        key = "no_journal" if options.data is not None or control is not None else "no_server"
+        return _complain(t(f"explain.{key}", port=options.port, folder=data), 1)
     except (Damaged, ValueError) as error:
         return _complain(str(error), 1)
 
 
 def _journal_of(options: argparse.Namespace) -> tuple[Path, Path | None]:
     """The data directory, and the control socket of the server that uses it, if one runs. Raises Unusable, OSError."""
-    from mpchat.ipc.control_socket import ask, find
+    from mpchat.ipc.control_socket import every, find
 
-    control, used = None, ""
-    with contextlib.suppress(OSError):
-        control = find(_xdg("XDG_RUNTIME_DIR"), options.port)
-        used = str(ask(control, "ps", _PS_SECONDS).get("data", ""))
     if options.data is not None:
         data = Path(options.data)
-        is_its = bool(used) and os.path.realpath(used) == os.path.realpath(data)
-        return data, control if is_its else None
-    if control is not None and not used:
+        servers = [(path, _data_of(path)) for path in every(_xdg("XDG_RUNTIME_DIR"))]
+        real = os.path.realpath(data)
+        return data, next((path for path, used in servers if used and os.path.realpath(used) == real), None)
+    try:
+        control = find(_xdg("XDG_RUNTIME_DIR"), options.port)
+    except FileNotFoundError:
+        state = _state_folder()
+        if state is None:
+            raise Unusable(t("cli.no_home")) from None
+        return state / str(options.port), None
+    used = _data_of(control)
+    if not used:
         raise Unusable(t("explain.not_kept", port=options.port))
-    state = _state_folder()
-    if not used and state is None:
-        raise Unusable(t("cli.no_home"))
-    return Path(used) if used or state is None else state / str(options.port), control
+    return Path(used), control
+
+
+def _data_of(control: Path) -> str:
+    """The data directory of the server behind this control socket; "" if it has none, or does not answer."""
+    from mpchat.ipc.control_socket import ask
+
+    try:
+        return str(ask(control, "ps", _PS_SECONDS).get("data", ""))
+    except OSError:
+        return ""
 
 
 def _show(text: str) -> None:

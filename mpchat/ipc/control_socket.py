@@ -79,13 +79,7 @@ def find(configured: str, port: int) -> Path:
     Raises OSError where there is none, where the folder is not private, or where root must choose between several.
     """
     own, uid = own_folder(configured), os.getuid()
-    folders = [own, _SESSIONS / str(uid) / "mpchat", own_folder(""), Path(f"/tmp/mpchat-{uid}")]
-    if uid == 0:
-        folders += [*sorted(_SESSIONS.glob("*/mpchat")), *sorted(own.parent.glob("mpchat-*"))]
-        folders += sorted(Path(tempfile.gettempdir()).glob("mpchat-*"))
-    owner = uid or None
-    paths = [folder / f"{port}.sock" for folder in dict.fromkeys(folders) if _is_private(folder, owner)]
-    answering = [path for path in paths if _answers(path)]
+    answering = [path for folder in _folders(own, uid) if _answers(path := folder / f"{port}.sock")]
     if not answering:
         if uid and _is_there(own) and not _is_private(own, uid):
             raise PermissionError(t("cli.not_private", folder=own))
@@ -94,6 +88,21 @@ def find(configured: str, port: int) -> Path:
         users = ", ".join(str(path.lstat().st_uid) for path in answering)
         raise OSError(errno.EEXIST, t("cli.several_servers", port=port, users=users))
     return answering[0]
+
+
+def every(configured: str) -> list[Path]:
+    """The control sockets of all servers that answer: the user's own, or for root anybody's."""
+    folders = _folders(own_folder(configured), os.getuid())
+    return [path for folder in folders for path in sorted(folder.glob("*.sock")) if _answers(path)]
+
+
+def _folders(own: Path, uid: int) -> list[Path]:
+    """Where the control sockets of this user's servers may be; for root, of anybody's."""
+    folders = [own, _SESSIONS / str(uid) / "mpchat", own_folder(""), Path(f"/tmp/mpchat-{uid}")]
+    if uid == 0:
+        folders += [*sorted(_SESSIONS.glob("*/mpchat")), *sorted(own.parent.glob("mpchat-*"))]
+        folders += sorted(Path(tempfile.gettempdir()).glob("mpchat-*"))
+    return [folder for folder in dict.fromkeys(folders) if _is_private(folder, uid or None)]
 
 
 def own_folder(configured: str) -> Path:

@@ -17,6 +17,7 @@ from mpchat.messages import UnknownMessage
 from mpchat.monitor import standing
 from mpchat.monitor.explaining import Explainer
 from mpchat.monitor.happening import Happening, Replay, Wanted, left_out
+from mpchat.monitor.hearing import EVERYBODYS
 from mpchat.protocol.connection import Connection
 from mpchat.runtime.pure_source import as_imported
 from mpchat.store.kept_journal import Reading
@@ -62,11 +63,15 @@ def explain(options: Options, show: Say, tell: Say) -> bool:
     for was in replay.codes:
         if was not in ("", as_imported()):
             tell(t("explain.other_code", was=was, now=as_imported()))
-    if not found.matches:
+    if options.since is not None and options.since > reading.end:
+        tell(t("explain.beyond", end=reading.end))
+    elif not found.matches:
         tell(t("explain.nothing", begin=reading.begin, end=reading.end))
-    _tell_near(replay, options.nick, tell)
     if options.nick:
-        _stand(options, replay, show)
+        _tell_near("nick", options.nick, replay.nicknames(), tell)
+    if options.room:
+        _tell_near("room", options.room, replay.rooms(), tell)
+    _stand(options, replay, show)
     return found.matches > 0
 
 
@@ -76,11 +81,13 @@ class _Found:
     def __init__(self, options: Options, replay: Replay, show: Say) -> None:
         self._explainer = Explainer(replay.name, options.nick, options.room)
         self._as_json, self._show_text = options.as_json, show
+        self._is_choosy = bool(options.nick or options.room)
         self._last: deque[Happening] | None = None if options.last is None else deque(maxlen=options.last)
-        self.matches = self._hidden = 0
+        self.matches = self._seen = self._hidden = 0  # what concerns whoever asks is no match
 
     def add(self, happening: Happening) -> None:
-        self.matches += 1
+        self._seen += 1
+        self.matches += happening.record[0] not in EVERYBODYS or not self._is_choosy
         if self._last is None:
             self._show(happening)
         else:
@@ -96,8 +103,8 @@ class _Found:
             self._show(happening)
         if self._hidden:
             tell(t("explain.hidden", count=self._hidden))
-        if self._last is not None and self.matches > len(self._last):
-            tell(t("explain.earlier", count=self.matches - len(self._last)))
+        if self._last is not None and self._seen > len(self._last):
+            tell(t("explain.earlier", count=self._seen - len(self._last)))
 
 
 def _go_through(reading: Reading, replay: Replay, found: _Found, tell: Say) -> None:
@@ -114,30 +121,38 @@ def _go_through(reading: Reading, replay: Replay, found: _Found, tell: Say) -> N
         found.add(happening)
 
 
-def _tell_near(replay: Replay, nick: str, tell: Say) -> None:
-    """There may be a slip of the keys in the nickname."""
-    if not nick or replay.has_been(nick):
+def _tell_near(what: str, asked: str, known: list[str], tell: Say) -> None:
+    """There may be a slip of the keys in a nickname or a room's name. `known`: folded."""
+    if fold(asked) in known:
         return
-    tell(t("explain.nobody_yet", nick=nick))
-    known = replay.nicknames()
-    near = get_close_matches(fold(nick), known, n=5)
+    tell(t(f"explain.no_such.{what}", asked=asked))
+    near = get_close_matches(fold(asked), known, n=5)
     if near:
         tell(t("explain.near", names=", ".join(near)))
 
 
 def _stand(options: Options, replay: Replay, show: Say) -> None:
-    connection = _connection(replay, options.nick)
+    """What the running server says; without a nickname, what is wrong with its processes."""
+    connection = _connection(replay, options.nick) if options.nick else None
+    nick = connection.session.nick if connection is not None else options.nick
     try:
         found = standing.ask(options.control, connection) if options.control is not None else None
     except OSError:
         found = None  # it has just ended
+    if options.as_json and not options.nick:
+        return
     if options.as_json:
-        now = {"snapshot": found.snapshot, "socket": found.socket} if found is not None else None
+        now = (
+            {"snapshot": found.snapshot, "socket": found.socket, "unread": found.unread} if found is not None else None
+        )
         show(json.dumps({"now": now, "nick": options.nick, "connection": connection.id if connection else None}))
-    elif found is None:
+    elif found is not None:
+        for line in standing.in_words(found, nick, connection):
+            show(line)
+    elif options.nick:
         show(t("explain.live.no_server"))
-    else:
-        for line in standing.in_words(found, options.nick, connection):
+    if options.nick and options.room and not options.as_json:
+        for line in standing.barred(replay.core, nick, options.room):
             show(line)
 
 

@@ -17,6 +17,7 @@ from mpchat.texts import t
 _NAMES = 8  # that are listed of those who hear something, and lines of an answer: enough to see what it is about
 _LINES = 3
 _INDENT = "    "
+_CAUSES = ("silent", "clock", "start", "stop", "skip", "answer")  # records without a text that can end a session
 
 Named = Callable[[ConnectionId, int], str]  # what a connection was called when so many records had happened, or ""
 
@@ -109,12 +110,15 @@ class Explainer(NamedTuple):
             lines.append(t("explain.hearing.since", nick=self.nick, **self._word(happening, hearing.since)))
         if hearing.tried is not None:
             tried = self._word(happening, hearing.tried)
-            lines.append(t("explain.hearing.tried", nick=self.nick, answer=hearing.answer or "-", **tried))
+            about = {"nick": self.nick, "room": self.room, "answer": hearing.answer or "-"}
+            lines.append(t("explain.hearing.tried", **about, **tried))
         return lines
 
     def _word(self, happening: Happening, word: Word) -> dict[str, object]:
         by = self.who(word.by, happening.number) if word.by != NOBODY else t("explain.the_server")
-        return {"place": word.place, "at": clock(word.wall, happening.utc_offset), "by": by, "text": word.text}
+        cause = word.record if word.record in _CAUSES else "other"
+        text = word.text or t(f"explain.cause.{cause}")
+        return {"place": word.place, "at": clock(word.wall, happening.utc_offset), "by": by, "text": text}
 
     # For programs
 

@@ -132,9 +132,9 @@ class Replay:
         at = bisect_right(since, number)
         return names[at - 1] if at else ""
 
-    def has_been(self, nick: str) -> bool:
-        """Whether anybody has had this nickname."""
-        return fold(nick) in self.nicknames()
+    def rooms(self) -> list[str]:
+        """All that there are, or were since the last run began, folded."""
+        return list(dict.fromkeys([*self.core.hub.channels, *self.core.hub.dormant, *self._channels.values()]))
 
     def nicknames(self) -> list[str]:
         """All that anybody has had, folded."""

@@ -7,14 +7,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mpchat.chat.names import fold
+from mpchat.chat.names import fold, matches
+from mpchat.chat.refusals import Reason, Refusal
 from mpchat.core.machine import Core
 from mpchat.messages import ConnectionId, Item, Ms, Record, WorkerNumber
 from mpchat.protocol.message import parse
 from mpchat.protocol.secrets import HIDDEN
 
 NOBODY = ConnectionId(0)
-_EVERYBODYS = ("start", "reload", "full", "stop", "skip")
+EVERYBODYS = ("start", "reload", "full", "stop", "skip")  # these concern whoever asks
 
 
 class Sent(NamedTuple):
@@ -72,7 +73,8 @@ class Word(NamedTuple):
     place: int
     wall: Ms
     by: ConnectionId
-    text: str  # their line, or what the record is
+    record: str  # the record's word
+    text: str  # their line, or why they left; "" if the record has neither
 
 
 class Hearing(NamedTuple):
@@ -117,7 +119,7 @@ class Hearer:
 
     def is_concerned(self, record: Record, id: ConnectionId, line: str, target: str, sent: Iterable[Sent]) -> bool:
         """To be asked before after(). `line`: as it is shown; `target`: the room that it speaks to, folded, or ""."""
-        if record[0] in _EVERYBODYS:
+        if record[0] in EVERYBODYS:
             return True
         if self._room:
             return (
@@ -143,7 +145,8 @@ class Hearer:
         self._holder, self._was_inside = holder, is_inside = self.holder(), self._is_inside()
         if not (self._nick and self._room):
             return None
-        word = Word(place, self._core.time[0], id, line or (str(record[2]) if record[0] == "gone" else record[0]))
+        text = str(record[2]) if record[0] == "gone" else line
+        word = Word(place, self._core.time[0], id, record[0], text)
         if was_holder and not holder:
             self._left_server, self._tried = word, None
         if is_inside:
@@ -174,3 +177,27 @@ class Hearer:
 def mentions(line: str, name: str) -> bool:
     """Whether one of the words of a line is this folded name."""
     return bool(line) and name in [word.lstrip(":") for word in fold(line).replace(",", " ").split(" ")]
+
+
+class Bar(NamedTuple):
+    """What keeps somebody out of a room now: the refusal that they would get; of a ban, its mask, by whom, and when."""
+
+    reason: Reason
+    mask: str = ""
+    by: str = ""
+    at: int = 0  # wall clock s
+
+
+def bars(core: Core, nick: str, room: str) -> list[Bar]:
+    """[]: nothing does, or they are inside, or one of both is not here. Whether they know the key is not known."""
+    session, channel = core.hub.nicks.get(fold(nick)), core.hub.channels.get(fold(room))
+    if session is None or channel is None or session in channel.members:
+        return []
+    try:
+        channel.admit(session, channel.key, core.hub.said)
+    except Refusal as refusal:
+        if refusal.reason is not Reason.BANNED:
+            return [Bar(refusal.reason)]
+        banned = [(mask, *about) for mask, about in channel.bans.items() if matches(mask, session.prefix)]
+        return [Bar(Reason.BANNED, mask, by.partition("!")[0], at) for mask, by, at in banned]
+    return [Bar(Reason.BAD_KEY)] if channel.key else []

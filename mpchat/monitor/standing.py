@@ -6,6 +6,7 @@ for the client, and what of the client's waits.
 
 import ipaddress
 import select
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,10 +14,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mpchat.core.machine import Core
 from mpchat.ipc.control_socket import Follower
+from mpchat.monitor.explaining import clock
+from mpchat.monitor.hearing import bars
 from mpchat.monitor.measuring import measure
 from mpchat.protocol.connection import Connection
-from mpchat.texts import t
+from mpchat.texts import t, translate
 
 _SECONDS = 3.0  # for an answer; the supervisor itself gives a worker one second
 
@@ -75,26 +79,35 @@ def _answer(path: Path, asked: dict[str, object]) -> dict[str, Any]:
 
 
 def in_words(standing: Standing, nick: str, connection: Connection | None) -> Iterator[str]:
-    """Sentences: first what concerns everybody, then what concerns this nickname's connection."""
+    """Sentences: first what concerns everybody, then what concerns this nickname's connection, if there is a nickname.
+
+    Of processes it is told what is wrong with them.
+    """
     snapshot, socket, unread = standing
     rows = {row["role"]: row for row in snapshot.get("processes", ())}
-    if snapshot.get("disk_full"):
-        yield t("explain.live.disk_full")
-    yield from _process(rows.get("broker"), "broker", nick)
+    worker = "" if connection is None else f"worker{connection.worker}"
+    if error := snapshot.get("disk_error"):
+        yield t(
+            "explain.live.disk_full", error=translate(error), folder=snapshot["data"], free=_free_mib(snapshot["data"])
+        )
+    for role, row in rows.items():
+        if role != worker and (role == "broker" or not connection):
+            yield from _process(row, role)
     if connection is None:
-        yield t("explain.live.nobody", nick=nick)
+        if nick:
+            yield t("explain.live.nobody", nick=nick)
         return
-    worker, session = f"worker{connection.worker}", connection.session
+    session = connection.session
     rooms = ", ".join(channel.name for channel in session.channels.values()) or t("explain.live.no_room")
     about = {"id": connection.id, "dialect": connection.dialect.name, "host": session.host}
     yield t("explain.live.here", nick=nick, rooms=rooms, worker=worker, **about)
-    if wrong := list(_process(rows.get(worker), worker, nick)):
-        yield from wrong  # then it does not answer either
+    wrong = list(_process(rows.get(worker), worker, nick))
+    yield from wrong
     for each in snapshot.get("connections", ()):
         if (each["from"], each["to"]) == ("broker", worker) and each["messages"]:
             yield t("explain.live.under_way", messages=each["messages"], bytes=each["bytes"], worker=worker)
     if wrong:
-        return
+        return  # then it does not answer either
     if not socket.get("ok"):
         yield t("explain.live.unasked", said=socket.get("said") or t("trace.no_answer"))
     elif socket["state"] == "gone":
@@ -103,17 +116,31 @@ def in_words(standing: Standing, nick: str, connection: Connection | None) -> It
         yield from _socket(socket, worker, nick, unread)
 
 
-def _process(row: dict[str, Any] | None, role: str, nick: str) -> Iterator[str]:
-    """What is wrong with it, if anything is."""
+def barred(core: Core, nick: str, room: str) -> Iterator[str]:
+    """What keeps the nickname out of the room, as the journal has it."""
+    for bar in bars(core, nick, room):
+        at = clock(bar.at * 1000, core.time[1])[:-4]
+        yield t(f"explain.live.bar.{bar.reason.name.lower()}", nick=nick, room=room, mask=bar.mask, by=bar.by, at=at)
+
+
+def _process(row: dict[str, Any] | None, role: str, nick: str = "") -> Iterator[str]:
+    """What is wrong with it, if anything is: for everybody, or for this nickname."""
     if row is None or row["pid"] is None:
         yield t("explain.live.vacant", role=role)
-        return
-    if row["state"] != "silent":
-        return
-    about = {"pid": row["pid"], "seconds": f"{row['silent_ms'] / 1000:.1f}"}
-    measured = measure(row["pid"])
-    key = "stopped" if measured is not None and measured.is_stopped else "silent"
-    yield t(f"explain.live.{'broker' if role == 'broker' else 'worker'}_{key}", worker=role, nick=nick, **about)
+    elif row["state"] == "silent":
+        measured = measure(row["pid"])
+        key = "stopped" if measured is not None and measured.is_stopped else "silent"
+        about = {"role": role, "pid": row["pid"], "seconds": f"{row['silent_ms'] / 1000:.1f}"}
+        yield t(f"explain.live.{key}", **about)
+        if nick:
+            yield t("explain.live.stays", nick=nick, role=role)
+
+
+def _free_mib(folder: str) -> str:
+    try:
+        return str(shutil.disk_usage(folder).free >> 20)
+    except OSError:
+        return "?"
 
 
 def _socket(socket: dict[str, Any], worker: str, nick: str, unread: int | None) -> Iterator[str]:

@@ -706,7 +706,7 @@ exit status:
   5  the connection was lost before all came back
 The gravest of several: 3, then 5, then 4. What was refused is on standard error.""",
     # mpchat ps, reload, stop
-    "cli.explain": "read the journal aloud: what has happened, and what followed from it",
+    "cli.explain": "why somebody did not hear something: the journal read aloud",
     "cli.explain_about": "The journal read aloud by a core that replays it, while a server runs or when none does: "
     "each record in words, and who was told what because of it. Nothing is written. With --nick and --room together "
     "it says of each line in that room whether that nickname was told, or why not.",
@@ -878,8 +878,8 @@ _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
     "events.other": "{role} ({pid}): {what}",
 }
 _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
-    "explain.waits": "it waits for an answer: to a question about a password or the past, or from the client, which "
-    "must first take what it was sent",
+    "explain.waits": "it waits: for an answer (a password's verdict, the past), or until the client has read what it "
+    "was sent before",
     "explain.log": "the log: {event}",
     "explain.connection": "connection {id}",
     "explain.who": "{nick} (connection {id})",
@@ -894,7 +894,8 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.rest": "{who} sends more of that line",
     "explain.gone": "{who} has gone: {why}",
     "explain.does_not_read": " (it did not read: more waited for it than --sendq allows)",
-    "explain.silent": "{who} has said nothing, and its worker has nothing unread of it",
+    "explain.silent": "{who} has answered nothing, not even a PING: it is gone, or does not read (of what it sends "
+    "nothing lies unread)",
     "explain.drained": "{who} has taken all that it was sent",
     "explain.again": "the broker died before an answer came: what {who} asked comes again",
     "explain.answer": "an answer for {who}: {answer}",
@@ -902,9 +903,10 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.wrong": "the password is wrong",
     "explain.rows": "{count} messages of the past",
     "explain.no_rows": "the past cannot be told",
-    "explain.start": "the server starts, with {workers} workers; whoever was here is gone",
+    "explain.start": "the server starts, with --workers {workers}; the connections of before are gone",
     "explain.skip": "what {who} sent at {place} is left out: each broker that dealt with it died",
-    "explain.full": "the disk is full: nothing is accepted. Told so, because what they send waits: {who}",
+    "explain.full": "the journal cannot be written (a full disk, a limit; 'now:' says which), since about then: "
+    "nothing is accepted. Told so, because what they send waits: {who}",
     "explain.stop": "the server stops: {why}",
     "explain.clock": "time has passed, and something was due",
     "explain.reload": "the files of the settings were read again",
@@ -920,14 +922,14 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.item.private": "{worker} sends to {to}: something private, {bytes} bytes",
     "explain.item.send": "{worker} sends to {to}: {line}",
     "explain.item.more": "{worker} sends to {to}: and {count} more lines",
-    "explain.hearing.hears": "=> {nick} was told",
-    "explain.hearing.said": "=> {nick} said it",
-    "explain.hearing.misses": "=> {nick} was in {room} and was not told: their client does not ask for such lines",
-    "explain.hearing.refused": "=> nobody was told: it was refused",
-    "explain.hearing.outside": "=> {nick} was not told: they were not in {room}",
-    "explain.hearing.away": "=> {nick} was not told: nobody here had that nickname",
+    "explain.hearing.hears": "=> sent to {nick} too",
+    "explain.hearing.said": "=> {nick} sent it",
+    "explain.hearing.misses": "=> not sent to {nick}, who was in {room}: their client does not ask for such lines",
+    "explain.hearing.refused": "=> sent to nobody: it was refused",
+    "explain.hearing.outside": "=> not sent to {nick}, who was not in {room}",
+    "explain.hearing.away": "=> not sent to {nick}: nobody here had that nickname",
     "explain.hearing.since": "   since {place}, {at}: {by}: {text}",
-    "explain.hearing.tried": "   {nick}'s last line about it, {place}, {at}: {text}; the answer: {answer}",
+    "explain.hearing.tried": "   {nick}'s last line about {room}, {place}, {at}: {text}; the answer: {answer}",
     "explain.begins": "the journal can be read from {place} on: a snapshot has what was before (--keep-journal keeps "
     "all)",
     "explain.begins_at_0": "the journal can be read from its beginning on",
@@ -937,26 +939,18 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.hidden": "private, and not shown: {count} (--private shows them)",
     "explain.earlier": "{count} earlier ones match: --last N shows more",
     "explain.nothing": "nothing in the journal from {begin} to {end} matches",
-    "explain.nobody_yet": "nobody has had the nickname {nick} in it",
-    "explain.near": "nicknames that were: {names}",
+    "explain.near": "similar ones: {names}",
     "explain.cannot": "at {place} this program fails at what the server's could deal with: {error}",
     "explain.no_journal": "there is no journal in {folder}",
     "explain.not_kept": "the server on port {port} keeps no journal (--durability none)",
     "explain.live.here": "now: {nick} is connection {id} ({dialect}, from {host}), in {rooms}; {worker} has its socket",
     "explain.live.nobody": "now: nobody here has the nickname {nick}",
-    "explain.live.no_server": "now: no server runs with this journal",
+    "explain.live.no_server": "now: no server of yours that uses this journal answers",
     "explain.live.no_room": "no room",
-    "explain.live.worker_silent": "now: {worker} ({pid}) has not turned its loop for {seconds} s, so nothing that is "
-    "sent to {nick} leaves it",
-    "explain.live.worker_stopped": "now: {worker} ({pid}) is stopped (SIGSTOP), so nothing that is sent to {nick} "
-    "leaves it: kill -CONT {pid}, or kill -9 and another takes over",
     "explain.live.vacant": "now: {role} has no process at work",
-    "explain.live.broker_silent": "now: the broker ({pid}) has not turned its loop for {seconds} s: nothing is decided",
-    "explain.live.broker_stopped": "now: the broker ({pid}) is stopped (SIGSTOP): nothing is decided. kill -CONT "
-    "{pid}, or kill -9 and another takes over",
     "explain.live.under_way": "now: {messages} messages, {bytes} bytes are under way from the broker to {worker}",
-    "explain.live.disk_full": "now: the disk is full: nothing is accepted, and what everybody sends waits in the "
-    "kernel",
+    "explain.live.disk_full": "now: the broker cannot write the journal: {error} (in {folder}, {free} MiB free). "
+    "Nothing is accepted, and what everybody sends waits in the kernel",
     "explain.live.unasked": "now: {said}",
     "explain.live.gone": "now: {worker} does not have {nick}'s socket",
     "explain.live.waits": "now: {nick}'s client does not take what it is sent: {kept} bytes wait for it in {worker}, "
@@ -965,12 +959,33 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.live.read": "now: {nick}'s client, on this machine, has read all that was sent to it",
     "explain.live.taken": "now: {nick}'s machine has taken all that was sent to it; whether the client there shows "
     "it, it alone knows",
-    "explain.live.input": "now: of {nick}'s own input {unread} bytes wait in the kernel; {forwarded} of them are with "
-    "the broker and not accepted",
+    "explain.live.input": "now: {unread} bytes that {nick} has sent wait in the kernel; the broker has seen "
+    "{forwarded} of them, and not accepted them yet",
     "explain.live.state.no_broker": "now: {nick} is not read: {worker} has no broker to tell",
     "explain.live.state.no_credit": "now: {nick} is not read: the broker is behind, and {worker} out of credit",
     "explain.live.state.flood": "now: {nick} is read slowly: it sends more than flood control lets through",
     "explain.live.state.closing": "now: {nick}'s connection is being closed",
+    "explain.cause.silent": "answered nothing, not even a PING",
+    "explain.cause.clock": "time was up",
+    "explain.cause.start": "started again",
+    "explain.cause.stop": "stopped",
+    "explain.cause.skip": "what they sent was left out",
+    "explain.cause.answer": "the answer came to what they had asked",
+    "explain.cause.other": "something else",
+    "explain.no_such.nick": "nobody has had the nickname {asked} in this journal",
+    "explain.no_such.room": "there is no room {asked} in this journal",
+    "explain.beyond": "the journal ends at {end}",
+    "explain.no_server": "no server of yours runs on port {port}, and there is no journal in {folder}",
+    "explain.live.silent": "now: {role} ({pid}) has not turned its loop for {seconds} s",
+    "explain.live.stopped": "now: {role} ({pid}) is stopped (SIGSTOP), for {seconds} s now: kill -CONT {pid}, or kill "
+    "-9 and another takes over",
+    "explain.live.stays": "now: nothing that is sent to {nick} leaves {role} meanwhile",
+    "explain.live.bar.banned": "now: a ban keeps {nick} out of {room}: {mask}, by {by}, {at}",
+    "explain.live.bar.bad_key": "now: {room} has a key (+k)",
+    "explain.live.bar.invite_only": "now: {room} is for those who are invited (+i), and {nick} is not",
+    "explain.live.bar.channel_full": "now: {room} is full (+l)",
+    "explain.live.bar.operator_uninvited": "now: {nick} is a server operator, and comes into {room} only if a member "
+    "invites them",
 }
 _TOP: dict[str, str] = {  # top.*: the picture of mpchat top
     "top.column.role": "ROLE",

@@ -727,7 +727,7 @@ estado de salida:
   5  se perdió la conexión antes de que todo volviera
 El más grave de varios: 3, luego 5, luego 4. Lo que se denegó está en la salida de errores.""",
     # mpchat ps, reload, stop
-    "cli.explain": "lee el diario en voz alta: qué ha pasado, y qué se siguió de ello",
+    "cli.explain": "por qué alguien no leyó algo: el diario, leído en voz alta",
     "cli.explain_about": "El diario, leído por un núcleo del chat que lo reproduce, mientras un servidor trabaja o "
     "cuando no hay ninguno: cada registro en palabras, y a quién se le dijo qué por su causa. No se escribe nada. Con "
     "--nick y --room a la vez dice de cada línea de esa sala si a ese apodo se le dijo, o por qué no.",
@@ -901,8 +901,8 @@ _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
     "events.other": "{role} ({pid}): {what}",
 }
 _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
-    "explain.waits": "espera una respuesta: a una pregunta sobre una contraseña o el pasado, o del cliente, que antes "
-    "debe tomar lo que se le envió",
+    "explain.waits": "espera: una respuesta (si una contraseña vale, o el pasado), o que el cliente lea antes lo que "
+    "se le envió",
     "explain.log": "el registro (log): {event}",
     "explain.connection": "conexión {id}",
     "explain.who": "{nick} (conexión {id})",
@@ -917,7 +917,8 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.rest": "{who} envía más de esa línea",
     "explain.gone": "{who} se fue: {why}",
     "explain.does_not_read": " (no leía: le esperaba más de lo que permite --sendq)",
-    "explain.silent": "{who} no dijo nada, y su worker no tiene nada suyo sin leer",
+    "explain.silent": "{who} no contestó nada, ni siquiera a un PING: se fue, o no lee (de lo que envía no queda nada "
+    "sin leer)",
     "explain.drained": "{who} tomó todo lo que se le envió",
     "explain.again": "el broker murió antes de que llegara una respuesta: lo que preguntó {who} vuelve a llegar",
     "explain.answer": "una respuesta para {who}: {answer}",
@@ -925,14 +926,15 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.wrong": "la contraseña no es correcta",
     "explain.rows": "{count} mensajes del pasado",
     "explain.no_rows": "el pasado no se puede contar",
-    "explain.start": "el servidor arranca, con {workers} workers; quien estaba ya no está",
+    "explain.start": "el servidor arranca, con --workers {workers}; las conexiones anteriores ya no existen",
     "explain.skip": "lo que {who} envió en {place} se deja fuera: cada broker que lo trató murió",
-    "explain.full": "el disco está lleno: no se acepta nada. Se les dijo, porque lo que envían espera: {who}",
+    "explain.full": "no se puede escribir el diario (un disco lleno, un límite; 'ahora:' dice cuál), desde entonces "
+    "más o menos: no se acepta nada. Avisados de que lo que envían espera: {who}",
     "explain.stop": "el servidor se detiene: {why}",
     "explain.clock": "pasó el tiempo, y algo tocaba",
     "explain.reload": "se volvieron a leer los archivos de la configuración",
     "explain.item.open": "{worker} tiene a {who} entre sus clientes",
-    "explain.item.ack": "{worker} toma del núcleo la entrada de {who}, hasta el byte {end}",
+    "explain.item.ack": "{worker} toma del kernel la entrada de {who}, hasta el byte {end}",
     "explain.item.join": "{worker} añade a {who} a su grupo para {room}",
     "explain.item.leave": "{worker} saca a {who} de su grupo para {room}",
     "explain.item.probe": "{worker} mira si hay algo sin leer de {who}",
@@ -943,14 +945,15 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.item.private": "{worker} envía a {to}: algo privado, {bytes} bytes",
     "explain.item.send": "{worker} envía a {to}: {line}",
     "explain.item.more": "{worker} envía a {to}: y {count} líneas más",
-    "explain.hearing.hears": "=> a {nick} se le dijo",
-    "explain.hearing.said": "=> lo dijo {nick}",
-    "explain.hearing.misses": "=> {nick} estaba en {room} y no se le dijo: su cliente no pide esas líneas",
-    "explain.hearing.refused": "=> no se le dijo a nadie: fue rechazado",
-    "explain.hearing.outside": "=> a {nick} no se le dijo: no estaba en {room}",
-    "explain.hearing.away": "=> a {nick} no se le dijo: nadie aquí tenía ese apodo",
+    "explain.hearing.hears": "=> se envió también a {nick}",
+    "explain.hearing.said": "=> lo envió {nick}",
+    "explain.hearing.misses": "=> no se envió a {nick}, que estaba en {room}: su cliente no pide esas líneas",
+    "explain.hearing.refused": "=> no se envió a nadie: fue rechazado",
+    "explain.hearing.outside": "=> no se envió a {nick}, que no estaba en {room}",
+    "explain.hearing.away": "=> no se envió a {nick}: nadie tenía ese apodo",
     "explain.hearing.since": "   desde {place}, {at}: {by}: {text}",
-    "explain.hearing.tried": "   la última línea de {nick} sobre ella, {place}, {at}: {text}; la respuesta: {answer}",
+    "explain.hearing.tried": "   lo último que {nick} envió sobre {room}, {place}, {at}: {text}; la respuesta: "
+    "{answer}",
     "explain.begins": "el diario se puede leer desde {place}: lo anterior está en una instantánea (--keep-journal lo "
     "guarda todo)",
     "explain.begins_at_0": "el diario se puede leer desde su principio",
@@ -960,43 +963,55 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.hidden": "privados, y no se muestran: {count} (--private los muestra)",
     "explain.earlier": "hay {count} anteriores que coinciden: --last N muestra más",
     "explain.nothing": "nada del diario, de {begin} a {end}, coincide",
-    "explain.nobody_yet": "nadie ha tenido en él el apodo {nick}",
-    "explain.near": "apodos que hubo: {names}",
+    "explain.near": "parecidos: {names}",
     "explain.cannot": "en {place} este programa falla con lo que el del servidor pudo tratar: {error}",
     "explain.no_journal": "no hay ningún diario en {folder}",
     "explain.not_kept": "el servidor del puerto {port} no guarda diario (--durability none)",
     "explain.live.here": "ahora: {nick} es la conexión {id} ({dialect}, desde {host}), en {rooms}; su socket lo tiene "
     "{worker}",
     "explain.live.nobody": "ahora: nadie aquí tiene el apodo {nick}",
-    "explain.live.no_server": "ahora: ningún servidor trabaja con este diario",
+    "explain.live.no_server": "ahora: ningún servidor tuyo que use este diario responde",
     "explain.live.no_room": "ninguna sala",
-    "explain.live.worker_silent": "ahora: el bucle de {worker} ({pid}) lleva {seconds} s sin dar una vuelta, así que "
-    "nada de lo que se envía a {nick} sale de él",
-    "explain.live.worker_stopped": "ahora: {worker} ({pid}) está detenido (SIGSTOP), así que nada de lo que se envía "
-    "a {nick} sale de él: kill -CONT {pid}, o kill -9 y otro lo releva",
     "explain.live.vacant": "ahora: {role} no tiene ningún proceso trabajando",
-    "explain.live.broker_silent": "ahora: el bucle del broker ({pid}) lleva {seconds} s sin dar una vuelta: no se "
-    "decide nada",
-    "explain.live.broker_stopped": "ahora: el broker ({pid}) está detenido (SIGSTOP): no se decide nada. kill -CONT "
-    "{pid}, o kill -9 y otro lo releva",
     "explain.live.under_way": "ahora: {messages} mensajes, {bytes} bytes están en camino del broker a {worker}",
-    "explain.live.disk_full": "ahora: el disco está lleno: no se acepta nada, y lo que todos envían espera en el "
-    "núcleo",
+    "explain.live.disk_full": "ahora: el broker no puede escribir el diario: {error} (en {folder}, {free} MiB "
+    "libres). No se acepta nada, y lo que todos envían espera en el kernel",
     "explain.live.unasked": "ahora: {said}",
     "explain.live.gone": "ahora: {worker} no tiene el socket de {nick}",
     "explain.live.waits": "ahora: el cliente de {nick} no toma lo que se le envía: {kept} bytes le esperan en "
-    "{worker}, y {waits} en el núcleo de esta máquina",
+    "{worker}, y {waits} en el kernel de esta máquina",
     "explain.live.unread_here": "ahora: {unread} bytes están en el cliente de {nick}, en esta máquina, que no los lee",
     "explain.live.read": "ahora: el cliente de {nick}, en esta máquina, ha leído todo lo que se le envió",
     "explain.live.taken": "ahora: la máquina de {nick} ha tomado todo lo que se le envió; si el cliente lo muestra, "
     "solo él lo sabe",
-    "explain.live.input": "ahora: de la entrada de {nick}, {unread} bytes esperan en el núcleo; {forwarded} de ellos "
-    "los tiene el broker sin aceptar",
+    "explain.live.input": "ahora: {unread} bytes que {nick} ha enviado esperan en el kernel; el broker ha visto "
+    "{forwarded} de ellos, y aún no los ha aceptado",
     "explain.live.state.no_broker": "ahora: no se lee a {nick}: {worker} no tiene broker al que decírselo",
     "explain.live.state.no_credit": "ahora: no se lee a {nick}: el broker va con retraso, y {worker} no tiene crédito",
     "explain.live.state.flood": "ahora: a {nick} se le lee despacio: envía más de lo que deja pasar el control de "
     "inundación",
     "explain.live.state.closing": "ahora: la conexión de {nick} se está cerrando",
+    "explain.cause.silent": "no contestó nada, ni siquiera a un PING",
+    "explain.cause.clock": "se acabó el tiempo",
+    "explain.cause.start": "arrancó de nuevo",
+    "explain.cause.stop": "se detuvo",
+    "explain.cause.skip": "lo que envió se dejó fuera",
+    "explain.cause.answer": "llegó la respuesta a lo que había preguntado",
+    "explain.cause.other": "otra cosa",
+    "explain.no_such.nick": "en este diario nadie ha tenido el apodo {asked}",
+    "explain.no_such.room": "en este diario no hay ninguna sala {asked}",
+    "explain.beyond": "el diario termina en {end}",
+    "explain.no_server": "ningún servidor tuyo trabaja en el puerto {port}, y no hay ningún diario en {folder}",
+    "explain.live.silent": "ahora: el bucle de {role} ({pid}) lleva {seconds} s sin dar una vuelta",
+    "explain.live.stopped": "ahora: {role} ({pid}) está parado (SIGSTOP), desde hace {seconds} s: kill -CONT {pid}, o "
+    "kill -9 y otro lo releva",
+    "explain.live.stays": "ahora: nada de lo que se envía a {nick} sale mientras tanto de {role}",
+    "explain.live.bar.banned": "ahora: un veto deja a {nick} fuera de {room}: {mask}, de {by}, {at}",
+    "explain.live.bar.bad_key": "ahora: {room} tiene una clave (+k)",
+    "explain.live.bar.invite_only": "ahora: {room} es para quien está invitado (+i), y {nick} no lo está",
+    "explain.live.bar.channel_full": "ahora: {room} está llena (+l)",
+    "explain.live.bar.operator_uninvited": "ahora: {nick} es operador del servidor, y solo entra en {room} si un "
+    "miembro lo invita",
 }
 _TOP: dict[str, str] = {  # top.*: the picture of mpchat top
     "top.column.role": "PAPEL",
