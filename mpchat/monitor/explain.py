@@ -60,7 +60,7 @@ def explain(options: Options, show: Say, tell: Say) -> bool:
         found = _Found(options, replay, show)
         _go_through(reading, replay, found, tell)
     found.end(tell)
-    for was in replay.codes:
+    for was in dict.fromkeys(replay.codes):
         if was not in ("", as_imported()):
             tell(t("explain.other_code", was=was, now=as_imported()))
     if options.since is not None and options.since > reading.end:
@@ -69,7 +69,7 @@ def explain(options: Options, show: Say, tell: Say) -> bool:
         tell(t("explain.nothing", begin=reading.begin, end=reading.end))
     if options.nick:
         _tell_near("nick", options.nick, replay.nicknames(), tell)
-    if options.room:
+    if options.room and not found.matches:
         _tell_near("room", options.room, replay.rooms(), tell)
     _stand(options, replay, show)
     return found.matches > 0
