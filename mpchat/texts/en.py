@@ -797,6 +797,7 @@ _TRACE: dict[str, str] = {  # trace.*: the way of a message through the processe
     "trace.header.room": "message of {who}, {bytes} bytes, to {clients} besides the sender",
     "trace.header.private": "private message of {who}, {bytes} bytes, to {clients} besides the sender",
     "trace.sender": "{nick} (connection {connection})",
+    "trace.unnamed_sender": "connection {connection}",
     "trace.clients.one": "{number} client",
     "trace.clients.many": "{number} clients",
     "trace.hop.saw": "sees the line",

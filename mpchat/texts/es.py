@@ -820,6 +820,7 @@ _TRACE: dict[str, str] = {  # trace.*: the way of a message through the processe
     "trace.header.room": "mensaje de {who}, {bytes} bytes, a {clients} además del emisor",
     "trace.header.private": "mensaje privado de {who}, {bytes} bytes, a {clients} además del emisor",
     "trace.sender": "{nick} (conexión {connection})",
+    "trace.unnamed_sender": "la conexión {connection}",
     "trace.clients.one": "{number} cliente",
     "trace.clients.many": "{number} clientes",
     "trace.hop.saw": "ve la línea",
