@@ -120,8 +120,8 @@ def _run(argv: list[str] | None) -> int:
         options, unknown = _parser().parse_known_args(_with_names(sys.argv[1:] if argv is None else argv))
         if unknown:  # named here, so that the hint is about the right command
             options.parser.error(translate("unrecognized arguments: %s") % " ".join(unknown))
-        if given := getattr(options, "lang", None):
-            _speak(given)  # argparse also takes --la, which wished() does not see
+        if options.lang:
+            _speak(options.lang)  # argparse also takes --la, which wished() does not see
         status: int = options.run(options)
     except Unusable as error:
         return _complain(str(error), 2)
@@ -172,6 +172,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _OneLineParser(prog="mpchat" if installed else f"{_RUN}mpchat", description=t("cli.about"))
     version = translate("show program's version number and exit")  # argparse itself does, from Python 3.13 on
     parser.add_argument("--version", action="version", version=f"mpchat {__version__}", help=version)
+    _add_language(parser, t("cli.lang"))
+    parser.set_defaults(lang=None)
     commands = parser.add_subparsers(required=True, metavar=t("cli.command"))
     _add_server(commands)
     _add_client(commands)
@@ -614,7 +616,8 @@ def _port_of(options: argparse.Namespace) -> int:
 
 
 def _add_language(parser: argparse.ArgumentParser, help: str) -> None:
-    parser.add_argument("--lang", choices=tuple(texts.LANGUAGES), help=help)
+    """Not given here, it is what was given in front of the command."""
+    parser.add_argument("--lang", choices=tuple(texts.LANGUAGES), default=argparse.SUPPRESS, help=help)
 
 
 def _run_server(options: argparse.Namespace) -> int:
@@ -1323,10 +1326,11 @@ def _add_order(commands: Any, name: str, help: str, seconds: float) -> None:
     parser = commands.add_parser(name, help=help)
     parser.set_defaults(run=_run_order, parser=parser, order=name, seconds=seconds)
     parser.add_argument("--port", type=_port, default=_PORT, help=t("cli.server_of_port"))
+    _add_language(parser, t("cli.lang"))
 
 
 def _run_order(options: argparse.Namespace) -> int:
-    """Say what the server says: status 0 if it has done it, 1 if it has not."""
+    """Say what the server says, in English: status 0 if it has done it, 1 if it has not."""
     answer = _ask(options.port, options.order, options.seconds)
     if answer is None:
         return 1

@@ -168,13 +168,23 @@ def _size(folder: Path, names: str) -> int | None:
 
 
 class _Handler(MetricsHandler):
-    """One request, GET of PATH: what else there may be is refused, by a status of HTTP."""
+    """One request, GET or HEAD of PATH: what else there may be is refused, by a status of HTTP."""
 
     def do_GET(self) -> None:
-        if self.path.partition("?")[0] != PATH:
-            self.send_error(404)
-        else:
+        if self._is_found():
             super().do_GET()
+
+    def do_HEAD(self) -> None:
+        """For health checks: nobody is asked for an answer without a body."""
+        if self._is_found():
+            self.send_response(200)
+            self.end_headers()
+
+    def _is_found(self) -> bool:
+        is_it = self.path.partition("?")[0] == PATH
+        if not is_it:
+            self.send_error(404, explain=f"The metrics are at {PATH}.")
+        return is_it
 
 
 class _Requests(ThreadingMixIn, TCPServer):

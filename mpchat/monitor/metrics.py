@@ -14,8 +14,10 @@ from mpchat import __version__
 if TYPE_CHECKING:
     from mpchat.monitor.measuring import Measured, Memory
 
-STATES = ("working", "starting", "silent", "disk", "vacant")  # of a role, in the server's words (supervisor/)
-_NOT_AT_WORK = ("starting", "vacant")
+# Of a role: the server's words (supervisor/), and what only the system knows, as in `mpchat top`.
+STATES = ("working", "starting", "silent", "stopped", "disk", "full", "vacant")
+_NOT_THERE = ("starting", "vacant")
+_UNWATCHED = ("supervisor", "resource_tracker")  # they have no heartbeat
 _MIB = 1 << 20
 _AGAIN = "It starts again at 0 with the role's next process, as rate() expects."
 
@@ -64,27 +66,30 @@ def of_exporter(is_up: bool, seconds: float) -> list[Family]:
 def of_server(snapshot: dict[str, Any], seen: Mapping[int, Seen], storage: Storage) -> list[Family]:
     """`seen`: by process id. A family of which nothing is known is left out."""
     rows = [row for row in snapshot["processes"] if row["role"] != "spare"]
-    families = [*_of_roles(rows), *_of_chat(rows), *_of_processes(rows, seen), *_of_the_whole(snapshot, storage)]
+    families = [*_of_roles(rows, seen), *_of_chat(rows), *_of_processes(rows, seen), *_of_the_whole(snapshot, storage)]
     return [family for family in families if family.samples]
 
 
-def _of_roles(rows: list[dict[str, Any]]) -> Iterable[Family]:
+def _of_roles(rows: list[dict[str, Any]], seen: Mapping[int, Seen]) -> Iterable[Family]:
     """What the supervisor knows of each role, whether a process has it or not."""
+    states = {row["role"]: _state(row, seen) for row in rows}
     yield Family(
         "mpchat_process_up",
         "gauge",
-        "Whether a process with this role is at work (1), or starts, or the role is vacant (0).",
-        [({"role": row["role"]}, float(row["state"] not in _NOT_AT_WORK)) for row in rows],
+        "Whether there is a process with this role (1); none, or one that still starts (0). "
+        "Not whether it works: mpchat_process_state says that.",
+        [({"role": row["role"]}, float(row["state"] not in _NOT_THERE)) for row in rows],
     )
     yield Family(
         "mpchat_process_state",
         "gauge",
         "The state of the role: 1 for one of the states, 0 for the others. "
-        "silent: its loop has not turned for a second; disk: it waits for the disk.",
+        "silent: its loop has not turned for a second; stopped: by SIGSTOP; disk: it waits for the disk; "
+        "full: the disk takes no more.",
         [
-            ({"role": row["role"], "state": state}, float(state == row["state"]))
-            for row in rows
-            for state in dict.fromkeys((*STATES, row["state"]))
+            ({"role": role, "state": state}, float(state == found))
+            for role, found in states.items()
+            for state in dict.fromkeys((*STATES, found))
         ],
     )
     yield Family(
@@ -97,15 +102,24 @@ def _of_roles(rows: list[dict[str, Any]]) -> Iterable[Family]:
         "mpchat_process_silent_seconds",
         "gauge",
         "How long ago the loop of the role's process has turned: it does four times a second. "
-        "0 where nobody looks: supervisor, resource_tracker, a vacant role.",
-        [({"role": row["role"]}, row["silent_ms"] / 1000) for row in rows],
+        "Absent where nobody looks: supervisor, resource_tracker, a vacant role.",
+        [
+            ({"role": row["role"]}, row["silent_ms"] / 1000)
+            for row in rows
+            if row["pid"] is not None and row["role"] not in _UNWATCHED
+        ],
     )
     yield Family(
         "mpchat_process_last_stall_seconds",
         "gauge",
-        "How long the role was without a process at work, or silent, the last time. 0: it never was.",
+        "How long the role was without a process at work, or silent, the last time that is over. 0: it never was.",
         [({"role": row["role"]}, (row["stall_ms"] or 0) / 1000) for row in rows],
     )
+
+
+def _state(row: dict[str, Any], seen: Mapping[int, Seen]) -> str:
+    measured = seen[row["pid"]].measured if row["pid"] in seen else None
+    return "stopped" if measured is not None and measured.is_stopped else str(row["state"])
 
 
 def _of_chat(rows: list[dict[str, Any]]) -> Iterable[Family]:
@@ -128,6 +142,12 @@ def _of_chat(rows: list[dict[str, Any]]) -> Iterable[Family]:
         "counter",
         f"Lines sent to clients. {_AGAIN}",
         [({"worker": row["role"]}, float(row["deliveries"])) for row in workers if row["deliveries"] is not None],
+    )
+    yield Family(
+        "mpchat_unsent_bytes",
+        "gauge",
+        "Bytes that wait in a worker for clients that do not take them.",
+        [({"worker": row["role"]}, float(row["unsent"])) for row in workers if row.get("unsent") is not None],
     )
 
 
@@ -197,7 +217,8 @@ def _of_the_whole(snapshot: dict[str, Any], storage: Storage) -> Iterable[Family
     yield Family(
         "mpchat_disk_full",
         "gauge",
-        "Whether the broker has no room to journal (1), so that no line is accepted, or has (0).",
+        "Whether the broker cannot write the journal (1), so that no line is accepted, or can (0). "
+        "It may be for lack of room, a quota, a limit on the size of files, or an error of the disk.",
         [({}, float(snapshot["disk_full"]))],
     )
     yield Family(

@@ -89,7 +89,7 @@ def header(trip: Trip, sender: str) -> str:
     who = (
         t("trace.sender", nick=sender, connection=trip.connection)
         if sender
-        else t("trace.client", connection=trip.connection)
+        else t("trace.unnamed_sender", connection=trip.connection)
     )
     kind = "private" if trip.is_private else "room"
     return t(f"trace.header.{kind}", who=who, clients=clients(trip.clients), bytes=trip.size or "?")

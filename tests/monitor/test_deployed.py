@@ -41,6 +41,22 @@ def test_the_dashboard_asks_for_its_datasource() -> None:
         assert all(target["datasource"] == wanted for target in panel["targets"])
 
 
+def test_each_panel_is_of_the_server_that_is_chosen() -> None:
+    """Several servers have the same roles: without a choice their lines would be one another's."""
+    (variable,) = DASHBOARD["templating"]["list"]
+    assert (variable["name"], variable["query"]["query"]) == ("instance", "label_values(mpchat_up, instance)")
+    for panel in DASHBOARD["panels"]:
+        for target in panel["targets"]:
+            chosen = re.sub(r'\bmpchat_\w+\{instance="\$instance"\}', "", target["expr"])
+            assert "mpchat_" not in chosen, target["expr"]
+
+
+def test_each_alert_says_of_which_server_it_is() -> None:
+    summaries = re.findall(r"(?m)^          summary(?:_es)?: (?:>-\n +)?\"?(.*)", RULES)
+    assert len(summaries) == 2 * RULES.count("- alert: ")
+    assert [each for each in summaries if not each.startswith("{{ $labels.instance }}: ")] == []
+
+
 def test_its_panels_have_places_of_their_own_and_titles_in_both_languages() -> None:
     panels = DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)

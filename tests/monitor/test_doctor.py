@@ -11,6 +11,7 @@ from mpchat.monitor.doctor import doctor, judging
 from mpchat.monitor.doctor.asked import Asked
 from mpchat.monitor.doctor.judging import BAD, NOTE, OK, Finding
 from mpchat.settings import Settings
+from mpchat.texts import LANGUAGES, say
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -100,7 +101,9 @@ def test_the_tightest_limit_is_named() -> None:
 def test_the_servers_own_words_stand_for_what_it_would_refuse() -> None:
     assert judging.descriptors(40, 40, 0, "too many workers").found == "too many workers"
     assert judging.port("irc", 80, "cannot listen on :80", False).found == "IRC: cannot listen on :80"
-    assert judging.folder("", "permission denied: /x", False).found == "no data folder: permission denied: /x"
+    assert judging.folder("", "permission denied: /x", False).found == (
+        "the data folder cannot be used: permission denied: /x"
+    )
 
 
 @verdicts(
@@ -131,9 +134,10 @@ def test_data(finding: Finding, verdict: str) -> None:
     (judging.port("plain", None, "", False), OK),
     (judging.port("irc", 0, "", False), OK),
     (judging.port("irc", 80, "Permission denied", True), BAD),
-    (judging.running(6667, None, False), OK),
-    (judging.running(6667, 42, True), BAD),
-    (judging.running(6667, 42, False), OK),  # another user's, that root is shown: on another address
+    (judging.running(6667, None, "", False), OK),
+    (judging.running(6667, 42, "", True), BAD),
+    (judging.running(6667, 42, "/x", True), BAD),
+    (judging.running(6667, 42, "", False), OK),  # another user's, that root is shown: on another address
 )
 def test_network(finding: Finding, verdict: str) -> None:
     assert finding.verdict == verdict
@@ -159,13 +163,24 @@ def test_a_port_for_root_says_so_and_one_in_use_does_not() -> None:
     (judging.terminal(True, "xterm", (0, 0), True), NOTE),
     (judging.terminal(True, "dumb", (80, 24), True), NOTE),
     (judging.terminal(True, "", (80, 24), True), NOTE),
-    (judging.terminal(False, "xterm", None, True), NOTE),
+    (judging.terminal(False, "xterm", None, True), OK),
     (judging.letters("utf-8", ""), OK),
     (judging.letters("iso-8859-1", "█"), NOTE),
-    (judging.locale("", "UTF-8", "en"), OK),
+    (judging.locale("", True, "UTF-8", "en"), OK),
+    (judging.locale("es_ES.UTF-8", False, "ANSI_X3.4-1968", "es"), NOTE),
 )
 def test_surroundings(finding: Finding, verdict: str) -> None:
     assert finding.verdict == verdict
+
+
+def test_a_server_that_runs_is_no_fault_and_it_is_told_how_to_look_at_it() -> None:
+    found = judging.running(7000, 42, "/srv/chat", True)
+    assert found.found == "a server of yours runs on port 7000: pid 42, with its data in /srv/chat"
+    assert found.affects == (
+        "how it is: 'mpchat events', 'mpchat explain' and 'mpchat top' (with --port 7000); "
+        "a second one cannot start there: join it, stop it ('mpchat stop --port 7000'), or take another port"
+    )
+    assert judging.running(7000, 42, "", True).found == "a server of yours runs on port 7000: pid 42"
 
 
 def test_how_far_the_clock_is_behind_is_told() -> None:
@@ -180,7 +195,8 @@ ASKED = Asked(Settings(), "", (64, 64), 21, "", 1, "", {"PATH": ""}, "en", str)
 
 def with_checks(monkeypatch: pytest.MonkeyPatch, *looks: Callable[[Asked], list[Finding]]) -> tuple[int, list[str]]:
     """The status of a doctor that has these checks only, and its lines. The trial tells whether it was made."""
-    monkeypatch.setattr(doctor, "CHECKS", {"machine": {f"check{number}": look for number, look in enumerate(looks)}})
+    names = ("cores", "memory")
+    monkeypatch.setattr(doctor, "CHECKS", {"machine": dict(zip(names, looks, strict=False))})
     monkeypatch.setattr("mpchat.monitor.doctor.trial.run", lambda asked: [Finding("trial", OK, "tried")])
     monkeypatch.setattr(doctor, "raise_at_stops", lambda: None)
     lines: list[str] = []
@@ -197,10 +213,18 @@ def test_a_check_that_fails_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> Non
     status, lines = with_checks(monkeypatch, fail, err)
     assert status == 0
     assert lines[1:3] == [
-        "  note  check0 cannot be told: [Errno 13] Permission denied",
-        "  note  check1 cannot be told: ZeroDivisionError('integer division or modulo by zero')",
+        "  note  cannot be told: how many cores there are ([Errno 13] Permission denied)",
+        "  note  cannot be told: how much memory is free (ZeroDivisionError('integer division or modulo by zero'))",
     ]
     assert "  ok    tried" in lines
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_of_each_check_it_can_be_said_that_it_could_not_look(language: str) -> None:
+    names = [name for looks in doctor.CHECKS.values() for name in looks]
+    assert len(names) > 15
+    for name in (*names, "sync", "file-system", "trial"):
+        assert say(language, f"doctor.what.{name}")
 
 
 def test_what_is_bad_is_the_end_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +236,7 @@ def test_what_is_bad_is_the_end_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
         "  ok    sky",
         "trial",
         "  note  not tried, because of what is bad above",
-        "\nA server will not run here with these arguments; what is marked bad: 1.",
+        "\nA server will not run here with these arguments; checks that fail: 1.",
     ]
 
 
@@ -220,13 +244,13 @@ def test_all_that_is_missing_is_one_line_to_type(monkeypatch: pytest.MonkeyPatch
     tools = [judging.tool("strace", None, "strace"), judging.tool("pstree", None, "psmisc")]
     monkeypatch.setattr("shutil.which", lambda name, path: "/usr/bin/apt-get" if path == "/usr/bin" else None)
     _, lines = with_checks(monkeypatch, lambda asked: tools)
-    assert "\nsudo apt-get install psmisc strace" in lines
+    assert lines[-3:-1] == ["\nTo install what is missing:", "sudo apt-get install psmisc strace"]
 
 
 def test_where_there_is_no_apt_the_names_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name, path: None)
     _, lines = with_checks(monkeypatch, lambda asked: [judging.tool("strace", None, "strace")])
-    assert "\nstrace" in lines
+    assert lines[-3:-1] == ["\nTo install what is missing:", "strace"]
 
 
 def test_a_finding_is_one_line_whatever_the_system_calls_its_folders() -> None:
@@ -248,7 +272,7 @@ def test_json_has_every_field(monkeypatch: pytest.MonkeyPatch) -> None:
                 "group": "tools",
                 "verdict": "note",
                 "found": "no ss here",
-                "affects": "labs e1 and e2 by hand",
+                "affects": "affects labs e1 and e2 by hand",
             },
             {
                 "name": "trial",

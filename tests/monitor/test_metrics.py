@@ -20,6 +20,7 @@ STORAGE = Storage(9_000_000_000, 4096, 123, 0)
 
 def row(role: str, pid: int | None = 1, state: str = "working", **more: Any) -> dict[str, Any]:
     blank = {"age_ms": 1, "clients": None, "lines": None, "deliveries": None, "deaths": 0, "stall_ms": None}
+    blank |= {"unsent": None}
     return {"role": role, "pid": pid, "state": state, **blank, "silent_ms": 0, **more}
 
 
@@ -27,7 +28,7 @@ def snapshot(*changed: dict[str, Any]) -> dict[str, Any]:
     """A server with one worker and a spare, where these rows are other ones."""
     rows = [row(role, pid) for pid, role in enumerate(ROLES, 100)]
     rows[1] |= {"lines": 7}
-    rows[2] |= {"lines": 5, "deliveries": 30, "clients": 3}
+    rows[2] |= {"lines": 5, "deliveries": 30, "clients": 3, "unsent": 70_000}
     rows[4] |= {"lines": 2}
     others = {each["role"]: each for each in changed}
     rows = [others.pop(each["role"], each) for each in rows]
@@ -105,6 +106,7 @@ def test_what_the_server_says() -> None:
     assert value(families, "mpchat_clients", worker="worker0") == 3
     assert value(families, "mpchat_lines_total", role="broker") == 7
     assert value(families, "mpchat_deliveries_total", worker="worker0") == 30
+    assert value(families, "mpchat_unsent_bytes", worker="worker0") == 70_000
     assert value(families, "mpchat_queue_messages", source="worker0", target="broker") == 2
     assert value(families, "mpchat_queue_bytes", source="worker0", target="broker") == 640
     assert value(families, "mpchat_data_free_bytes") == 9_000_000_000
@@ -120,11 +122,13 @@ def test_a_vacant_role_keeps_its_deaths_and_has_nothing_of_a_process() -> None:
     assert value(families, "mpchat_process_deaths_total", role="worker0") == 1
     by_name = {family.name: family.samples for family in families}
     assert {"role": "worker0"} not in [labels for labels, _ in by_name["mpchat_process_open_fds"]]
-    assert not {"mpchat_clients", "mpchat_deliveries_total"} & set(by_name)
+    assert {"role": "worker0"} not in [labels for labels, _ in by_name["mpchat_process_silent_seconds"]]
+    assert not {"mpchat_clients", "mpchat_deliveries_total", "mpchat_unsent_bytes"} & set(by_name)
 
 
 @pytest.mark.parametrize(
-    ("state", "is_up"), [("working", 1), ("silent", 1), ("disk", 1), ("starting", 0), ("vacant", 0), ("new state", 1)]
+    ("state", "is_up"),
+    [("working", 1), ("silent", 1), ("disk", 1), ("full", 1), ("starting", 0), ("vacant", 0), ("new state", 1)],
 )
 def test_a_role_is_in_one_state(state: str, is_up: int) -> None:
     """Also in one that a newer server has, and this code does not know."""
@@ -134,6 +138,27 @@ def test_a_role_is_in_one_state(state: str, is_up: int) -> None:
     (family,) = (each for each in families if each.name == "mpchat_process_state")
     states = {labels["state"]: value for labels, value in family.samples if labels["role"] == "broker"}
     assert states == {**dict.fromkeys(STATES, 0), state: 1}
+
+
+def test_a_stopped_process_is_there_and_said_to_be_stopped() -> None:
+    """Whatever the server says meanwhile, which finds it silent after a second."""
+    families = told(snapshot(row("broker", 101, "silent")), SEEN._replace(measured=MEASURED._replace(is_stopped=True)))
+
+    assert value(families, "mpchat_process_up", role="broker") == 1
+    assert value(families, "mpchat_process_state", role="broker", state="stopped") == 1
+    assert value(families, "mpchat_process_state", role="broker", state="silent") == 0
+
+
+def test_who_has_no_heartbeat_is_not_said_to_have_one() -> None:
+    (family,) = (each for each in told(snapshot()) if each.name == "mpchat_process_silent_seconds")
+    assert [labels["role"] for labels, _ in family.samples] == ["broker", "worker0", "acceptor", "recorder"]
+
+
+def test_an_older_server_says_nothing_of_what_is_unsent() -> None:
+    older = snapshot()
+    for each in older["processes"]:
+        del each["unsent"]
+    assert "mpchat_unsent_bytes" not in [family.name for family in told(older)]
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,7 @@ def test_a_server_of_ours_has_the_port(house: House, host: str) -> None:
         house.environment |= at_home(server.folder.name)
         told = agrees(house, host, str(server.irc_port), "--data", str(house.folder / "other"))
         assert "running-server" in bad(told)
-        assert told["checks"]["running-server"]["found"].endswith(f"pid {server.pid}")
+        assert f"pid {server.pid}, with its data in " in told["checks"]["running-server"]["found"]
         assert len(pids(server)) > 4  # it is as it was
 
 
@@ -262,14 +262,33 @@ def test_a_data_folder_that_another_server_has(house: House, port: int) -> None:
     with running(data=data) as server:
         told = agrees(house, "127.0.0.1", str(port), "--data", str(data))
         assert bad(told) == ["data"]
-        assert told["checks"]["data"]["found"] == f"no data folder: {told['server']}"
+        assert told["checks"]["data"]["found"] == f"the data folder cannot be used: {told['server']}"
         assert f"{server.pid} " in told["server"]
+        measured = {name: told["checks"][name]["found"] for name in ("room", "sync", "file-system")}
+        assert [name for name, found in measured.items() if "cannot be told" in found] == []
+
+
+def test_the_port_and_the_data_of_the_server_that_runs(house: House) -> None:
+    """Asked about what runs already: it is not said to keep its data elsewhere."""
+    data = house.folder / "data"
+    with running(data=data) as server:
+        house.environment |= at_home(server.folder.name)
+        told = agrees(house, "127.0.0.1", str(server.irc_port), "--data", str(data))
+        assert told["checks"]["running-server"]["found"].endswith(f"pid {server.pid}")
+        assert "mpchat explain" in told["checks"]["running-server"]["affects"]
+
+
+def test_a_locale_that_is_not_installed(house: House) -> None:
+    told = house.doctor("--port", "0", LC_ALL="xx_XX.UTF-8")
+    assert told["checks"]["locale"]["verdict"] == "note"
+    assert "is not installed" in told["checks"]["locale"]["affects"]
+    assert house.doctor("--port", "0", LC_ALL="C.UTF-8")["checks"]["locale"]["verdict"] == "ok"
 
 
 def test_a_data_folder_that_cannot_be_one(house: House, port: int) -> None:
     (house.folder / "file").write_text("")
     told = agrees(house, "127.0.0.1", str(port), "--data", str(house.folder / "file"))
-    assert told["checks"]["data"]["found"] == f"no data folder: {told['server']}"
+    assert told["checks"]["data"]["found"] == f"the data folder cannot be used: {told['server']}"
 
 
 def test_a_folder_that_was_there_stays_as_it_is(house: House) -> None:
@@ -381,7 +400,9 @@ def test_another_user_without_a_home(nobodys: Path, port: int) -> None:
     server = as_user(NOBODY, python, ["server", "127.0.0.1", str(port)], places)
     checks = {check["name"]: check for check in json.loads(doctor.stdout)["checks"]}
     assert (doctor.returncode, server.returncode) == (1, 1)
-    assert checks["data"]["found"] == f"no data folder: {server.stderr.strip().removeprefix('mpchat: ')}"
+    assert (
+        checks["data"]["found"] == f"the data folder cannot be used: {server.stderr.strip().removeprefix('mpchat: ')}"
+    )
 
 
 def test_a_folder_that_may_only_be_read(nobodys: Path, port: int) -> None:
@@ -395,7 +416,9 @@ def test_a_folder_that_may_only_be_read(nobodys: Path, port: int) -> None:
     server = as_user(NOBODY, python, ["server", *arguments], places)
     checks = {check["name"]: check for check in json.loads(doctor.stdout)["checks"]}
     assert (doctor.returncode, server.returncode) == (1, 1)
-    assert checks["data"]["found"] == f"no data folder: {server.stderr.strip().removeprefix('mpchat: ')}"
+    assert (
+        checks["data"]["found"] == f"the data folder cannot be used: {server.stderr.strip().removeprefix('mpchat: ')}"
+    )
 
 
 def test_a_port_for_root(nobodys: Path) -> None:

@@ -263,13 +263,37 @@ def asked_raw(exporter: Exporter, request: bytes) -> bytes:
         ("GET", "/metrics/", 404),
         ("GET", "/../../etc/passwd", 404),
         ("GET", "/metrics?x=[", 200),
-        ("HEAD", "/metrics", 501),
+        ("HEAD", "/metrics", 200),
+        ("HEAD", "/", 404),
         ("POST", "/metrics", 501),
         ("DELETE", "/metrics", 501),
     ],
 )
 def test_there_is_one_thing_to_get(exporter: Exporter, method: str, path: str, status: int) -> None:
     assert exporter.ask(path, method).status == status
+
+
+def test_a_health_check_is_answered_without_a_body(exporter: Exporter) -> None:
+    head, _, body = asked_raw(exporter, b"HEAD /metrics HTTP/1.0\r\n\r\n").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.0 200 OK\r\n")
+    assert body == b""
+
+
+def test_who_asks_elsewhere_is_told_where_the_metrics_are(exporter: Exporter) -> None:
+    assert "The metrics are at /metrics." in exporter.ask("/").text
+
+
+def test_a_stopped_process_is_told() -> None:
+    with running("--hang-limit", "0") as server, exporting(server.environment, server.irc_port) as exporter:
+        until(lambda: exporter.value("mpchat_process_state", role="recorder", state="working") == 1)
+        recorder = pids(server)["recorder"]
+        os.kill(recorder, signal.SIGSTOP)
+        try:
+            until(lambda: exporter.value("mpchat_process_state", role="recorder", state="stopped") == 1)
+            assert exporter.value("mpchat_process_up", role="recorder") == 1
+        finally:
+            os.kill(recorder, signal.SIGCONT)
+        until(lambda: exporter.value("mpchat_process_state", role="recorder", state="working") == 1)
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,26 @@ def test_lang_comes_before_the_locale(
     assert ("ningún servidor tuyo" in done.stderr) == (language == "es")
 
 
+@pytest.mark.parametrize("option", [["--lang", "es"], ["--lang=es"], ["--la", "es"]])
+@pytest.mark.parametrize("command", ["ps", "events", "reload", "stop"])
+def test_lang_stands_in_front_of_the_command_as_well_as_behind(option: list[str], command: str, tmp_path: Path) -> None:
+    in_front = mpchat(*option, command, "--port", "1", folder=tmp_path)
+    behind = mpchat(command, "--port", "1", *option, folder=tmp_path)
+
+    assert "ningún servidor tuyo" in in_front.stderr
+    assert in_front.stderr == behind.stderr
+
+
+def test_of_two_the_one_behind_the_command_counts(tmp_path: Path) -> None:
+    done = mpchat("--lang", "en", "ps", "--lang", "es", "--port", "1", folder=tmp_path)
+    assert "ningún servidor tuyo" in done.stderr
+
+
+def test_the_help_of_all_is_there_in_each_language(tmp_path: Path) -> None:
+    assert mpchat("--lang", "es", "--help", folder=tmp_path).stdout.startswith("uso: ")
+    assert "--lang {en,es}" in mpchat("--help", folder=tmp_path).stdout
+
+
 @pytest.mark.parametrize(("args", "language"), [([], "es"), (["--lang", "en"], "en"), (["--lan", "en"], "en")])
 def test_a_server_speaks_the_same_language_to_its_clients(
     args: list[str], language: str, monkeypatch: pytest.MonkeyPatch
@@ -218,7 +238,7 @@ def test_a_server_speaks_the_same_language_to_its_clients(
     assert (settings.history_days, settings.history_bytes) == (0, 2 << 20)
 
 
-@pytest.mark.parametrize("command", ["server", "client", "send", "tail", "ps"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_language_that_is_none(command: str, tmp_path: Path) -> None:
     done = mpchat(command, "--lang", "fr", folder=tmp_path)
 

@@ -26,6 +26,9 @@ pytestmark = [needs_linux, pytest.mark.surroundings, needs_prometheus]
 DEPLOYED = Path(__file__).parent.parent.parent / "scripts" / "deploy"
 DASHBOARD = json.loads((DEPLOYED / "grafana-dashboard.json").read_text())
 EXPRESSIONS = sorted({target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]})
+UNSENT = 'mpchat_unsent_bytes{instance="$instance"}'
+NOT_SAID = pytest.mark.xfail(reason="no server says yet what waits for its clients", strict=True)
+PANELS = [pytest.param(each, marks=NOT_SAID if each == UNSENT else ()) for each in EXPRESSIONS]
 MONITORING_SECONDS = 30.0  # until Prometheus has seen enough, on a machine with other things to do
 
 
@@ -47,6 +50,7 @@ def hurried(name: str, folder: Path, *changes: tuple[str, str]) -> None:
 class Prometheus:
     def __init__(self, folder: Path, target: str) -> None:
         """With all that is deployed but for the target, and for how long things take."""
+        self.target = target
         every = (r"(?m)^(  (?:scrape|evaluation)_interval:) \w+", r"\1 250ms")
         hurried("prometheus.yml", folder, every, (r"127\.0\.0\.1:9667", target))
         hurried("mpchat.rules.yml", folder, (r"(?m)^(        for:) \w+$", r"\1 1s"))
@@ -81,6 +85,8 @@ class Prometheus:
         return told["data"]
 
     def query(self, expression: str) -> list[dict[str, Any]]:
+        """Of a panel, too: then of the one server that there is."""
+        expression = expression.replace("$instance", self.target)
         found: list[dict[str, Any]] = self.ask("query", query=expression)["result"]
         return found
 
@@ -147,7 +153,7 @@ def test_it_scrapes(watched: Watched) -> None:
     assert (target["health"], target["lastError"], target["labels"]["job"]) == ("up", "", "mpchat")
 
 
-@pytest.mark.parametrize("expression", EXPRESSIONS)
+@pytest.mark.parametrize("expression", PANELS)
 def test_each_panel_finds_data(watched: Watched, expression: str) -> None:
     found = until(lambda: watched.prometheus.query(expression), MONITORING_SECONDS)
     assert all(re.fullmatch(r"[-+.e\d]+", each["value"][1]) for each in found), "a number, and neither NaN nor +Inf"
@@ -164,7 +170,7 @@ def test_each_rule_is_evaluated_and_says_what_to_look_at(watched: Watched) -> No
         assert rule["labels"]["severity"] in ("critical", "warning"), name
         assert set(rule["annotations"]) == {"summary", "summary_es", "description", "description_es"}, name
         commands = [
-            re.findall(r"`mpchat \w+`", rule["annotations"][text]) for text in ("description", "description_es")
+            re.findall(r"`mpchat [^`]+`", rule["annotations"][text]) for text in ("description", "description_es")
         ]
         assert commands[0], name
         assert sorted(commands[0]) == sorted(commands[1]), name
@@ -181,8 +187,8 @@ def test_a_death_wakes_somebody(watched: Watched) -> None:
     until(lambda: death in prometheus.firing(), MONITORING_SECONDS)
     until(lambda: prometheus.firing() == {death}, MONITORING_SECONDS)
     (alert,) = (each for each in prometheus.ask("alerts")["alerts"] if each["state"] == "firing")
-    assert alert["annotations"]["summary"] == "A process of worker1 has died"
-    assert alert["annotations"]["summary_es"] == "Murió un proceso de worker1"
+    assert alert["annotations"]["summary"] == f"{prometheus.target}: a process of worker1 has died"
+    assert alert["annotations"]["summary_es"] == f"{prometheus.target}: murió un proceso de worker1"
 
 
 def test_the_end_of_the_server_wakes_somebody_and_so_does_that_of_the_exporter(tmp_path: Path) -> None:

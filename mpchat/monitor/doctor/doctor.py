@@ -63,7 +63,8 @@ def run(asked: Asked, as_json: bool, show: Callable[[str], None]) -> int:
         show(_as_json(findings, install))
     else:
         if install:
-            show(f"\n{install}")
+            show("\n" + t("doctor.install"))
+            show(install)
         show(f"\n{_last_word(verdicts.count(BAD), verdicts.count(NOTE))}")
     return 1 if BAD in verdicts else 0
 

@@ -37,7 +37,7 @@ class Finding:
 
 def untold(name: str, why: str) -> Finding:
     """A check that could not look: no reason to stop."""
-    return Finding(name, NOTE, t("doctor.untold", name=name, why=why))
+    return Finding(name, NOTE, t("doctor.untold", what=t(f"doctor.what.{name}"), why=why))
 
 
 # Python
@@ -225,11 +225,15 @@ def port(name: str, number: int | None, error: str, is_forbidden: bool) -> Findi
     return Finding(f"{name}-port", OK, found)
 
 
-def running(number: int, pid: int | None, is_in_the_way: bool) -> Finding:
-    """`pid`: of a server of this user's (or for root of anybody's) on this port; None: there is none."""
+def running(number: int, pid: int | None, elsewhere: str, is_in_the_way: bool) -> Finding:
+    """`pid`: of a server of this user's (or for root of anybody's) on this port; None: there is none. `elsewhere`: its
+    data directory, if that is another one than the data asked about.
+    """
     if pid is None:
         return Finding("running-server", OK, t("doctor.no_server", port=number))
     found = t("doctor.server", port=number, pid=pid)
+    if elsewhere:
+        found = t("doctor.server_elsewhere", port=number, pid=pid, data=elsewhere)
     if is_in_the_way:
         return Finding("running-server", BAD, found, t("doctor.server.affects", port=number))
     return Finding("running-server", OK, found)
@@ -276,8 +280,8 @@ def zone(name: str, offset: str) -> Finding:
 
 def terminal(is_one: bool, kind: str, size: tuple[int, int] | None, has_colours: bool) -> Finding:
     """`kind`: TERM. `size`: columns and rows, as far as the terminal knows them."""
-    if not is_one:
-        return Finding("terminal", NOTE, t("doctor.no_terminal"), t("doctor.no_terminal.affects"))
+    if not is_one:  # a pipe, a script: that says nothing of the terminals that there are
+        return Finding("terminal", OK, t("doctor.no_terminal"), t("doctor.no_terminal.affects"))
     if kind in ("", "dumb"):
         return Finding("terminal", NOTE, t("doctor.dumb", kind=kind or '""'), t("doctor.dumb.affects"))
     columns, rows = size or (0, 0)
@@ -297,8 +301,11 @@ def letters(encoding: str, lacking: str) -> Finding:
     return Finding("letters", OK, t("doctor.letters", encoding=encoding))
 
 
-def locale(name: str, encoding: str, language: str) -> Finding:
-    return Finding("locale", OK, t("doctor.locale", name=name or '""', encoding=encoding, language=language))
+def locale(name: str, is_installed: bool, encoding: str, language: str) -> Finding:
+    found = t("doctor.locale", name=name or '""', encoding=encoding, language=language)
+    if not is_installed:
+        return Finding("locale", NOTE, found, t("doctor.locale.affects", encoding=encoding))
+    return Finding("locale", OK, found)
 
 
 # Trial

@@ -28,7 +28,7 @@ _ASK_SECONDS = 2.0
 
 
 def data(asked: Asked) -> list[Finding]:
-    """Make and lock it as a server does, measure it, and leave it as it was."""
+    """Make and lock it as a server does, measure it, and leave it as it was. One that is in use is measured as well."""
     if asked.no_data:
         return [judging.folder("", asked.no_data, False)]
     path = Path(asked.settings.data or Path(tempfile.gettempdir(), f"mpchat-{os.getpid()}"))
@@ -36,7 +36,8 @@ def data(asked: Asked) -> list[Finding]:
         try:
             claimed = claim(path, wait_seconds=0)
         except OSError as error:
-            return [judging.folder(str(path), asked.explain(error), is_new)]
+            unusable = judging.folder(str(path), asked.explain(error), is_new)
+            return [unusable, *(_measured(path, asked) if os.path.isdir(path) else [])]
         try:
             return [judging.folder(str(path), "", is_new), *_measured(path, asked)]
         finally:
@@ -152,8 +153,11 @@ def _running(asked: Asked, is_in_use: bool) -> Finding:
     port = asked.settings.port
     try:
         path = find(asked.runtime, port)
-        rows = ask(path, seconds=_ASK_SECONDS)["processes"]
-        pid = next(int(row["pid"]) for row in rows if row["role"] == "supervisor")
+        answer = ask(path, seconds=_ASK_SECONDS)
     except OSError:
-        return judging.running(port, None, False)
-    return judging.running(port, pid, is_in_use or path.parent == own_folder(asked.runtime))
+        return judging.running(port, None, "", False)
+    pid = next(int(row["pid"]) for row in answer["processes"] if row["role"] == "supervisor")
+    data = str(answer.get("data", ""))
+    is_ours = data and os.path.realpath(data) == os.path.realpath(asked.settings.data)
+    is_in_the_way = is_in_use or path.parent == own_folder(asked.runtime)
+    return judging.running(port, pid, "" if is_ours else data, is_in_the_way)

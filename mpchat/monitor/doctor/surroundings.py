@@ -15,11 +15,10 @@ from mpchat.monitor.doctor.asked import Asked
 from mpchat.monitor.doctor.judging import Finding
 from mpchat.monitor.picture import BLOCKS
 
-# Those that README, the labs or the tests have a use for, and Debian's package of each.
+# Those that README or the labs have a use for, and Debian's package of each.
 _TOOLS = {
     "make": "make",
     "nc": "netcat-openbsd",
-    "telnet": "telnet",
     "irssi": "irssi",
     "pstree": "psmisc",
     "pgrep": "procps",
@@ -118,4 +117,10 @@ def _has(encoding: str, letter: str) -> bool:
 def speech(asked: Asked) -> list[Finding]:
     names = (asked.environment.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG"))
     name = next((each for each in names if each), "")
-    return [judging.locale(name, locale.nl_langinfo(locale.CODESET), asked.language)]
+    encoding = locale.nl_langinfo(locale.CODESET)
+    try:
+        locale.setlocale(locale.LC_CTYPE, "")  # as Python does when it starts, where it says nothing of a failure
+        is_installed = True
+    except locale.Error:
+        is_installed = False
+    return [judging.locale(name, is_installed, encoding, asked.language)]
