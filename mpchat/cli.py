@@ -1228,9 +1228,12 @@ def _journal_of(options: argparse.Namespace) -> tuple[Path, Path | None]:
 
     if options.data is not None:
         data = Path(options.data)
-        servers = [(path, _data_of(path)) for path in every(_xdg("XDG_RUNTIME_DIR"))]
         real = os.path.realpath(data)
-        return data, next((path for path, used in servers if used and os.path.realpath(used) == real), None)
+        for path in every(_xdg("XDG_RUNTIME_DIR")):
+            with contextlib.suppress(OSError):  # it does not answer: perhaps it is another one's
+                if (used := _data_of(path)) and os.path.realpath(used) == real:
+                    return data, path
+        return data, None
     try:
         control = find(_xdg("XDG_RUNTIME_DIR"), options.port)
     except FileNotFoundError:
@@ -1238,20 +1241,20 @@ def _journal_of(options: argparse.Namespace) -> tuple[Path, Path | None]:
         if state is None:
             raise Unusable(t("cli.no_home")) from None
         return state / str(options.port), None
-    used = _data_of(control)
+    try:
+        used = _data_of(control)
+    except TimeoutError:
+        raise OSError(errno.ETIMEDOUT, t("explain.silent_server", port=options.port)) from None
     if not used:
         raise Unusable(t("explain.not_kept", port=options.port))
     return Path(used), control
 
 
 def _data_of(control: Path) -> str:
-    """The data directory of the server behind this control socket; "" if it has none, or does not answer."""
+    """The data directory of the server behind this control socket; "" if it keeps none. Raises OSError."""
     from mpchat.ipc.control_socket import ask
 
-    try:
-        return str(ask(control, "ps", _PS_SECONDS).get("data", ""))
-    except OSError:
-        return ""
+    return str(ask(control, "ps", _PS_SECONDS).get("data", ""))
 
 
 def _show(text: str) -> None:

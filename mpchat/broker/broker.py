@@ -14,6 +14,7 @@ import math
 import os
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -145,7 +146,7 @@ class Broker:
     def begin(self, is_first: bool, skip: int) -> None:
         """Be where the last broker was, and deal with what must happen first, or wait for room on the disk to do so."""
         self.poller.watch(self.control)
-        self.open_recovery(is_first)
+        self.open_recovery()
         self.replay_and_begin(is_first, skip)
 
     def run(self) -> None:
@@ -192,27 +193,32 @@ class Broker:
                 if readable:
                     self.take_messages(worker)
 
-    def open_recovery(self, is_first: bool) -> None:
+    def open_recovery(self) -> None:
         """Even the journal's folder and its first file take room on the disk; without any we wait for it."""
+        self.insist(self.recovery.open)
+        self.disk_full.look()
+
+    def insist(self, step: Callable[[], None]) -> None:
+        """Take a step without which nothing can begin, as soon as the disk has room for it."""
         while True:
             try:
-                self.recovery.open(is_first)
+                step()
             except OSError as error:
                 if error.errno not in _NO_ROOM:
                     raise
                 self.disk_full.begin(str(error))
             else:
-                break
+                return
             while self.disk_full.wait:
                 self.listen(min(self.disk_full.wait, BEAT_SECONDS))
                 self.heartbeat.beat()
-        self.disk_full.look()
 
     def replay_and_begin(self, is_first: bool, skip: int) -> None:
         """Replay; then let happen what must come first: "start" in a new run of the server, else "again"."""
         if self.settings.data:
             self.replay(is_first, skip)
         if is_first:
+            self.insist(self.recovery.begin_run)
             # Until the first record is journaled the core is the last run's still, of which no worker is left.
             self.recovery.begin_streams(self.settings.workers)
             self.streams.begin()

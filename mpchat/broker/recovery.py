@@ -103,18 +103,13 @@ class Recovery:
         self._work = 0.0  # seconds that they took
         self._enough_work = _WORK_SECONDS
         self._not_before = self._look_at = math.inf  # the next snapshot, and look, in monotonic seconds
-        self._has_complained = self._is_late = False
+        self._has_complained = self._is_late = self._cannot_trim = False
 
-    def open(self, is_first: bool) -> None:
-        """Before all else: the journal, if there is a folder for one. Raises OSError: then it can be tried again.
-
-        `is_first`: a run of the server begins.
-        """
+    def open(self) -> None:
+        """Before all else: the journal, if there is a folder for one. Raises OSError: then it can be tried again."""
         if self._folder is None:
             return
         with self._heartbeat.waiting_for_the_disk:
-            if self._keeps and is_first and (aside := kept_journal.begin_run(self._folder)) is not None:
-                self._log.warning("what was kept is of another journal: it is set aside", folder=full_name(aside))
             # All before a snapshot was on the disk before that was; with fdatasync() at each batch, everything is.
             certain = None if self._synced else snapshot.position(self._folder)
             where = self._folder / kept_journal.FOLDER if self._keeps else None
@@ -122,6 +117,15 @@ class Recovery:
         self._not_before = self._look_at = 0.0
         if self.journal.cut:
             self._log.warning("the journal's end was torn off, and is cut", bytes=self.journal.cut)
+
+    def begin_run(self) -> None:
+        """A run of the server begins, and what was before has been replayed. Raises OSError: it can be tried again."""
+        if self._folder is None or not self._keeps:
+            return
+        with self._heartbeat.waiting_for_the_disk:
+            aside = kept_journal.begin_run(self._folder, self.core.hub.born)
+        if aside is not None:
+            self._log.warning("what was kept is of another journal: it is set aside", folder=full_name(aside))
 
     @property
     def position(self) -> int:
@@ -358,10 +362,17 @@ class Recovery:
             if self._wants_snapshot(now):
                 self._begin_snapshot(self.journal, now)
             try:
+                if self._keeps:
+                    kept_journal.name(self._folder, self.core.hub.born)
                 is_long = self.journal.size > most_bytes and not self._keeps
                 self.journal.trim(self._snapshot_at if is_long else min(history_at, self._snapshot_at))
             except OSError as error:
-                self._complain("cannot remove what is no longer needed of the journal", error=str(error))
+                if not self._cannot_trim:
+                    what = "keep" if self._keeps else "remove"
+                    self._log.error(f"cannot {what} what is no longer needed of the journal", error=str(error))
+                self._cannot_trim = True
+            else:
+                self._cannot_trim = False
         crash_point("broker: trimmed")
 
     def _begin_snapshot(self, journal: Journal, now: float) -> None:

@@ -344,7 +344,7 @@ class Follower:
 
 
 def ask(path: Path, command: str = "ps", seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
-    """The answer of the server behind this control socket, which may keep silent for so many seconds.
+    """The answer of the server behind this control socket, which has so many seconds for all of it.
 
     Raises OSError where there is no server, or none that gives an answer.
     """
@@ -354,9 +354,11 @@ def ask(path: Path, command: str = "ps", seconds: float = _ANSWER_SECONDS) -> di
         _connect(sock, path, seconds)
         with contextlib.suppress(BrokenPipeError):  # an older server reads nothing
             sock.sendall(json.dumps({"command": command}).encode() + b"\n")
+        until = time.monotonic() + seconds
         with contextlib.suppress(ConnectionResetError):
             while len(data) <= _ANSWER_BYTES and (piece := sock.recv(65536)):
                 data += piece
+                sock.settimeout(max(0.001, until - time.monotonic()))  # a byte now and then is no answer either
     try:
         answer = json.loads(data)
     except ValueError:

@@ -12,19 +12,29 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mpchat.chat.names import fold
+from mpchat.chat.text import clean, without_formatting
 from mpchat.ipc.frames import load
-from mpchat.messages import UnknownMessage
+from mpchat.messages import BadFrame, UnknownMessage
 from mpchat.monitor import standing
 from mpchat.monitor.explaining import Explainer
 from mpchat.monitor.happening import Happening, Replay, Wanted, left_out
 from mpchat.monitor.hearing import EVERYBODYS
 from mpchat.protocol.connection import Connection
 from mpchat.runtime.pure_source import as_imported
-from mpchat.store.kept_journal import Reading
+from mpchat.store.kept_journal import FOLDER, Reading, Removed, born_of
 from mpchat.texts import t
 
 _MUCH_BYTES = 64 << 20  # of journal: it takes half a minute
-_FAILURES = (UnknownMessage, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+_FAILURES = (
+    BadFrame,
+    UnknownMessage,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
 Say = Callable[[str], None]
 
@@ -47,14 +57,14 @@ def explain(options: Options, show: Say, tell: Say) -> bool:
 
     Raises FileNotFoundError where there is no journal, Damaged, ValueError at a snapshot of a newer program's, OSError.
     """
-    with closing(Reading(options.data, options.since)) as reading:
-        core, code = None, ""
-        if reading.state is not None:
-            core, _, *codes = load(reading.state)
-            code = codes[0] if codes else ""
+    is_kept = _is_its_own(options.data)
+    with closing(Reading(options.data, options.since, is_kept)) as reading:
+        core, code = _state(reading.state)
         wanted = Wanted(options.nick, options.room, options.with_private, options.since or 0)
         replay = Replay(core, code, wanted)
         tell(t("explain.begins", place=reading.begin) if reading.begin else t("explain.begins_at_0"))
+        if not is_kept:
+            tell(t("explain.other_journal", folder=options.data / FOLDER))
         if reading.end - reading.begin > _MUCH_BYTES:
             tell(t("explain.much", size=(reading.end - reading.begin) >> 20))
         found = _Found(options, replay, show)
@@ -73,6 +83,34 @@ def explain(options: Options, show: Say, tell: Say) -> bool:
         _tell_near("room", options.room, replay.rooms(), tell)
     _stand(options, replay, show)
     return found.matches > 0
+
+
+def _state(snapshot: bytes | None) -> tuple[bytes | None, str]:
+    """The core's dump in a snapshot, and the hash of the code with which its run began. Raises ValueError."""
+    if snapshot is None:
+        return None, ""
+    try:
+        core, _, *codes = load(snapshot)
+    except (BadFrame, TypeError, ValueError) as error:
+        raise ValueError(t("explain.no_state", error=repr(error))) from error
+    if not isinstance(core, bytes):
+        raise ValueError(t("explain.no_state", error=type(core).__name__))
+    return core, str(codes[0]) if codes else ""
+
+
+def _is_its_own(data: Path) -> bool:
+    """Whether what is kept is of the journal that is there now; where it does not say, it is."""
+    kept = born_of(data)
+    if kept is None:
+        return True
+    with closing(Reading(data, with_kept=False)) as reading:
+        core, code = _state(reading.state)
+        replay = Replay(core, code, Wanted())
+        for _, block in reading.blocks():
+            if replay.core.hub.born:
+                break
+            replay.core.apply(block)
+        return replay.core.hub.born in (0, kept)
 
 
 class _Found:
@@ -108,17 +146,14 @@ class _Found:
 
 
 def _go_through(reading: Reading, replay: Replay, found: _Found, tell: Say) -> None:
-    happenings = replay.happenings(reading.blocks(), left_out(reading.blocks()))
-    while True:
-        try:
-            happening = next(happenings, None)
-        except _FAILURES as error:
-            # Other code wrote it, or no broker has left it out yet: what was read so far stands.
-            tell(t("explain.cannot", place=replay.place, error=repr(error)))
-            return
-        if happening is None:
-            return
-        found.add(happening)
+    try:
+        for happening in replay.happenings(reading.blocks(), left_out(reading.blocks())):
+            found.add(happening)
+    except Removed as removed:
+        tell(t("explain.removed", place=replay.place, path=removed.path))
+    except _FAILURES as error:
+        # Other code wrote it, or no broker has left it out yet: what was read so far stands.
+        tell(t("explain.cannot", place=replay.place, error=repr(error)))
 
 
 def _tell_near(what: str, asked: str, known: list[str], tell: Say) -> None:
@@ -137,8 +172,8 @@ def _stand(options: Options, replay: Replay, show: Say) -> None:
     nick = connection.session.nick if connection is not None else options.nick
     try:
         found = standing.ask(options.control, connection) if options.control is not None else None
-    except OSError:
-        found = None  # it has just ended
+    except (OSError, ValueError):
+        found = None  # it has just ended, or is no server
     if options.as_json and not options.nick:
         return
     if options.as_json:
@@ -146,14 +181,17 @@ def _stand(options: Options, replay: Replay, show: Say) -> None:
             {"snapshot": found.snapshot, "socket": found.socket, "unread": found.unread} if found is not None else None
         )
         show(json.dumps({"now": now, "nick": options.nick, "connection": connection.id if connection else None}))
-    elif found is not None:
-        for line in standing.in_words(found, nick, connection):
-            show(line)
-    elif options.nick:
-        show(t("explain.live.no_server"))
-    if options.nick and options.room and not options.as_json:
-        for line in standing.barred(replay.core, nick, options.room):
-            show(line)
+        return
+    lines = [t("explain.live.no_server")] if options.nick else []
+    if found is not None:
+        try:
+            lines = list(standing.in_words(found, nick, connection))
+        except (AttributeError, LookupError, TypeError, ValueError):  # no server of this version says such things
+            lines = [t("explain.live.unasked", said=t("trace.no_answer"))]
+    if options.nick and options.room:
+        lines += standing.barred(replay.core, nick, options.room)
+    for line in lines:
+        show(without_formatting(clean(line)))
 
 
 def _connection(replay: Replay, nick: str) -> Connection | None:

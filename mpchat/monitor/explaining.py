@@ -170,7 +170,10 @@ class Explainer(NamedTuple):
 @lru_cache(maxsize=64)  # all records of a block have one time
 def clock(wall: int, utc_offset: int) -> str:
     """As the chat showed it at that moment, with its date and milliseconds."""
-    at = datetime.fromtimestamp(wall / 1000, timezone(timedelta(minutes=utc_offset)))
+    try:
+        at = datetime.fromtimestamp(wall / 1000, timezone(timedelta(minutes=utc_offset)))
+    except (OSError, OverflowError, ValueError):  # a clock that no server has
+        return f"{wall} ms"
     return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
 
 

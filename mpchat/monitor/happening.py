@@ -69,6 +69,11 @@ class _Line(NamedTuple):
     whole: str  # but for a room's key
     shown: str  # and for what is private, unless that is wanted
 
+    @property
+    def private_words(self) -> set[str]:
+        """Those that a reader of what is shown does not see; single letters are in everything."""
+        return {word for word in set(self.whole.split()) - set(self.shown.split()) if len(word) > 1}
+
 
 class _Private(Tracing):
     """Traces what is said to one person."""
@@ -179,7 +184,9 @@ class Replay:
                 lines = lines[: len(_lines(begun, held[: len(held) - len(connection.held)])[0])]
         sent = self._sent(applied)
         line = lines[0].shown if lines and record[0] == "line" else ""
-        veil = Veil(id, any(each.shown != each.whole for each in lines), keys)
+        private = [each for each in lines if each.shown != each.whole]
+        words = frozenset(word for each in private for word in each.private_words)
+        veil = Veil(id, bool(private), keys, words)
         is_concerned = self.hearer.is_concerned(record, id, line, target, sent)
         hearing = self.hearer.after(record, place, id, line, "" if has_waited else target, sent, veil)
         if is_repeat or not is_concerned or (record[0] == "clock" and not (sent or applied.audit)):

@@ -39,6 +39,7 @@ class Veil(NamedTuple):
     connection: ConnectionId  # whose record it is
     hides_line: bool  # something private is in the line, or in those that had waited, and is not shown
     keys: frozenset[str]  # words that are, or are in, a room's key
+    words: frozenset[str] = frozenset()  # of the line, those that are not shown
 
     def lines(self, sent: Sent) -> list[str] | None:
         """The lines of an item that is output; None if they are private.
@@ -58,8 +59,10 @@ class Veil(NamedTuple):
         ]
 
     def _is_answer(self, sent: Sent, lines: list[str]) -> bool:
-        """Whether the server itself says these, to whose record it is."""
-        return sent.receivers == [self.connection] and not any(map(_is_from_person, lines))
+        """Whether the server itself says these, to whose record it is, and does not repeat what is private."""
+        if sent.receivers != [self.connection] or any(map(_is_from_person, lines)):
+            return False
+        return not any(word in line for word in self.words for line in lines)
 
 
 def _is_from_person(line: str) -> bool:

@@ -16,6 +16,7 @@ import errno
 import os
 import pickle
 import re
+import shutil
 import stat
 import struct
 import zlib
@@ -140,7 +141,11 @@ class Journal:
         former, self._is_torn = self._firsts, False
         self._begin([], os.O_EXCL)  # a file of that name would not be the journal's
         for first in former:
-            self._remove(first)
+            try:
+                self._remove(first)
+            except OSError:  # it must not stay a segment, or no server could ever start with that hole again
+                path = segment(self._folder, first)
+                path.rename(path.with_suffix(".not-kept"))
 
     def _begin(self, former: list[int], flags: int) -> None:
         fd = self._open(self.position, flags)
@@ -175,10 +180,9 @@ class Journal:
         path = segment(self._folder, first)
         if self._kept is None:
             path.unlink(missing_ok=True)
-            return
-        make_folder(self._kept)
-        with suppress(FileNotFoundError):  # somebody has removed it
-            path.rename(self._kept / path.name)
+        elif path.exists():  # else somebody has removed it
+            make_folder(self._kept)
+            _move(path, self._kept / path.name)
 
     def release_reserve(self) -> None:
         """Give the reserve's space back to the disk."""
@@ -363,6 +367,20 @@ def journal_end(folder: Path) -> int:
 def segment(folder: Path, first: int) -> Path:
     """The file of the segment that begins at this position."""
     return folder / f"{first:020}.journal"
+
+
+def _move(path: Path, to: Path) -> None:
+    """Also to another disk, where a link may lead: then it is all there under its name before it goes here."""
+    try:
+        path.rename(to)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy = to.with_suffix(".new")
+        shutil.copyfile(path, copy)
+        sync_file(copy)
+        copy.rename(to)
+        path.unlink()
 
 
 def make_folder(folder: Path) -> None:

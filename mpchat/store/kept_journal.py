@@ -2,6 +2,7 @@
 
     kept/POSITION.journal     a segment, moved here where it would have been removed (Journal.trim())
     kept/POSITION.snapshot    the snapshot with which a run began: the file as it was then, by another name (link(2))
+    kept/born                 when the numbers of its messages began (wall ms), by which journals are told apart
 
 The server writes here and never reads, so each of these files may be removed at any time. To read them is to begin at
 a snapshot, or at position 0, and to go on as long as each segment ends where the next one begins: Reading, which also
@@ -20,6 +21,7 @@ from mpchat.store import snapshot
 from mpchat.store.journal import (
     WITHOUT_THE_PAST,
     Damaged,
+    check_is_file,
     full_name,
     journal_end,
     make_folder,
@@ -34,17 +36,19 @@ _SNAPSHOT = ".snapshot"
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)  # a file system without any
 
 
-def begin_run(data: Path) -> Path | None:
-    """Keep the snapshot with which this run begins, before anything is journaled. Raises OSError, and Damaged.
+def begin_run(data: Path, born: int) -> Path | None:
+    """Keep the snapshot with which this run begins. Raises OSError, and Damaged.
 
-    If the folder has what belongs to another journal (somebody has moved `journal` away, and positions begin anew), it
-    gets another name, which is returned: nothing in it is ever overwritten.
+    To be called before anything is journaled, and when the journal has been found good. `born`: of the journal; 0: it
+    begins now. If the folder has what belongs to another journal, because somebody has moved that away and positions
+    began anew, it gets another name, which is returned: nothing in it is ever overwritten.
     """
     folder = data / FOLDER
     make_folder(folder)
     aside = None
     first, end = min(segments(data / "journal"), default=0), journal_end(data / "journal")
-    if any(each >= first for each in segments(folder)) or any(position > end for position in snapshots(folder)):
+    is_behind = any(each >= first for each in segments(folder)) or any(each > end for each in snapshots(folder))
+    if is_behind or (born_of(data) not in (None, born)) or (not born and os.listdir(folder)):
         aside = _unused(folder)
         folder.rename(aside)
         make_folder(folder)
@@ -54,6 +58,20 @@ def begin_run(data: Path) -> Path | None:
     return aside
 
 
+def name(data: Path, born: int) -> None:
+    """Say whose journal it is. To be called before anything is moved there. Raises OSError."""
+    make_folder(data / FOLDER)
+    if born_of(data) is None:
+        (data / FOLDER / "born").write_text(f"{born}\n")
+
+
+def born_of(data: Path) -> int | None:
+    """Of what is kept; None if it does not say."""
+    with suppress(OSError, ValueError):
+        return int((data / FOLDER / "born").read_text())
+    return None
+
+
 class Reading:
     """What can be read of a journal, as it is at the moment: from `begin`, at which `state` was, to `end`.
 
@@ -61,31 +79,39 @@ class Reading:
     the last one that is not behind the position `at`, of the stretch which has that. `state` is what the snapshot holds
     (store/snapshot.py); None at position 0, before which nothing was.
 
-    Raises FileNotFoundError if there is no journal, Damaged, and OSError. A server may go on meanwhile.
+    `with_kept`: not if what is kept is another journal's. Raises FileNotFoundError if there is no journal, Damaged, and
+    OSError. A server may go on meanwhile.
     """
 
-    def __init__(self, data: Path, at: int | None = None) -> None:
+    def __init__(self, data: Path, at: int | None = None, with_kept: bool = True) -> None:
         self._data = data
+        self._folders = [data / "journal", data / FOLDER] if with_kept else [data / "journal"]
         self._open: dict[int, int] = {}  # descriptors, by the first position of their segments; closed by close()
         for _ in range(_ATTEMPTS):
             try:
                 self._look(at)
-            except _Moved:
+            except Removed as removed:  # the server has changed something between two looks
                 self.close()
+                why = removed.why
+            except (Damaged, OSError):
+                self.close()
+                raise
             else:
                 return
-        raise Damaged(f"{full_name(data)}: its journal changes more quickly than it can be read")
+        raise Damaged(why)
 
     def _look(self, at: int | None) -> None:
-        stretches = _stretches(self._data)
+        stretches = _stretches(self._folders)
         if not stretches:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._data / "journal"))
-        known = sorted({0, *snapshots(self._data / FOLDER), snapshot.position(self._data)})
+        kept = snapshots(self._data / FOLDER) if len(self._folders) > 1 else []
+        known = sorted({0, *kept, snapshot.position(self._data)})
         readable = [
             (each, found) for each in stretches if (found := [one for one in known if each[0][0] <= one <= each[-1][1]])
         ]
         if not readable:
-            raise Damaged(f"{full_name(self._data)}: no snapshot fits its journal. {WITHOUT_THE_PAST}")
+            why = f"{full_name(self._data)}: no snapshot fits its journal. {WITHOUT_THE_PAST}"
+            raise Removed(self._data / "snapshot", why)
         wanted, begins = readable[-1]
         for stretch, found in readable:
             if at is not None and stretch[0][0] <= at < stretch[-1][1]:
@@ -94,16 +120,16 @@ class Reading:
         self.begin = begins[0] if at is None else max((each for each in begins if each <= at), default=begins[0])
         self.state = read_snapshot(self._data, self.begin) if self.begin else None
         if self.begin and self.state is None:
-            raise _Moved  # the server has made another one meanwhile
+            raise Removed(self._data / "snapshot")
         self._segments = [each for each in wanted if each[1] > self.begin]
-        if not any(segment(self._data / FOLDER, first).exists() for first, _ in self._segments):
+        if not any(segment(folder, first).exists() for folder in self._folders[1:] for first, _ in self._segments):
             for first, _ in self._segments:  # the server may remove them while they are read
                 self._open[first] = self._descriptor(first)
 
     def blocks(self) -> Iterator[tuple[int, list[Record]]]:
         """The blocks of records between `begin` and `end`, each with its position; the same each time.
 
-        Raises Damaged and OSError.
+        Raises Damaged and OSError, Removed among them: somebody has removed what was to be read next.
         """
         start = self.begin
         for first, end in self._segments:
@@ -120,32 +146,42 @@ class Reading:
             start = end
 
     def _descriptor(self, first: int) -> int:
-        """The server moves a segment from the one folder to the other, never back. Raises _Moved."""
-        for folder in (self._data / "journal", self._data / FOLDER):
+        """The server moves a segment from the one folder to the other, never back. Raises Removed."""
+        for folder in self._folders:
+            path = segment(folder, first)
+            check_is_file(path)
             with suppress(FileNotFoundError):
-                return os.open(segment(folder, first), os.O_RDONLY | os.O_CLOEXEC)
-        raise _Moved
+                return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        raise Removed(path)
 
     def close(self) -> None:
         while self._open:
             os.close(self._open.popitem()[1])
 
 
-class _Moved(Exception):
-    """The server has changed the folders between two looks."""
+class Removed(OSError):
+    """A file was there at one look and is not at the next: the server has changed the folders, or somebody else has."""
+
+    def __init__(self, path: Path, why: str = "") -> None:
+        super().__init__(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        self.path = path
+        self.why = why or f"{full_name(path)}: it is not there, or not what its name says"
 
 
-def _stretches(data: Path) -> list[list[tuple[int, int]]]:
-    """Segments, each by its first position and its end; those of a stretch follow one on the other. Raises _Moved."""
+def _stretches(folders: list[Path]) -> list[list[tuple[int, int]]]:
+    """Segments, each by its first position and its end; those of a stretch follow one on the other. Raises Removed.
+
+    `folders`: the live one first, so that a segment which is moved meanwhile is seen twice, not never.
+    """
     found: list[list[tuple[int, int]]] = []
-    live = segments(data / "journal")  # before the kept ones: one that is moved meanwhile is seen twice, not never
-    for first in sorted({*live, *segments(data / FOLDER)}):
+    firsts = [first for folder in folders for first in segments(folder)]
+    for first in sorted(set(firsts)):
         sizes = []
-        for folder in (data / "journal", data / FOLDER):
+        for folder in folders:
             with suppress(FileNotFoundError):
                 sizes.append(segment(folder, first).stat().st_size)
         if not sizes:
-            raise _Moved
+            raise Removed(segment(folders[0], first))
         if not found or found[-1][-1][1] != first:
             found.append([])
         found[-1].append((first, first + sizes[0]))

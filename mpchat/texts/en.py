@@ -935,6 +935,11 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "all)",
     "explain.begins_at_0": "the journal can be read from its beginning on",
     "explain.much": "these are {size} MiB; --from POSITION begins later",
+    "explain.removed": "{path} was removed while it was read: it ends at {place}",
+    "explain.other_journal": "what is in {folder} is of another journal, and is not read",
+    "explain.no_state": "the snapshot does not hold what a server writes: {error}",
+    "explain.silent_server": "the server on port {port} does not answer; with --data DIR its journal can be read all "
+    "the same",
     "explain.other_code": "other code began this run ({was}; this program's is {now}): what followed may have been "
     "something else",
     "explain.hidden": "private, and not shown: {count} (--private shows them)",

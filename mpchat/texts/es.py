@@ -959,6 +959,11 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "guarda todo)",
     "explain.begins_at_0": "el diario se puede leer desde su principio",
     "explain.much": "son {size} MiB; --from POSITION empieza más tarde",
+    "explain.removed": "{path} se borró mientras se leía: termina en {place}",
+    "explain.other_journal": "lo que hay en {folder} es de otro diario, y no se lee",
+    "explain.no_state": "la instantánea no tiene lo que escribe un servidor: {error}",
+    "explain.silent_server": "el servidor del puerto {port} no responde; con --data DIR su diario se puede leer de "
+    "todos modos",
     "explain.other_code": "esta ejecución empezó con otro código ({was}; el de este programa es {now}): lo que siguió "
     "pudo ser otra cosa",
     "explain.hidden": "privados, y no se muestran: {count} (--private los muestra)",

@@ -103,7 +103,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
 def remembering(folder: Path, synced: bool = False) -> Recovery:
     heartbeat, log = Heartbeat(Scoreboard.make(FIRST_WORKER_ROW), BROKER_ROW), Log("broker", "error", False)
     it = Recovery(folder, 1, synced, heartbeat, log, lambda place: None)
-    it.open(is_first=True)
+    it.open()
     it.replay(it.read(), 0)
     return it
 

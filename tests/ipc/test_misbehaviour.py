@@ -288,7 +288,7 @@ class BrokerTurns:
         log = Log("broker", "error", False)
         self.broker = Broker(supervisor.control, log, settings, Scoreboard.make(FEW_ROWS), Secrets(), False)
         self.broker.poller.watch(supervisor.control)
-        self.broker.open_recovery(is_first=True)
+        self.broker.open_recovery()
         self.broker.replay_and_begin(is_first=True, skip=0)
         self.worker = supervisor.transport(0, 1, to="broker")
         self.turn()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import lzma
 import os
+import pickle
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ from mpchat.monitor.explaining import Explainer
 from mpchat.monitor.happening import Happening
 from mpchat.monitor.hearing import NOBODY, Hearing, Word
 from mpchat.settings import ChatSettings, pack
+from mpchat.store import snapshot
 from mpchat.store.journal import Journal, journal_end, segment
-from mpchat.store.kept_journal import Reading
+from mpchat.store.kept_journal import Reading, Removed
 from mpchat.texts import en
 from tests.core.driver import Driver, Person
 from tests.monitor.told import BLOCK_BYTES, Told
@@ -779,7 +781,7 @@ def test_what_keeps_somebody_out_of_a_room_now(driver: Driver, changes: list[str
 # The command's own words
 
 BESIDE = ("begins", "begins_at_0", "other_code", "hidden", "earlier", "much", "nothing", "no_such", "near", "cannot")
-BESIDE += ("beyond", "cause")
+BESIDE += ("beyond", "cause", "other_journal", "removed", "no_state", "silent_server")
 
 
 def explained(data: Path, **options: Any) -> tuple[bool, list[str], list[str]]:
@@ -841,6 +843,77 @@ def test_nothing_that_matches(driver: Driver, tmp_path: Path) -> None:
         f"nothing in the journal from {start} to {end} matches",
         "there is no room #nope in this journal",
     ]
+
+
+def test_what_is_kept_of_another_journal_is_not_read(driver: Driver, tmp_path: Path) -> None:
+    driver.irc("ana")
+    written(tmp_path, driver.journal)
+    (tmp_path / "kept").mkdir()
+    segment(tmp_path / "kept", 0).write_bytes(b"another one's")
+    (tmp_path / "kept" / "born").write_text("17\n")
+    found, _, beside = explained(tmp_path)
+    assert found
+    assert beside[1] == f"what is in {tmp_path / 'kept'} is of another journal, and is not read"
+
+
+def test_what_is_removed_meanwhile_ends_it(driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver.irc("ana")
+    written(tmp_path, driver.journal)
+    real = Reading.blocks
+
+    def blocks(self: Reading) -> Iterator[tuple[int, list[Record]]]:
+        yield from list(real(self))[:1]
+        raise Removed(tmp_path / "kept" / "x.journal")
+
+    monkeypatch.setattr(Reading, "blocks", blocks)
+    _, _, beside = explained(tmp_path)
+    assert beside[1].startswith(f"{tmp_path}/kept/x.journal was removed while it was read: it ends at ")
+
+
+@pytest.mark.parametrize("state", [b"no pickle", pickle.dumps(5), pickle.dumps((5, 5)), pickle.dumps(([], []))])
+def test_a_snapshot_that_no_server_writes(driver: Driver, tmp_path: Path, state: bytes) -> None:
+    written(tmp_path, driver.journal)
+    snapshot.prepare(tmp_path, journal_end(tmp_path / "journal"), state)
+    snapshot.install(tmp_path)
+    segment(tmp_path / "journal", 0).rename(segment(tmp_path / "journal", journal_end(tmp_path / "journal")))
+    with pytest.raises(ValueError, match="the snapshot does not hold what a server writes"):
+        explained(tmp_path)
+
+
+@pytest.mark.parametrize("block", [5, [5], [()], [("skip", [], 1)], [("clock", 10**18, 5, 0), ("stop", "x")]])
+def test_blocks_that_no_server_writes(driver: Driver, tmp_path: Path, block: Any) -> None:
+    written(tmp_path, [*driver.journal, block])
+    _, _, beside = explained(tmp_path)
+    assert block[-1:] == [("stop", "x")] if len(beside) == 1 else "this program fails at" in beside[1]
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_an_answer_that_repeats_what_is_private_is_not_shown(driver: Driver, language: str) -> None:
+    """In plain text a command ends at a space, and an ideographic one is a part of its name."""
+    ana = driver.plain("ana")
+    ana.send(f"/lang {language}", "/msg\u3000beto\u3000ssecret")
+    told = Told(driver.journal)
+    assert "ssecret" not in "".join(told.stories) + json.dumps(told.objects)
+    assert "/msg" in told.stories[-1]
+
+
+def test_a_server_that_says_what_none_says(driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else may have put a socket there; and a folder's name may hold anything."""
+    driver.irc("ana")
+    written(tmp_path, driver.journal)
+    for snapshot_, said in (
+        ({"processes": 5}, "now: the server does not answer"),
+        (
+            {**rows(), "disk_error": "\x1b[31m\u202e", "data": "/a\x1b]0;x\x07"},
+            "now: the broker cannot write the journal: [31m",
+        ),
+    ):
+        monkeypatch.setattr(standing, "ask", lambda *_, it=snapshot_: standing.Standing(it, SOCKET))
+        shown: list[str] = []
+        explain(Options(tmp_path, 1, None, "ana", "", False, False, tmp_path), shown.append, lambda _: None)
+        now = [line for line in shown if line.startswith("now: ")]
+        assert now[0].startswith(said)
+        assert "".join(now).isprintable()
 
 
 def test_a_run_that_other_code_began_and_what_this_code_cannot_replay(driver: Driver, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_what_may_wait_for_the_disk_says_so(scoreboard: Scoreboard, heartbeat: H
 
         return watching
 
-    recovery.open(is_first=True)
+    recovery.open()
     assert recovery.journal is not None
     recovery.journal.append = watched(recovery.journal.append)
     recovery.journal.roll = watched(recovery.journal.roll)

@@ -16,11 +16,12 @@ import pytest
 from mpchat.messages import Record
 from mpchat.store import kept_journal, snapshot
 from mpchat.store.journal import FACTS, Damaged, Journal, segment, segments
-from mpchat.store.kept_journal import Reading, begin_run, read_snapshot, snapshots
+from mpchat.store.kept_journal import Reading, Removed, begin_run, born_of, name, read_snapshot, snapshots
 
 Block = list[Record]
 
 PATIENCE = 20.0
+BORN = 1_700_000_000_000
 MUCH = 3000  # blocks, in some forty segments
 
 
@@ -132,8 +133,8 @@ def test_it_keeps_its_content_as_the_current_one_is_replaced(data: Path, kept: P
     at = journal.position
     taken(data, at, b"then")
     journal.close()
-    assert begin_run(data) is None
-    assert begin_run(data) is None, "the next run begins with the same"
+    assert begin_run(data, BORN) is None
+    assert begin_run(data, BORN) is None, "the next run begins with the same"
     taken(data, at, b"now")
     assert snapshots(kept) == [at]
     assert snapshot.read_file(kept / f"{at:020}.snapshot") == (at, b"then")
@@ -142,7 +143,7 @@ def test_it_keeps_its_content_as_the_current_one_is_replaced(data: Path, kept: P
 
 
 def test_there_is_none_yet(data: Path, kept: Path) -> None:
-    assert begin_run(data) is None
+    assert begin_run(data, BORN) is None
     assert list(kept.iterdir()) == []
 
 
@@ -158,7 +159,7 @@ def test_a_file_system_without_links(data: Path, kept: Path, monkeypatch: pytest
 
     monkeypatch.setattr(os, "link", refused)
     for _ in range(2):
-        begin_run(data)
+        begin_run(data, BORN)
     taken(data, journal.position, b"now")
     assert [path.name for path in kept.iterdir()] == [f"{journal.position:020}.snapshot"]
     assert snapshot.read_file(next(kept.iterdir())) == (journal.position, b"then")
@@ -175,7 +176,7 @@ def test_a_full_disk(data: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(os, "link", full)
     with pytest.raises(OSError, match="No space left"):
-        begin_run(data)
+        begin_run(data, BORN)
     assert list(kept.iterdir()) == []
 
 
@@ -186,9 +187,9 @@ def test_what_is_of_another_journal_is_set_aside(data: Path, kept: Path) -> None
         starts = rolled(journal, 2)
         journal.trim(starts[1])
         journal.close()
-        assert begin_run(data) is None
+        assert begin_run(data, BORN) is None
         shutil.rmtree(data / "journal")
-        assert begin_run(data) == data / f"kept-{number}"
+        assert begin_run(data, BORN) == data / f"kept-{number}"
         assert segments(data / f"kept-{number}") == [0]
         assert list(kept.iterdir()) == []
 
@@ -198,14 +199,97 @@ def test_so_is_a_snapshot_from_behind_the_end(data: Path, kept: Path) -> None:
     rolled(journal, 2)
     journal.close()
     taken(data, journal.position)
-    begin_run(data)
+    begin_run(data, BORN)
     shutil.rmtree(data / "journal")
     (data / "snapshot").unlink()
-    assert begin_run(data) == data / "kept-1"
+    assert begin_run(data, BORN) == data / "kept-1"
     assert snapshots(data / "kept-1") == [journal.position]
 
 
+def test_so_is_what_was_kept_of_another_one_that_was_shorter(data: Path, kept: Path) -> None:
+    """By the positions alone it could be this one's."""
+    journal = opened(data)
+    begin_run(data, 0)
+    starts = rolled(journal, 2)
+    name(data, BORN)
+    journal.trim(starts[1])
+    journal.close()
+    shutil.rmtree(data / "journal")
+    journal = opened(data, keeps=False)
+    rolled(journal, 4)
+    journal.trim(journal.position)
+    journal.close()
+    assert begin_run(data, BORN + 1) == data / "kept-1"
+    name(data, BORN + 1)
+    assert (born_of(data), list(kept.iterdir())) == (BORN + 1, [kept / "born"])
+    assert begin_run(data, BORN + 1) is None
+    assert begin_run(data, 0) == data / "kept-2", "a journal that begins now has nothing that is kept"
+
+
+def test_a_link_to_another_disk(data: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """rename(2) does not go there: it is copied, and then removed."""
+    real = Path.rename
+
+    def rename(path: Path, to: Path) -> Path:
+        if path.parent != to.parent:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        return real(path, to)
+
+    journal = opened(data)
+    starts = rolled(journal, 3)
+    monkeypatch.setattr(Path, "rename", rename)
+    journal.trim(starts[2])
+    journal.close()
+    assert segments(kept) == starts[:2]
+    assert [path.suffix for path in kept.iterdir()] == [".journal", ".journal"]
+    assert segments(data / "journal") == [starts[2], journal.position]
+    assert read(data) == (0, [0, 1, 2])
+
+
+def test_where_nothing_can_be_kept_the_journal_still_begins_again(data: Path, kept: Path) -> None:
+    """A segment that stayed in front of a hole would let no server start any more."""
+    journal = opened(data)
+    starts = rolled(journal, 3)
+    kept.write_text("a file")
+    with pytest.raises(NotADirectoryError):
+        journal.trim(starts[2])
+    assert segments(data / "journal") == [*starts, journal.position]
+    segment(data / "journal", starts[1]).unlink()
+    assert not journal.is_whole
+    journal.append(block(3))
+    journal.begin_again()
+    begins = journal.position
+    journal.append(block(4))
+    journal.close()
+    assert segments(data / "journal") == [begins]
+    assert len(list((data / "journal").glob("*.not-kept"))) == 3, "nothing is lost"
+    opened(data).close()
+
+
 # Reading
+
+
+def test_what_is_removed_while_it_is_read(data: Path, kept: Path) -> None:
+    journal = opened(data)
+    starts = rolled(journal, 3)
+    journal.trim(starts[2])
+    journal.close()
+    with closing(Reading(data)) as reading:
+        blocks = reading.blocks()
+        next(blocks)
+        shutil.rmtree(kept)
+        with pytest.raises(Removed):
+            list(blocks)
+
+
+def test_a_pipe_that_has_a_segments_name(data: Path) -> None:
+    journal = opened(data)
+    rolled(journal, 1)
+    journal.close()
+    segment(data / "journal", journal.position).unlink()
+    os.mkfifo(segment(data / "journal", journal.position))
+    with pytest.raises(Damaged, match="it is no file"):
+        Reading(data)
 
 
 def test_no_journal(data: Path) -> None:
@@ -230,7 +314,7 @@ def test_it_begins_at_the_oldest_snapshot_or_at_the_newest_before_a_position(dat
     journal = opened(data)
     starts = rolled(journal, 3)
     taken(data, starts[1], b"one")
-    begin_run(data)
+    begin_run(data, BORN)
     starts += rolled(journal, 3, first=3)
     taken(data, starts[4], b"four")
     journal.trim(starts[4])
@@ -327,7 +411,7 @@ def test_a_snapshot_that_is_replaced_while_it_is_looked_for(data: Path, monkeypa
     assert read(data) == (starts[2], [2, 3])
     assert looks == [starts[1], starts[2]]
     monkeypatch.setattr(kept_journal, "read_snapshot", lambda *_: None)
-    with pytest.raises(Damaged, match="changes more quickly than it can be read"):
+    with pytest.raises(Damaged, match="it is not there, or not what its name says"):
         Reading(data)
     journal.close()
 
