@@ -863,6 +863,7 @@ _TRACE: dict[str, str] = {  # trace.*: the way of a message through the processe
 _EXPORTER: dict[str, str] = {  # exporter.*
     "exporter.no_library": "exporter needs prometheus_client: pip install prometheus_client",
     "exporter.server_answers": "the server on port {port} answers",
+    "exporter.not_understood": "what the server on port {port} says is nothing that this version understands",
 }
 _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
     "events.none": "nothing has happened yet",

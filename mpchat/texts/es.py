@@ -886,6 +886,7 @@ _TRACE: dict[str, str] = {  # trace.*: the way of a message through the processe
 _EXPORTER: dict[str, str] = {  # exporter.*
     "exporter.no_library": "exporter necesita prometheus_client: pip install prometheus_client",
     "exporter.server_answers": "el servidor del puerto {port} responde",
+    "exporter.not_understood": "lo que dice el servidor del puerto {port} no es nada que esta versión entienda",
 }
 _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
     "events.none": "todavía no ha pasado nada",
