@@ -189,6 +189,24 @@ def test_whoever_ends_it_the_trial_ends_with_it(house: House, number: signal.Sig
     until(house.is_empty)
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.2, 0.3, 0.4])
+def test_a_burst_of_signals_leaves_nothing_either(house: House, seconds: float) -> None:
+    """It goes on until it has ended, and begins so long after the server was started: in each part of the trial."""
+    command = [*MPCHAT, "doctor", "127.0.0.1", "--port", "0"]
+    with subprocess.Popen(
+        command, env=house.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until(lambda: len(house.processes()) >= 2)
+        begin_at, give_up_at = time.monotonic() + seconds, time.monotonic() + SECONDS
+        while process.poll() is None and time.monotonic() < give_up_at:
+            if time.monotonic() >= begin_at:
+                process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert process.wait(0) in (130, -signal.SIGINT), "the last one may meet a Python that has put its handlers away"
+        assert process.stderr.read() == ""
+    until(house.is_empty)
+
+
 # What keeps a server from running
 
 

@@ -16,7 +16,6 @@ from mpchat.ipc.control_socket import ControlSocket, ask, find, own_folder, runt
 from mpchat.monitor.doctor import judging
 from mpchat.monitor.doctor.asked import Asked
 from mpchat.monitor.doctor.judging import Finding
-from mpchat.monitor.doctor.undisturbed import undisturbed
 from mpchat.runtime.listening import CannotListen, listen
 from mpchat.store.data_directory import claim
 from mpchat.store.journal import RESERVE_BYTES, sync_data
@@ -32,7 +31,7 @@ def data(asked: Asked) -> list[Finding]:
     if asked.no_data:
         return [judging.folder("", asked.no_data, False)]
     path = Path(asked.settings.data or Path(tempfile.gettempdir(), f"mpchat-{os.getpid()}"))
-    with undisturbed(), _as_before(path) as is_new:
+    with _as_before(path) as is_new:
         try:
             claimed = claim(path, wait_seconds=0)
         except OSError as error:
@@ -116,7 +115,7 @@ def _file_system(folder: Path) -> str | None:
 
 def control(asked: Asked) -> list[Finding]:
     """Bind a socket there: a folder may be too long for one (108 bytes, unix(7)), or its file system may have none."""
-    with undisturbed(), contextlib.ExitStack() as undo:
+    with contextlib.ExitStack() as undo:
         for each in (asked.runtime, ""):  # the second where the first is another user's
             with contextlib.suppress(OSError):  # there may be no /tmp, and no need of it
                 undo.enter_context(_as_before(own_folder(each)))

@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import re
-import select
 import signal
 import socket
 import subprocess
@@ -18,10 +17,9 @@ import time
 from pathlib import Path
 
 import mpchat
-from mpchat.monitor.doctor import judging
+from mpchat.monitor.doctor import judging, stops
 from mpchat.monitor.doctor.asked import Asked
 from mpchat.monitor.doctor.judging import Finding
-from mpchat.monitor.doctor.undisturbed import disturbed, undisturbed
 from mpchat.texts import t
 
 _READY = re.compile(rb"mpchat ready: irc \S+, plain \S+:(\d+), pid \d+\n")
@@ -37,7 +35,7 @@ class Failed(Exception):
 
 def run(asked: Asked) -> list[Finding]:
     """Raises OSError where there is no folder to be had for it: that says nothing about the server."""
-    with undisturbed(), tempfile.TemporaryDirectory(prefix="mpchat-doctor-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="mpchat-doctor-", ignore_cleanup_errors=True) as name:
         try:
             return [_try(asked, Path(name))]
         except OSError as error:
@@ -45,18 +43,15 @@ def run(asked: Asked) -> list[Finding]:
 
 
 def _try(asked: Asked, folder: Path) -> Finding:
-    """The stop signals are blocked when it is called: they come through where the server can be ended."""
     begun = time.monotonic()
     process = _start(asked, folder)
     try:
-        with disturbed():
-            try:
-                port = _plain_port(process, begun + _READY_SECONDS)
-                ready_seconds = time.monotonic() - begun
-                line_ms = _say_a_line(port)
-            except (Failed, OSError) as error:
-                why = asked.explain(error) if isinstance(error, OSError) else str(error)
-                return judging.failed_trial(_with_last_line(why, folder / "log"))
+        port = _plain_port(process, begun + _READY_SECONDS)
+        ready_seconds = time.monotonic() - begun
+        line_ms = _say_a_line(port)
+    except (Failed, OSError) as error:
+        why = asked.explain(error) if isinstance(error, OSError) else str(error)
+        return judging.failed_trial(_with_last_line(why, folder / "log"))
     finally:
         status = _end(process)
     if status != 0:
@@ -85,7 +80,7 @@ def _plain_port(process: "subprocess.Popen[bytes]", deadline: float) -> int:
     assert process.stdout is not None
     said = b""
     while not (found := _READY.search(said)):
-        if not select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        if not stops.wait(process.stdout, deadline - time.monotonic()):
             raise Failed(t("doctor.trial.not_ready", seconds=f"{_READY_SECONDS:g}"))
         piece = os.read(process.stdout.fileno(), _PIECE_BYTES)
         if not piece:
@@ -109,7 +104,7 @@ def _say_a_line(port: int) -> float:
 def _hear(sock: socket.socket, words: bytes, deadline: float) -> None:
     heard = b""
     while words not in heard:
-        if not select.select([sock], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        if not stops.wait(sock, deadline - time.monotonic()):
             raise Failed(t("doctor.trial.silent", seconds=f"{_LINE_SECONDS:g}"))
         piece = sock.recv(_PIECE_BYTES)
         if not piece:
