@@ -1140,6 +1140,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: whether a server will run on this machi
     "doctor.folder_new": "{path} can be made, and written to",
     "doctor.no_folder": "the data folder cannot be used: {why}",
     "doctor.no_folder.affects": "--data DIR names another one, --ephemeral needs none",
+    "doctor.journal": "what a start reads of the journal is as it was written",
     "doctor.room": "{free} MiB free on its disk",
     "doctor.room_files": "{free} MiB free on its disk, room for {files} more files",
     "doctor.room.bad": "that is too little for the journal: no line is accepted",

@@ -1166,6 +1166,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: si un servidor funcionará en esta máq
     "doctor.folder_new": "{path} se puede crear, y se puede escribir en ella",
     "doctor.no_folder": "la carpeta de datos no se puede usar: {why}",
     "doctor.no_folder.affects": "--data DIR indica otra, --ephemeral no necesita ninguna",
+    "doctor.journal": "lo que se lee del diario al empezar está como se escribió",
     "doctor.room": "{free} MiB libres en su disco",
     "doctor.room_files": "{free} MiB libres en su disco, caben {files} archivos más",
     "doctor.room.bad": "es muy poco para el diario: no se acepta ninguna línea",

@@ -111,6 +111,8 @@ def test_the_servers_own_words_stand_for_what_it_would_refuse() -> None:
     (judging.folder("/x", "", True), OK),
     (judging.folder("/x", "", False), OK),
     (judging.folder("/x", "read-only", False), BAD),
+    (judging.journal(""), OK),
+    (judging.journal("byte 20 is no block's beginning"), BAD),
     (judging.room(3 * GIB, None, MIB, 2 * GIB), OK),
     (judging.room(3 * GIB, 8, MIB, 2 * GIB), OK),
     (judging.room(3 * GIB, 7, MIB, 2 * GIB), BAD),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
 import resource
 import shutil
 import signal
@@ -19,8 +20,19 @@ from typing import Any
 import pexpect
 import pytest
 
+from mpchat.store import snapshot
 from tests.running import PATIENCE, Server, at_home, ended, running
 from tests.system.servers import MPCHAT, Unusual, needs_linux, pids, until
+from tests.system.test_data_directory import (
+    chatted,
+    damaged_segment,
+    empty_snapshot,
+    no_journal,
+    no_snapshot,
+    snapshot_is_a_fifo,
+    snapshot_is_a_folder,
+    torn_snapshot,
+)
 from tests.system.test_other_user import NOBODY, as_user, python_for_all
 
 pytestmark = needs_linux
@@ -316,6 +328,93 @@ def test_a_folder_that_was_there_stays_as_it_is(house: House) -> None:
     assert house.doctor("--port", "0", "--data", str(data))["will_run"]
     assert [path.name for path in data.iterdir()] == ["mine"]
     assert data.stat().st_mode & 0o777 == 0o750
+
+
+# What a start reads
+
+
+def another_versions_snapshot(data: Path) -> None:
+    state = pickle.dumps((b"none of ours", [], ""), pickle.HIGHEST_PROTOCOL)
+    snapshot.prepare(data, snapshot.position(data), state)
+    snapshot.install(data)
+
+
+def journal_is_a_file(data: Path) -> None:
+    shutil.rmtree(data / "journal")
+    (data / "journal").touch()
+
+
+def segment_is_a_fifo(data: Path) -> None:
+    path = max((data / "journal").glob("*.journal"))
+    path.unlink()
+    os.mkfifo(path)
+
+
+def reserve_is_a_folder(data: Path) -> None:
+    (data / "journal" / "reserve").unlink()
+    (data / "journal" / "reserve").mkdir()
+
+
+def content(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+@pytest.fixture(scope="module")
+def past() -> Iterator[Path]:
+    """Data with a snapshot, and a journal behind it."""
+    with tempfile.TemporaryDirectory(prefix="mpchat-test-") as folder:
+        chatted(Path(folder, "data"))
+        yield Path(folder, "data")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        empty_snapshot,
+        torn_snapshot,
+        no_snapshot,
+        snapshot_is_a_folder,
+        snapshot_is_a_fifo,
+        another_versions_snapshot,
+        damaged_segment,
+        segment_is_a_fifo,
+        reserve_is_a_folder,
+        no_journal,
+        journal_is_a_file,
+    ],
+)
+def test_data_that_is_damaged(house: House, port: int, past: Path, damage: Callable[[Path], None]) -> None:
+    """Told in the server's words, and left as it is."""
+    data = house.folder / "data"
+    shutil.copytree(past, data)
+    damage(data)
+    before = content(data)
+    told = house.doctor("127.0.0.1", str(port), "--data", str(data))
+    assert content(data) == before
+    assert bad(told) == ["journal"]
+    server = house.run("server", "127.0.0.1", str(port), "--data", str(data))
+    assert server.returncode == 1
+    words = told["checks"]["journal"]["found"]
+    if damage is journal_is_a_file:
+        assert words == f"Not a directory: {data}/journal"
+        words = f"{data}/journal: Not a directory"
+    assert words in server.stderr
+
+
+@pytest.mark.parametrize("tear", [b"", b"\0" * 5, b"\0\0\1\0\1torn"])
+def test_data_that_a_killed_server_has_left_is_not_damaged(house: House, port: int, past: Path, tear: bytes) -> None:
+    data = house.folder / "data"
+    shutil.copytree(past, data)
+    with open(max((data / "journal").glob("*.journal")), "ab") as file:
+        file.write(tear)
+    before = content(data)
+    told = house.doctor("127.0.0.1", str(port), "--data", str(data))
+    assert bad(told) == []
+    assert told["checks"]["journal"]["verdict"] == "ok"
+    assert content(data) == before
+    server = Unusual([*MPCHAT, "server", "127.0.0.1", str(port), "--data", str(data)])
+    assert server.stop() == 0
 
 
 def test_data_from_the_future_is_told(house: House) -> None:

@@ -12,13 +12,26 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from mpchat.core.machine import Core
 from mpchat.ipc.control_socket import ControlSocket, ask, find, own_folder, runtime_folder
-from mpchat.monitor.doctor import judging
+from mpchat.ipc.frames import load
+from mpchat.messages import BadFrame
+from mpchat.monitor.doctor import judging, stops
 from mpchat.monitor.doctor.asked import Asked
 from mpchat.monitor.doctor.judging import Finding
 from mpchat.runtime.listening import CannotListen, listen
+from mpchat.store import snapshot
 from mpchat.store.data_directory import claim
-from mpchat.store.journal import RESERVE_BYTES, sync_data
+from mpchat.store.journal import (
+    RESERVE_BYTES,
+    WITHOUT_THE_PAST,
+    Damaged,
+    Tail,
+    check_is_file,
+    full_name,
+    segments,
+    sync_data,
+)
 
 _SYNCS = 20
 _SYNC_SECONDS = 2.0  # for all of them together, on a disk that is very slow
@@ -38,9 +51,49 @@ def data(asked: Asked) -> list[Finding]:
             unusable = judging.folder(str(path), asked.explain(error), is_new)
             return [unusable, *(_measured(path, asked) if os.path.isdir(path) else [])]
         try:
-            return [judging.folder(str(path), "", is_new), *_measured(path, asked)]
+            return [judging.folder(str(path), "", is_new), *_journal(path, asked), *_measured(path, asked)]
         finally:
             claimed.release()
+
+
+def _journal(folder: Path, asked: Asked) -> list[Finding]:
+    """Whether a broker can begin with what is there. Nothing is said where there is nothing yet."""
+    if not (os.path.lexists(folder / "journal") or os.path.lexists(folder / "snapshot")):
+        return []
+    try:
+        _read(folder)
+    except (Damaged, BadFrame) as error:
+        return [judging.journal(str(error))]
+    except OSError as error:
+        return [judging.journal(asked.explain(error))]
+    return [judging.journal("")]
+
+
+def _read(folder: Path) -> None:
+    """Read what a start reads, in pieces, and write nothing. Raises Damaged, BadFrame and OSError.
+
+    One difference to a start: where a power cut has torn a segment and left a later one, a server cuts both if it has
+    not been sure of them. Here that counts as damage, as for all others who only read.
+    """
+    at, state = snapshot.read(folder) or (0, b"")
+    journal = folder / "journal"
+    if os.path.lexists(journal) and not journal.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(journal))
+    check_is_file(journal / "reserve")
+    with contextlib.closing(Tail(journal, at)) as tail:
+        begins = tail.position if segments(journal) else 0
+        if begins != at:
+            what = f"the snapshot ends at {at}" if at else "there is no snapshot"
+            where = f"{what}, and the journal goes on at {begins}"
+            raise Damaged(f"{full_name(folder)}: {where}: something is missing. {WITHOUT_THE_PAST}")
+        while tail.take():
+            stops.look()
+    if state:
+        try:
+            Core.load(load(state)[0])
+        except ValueError as error:
+            name = full_name(folder / "snapshot")
+            raise Damaged(f"{name}: the snapshot is another version's: {error}. {WITHOUT_THE_PAST}") from error
 
 
 @contextlib.contextmanager
