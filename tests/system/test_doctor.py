@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import pexpect
 import pytest
 
 from mpchat.store import snapshot
+from mpchat.store.data_directory import claim
 from tests.running import PATIENCE, Server, at_home, ended, running
 from tests.system.servers import MPCHAT, Unusual, needs_linux, pids, until
 from tests.system.test_data_directory import (
@@ -217,6 +219,38 @@ def test_a_burst_of_signals_leaves_nothing_either(house: House, seconds: float) 
         assert process.wait(0) in (130, -signal.SIGINT), "the last one may meet a Python that has put its handlers away"
         assert process.stderr.read() == ""
     until(house.is_empty)
+
+
+def test_many_at_once_are_not_in_each_others_way(house: House, port: int) -> None:
+    command = ["doctor", "127.0.0.1", str(port), "--json", "--data", str(house.folder / "a" / "b")]
+    house.environment["XDG_RUNTIME_DIR"] = str(house.folder / "run" / "user")
+    with ThreadPoolExecutor(6) as pool:
+        told = [json.loads(done.stdout) for done in pool.map(lambda _: house.run(*command), range(6))]
+    wrong = [check["found"] for each in told for check in each["checks"] if check["verdict"] == "bad"]
+    assert wrong == []
+    assert house.is_empty()
+
+
+def test_a_server_that_is_just_ending_is_waited_for(house: House, port: int) -> None:
+    """As the next server does."""
+    data = house.folder / "data"
+    command = [*MPCHAT, "doctor", "127.0.0.1", str(port), "--json", "--data", str(data)]
+    held = claim(data)
+    with subprocess.Popen(command, env=house.environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            until(lambda: str(data) in opened(process.pid))
+        finally:
+            held.release()
+        assert process.stdout is not None
+        assert bad({"checks": {each["name"]: each for each in json.loads(process.stdout.read())["checks"]}}) == []
+
+
+def opened(pid: int) -> list[str]:
+    found = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.append(os.readlink(path))
+    return found
 
 
 # What keeps a server from running
@@ -448,6 +482,47 @@ def test_a_folder_too_deep_for_a_control_socket(house: House, port: int) -> None
     house.environment["XDG_RUNTIME_DIR"] = str(deep)
     told = agrees(house, "127.0.0.1", str(port))
     assert bad(told) == ["control-socket"]
+
+
+@pytest.mark.parametrize("number", [9667, 19667])
+def test_a_folder_just_deep_enough_for_the_control_socket_of_its_port(house: House, number: int) -> None:
+    """With 107 bytes for 9667.sock, the longest path that there is, 19667.sock has one too many. Nobody listens."""
+    rest = 107 - len(f"{house.folder}//mpchat/9667.sock")
+    told = house.doctor(
+        "127.0.0.1", str(number), "--data", str(house.folder / "data"), XDG_RUNTIME_DIR=str(house.folder / ("x" * rest))
+    )
+    assert (told["checks"]["control-socket"]["verdict"] == "ok") == (number == 9667)
+
+
+def test_a_deep_folder_for_what_is_temporary(house: House, port: int) -> None:
+    deep = house.folder / ("x" * 90)
+    deep.mkdir()
+    told = house.doctor("127.0.0.1", str(port), TMPDIR=str(deep))
+    assert bad(told) == []
+    assert told["checks"]["trial"]["verdict"] == "ok"
+    assert list(deep.iterdir()) == []
+
+
+@pytest.mark.surroundings
+def test_a_full_folder_for_what_is_temporary(house: House, port: int) -> None:
+    """The server has its data elsewhere, and runs. Of the trial nothing is known."""
+    full = house.folder / "full"
+    full.mkdir()
+    alone = [shutil.which("unshare") or "true", "--map-root-user", "--mount"]
+    mounting = [*alone, "sh", "-c", f'mount -t tmpfs -o size=64k none {full} && exec "$@"', "sh"]
+    if subprocess.run([*mounting, "true"], capture_output=True, timeout=PATIENCE).returncode:
+        pytest.skip("this user may not mount")
+    done = subprocess.run(
+        [*mounting, *MPCHAT, "doctor", "127.0.0.1", str(port), "--json"],
+        env={**house.environment, "TMPDIR": str(full)},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert bad({"checks": checks}) == []
+    assert checks["trial"]["verdict"] == "note"
+    assert "No space left on device" in checks["trial"]["found"]
 
 
 def test_a_control_folder_that_is_open_to_others(house: House, port: int) -> None:

@@ -5,6 +5,7 @@ Each is tried as the server does it, by the same code. Whatever is made for that
 
 import contextlib
 import errno
+import fcntl
 import os
 import statistics
 import tempfile
@@ -21,7 +22,7 @@ from mpchat.monitor.doctor.asked import Asked
 from mpchat.monitor.doctor.judging import Finding
 from mpchat.runtime.listening import CannotListen, listen
 from mpchat.store import snapshot
-from mpchat.store.data_directory import claim
+from mpchat.store.data_directory import WAIT_SECONDS, DataDirectory, claim
 from mpchat.store.journal import (
     RESERVE_BYTES,
     WITHOUT_THE_PAST,
@@ -33,10 +34,13 @@ from mpchat.store.journal import (
     sync_data,
 )
 
+_HIGHEST_PORT = 65535
 _SYNCS = 20
 _SYNC_SECONDS = 2.0  # for all of them together, on a disk that is very slow
 _RECORD = b"x" * 100  # about what a line of chat takes in the journal
 _ASK_SECONDS = 2.0
+_AGAIN_SECONDS = 0.1  # between two attempts to get a lock
+_ALONE_SECONDS = 3 * WAIT_SECONDS  # for a few other doctors, each of which may wait for a server
 
 
 def data(asked: Asked) -> list[Finding]:
@@ -44,9 +48,9 @@ def data(asked: Asked) -> list[Finding]:
     if asked.no_data:
         return [judging.folder("", asked.no_data, False)]
     path = Path(asked.settings.data or Path(tempfile.gettempdir(), f"mpchat-{os.getpid()}"))
-    with _as_before(path) as is_new:
+    with _alone(), _as_before(path) as is_new:
         try:
-            claimed = claim(path, wait_seconds=0)
+            claimed = _claim(path)
         except OSError as error:
             unusable = judging.folder(str(path), asked.explain(error), is_new)
             return [unusable, *(_measured(path, asked) if os.path.isdir(path) else [])]
@@ -54,6 +58,43 @@ def data(asked: Asked) -> list[Finding]:
             return [judging.folder(str(path), "", is_new), *_journal(path, asked), *_measured(path, asked)]
         finally:
             claimed.release()
+
+
+def _claim(path: Path) -> DataDirectory:
+    """As a server does, which waits for one that is just ending; but a signal breaks it off."""
+    give_up_at = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            return claim(path, wait_seconds=0)
+        except OSError as error:
+            if error.errno != 0 or time.monotonic() >= give_up_at:  # 0: another process holds it
+                raise
+        stops.wait(None, _AGAIN_SECONDS)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """No other doctor of this installation tries folders or ports meanwhile: it would find them in use, or would take
+    what we make for what was there, and leave it.
+
+    Without a lock, on a file system that has none, or if it cannot be had for very long, it does so all the same.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            file = stack.enter_context(open(__file__, "rb"))
+            give_up_at = time.monotonic() + _ALONE_SECONDS
+            while not _lock(file.fileno()) and time.monotonic() < give_up_at:
+                stops.wait(None, _AGAIN_SECONDS)
+        yield
+
+
+def _lock(fd: int) -> bool:
+    """Whether it could be locked (flock(2)). Raises OSError."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _journal(folder: Path, asked: Asked) -> list[Finding]:
@@ -168,14 +209,15 @@ def _file_system(folder: Path) -> str | None:
 
 def control(asked: Asked) -> list[Finding]:
     """Bind a socket there: a folder may be too long for one (108 bytes, unix(7)), or its file system may have none."""
-    with contextlib.ExitStack() as undo:
+    with _alone(), contextlib.ExitStack() as undo:
         for each in (asked.runtime, ""):  # the second where the first is another user's
             with contextlib.suppress(OSError):  # there may be no /tmp, and no need of it
                 undo.enter_context(_as_before(own_folder(each)))
         try:
             folder = runtime_folder(asked.runtime)
-            # As long as the longest real name, which is a port's.
-            ControlSocket(folder / f"{os.getpid() % 100_000:05}-sock").close()
+            # As long as the real name, which is a port's; of one that the kernel chooses the longest.
+            digits = len(str(asked.settings.port or _HIGHEST_PORT))
+            ControlSocket(folder / f"{os.getpid() % 10**digits:0{digits}}-sock").close()
         except OSError as error:
             return [judging.control("", asked.explain(error), "")]
     instead_of = asked.runtime if asked.runtime and folder != own_folder(asked.runtime) else ""
@@ -189,7 +231,8 @@ def ports(asked: Asked) -> list[Finding]:
         why, is_forbidden = "", False
         if number is not None:
             try:
-                listen(asked.settings, number).close()
+                with _alone():
+                    listen(asked.settings, number).close()
             except CannotListen as error:
                 why, cause = str(error), error.__cause__
                 is_forbidden = isinstance(cause, PermissionError)

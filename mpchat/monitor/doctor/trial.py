@@ -5,6 +5,7 @@ the folder removed.
 """
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -20,6 +21,7 @@ import mpchat
 from mpchat.monitor.doctor import judging, stops
 from mpchat.monitor.doctor.asked import Asked
 from mpchat.monitor.doctor.judging import Finding
+from mpchat.store.journal import RESERVE_BYTES
 from mpchat.texts import t
 
 _READY = re.compile(rb"mpchat ready: irc \S+, plain \S+:(\d+), pid \d+\n")
@@ -27,6 +29,7 @@ _READY_SECONDS = 20.0  # a cold disk and 128 workers
 _LINE_SECONDS = 5.0
 _STOP_SECONDS = 20.0  # a server gives its clients 10
 _PIECE_BYTES = 4096
+_PATH_BYTES = 103  # of a Unix socket's: 108 with its end (unix(7)), on the BSDs and macOS 104
 
 
 class Failed(Exception):
@@ -34,12 +37,26 @@ class Failed(Exception):
 
 
 def run(asked: Asked) -> list[Finding]:
-    """Raises OSError where there is no folder to be had for it: that says nothing about the server."""
-    with tempfile.TemporaryDirectory(prefix="mpchat-doctor-", ignore_cleanup_errors=True) as name:
+    """Raises OSError where there is no folder to be had for it, or no room in it: that says nothing about the server.
+
+    Which may have its data elsewhere.
+    """
+    prefix = "mpchat-doctor-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=_place(prefix), ignore_cleanup_errors=True) as name:
+        about = os.statvfs(name)
+        if about.f_bavail * about.f_frsize < 2 * RESERVE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
         try:
             return [_try(asked, Path(name))]
         except OSError as error:
             return [judging.failed_trial(asked.explain(error))]
+
+
+def _place(prefix: str) -> str:
+    """TMPDIR; or /tmp where a control socket in a folder of it would have too long a path."""
+    place = tempfile.gettempdir()
+    longest = Path(place, prefix + "12345678", "mpchat", "65535.sock")
+    return place if len(os.fsencode(longest)) <= _PATH_BYTES else "/tmp"
 
 
 def _try(asked: Asked, folder: Path) -> Finding:
