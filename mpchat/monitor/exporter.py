@@ -5,6 +5,7 @@ together ask the server twice a second at most. The exporter changes nothing in 
 end.
 """
 
+import errno
 import math
 import os
 import select
@@ -38,7 +39,10 @@ ANSWER_SECONDS = 2.0  # for a snapshot, which a supervisor gives at once: Promet
 AGAIN_SECONDS = 0.5  # who asks sooner gets the same once more: the server has no work with many who ask
 REQUEST_SECONDS = 5.0  # for all of a request and its answer: twice what the slowest server takes
 MOST_REQUESTS = 16  # at a time: a pair of Prometheus and some people. The oldest must leave for one more
+REST_SECONDS = 0.1  # where no descriptor is free for a request: until the next look whether there is one
 _MOST_THREADS = 64  # those that had to leave still wait for the server, ANSWER_SECONDS: then nobody is let in
+
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # for one more connection (accept(2))
 
 Follow = Callable[[float], Follower]  # the server, which may take so many seconds; raises OSError if there is none
 
@@ -56,9 +60,9 @@ def serve(
     with _Requests(listener, _Handler.factory(registry)) as requests, closing(signals):
         poll = select.poll()
         poll.register(signals, select.POLLIN)
-        poll.register(listener, select.POLLIN)
         ready()
         while True:
+            poll.register(listener, 0 if requests.is_resting else select.POLLIN)
             for fd, _ in poll.poll(requests.milliseconds_left()):
                 if fd == signals.fileno():
                     return
@@ -89,16 +93,18 @@ class _Source(Collector):
             labels = list(samples[0][0])
             made = (CounterMetricFamily if kind == "counter" else GaugeMetricFamily)(name, help, labels=labels)
             for values, value in samples:
-                made.add_metric([values[label] for label in labels], value)
+                made.add_metric([_encodable(values[label]) for label in labels], value)
             yield made
 
     def _ask(self) -> list[Family]:
-        """A server that refuses, because it is an older one, is up all the same."""
+        """A server that refuses, because it is an older one, is up all the same. One that nobody understands is not."""
         begun = time.monotonic()
         families: list[Family] = []
         is_up = True
         try:
             snapshot = _snapshot(self._follow, begun + ANSWER_SECONDS)
+            families = _families(snapshot)
+            said = t("exporter.server_answers", port=self._port)
         except Refused as refusal:
             said = t("top.refused", said=refusal)
         except Lost:
@@ -109,10 +115,8 @@ class _Source(Collector):
             is_up, said = False, t("top.waiting", port=self._port)
         except OSError as error:
             is_up, said = False, translate(error.strerror or str(error))
-        else:
-            said = t("exporter.server_answers", port=self._port)
-            pids = {row["pid"] for row in snapshot["processes"]} - {None}
-            families = of_server(snapshot, {pid: _look(pid) for pid in pids}, _measure_storage(snapshot["data"]))
+        except Exception:  # another version, or no server at all: what it leaves out or puts in cannot be foreseen
+            is_up, said = False, t("exporter.not_understood", port=self._port)
         if said != self._said:
             self._tell(said)
             self._said = said
@@ -120,10 +124,11 @@ class _Source(Collector):
 
 
 def _snapshot(follow: Follow, deadline: float) -> dict[str, Any]:
-    """Raises OSError, TimeoutError among them, Refused and Lost."""
+    """Raises OSError, TimeoutError among them, Refused and Lost; and anything where the answer is none of a server."""
     with closing(follow(deadline - time.monotonic())) as follower:
         while not follower.ended:
-            if not select.select([follower], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([follower], [], [], left)[0]:
                 raise TimeoutError
             for line in follower.take():
                 if "ok" in line:
@@ -131,6 +136,17 @@ def _snapshot(follow: Follow, deadline: float) -> dict[str, Any]:
                 if line.get("kind") == "snapshot":
                     return line
     raise Lost
+
+
+def _families(snapshot: dict[str, Any]) -> list[Family]:
+    """Raises anything where it is no snapshot of this version."""
+    pids = {row["pid"] for row in snapshot["processes"]} - {None}
+    return of_server(snapshot, {pid: _look(pid) for pid in pids}, _measure_storage(snapshot["data"]))
+
+
+def _encodable(label: object) -> str:
+    """JSON can have what UTF-8 has not: half of a surrogate pair."""
+    return str(label).encode(errors="replace").decode()
 
 
 def _look(pid: int) -> Seen:
@@ -171,7 +187,13 @@ class _Handler(MetricsHandler):
     """One request, GET or HEAD of PATH: what else there may be is refused, by a status of HTTP."""
 
     def do_GET(self) -> None:
-        if self._is_found():
+        if not self._is_found():
+            return
+        try:
+            super().do_GET()
+        except (TypeError, ValueError):
+            # The library compares the version that Accept names with numbers, whatever it is, before anything is sent.
+            del self.headers["Accept"]
             super().do_GET()
 
     def do_HEAD(self) -> None:
@@ -201,7 +223,25 @@ class _Requests(ThreadingMixIn, TCPServer):
         BaseServer.__init__(self, listener.getsockname(), handler)
         self.socket = listener
         self._until: dict[socket.socket, float] = {}  # the oldest first; endless once it is cut
+        self._rests_until = 0.0
         self._lock = threading.Lock()  # a descriptor must not become another's while it is cut
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Where no descriptor is free the oldest must leave. The newcomer stays readable: to ask at once would spin."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                self._rests_until = time.monotonic() + REST_SECONDS
+                with self._lock:
+                    for each in [each for each, until in self._until.items() if until < math.inf][:1]:
+                        self._cut(each)
+            raise
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it takes no request at the moment."""
+        return time.monotonic() < self._rests_until
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Whether there is room for it."""
@@ -215,9 +255,11 @@ class _Requests(ThreadingMixIn, TCPServer):
         return True
 
     def milliseconds_left(self) -> float | None:
-        """Until the next one is late. None: nobody will be."""
+        """Until the next one is late, or the rest is over. None: neither will be."""
         with self._lock:
             first = min(self._until.values(), default=math.inf)
+        if self.is_resting:
+            first = min(first, self._rests_until)
         return None if first == math.inf else max(0.0, first - time.monotonic()) * 1000
 
     def end_late_ones(self) -> None:

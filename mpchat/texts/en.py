@@ -863,6 +863,7 @@ _TRACE: dict[str, str] = {  # trace.*: the way of a message through the processe
 _EXPORTER: dict[str, str] = {  # exporter.*
     "exporter.no_library": "exporter needs prometheus_client: pip install prometheus_client",
     "exporter.server_answers": "the server on port {port} answers",
+    "exporter.not_understood": "what the server on port {port} says is nothing that this version understands",
 }
 _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
     "events.none": "nothing has happened yet",
@@ -1144,6 +1145,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: whether a server will run on this machi
     "doctor.folder_new": "{path} can be made, and written to",
     "doctor.no_folder": "the data folder cannot be used: {why}",
     "doctor.no_folder.affects": "--data DIR names another one, --ephemeral needs none",
+    "doctor.journal": "what a start reads of the journal is as it was written",
     "doctor.room": "{free} MiB free on its disk",
     "doctor.room_files": "{free} MiB free on its disk, room for {files} more files",
     "doctor.room.bad": "that is too little for the journal: no line is accepted",

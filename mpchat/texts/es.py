@@ -886,6 +886,7 @@ _TRACE: dict[str, str] = {  # trace.*: the way of a message through the processe
 _EXPORTER: dict[str, str] = {  # exporter.*
     "exporter.no_library": "exporter necesita prometheus_client: pip install prometheus_client",
     "exporter.server_answers": "el servidor del puerto {port} responde",
+    "exporter.not_understood": "lo que dice el servidor del puerto {port} no es nada que esta versión entienda",
 }
 _EVENTS: dict[str, str] = {  # events.*: what happens to the processes
     "events.none": "todavía no ha pasado nada",
@@ -1170,6 +1171,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: si un servidor funcionará en esta máq
     "doctor.folder_new": "{path} se puede crear, y se puede escribir en ella",
     "doctor.no_folder": "la carpeta de datos no se puede usar: {why}",
     "doctor.no_folder.affects": "--data DIR indica otra, --ephemeral no necesita ninguna",
+    "doctor.journal": "lo que se lee del diario al empezar está como se escribió",
     "doctor.room": "{free} MiB libres en su disco",
     "doctor.room_files": "{free} MiB libres en su disco, caben {files} archivos más",
     "doctor.room.bad": "es muy poco para el diario: no se acepta ninguna línea",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 
@@ -110,6 +111,8 @@ def test_the_servers_own_words_stand_for_what_it_would_refuse() -> None:
     (judging.folder("/x", "", True), OK),
     (judging.folder("/x", "", False), OK),
     (judging.folder("/x", "read-only", False), BAD),
+    (judging.journal(""), OK),
+    (judging.journal("byte 20 is no block's beginning"), BAD),
     (judging.room(3 * GIB, None, MIB, 2 * GIB), OK),
     (judging.room(3 * GIB, 8, MIB, 2 * GIB), OK),
     (judging.room(3 * GIB, 7, MIB, 2 * GIB), BAD),
@@ -198,7 +201,7 @@ def with_checks(monkeypatch: pytest.MonkeyPatch, *looks: Callable[[Asked], list[
     names = ("cores", "memory")
     monkeypatch.setattr(doctor, "CHECKS", {"machine": dict(zip(names, looks, strict=False))})
     monkeypatch.setattr("mpchat.monitor.doctor.trial.run", lambda asked: [Finding("trial", OK, "tried")])
-    monkeypatch.setattr(doctor, "raise_at_stops", lambda: None)
+    monkeypatch.setattr("mpchat.monitor.doctor.stops.noted", contextlib.nullcontext)
     lines: list[str] = []
     return doctor.run(ASKED, False, lines.append), lines
 
@@ -260,7 +263,7 @@ def test_a_finding_is_one_line_whatever_the_system_calls_its_folders() -> None:
 def test_json_has_every_field(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "CHECKS", {"tools": {"tools": lambda asked: [judging.tool("ss", None, "iproute2")]}})
     monkeypatch.setattr("mpchat.monitor.doctor.trial.run", lambda asked: [judging.failed_trial("it ended")])
-    monkeypatch.setattr(doctor, "raise_at_stops", lambda: None)
+    monkeypatch.setattr("mpchat.monitor.doctor.stops.noted", contextlib.nullcontext)
     monkeypatch.setattr("shutil.which", lambda name, path: None)
     lines: list[str] = []
     assert doctor.run(ASKED, True, lines.append) == 1

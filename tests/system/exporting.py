@@ -28,6 +28,7 @@ class Answer(NamedTuple):
 class Exporter:
     def __init__(self, environment: dict[str, str], port: int, *args: str) -> None:
         """Started, and ready. `port`: the server's, whether there is one or not."""
+        self.server_port = port
         command = [sys.executable, "-m", "mpchat", "exporter", "--port", str(port), "--listen", "127.0.0.1:0", *args]
         self.process = subprocess.Popen(
             command,

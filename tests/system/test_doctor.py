@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
 import resource
 import shutil
 import signal
@@ -13,14 +14,27 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pexpect
 import pytest
 
+from mpchat.store import snapshot
+from mpchat.store.data_directory import claim
 from tests.running import PATIENCE, Server, at_home, ended, running
 from tests.system.servers import MPCHAT, Unusual, needs_linux, pids, until
+from tests.system.test_data_directory import (
+    chatted,
+    damaged_segment,
+    empty_snapshot,
+    no_journal,
+    no_snapshot,
+    snapshot_is_a_fifo,
+    snapshot_is_a_folder,
+    torn_snapshot,
+)
 from tests.system.test_other_user import NOBODY, as_user, python_for_all
 
 pytestmark = needs_linux
@@ -189,6 +203,56 @@ def test_whoever_ends_it_the_trial_ends_with_it(house: House, number: signal.Sig
     until(house.is_empty)
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.2, 0.3, 0.4])
+def test_a_burst_of_signals_leaves_nothing_either(house: House, seconds: float) -> None:
+    """It goes on until it has ended, and begins so long after the server was started: in each part of the trial."""
+    command = [*MPCHAT, "doctor", "127.0.0.1", "--port", "0"]
+    with subprocess.Popen(
+        command, env=house.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until(lambda: len(house.processes()) >= 2)
+        begin_at, give_up_at = time.monotonic() + seconds, time.monotonic() + SECONDS
+        while process.poll() is None and time.monotonic() < give_up_at:
+            if time.monotonic() >= begin_at:
+                process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert process.wait(0) in (130, -signal.SIGINT), "the last one may meet a Python that has put its handlers away"
+        assert process.stderr.read() == ""
+    until(house.is_empty)
+
+
+def test_many_at_once_are_not_in_each_others_way(house: House, port: int) -> None:
+    command = ["doctor", "127.0.0.1", str(port), "--json", "--data", str(house.folder / "a" / "b")]
+    house.environment["XDG_RUNTIME_DIR"] = str(house.folder / "run" / "user")
+    with ThreadPoolExecutor(6) as pool:
+        told = [json.loads(done.stdout) for done in pool.map(lambda _: house.run(*command), range(6))]
+    wrong = [check["found"] for each in told for check in each["checks"] if check["verdict"] == "bad"]
+    assert wrong == []
+    assert house.is_empty()
+
+
+def test_a_server_that_is_just_ending_is_waited_for(house: House, port: int) -> None:
+    """As the next server does."""
+    data = house.folder / "data"
+    command = [*MPCHAT, "doctor", "127.0.0.1", str(port), "--json", "--data", str(data)]
+    held = claim(data)
+    with subprocess.Popen(command, env=house.environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            until(lambda: str(data) in opened(process.pid))
+        finally:
+            held.release()
+        assert process.stdout is not None
+        assert bad({"checks": {each["name"]: each for each in json.loads(process.stdout.read())["checks"]}}) == []
+
+
+def opened(pid: int) -> list[str]:
+    found = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.append(os.readlink(path))
+    return found
+
+
 # What keeps a server from running
 
 
@@ -300,6 +364,93 @@ def test_a_folder_that_was_there_stays_as_it_is(house: House) -> None:
     assert data.stat().st_mode & 0o777 == 0o750
 
 
+# What a start reads
+
+
+def another_versions_snapshot(data: Path) -> None:
+    state = pickle.dumps((b"none of ours", [], ""), pickle.HIGHEST_PROTOCOL)
+    snapshot.prepare(data, snapshot.position(data), state)
+    snapshot.install(data)
+
+
+def journal_is_a_file(data: Path) -> None:
+    shutil.rmtree(data / "journal")
+    (data / "journal").touch()
+
+
+def segment_is_a_fifo(data: Path) -> None:
+    path = max((data / "journal").glob("*.journal"))
+    path.unlink()
+    os.mkfifo(path)
+
+
+def reserve_is_a_folder(data: Path) -> None:
+    (data / "journal" / "reserve").unlink()
+    (data / "journal" / "reserve").mkdir()
+
+
+def content(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+@pytest.fixture(scope="module")
+def past() -> Iterator[Path]:
+    """Data with a snapshot, and a journal behind it."""
+    with tempfile.TemporaryDirectory(prefix="mpchat-test-") as folder:
+        chatted(Path(folder, "data"))
+        yield Path(folder, "data")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        empty_snapshot,
+        torn_snapshot,
+        no_snapshot,
+        snapshot_is_a_folder,
+        snapshot_is_a_fifo,
+        another_versions_snapshot,
+        damaged_segment,
+        segment_is_a_fifo,
+        reserve_is_a_folder,
+        no_journal,
+        journal_is_a_file,
+    ],
+)
+def test_data_that_is_damaged(house: House, port: int, past: Path, damage: Callable[[Path], None]) -> None:
+    """Told in the server's words, and left as it is."""
+    data = house.folder / "data"
+    shutil.copytree(past, data)
+    damage(data)
+    before = content(data)
+    told = house.doctor("127.0.0.1", str(port), "--data", str(data))
+    assert content(data) == before
+    assert bad(told) == ["journal"]
+    server = house.run("server", "127.0.0.1", str(port), "--data", str(data))
+    assert server.returncode == 1
+    words = told["checks"]["journal"]["found"]
+    if damage is journal_is_a_file:
+        assert words == f"Not a directory: {data}/journal"
+        words = f"{data}/journal: Not a directory"
+    assert words in server.stderr
+
+
+@pytest.mark.parametrize("tear", [b"", b"\0" * 5, b"\0\0\1\0\1torn"])
+def test_data_that_a_killed_server_has_left_is_not_damaged(house: House, port: int, past: Path, tear: bytes) -> None:
+    data = house.folder / "data"
+    shutil.copytree(past, data)
+    with open(max((data / "journal").glob("*.journal")), "ab") as file:
+        file.write(tear)
+    before = content(data)
+    told = house.doctor("127.0.0.1", str(port), "--data", str(data))
+    assert bad(told) == []
+    assert told["checks"]["journal"]["verdict"] == "ok"
+    assert content(data) == before
+    server = Unusual([*MPCHAT, "server", "127.0.0.1", str(port), "--data", str(data)])
+    assert server.stop() == 0
+
+
 def test_data_from_the_future_is_told(house: House) -> None:
     """The clock was put back: what is said now would stand before what was said then."""
     data = house.folder / "data"
@@ -331,6 +482,47 @@ def test_a_folder_too_deep_for_a_control_socket(house: House, port: int) -> None
     house.environment["XDG_RUNTIME_DIR"] = str(deep)
     told = agrees(house, "127.0.0.1", str(port))
     assert bad(told) == ["control-socket"]
+
+
+@pytest.mark.parametrize("number", [9667, 19667])
+def test_a_folder_just_deep_enough_for_the_control_socket_of_its_port(house: House, number: int) -> None:
+    """With 107 bytes for 9667.sock, the longest path that there is, 19667.sock has one too many. Nobody listens."""
+    rest = 107 - len(f"{house.folder}//mpchat/9667.sock")
+    told = house.doctor(
+        "127.0.0.1", str(number), "--data", str(house.folder / "data"), XDG_RUNTIME_DIR=str(house.folder / ("x" * rest))
+    )
+    assert (told["checks"]["control-socket"]["verdict"] == "ok") == (number == 9667)
+
+
+def test_a_deep_folder_for_what_is_temporary(house: House, port: int) -> None:
+    deep = house.folder / ("x" * 90)
+    deep.mkdir()
+    told = house.doctor("127.0.0.1", str(port), TMPDIR=str(deep))
+    assert bad(told) == []
+    assert told["checks"]["trial"]["verdict"] == "ok"
+    assert list(deep.iterdir()) == []
+
+
+@pytest.mark.surroundings
+def test_a_full_folder_for_what_is_temporary(house: House, port: int) -> None:
+    """The server has its data elsewhere, and runs. Of the trial nothing is known."""
+    full = house.folder / "full"
+    full.mkdir()
+    alone = [shutil.which("unshare") or "true", "--map-root-user", "--mount"]
+    mounting = [*alone, "sh", "-c", f'mount -t tmpfs -o size=64k none {full} && exec "$@"', "sh"]
+    if subprocess.run([*mounting, "true"], capture_output=True, timeout=PATIENCE).returncode:
+        pytest.skip("this user may not mount")
+    done = subprocess.run(
+        [*mounting, *MPCHAT, "doctor", "127.0.0.1", str(port), "--json"],
+        env={**house.environment, "TMPDIR": str(full)},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert bad({"checks": checks}) == []
+    assert checks["trial"]["verdict"] == "note"
+    assert "No space left on device" in checks["trial"]["found"]
 
 
 def test_a_control_folder_that_is_open_to_others(house: House, port: int) -> None:

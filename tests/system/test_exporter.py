@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import select
 import shutil
 import signal
@@ -12,14 +13,14 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from mpchat import __version__
 from mpchat.ipc.control_socket import Follower
-from mpchat.monitor.exporter import MOST_REQUESTS, REQUEST_SECONDS
+from mpchat.monitor.exporter import MOST_REQUESTS, REQUEST_SECONDS, REST_SECONDS
 from mpchat.supervisor.followers import MOST_FOLLOWERS
 from tests.running import PATIENCE, Server, at_home, running
 from tests.system.exporting import Exporter, exporting, parsed
@@ -199,31 +200,65 @@ def test_it_takes_no_followers_place(server: Server, exporter: Exporter) -> None
         assert exporter.value("mpchat_spares") is not None
 
 
-def test_an_older_server_is_up_and_refuses(tmp_path: Path) -> None:
-    """It does not know what it is asked for, so nothing else is known of it."""
-    (tmp_path / "mpchat").mkdir(mode=0o700)
-    with socket.socket(socket.AF_UNIX) as older, ThreadPoolExecutor(1) as pool:
-        older.bind(str(tmp_path / "mpchat" / "6667.sock"))
-        older.listen(8)
-        older.settimeout(PATIENCE)
+@contextmanager
+def answering(folder: Path, *answers: bytes) -> Iterator[None]:
+    """Something at the control socket of port 6667 that gives these answers, one to each who asks."""
+    (folder / "mpchat").mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as sock, ThreadPoolExecutor(1) as pool:
+        sock.bind(str(folder / "mpchat" / "6667.sock"))
+        sock.listen(8)
+        sock.settimeout(PATIENCE)
 
-        def refuse() -> None:
-            refused = 0
-            while not refused:  # find() connects too, and asks nothing
-                asker, _ = older.accept()
+        def answer() -> None:
+            rest = list(answers)
+            while rest:  # find() connects too, and asks nothing
+                asker, _ = sock.accept()
                 with asker:
                     asker.settimeout(PATIENCE)
                     if asker.recv(4096):
-                        asker.sendall(b'{"ok": false, "said": "a line is something else"}')
-                        refused += 1
+                        asker.sendall(rest.pop(0))
 
-        refusing = pool.submit(refuse)
-        with exporting({**os.environ, **at_home(tmp_path)}, 6667) as exporter:
-            values = exporter.values()
-            assert values["mpchat_up", frozenset()] == 1
-            assert not [name for name, _ in values if name == "mpchat_spares"]
-            assert exporter.said() == "mpchat: the server says: a line is something else\n"
-        refusing.result(PATIENCE)
+        all_given = pool.submit(answer)
+        yield
+        all_given.result(PATIENCE)
+
+
+def test_an_older_server_is_up_and_refuses(tmp_path: Path) -> None:
+    """It does not know what it is asked for, so nothing else is known of it."""
+    refusal = b'{"ok": false, "said": "a line is something else"}'
+    with answering(tmp_path, refusal), exporting({**os.environ, **at_home(tmp_path)}, 6667) as exporter:
+        values = exporter.values()
+        assert values["mpchat_up", frozenset()] == 1
+        assert not [name for name, _ in values if name == "mpchat_spares"]
+        assert exporter.said() == "mpchat: the server says: a line is something else\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"no JSON\n",
+        b"[" * 100_000 + b"\n",
+        b"5\n",
+        b'{"kind": "snapshot"}\n',
+        b'{"kind": "snapshot", "processes": [{"role": "broker", "pid": "../1"}], "data": ""}\n',
+        b'{"kind": "snapshot", "processes": [], "connections": [], "data": "\\u0000", "disk_full": false}\n',
+    ],
+    ids=range(6),
+)
+def test_what_is_no_snapshot_is_said_once_and_is_no_server(tmp_path: Path, answer: bytes) -> None:
+    with answering(tmp_path, answer, answer), exporting({**os.environ, **at_home(tmp_path)}, 6667) as exporter:
+        assert exporter.value("mpchat_up") == 0
+        duration = exporter.value("mpchat_scrape_duration_seconds")
+        until(lambda: exporter.value("mpchat_scrape_duration_seconds") != duration)  # asked again
+        words = "what the server on port 6667 says is nothing that this version understands"
+        assert exporter.stop() == (0, f"mpchat: {words}\n")
+
+
+def test_a_role_with_half_a_letter_is_told_all_the_same(tmp_path: Path) -> None:
+    row = b'{"role": "\\ud800", "pid": null, "state": "vacant", "deaths": 0, "stall_ms": 0, "lines": 1}'
+    snapshot = b'{"kind": "snapshot", "processes": [' + row + b'], "connections": [], "data": "", "disk_full": false}\n'
+    with answering(tmp_path, snapshot), exporting({**os.environ, **at_home(tmp_path)}, 6667) as exporter:
+        assert exporter.value("mpchat_lines_total", role="?") == 1
 
 
 # Whoever asks badly
@@ -335,6 +370,38 @@ def test_a_crowd_that_never_finishes_holds_nobody_up(exporter: Exporter) -> None
         assert time.monotonic() - begun < REQUEST_SECONDS / 2
         threads = len(os.listdir(f"/proc/{exporter.process.pid}/task"))
         assert threads <= MOST_REQUESTS + 2, "those that are cut are gone"
+
+
+@pytest.mark.parametrize(
+    "version", ["abc", "1.x.0", "2.x", '"1.0.0"', "", "-1", "9" * 5000, ".", "1.0.0; escaping=x", "1" + ".0" * 2000]
+)
+@pytest.mark.parametrize("kind", ["application/openmetrics-text", "text/plain"])
+def test_whatever_version_is_asked_for_there_is_an_answer(exporter: Exporter, kind: str, version: str) -> None:
+    answer = exporter.ask(Accept=f"{kind}; version={version}")
+    assert answer.status == 200
+    assert "\nmpchat_up 1.0\n" in answer.text
+    assert exporter.stop() == (0, f"mpchat: the server on port {exporter.server_port} answers\n")
+
+
+def test_without_a_free_descriptor_it_waits_and_then_goes_on(server: Server) -> None:
+    """Thirty that say nothing, where sixteen descriptors may be open."""
+    with exporting(server.environment, server.irc_port) as exporter:
+        resource.prlimit(exporter.process.pid, resource.RLIMIT_NOFILE, (16, 16))
+        with ExitStack() as stack:
+            for _ in range(30):
+                stack.enter_context(socket.create_connection((exporter.host, exporter.port), PATIENCE))
+            until(lambda: len(os.listdir(f"/proc/{exporter.process.pid}/fd")) == 16)
+            before, begun = cpu_seconds(exporter), time.monotonic()
+            with closing(half_a_request(exporter)) as last:
+                assert everything(last) == b"", "it has had its turn, and its time"
+            assert time.monotonic() - begun > REST_SECONDS
+            assert cpu_seconds(exporter) - before < (time.monotonic() - begun) / 4
+        until(lambda: exporter.value("mpchat_up") == 1)
+
+
+def cpu_seconds(exporter: Exporter) -> float:
+    words = Path(f"/proc/{exporter.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.slow

@@ -8,10 +8,9 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 
-from mpchat.monitor.doctor import machine, places, surroundings, trial
+from mpchat.monitor.doctor import machine, places, stops, surroundings, trial
 from mpchat.monitor.doctor.asked import Asked
 from mpchat.monitor.doctor.judging import BAD, NOTE, Finding, skipped_trial, untold
-from mpchat.monitor.doctor.undisturbed import raise_at_stops
 from mpchat.texts import t
 
 Look = Callable[[Asked], list[Finding]]
@@ -45,17 +44,18 @@ _TRIAL = "trial"
 
 
 def run(asked: Asked, as_json: bool, show: Callable[[str], None]) -> int:
-    """Returns 0 if the server will run, 1 if it will not."""
-    raise_at_stops()
+    """Returns 0 if the server will run, 1 if it will not. Raises KeyboardInterrupt at a signal that asks it to stop."""
     findings: list[tuple[str, Finding]] = []
     shown = ""
-    for group, finding in examine(asked):
-        findings.append((group, finding))
-        if not as_json:
-            if group != shown:
-                show(t(f"doctor.group.{group}"))
-                shown = group
-            show(as_line(finding))
+    with stops.noted():
+        for group, finding in examine(asked):
+            findings.append((group, finding))
+            if not as_json:
+                if group != shown:
+                    show(t(f"doctor.group.{group}"))
+                    shown = group
+                show(as_line(finding))
+        stops.look()
     packages = sorted({package for _, finding in findings for package in finding.packages})
     install = _install_line(packages, asked.environment.get("PATH", os.defpath))
     verdicts = [finding.verdict for _, finding in findings]
@@ -82,6 +82,7 @@ def examine(asked: Asked) -> Iterator[tuple[str, Finding]]:
 
 
 def _looked(name: str, look: Look, asked: Asked) -> list[Finding]:
+    stops.look()
     try:
         return look(asked)
     except Exception as error:  # systems differ in more than can be foreseen, and what cannot be told stops nobody

@@ -171,6 +171,13 @@ def folder(path: str, error: str, is_new: bool) -> Finding:
     return Finding("data", OK, t("doctor.folder_new" if is_new else "doctor.folder", path=path))
 
 
+def journal(damage: str) -> Finding:
+    """`damage`: in the server's words; "" if all that a start reads is as it was written."""
+    if damage:
+        return Finding("journal", BAD, damage)
+    return Finding("journal", OK, t("doctor.journal"))
+
+
 def room(free_bytes: int, free_files: int | None, reserve: int, most: int) -> Finding:
     """`free_files`: None where the file system does not count them. `most`: what journal and history may grow to."""
     if free_files is None:

@@ -5,6 +5,7 @@ Each is tried as the server does it, by the same code. Whatever is made for that
 
 import contextlib
 import errno
+import fcntl
 import os
 import statistics
 import tempfile
@@ -12,19 +13,34 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from mpchat.core.machine import Core
 from mpchat.ipc.control_socket import ControlSocket, ask, find, own_folder, runtime_folder
-from mpchat.monitor.doctor import judging
+from mpchat.ipc.frames import load
+from mpchat.messages import BadFrame
+from mpchat.monitor.doctor import judging, stops
 from mpchat.monitor.doctor.asked import Asked
 from mpchat.monitor.doctor.judging import Finding
-from mpchat.monitor.doctor.undisturbed import undisturbed
 from mpchat.runtime.listening import CannotListen, listen
-from mpchat.store.data_directory import claim
-from mpchat.store.journal import RESERVE_BYTES, sync_data
+from mpchat.store import snapshot
+from mpchat.store.data_directory import WAIT_SECONDS, DataDirectory, claim
+from mpchat.store.journal import (
+    RESERVE_BYTES,
+    WITHOUT_THE_PAST,
+    Damaged,
+    Tail,
+    check_is_file,
+    full_name,
+    segments,
+    sync_data,
+)
 
+_HIGHEST_PORT = 65535
 _SYNCS = 20
 _SYNC_SECONDS = 2.0  # for all of them together, on a disk that is very slow
 _RECORD = b"x" * 100  # about what a line of chat takes in the journal
 _ASK_SECONDS = 2.0
+_AGAIN_SECONDS = 0.1  # between two attempts to get a lock
+_ALONE_SECONDS = 3 * WAIT_SECONDS  # for a few other doctors, each of which may wait for a server
 
 
 def data(asked: Asked) -> list[Finding]:
@@ -32,16 +48,93 @@ def data(asked: Asked) -> list[Finding]:
     if asked.no_data:
         return [judging.folder("", asked.no_data, False)]
     path = Path(asked.settings.data or Path(tempfile.gettempdir(), f"mpchat-{os.getpid()}"))
-    with undisturbed(), _as_before(path) as is_new:
+    with _alone(), _as_before(path) as is_new:
         try:
-            claimed = claim(path, wait_seconds=0)
+            claimed = _claim(path)
         except OSError as error:
             unusable = judging.folder(str(path), asked.explain(error), is_new)
             return [unusable, *(_measured(path, asked) if os.path.isdir(path) else [])]
         try:
-            return [judging.folder(str(path), "", is_new), *_measured(path, asked)]
+            return [judging.folder(str(path), "", is_new), *_journal(path, asked), *_measured(path, asked)]
         finally:
             claimed.release()
+
+
+def _claim(path: Path) -> DataDirectory:
+    """As a server does, which waits for one that is just ending; but a signal breaks it off."""
+    give_up_at = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            return claim(path, wait_seconds=0)
+        except OSError as error:
+            if error.errno != 0 or time.monotonic() >= give_up_at:  # 0: another process holds it
+                raise
+        stops.wait(None, _AGAIN_SECONDS)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """No other doctor of this installation tries folders or ports meanwhile: it would find them in use, or would take
+    what we make for what was there, and leave it.
+
+    Without a lock, on a file system that has none, or if it cannot be had for very long, it does so all the same.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            file = stack.enter_context(open(__file__, "rb"))
+            give_up_at = time.monotonic() + _ALONE_SECONDS
+            while not _lock(file.fileno()) and time.monotonic() < give_up_at:
+                stops.wait(None, _AGAIN_SECONDS)
+        yield
+
+
+def _lock(fd: int) -> bool:
+    """Whether it could be locked (flock(2)). Raises OSError."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _journal(folder: Path, asked: Asked) -> list[Finding]:
+    """Whether a broker can begin with what is there. Nothing is said where there is nothing yet."""
+    if not (os.path.lexists(folder / "journal") or os.path.lexists(folder / "snapshot")):
+        return []
+    try:
+        _read(folder)
+    except (Damaged, BadFrame) as error:
+        return [judging.journal(str(error))]
+    except OSError as error:
+        return [judging.journal(asked.explain(error))]
+    return [judging.journal("")]
+
+
+def _read(folder: Path) -> None:
+    """Read what a start reads, in pieces, and write nothing. Raises Damaged, BadFrame and OSError.
+
+    One difference to a start: where a power cut has torn a segment and left a later one, a server cuts both if it has
+    not been sure of them. Here that counts as damage, as for all others who only read.
+    """
+    at, state = snapshot.read(folder) or (0, b"")
+    journal = folder / "journal"
+    if os.path.lexists(journal) and not journal.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(journal))
+    check_is_file(journal / "reserve")
+    with contextlib.closing(Tail(journal, at)) as tail:
+        begins = tail.position if segments(journal) else 0
+        if begins != at:
+            what = f"the snapshot ends at {at}" if at else "there is no snapshot"
+            where = f"{what}, and the journal goes on at {begins}"
+            raise Damaged(f"{full_name(folder)}: {where}: something is missing. {WITHOUT_THE_PAST}")
+        while tail.take():
+            stops.look()
+    if state:
+        try:
+            Core.load(load(state)[0])
+        except ValueError as error:
+            name = full_name(folder / "snapshot")
+            raise Damaged(f"{name}: the snapshot is another version's: {error}. {WITHOUT_THE_PAST}") from error
 
 
 @contextlib.contextmanager
@@ -116,14 +209,15 @@ def _file_system(folder: Path) -> str | None:
 
 def control(asked: Asked) -> list[Finding]:
     """Bind a socket there: a folder may be too long for one (108 bytes, unix(7)), or its file system may have none."""
-    with undisturbed(), contextlib.ExitStack() as undo:
+    with _alone(), contextlib.ExitStack() as undo:
         for each in (asked.runtime, ""):  # the second where the first is another user's
             with contextlib.suppress(OSError):  # there may be no /tmp, and no need of it
                 undo.enter_context(_as_before(own_folder(each)))
         try:
             folder = runtime_folder(asked.runtime)
-            # As long as the longest real name, which is a port's.
-            ControlSocket(folder / f"{os.getpid() % 100_000:05}-sock").close()
+            # As long as the real name, which is a port's; of one that the kernel chooses the longest.
+            digits = len(str(asked.settings.port or _HIGHEST_PORT))
+            ControlSocket(folder / f"{os.getpid() % 10**digits:0{digits}}-sock").close()
         except OSError as error:
             return [judging.control("", asked.explain(error), "")]
     instead_of = asked.runtime if asked.runtime and folder != own_folder(asked.runtime) else ""
@@ -137,7 +231,8 @@ def ports(asked: Asked) -> list[Finding]:
         why, is_forbidden = "", False
         if number is not None:
             try:
-                listen(asked.settings, number).close()
+                with _alone():
+                    listen(asked.settings, number).close()
             except CannotListen as error:
                 why, cause = str(error), error.__cause__
                 is_forbidden = isinstance(cause, PermissionError)

@@ -5,10 +5,10 @@ the folder removed.
 """
 
 import contextlib
+import errno
 import json
 import os
 import re
-import select
 import signal
 import socket
 import subprocess
@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 
 import mpchat
-from mpchat.monitor.doctor import judging
+from mpchat.monitor.doctor import judging, stops
 from mpchat.monitor.doctor.asked import Asked
 from mpchat.monitor.doctor.judging import Finding
-from mpchat.monitor.doctor.undisturbed import disturbed, undisturbed
+from mpchat.store.journal import RESERVE_BYTES
 from mpchat.texts import t
 
 _READY = re.compile(rb"mpchat ready: irc \S+, plain \S+:(\d+), pid \d+\n")
@@ -29,6 +29,7 @@ _READY_SECONDS = 20.0  # a cold disk and 128 workers
 _LINE_SECONDS = 5.0
 _STOP_SECONDS = 20.0  # a server gives its clients 10
 _PIECE_BYTES = 4096
+_PATH_BYTES = 103  # of a Unix socket's: 108 with its end (unix(7)), on the BSDs and macOS 104
 
 
 class Failed(Exception):
@@ -36,27 +37,38 @@ class Failed(Exception):
 
 
 def run(asked: Asked) -> list[Finding]:
-    """Raises OSError where there is no folder to be had for it: that says nothing about the server."""
-    with undisturbed(), tempfile.TemporaryDirectory(prefix="mpchat-doctor-", ignore_cleanup_errors=True) as name:
+    """Raises OSError where there is no folder to be had for it, or no room in it: that says nothing about the server.
+
+    Which may have its data elsewhere.
+    """
+    prefix = "mpchat-doctor-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=_place(prefix), ignore_cleanup_errors=True) as name:
+        about = os.statvfs(name)
+        if about.f_bavail * about.f_frsize < 2 * RESERVE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
         try:
             return [_try(asked, Path(name))]
         except OSError as error:
             return [judging.failed_trial(asked.explain(error))]
 
 
+def _place(prefix: str) -> str:
+    """TMPDIR; or /tmp where a control socket in a folder of it would have too long a path."""
+    place = tempfile.gettempdir()
+    longest = Path(place, prefix + "12345678", "mpchat", "65535.sock")
+    return place if len(os.fsencode(longest)) <= _PATH_BYTES else "/tmp"
+
+
 def _try(asked: Asked, folder: Path) -> Finding:
-    """The stop signals are blocked when it is called: they come through where the server can be ended."""
     begun = time.monotonic()
     process = _start(asked, folder)
     try:
-        with disturbed():
-            try:
-                port = _plain_port(process, begun + _READY_SECONDS)
-                ready_seconds = time.monotonic() - begun
-                line_ms = _say_a_line(port)
-            except (Failed, OSError) as error:
-                why = asked.explain(error) if isinstance(error, OSError) else str(error)
-                return judging.failed_trial(_with_last_line(why, folder / "log"))
+        port = _plain_port(process, begun + _READY_SECONDS)
+        ready_seconds = time.monotonic() - begun
+        line_ms = _say_a_line(port)
+    except (Failed, OSError) as error:
+        why = asked.explain(error) if isinstance(error, OSError) else str(error)
+        return judging.failed_trial(_with_last_line(why, folder / "log"))
     finally:
         status = _end(process)
     if status != 0:
@@ -85,7 +97,7 @@ def _plain_port(process: "subprocess.Popen[bytes]", deadline: float) -> int:
     assert process.stdout is not None
     said = b""
     while not (found := _READY.search(said)):
-        if not select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        if not stops.wait(process.stdout, deadline - time.monotonic()):
             raise Failed(t("doctor.trial.not_ready", seconds=f"{_READY_SECONDS:g}"))
         piece = os.read(process.stdout.fileno(), _PIECE_BYTES)
         if not piece:
@@ -109,7 +121,7 @@ def _say_a_line(port: int) -> float:
 def _hear(sock: socket.socket, words: bytes, deadline: float) -> None:
     heard = b""
     while words not in heard:
-        if not select.select([sock], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        if not stops.wait(sock, deadline - time.monotonic()):
             raise Failed(t("doctor.trial.silent", seconds=f"{_LINE_SECONDS:g}"))
         piece = sock.recv(_PIECE_BYTES)
         if not piece:
