@@ -218,10 +218,10 @@ class Broker:
         if self.settings.data:
             self.replay(is_first, skip)
         if is_first:
-            self.insist(self.recovery.begin_run)
             # Until the first record is journaled the core is the last run's still, of which no worker is left.
             self.recovery.begin_streams(self.settings.workers)
             self.streams.begin()
+            self.insist(self.recovery.begin_run)
             wall, mono = now()
             chat = pack(self.settings.chat)
             said = wall if self.recovery.has_a_past else 0  # no more than 1,000 messages a second, all day long
