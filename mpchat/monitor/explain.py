@@ -189,7 +189,7 @@ def _stand(options: Options, replay: Replay, show: Say) -> None:
         except (AttributeError, LookupError, TypeError, ValueError):  # no server of this version says such things
             lines = [t("explain.live.unasked", said=t("trace.no_answer"))]
     if options.nick and options.room:
-        lines += standing.barred(replay.core, nick, options.room)
+        lines += standing.kept_out_in_words(replay.core, nick, options.room)
     for line in lines:
         show(without_formatting(clean(line)))
 

@@ -96,7 +96,7 @@ class Explainer(NamedTuple):
         to = self._listed(receivers, happening.number)
         if not receivers:
             return [t("explain.item.nobody", worker=worker, room=", ".join(sent.channels))]
-        lines = happening.veil.lines(sent)
+        lines = happening.redacted.lines(sent)
         if lines is None:
             return [t("explain.item.private", worker=worker, to=to, bytes=len(item[2]))]
         told = [t("explain.item.send", worker=worker, to=to, line=line) for line in lines[:_LINES]]
@@ -160,7 +160,7 @@ class Explainer(NamedTuple):
         if sent.channels:
             found["rooms"] = list(sent.channels)
         if item[0] in ("send", "cast"):
-            lines = happening.veil.lines(sent)
+            lines = happening.redacted.lines(sent)
             found |= {"bytes": len(item[2]), "lines": lines, "is_private": lines is None}
         elif item[0] == "ack":
             found["end"] = item[2]

@@ -21,7 +21,7 @@ from mpchat.chat.text import clean
 from mpchat.core.machine import Applied, Core, connection_of
 from mpchat.core.tracing import Tracing
 from mpchat.messages import ConnectionId, GroupId, Item, Ms, Record, Report, UnknownMessage, WorkerNumber
-from mpchat.monitor.hearing import Hearer, Hearing, Sent, Veil
+from mpchat.monitor.hearing import Hearer, Hearing, Redacted, Sent
 from mpchat.protocol.connection import Connection, Held
 
 Block = tuple[int, list[Record]]  # with its position in the journal
@@ -43,12 +43,12 @@ class Happening(NamedTuple):
     waits: bool  # what has come waits for an answer to a question, this record's or an earlier one's
     sent: list[Sent]
     reports: list[Report]
-    veil: Veil
+    redacted: Redacted
     hearing: Hearing | None
 
     @property
     def hides(self) -> bool:
-        return self.veil.hides_line or any(each.hides for each in self.sent)
+        return self.redacted.hides_line or any(each.hides for each in self.sent)
 
 
 class Wanted(NamedTuple):
@@ -186,9 +186,9 @@ class Replay:
         line = lines[0].shown if lines and record[0] == "line" else ""
         private = [each for each in lines if each.shown != each.whole]
         words = frozenset(word for each in private for word in each.private_words)
-        veil = Veil(id, bool(private), keys, words)
+        redacted = Redacted(id, bool(private), keys, words)
         is_concerned = self.hearer.is_concerned(record, id, line, target, sent)
-        hearing = self.hearer.after(record, place, id, line, "" if has_waited else target, sent, veil)
+        hearing = self.hearer.after(record, place, id, line, "" if has_waited else target, sent, redacted)
         if is_repeat or not is_concerned or (record[0] == "clock" and not (sent or applied.audit)):
             return None
         wall, utc_offset = self.core.time
@@ -206,7 +206,7 @@ class Replay:
             waits=connection is not None and connection.asked is not None,
             sent=sent,
             reports=applied.audit,
-            veil=veil,
+            redacted=redacted,
             hearing=hearing,
         )
 

@@ -33,7 +33,7 @@ class Sent(NamedTuple):
         return [id for id in self.to if id != self.exclude]
 
 
-class Veil(NamedTuple):
+class Redacted(NamedTuple):
     """What is not to be shown of that which a record has sent."""
 
     connection: ConnectionId  # whose record it is
@@ -138,7 +138,7 @@ class Hearer:
         return is_new and mentions(line, self._nick)
 
     def after(
-        self, record: Record, place: int, id: ConnectionId, line: str, target: str, sent: list[Sent], veil: Veil
+        self, record: Record, place: int, id: ConnectionId, line: str, target: str, sent: list[Sent], redacted: Redacted
     ) -> Hearing | None:
         """What has been noted of the nickname and the room when this had happened; whether the nickname heard it.
 
@@ -157,7 +157,7 @@ class Hearer:
         elif was_inside:
             self._left_room = word
         elif id and id in (was_holder, holder) and mentions(line, self._room):
-            answers = [veil.lines(each) for each in sent if each.item[0] == "send" and each.to == (id,)]
+            answers = [redacted.lines(each) for each in sent if each.item[0] == "send" and each.to == (id,)]
             self._tried = word
             self._answer = next((lines[0].strip() for lines in answers if lines), "")
         casts = [each for each in sent if each.item[0] == "cast" and self._room in each.channels]
@@ -182,7 +182,7 @@ def mentions(line: str, name: str) -> bool:
     return bool(line) and name in [word.lstrip(":") for word in fold(line).replace(",", " ").split(" ")]
 
 
-class Bar(NamedTuple):
+class KeptOut(NamedTuple):
     """What keeps somebody out of a room now: the refusal that they would get; of a ban, its mask, by whom, and when."""
 
     reason: Reason
@@ -191,7 +191,7 @@ class Bar(NamedTuple):
     at: int = 0  # wall clock s
 
 
-def bars(core: Core, nick: str, room: str) -> list[Bar]:
+def kept_out(core: Core, nick: str, room: str) -> list[KeptOut]:
     """[]: nothing does, or they are inside, or one of both is not here. Whether they know the key is not known."""
     session, channel = core.hub.nicks.get(fold(nick)), core.hub.channels.get(fold(room))
     if session is None or channel is None or session in channel.members:
@@ -200,7 +200,7 @@ def bars(core: Core, nick: str, room: str) -> list[Bar]:
         channel.admit(session, channel.key, core.hub.said)
     except Refusal as refusal:
         if refusal.reason is not Reason.BANNED:
-            return [Bar(refusal.reason)]
+            return [KeptOut(refusal.reason)]
         banned = [(mask, *about) for mask, about in channel.bans.items() if matches(mask, session.prefix)]
-        return [Bar(Reason.BANNED, mask, by.partition("!")[0], at) for mask, by, at in banned]
-    return [Bar(Reason.BAD_KEY)] if channel.key else []
+        return [KeptOut(Reason.BANNED, mask, by.partition("!")[0], at) for mask, by, at in banned]
+    return [KeptOut(Reason.BAD_KEY)] if channel.key else []

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from mpchat.core.machine import Core
 from mpchat.ipc.control_socket import Follower
 from mpchat.monitor.explaining import clock
-from mpchat.monitor.hearing import bars
+from mpchat.monitor.hearing import kept_out
 from mpchat.monitor.measuring import measure
 from mpchat.protocol.connection import Connection
 from mpchat.texts import t, translate
@@ -116,11 +116,12 @@ def in_words(standing: Standing, nick: str, connection: Connection | None) -> It
         yield from _socket(socket, worker, nick, unread)
 
 
-def barred(core: Core, nick: str, room: str) -> Iterator[str]:
+def kept_out_in_words(core: Core, nick: str, room: str) -> Iterator[str]:
     """What keeps the nickname out of the room, as the journal has it."""
-    for bar in bars(core, nick, room):
-        at = clock(bar.at * 1000, core.time[1])[:-4]
-        yield t(f"explain.live.bar.{bar.reason.name.lower()}", nick=nick, room=room, mask=bar.mask, by=bar.by, at=at)
+    for each in kept_out(core, nick, room):
+        at = clock(each.at * 1000, core.time[1])[:-4]
+        key = f"explain.live.kept_out.{each.reason.name.lower()}"
+        yield t(key, nick=nick, room=room, mask=each.mask, by=each.by, at=at)
 
 
 def _process(row: dict[str, Any] | None, role: str, nick: str = "") -> Iterator[str]:

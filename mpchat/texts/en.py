@@ -987,12 +987,12 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.live.stopped": "now: {role} ({pid}) is stopped (SIGSTOP), for {seconds} s now: kill -CONT {pid}, or kill "
     "-9 and another takes over",
     "explain.live.stays": "now: nothing that is sent to {nick} leaves {role} meanwhile",
-    "explain.live.bar.banned": "now: a ban keeps {nick} out of {room}: {mask}, by {by}, {at}",
-    "explain.live.bar.bad_key": "now: {room} has a key (+k)",
-    "explain.live.bar.invite_only": "now: {room} is for those who are invited (+i), and {nick} is not",
-    "explain.live.bar.channel_full": "now: {room} is full (+l)",
-    "explain.live.bar.operator_uninvited": "now: {nick} is a server operator, and comes into {room} only if a member "
-    "invites them",
+    "explain.live.kept_out.banned": "now: a ban keeps {nick} out of {room}: {mask}, by {by}, {at}",
+    "explain.live.kept_out.bad_key": "now: {room} has a key (+k)",
+    "explain.live.kept_out.invite_only": "now: {room} is for those who are invited (+i), and {nick} is not",
+    "explain.live.kept_out.channel_full": "now: {room} is full (+l)",
+    "explain.live.kept_out.operator_uninvited": "now: {nick} is a server operator, and comes into {room} only if a "
+    "member invites them",
 }
 _TOP: dict[str, str] = {  # top.*: the picture of mpchat top
     "top.column.role": "ROLE",

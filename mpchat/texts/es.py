@@ -1013,11 +1013,11 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.live.stopped": "ahora: {role} ({pid}) está parado (SIGSTOP), desde hace {seconds} s: kill -CONT {pid}, o "
     "kill -9 y otro lo releva",
     "explain.live.stays": "ahora: nada de lo que se envía a {nick} sale mientras tanto de {role}",
-    "explain.live.bar.banned": "ahora: un veto deja a {nick} fuera de {room}: {mask}, de {by}, {at}",
-    "explain.live.bar.bad_key": "ahora: {room} tiene una clave (+k)",
-    "explain.live.bar.invite_only": "ahora: {room} es para quien está invitado (+i), y {nick} no lo está",
-    "explain.live.bar.channel_full": "ahora: {room} está llena (+l)",
-    "explain.live.bar.operator_uninvited": "ahora: {nick} es operador del servidor, y solo entra en {room} si un "
+    "explain.live.kept_out.banned": "ahora: un veto deja a {nick} fuera de {room}: {mask}, de {by}, {at}",
+    "explain.live.kept_out.bad_key": "ahora: {room} tiene una clave (+k)",
+    "explain.live.kept_out.invite_only": "ahora: {room} es para quien está invitado (+i), y {nick} no lo está",
+    "explain.live.kept_out.channel_full": "ahora: {room} está llena (+l)",
+    "explain.live.kept_out.operator_uninvited": "ahora: {nick} es operador del servidor, y solo entra en {room} si un "
     "miembro lo invita",
 }
 _TOP: dict[str, str] = {  # top.*: the picture of mpchat top

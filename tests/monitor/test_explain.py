@@ -770,12 +770,12 @@ def test_what_keeps_somebody_out_of_a_room_now(driver: Driver, changes: list[str
     beto.send("PART #a")
     for change in changes:
         ana.send(change)
-    told = list(standing.barred(driver.core, "beto", "#a"))
+    told = list(standing.kept_out_in_words(driver.core, "beto", "#a"))
     assert len(told) == len(words)
     for line, part in zip(told, words, strict=True):
         assert part in line
-    assert list(standing.barred(driver.core, "ana", "#a")) == []
-    assert list(standing.barred(driver.core, "nobody", "#nowhere")) == []
+    assert list(standing.kept_out_in_words(driver.core, "ana", "#a")) == []
+    assert list(standing.kept_out_in_words(driver.core, "nobody", "#nowhere")) == []
 
 
 # The command's own words
