@@ -105,14 +105,14 @@ def test_what_is_typed_behind_a_question_is_asked_about_too(join: Join, voice: S
     ana.type("yes\rfin\r")
     for text in ("uno", "dos", "tres", "yo no", "\x01ACTION baila\x01", "fin"):
         assert beto.may_speak("PRIVMSG").endswith(f":{text}")
-    ana.type("seis\rsiete\r")
-    ana.sees(r"send 2 lines to #\S+\?")
+    ana.type("seis\rsiete\rocho\rnueve\r")
+    ana.sees(r"send 4 lines to #\S+\?")  # no question before was about so many: what is seen is this one
     ana.type("no\r")
     ana.sees("-- not sent")
     ana.type("/oper root\r")
     ana.sees("-- password of root:")
-    ana.type("wrong\rocho\r")
-    assert beto.may_speak("PRIVMSG").endswith(":ocho")
+    ana.type("wrong\rdiez\r")
+    assert beto.may_speak("PRIVMSG").endswith(":diez")
 
 
 def test_in_plain_lines_ones_own_line_is_there_once(join: Join, voice: Speak, room: str) -> None:
