@@ -363,7 +363,7 @@ class Recovery:
                 self._begin_snapshot(self.journal, now)
             try:
                 if self._keeps:
-                    kept_journal.name(self._folder, self.core.hub.born)
+                    kept_journal.note_born(self._folder, self.core.hub.born)
                 is_long = self.journal.size > most_bytes and not self._keeps
                 self.journal.trim(self._snapshot_at if is_long else min(history_at, self._snapshot_at))
             except OSError as error:

@@ -343,8 +343,10 @@ class Follower:
         self._sock.close()
 
 
-def ask(path: Path, command: str = "ps", seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
+def ask(path: Path, command: str = "ps", seconds: float = _ANSWER_SECONDS, **options: object) -> dict[str, Any]:
     """The answer of the server behind this control socket, which has so many seconds for all of it.
+
+    `options`: the command's (COMMANDS). Not for those that are answered in lines for as long as somebody follows.
 
     Raises OSError where there is no server, or none that gives an answer.
     """
@@ -353,7 +355,7 @@ def ask(path: Path, command: str = "ps", seconds: float = _ANSWER_SECONDS) -> di
         sock.settimeout(seconds)
         _connect(sock, path, seconds)
         with contextlib.suppress(BrokenPipeError):  # an older server reads nothing
-            sock.sendall(json.dumps({"command": command}).encode() + b"\n")
+            sock.sendall(json.dumps({"command": command, **options}).encode() + b"\n")
         until = time.monotonic() + seconds
         with contextlib.suppress(ConnectionResetError):
             while len(data) <= _ANSWER_BYTES and (piece := sock.recv(65536)):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from mpchat.chat.names import fold
 from mpchat.chat.text import clean, without_formatting
+from mpchat.core.machine import Core
 from mpchat.ipc.frames import load
 from mpchat.messages import BadFrame, UnknownMessage
 from mpchat.monitor import standing
@@ -104,13 +105,13 @@ def _is_its_own(data: Path) -> bool:
     if kept is None:
         return True
     with closing(Reading(data, with_kept=False)) as reading:
-        core, code = _state(reading.state)
-        replay = Replay(core, code, Wanted())
+        dump, _ = _state(reading.state)
+        core = Core() if dump is None else Core.load(dump)
         for _, block in reading.blocks():
-            if replay.core.hub.born:
+            if core.hub.born:
                 break
-            replay.core.apply(block)
-        return replay.core.hub.born in (0, kept)
+            core.apply(block)
+        return core.hub.born in (0, kept)
 
 
 class _Found:
@@ -167,19 +168,17 @@ def _tell_near(what: str, asked: str, known: list[str], tell: Say) -> None:
 
 
 def _stand(options: Options, replay: Replay, show: Say) -> None:
-    """What the running server says; without a nickname, what is wrong with its processes."""
+    """What the running server says; without a nickname, what is wrong with its processes, for people alone."""
+    if options.as_json and not options.nick:
+        return
     connection = _connection(replay, options.nick) if options.nick else None
     nick = connection.session.nick if connection is not None else options.nick
     try:
-        found = standing.ask(options.control, connection) if options.control is not None else None
+        found = standing.look(options.control, connection) if options.control is not None else None
     except (OSError, ValueError):
         found = None  # it has just ended, or is no server
-    if options.as_json and not options.nick:
-        return
     if options.as_json:
-        now = (
-            {"snapshot": found.snapshot, "socket": found.socket, "unread": found.unread} if found is not None else None
-        )
+        now = None if found is None else found._asdict()
         show(json.dumps({"now": now, "nick": options.nick, "connection": connection.id if connection else None}))
         return
     lines = [t("explain.live.no_server")] if options.nick else []

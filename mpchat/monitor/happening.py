@@ -99,7 +99,7 @@ class Replay:
         self.place = 0  # of the record that is being replayed
         self.codes = [code]  # of all runs
         self._wanted = wanted
-        self.hearer = Hearer(self.core, wanted.nick, wanted.room)
+        self._hearer = Hearer(self.core, wanted.nick, wanted.room)
         self._names: dict[ConnectionId, tuple[list[int], list[str]]] = {}  # from which record on, which name
         self._look_around()
 
@@ -187,8 +187,8 @@ class Replay:
         private = [each for each in lines if each.shown != each.whole]
         words = frozenset(word for each in private for word in each.private_words)
         redacted = Redacted(id, bool(private), keys, words)
-        is_concerned = self.hearer.is_concerned(record, id, line, target, sent)
-        hearing = self.hearer.after(record, place, id, line, "" if has_waited else target, sent, redacted)
+        is_concerned = self._hearer.is_concerned(record, id, line, target, sent)
+        hearing = self._hearer.after(record, place, id, line, "" if has_waited else target, sent, redacted)
         if is_repeat or not is_concerned or (record[0] == "clock" and not (sent or applied.audit)):
             return None
         wall, utc_offset = self.core.time

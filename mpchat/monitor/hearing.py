@@ -39,7 +39,7 @@ class Redacted(NamedTuple):
     connection: ConnectionId  # whose record it is
     hides_line: bool  # something private is in the line, or in those that had waited, and is not shown
     keys: frozenset[str]  # words that are, or are in, a room's key
-    words: frozenset[str] = frozenset()  # of the line, those that are not shown
+    words: frozenset[str]  # of the line, those that are not shown
 
     def lines(self, sent: Sent) -> list[str] | None:
         """The lines of an item that is output; None if they are private.

@@ -5,17 +5,14 @@ for the client, and what of the client's waits.
 """
 
 import ipaddress
-import select
 import shutil
 import sys
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mpchat.core.machine import Core
-from mpchat.ipc.control_socket import Follower
+from mpchat.ipc.control_socket import ask
 from mpchat.monitor.explaining import clock
 from mpchat.monitor.hearing import kept_out
 from mpchat.monitor.measuring import measure
@@ -36,13 +33,15 @@ class Standing(NamedTuple):
     unread: int | None = None
 
 
-def ask(path: Path, connection: Connection | None) -> Standing:
+def look(path: Path, connection: Connection | None) -> Standing:
     """Of the server behind this control socket. Raises OSError."""
-    snapshot = _answer(path, {"command": "snapshot"})
+    snapshot = ask(path, "snapshot", _SECONDS)
     if connection is None:
         return Standing(snapshot, {})
-    asked = {"command": "connection", "worker": int(connection.worker), "id": int(connection.id)}
-    socket = _answer(path, asked)
+    try:
+        socket = ask(path, "connection", _SECONDS, worker=int(connection.worker), id=int(connection.id))
+    except TimeoutError:
+        return Standing(snapshot, {})
     ends = connection.session.host, socket.get("port", 0), snapshot.get("ports", ())
     return Standing(snapshot, socket, _unread_at_client(*ends))
 
@@ -66,16 +65,6 @@ def _address(text: str, size: int) -> str:
     """Of 32-bit words in the machine's order of bytes."""
     words = [int(text[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, 2 * size, 8)]
     return str(ipaddress.ip_address(b"".join(words)))
-
-
-def _answer(path: Path, asked: dict[str, object]) -> dict[str, Any]:
-    """The first object of the answer; {} if there is none in time."""
-    until = time.monotonic() + _SECONDS
-    with closing(Follower(path, asked, _SECONDS)) as follower:
-        while not follower.ended and select.select([follower], [], [], max(0.0, until - time.monotonic()))[0]:
-            for each in follower.take():
-                return each
-    return {}
 
 
 def in_words(standing: Standing, nick: str, connection: Connection | None) -> Iterator[str]:

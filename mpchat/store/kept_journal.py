@@ -58,7 +58,7 @@ def begin_run(data: Path, born: int) -> Path | None:
     return aside
 
 
-def name(data: Path, born: int) -> None:
+def note_born(data: Path, born: int) -> None:
     """Say whose journal it is. To be called before anything is moved there. Raises OSError."""
     make_folder(data / FOLDER)
     if born_of(data) is None:

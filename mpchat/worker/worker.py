@@ -113,7 +113,7 @@ class Worker:
         self.show()
 
     def note_stall(self, now: float) -> None:
-        """Whether this process has stood still (SIGSTOP, a machine that swaps) since its last turn."""
+        """Remember it if this process has stood still (SIGSTOP, a machine that swaps) since its last turn."""
         if now - self.turned_at > _STALL_SECONDS:
             self.woke_at = now
 

@@ -908,7 +908,7 @@ def test_a_server_that_says_what_none_says(driver: Driver, tmp_path: Path, monke
             "now: the broker cannot write the journal: [31m",
         ),
     ):
-        monkeypatch.setattr(standing, "ask", lambda *_, it=snapshot_: standing.Standing(it, SOCKET))
+        monkeypatch.setattr(standing, "look", lambda *_, it=snapshot_: standing.Standing(it, SOCKET))
         shown: list[str] = []
         explain(Options(tmp_path, 1, None, "ana", "", False, False, tmp_path), shown.append, lambda _: None)
         now = [line for line in shown if line.startswith("now: ")]

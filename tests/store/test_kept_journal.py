@@ -16,7 +16,7 @@ import pytest
 from mpchat.messages import Record
 from mpchat.store import kept_journal, snapshot
 from mpchat.store.journal import FACTS, Damaged, Journal, segment, segments
-from mpchat.store.kept_journal import Reading, Removed, begin_run, born_of, name, read_snapshot, snapshots
+from mpchat.store.kept_journal import Reading, Removed, begin_run, born_of, note_born, read_snapshot, snapshots
 
 Block = list[Record]
 
@@ -211,7 +211,7 @@ def test_so_is_what_was_kept_of_another_one_that_was_shorter(data: Path, kept: P
     journal = opened(data)
     begin_run(data, 0)
     starts = rolled(journal, 2)
-    name(data, BORN)
+    note_born(data, BORN)
     journal.trim(starts[1])
     journal.close()
     shutil.rmtree(data / "journal")
@@ -220,7 +220,7 @@ def test_so_is_what_was_kept_of_another_one_that_was_shorter(data: Path, kept: P
     journal.trim(journal.position)
     journal.close()
     assert begin_run(data, BORN + 1) == data / "kept-1"
-    name(data, BORN + 1)
+    note_born(data, BORN + 1)
     assert (born_of(data), list(kept.iterdir())) == (BORN + 1, [kept / "born"])
     assert begin_run(data, BORN + 1) is None
     assert begin_run(data, 0) == data / "kept-2", "a journal that begins now has nothing that is kept"
