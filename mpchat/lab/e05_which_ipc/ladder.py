@@ -9,7 +9,7 @@ copied, how many system calls both sides need for a small one, and what else tak
 import os
 import socket
 import struct
-from multiprocessing import reduction
+from multiprocessing import active_children, reduction
 from multiprocessing.context import SpawnContext
 from multiprocessing.managers import SyncManager
 from typing import Any, ClassVar, Protocol
@@ -199,6 +199,7 @@ class Rung:
     is_pickled: ClassVar[bool] = False
     between: ClassVar[str] = "nothing"  # the sentence between.KEY: who else takes part
     spins: ClassVar[bool] = False  # who waits keeps its core busy
+    between_pids: tuple[int, ...] = ()  # the processes between the two, once the rung is made
 
     def make(self, context: SpawnContext) -> tuple[End, End]:
         raise NotImplementedError
@@ -318,7 +319,9 @@ class Manager(Rung):
 
     def make(self, context: SpawnContext) -> tuple[End, End]:
         self._manager = SyncManager(ctx=context)
+        before = active_children()
         self._manager.start(initializer=end_with_parent)
+        self.between_pids = tuple(each.pid for each in active_children() if each not in before and each.pid is not None)
         there, back = self._manager.Queue(), self._manager.Queue()
         return QueueEnd(back, there), QueueEnd(there, back)
 

@@ -42,7 +42,7 @@ class _Channel:
 
     @contextlib.contextmanager
     def on_one_core(self) -> Iterator[None]:
-        """One of the two processes always waits for the other, so one core is enough for both, unless one spins.
+        """Only one of the threads that take part runs at a time, so one core is enough for all, unless one spins.
 
         Else the scheduler chooses, for some seconds at a time, and to wake another core takes five times as long as all
         that is to be compared here.
@@ -51,13 +51,26 @@ class _Channel:
             yield
             return
         before = os.sched_getaffinity(0)
-        for pid in (0, self.pid):
-            os.sched_setaffinity(pid, {min(before)})
+        self._run_on({min(before)})
         try:
             yield
         finally:
-            for pid in (0, self.pid):
-                os.sched_setaffinity(pid, before)
+            self._run_on(before)
+
+    def _run_on(self, cores: set[int]) -> None:
+        """Every thread: a queue is fed by one of its own, and a manager has one for each of its clients."""
+        for pid in (os.getpid(), self.pid, *self.rung.between_pids):
+            for thread in _threads(pid):
+                with contextlib.suppress(ProcessLookupError):  # it has ended since
+                    os.sched_setaffinity(thread, cores)
+
+
+def _threads(pid: int) -> list[int]:
+    """Those of a process (sched_setaffinity(2) takes one thread at a time); without /proc the first alone."""
+    try:
+        return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    except OSError:
+        return [pid]
 
 
 def _answer(end: End) -> None:
