@@ -8,6 +8,8 @@ is left out and reads an echo) is an exception: it has its bytes at once, one by
 as if each item had been appended to its `to_send`.
 """
 
+from itertools import islice
+
 from mpchat.messages import ConnectionId, GroupId
 from mpchat.worker.connection import Connection
 
@@ -97,11 +99,26 @@ class Groups:
         """It is closed, whatever was still to be sent."""
         self._pending.pop(connection.id, None)
 
-    def take_pending(self) -> dict[ConnectionId, Connection]:
-        """Those that may have something to send; the next turn begins."""
+    @property
+    def has_pending(self) -> bool:
+        """Whether take_pending() would return anybody."""
+        return bool(self._pending or self._run)
+
+    def take_pending(self, most: int) -> dict[ConnectionId, Connection]:
+        """Those that may have something to send, so many at most: who has waited longest comes first."""
         self._end_run()
-        pending, self._pending = self._pending, {}
+        if len(self._pending) <= most:
+            pending, self._pending = self._pending, {}
+            return pending
+        pending = dict(islice(self._pending.items(), most))
+        for id in pending:
+            del self._pending[id]
         return pending
+
+    def forget_pending(self) -> None:
+        """The caller sees to everybody who has something to send; all of it lies in `to_send`."""
+        self._end_run()
+        self._pending = {}
 
     def _except(self, connection: Connection) -> None:
         """From here on this member's part of the run differs: what it has of it so far goes first."""

@@ -66,7 +66,7 @@ class Takeover:
         The rest is the backlog of each connection, for the next flush().
         """
         worker = self._worker
-        worker.groups.take_pending()
+        worker.groups.forget_pending()
         for id, total, unsent, _ in worker.heartbeat.among(self._resumed.values()):
             connection = worker.connections[id]
             connection.resume_output(total, unsent)

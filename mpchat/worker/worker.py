@@ -2,7 +2,9 @@
 
 It waits in one place for four kinds of file descriptors: its clients' sockets, the transport from the broker, the link
 from the acceptor (new clients), and the control link to the supervisor. One turn of the loop deals with all that is
-ready, then sends at most once to each client, and puts at most one batch to the broker.
+ready, puts at most one batch to the broker, and then sends to some of those clients who are to get something, all that
+there is for each in one call. The others' turn comes next: while a large room is served, what its members say is read
+already, and the broker works on it meanwhile.
 
     backpressure  a broker that does not keep up: the send window is empty, and the worker stops reading clients
                   a client that floods: its token bucket is empty, and the worker stops reading that one
@@ -40,7 +42,7 @@ from mpchat.worker.lingering_close import LingeringClose
 from mpchat.worker.reading import InputReader
 from mpchat.worker.tracing import Tracing
 
-_BEAT_SENDS = 64  # of some 10 us each
+_SENDS = 64  # in one turn, of some 10 us each
 _STALL_SECONDS = 1.0  # a loop turns four times a second
 
 
@@ -100,14 +102,14 @@ class Worker:
                 self.acceptor.on_event(self.acceptor.link, readable, writable)
             elif source is self.control:
                 self.on_control()
-        if self.broker.output_known:
-            self.flush()
         now = time.monotonic()
         self.note_stall(now)
         self.turned_at = now
         if self.broker.in_step:
             self.reader.read_the_waiting(now)
             self.broker.forward()
+        if self.broker.output_known:
+            self.flush(_SENDS)
         if now >= self.tend_at:
             self.tend(now)
         self.show()
@@ -120,7 +122,10 @@ class Worker:
     def tend(self, now: float) -> None:
         """What may wait for TEND_SECONDS, while all that is to be sent has been."""
         self.tend_at = now + TEND_SECONDS
-        if self.broker.in_step:
+        if now >= self.broker.checkpoint_due:
+            while self.groups.has_pending:
+                self.flush(_SENDS)  # a checkpoint tells of what the kernel has not taken, and not of what it was not given
+                self.heartbeat.beat()
             self.broker.tell_checkpoint(now)
         for connection in self.heartbeat.among(self.lingering.overdue(now)):
             self.forget(connection)
@@ -137,6 +142,8 @@ class Worker:
 
     def timeout(self) -> float:
         """Seconds until something is due that no file descriptor tells of."""
+        if self.reader.records or (self.groups.has_pending and self.broker.output_known):
+            return 0.0
         tend_at = max(self.tend_at, min(self.lingering.next_deadline, self.broker.checkpoint_due))
         return min(min(tend_at, self.reader.next_deadline) - time.monotonic(), BEAT_SECONDS)
 
@@ -284,25 +291,24 @@ class Worker:
                 del self.drains[id]
                 self.reader.records.append(("drained", id, number))
 
-    def flush(self) -> None:
-        """Send this turn's output: everything for one client in one call."""
-        pending = self.groups.take_pending()
+    def flush(self, most: int) -> None:
+        """Send to so many clients at most: everything for one of them in one call."""
+        pending = self.groups.take_pending(most)
         if not pending:
             return
         for connection in between(pending.values(), "worker: sent to some"):
             self.bytes_out += connection.flush() if self.trace is None else self.trace.flush(connection)
-            self.sends += 1
-            if not self.sends % _BEAT_SENDS:
-                self.heartbeat.beat()
             if connection.blocked:
                 self.fall_behind(connection)
             if connection.closing:
                 self.close_if_done(connection)
+        self.sends += len(pending)
         self.backlogs.end_turn()
         if self.drains and self.broker.in_step:
             self.tell_drained(pending)
         self.checkpoints.changed.update(pending)
-        crash_point("worker: sent to all")
+        if not self.groups.has_pending:
+            crash_point("worker: sent to all")
 
     def fall_behind(self, connection: Connection) -> None:
         """The kernel takes no more for it now: wait for room. What is held beyond a limit the broker is told of.
@@ -366,7 +372,7 @@ class Worker:
         a line: its connection just ends.
         """
         if not self.broker.output_known:
-            self.groups.take_pending()
+            self.groups.forget_pending()
         for connection in self.connections.values():
             if not self.broker.output_known:
                 connection.to_send.clear()
