@@ -14,6 +14,8 @@ from mpchat.settings import Settings
 from mpchat.worker.connection import Connection, Limits
 from mpchat.worker.groups import Groups
 
+ALL = 1 << 30
+
 
 @pytest.fixture
 def people() -> Iterator[list[Connection]]:
@@ -38,7 +40,7 @@ class make_people:
 
 def turn(groups: Groups) -> dict[int, bytes]:
     """The bytes each was told, in pieces of whatever size; as a flush does, empties the outboxes."""
-    take_pending = groups.take_pending()
+    take_pending = groups.take_pending(ALL)
     told = {id: b"".join(connection.to_send) for id, connection in take_pending.items()}
     for connection in take_pending.values():
         connection.to_send.clear()
@@ -119,8 +121,8 @@ def test_who_is_left_out_of_one_group_hears_nothing_of_another(people: list[Conn
 def test_touched_is_looked_at_though_nothing_was_said(people: list[Connection]) -> None:
     groups = Groups()
     groups.touch(people[2])
-    assert groups.take_pending() == {3: people[2]}
-    assert groups.take_pending() == {}
+    assert groups.take_pending(ALL) == {3: people[2]}
+    assert groups.take_pending(ALL) == {}
 
 
 def test_who_is_settled_has_all_so_far_and_gets_the_rest_too(people: list[Connection]) -> None:
@@ -202,3 +204,29 @@ def test_as_the_model_says(acts: list[tuple[str, int, int]]) -> None:
             for id in heard:
                 expected[id] = expected.get(id, b"") + text
         assert groups.deliveries == delivered
+
+
+def test_who_has_waited_longest_comes_first(people: list[Connection]) -> None:
+    groups = Groups()
+    for connection in people:
+        groups.join(1, connection)
+    groups.cast((1,), b"one ", 0)
+    first = groups.take_pending(3)
+    assert list(first) == [1, 2, 3]
+    assert groups.has_pending
+    groups.cast((1,), b"two ", 0)
+    assert list(groups.take_pending(2)) == [4, 1]
+    assert [b"".join(connection.to_send) for connection in people] == [b"one two "] * 4
+    assert list(groups.take_pending(2)) == [2, 3]
+    assert not groups.has_pending
+
+
+def test_a_run_that_has_not_ended_is_pending(people: list[Connection]) -> None:
+    groups = Groups()
+    groups.join(1, people[0])
+    assert not groups.has_pending
+    groups.cast((1,), b"one ", 0)
+    assert groups.has_pending
+    groups.forget_pending()
+    assert not groups.has_pending
+    assert people[0].to_send == [b"one "]
