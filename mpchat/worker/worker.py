@@ -2,9 +2,9 @@
 
 It waits in one place for four kinds of file descriptors: its clients' sockets, the transport from the broker, the link
 from the acceptor (new clients), and the control link to the supervisor. One turn of the loop deals with all that is
-ready, puts at most one batch to the broker, and then sends to some of those clients who are to get something, all that
-there is for each in one call. The others' turn comes next: while a large room is served, what its members say is read
-already, and the broker works on it meanwhile.
+ready, puts at most one batch to the broker, and then sends to those clients who are to get something, all that there is
+for each in one call, until something else is ready: while a large room is served, what its members say is read already,
+and the broker works on it meanwhile.
 
     backpressure  a broker that does not keep up: the send window is empty, and the worker stops reading clients
                   a client that floods: its token bucket is empty, and the worker stops reading that one
@@ -30,7 +30,7 @@ from mpchat.runtime.crash_points import between, crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS, TEND_SECONDS
 from mpchat.runtime.heartbeat import Heartbeat
 from mpchat.runtime.log import Log
-from mpchat.runtime.poller import Poller
+from mpchat.runtime.poller import Event, Poller
 from mpchat.settings import Settings
 from mpchat.worker import tcp_position
 from mpchat.worker.acceptor_link import AcceptorLink
@@ -42,7 +42,7 @@ from mpchat.worker.lingering_close import LingeringClose
 from mpchat.worker.reading import InputReader
 from mpchat.worker.tracing import Tracing
 
-_SENDS = 64  # in one turn, of some 10 us each
+_SENDS = 32  # of some 10 us each, between two looks at what is ready
 _STALL_SECONDS = 1.0  # a loop turns four times a second
 
 
@@ -77,6 +77,7 @@ class Worker:
         self.trace: Tracing | None = None  # while somebody traces
         # By connection: the offset up to which its kernel must have taken the output, and the number of the question.
         self.drains: dict[ConnectionId, tuple[int, int]] = {}
+        self.arrived: list[Event] = []  # what is ready for the next turn, as far as flush() has looked
         self.sends = self.bytes_out = self.turns = 0
         self.ending = False
         # What the broker has said meanwhile comes late to the clients, and so do their answers.
@@ -90,7 +91,8 @@ class Worker:
 
     def turn(self, timeout: float) -> None:
         """Wait for something to do, `timeout` seconds at most, and do all that there is."""
-        events = self.poller.wait(timeout)  # the only wait; see poller.py
+        events = self.arrived or self.poller.wait(timeout)  # the only wait; see poller.py
+        self.arrived = []
         if self.scoreboard.tracing[0] != (self.trace is not None):
             self.switch_tracing()
         for source, readable, writable, hung_up in events:
@@ -108,10 +110,10 @@ class Worker:
         if self.broker.in_step:
             self.reader.read_the_waiting(now)
             self.broker.forward()
-        if self.broker.output_known:
-            self.flush(_SENDS)
         if now >= self.tend_at:
             self.tend(now)
+        if self.broker.output_known:
+            self.flush()
         self.show()
 
     def note_stall(self, now: float) -> None:
@@ -120,12 +122,11 @@ class Worker:
             self.woke_at = now
 
     def tend(self, now: float) -> None:
-        """What may wait for TEND_SECONDS, while all that is to be sent has been."""
+        """What may wait for TEND_SECONDS."""
         self.tend_at = now + TEND_SECONDS
         if now >= self.broker.checkpoint_due:
             while self.groups.has_pending:
-                self.flush(_SENDS)  # a checkpoint tells of what the kernel has not taken, and not of what it was not given
-                self.heartbeat.beat()
+                self.send_some()  # a checkpoint tells of what the kernel did not take, not of what it was not given
             self.broker.tell_checkpoint(now)
         for connection in self.heartbeat.among(self.lingering.overdue(now)):
             self.forget(connection)
@@ -291,11 +292,15 @@ class Worker:
                 del self.drains[id]
                 self.reader.records.append(("drained", id, number))
 
-    def flush(self, most: int) -> None:
-        """Send to so many clients at most: everything for one of them in one call."""
-        pending = self.groups.take_pending(most)
-        if not pending:
-            return
+    def flush(self) -> None:
+        """Send what there is, as long as nothing else is ready."""
+        while self.groups.has_pending and not self.arrived:
+            self.send_some()
+            self.arrived = self.poller.wait(0.0)
+
+    def send_some(self) -> None:
+        """Everything for one client in one call, to _SENDS of them at most."""
+        pending = self.groups.take_pending(_SENDS)
         for connection in between(pending.values(), "worker: sent to some"):
             self.bytes_out += connection.flush() if self.trace is None else self.trace.flush(connection)
             if connection.blocked:
@@ -303,6 +308,7 @@ class Worker:
             if connection.closing:
                 self.close_if_done(connection)
         self.sends += len(pending)
+        self.heartbeat.beat()
         self.backlogs.end_turn()
         if self.drains and self.broker.in_step:
             self.tell_drained(pending)

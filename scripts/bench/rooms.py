@@ -1,4 +1,4 @@
-"""Rooms whose members read what some of them publish. A message is in flight until a reader of its room has it.
+"""Rooms whose members read what some of them publish. A message is in flight until every reader of its room has it.
 
 What is checked costs the generator little: all readers of a room must read one and the same stream, so each chunk is
 compared (memcmp) with what another reader has read already, and only new bytes are taken apart. A publisher reads all
@@ -57,12 +57,15 @@ class Room:
         self._taken_apart = 0
         self._expected = [0] * len(self.publishers)  # each publisher's next number in the stream
         self._said: list[float] = []  # when each message of the stream was said
+        self._mark = 0  # a place in the stream,
+        self._at_mark = self._passed = [0] * len(self.publishers)  # what was expected there, and at the mark before,
+        self._behind = 0  # and how many readers have not come so far; 0: nobody waits for a mark
         for seat in self.seats:
             seat.begin()
 
     def say(self, now: float) -> None:
         """As many messages as may be in flight."""
-        for seat, passed in zip(self.publishers, self._expected, strict=True):
+        for seat, passed in zip(self.publishers, self._passed, strict=True):
             first, end = len(seat.said), passed + self._in_flight
             if first < end:
                 head = b"%s%d" % (self._command, seat.number)
@@ -71,11 +74,7 @@ class Room:
                 seat.member.sock.send(b"".join(lines))
 
     def hear(self, seat: Seat, data: memoryview) -> bool:
-        """What a reader reads must be what the others read. Returns whether there is a message among it that is new.
-
-        From then on this one is in flight no more: who waited for the last reader would have each server wait for the
-        other end's delayed acknowledgement that sends with Nagle's algorithm (tcp(7)).
-        """
+        """What a reader reads must be what the others read. Returns whether something is in flight no more."""
         if not seat.reads:
             seat.lines += bytes(data).count(b"\n")
             if len(seat.sample) < _SAMPLE_BYTES:
@@ -83,24 +82,43 @@ class Room:
             return False
         at, stream = seat.at, self._stream
         seat.at = end = at + len(data)
-        is_new = end > len(stream)
-        if is_new:
+        if end > len(stream):
             known = len(stream) - at
             stream += data[known:]
             data = data[:known]
-            is_new = self._take_apart()
+            self._take_apart()
         if not stream.startswith(data, at):
             fail(f"{seat.member.nick} reads something else than the others of {self.name}: {bytes(data[:200])!r}")
         if seat is self._observer:
             self._observe(seat, stream.count(b"\n", at, end))
-        return is_new
+        if self._behind:
+            if not at < self._mark <= end:
+                return False
+            self._behind -= 1
+            if self._behind:
+                return False
+            self._passed = self._at_mark
+            self._set_mark()
+            return True
+        return self._set_mark()
+
+    def _set_mark(self) -> bool:
+        """At the end of what is known. Returns whether there was something new, and everybody has read it."""
+        if self._mark == self._taken_apart:
+            return False
+        self._mark, self._at_mark = self._taken_apart, self._expected.copy()
+        self._behind = sum([seat.at < self._mark for seat in self._readers])
+        if self._behind:
+            return False
+        self._passed = self._at_mark
+        return True
 
     def _observe(self, seat: Seat, lines: int) -> None:
         now = time.monotonic()
         self.latencies += [now - said for said in self._said[seat.lines : seat.lines + lines]]
         seat.lines += lines
 
-    def _take_apart(self) -> bool:
+    def _take_apart(self) -> None:
         """New lines of the stream, if there are any: each publisher's numbers must follow one another."""
         end = self._stream.rfind(b"\n") + 1
         text = bytes(memoryview(self._stream)[self._taken_apart : end])
@@ -108,7 +126,6 @@ class Room:
         for which, number in self._follow(text, self._expected):
             said = self.publishers[which].said
             self._said.append(said[number] if number < len(said) else 0.0)
-        return bool(text)
 
     def _follow(self, text: bytes, expected: list[int]) -> list[tuple[int, int]]:
         """The messages in these lines, each publisher and number; what is expected behind them is left in `expected`."""
