@@ -15,7 +15,7 @@ PREPARE = env PYTHON='$(PYTHON)' sh scripts/with_python.sh scripts/prepare.py
 # These start hundreds of processes, each of which would compile every module anew where this variable is set.
 WITH_BYTECODE := env -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run-server run-client top trace events explain doctor lab labs grade handout install test test-all lint bench chaos soak clean
+.PHONY: help run-server run-client top trace events explain doctor lab labs grade handout install test test-all lint bench bench-peers bench-growth chaos soak clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -71,7 +71,13 @@ lint:  ## ruff and mypy
 	@$(PREPARE) --dev -- -m mypy
 
 bench:  ## under load, every delivery checked (ARGS='--rounds 5', or '--against DIR': another checkout)
-	@exec $(WITH_BYTECODE) $(PREPARE) -- scripts/bench.py $(ARGS)
+	@exec $(WITH_BYTECODE) $(PREPARE) -- scripts/bench $(ARGS)
+
+bench-peers:  ## in turn with ngIRCd, InspIRCd and two small servers (ARGS='S1 S4 --rounds 5')
+	@exec $(WITH_BYTECODE) $(PREPARE) --dev -- scripts/bench/compare.py $(ARGS)
+
+bench-growth:  ## how the cost of a delivery grows with rooms, their members, clients, workers (ARGS='members')
+	@exec $(WITH_BYTECODE) $(PREPARE) --dev -- scripts/bench/growth.py $(ARGS)
 
 chaos:  ## kill its processes under load for SECONDS=60, and check every byte
 	@exec $(WITH_BYTECODE) $(PREPARE) -- scripts/chaos.py --seconds $(SECONDS) $(ARGS)

@@ -85,9 +85,7 @@ def worker(listener: socket.socket, up: Any, down: Any) -> None:
 
 
 def main() -> None:
-    about = (
-        "Processes, queues and sockets without a chat, for scripts/bench.py. Says where it listens; SIGTERM ends it."
-    )
+    about = "Processes, queues and sockets without a chat, for scripts/bench. Says where it listens; SIGTERM ends it."
     argparse.ArgumentParser(description=about).parse_args()
     context = get_context("spawn")
     up, down = context.Queue(), context.Queue()

@@ -34,7 +34,8 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.benchmark.generator import ROOT, Member, registration
+from scripts.bench.clients import Member, registration
+from scripts.bench.subject import ROOT
 
 ROUNDS = 7
 _PATIENCE = 20.0  # seconds: a server that works needs none of them
@@ -44,7 +45,7 @@ _SERVER = ("server", "127.0.0.1", "0", "--plain-port", "none", "--unlimited", "-
 
 
 class Step(NamedTuple):
-    """What a process did: one event of scripts/benchmark/trip_hook.py."""
+    """What a process did: one event of scripts/bench/trip_hook.py."""
 
     at: int  # monotonic ns, of one clock for all processes
     kind: str  # call, return, awake, or a socket's method
@@ -86,7 +87,7 @@ def recorded(root: Path) -> tuple[list[dict[str, list[Step]]], int, set[int]]:
     """What the roles did in each round; the sender's port, and the others'."""
     with tempfile.TemporaryDirectory(prefix="mpchat-trip-") as name:
         folder = Path(name)
-        shutil.copy(ROOT / "scripts" / "benchmark" / "trip_hook.py", folder / "sitecustomize.py")
+        shutil.copy(ROOT / "scripts" / "bench" / "trip_hook.py", folder / "sitecustomize.py")
         own = {"PYTHONPATH": f"{folder}{os.pathsep}{root}", "TRIP_ROOT": str(root), "PYTHONSAFEPATH": ""}
         kept = {"XDG_RUNTIME_DIR": name, "XDG_STATE_HOME": name}
         environment = {**os.environ, **own, **kept}

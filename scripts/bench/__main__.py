@@ -10,7 +10,8 @@ Every delivery is checked: each member must read the same stream, and each publi
 in order. The server's CPU time is the kernel's count of all its threads. The generator runs beside it and takes its
 share of the cores, so compare figures of one run, by ratio; medians of several rounds.
 
-With --against DIR this checkout is compared with another one: scripts/benchmark/against.py.
+With --against DIR this checkout is compared with another one: scripts/bench/against.py. With other servers it is
+compared by `make bench-peers`, and how its cost grows is measured by `make bench-growth`.
 """
 
 import argparse
@@ -23,13 +24,15 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from scripts.benchmark.against import NAMES, Side, Unusable, against
-from scripts.benchmark.generator import ROOT, Member, Subject, connect_many, crowd_joins, open_idle, rally
-from scripts.benchmark.loads import Meter, Rooms
+from scripts.bench.against import NAMES, Side, Unusable, against
+from scripts.bench.clients import Member, connect_many, crowd_joins, open_idle, rally
+from scripts.bench.compare import OneLineParser
+from scripts.bench.loads import Meter
+from scripts.bench.rooms import Rooms
+from scripts.bench.subject import ROOT, Bare, Mpchat
 
 CROWD = 2_000
 IDLE = 10_000
@@ -45,18 +48,19 @@ def fanout(rounds: int, seconds: float, workers: int) -> None:
     )
     print("bare shape   off/bare   checked")
     rows = []
-    with _server(workers, _ON) as with_journal, _server(workers, _OFF) as without, Subject(bare=True) as shape:
+    with _server(workers, _ON) as with_journal, _server(workers, _OFF) as without, Bare() as shape:
         rooms = [Rooms(subject, 1, 100, 4, 8) for subject in (with_journal, without, shape)]
         meters = [Meter(*pair) for pair in zip((with_journal, without, shape), rooms, strict=True)]
         for number in range(1, rounds + 1):
             for turn in range(_TURNS):  # the machine's speed changes within seconds: what is compared must be close
                 for meter in meters if turn % 2 else reversed(meters):
                     meter.run(seconds / _TURNS)
-            (rate, on), (rate_off, off), (_, bare) = (meter.take() for meter in meters)
-            price, chat, reference = sum(on.values()), sum(off.values()), sum(bare.values())
+            with_it, without_it, bare = (meter.take() for meter in meters)
+            on, (price, chat, reference) = with_it.costs, (each.cost for each in (with_it, without_it, bare))
             by_worker = sum(part for role, part in on.items() if role.startswith("worker"))
             parts = on["broker"], by_worker, on["recorder"]
-            rows.append((rate, price, *parts, chat, price / chat, rate / rate_off, reference, chat / reference))
+            rates = with_it.rate, with_it.rate / without_it.rate
+            rows.append((rates[0], price, *parts, chat, price / chat, rates[1], reference, chat / reference))
             print(_FANOUT.format(number, *rows[-1]) + f"   {sum(each.checked for each in rooms):,}")
     print(_FANOUT.format("median", *_medians(rows)) + "   none lost, doubled or reordered\n")
 
@@ -88,8 +92,8 @@ _FANOUT = (
 _PINGPONG = "  {:>6}   {:>9,.0f}   {:>10.1f}   {:>11.1f}   {:>6.2f}"
 
 
-def _server(workers: int, durability: str) -> Subject:
-    return Subject("--unlimited", "--workers", str(workers), "--plain-port", "none", "--durability", durability)
+def _server(workers: int, durability: str) -> Mpchat:
+    return Mpchat("--unlimited", "--workers", str(workers), "--plain-port", "none", "--durability", durability)
 
 
 def _medians(rows: Sequence[tuple[float, ...]]) -> list[float]:
@@ -97,7 +101,7 @@ def _medians(rows: Sequence[tuple[float, ...]]) -> list[float]:
 
 
 def crowd() -> None:
-    with Subject() as server:
+    with Mpchat() as server:
         started = time.monotonic()
         members = connect_many(server, CROWD, prefix="c")
         registered = time.monotonic() - started
@@ -115,7 +119,7 @@ def crowd() -> None:
 
 
 def idle(seconds: float) -> None:
-    with Subject("--unlimited") as server:
+    with Mpchat("--unlimited") as server:
         empty = server.pss_bytes()
         before = sum(server.cpu_seconds().values())
         time.sleep(seconds)  # what is measured is a stretch of time in which nothing happens
@@ -162,15 +166,9 @@ def main() -> int:
     return 0
 
 
-class _OneLineParser(argparse.ArgumentParser):
-    """argparse would put the whole usage in front of what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"bench: {message} (--help shows what there is)\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _OneLineParser(
+    parser = OneLineParser(
+        prog="bench",
         description="Measure a server on this machine, or this checkout's server against another one's.",
         epilog="without --against: fanout, pingpong, crowd, idle; with it: " + ", ".join(NAMES),
     )

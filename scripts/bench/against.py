@@ -25,8 +25,12 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.benchmark.generator import Subject, connect_many, probe
-from scripts.benchmark.loads import Load, Meter, Pairs, Registrations, Rooms
+from scripts.bench.clients import connect_many, probe
+from scripts.bench.loads import Load, Meter
+from scripts.bench.pairs import Pairs
+from scripts.bench.registrations import Registrations
+from scripts.bench.rooms import Rooms
+from scripts.bench.subject import Mpchat, Subject
 
 _TURN_SECONDS = 1.0  # the first some ten ms after a rest cost more, in every server
 _IDLE_CLIENTS, _FIRST_CLIENTS, _FEW, _IDLE_ROUNDS = 2_000, 200, 20, 5
@@ -101,7 +105,7 @@ def against(
         starts = min(rounds, _IDLE_ROUNDS) if name == _IDLE else 1
         for number in range(starts):
             with ExitStack() as stack:
-                stack.callback(_tell, "")
+                stack.callback(tell, "")
                 subjects = _start((ours, theirs), workers, stack)
                 versions = [probe(subject, capabilities) for subject in subjects]
                 if head:
@@ -110,7 +114,7 @@ def against(
                     print(head, flush=True)
                     head = ""
                 if name == _IDLE:
-                    _tell(f"{_IDLE}: round {number + 1} of {starts}, {_IDLE_CLIENTS:,} clients come to each")
+                    tell(f"{_IDLE}: round {number + 1} of {starts}, {_IDLE_CLIENTS:,} clients come to each")
                     idle.append(_memory(subjects, capabilities))
                     line = _idle_row(idle)
                 else:
@@ -141,10 +145,10 @@ def _check_open_files(chosen: Sequence[str]) -> None:
 
 def _start(sides: Sequence[Side], workers: int, stack: ExitStack) -> list[Subject]:
     """All at once; each is stopped by the stack."""
-    subjects = []
+    subjects: list[Subject] = []
     for side in sides:
         arguments = ["--unlimited", "--workers", str(workers), "--plain-port", "none", *side.options]
-        subject = Subject(*arguments, root=side.root, name=f"{side.name} (the server of {side.root})")
+        subject: Subject = Mpchat(*arguments, root=side.root, name=f"{side.name} (the server of {side.root})")
         stack.callback(subject.stop)
         subjects.append(subject)
     for subject in subjects:
@@ -156,14 +160,14 @@ def _rounds(name: str, meters: Sequence[Meter], rounds: int, seconds: float) -> 
     """Meters of ours and of theirs. A round has as many turns as go into it, one at least."""
     turns = max(1, round(seconds / _TURN_SECONDS))
     done: list[Round] = []
-    _tell(f"{name}: round 1 of {rounds}")
+    tell(f"{name}: round 1 of {rounds}")
     for number in range(rounds):
         for turn in range(number * turns, (number + 1) * turns):
             for meter in meters if turn % 2 else reversed(meters):
                 meter.run(seconds / turns)
-        (our_rate, ours), (their_rate, theirs) = (meter.take() for meter in meters)
-        done.append(Round(sum(ours.values()), sum(theirs.values()), our_rate, their_rate))
-        _tell(_PROGRESS.format(name, number + 1, rounds, *done[-1], cost=done[-1].cost, speed=done[-1].speed))
+        ours, theirs = (meter.take() for meter in meters)
+        done.append(Round(ours.cost, theirs.cost, ours.rate, theirs.rate))
+        tell(_PROGRESS.format(name, number + 1, rounds, *done[-1], cost=done[-1].cost, speed=done[-1].speed))
     return done
 
 
@@ -173,7 +177,7 @@ _PROGRESS = (
 )
 
 
-def _tell(progress: str) -> None:
+def tell(progress: str) -> None:
     """On a terminal each line of progress takes the place of the one before, and "" leaves none."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{progress}", end="", file=sys.stderr, flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import select
 import socket
+import time
 
 from scripts.bench.subject import Subject, fail
 

@@ -20,9 +20,9 @@ READ_BYTES = 1 << 18  # into one buffer: recv(2) with a new one of this size eac
 
 
 class Run(NamedTuple):
-    """What a load has done: deliveries, messages or registrations, in so many seconds; how long each took (s)."""
+    """How many deliveries, messages or registrations there were, in so many seconds; how long each took (s)."""
 
-    count: int
+    number: int
     seconds: float
     latencies: list[float]
 
@@ -68,7 +68,7 @@ class Meter:
         own = time.process_time()
         done = self.load.run(seconds)
         self._generator += time.process_time() - own
-        self._count += done.count
+        self._count += done.number
         self._elapsed += done.seconds
         self._latencies += done.latencies
         for role, spent in self.subject.settle().items():

@@ -97,18 +97,27 @@ def _ngircd() -> Subject:
 
 def _inspircd() -> Subject:
     as_root = ["--runasroot"] if os.getuid() == 0 else []
-    return Installed("InspIRCd", _program("inspircd"), _INSPIRCD, ["--nofork", "--nopid", "--config", "{file}", *as_root])
+    return Installed(
+        "InspIRCd", _program("inspircd"), _INSPIRCD, ["--nofork", "--nopid", "--config", "{file}", *as_root]
+    )
 
 
-def _small(name: str, script: str) -> Subject:
-    return Subject(name, [sys.executable, f"scripts/bench/small/{script}.py"], own_environment(""), ROOT)
+def _small(name: str) -> Subject:
+    script = {"threads": "threads", "asyncio": "coroutines"}[name]  # asyncio.py would be imported for asyncio
+    return Subject(TITLES[name], [sys.executable, f"scripts/bench/small/{script}.py"], own_environment(""), ROOT)
 
 
 # By the name that is said on the command line: how it is started. The first two are what mpchat is judged by.
 JUDGES: dict[str, Callable[[], Subject]] = {"ngircd": _ngircd, "inspircd": _inspircd}
 SMALL: dict[str, Callable[[], Subject]] = {
-    "threads": lambda: _small("threads and a dict", "threads"),
-    "asyncio": lambda: _small("asyncio and a dict", "coroutines"),
+    "threads": lambda: _small("threads"),
+    "asyncio": lambda: _small("asyncio"),
+}
+TITLES = {
+    "ngircd": "ngIRCd",
+    "inspircd": "InspIRCd",
+    "threads": "threads and a dict",
+    "asyncio": "asyncio and a dict",
 }
 
 

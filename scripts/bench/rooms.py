@@ -128,7 +128,7 @@ class Room:
             self._said.append(said[number] if number < len(said) else 0.0)
 
     def _follow(self, text: bytes, expected: list[int]) -> list[tuple[int, int]]:
-        """The messages in these lines, each publisher and number; what is expected behind them is left in `expected`."""
+        """The messages in these lines, each publisher and number; `expected` is then what is behind them."""
         messages = [(int(which), int(number)) for which, number in self._message.findall(text)]
         if len(messages) != text.count(b"\n"):
             fail(f"{self.name}: something else than messages: {text!r}")

@@ -41,7 +41,12 @@ class Subject:
     pids: dict[str, int]  # by role
 
     def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], cwd: str | Path = "", ready: bool = True
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        cwd: str | Path = "",
+        ready: bool = True,
     ) -> None:
         """`ready`: its first line says where it listens; else another method knows, and nobody reads what it says."""
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

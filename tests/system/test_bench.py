@@ -1,7 +1,8 @@
-"""scripts/bench.py: one checkout against another, and that its loads find what is wrong with what they read."""
+"""scripts/bench: one checkout against another, and that its loads find what is wrong with what they read."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,9 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from scripts.benchmark.against import NAMES
-from scripts.benchmark.generator import Member, registration
-from scripts.benchmark.loads import Player, Room
+from scripts.bench import peers
+from scripts.bench.against import NAMES
+from scripts.bench.clients import Member, registration
+from scripts.bench.figures import Results, Round, quantile
+from scripts.bench.paced import Reader
+from scripts.bench.pairs import Player
+from scripts.bench.rooms import Room
+from scripts.bench.tables import markdown, short
 from tests.running import Server
 from tests.system.servers import needs_linux
 
@@ -23,11 +29,12 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent.parent
 FILLING = "." * 32
+COMPARE = "scripts/bench/compare.py"
 
 
-def bench(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def bench(*args: str, script: str = "scripts/bench", **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "scripts/bench.py", *args],
+        [sys.executable, script, *args],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,
@@ -144,15 +151,18 @@ def test_who_is_refused_does_not_wait(locked: Server) -> None:
 
 def test_every_script_answers_help() -> None:
     """And nothing lies among them that is none."""
-    scripts = [path for path in (ROOT / "scripts").iterdir() if path.is_file() and path.name != "__init__.py"]
-    for script in scripts:
-        program = sys.executable if script.suffix == ".py" else "sh"
+    scripts = {
+        path: path.name for path in (ROOT / "scripts").iterdir() if path.is_file() and path.name != "__init__.py"
+    }
+    assert {"chaos.py", "bare.py", "trip.py"} <= set(scripts.values())
+    bench = ROOT / "scripts" / "bench"
+    scripts |= {bench: "bench", bench / "compare.py": "bench-peers", bench / "growth.py": "bench-growth"}
+    for script, name in scripts.items():
+        program = "sh" if script.suffix == ".sh" else sys.executable
         done = subprocess.run([program, str(script), "--help"], capture_output=True, text=True, timeout=20)
         assert done.returncode == 0, done.stderr
-        assert done.stdout.startswith(f"usage: {script.name}")
+        assert done.stdout.startswith(f"usage: {name}")
         assert done.stderr == ""
-
-    assert {"bench.py", "chaos.py", "bare.py", "trip.py"} <= {script.name for script in scripts}
 
 
 # What the loads find
@@ -171,9 +181,16 @@ def members() -> Iterator[list[Member]]:
 @pytest.fixture
 def room(members: list[Member]) -> Room:
     """m0 and m1 publish, and each has said two messages."""
-    room = Room("#bench0", members, publishers=2, in_flight=2)
-    for publisher in room.publishers:
-        room.say(publisher)
+    room = Room("#bench0", members, publishers=2, in_flight=2, echo=True)
+    room.say(0.0)
+    return room
+
+
+@pytest.fixture
+def silent_room(members: list[Member]) -> Room:
+    """The same, but nobody reads an echo."""
+    room = Room("#bench0", members, publishers=2, in_flight=2, echo=False)
+    room.say(0.0)
     return room
 
 
@@ -187,19 +204,66 @@ def told(*messages: tuple[int, int]) -> bytes:
 ALL = told((0, 0), (1, 0), (1, 1), (0, 1))
 
 
-def test_a_room_is_complete_when_all_have_read_all(room: Room) -> None:
+def test_a_message_is_in_flight_until_the_last_member_has_read_it(room: Room) -> None:
     first, second, third = room.seats
 
-    assert room.hear(first, memoryview(ALL))
-    assert not room.complete()
+    assert not room.hear(first, memoryview(ALL))
     for at in range(0, len(ALL), 7):  # in pieces that end anywhere
-        room.hear(second, memoryview(ALL[at : at + 7]))
-        assert not room.hear(third, memoryview(ALL[at : at + 7])), "this one publishes nothing"
+        assert not room.hear(second, memoryview(ALL[at : at + 7]))
+        assert not room.complete()
+        is_read = room.hear(third, memoryview(ALL[at : at + 7]))
+        assert is_read == (at + 7 >= len(ALL))
 
     assert room.complete()
-    assert room.finish() == 4
-    room.say(first)
+    assert len(room.latencies) == 4, "of the last member"
+    assert room.finish() == 4 * 3
+    room.say(0.0)
     assert not room.complete()
+
+
+def test_the_first_messages_need_not_wait_for_the_later_ones(room: Room) -> None:
+    begin, rest = told((0, 0), (1, 0)), told((1, 1), (0, 1))
+    first, second, third = room.seats
+
+    assert not room.hear(first, memoryview(begin))
+    assert not room.hear(first, memoryview(rest))
+    assert not room.hear(second, memoryview(begin))
+    assert room.hear(third, memoryview(begin))
+    room.say(0.0)
+
+    assert [len(publisher.said) for publisher in room.publishers] == [3, 3]
+
+
+def test_without_an_echo_a_publisher_reads_what_others_say(silent_room: Room) -> None:
+    first, second, third = silent_room.seats
+
+    assert silent_room.hear(third, memoryview(ALL))
+    assert not silent_room.complete()
+    silent_room.hear(first, memoryview(told((1, 0), (1, 1))))
+    silent_room.hear(second, memoryview(told((0, 0), (0, 1))))
+
+    assert silent_room.complete()
+    assert silent_room.finish() == 4 + 2 + 2
+
+
+@pytest.mark.parametrize(
+    ("read", "complaint"),
+    [
+        (told((0, 0), (1, 0)), "m0 has read 2 lines, 1 of them its own; due were 2"),
+        (told((1, 0), (1, 1), (1, 2)), "m0 has read 3 lines, 0 of them its own; due were 2"),
+        (told((1, 1), (1, 0)), "publisher 1: message 1 where 0 was due"),
+        (b"PING :still there?\r\n" * 2, "something else than messages"),
+    ],
+)
+def test_what_a_publisher_must_not_read(silent_room: Room, read: bytes, complaint: str) -> None:
+    first, second, third = silent_room.seats
+    silent_room.hear(third, memoryview(ALL))
+    silent_room.hear(second, memoryview(told((0, 0), (0, 1))))
+    silent_room.hear(first, memoryview(read))
+    assert silent_room.complete()
+
+    with pytest.raises(SystemExit, match=complaint):
+        silent_room.finish()
 
 
 def test_lines_with_tags_are_messages_too(room: Room) -> None:
@@ -261,3 +325,115 @@ def test_an_echo_comes_before_the_answer(members: list[Member]) -> None:
     assert player.hear(b":m1!~m1@127.0.0.1 PRIVMSG m0 :ball 1\r\n") == 0
     with pytest.raises(SystemExit, match="ball 3"):
         player.hear(b":m0!~m0@127.0.0.1 PRIVMSG m1 :ball 3\r\n")
+
+
+def test_a_paced_reader_reads_each_message_once() -> None:
+    reader = Reader("m1")
+    lines = [b":m0!~m0@127.0.0.1 PRIVMSG #paced :%d\r\n" % number for number in range(5)]
+
+    assert reader.hear(lines[0], b" PRIVMSG #paced :0\r\n") == 1
+    assert reader.hear(lines[1] + lines[2][:9], b" PRIVMSG #paced :1\r\n") == 1
+    assert reader.hear(lines[2][9:] + lines[3], b" PRIVMSG #paced :2\r\n") == 2
+    with pytest.raises(SystemExit, match=r"m1 reads \[3\] where 4 was due"):
+        reader.hear(lines[3], b" PRIVMSG #paced :4\r\n")
+
+
+# Among other servers
+
+
+def results(**rounds: dict[str, object]) -> Results:
+    return Results({"cores": "2"}, ["ircd", "other", "mpchat"], ["ircd", "other"], ["mpchat"], rounds)
+
+
+def test_a_table_compares_with_the_better_one() -> None:
+    """Each figure by itself: of the better one's rate, and the lower CPU; a percentile is compared with the lower."""
+    text = markdown(
+        results(
+            S1={"ircd": [Round(rate=1e6, cpu=0.5)], "other": [Round(rate=2e6, cpu=1.0)], "mpchat": [Round(3e6, 0.25)]},
+            S4={"ircd": [Round(p50=1, p99=8)], "other": [Round(p50=2, p99=4)], "mpchat": [Round(p50=3, p99=2)]},
+            S7={"ircd": [Round(each_idle=2048)], "other": "bench: no", "mpchat": [Round(each_idle=3072)]},
+        )
+    )
+
+    overview = [line for line in text.splitlines() if line.startswith("| mpchat") or "/ the better of" in line]
+    assert overview[0] == "| mpchat | 3 M, 0.25 | 3.00 / 2.00 | 3.0 |"
+    assert overview[1] == "| *mpchat / the better of ircd and other* | 1.50, 0.50 | 3.00 / 0.50 | 1.50 |"
+    assert "| other | bench: no |" in text
+
+
+def test_a_table_has_medians_and_says_where_the_generator_was_the_limit() -> None:
+    rates = [Round(rate=100.0, generator=0.95), Round(rate=900.0, generator=0.99), Round(rate=200.0, generator=0.2)]
+
+    text = markdown(results(S5={"ircd": rates}))
+
+    assert "| ircd | 200\\*, 0.00 |" in text
+    assert "100 .. 900" in text
+    assert "the load generator had nothing to spare" in text
+
+
+def test_quantiles_and_short_numbers() -> None:
+    assert [quantile(range(1000), share) for share in (0.5, 0.99, 0.999)] == [500, 990, 999]
+    assert quantile([], 0.5) == 0
+    assert [short(number) for number in (0.5, 17.25, 17_930.0, 2_410_000.0)] == ["0.5", "17.2", "17.9 k", "2.41 M"]
+
+
+@needs_linux
+@pytest.mark.parametrize("name", [*peers.JUDGES, *peers.SMALL])
+def test_each_of_them_does_what_is_measured(name: str, tmp_path: Path) -> None:
+    if name in peers.JUDGES and name not in peers.installed():
+        pytest.skip(f"{name} is not installed")
+    scenarios = ("S1", "S4", "S5", "S9")
+
+    done = bench(
+        *(*scenarios, "--servers", f"{name},pipe", "--rounds", "1", "--seconds", "0.1", "--out", str(tmp_path)),
+        script=COMPARE,
+    )
+
+    assert done.returncode == 0, done.stderr
+    kept = json.loads((tmp_path / "peers.json").read_text())
+    assert list(kept["rounds"]) == list(scenarios)
+    for of in kept["rounds"].values():
+        assert list(of) == kept["servers"]
+        assert [row[0]["rate"] > 0 for row in of.values()] == [True, True], of
+    assert (tmp_path / "peers.md").read_text() in done.stdout
+    assert "<svg" in (tmp_path / "peers.svg").read_text()
+
+
+@needs_linux
+def test_registrations_and_memory_are_compared_too(tmp_path: Path) -> None:
+    done = bench("S6", "--servers", "asyncio,pipe", "--rounds", "1", "--out", str(tmp_path), script=COMPARE)
+
+    assert done.returncode == 0, done.stderr
+    rounds = json.loads((tmp_path / "peers.json").read_text())["rounds"]["S6"]
+    assert all(0 < row[0]["p50"] <= row[0]["p99"] for row in rounds.values())
+
+
+@needs_linux
+def test_growth(tmp_path: Path) -> None:
+    done = bench(
+        "clients", "--rounds", "1", "--workers", "1,2", "--out", str(tmp_path), script="scripts/bench/growth.py"
+    )
+
+    assert done.returncode == 0, done.stderr
+    kept = json.loads((tmp_path / "growth.json").read_text())["clients"]
+    assert list(kept) == ["2", "10", "50", "200", "1000"]
+    assert all(cost > 0 for of in kept.values() for costs in of.values() for cost in costs)
+    assert "<svg" in (tmp_path / "growth-clients.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["S0"], "bench-peers: argument SCENARIO: there is no 'S0', only S1, S2, S3, S4, S5, S6, S7, S8, S9"),
+        (
+            ["--servers", "apache"],
+            "bench-peers: argument --servers: there is no 'apache', only ngircd, inspircd, threads, asyncio, "
+            "queue, pipe",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_said_in_a_line(arguments: list[str], complaint: str) -> None:
+    done = bench(*arguments, script=COMPARE)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{complaint} (--help shows what there is)\n"

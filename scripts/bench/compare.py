@@ -1,0 +1,217 @@
+"""mpchat and other servers, in turn on one machine: `make bench-peers`, or `make bench-peers ARGS='S1 S4 --rounds 5'`.
+
+    S1  one room of 100, 4 publishers with 8 messages in flight each      S6  5,000 connect and register, 100 at a time
+    S2  one room of 1,000, the same                                      S7  10,000 say nothing: memory
+    S3  200 rooms of 8, 2 publishers with 2 in flight each               S8  20 messages a second into a room of 10
+    S4  200 messages a second into a room of 100                         S9  one room of 100, 1 publisher, 1 in flight
+    S5  50 pairs, in each one private message in flight
+
+A message is in flight until all members of its room have read it, and every delivery is checked. In S4 and S8 a
+latency counts from when the message was due; in S6 from the connection to the greeting; else from when it was sent to
+when one and the same member of the room read it. CPU is that of all of a server's processes, as the kernel counts it.
+
+Compared are those of ngIRCd and InspIRCd that are installed (Debian's packages), two small servers in Python
+(scripts/bench/small), and this one with either transport, its journal on, and its limits off as theirs are. All are up
+at once, and loaded in turn. Written are a table (also printed), all figures as JSON, and a picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import NoReturn
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
+
+from scripts.bench import peers, pictures, tables
+from scripts.bench.against import tell
+from scripts.bench.clients import connect_many
+from scripts.bench.figures import Results, Round, Rounds
+from scripts.bench.loads import Meter
+from scripts.bench.scenarios import IDLE_AT_ONCE, IDLE_CLIENTS, SCENARIOS, Scenario
+from scripts.bench.subject import ROOT, Mpchat, Subject
+
+_TRANSPORTS = ("queue", "pipe")
+_OTHER_FILES = 200  # that the generator has open besides its clients
+
+Start = Callable[[], Subject]
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    servers, judges, ours = _servers(options.servers, options.python)
+    chosen = options.scenarios or list(SCENARIOS)
+    _check_open_files(chosen, len(servers))
+    if not peers.installed():
+        print(
+            "bench-peers: neither ngircd nor inspircd is installed: compared with the two small ones", file=sys.stderr
+        )
+    results = Results(_about(), list(servers), judges, ours, {})
+    try:
+        for name in chosen:
+            measure(name, servers, results, options.rounds, options.seconds)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        tell("")
+    options.out.mkdir(parents=True, exist_ok=True)
+    text = tables.markdown(results)
+    print(text)
+    (options.out / "peers.md").write_text(text)
+    (options.out / "peers.json").write_text(json.dumps(results.as_json(), indent=1) + "\n")
+    if pictures.can_draw():
+        pictures.draw_peers(results, options.out / "peers.svg")
+    else:
+        print("bench-peers: no picture: pygal is not installed (requirements-dev.txt)", file=sys.stderr)
+    print(f"bench-peers: kept in {options.out}", file=sys.stderr)
+    return 0
+
+
+def _servers(wanted: Sequence[str], pythons: Sequence[str]) -> tuple[dict[str, Start], list[str], list[str]]:
+    """How each is started, by its name in the tables; which of them judge, and which are ours."""
+    servers: dict[str, Start] = {}
+    judges, ours = [], []
+    for name in peers.installed():
+        if not wanted or name in wanted:
+            judges.append(f"{peers.TITLES[name]} {peers.version(name)}")
+            servers[judges[-1]] = peers.JUDGES[name]
+    for name, start in peers.SMALL.items():
+        if not wanted or name in wanted:
+            servers[peers.TITLES[name]] = start
+    for python in pythons or [sys.executable]:
+        for transport in _TRANSPORTS:
+            if not wanted or transport in wanted:
+                ours.append(f"mpchat --ipc {transport}, {_python(python)}")
+                servers[ours[-1]] = _mpchat(transport, python)
+    return servers, judges, ours
+
+
+def _mpchat(transport: str, python: str) -> Start:
+    options = ("--unlimited", "--workers", "1", "--plain-port", "none", "--ipc", transport)
+    return lambda: Mpchat(*options, name=f"mpchat --ipc {transport}", python=python)
+
+
+def _python(python: str) -> str:
+    """What it is; and how it was built, which matters as much as its version."""
+    code = (
+        "import platform, sysconfig; flags = sysconfig.get_config_var('CONFIG_ARGS') or ''; "
+        "print(platform.python_implementation(), platform.python_version(), "
+        "'(optimized)' if '--enable-optimizations' in flags else '(not optimized)')"
+    )
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _about() -> dict[str, str]:
+    cores = len(os.sched_getaffinity(0))
+    about = {"system": platform.release(), "cores": str(cores), "load generator": f"Python {platform.python_version()}"}
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return {"processor": line.partition(":")[2].strip(), **about}
+    return about
+
+
+def _check_open_files(chosen: Sequence[str], servers: int) -> None:
+    """All servers have their clients at once, but for the idle ones."""
+    most = max(SCENARIOS[name].clients * (servers if SCENARIOS[name].clients < 5000 else 1) for name in chosen)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < most + _OTHER_FILES:
+        raise SystemExit(f"bench-peers: {most:,} connections are needed, and {hard:,} open files allowed (ulimit -Hn)")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def measure(name: str, servers: dict[str, Start], results: Results, rounds: int, seconds: float) -> None:
+    """One scenario: all servers are started, and each is loaded in each round. What one of them cannot do is noted."""
+    scenario = SCENARIOS[name]
+    found: dict[str, Rounds | str] = {}
+    results.rounds[name] = found
+    with ExitStack() as stack:
+        meters: dict[str, Meter] = {}
+        subjects = {}
+        for server, start in servers.items():
+            tell(f"{name}: {server} is started")
+            subjects[server] = stack.enter_context(start())
+        for server, subject in subjects.items():
+            tell(f"{name}: {scenario.clients:,} clients come to {server}")
+            try:
+                if scenario.load is None:
+                    found[server] = [_idle(subject)]
+                else:
+                    meters[server] = Meter(subject, stack.enter_context(closing(scenario.load(subject))))
+                    found[server] = []
+            except SystemExit as error:
+                found[server] = str(error)
+        for number in range(rounds):
+            for server, meter in list(meters.items()):
+                tell(f"{name}: round {number + 1} of {rounds}, {server}")
+                try:
+                    meter.run(_seconds(scenario, seconds))
+                except SystemExit as error:
+                    found[server] = str(error)
+                    del meters[server]
+                    continue
+                done = found[server]
+                assert isinstance(done, list)
+                done.append(Round.of(meter.take(), meter.subject.pss_bytes()))
+
+
+def _seconds(scenario: Scenario, wished: float) -> float:
+    return wished if wished and not scenario.is_fixed else scenario.seconds
+
+
+def _idle(subject: Subject) -> Round:
+    subject.settle()
+    empty = subject.pss_bytes()
+    clients = connect_many(subject, IDLE_CLIENTS, "i", at_once=IDLE_AT_ONCE)
+    subject.settle()
+    full = subject.pss_bytes()
+    for client in clients:
+        client.sock.close()
+    return Round(memory=full, each_idle=(full - empty) / IDLE_CLIENTS)
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """argparse would put the whole usage in front of what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (--help shows what there is)\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = OneLineParser(
+        prog="bench-peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("scenarios", nargs="*", type=one_of(SCENARIOS), metavar="SCENARIO", help="default: S1 to S9")
+    add("--rounds", type=int, choices=range(1, 100), metavar="N", default=3, help="default: %(default)s")
+    add("--seconds", type=float, default=0.0, help="of a round (default: 2; of S8 5)")
+    names = (*peers.JUDGES, *peers.SMALL, *_TRANSPORTS)
+    add("--servers", type=list_of(names), default=[], metavar="NAMES", help=f"of {','.join(names)} (default: all)")
+    add("--python", action="append", default=[], help="that mpchat runs with, can be repeated (default: this one)")
+    add("--out", type=Path, default=ROOT / "build" / "bench", metavar="DIR", help="default: build/bench")
+    return parser
+
+
+def one_of(names: Collection[str]) -> Callable[[str], str]:
+    def chosen(word: str) -> str:
+        if word not in names:
+            raise argparse.ArgumentTypeError(f"there is no {word!r}, only {', '.join(names)}")
+        return word
+
+    return chosen
+
+
+def list_of(names: Collection[str]) -> Callable[[str], list[str]]:
+    one = one_of(names)
+    return lambda words: [one(word) for word in words.split(",")]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
