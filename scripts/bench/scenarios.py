@@ -39,7 +39,12 @@ SCENARIOS = {
     "S2": Scenario("1 room of 1,000, the same", "delivery", "rate", 1000, _rooms(1, 1000, 4, 8), 2),
     "S3": Scenario("200 rooms of 8, 2 publishers, 2 in flight each", "delivery", "rate", 1600, _rooms(200, 8, 2, 2), 2),
     "S4": Scenario(
-        "200 messages/s into 1 room of 100", "delivery", "latency", 100, lambda server: Paced(server, 100, 200), 2
+        "200 messages/s into 1 room of 100, its members in turn",
+        "delivery",
+        "latency",
+        100,
+        lambda server: Paced(server, 100, 200),
+        2,
     ),
     "S5": Scenario("50 pairs, private ping-pong", "message", "rate", 100, lambda server: Pairs(server, 50), 2),
     "S6": Scenario(
@@ -53,7 +58,13 @@ SCENARIOS = {
     ),
     "S7": Scenario(f"{IDLE_CLIENTS:,} say nothing", "client", "memory", IDLE_CLIENTS, None, 0, is_fixed=True),
     "S8": Scenario(
-        "20 messages/s into 1 room of 10", "delivery", "latency", 10, lambda server: Paced(server, 10, 20), 5, True
+        "20 messages/s into 1 room of 10, its members in turn",
+        "delivery",
+        "latency",
+        10,
+        lambda server: Paced(server, 10, 20),
+        5,
+        True,
     ),
     "S9": Scenario("1 room of 100, 1 publisher, 1 in flight", "delivery", "rate", 100, _rooms(1, 100, 1, 1), 2),
 }

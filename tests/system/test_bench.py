@@ -327,15 +327,18 @@ def test_an_echo_comes_before_the_answer(members: list[Member]) -> None:
         player.hear(b":m0!~m0@127.0.0.1 PRIVMSG m1 :ball 3\r\n")
 
 
-def test_a_paced_reader_reads_each_message_once() -> None:
-    reader = Reader("m1")
-    lines = [b":m0!~m0@127.0.0.1 PRIVMSG #paced :%d\r\n" % number for number in range(5)]
+def test_a_paced_reader_reads_each_message_of_the_others_once() -> None:
+    reader = Reader("m2", 2, 4)
+    lines = [b":m0!~m0@127.0.0.1 PRIVMSG #paced :%d\r\n" % number for number in range(6)]
 
-    assert reader.hear(lines[0], b" PRIVMSG #paced :0\r\n") == 1
-    assert reader.hear(lines[1] + lines[2][:9], b" PRIVMSG #paced :1\r\n") == 1
-    assert reader.hear(lines[2][9:] + lines[3], b" PRIVMSG #paced :2\r\n") == 2
-    with pytest.raises(SystemExit, match=r"m1 reads \[3\] where 4 was due"):
-        reader.hear(lines[3], b" PRIVMSG #paced :4\r\n")
+    assert reader.hear(lines[0], b" PRIVMSG #paced :0\r\n") == [0]
+    assert reader.hear(lines[1] + lines[3][:9], b" PRIVMSG #paced :1\r\n") == [1]
+    assert reader.next == 3, "2 is its own"
+    assert reader.hear(lines[3][9:] + lines[4], b" PRIVMSG #paced :3\r\n") == [3, 4]
+    with pytest.raises(SystemExit, match=r"m2 reads \[4\] where 5 was due"):
+        reader.hear(lines[4], b" PRIVMSG #paced :5\r\n")
+    reader.begin()
+    assert reader.next == 0
 
 
 # Among other servers
