@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import shutil
 import threading
@@ -71,6 +72,7 @@ def read(data: Path, at: int | None = None) -> tuple[int, list[int]]:
 
 @pytest.fixture(autouse=True)
 def _no_descriptor_stays() -> Iterator[None]:
+    gc.collect()  # what a test before this one has left must not go during this one
     before = os.listdir("/proc/self/fd")
     yield
     assert len(os.listdir("/proc/self/fd")) == len(before)

@@ -483,7 +483,7 @@ def test_that_of_an_environment_is_taken_first_unless_it_has_gone(copy: Copy) ->
 
 @pytest.mark.parametrize("version", ["3.8", "3.9"])
 @pytest.mark.parametrize(
-    "words", [["-m", "mpchat"], *([f"scripts/{name}.py"] for name in ("bench", "chaos", "trip", "prepare"))]
+    "words", [["-m", "mpchat"], ["scripts/bench"], *([f"scripts/{name}.py"] for name in ("chaos", "trip", "prepare"))]
 )
 def test_an_old_python_says_so_whatever_it_is_to_run(version: str, words: list[str]) -> None:
     old = python(version)
