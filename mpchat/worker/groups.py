@@ -14,6 +14,7 @@ from mpchat.messages import ConnectionId, GroupId
 from mpchat.worker.connection import Connection
 
 NO_GROUP: GroupId = 0
+_PARTS = 16
 
 
 class Groups:
@@ -104,13 +105,18 @@ class Groups:
         """Whether take_pending() would return anybody."""
         return bool(self._pending or self._run)
 
-    def take_pending(self, most: int) -> dict[ConnectionId, Connection]:
-        """Those that may have something to send, so many at most: who has waited longest comes first."""
+    def take_pending(self, least: int) -> dict[ConnectionId, Connection]:
+        """Some of those that may have something to send, `least` at least if there are so many; who has waited longest
+        comes first.
+
+        Of very many it is a part: if input never ended, their turn would come too seldom otherwise.
+        """
         self._end_run()
-        if len(self._pending) <= most:
+        count = max(least, len(self._pending) // _PARTS)
+        if len(self._pending) <= count:
             pending, self._pending = self._pending, {}
             return pending
-        pending = dict(islice(self._pending.items(), most))
+        pending = dict(islice(self._pending.items(), count))
         for id in pending:
             del self._pending[id]
         return pending

@@ -42,7 +42,7 @@ from mpchat.worker.lingering_close import LingeringClose
 from mpchat.worker.reading import InputReader
 from mpchat.worker.tracing import Tracing
 
-_SENDS = 32  # of some 10 us each, between two looks at what is ready
+_SENDS = 32  # of some 10 us each, at least, between two looks at what is ready
 _STALL_SECONDS = 1.0  # a loop turns four times a second
 
 
@@ -296,10 +296,11 @@ class Worker:
         """Send what there is, as long as nothing else is ready."""
         while self.groups.has_pending and not self.arrived:
             self.send_some()
-            self.arrived = self.poller.wait(0.0)
+            if self.groups.has_pending:
+                self.arrived = self.poller.wait(0.0)
 
     def send_some(self) -> None:
-        """Everything for one client in one call, to _SENDS of them at most."""
+        """Everything for one client in one call, to some of them."""
         pending = self.groups.take_pending(_SENDS)
         for connection in between(pending.values(), "worker: sent to some"):
             self.bytes_out += connection.flush() if self.trace is None else self.trace.flush(connection)

@@ -22,6 +22,7 @@ import json
 import os
 import platform
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Sequence
@@ -47,6 +48,7 @@ Start = Callable[[], Subject]
 
 def main() -> int:
     options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else the servers would be left behind
     servers, judges, ours = _servers(options.servers, options.python)
     chosen = options.scenarios or list(SCENARIOS)
     _check_open_files(chosen, len(servers))

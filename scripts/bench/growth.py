@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -67,6 +68,7 @@ Costs = dict[int, list[float]]  # by the number of workers, a round's CPU us for
 
 def main() -> int:
     options = _parser().parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else the servers would be left behind
     kept: dict[str, dict[int, Costs]] = {}
     options.out.mkdir(parents=True, exist_ok=True)
     try:

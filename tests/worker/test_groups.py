@@ -230,3 +230,14 @@ def test_a_run_that_has_not_ended_is_pending(people: list[Connection]) -> None:
     groups.forget_pending()
     assert not groups.has_pending
     assert people[0].to_send == [b"one "]
+
+
+def test_of_very_many_a_part_comes_at_once() -> None:
+    with make_people(1000) as people:
+        groups = Groups()
+        for connection in people:
+            groups.touch(connection)
+        assert [len(groups.take_pending(8)) for _ in range(3)] == [62, 58, 55]
+        while groups.has_pending:
+            some = groups.take_pending(8)
+        assert len(some) <= 8
