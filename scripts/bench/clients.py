@@ -12,7 +12,6 @@ from scripts.bench.subject import Subject, fail
 # The last line of a greeting (376, 422) or a refusal (RFC 2812 section 5), and whom it is told; tags may be in front.
 GREETED = re.compile(rb"^(?:@\S+ )?:\S+ (?:(422|376)|4\d\d) (\S+) .*\n", re.MULTILINE)
 PATIENCE = 60.0  # seconds without any progress: then the server has lost something
-_AT_ONCE = 200  # connections being registered at the same time
 
 
 class Member:
@@ -68,11 +67,10 @@ def registration(nick: str, capabilities: str = "") -> bytes:
     return f"{request}NICK {nick}\r\nUSER {nick} 0 * :a member\r\n{end}".encode()
 
 
-def connect_many(
-    server: Subject, count: int, prefix: str, capabilities: str = "", at_once: int = _AT_ONCE
-) -> list[Member]:
-    """Registered clients."""
+def connect_many(server: Subject, count: int, prefix: str, capabilities: str = "", at_once: int = 0) -> list[Member]:
+    """Registered clients; so many at a time, 0: as many as the server takes."""
     members = []
+    at_once = at_once or server.at_once
     for start in range(0, count, at_once):
         some = [Member(server.address, f"{prefix}{n}") for n in range(start, min(start + at_once, count))]
         for member in some:

@@ -37,7 +37,7 @@ from scripts.bench.against import tell
 from scripts.bench.clients import connect_many
 from scripts.bench.figures import Results, Round, Rounds
 from scripts.bench.loads import Meter
-from scripts.bench.scenarios import IDLE_AT_ONCE, IDLE_CLIENTS, SCENARIOS, Scenario
+from scripts.bench.scenarios import IDLE_CLIENTS, SCENARIOS, Scenario
 from scripts.bench.subject import ROOT, Mpchat, Subject
 
 _TRANSPORTS = ("queue", "pipe")
@@ -57,24 +57,28 @@ def main() -> int:
             "bench-peers: neither ngircd nor inspircd is installed: compared with the two small ones", file=sys.stderr
         )
     results = Results(_about(), list(servers), judges, ours, {})
+    options.out.mkdir(parents=True, exist_ok=True)
     try:
         for name in chosen:
             measure(name, servers, results, options.rounds, options.seconds)
+            keep(results, options.out)
     except KeyboardInterrupt:
         return 130
     finally:
         tell("")
-    options.out.mkdir(parents=True, exist_ok=True)
-    text = tables.markdown(results)
-    print(text)
-    (options.out / "peers.md").write_text(text)
-    (options.out / "peers.json").write_text(json.dumps(results.as_json(), indent=1) + "\n")
-    if pictures.can_draw():
-        pictures.draw_peers(results, options.out / "peers.svg")
-    else:
+    print(tables.markdown(results))
+    if not pictures.can_draw():
         print("bench-peers: no picture: pygal is not installed (requirements-dev.txt)", file=sys.stderr)
     print(f"bench-peers: kept in {options.out}", file=sys.stderr)
     return 0
+
+
+def keep(results: Results, folder: Path) -> None:
+    """After each scenario: a run takes a quarter of an hour."""
+    (folder / "peers.md").write_text(tables.markdown(results))
+    (folder / "peers.json").write_text(json.dumps(results.as_json(), indent=1) + "\n")
+    if pictures.can_draw():
+        pictures.draw_peers(results, folder / "peers.svg")
 
 
 def _servers(wanted: Sequence[str], pythons: Sequence[str]) -> tuple[dict[str, Start], list[str], list[str]]:
@@ -102,12 +106,8 @@ def _mpchat(transport: str, python: str) -> Start:
 
 
 def _python(python: str) -> str:
-    """What it is; and how it was built, which matters as much as its version."""
-    code = (
-        "import platform, sysconfig; flags = sysconfig.get_config_var('CONFIG_ARGS') or ''; "
-        "print(platform.python_implementation(), platform.python_version(), "
-        "'(optimized)' if '--enable-optimizations' in flags else '(not optimized)')"
-    )
+    """Which it is."""
+    code = "import platform; print(platform.python_implementation(), platform.python_version())"
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -171,7 +171,7 @@ def _seconds(scenario: Scenario, wished: float) -> float:
 def _idle(subject: Subject) -> Round:
     subject.settle()
     empty = subject.pss_bytes()
-    clients = connect_many(subject, IDLE_CLIENTS, "i", at_once=IDLE_AT_ONCE)
+    clients = connect_many(subject, IDLE_CLIENTS, "i")
     subject.settle()
     full = subject.pss_bytes()
     for client in clients:

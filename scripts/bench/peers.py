@@ -61,7 +61,8 @@ _INSPIRCD = """
 class Installed(Subject):
     """A program that reads where it is to listen from a file, and does not say when it is ready."""
 
-    def __init__(self, name: str, program: str, configuration: str, arguments: list[str]) -> None:
+    def __init__(self, name: str, program: str, configuration: str, arguments: list[str], at_once: int) -> None:
+        self.at_once = at_once
         self._folder = tempfile.TemporaryDirectory(prefix="mpchat-bench-")
         file = Path(self._folder.name) / "server.conf"
         # A socket of ours was there: the port is free, unless somebody takes it within these milliseconds.
@@ -92,14 +93,14 @@ class Installed(Subject):
 
 
 def _ngircd() -> Subject:
-    return Installed("ngIRCd", _program("ngircd"), _NGIRCD, ["--nodaemon", "--config", "{file}"])
+    arguments = ["--nodaemon", "--config", "{file}"]
+    return Installed("ngIRCd", _program("ngircd"), _NGIRCD, arguments, at_once=10)  # its listen(2) has a backlog of 10
 
 
 def _inspircd() -> Subject:
     as_root = ["--runasroot"] if os.getuid() == 0 else []
-    return Installed(
-        "InspIRCd", _program("inspircd"), _INSPIRCD, ["--nofork", "--nopid", "--config", "{file}", *as_root]
-    )
+    arguments = ["--nofork", "--nopid", "--config", "{file}", *as_root]
+    return Installed("InspIRCd", _program("inspircd"), _INSPIRCD, arguments, at_once=1000)  # it greets once a second
 
 
 def _small(name: str) -> Subject:

@@ -15,7 +15,6 @@ from scripts.bench.clients import PATIENCE, Member, registration
 from scripts.bench.loads import READ_BYTES, Run, gather
 from scripts.bench.subject import Subject, fail
 
-_AT_ONCE = 200  # clients that enter a room at the same time
 _FILLING = b"." * 32  # behind a message's number
 _SAMPLE_BYTES = 1 << 16  # of what a publisher reads in a run
 
@@ -245,8 +244,8 @@ class Rooms:
 def enter(server: Subject, homes: list[str], capabilities: str) -> list[Member]:
     """A member for each of these rooms, some at the same time."""
     members: list[Member] = []
-    for start in range(0, len(homes), _AT_ONCE):
-        some = [Member(server.address, f"m{start + n}") for n in range(len(homes[start : start + _AT_ONCE]))]
+    for start in range(0, len(homes), server.at_once):
+        some = [Member(server.address, f"m{start + n}") for n in range(len(homes[start : start + server.at_once]))]
         for member in some:
             member.send(registration(member.nick, capabilities))
         for member, home in zip(some, homes[start:], strict=False):

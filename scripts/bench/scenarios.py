@@ -12,7 +12,7 @@ from scripts.bench.registrations import Registrations
 from scripts.bench.rooms import Rooms
 from scripts.bench.subject import Subject
 
-IDLE_CLIENTS, IDLE_AT_ONCE = 10_000, 200
+IDLE_CLIENTS = 10_000
 _REGISTRATIONS = 5_000
 
 Kind = Literal["rate", "latency", "memory"]  # what of it is compared

@@ -39,6 +39,7 @@ class Subject:
 
     address: tuple[str, int]
     pids: dict[str, int]  # by role
+    at_once = 200  # so many clients can come at the same time
 
     def __init__(
         self,
