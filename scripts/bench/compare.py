@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 from scripts.bench import peers, pictures, tables
 from scripts.bench.against import tell
 from scripts.bench.clients import connect_many
-from scripts.bench.figures import Results, Round, Rounds
+from scripts.bench.figures import Results, Round
 from scripts.bench.loads import Meter
 from scripts.bench.scenarios import IDLE_CLIENTS, SCENARIOS, Scenario
 from scripts.bench.subject import ROOT, Mpchat, Subject
@@ -132,19 +132,16 @@ def _check_open_files(chosen: Sequence[str], servers: int) -> None:
 def measure(name: str, servers: dict[str, Start], results: Results, rounds: int, seconds: float) -> None:
     """One scenario: all servers are started, and each is loaded in each round. What one of them cannot do is noted."""
     scenario = SCENARIOS[name]
-    found: dict[str, Rounds | str] = {}
-    results.rounds[name] = found
+    found = results.rounds[name] = {}
     with ExitStack() as stack:
         meters: dict[str, Meter] = {}
-        subjects = {}
         for server, start in servers.items():
-            tell(f"{name}: {server} is started")
-            subjects[server] = stack.enter_context(start())
-        for server, subject in subjects.items():
-            tell(f"{name}: {scenario.clients:,} clients come to {server}")
+            tell(f"{name}: {server} is started, and {scenario.clients:,} clients come")
+            subject = stack.enter_context(start())
             try:
                 if scenario.load is None:
                     found[server] = [_idle(subject)]
+                    subject.stop()  # ten thousand threads that end would be in the others' way
                 else:
                     meters[server] = Meter(subject, stack.enter_context(closing(scenario.load(subject))))
                     found[server] = []

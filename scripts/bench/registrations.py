@@ -20,11 +20,18 @@ class Visitor:
         self.nick = nick.encode()
         self.came_at = time.monotonic()
         self.sock = socket.socket()
-        self.sock.connect(server.address)
-        self.sock.send(registration(nick, capabilities))
-        self.is_greeted = False
+        self.sock.setblocking(False)
+        self.sock.connect_ex(server.address)  # where the backlog is full, this one waits, and the others go on
+        self._registration = registration(nick, capabilities)
+        self.is_connected = self.is_greeted = False
         self._leaves = leaves
         self._read = b""
+
+    def introduce(self) -> None:
+        """It is connected."""
+        self.is_connected = True
+        self.sock.setblocking(True)
+        self.sock.send(self._registration)
 
     def hear(self, data: bytes) -> bool:
         """Returns whether it is done."""
@@ -64,7 +71,7 @@ class Registrations:
         self._count += 1
         visitor = Visitor(self._server, f"v{self._count}", self._capabilities, leaves=not self._most)
         self._visitors[visitor.sock.fileno()] = visitor
-        self._poller.register(visitor.sock, select.EPOLLIN)
+        self._poller.register(visitor.sock, select.EPOLLIN | select.EPOLLOUT)
 
     def run(self, seconds: float) -> Run:
         before, view = self._count, memoryview(bytearray(READ_BYTES))
@@ -79,6 +86,10 @@ class Registrations:
                 fail(f"no answer to {[visitor.nick.decode() for visitor in self._visitors.values()][:10]}")
             for fd, _ in events:
                 visitor = self._visitors[fd]
+                if not visitor.is_connected:
+                    visitor.introduce()
+                    self._poller.modify(fd, select.EPOLLIN)
+                    continue
                 was_greeted = visitor.is_greeted
                 is_done = visitor.hear(bytes(view[: visitor.sock.recv_into(view)]))
                 now = time.monotonic()

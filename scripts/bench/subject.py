@@ -85,6 +85,7 @@ class Subject:
             self.pids[f"process {pid}"] = pid
 
     def stop(self) -> None:
+        """Can be called again."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait()
         if self.process.stdout is not None:
