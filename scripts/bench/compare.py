@@ -41,6 +41,7 @@ from scripts.bench.scenarios import IDLE_CLIENTS, SCENARIOS, Scenario
 from scripts.bench.subject import ROOT, Mpchat, Subject
 
 _TRANSPORTS = ("queue", "pipe")
+_FAILURES = (SystemExit, OSError)  # what a load raises where the server has failed
 _OTHER_FILES = 200  # that the generator has open besides its clients
 
 Start = Callable[[], Subject]
@@ -145,14 +146,14 @@ def measure(name: str, servers: dict[str, Start], results: Results, rounds: int,
                 else:
                     meters[server] = Meter(subject, stack.enter_context(closing(scenario.load(subject))))
                     found[server] = []
-            except SystemExit as error:
+            except _FAILURES as error:
                 found[server] = str(error)
         for number in range(rounds):
             for server, meter in list(meters.items()):
                 tell(f"{name}: round {number + 1} of {rounds}, {server}")
                 try:
                     meter.run(_seconds(scenario, seconds))
-                except SystemExit as error:
+                except _FAILURES as error:
                     found[server] = str(error)
                     del meters[server]
                     continue
