@@ -6,6 +6,7 @@ import re
 import select
 import socket
 import time
+from contextlib import suppress
 
 from scripts.bench.subject import Subject, fail
 
@@ -48,6 +49,13 @@ class Member:
         if found[1] is None:
             fail(f"{self.nick} cannot register: {found[0].decode(errors='replace').strip()}")
         self.unread = self.unread[found.end() :]
+
+    def drop_unread(self) -> None:
+        """Take what has come, and forget it: whole lines of no interest, and the beginning of one."""
+        self.unread = b""
+        with suppress(BlockingIOError):
+            while self.sock.recv(1 << 18, socket.MSG_DONTWAIT):
+                pass
 
     def _read(self) -> None:
         data = self.sock.recv(1 << 18)

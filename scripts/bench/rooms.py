@@ -255,5 +255,7 @@ def enter(server: Subject, homes: list[str], capabilities: str) -> list[Member]:
             text = member.wait_for(b"entered\r\n")
             if b" NAK " in text or (b" JOIN " not in text and b" 366 " not in text):
                 fail(f"{member.nick} cannot enter: {text[-500:]!r}")
+        for member in members:
+            member.drop_unread()  # who is told of thousands of arrivals, and does not read, is closed
         members += some
     return members
