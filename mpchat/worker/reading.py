@@ -86,7 +86,7 @@ class InputReader:
             waiting, self._awaiting_credit = self._awaiting_credit, {}
             for connection in waiting.values():
                 self.read(connection)
-        if now >= self.next_deadline and self._throttle is not None:
+        if self._throttle is not None and now >= self._throttle.next_deadline:
             for connection in self._throttle.due(now):
                 self.read(connection)
 

@@ -125,8 +125,8 @@ class Worker:
         """What may wait for TEND_SECONDS."""
         self.tend_at = now + TEND_SECONDS
         if now >= self.broker.checkpoint_due:
-            while self.groups.has_pending:
-                self.send_some()  # a checkpoint tells of what the kernel did not take, not of what it was not given
+            while self.send_some():  # a checkpoint tells of what the kernel did not take, not of what it was not given
+                pass
             self.broker.tell_checkpoint(now)
         for connection in self.heartbeat.among(self.lingering.overdue(now)):
             self.forget(connection)
@@ -294,14 +294,14 @@ class Worker:
 
     def flush(self) -> None:
         """Send what there is, as long as nothing else is ready."""
-        while self.groups.has_pending and not self.arrived:
-            self.send_some()
-            if self.groups.has_pending:
-                self.arrived = self.poller.wait(0.0)
+        while not self.arrived and self.send_some():
+            self.arrived = self.poller.wait(0.0)
 
-    def send_some(self) -> None:
-        """Everything for one client in one call, to some of them."""
+    def send_some(self) -> bool:
+        """Everything for one client in one call, to some of them. Returns whether there are more."""
         pending = self.groups.take_pending(_SENDS)
+        if not pending:
+            return False
         for connection in between(pending.values(), "worker: sent to some"):
             self.bytes_out += connection.flush() if self.trace is None else self.trace.flush(connection)
             if connection.blocked:
@@ -314,8 +314,10 @@ class Worker:
         if self.drains and self.broker.in_step:
             self.tell_drained(pending)
         self.checkpoints.changed.update(pending)
-        if not self.groups.has_pending:
-            crash_point("worker: sent to all")
+        if self.groups.has_pending:
+            return True
+        crash_point("worker: sent to all")
+        return False
 
     def fall_behind(self, connection: Connection) -> None:
         """The kernel takes no more for it now: wait for room. What is held beyond a limit the broker is told of.
