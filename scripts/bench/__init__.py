@@ -1,3 +1,3 @@
-"""What bench.py and trip.py are made of: a server under test, and what loads it."""
+"""What `make bench`, `make bench-peers`, `make bench-growth` and trip.py are made of: servers, and what loads them."""
 
 import mpchat  # noqa: F401  an older Python than is needed ends here, and says so
