@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from scripts.bench.against import NAMES, Side, Unusable, against
 from scripts.bench.clients import Member, connect_many, crowd_joins, open_idle, rally
-from scripts.bench.compare import OneLineParser
+from scripts.bench.command_line import OneLineParser
 from scripts.bench.loads import Meter
 from scripts.bench.rooms import Rooms
 from scripts.bench.subject import ROOT, Bare, Mpchat

@@ -19,13 +19,13 @@ import os
 import platform
 import resource
 import statistics
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
 from scripts.bench.clients import connect_many, probe
+from scripts.bench.command_line import tell
 from scripts.bench.loads import Load, Meter
 from scripts.bench.pairs import Pairs
 from scripts.bench.registrations import Registrations
@@ -175,14 +175,6 @@ _PROGRESS = (
     "{} {}/{}: CPU us ours {:.3f}, theirs {:.3f}, ours/theirs {cost:.3f}; "
     "a second {:,.0f}, {:,.0f}, ours/theirs {speed:.3f}"
 )
-
-
-def tell(progress: str) -> None:
-    """On a terminal each line of progress takes the place of the one before, and "" leaves none."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{progress}", end="", file=sys.stderr, flush=True)
-    elif progress:
-        print(progress, file=sys.stderr, flush=True)
 
 
 def _row(name: str, unit: str, rounds: Sequence[Round]) -> str:

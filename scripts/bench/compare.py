@@ -25,20 +25,19 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from scripts.bench import peers, pictures, tables
-from scripts.bench.against import tell
 from scripts.bench.clients import connect_many
+from scripts.bench.command_line import OneLineParser, add_rounds_and_folder, list_of, one_of, tell
 from scripts.bench.figures import Results, Round
 from scripts.bench.loads import Meter
 from scripts.bench.scenarios import IDLE_CLIENTS, SCENARIOS, Scenario
-from scripts.bench.subject import ROOT, Mpchat, Subject
+from scripts.bench.subject import Mpchat, Subject
 
 _TRANSPORTS = ("queue", "pipe")
 _FAILURES = (SystemExit, OSError)  # what a load raises where the server has failed
@@ -177,40 +176,18 @@ def _idle(subject: Subject) -> Round:
     return Round(memory=full, each_idle=(full - empty) / IDLE_CLIENTS)
 
 
-class OneLineParser(argparse.ArgumentParser):
-    """argparse would put the whole usage in front of what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (--help shows what there is)\n")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="bench-peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
     add("scenarios", nargs="*", type=one_of(SCENARIOS), metavar="SCENARIO", help="default: S1 to S9")
-    add("--rounds", type=int, choices=range(1, 100), metavar="N", default=3, help="default: %(default)s")
     add("--seconds", type=float, default=0.0, help="of a round (default: 2; of S8 5)")
     names = (*peers.JUDGES, *peers.SMALL, *_TRANSPORTS)
     add("--servers", type=list_of(names), default=[], metavar="NAMES", help=f"of {','.join(names)} (default: all)")
     add("--python", action="append", default=[], help="that mpchat runs with, can be repeated (default: this one)")
-    add("--out", type=Path, default=ROOT / "build" / "bench", metavar="DIR", help="default: build/bench")
+    add_rounds_and_folder(parser)
     return parser
-
-
-def one_of(names: Collection[str]) -> Callable[[str], str]:
-    def chosen(word: str) -> str:
-        if word not in names:
-            raise argparse.ArgumentTypeError(f"there is no {word!r}, only {', '.join(names)}")
-        return word
-
-    return chosen
-
-
-def list_of(names: Collection[str]) -> Callable[[str], list[str]]:
-    one = one_of(names)
-    return lambda words: [one(word) for word in words.split(",")]
 
 
 if __name__ == "__main__":

@@ -24,12 +24,11 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from scripts.bench import pictures
-from scripts.bench.against import tell
-from scripts.bench.compare import OneLineParser, list_of, one_of
+from scripts.bench.command_line import OneLineParser, add_rounds_and_folder, list_of, one_of, tell
 from scripts.bench.loads import Load, Meter
 from scripts.bench.pairs import Pairs
 from scripts.bench.rooms import Rooms
-from scripts.bench.subject import ROOT, Mpchat, Subject
+from scripts.bench.subject import Mpchat, Subject
 from scripts.bench.tables import table
 
 _WORKERS = (1, 2, 4)
@@ -125,10 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("what", nargs="*", type=one_of(GROWTHS), metavar="WHAT", help="default: all three")
-    add("--rounds", type=int, choices=range(1, 100), metavar="N", default=3, help="default: %(default)s")
     add("--ipc", choices=("queue", "pipe"), default="queue", help="default: %(default)s")
     add("--workers", type=_counts, default=_WORKERS, metavar="N,N", help="default: 1,2,4")
-    add("--out", type=Path, default=ROOT / "build" / "bench", metavar="DIR", help="default: build/bench")
+    add_rounds_and_folder(parser)
     return parser
 
 

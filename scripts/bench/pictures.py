@@ -18,11 +18,12 @@ def can_draw() -> bool:
 
 
 def draw_peers(results: Results, path: Path) -> None:
-    """How many times as good as the best of the judges each server is, in each scenario."""
+    """How many times as good as the best judge each server is, in each scenario; without judges, as the best of all."""
     import pygal
 
     chart = pygal.Bar(
-        **_look("How many times as good as the better C server (S4, S8: p99; S7: memory; else how many a second)"),
+        **_look(f"How many times as good as the best of {', '.join(results.judges or results.servers)}"),
+        x_title="S4 and S8: p99; S7: memory; the others: how many a second",
         logarithmic=True,
     )
     chart.x_labels = list(results.rounds)

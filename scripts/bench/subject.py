@@ -31,7 +31,7 @@ def fail(text: str) -> NoReturn:
 
 
 class Subject:
-    """A server under test, started by this command in this folder, or in one of its own ("").
+    """A server under test, started by this command in this folder.
 
     It can be used once await_ready() has returned, and must be stopped; `with` does both. `name` is what it is called
     when something is wrong.
@@ -46,7 +46,7 @@ class Subject:
         name: str,
         command: Sequence[str],
         environment: Mapping[str, str],
-        cwd: str | Path = "",
+        cwd: str | Path,
         ready: bool = True,
     ) -> None:
         """`ready`: its first line says where it listens; else another method knows, and nobody reads what it says."""

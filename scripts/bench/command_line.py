@@ -1,0 +1,48 @@
+"""What the three benchmarks have in common on the command line, and how they tell how far they are."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import NoReturn
+
+from scripts.bench.subject import ROOT
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """argparse would put the whole usage in front of what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (--help shows what there is)\n")
+
+
+def one_of(names: Collection[str]) -> Callable[[str], str]:
+    def chosen(word: str) -> str:
+        if word not in names:
+            raise argparse.ArgumentTypeError(f"there is no {word!r}, only {', '.join(names)}")
+        return word
+
+    return chosen
+
+
+def list_of(names: Collection[str]) -> Callable[[str], list[str]]:
+    one = one_of(names)
+    return lambda words: [one(word) for word in words.split(",")]
+
+
+def add_rounds_and_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rounds", type=int, choices=range(1, 100), metavar="N", default=3, help="default: %(default)s"
+    )
+    folder = ROOT / "build" / "bench"
+    parser.add_argument("--out", type=Path, default=folder, metavar="DIR", help="default: build/bench")
+
+
+def tell(progress: str) -> None:
+    """On a terminal each line of progress takes the place of the one before, and "" leaves none."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{progress}", end="", file=sys.stderr, flush=True)
+    elif progress:
+        print(progress, file=sys.stderr, flush=True)
