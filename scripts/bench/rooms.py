@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import select
 import time
+from collections import deque
 
 from scripts.bench.clients import PATIENCE, Member, registration
 from scripts.bench.loads import READ_BYTES, Run, gather
@@ -56,16 +57,17 @@ class Room:
         self._taken_apart = 0
         self._expected = [0] * len(self.publishers)  # each publisher's next number in the stream
         self._said: list[float] = []  # when each message of the stream was said
-        self._mark = 0  # a place in the stream,
-        self._at_mark = self._passed = [0] * len(self.publishers)  # what was expected there, and at the mark before,
-        self._behind = 0  # and how many readers have not come so far; 0: nobody waits for a mark
+        self._readers_at = {0: len(self._readers)}  # how many are at a place in the stream, where there are any,
+        self._last_place = 0  # and where those are who are furthest behind
+        self._under_way: deque[tuple[int, int]] = deque()  # messages behind that: where each ends, whose it is
+        self._arrived = [0] * len(self.publishers)  # of each publisher's messages: so many are in flight no more
         for seat in self.seats:
             seat.begin()
 
     def say(self, now: float) -> None:
         """As many messages as may be in flight."""
-        for seat, passed in zip(self.publishers, self._passed, strict=True):
-            first, end = len(seat.said), passed + self._in_flight
+        for seat, arrived in zip(self.publishers, self._arrived, strict=True):
+            first, end = len(seat.said), arrived + self._in_flight
             if first < end:
                 head = b"%s%d" % (self._command, seat.number)
                 seat.said += [now] * (end - first)
@@ -90,27 +92,23 @@ class Room:
             fail(f"{seat.member.nick} reads something else than the others of {self.name}: {bytes(data[:200])!r}")
         if seat is self._observer:
             self._observe(seat, stream.count(b"\n", at, end))
-        if self._behind:
-            if not at < self._mark <= end:
-                return False
-            self._behind -= 1
-            if self._behind:
-                return False
-            self._passed = self._at_mark
-            self._set_mark()
-            return True
-        return self._set_mark()
+        return self._move(at, end)
 
-    def _set_mark(self) -> bool:
-        """At the end of what is known. Returns whether there was something new, and everybody has read it."""
-        if self._mark == self._taken_apart:
+    def _move(self, at: int, end: int) -> bool:
+        """A reader has gone on, from here to there. Returns whether something is in flight no more."""
+        readers_at = self._readers_at
+        readers_at[end] = readers_at.get(end, 0) + 1
+        readers_at[at] -= 1
+        if readers_at[at]:
             return False
-        self._mark, self._at_mark = self._taken_apart, self._expected.copy()
-        self._behind = sum([seat.at < self._mark for seat in self._readers])
-        if self._behind:
+        del readers_at[at]
+        if at != self._last_place:
             return False
-        self._passed = self._at_mark
-        return True
+        self._last_place = min(readers_at)
+        before = len(self._under_way)
+        while self._under_way and self._under_way[0][0] <= self._last_place:
+            self._arrived[self._under_way.popleft()[1]] += 1
+        return len(self._under_way) < before
 
     def _observe(self, seat: Seat, lines: int) -> None:
         now = time.monotonic()
@@ -121,17 +119,18 @@ class Room:
         """New lines of the stream, if there are any: each publisher's numbers must follow one another."""
         end = self._stream.rfind(b"\n") + 1
         text = bytes(memoryview(self._stream)[self._taken_apart : end])
-        self._taken_apart = end
-        for which, number in self._follow(text, self._expected):
+        for which, number, line_end in self._follow(text, self._expected):
             said = self.publishers[which].said
             self._said.append(said[number] if number < len(said) else 0.0)
+            self._under_way.append((self._taken_apart + line_end, which))
+        self._taken_apart = end
 
-    def _follow(self, text: bytes, expected: list[int]) -> list[tuple[int, int]]:
-        """The messages in these lines, each publisher and number; `expected` is then what is behind them."""
-        messages = [(int(which), int(number)) for which, number in self._message.findall(text)]
+    def _follow(self, text: bytes, expected: list[int]) -> list[tuple[int, int, int]]:
+        """The messages in these lines, each publisher, number, and end; `expected` is then what is behind them."""
+        messages = [(int(found[1]), int(found[2]), found.end()) for found in self._message.finditer(text)]
         if len(messages) != text.count(b"\n"):
             fail(f"{self.name}: something else than messages: {text!r}")
-        for which, number in messages:
+        for which, number, _ in messages:
             if number != expected[which]:
                 fail(f"{self.name}: publisher {which}: message {number} where {expected[which]} was due")
             expected[which] += 1
