@@ -14,7 +14,7 @@ from mpchat.messages import ConnectionId, GroupId
 from mpchat.worker.connection import Connection
 
 NO_GROUP: GroupId = 0
-_PARTS = 16
+_PARTS = 64
 
 
 class Groups:

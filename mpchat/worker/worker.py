@@ -42,7 +42,7 @@ from mpchat.worker.lingering_close import LingeringClose
 from mpchat.worker.reading import InputReader
 from mpchat.worker.tracing import Tracing
 
-_SENDS = 128  # of some 10 us each, at least, between two looks at what is ready: a room of 100 gains nothing by one
+_SENDS = 16
 _STALL_SECONDS = 1.0  # a loop turns four times a second
 
 
