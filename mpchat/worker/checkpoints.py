@@ -18,15 +18,14 @@ class Checkpoints:
 
     def __init__(self, connections: dict[ConnectionId, Connection]) -> None:
         self._all = connections
-        self.changed: dict[ConnectionId, Connection] = {}
+        self.changed: list[Connection] = []  # since the last one; some may be there again and again
         self._forgotten: list[ConnectionId] = []
         self._from_scratch = True  # the next one tells of all connections: there are no others
         self._told = 0  # the position of the last one
         self._due = 0.0
 
     def forget(self, connection: Connection) -> None:
-        """It is closed: its output is of no interest any more."""
-        self.changed.pop(connection.id, None)
+        """It is closed: its output is of no interest any more. The caller takes it out of the connections."""
         self._forgotten.append(connection.id)
 
     def deadline(self, position: StreamPosition) -> float:
@@ -40,7 +39,11 @@ class Checkpoints:
         messages: list[Checkpoint] = []
         entries: list[Entry] = []
         size = 0
-        for connection in (self._all if self._from_scratch else self.changed).values():
+        if self._from_scratch:
+            changed = list(self._all.values())
+        else:
+            changed = [each for each in dict.fromkeys(self.changed) if each.id in self._all]
+        for connection in changed:
             unsent = connection.unsent
             total = connection.sent + unsent
             new = min(total - connection.reported, unsent)
@@ -53,7 +56,7 @@ class Checkpoints:
                 entries, size = [], 0
         messages.append(("checkpoint", position, entries, None if self._from_scratch else self._forgotten))
         # These stay: their unsent bytes shrink without any item, as the kernel takes them.
-        self.changed = {id: connection for id, connection in self.changed.items() if connection.backlog}
+        self.changed = [connection for connection in changed if connection.backlog]
         self._forgotten, self._from_scratch = [], False
         self._told, self._due = position, now + _SECONDS
         return messages

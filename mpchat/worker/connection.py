@@ -62,6 +62,7 @@ class Connection:
         "hung_up",
         "id",
         "inherited_backlog",
+        "is_pending",
         "large_receive_buffer",
         "limits",
         "reported",
@@ -94,6 +95,7 @@ class Connection:
         self.hung_up = False  # the client has closed its side, or everything
         self.finished = False  # the end of input was reported, or the connection is closing
         self.to_send: list[bytes] = []  # this turn's output
+        self.is_pending = False  # flush() is due: see groups.py
         self.sent = 0  # bytes of output that the kernel has taken, or that were dropped
         self.reported = 0  # bytes of output that the last checkpoint told of
         self.backlog: bytearray | None = None  # what the kernel did not take yet

@@ -15,6 +15,7 @@ If it dies, its clients' sockets live on in the acceptor's copies, what the brok
 the kernel, and what they were to be sent in the broker's outbox: another worker goes on to the byte (takeover.py).
 """
 
+import math
 import os
 import socket
 import time
@@ -284,13 +285,13 @@ class Worker:
         end = connection.sent + connection.unsent + sum(map(len, connection.to_send))
         self.drains[connection.id] = end, number
 
-    def tell_drained(self, pending: dict[ConnectionId, Connection]) -> None:
+    def tell_drained(self, some: list[Connection]) -> None:
         """Of those that may have sent something. A broker that comes later asks again: it alone knows of whom."""
-        for id in self.drains.keys() & pending.keys():
-            end, number = self.drains[id]
-            if pending[id].sent >= end:
-                del self.drains[id]
-                self.reader.records.append(("drained", id, number))
+        for connection in some:
+            end, number = self.drains.get(connection.id, (math.inf, 0))
+            if connection.sent >= end:
+                del self.drains[connection.id]
+                self.reader.records.append(("drained", connection.id, number))
 
     def flush(self) -> None:
         """Send what there is, as long as nothing else is ready."""
@@ -299,21 +300,21 @@ class Worker:
 
     def send_some(self) -> bool:
         """Everything for one client in one call, to some of them. Returns whether there are more."""
-        pending = self.groups.take_pending(_SENDS)
-        if not pending:
+        if not self.groups.has_pending:
             return False
-        for connection in between(pending.values(), "worker: sent to some"):
+        some = self.groups.take_pending(_SENDS)
+        for connection in between(some, "worker: sent to some"):
             self.bytes_out += connection.flush() if self.trace is None else self.trace.flush(connection)
             if connection.blocked:
                 self.fall_behind(connection)
             if connection.closing:
                 self.close_if_done(connection)
-        self.sends += len(pending)
+        self.sends += len(some)
         self.heartbeat.beat()
         self.backlogs.end_turn()
         if self.drains and self.broker.in_step:
-            self.tell_drained(pending)
-        self.checkpoints.changed.update(pending)
+            self.tell_drained(some)
+        self.checkpoints.changed += some
         if self.groups.has_pending:
             return True
         crash_point("worker: sent to all")

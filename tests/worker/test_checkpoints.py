@@ -27,13 +27,14 @@ class Two:
         self.ana, self.beto = (
             Connection(id, sock, DIALECTS["irc"], "127.0.0.1", limits) for id, sock in enumerate(socks, 1)
         )
-        self.checkpoints = Checkpoints({1: self.ana, 2: self.beto})
+        self.connections = {1: self.ana, 2: self.beto}
+        self.checkpoints = Checkpoints(self.connections)
 
     def say(self, connection: Connection, data: bytes) -> None:
         """As a worker does in one turn."""
         connection.to_send.append(data)
         connection.flush()
-        self.checkpoints.changed[connection.id] = connection
+        self.checkpoints.changed.append(connection)
 
     def choke(self, size: int = 200_000) -> bytes:
         """More to beto than the kernel takes; returns what it has not taken."""
@@ -105,6 +106,7 @@ def test_many_small_ones_come_in_several_messages_too() -> None:
 def test_who_is_closed_is_named_once(two: Two) -> None:
     two.choke()
     two.checkpoints.forget(two.beto)
+    del two.connections[2]
     assert two.checkpoints.deadline(1) is not None, "though the stream has not moved"
     assert two.checkpoints.take(1, 1.0) == [("checkpoint", 1, [], [2])]
     assert two.checkpoints.take(2, 2.0) == [("checkpoint", 2, [], [])]

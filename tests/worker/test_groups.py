@@ -40,9 +40,10 @@ class make_people:
 
 def turn(groups: Groups) -> dict[int, bytes]:
     """The bytes each was told, in pieces of whatever size; as a flush does, empties the outboxes."""
-    take_pending = groups.take_pending(ALL)
-    told = {id: b"".join(connection.to_send) for id, connection in take_pending.items()}
-    for connection in take_pending.values():
+    pending = groups.take_pending(ALL)
+    told = {connection.id: b"".join(connection.to_send) for connection in pending}
+    assert len(told) == len(pending), "each comes once"
+    for connection in pending:
         connection.to_send.clear()
     return {id: text for id, text in told.items() if text}
 
@@ -121,8 +122,9 @@ def test_who_is_left_out_of_one_group_hears_nothing_of_another(people: list[Conn
 def test_touched_is_looked_at_though_nothing_was_said(people: list[Connection]) -> None:
     groups = Groups()
     groups.touch(people[2])
-    assert groups.take_pending(ALL) == {3: people[2]}
-    assert groups.take_pending(ALL) == {}
+    groups.touch(people[2])
+    assert groups.take_pending(ALL) == [people[2]]
+    assert groups.take_pending(ALL) == []
 
 
 def test_who_is_settled_has_all_so_far_and_gets_the_rest_too(people: list[Connection]) -> None:
@@ -211,13 +213,12 @@ def test_who_has_waited_longest_comes_first(people: list[Connection]) -> None:
     for connection in people:
         groups.join(1, connection)
     groups.cast((1,), b"one ", 0)
-    first = groups.take_pending(3)
-    assert list(first) == [1, 2, 3]
+    assert groups.take_pending(3) == people[:3]
     assert groups.has_pending
     groups.cast((1,), b"two ", 0)
-    assert list(groups.take_pending(2)) == [4, 1]
+    assert groups.take_pending(2) == [people[3], people[0]]
     assert [b"".join(connection.to_send) for connection in people] == [b"one two "] * 4
-    assert list(groups.take_pending(2)) == [2, 3]
+    assert groups.take_pending(2) == people[1:3]
     assert not groups.has_pending
 
 
@@ -237,7 +238,7 @@ def test_of_very_many_a_part_comes_at_once() -> None:
         groups = Groups()
         for connection in people:
             groups.touch(connection)
-        assert [len(groups.take_pending(8)) for _ in range(3)] == [62, 58, 55]
+        assert [len(groups.take_pending(8)) for _ in range(3)] == [15, 15, 15]
         while groups.has_pending:
             some = groups.take_pending(8)
         assert len(some) <= 8
