@@ -101,7 +101,8 @@ def _servers(wanted: Sequence[str], pythons: Sequence[str]) -> tuple[dict[str, S
 
 
 def _mpchat(transport: str, python: str) -> Start:
-    options = ("--unlimited", "--workers", "1", "--plain-port", "none", "--ipc", transport)
+    # Five thousand threads of another server may keep a process waiting for longer than a hang may last.
+    options = ("--unlimited", "--hang-limit", "0", "--workers", "1", "--plain-port", "none", "--ipc", transport)
     return lambda: Mpchat(*options, name=f"mpchat --ipc {transport}", python=python)
 
 
