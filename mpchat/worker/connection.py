@@ -94,7 +94,7 @@ class Connection:
         self.large_receive_buffer = False  # its receive buffer is the larger one
         self.hung_up = False  # the client has closed its side, or everything
         self.finished = False  # the end of input was reported, or the connection is closing
-        self.to_send: list[bytes] = []  # this turn's output
+        self.to_send: list[bytes] = []  # output that flush() has not seen yet
         self.is_pending = False  # flush() is due: see groups.py
         self.sent = 0  # bytes of output that the kernel has taken, or that were dropped
         self.reported = 0  # bytes of output that the last checkpoint told of

@@ -14,11 +14,11 @@ from mpchat.messages import ConnectionId, GroupId
 from mpchat.worker.connection import Connection
 
 NO_GROUP: GroupId = 0
-_PARTS = 64
+_PARTS = 64  # in so many turns everybody has been served, however many they are
 
 
 class Groups:
-    """All groups of a worker, and who has something to send this turn."""
+    """All groups of a worker, and who has something to send."""
 
     def __init__(self) -> None:
         self._members: dict[GroupId, dict[ConnectionId, Connection]] = {}  # group: connection: itself
@@ -82,7 +82,7 @@ class Groups:
         return list(found.values())
 
     def settle(self, connection: Connection) -> None:
-        """All that it is to be sent so far lies in its `to_send`, and it is looked at in this turn."""
+        """All that it is to be sent so far lies in its `to_send`, and flush() of it is due."""
         if self._run and connection.id in self._members[self._run_group]:
             self._except(connection)
         self.touch(connection)

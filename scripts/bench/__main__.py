@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from scripts.bench.against import NAMES, Side, Unusable, against
 from scripts.bench.clients import Member, connect_many, crowd_joins, open_idle, rally
-from scripts.bench.command_line import OneLineParser
+from scripts.bench.command_line import OneLineParser, positive_seconds
 from scripts.bench.loads import Meter
 from scripts.bench.rooms import Rooms
 from scripts.bench.subject import ROOT, Bare, Mpchat
@@ -175,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("what", nargs="*", help="what to measure (default: all that there is)")
     add("--rounds", type=_count, default=5, help="default: %(default)s")
-    add("--seconds", type=_seconds, help="of one round (default: 4; with --against 2 for each of the two)")
+    add("--seconds", type=positive_seconds, help="of one round (default: 4; with --against 2 for each of the two)")
     add("--workers", type=_count, default=1, help="default: %(default)s")
     add("--against", type=Path, metavar="DIR", help="another checkout of mpchat, or this one")
     add("--ours", type=_options, default=[], metavar="OPTIONS", help="for our server's command line")
@@ -199,16 +199,6 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"a number above 0, not {text}")
     return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 86_400:
-        raise argparse.ArgumentTypeError(f"a number above 0, not {text}")
-    return seconds
 
 
 def _options(text: str) -> list[str]:

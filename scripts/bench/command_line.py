@@ -32,6 +32,16 @@ def list_of(names: Collection[str]) -> Callable[[str], list[str]]:
     return lambda words: [one(word) for word in words.split(",")]
 
 
+def positive_seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 86_400:
+        raise argparse.ArgumentTypeError(f"a number above 0, not {text}")
+    return value
+
+
 def add_rounds_and_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rounds", type=int, choices=range(1, 100), metavar="N", default=3, help="default: %(default)s"

@@ -1,12 +1,12 @@
 """mpchat and other servers, in turn on one machine: `make bench-peers`, or `make bench-peers ARGS='S1 S4 --rounds 5'`.
 
-    S1  one room of 100, 4 publishers with 8 messages in flight each      S6  5,000 connect and register, 100 at a time
+    S1  one room of 100, 4 publishers with 8 messages in flight each      S6  100 at a time connect and register
     S2  one room of 1,000, the same                                      S7  10,000 say nothing: memory
     S3  200 rooms of 8, 2 publishers with 2 in flight each               S8  20 messages a second into a room of 10
     S4  200 messages a second into a room of 100                         S9  one room of 100, 1 publisher, 1 in flight
     S5  50 pairs, in each one private message in flight
 
-A message is in flight until all members of its room have read it, and every delivery is checked. In S4 and S8 a
+A message is in flight until all members who do not publish have read it, and every delivery is checked. In S4 and S8 a
 latency counts from when the message was due; in S6 from the connection to the greeting; else from when it was sent to
 when one and the same member of the room read it. CPU is that of all of a server's processes, as the kernel counts it.
 
@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from scripts.bench import peers, pictures, tables
 from scripts.bench.clients import connect_many
-from scripts.bench.command_line import OneLineParser, add_rounds_and_folder, list_of, one_of, tell
+from scripts.bench.command_line import OneLineParser, add_rounds_and_folder, list_of, one_of, positive_seconds, tell
 from scripts.bench.figures import Results, Round
 from scripts.bench.loads import Meter
 from scripts.bench.scenarios import IDLE_CLIENTS, SCENARIOS, Scenario
@@ -93,9 +93,12 @@ def _servers(wanted: Sequence[str], pythons: Sequence[str]) -> tuple[dict[str, S
         if not wanted or name in wanted:
             servers[peers.TITLES[name]] = start
     for python in pythons or [sys.executable]:
+        title = _python(python)
         for transport in _TRANSPORTS:
             if not wanted or transport in wanted:
-                ours.append(f"mpchat --ipc {transport}, {_python(python)}")
+                ours.append(f"mpchat --ipc {transport}, {title}")
+                if ours[-1] in servers:
+                    raise SystemExit(f"bench-peers: two Pythons are {title}: no table could tell them apart")
                 servers[ours[-1]] = _mpchat(transport, python)
     return servers, judges, ours
 
@@ -109,7 +112,10 @@ def _mpchat(transport: str, python: str) -> Start:
 def _python(python: str) -> str:
     """Which it is."""
     code = "import platform; print(platform.python_implementation(), platform.python_version())"
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SystemExit(f"bench-peers: --python {python}: {error}") from None
 
 
 def _about() -> dict[str, str]:
@@ -138,8 +144,8 @@ def measure(name: str, servers: dict[str, Start], results: Results, rounds: int,
         meters: dict[str, Meter] = {}
         for server, start in servers.items():
             tell(f"{name}: {server} is started, and {scenario.clients:,} clients come")
-            subject = stack.enter_context(start())
             try:
+                subject = stack.enter_context(start())
                 if scenario.load is None:
                     found[server] = [_idle(subject)]
                     subject.stop()  # ten thousand threads that end would be in the others' way
@@ -183,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("scenarios", nargs="*", type=one_of(SCENARIOS), metavar="SCENARIO", help="default: S1 to S9")
-    add("--seconds", type=float, default=0.0, help="of a round (default: 2; of S8 5)")
+    add("--seconds", type=positive_seconds, default=0.0, help="of a round (default: 2); S6 and S8 have theirs")
     names = (*peers.JUDGES, *peers.SMALL, *_TRANSPORTS)
     add("--servers", type=list_of(names), default=[], metavar="NAMES", help=f"of {','.join(names)} (default: all)")
     add("--python", action="append", default=[], help="that mpchat runs with, can be repeated (default: this one)")

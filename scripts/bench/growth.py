@@ -6,7 +6,7 @@
 
 For each of these sizes servers with 1, 2 and 4 workers are up at once and loaded in turn, in several rounds; the figure
 is CPU time of all of a server's processes for one delivery, the median of the rounds: what noise spares most. Every
-delivery is checked. Written are a table (also printed), all figures as JSON, and a picture of each.
+delivery is checked. A table of each is printed; written are all figures as JSON, and a picture of each.
 """
 
 from __future__ import annotations
@@ -77,11 +77,11 @@ def main() -> int:
                 for size in GROWTHS[name].sizes
             }
             _report(name, kept[name], options.workers, options.out)
+            (options.out / "growth.json").write_text(json.dumps(kept, indent=1) + "\n")
     except KeyboardInterrupt:
         return 130
     finally:
         tell("")
-    (options.out / "growth.json").write_text(json.dumps(kept, indent=1) + "\n")
     print(f"bench-growth: kept in {options.out}", file=sys.stderr)
     return 0
 

@@ -26,9 +26,10 @@ def draw_peers(results: Results, path: Path) -> None:
         x_title="S4 and S8: p99; S7: memory; the others: how many a second",
         logarithmic=True,
     )
-    chart.x_labels = list(results.rounds)
+    compared = [scenario for scenario in results.rounds if SCENARIOS[scenario].is_compared]
+    chart.x_labels = compared
     for server in results.servers:
-        chart.add(server, [_relative(results, scenario, server) for scenario in results.rounds])
+        chart.add(server, [_relative(results, scenario, server) for scenario in compared])
     chart.render_to_file(str(path))
 
 

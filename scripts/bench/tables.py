@@ -52,6 +52,8 @@ def _compared(results: Results, scenario: str, server: str) -> str:
         return f"{ours / theirs:.2f}" if ours is not None and theirs else "-"
 
     kind = SCENARIOS[scenario].kind
+    if not SCENARIOS[scenario].is_compared:
+        return "-"
     if kind == "memory":
         return ratio("each_idle", True)
     if kind == "latency":
