@@ -55,7 +55,7 @@ class BrokerStream:
         self.position = StreamPosition(0)  # items applied
         self.in_step = self.output_known = False
         self._is_new = True  # this process has never been in the stream
-        self._applied = self._reported = 0  # bytes of the stream, since this transport
+        self.applied = self._reported = 0  # bytes of the stream, since this transport
         self._takeover = Takeover(worker)
         self._meter = worker.scoreboard.meter(f"worker{worker.number}", "broker")
         self._traced: list[int] = []  # numbers of items that have not come yet
@@ -76,7 +76,7 @@ class BrokerStream:
     def attach(self) -> None:
         """Say where we are, once there is a transport and every socket has come."""
         if self._worker.acceptor.synced and self.transport is not None:
-            self._applied = self._reported = 0  # the broker counts from here too: what we lack counts
+            self.applied = self._reported = self._worker.sent_at = 0  # the broker counts from here too
             self._put(self.transport, ("attach", -1 if self._is_new else self.position))
 
     def leave(self, transport: Transport[WorkerToBroker]) -> None:
@@ -107,12 +107,12 @@ class BrokerStream:
         """Put this turn's records, which also tell how far the stream is applied."""
         worker, transport = self._worker, self.transport
         assert transport is not None
-        if worker.reader.records or self._applied - self._reported >= _REPORT_BYTES:
+        if worker.reader.records or self.applied - self._reported >= _REPORT_BYTES:
             cost, records = worker.reader.take()
             at = 0 if worker.trace is None else time.monotonic_ns()  # it may be taken before put() has returned
-            self._put(transport, ("batch", self._applied, cost, records))
+            self._put(transport, ("batch", self.applied, cost, records))
             self._meter[BYTES_PUT] += cost
-            self._reported = self._applied
+            self._reported = self.applied
             if worker.trace is not None:
                 worker.trace.put(self._meter[MESSAGES_PUT], cost, at)
             crash_point("worker: forwarded")
@@ -157,7 +157,7 @@ class BrokerStream:
                         if self._worker.trace is not None:
                             self._worker.trace.took(first + len(items) - 1, size)
                         self._take_items(first, items)
-                        self._applied += size
+                        self.applied += size
                         self._meter[BYTES_TAKEN] += size
                         self._worker.reader.send_window.earn(credit)
                         crash_point("worker: applied")

@@ -46,6 +46,7 @@ from mpchat.worker.tracing import Tracing
 _SENDS = (
     16  # between two looks at what is ready: with 128 (1 to 2 ms) a sixth less goes into one send() of a large room
 )
+_UNSENT_BYTES = 65_536  # of items, between two times at which nobody has anything left to be sent
 _STALL_SECONDS = 1.0  # a loop turns four times a second
 
 
@@ -81,6 +82,7 @@ class Worker:
         # By connection: the offset up to which its kernel must have taken the output, and the number of the question.
         self.drains: dict[ConnectionId, tuple[int, int]] = {}
         self.arrived: list[Event] = []  # what is ready for the next turn, as far as flush() has looked
+        self.sent_at = 0  # how many bytes of items had been applied when nobody had anything left to be sent
         self.sends = self.bytes_out = self.turns = 0
         self.ending = False
         # What the broker has said meanwhile comes late to the clients, and so do their answers.
@@ -128,8 +130,7 @@ class Worker:
         """What may wait for TEND_SECONDS."""
         self.tend_at = now + TEND_SECONDS
         if now >= self.broker.checkpoint_due:
-            while self.send_some():  # a checkpoint tells of what the kernel did not take, not of what it was not given
-                pass
+            self.send_all()  # a checkpoint tells of what the kernel did not take, not of what it was not given
             self.broker.tell_checkpoint(now)
         for connection in self.heartbeat.among(self.lingering.overdue(now)):
             self.forget(connection)
@@ -146,7 +147,7 @@ class Worker:
 
     def timeout(self) -> float:
         """Seconds until something is due that no file descriptor tells of."""
-        if self.reader.records or (self.groups.has_pending and self.broker.output_known):
+        if (self.reader.records and self.broker.in_step) or (self.groups.has_pending and self.broker.output_known):
             return 0.0
         tend_at = max(self.tend_at, min(self.lingering.next_deadline, self.broker.checkpoint_due))
         return min(min(tend_at, self.reader.next_deadline) - time.monotonic(), BEAT_SECONDS)
@@ -296,9 +297,22 @@ class Worker:
                 self.reader.records.append(("drained", connection.id, number))
 
     def flush(self) -> None:
-        """Send what there is, as long as nothing else is ready."""
+        """Send what there is, as long as nothing else is ready.
+
+        But what the broker sends on and on must not pile up here: it knows only what is applied, and what the kernel
+        does not take. So now and then everybody is served, whatever is ready.
+        """
+        if self.broker.applied - self.sent_at > _UNSENT_BYTES:
+            self.send_all()
         while not self.arrived and self.send_some():
             self.arrived = self.poller.wait(0.0)
+        if not self.groups.has_pending:
+            self.sent_at = self.broker.applied
+        self.backlogs.end_turn()
+
+    def send_all(self) -> None:
+        while self.send_some():
+            pass
 
     def send_some(self) -> bool:
         """Everything for one client in one call, to some of them. Returns whether there are more."""
@@ -313,7 +327,6 @@ class Worker:
                 self.close_if_done(connection)
         self.sends += len(some)
         self.heartbeat.beat()
-        self.backlogs.end_turn()
         if self.drains and self.broker.in_step:
             self.tell_drained(some)
         self.checkpoints.changed += some
