@@ -447,6 +447,42 @@ def test_every_client_reads_every_byte_once_and_in_order(seed: int) -> None:
         it.finish()
 
 
+def test_what_never_ends_does_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While some of a room are served, more comes for all of it: those who come last do not wait for ever more."""
+    line, rounds = b"x" * 8190 + b"\r\n", 400
+    with contextlib.ExitStack() as stack:
+        pairs = [stack.enter_context(tcp_pair(send_buffer=65_536)) for _ in range(40)]
+        server = stack.enter_context(serving(PATIENT, *(ours for _, ours in pairs)))
+        for client, _ in pairs:
+            client.setblocking(False)
+        past, worker = server.past, server.worker
+        ids = [ConnectionId(id) for id in range(1, len(pairs) + 1)]
+        while len(past.heard) < len(ids):
+            server.broker_turns()
+            server.worker_turns()
+        past.decide(*[("join", GROUP, id) for id in ids])
+        past.decide(("cast", (GROUP,), line, ConnectionId(0)))
+        server.broker_turns()
+        most = said = 0  # bytes that wait for one client; rounds
+
+        def say_more(step: str) -> None:
+            nonlocal most, said
+            if step == "worker: sent to some" and said < rounds:
+                said += 1
+                past.decide(("cast", (GROUP,), line, ConnectionId(0)))
+                server.broker.streams.deliver()
+                most = max(most, *(sum(map(len, each.to_send)) for each in worker.connections.values()))
+                for client, _ in pairs:
+                    with contextlib.suppress(BlockingIOError):
+                        client.recv(1 << 20)
+
+        monkeypatch.setattr(crash_points, "_kill_if_ordered", say_more)
+        while said < rounds:
+            server.broker_turns()
+            server.worker_turns()
+        assert 0 < most <= 2 * worker_module._UNSENT_BYTES
+
+
 def test_a_backlog_goes_on_in_the_middle_of_a_message() -> None:
     with tcp_pair(send_buffer=8192) as (client, ours):
         limits = Limits(SETTINGS)
