@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from scripts.bench.against import NAMES, Side, Unusable, against
 from scripts.bench.clients import Member, connect_many, crowd_joins, open_idle, rally
-from scripts.bench.command_line import OneLineParser, positive_seconds
+from scripts.bench.command_line import OneLineParser, end_like_an_interrupt, positive_seconds
 from scripts.bench.loads import Meter
 from scripts.bench.rooms import Rooms
 from scripts.bench.subject import ROOT, Bare, Mpchat
@@ -141,6 +141,7 @@ _HERE = ("fanout", "pingpong", "crowd", "idle")
 
 
 def main() -> int:
+    end_like_an_interrupt()
     parser = _parser()
     options = parser.parse_args(_with_values_joined(sys.argv[1:]))
     known = _HERE if options.against is None else NAMES

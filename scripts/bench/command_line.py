@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -48,6 +49,12 @@ def add_rounds_and_folder(parser: argparse.ArgumentParser) -> None:
     )
     folder = ROOT / "build" / "bench"
     parser.add_argument("--out", type=Path, default=folder, metavar="DIR", help="default: build/bench")
+
+
+def end_like_an_interrupt() -> None:
+    """A signal that ends this process ends the servers too, as Ctrl-C does: else they would be left behind."""
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.default_int_handler)
 
 
 def tell(progress: str) -> None:

@@ -22,7 +22,6 @@ import json
 import os
 import platform
 import resource
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -33,7 +32,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from scripts.bench import peers, pictures, tables
 from scripts.bench.clients import connect_many
-from scripts.bench.command_line import OneLineParser, add_rounds_and_folder, list_of, one_of, positive_seconds, tell
+from scripts.bench.command_line import (
+    OneLineParser,
+    add_rounds_and_folder,
+    end_like_an_interrupt,
+    list_of,
+    one_of,
+    positive_seconds,
+    tell,
+)
 from scripts.bench.figures import Results, Round
 from scripts.bench.loads import Meter
 from scripts.bench.scenarios import IDLE_CLIENTS, SCENARIOS, Scenario
@@ -48,7 +55,7 @@ Start = Callable[[], Subject]
 
 def main() -> int:
     options = _parser().parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else the servers would be left behind
+    end_like_an_interrupt()
     servers, judges, ours = _servers(options.servers, options.python)
     chosen = options.scenarios or list(SCENARIOS)
     _check_open_files(chosen, len(servers))
@@ -166,6 +173,11 @@ def measure(name: str, servers: dict[str, Start], results: Results, rounds: int,
                 done = found[server]
                 assert isinstance(done, list)
                 done.append(Round.of(meter.take(), meter.subject.pss_bytes()))
+        for server, meter in meters.items():
+            try:
+                meter.load.assemble()  # nothing may come behind the last round
+            except _FAILURES as error:
+                found[server] = str(error)
 
 
 def _seconds(scenario: Scenario, wished: float) -> float:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -24,7 +23,14 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from scripts.bench import pictures
-from scripts.bench.command_line import OneLineParser, add_rounds_and_folder, list_of, one_of, tell
+from scripts.bench.command_line import (
+    OneLineParser,
+    add_rounds_and_folder,
+    end_like_an_interrupt,
+    list_of,
+    one_of,
+    tell,
+)
 from scripts.bench.loads import Load, Meter
 from scripts.bench.pairs import Pairs
 from scripts.bench.rooms import Rooms
@@ -67,7 +73,7 @@ Costs = dict[int, list[float]]  # by the number of workers, a round's CPU us for
 
 def main() -> int:
     options = _parser().parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else the servers would be left behind
+    end_like_an_interrupt()
     kept: dict[str, dict[int, Costs]] = {}
     options.out.mkdir(parents=True, exist_ok=True)
     try:

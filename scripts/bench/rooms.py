@@ -49,7 +49,11 @@ class Room:
         self._observer = self.seats[-1]  # whose latencies these are
         self._in_flight = in_flight
         self._command = f"PRIVMSG {name} :".encode()
-        self._message = re.compile(rb" PRIVMSG %s :(\d+) (\d+) %s\r\n" % (name.encode(), re.escape(_FILLING)))
+        self._message = re.compile(
+            rb"^(?:@\S+ )?:\S+ PRIVMSG %s :([0-%d]) (\d+) %s\r\n"
+            % (name.encode(), publishers - 1, re.escape(_FILLING)),
+            re.MULTILINE,
+        )
         self._begin()
 
     def _begin(self) -> None:
