@@ -1356,6 +1356,7 @@ def _run_backup(options: argparse.Namespace) -> int:
     from mpchat.store.journal import Damaged
 
     data = _data_of_port(options.port)[0] if options.data is None else Path(options.data)
+    _unwind_at_sigterm()
     _raise_open_files()  # each segment of the journal is open at once: many, if the recorder has been dead for long
     with contextlib.suppress(OSError):  # a sandbox may forbid it
         os.nice(_COPY_NICENESS)
@@ -1368,6 +1369,17 @@ def _run_backup(options: argparse.Namespace) -> int:
         _tell(t("backup.cut", data=data, cut=copied.cut))
     _show(t("backup.done", data=data, target=options.target, files=copied.files, size=size))
     return 0
+
+
+def _unwind_at_sigterm() -> None:
+    """Leave nothing half done behind, as at Ctrl-C: the first SIGTERM raises SystemExit, others are ignored."""
+    import signal
+
+    def end(number: int, _: object) -> NoReturn:
+        signal.signal(number, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def _add_restore(commands: Any) -> None:
@@ -1388,6 +1400,7 @@ def _run_restore(options: argparse.Namespace) -> int:
     from mpchat.store.journal import Damaged
 
     data = Path(_data_folder(options))
+    _unwind_at_sigterm()
     try:
         copied = restore(Path(options.backup), data)
     except (Unfit, Damaged) as error:

@@ -31,7 +31,17 @@ from mpchat.backup.manifest import Unfit
 from mpchat.backup.writing import copy
 from mpchat.store import snapshot
 from mpchat.store.history import BUSY_SECONDS
-from mpchat.store.journal import Damaged, Journal, make_folder, segment, segments, sync_file, sync_folder, whole_end
+from mpchat.store.journal import (
+    Damaged,
+    Journal,
+    check_is_file,
+    make_folder,
+    segment,
+    segments,
+    sync_file,
+    sync_folder,
+    whole_end,
+)
 from mpchat.texts import t
 
 _ATTEMPTS = 10  # to fix a moment: a server trims some times a second at most
@@ -112,6 +122,7 @@ class Moment:
         fd = None
         for first in segments(folder):
             path = segment(folder, first)
+            check_is_file(path)
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             self._segments[first] = fd, os.fstat(fd).st_size
         if fd is None:

@@ -41,7 +41,7 @@ def test_its_commands_start_a_server_reload_it_and_end_it(tmp_path: Path) -> Non
     (begin,), (again,) = setting("ExecStart"), setting("ExecReload")
     server = Unusual(words(begin, values))
     try:
-        assert " casa.local " in server.irc().register("ana")[0]
+        assert server.irc().register("ana")[0].startswith(":casa.local ")
         assert (tmp_path / "mpchat" / "journal").is_dir()
         reload = words(again, {**values, "MPCHAT_PORT": str(server.irc_port)})
         done = subprocess.run(reload, env=server.environment, capture_output=True, text=True, timeout=PATIENCE)
