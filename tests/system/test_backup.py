@@ -264,6 +264,25 @@ def test_a_restore_that_is_killed_leaves_nothing_that_a_server_starts_with(tmp_p
             assert os.listdir(new)
 
 
+@pytest.mark.surroundings
+@pytest.mark.parametrize(("number", "ends_with"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_what_is_broken_off_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, ends_with: int) -> None:
+    """In the middle of writing: strace(1) sends the signal there."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not here")
+    data = shutil.copytree(DATA / "state-5" / "killed", tmp_path / "data")
+    assert mpchat("backup", tmp_path / "copy", "--data", data).returncode == 0
+    order = ["-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", f"inject=fdatasync:signal={number.name}:when=3"]
+    for words in (["backup", "other", "--data", "data"], ["restore", "copy", "--data", "new"]):
+        whole = [strace, *order, *MPCHAT, *words]
+        environment = {**os.environ, "PYTHONPATH": str(DATA.parent.parent)}
+        it = subprocess.run(whole, cwd=tmp_path, env=environment, capture_output=True, timeout=2 * PATIENCE)
+        assert (it.returncode, it.stdout, it.stderr) == (ends_with, b"", b"")
+    assert os.listdir(tmp_path / "new") == []
+    assert sorted(os.listdir(tmp_path)) == ["copy", "data", "new"]
+
+
 def test_restore_without_a_folder_named(tmp_path: Path) -> None:
     """It goes where a server on that port would look."""
     data = shutil.copytree(DATA / "state-5" / "stopped", tmp_path / "data")
