@@ -68,6 +68,7 @@ _EXPERIMENTS = tuple(f"e{number}" for number in range(1, 11))
 _MOST_SEED = 2**32 - 1
 _GRADE_FORMATS = ("table", "csv", "junit", "gradescope")
 _SUBMISSION = Path("submission")  # the folder that a student hands in
+_COPY_NICENESS = 10  # the chat comes first
 _PORT = 6667  # for IRC, where none is given
 _LISTEN = "127.0.0.1:9667"  # where the exporter is asked
 _PLAIN_OFFSET = 13  # 6667 + 13 = 6680
@@ -186,6 +187,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_trace(commands)
     _add_explain(commands)
     _add_exporter(commands)
+    _add_backup(commands)
+    _add_restore(commands)
     _add_lab(commands)
     _add_grade(commands)
     _add_order(commands, "reload", t("cli.reload"), 10.0)
@@ -788,6 +791,16 @@ def _is_loopback(host: str) -> bool:
 
 def _clients_that_fit(workers: int) -> int:
     """Raise the soft limit of open files to the hard one; returns how many clients that allows."""
+    hard = _raise_open_files()
+    needed = _FDS_PER_WORKER * (workers + _OTHER_ROLES)
+    if hard < needed:
+        raise Unusable(t("cli.too_many_workers", workers=workers, needed=needed, limit=hard))
+    # The headroom is a generous one: under a low limit it would leave hardly a client.
+    return max(hard - _HEADROOM_FDS - _FDS_PER_WORKER * workers, hard // 3)
+
+
+def _raise_open_files() -> int:
+    """Raise the soft limit of open files to the hard one; returns that, sys.maxsize where there is none."""
     import resource
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -795,13 +808,7 @@ def _clients_that_fit(workers: int) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     except (OSError, ValueError):  # macOS has a hard limit that it does not grant
         hard, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY:
-        return sys.maxsize
-    needed = _FDS_PER_WORKER * (workers + _OTHER_ROLES)
-    if hard < needed:
-        raise Unusable(t("cli.too_many_workers", workers=workers, needed=needed, limit=hard))
-    # The headroom is a generous one: under a low limit it would leave hardly a client.
-    return max(hard - _HEADROOM_FDS - _FDS_PER_WORKER * workers, hard // 3)
+    return sys.maxsize if hard == resource.RLIM_INFINITY else hard
 
 
 # mpchat client, send and tail
@@ -1224,7 +1231,7 @@ def _run_explain(options: argparse.Namespace) -> int:
 
 def _journal_of(options: argparse.Namespace) -> tuple[Path, Path | None]:
     """The data directory, and the control socket of the server that uses it, if one runs. Raises Unusable, OSError."""
-    from mpchat.ipc.control_socket import every, find
+    from mpchat.ipc.control_socket import every
 
     if options.data is not None:
         data = Path(options.data)
@@ -1234,19 +1241,26 @@ def _journal_of(options: argparse.Namespace) -> tuple[Path, Path | None]:
                 if (used := _data_of(path)) and os.path.realpath(used) == real:
                     return data, path
         return data, None
+    return _data_of_port(options.port)
+
+
+def _data_of_port(port: int) -> tuple[Path, Path | None]:
+    """The same of the server on this port; where none runs, the data directory that one would have."""
+    from mpchat.ipc.control_socket import find
+
     try:
-        control = find(_xdg("XDG_RUNTIME_DIR"), options.port)
+        control = find(_xdg("XDG_RUNTIME_DIR"), port)
     except FileNotFoundError:
         state = _state_folder()
         if state is None:
             raise Unusable(t("cli.no_home")) from None
-        return state / str(options.port), None
+        return state / str(port), None
     try:
         used = _data_of(control)
     except TimeoutError:
-        raise OSError(errno.ETIMEDOUT, t("explain.silent_server", port=options.port)) from None
+        raise OSError(errno.ETIMEDOUT, t("explain.silent_server", port=port)) from None
     if not used:
-        raise Unusable(t("explain.not_kept", port=options.port))
+        raise Unusable(t("explain.not_kept", port=port))
     return Path(used), control
 
 
@@ -1318,6 +1332,81 @@ def _run_exporter(options: argparse.Namespace) -> int:
 
     url = f"http://{bracketed(host)}:{port}{PATH}"
     serve(listener, options.port, follow, lambda: _show(f"mpchat exporter ready: {url}"), _tell)
+    return 0
+
+
+# mpchat backup, mpchat restore
+
+
+def _add_backup(commands: Any) -> None:
+    parser = commands.add_parser("backup", help=t("cli.backup"), description=t("cli.backup_about"))
+    parser.set_defaults(run=_run_backup, parser=parser)
+    parser.add_argument("target", metavar="DIR", type=_path, help=t("cli.backup_target"))
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--port", type=_port, default=_PORT, metavar="P", help=t("cli.server_of_port"))
+    source.add_argument("--data", type=_path, metavar="DIR", help=t("cli.backup_data"))
+    _add_language(parser, t("cli.lang"))
+
+
+def _run_backup(options: argparse.Namespace) -> int:
+    if not hasattr(os, "fork"):
+        raise Unusable(t("cli.windows"))
+    from mpchat.backup.copying import back_up
+    from mpchat.backup.manifest import Unfit
+    from mpchat.store.journal import Damaged
+
+    data = _data_of_port(options.port)[0] if options.data is None else Path(options.data)
+    _unwind_at_sigterm()
+    _raise_open_files()  # each segment of the journal is open at once: many, if the recorder has been dead for long
+    with contextlib.suppress(OSError):  # a sandbox may forbid it
+        os.nice(_COPY_NICENESS)
+    try:
+        copied = back_up(data, Path(options.target))
+    except (Unfit, Damaged) as error:
+        return _complain(str(error), 1)
+    size = f"{copied.size / _MEGABYTE:.1f}"
+    if copied.cut:
+        _tell(t("backup.cut", data=data, cut=copied.cut))
+    _show(t("backup.done", data=data, target=options.target, files=copied.files, size=size))
+    return 0
+
+
+def _unwind_at_sigterm() -> None:
+    """Leave nothing half done behind, as at Ctrl-C: the first SIGTERM raises SystemExit, others are ignored."""
+    import signal
+
+    def end(number: int, _: object) -> NoReturn:
+        signal.signal(number, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+def _add_restore(commands: Any) -> None:
+    parser = commands.add_parser("restore", help=t("cli.restore"), description=t("cli.restore_about"))
+    parser.set_defaults(run=_run_restore, parser=parser, durability="process")
+    parser.add_argument("backup", metavar="BACKUP", type=_path, help=t("cli.restore_backup"))
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--port", type=_port, default=_PORT, metavar="P", help=t("cli.restore_port"))
+    target.add_argument("--data", type=_path, metavar="DIR", help=t("cli.restore_data"))
+    _add_language(parser, t("cli.lang"))
+
+
+def _run_restore(options: argparse.Namespace) -> int:
+    if not hasattr(os, "fork"):
+        raise Unusable(t("cli.windows"))
+    from mpchat.backup.manifest import Unfit
+    from mpchat.backup.restoring import restore
+    from mpchat.store.journal import Damaged
+
+    data = Path(_data_folder(options))
+    _unwind_at_sigterm()
+    try:
+        copied = restore(Path(options.backup), data)
+    except (Unfit, Damaged) as error:
+        return _complain(str(error), 1)
+    size = f"{copied.size / _MEGABYTE:.1f}"
+    _show(t("backup.restored", backup=options.backup, data=data, files=copied.files, size=size))
     return 0
 
 

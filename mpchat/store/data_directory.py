@@ -4,6 +4,7 @@ If the supervisor dies, the lock stays until the last broker or recorder that ha
 no other server can begin to write there.
 """
 
+import errno
 import fcntl
 import os
 import stat
@@ -16,6 +17,7 @@ from typing import Protocol
 from mpchat.store.journal import make_folder, sync_folder
 from mpchat.texts import t
 
+RESTORING = "restoring"  # the folder in it that says: a restore has begun, and what else is there may not be all
 WAIT_SECONDS = 5.0  # for a server that is just ending: a service manager starts the next one at once
 _LOOK_SECONDS = 0.05
 
@@ -72,7 +74,7 @@ def claim(path: Path, wait_seconds: float = WAIT_SECONDS) -> DataDirectory:
     """Make it if need be (0700) and lock it. Raises OSError, also if other processes hold it after `wait_seconds`.
 
     The error names those processes. They may be what is left of a killed server: a broker or recorder that is busy or
-    stopped (SIGSTOP).
+    stopped (SIGSTOP). A directory into which a restore was begun and not finished is refused.
     """
     deadline = time.monotonic() + wait_seconds
     while True:
@@ -80,6 +82,8 @@ def claim(path: Path, wait_seconds: float = WAIT_SECONDS) -> DataDirectory:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             if _lock(fd, path):
+                if os.path.lexists(path / RESTORING):
+                    raise OSError(errno.ENOTEMPTY, t("cli.restore_unfinished"), str(path))
                 return DataDirectory(fd, str(path))
             in_use = _in_use(holders(fd)) if time.monotonic() >= deadline else ""
         except OSError:

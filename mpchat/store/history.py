@@ -27,7 +27,7 @@ BUSY_SECONDS = 1.0  # well under the hang limit: no other process writes here, b
 _WIDTH = 7
 _INSERT_ROWS = 50  # by one statement: a third cheaper than one by one, and more do not make it cheaper
 _AHEAD_MS = 24 * 3600 * 1000  # a row further ahead of the clock than this was stored while the clock was wrong
-_VERSION = 3
+VERSION = 3
 _SCHEMA = f"""
 BEGIN;
 CREATE TABLE messages (
@@ -42,7 +42,7 @@ CREATE TABLE expired (number INTEGER NOT NULL, wall_ms INTEGER NOT NULL);
 INSERT INTO expired VALUES (0, 0);
 CREATE TABLE indexed (number INTEGER NOT NULL);
 INSERT INTO indexed VALUES (0);
-PRAGMA user_version = {_VERSION};
+PRAGMA user_version = {VERSION};
 COMMIT;
 """
 # From each older version to the next. Added columns are empty, so the rows stay as they are, however many there are.
@@ -230,9 +230,9 @@ class History:
             while version in _UPGRADES:
                 self._db.executescript(_UPGRADES[version])
                 ((version,),) = self._db.execute("PRAGMA user_version")
-            if version not in (0, _VERSION):
+            if version not in (0, VERSION):
                 name = full_name(self._path)
-                raise HistoryDamaged(f"{name}: it is of version {version}, and this server knows {_VERSION}")
+                raise HistoryDamaged(f"{name}: it is of version {version}, and this server knows {VERSION}")
             ((self.position,),) = self._db.execute("SELECT coalesce(max(position), 0) FROM journal")
             last = "SELECT max(n) FROM (SELECT max(number) AS n FROM messages UNION ALL SELECT number FROM expired)"
             ((self._last_number,),) = self._db.execute(last)

@@ -77,7 +77,7 @@ class Journal:
         self.cut = self._cut_behind_a_tear(whole_to)
         self._fd = self._open(self._firsts[-1])
         try:
-            end = _end(self._fd, self._path)
+            end = whole_end(self._fd, self._path)
             self.cut += os.fstat(self._fd).st_size - end
             os.ftruncate(self._fd, end)
         except (Damaged, OSError):
@@ -433,6 +433,16 @@ def records(fd: int, path: Path, first: int, start: int) -> Iterator[tuple[int, 
             at = end
 
 
+def whole_end(fd: int, path: Path) -> int:
+    """The offset at which the last whole block of an open segment ends. Raises Damaged, also where a writer has just
+    cut a torn end and written in its place: then the next look says what there is.
+    """
+    end = 0
+    while blocks := _blocks(fd, path, end, _SCAN_BYTES):
+        end = blocks[-1][0]
+    return end
+
+
 def _blocks(fd: int, path: Path, at: int, limit: int) -> list[_Block]:
     """The whole blocks from offset `at` on, about `limit` bytes but one at least."""
     data = os.pread(fd, max(limit, _HEAD.size), at)
@@ -465,19 +475,11 @@ def _zeros(fd: int, block: int, end: int) -> bool:
     return not (rest[end - block :].strip(b"\0") or rest[-_ZEROS:].strip(b"\0"))
 
 
-def _end(fd: int, path: Path) -> int:
-    """The offset at which the last whole block ends, in a segment that no process writes to."""
-    end = 0
-    while blocks := _blocks(fd, path, end, _SCAN_BYTES):
-        end = blocks[-1][0]
-    return end
-
-
 def _end_of(path: Path) -> int:
     check_is_file(path)
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return _end(fd, path)
+        return whole_end(fd, path)
     finally:
         os.close(fd)
 

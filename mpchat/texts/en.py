@@ -630,6 +630,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.data_in_use": "another server uses this data directory",
     "cli.data_held_by": "another server uses this data directory, held by process {process}",
     "cli.data_held_by_several": "another server uses this data directory, held by processes {processes}",
+    "cli.restore_unfinished": "a restore into this data directory was broken off: empty it, and restore again",
     "cli.held": "{pid} ({name})",
     "cli.held_stopped": "{pid} ({name}, stopped)",
     "cli.not_private": (
@@ -706,6 +707,19 @@ exit status:
   5  the connection was lost before all came back
 The gravest of several: 3, then 5, then 4. What was refused is on standard error.""",
     # mpchat ps, reload, stop
+    "cli.backup": "copy the data directory while a server uses it",
+    "cli.backup_about": "Copies what a server keeps (rooms, history, journal, accounts) into a new directory, while it "
+    "runs or when it does not. All that was accepted before is in it, as it was at one moment. The copy gets its name "
+    "when it is whole and has been checked; `mpchat restore` brings it back. Nothing else of the data directory is "
+    "needed: a server makes it anew. The files that its options name (--motd, --oper-file and such) are yours to keep.",
+    "cli.backup_target": "the new directory, which must not exist yet",
+    "cli.backup_data": "the data directory, whether a server runs or not (default: that of the server on this port)",
+    "cli.restore": "bring a backup back, here or on another machine",
+    "cli.restore_about": "Checks a backup, also an older mpchat's, and then writes it into a data directory that is "
+    "empty or does not exist yet. Until all is written no server starts with that.",
+    "cli.restore_backup": "the directory that `mpchat backup` has made",
+    "cli.restore_port": "into the data directory of a server on this port (default: %(default)s)",
+    "cli.restore_data": "into this data directory",
     "cli.explain": "why somebody did not hear something: the journal read aloud",
     "cli.explain_about": "The journal read aloud by a core that replays it, while a server runs or when none does: "
     "each record in words, and who was told what because of it. Nothing is written. With --nick and --room together "
@@ -994,6 +1008,26 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.live.kept_out.operator_uninvited": "now: {nick} is a server operator, and comes into {room} only if a "
     "member invites them",
 }
+_BACKUP: dict[str, str] = {  # backup.*: what backup and restore find
+    "backup.done": "copied {data} to {target}: {files} files, {size} MiB, whole and checked",
+    "backup.cut": "{data}: the journal is torn, by a power cut perhaps; {cut} bytes behind the tear are left out, as a "
+    "server leaves them out when it starts",
+    "backup.restored": "restored {backup} into {data}: {files} files, {size} MiB",
+    "backup.none": "{folder}: no backup of mpchat: there is no {file} in it",
+    "backup.newer": "{folder}: a newer mpchat has made this backup ({version}), in a form that this one does not know",
+    "backup.changed_manifest": "{path}: it was changed since the backup was made",
+    "backup.changed": "{path}: it was changed since the backup was made (its SHA-256 is another one)",
+    "backup.missing": "{path}: it is missing; it was there when the backup was made",
+    "backup.unknown": "{path}: it was not there when the backup was made",
+    "backup.not_empty": "the data directory is not empty",
+    "backup.bad_snapshot": "{path}: this mpchat cannot read it: {why}",
+    "backup.bad_database": "{path}: SQLite finds it damaged: {why}",
+    "backup.newer_history": "{path}: it is of version {found}, and this mpchat knows {known} at most",
+    "backup.no_journal": "{folder}: there is no journal in it",
+    "backup.torn": "{folder}: the journal breaks off at position {position}",
+    "backup.no_fit": "{folder}: the journal has nothing that begins at the snapshot's position {position}",
+}
+
 _TOP: dict[str, str] = {  # top.*: the picture of mpchat top
     "top.column.role": "ROLE",
     "top.column.pid": "PID",
@@ -1220,6 +1254,7 @@ TEXTS: dict[str, str] = {
     **_TRACE,
     **_EVENTS,
     **_EXPLAIN,
+    **_BACKUP,
     **_DOCTOR,
     **_EXPORTER,
 }

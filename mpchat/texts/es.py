@@ -651,6 +651,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.data_in_use": "otro servidor usa esta carpeta de datos",
     "cli.data_held_by": "otro servidor usa esta carpeta de datos: la tiene el proceso {process}",
     "cli.data_held_by_several": "otro servidor usa esta carpeta de datos: la tienen los procesos {processes}",
+    "cli.restore_unfinished": "una restauración en esta carpeta de datos quedó a medias: vacíala y restaura otra vez",
     "cli.held": "{pid} ({name})",
     "cli.held_stopped": "{pid} ({name}, parado)",
     "cli.not_private": (
@@ -727,6 +728,21 @@ estado de salida:
   5  se perdió la conexión antes de que todo volviera
 El más grave de varios: 3, luego 5, luego 4. Lo que se denegó está en la salida de errores.""",
     # mpchat ps, reload, stop
+    "cli.backup": "copia el directorio de datos mientras lo usa un servidor",
+    "cli.backup_about": "Copia lo que guarda un servidor (salas, historial, diario, cuentas) en un directorio nuevo, "
+    "esté en marcha o no. Contiene todo lo aceptado hasta entonces, tal como estaba en un mismo instante. La copia "
+    "recibe su nombre cuando está completa y comprobada; `mpchat restore` la recupera. No hace falta nada más del "
+    "directorio de datos: el servidor lo vuelve a crear. Los archivos que nombran sus opciones (--motd, --oper-file y "
+    "otras) los guardas tú.",
+    "cli.backup_target": "el directorio nuevo, que no debe existir todavía",
+    "cli.backup_data": "el directorio de datos, haya o no un servidor en marcha (por defecto: el del servidor de este "
+    "puerto)",
+    "cli.restore": "recupera una copia de seguridad, aquí o en otra máquina",
+    "cli.restore_about": "Comprueba una copia de seguridad, también la de un mpchat anterior, y luego la escribe en un "
+    "directorio de datos vacío o que aún no existe. Hasta que todo está escrito, ningún servidor arranca con él.",
+    "cli.restore_backup": "el directorio que creó `mpchat backup`",
+    "cli.restore_port": "en el directorio de datos del servidor de este puerto (por defecto: %(default)s)",
+    "cli.restore_data": "en este directorio de datos",
     "cli.explain": "por qué alguien no leyó algo: el diario, leído en voz alta",
     "cli.explain_about": "El diario, leído por un núcleo del chat que lo reproduce, mientras un servidor trabaja o "
     "cuando no hay ninguno: cada registro en palabras, y a quién se le dijo qué por su causa. No se escribe nada. Con "
@@ -1020,6 +1036,26 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.live.kept_out.operator_uninvited": "ahora: {nick} es operador del servidor, y solo entra en {room} si un "
     "miembro lo invita",
 }
+_BACKUP: dict[str, str] = {  # backup.*: lo que encuentran backup y restore
+    "backup.done": "{data} se copió en {target}: {files} archivos, {size} MiB, copia completa y comprobada",
+    "backup.cut": "{data}: el diario está roto, quizá por un corte de luz; quedan fuera {cut} bytes detrás de la "
+    "rotura, como los deja fuera un servidor al arrancar",
+    "backup.restored": "{backup} se restauró en {data}: {files} archivos, {size} MiB",
+    "backup.none": "{folder}: no es una copia de seguridad de mpchat: le falta {file}",
+    "backup.newer": "{folder}: esta copia la hizo un mpchat más nuevo ({version}), en un formato que este no conoce",
+    "backup.changed_manifest": "{path}: cambió después de hacerse la copia",
+    "backup.changed": "{path}: cambió después de hacerse la copia (su SHA-256 es otro)",
+    "backup.missing": "{path}: falta, y estaba cuando se hizo la copia",
+    "backup.unknown": "{path}: no estaba cuando se hizo la copia",
+    "backup.not_empty": "el directorio de datos no está vacío",
+    "backup.bad_snapshot": "{path}: este mpchat no puede leerlo: {why}",
+    "backup.bad_database": "{path}: SQLite lo encuentra dañado: {why}",
+    "backup.newer_history": "{path}: es de la versión {found}, y este mpchat conoce hasta la {known}",
+    "backup.no_journal": "{folder}: no hay ningún diario dentro",
+    "backup.torn": "{folder}: el diario se interrumpe en la posición {position}",
+    "backup.no_fit": "{folder}: en el diario no empieza nada en la posición de la instantánea, {position}",
+}
+
 _TOP: dict[str, str] = {  # top.*: the picture of mpchat top
     "top.column.role": "PAPEL",
     "top.column.pid": "PID",
@@ -1247,6 +1283,7 @@ TEXTS: dict[str, str] = {
     **_TRACE,
     **_EVENTS,
     **_EXPLAIN,
+    **_BACKUP,
     **_DOCTOR,
     **_EXPORTER,
 }
