@@ -43,7 +43,7 @@ from mpchat.messages import (
 from mpchat.protocol.capabilities import BARE, ECHO_MESSAGE
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.dialect import DIALECTS
+from mpchat.protocol.dialect import DIALECTS, Dialect
 from mpchat.protocol.length_limit import VERBS, fit
 from mpchat.protocol.outcomes import (
     DrainAsked,
@@ -351,30 +351,36 @@ class Core:
         if dialect not in DIALECTS:
             raise UnknownMessage(("open", worker, id, dialect, host))
         speaks = DIALECTS[dialect]
+        if self._is_crowded(id, host):
+            self._turn_away(worker, id, speaks, host, _CROWDED)
+            return
         connection = Connection(self._context.hub.connect(id, host), speaks, worker, self._context.mono)
         self._connections[id] = connection
         self._routing.items[worker].append(("open", id))
-        if self._is_crowded(connection):
-            self._audit.append(("login refused", {"why": _CROWDED, **_who(connection.session)}))
-            self._quit(connection, _CROWDED, _CROWDED)
-            return
         self._wait(connection, self._context.settings.registration_seconds)
         self._run(connection, speaks.greet(self._context, connection))
 
-    def _is_crowded(self, connection: Connection) -> bool:
-        """Whether as many others of its address as may be have not entered yet. If not, it is counted."""
+    def _turn_away(self, worker: WorkerNumber, id: ConnectionId, speaks: Dialect, host: str, why: str) -> None:
+        """It gets no session: what it sends is nobody's."""
+        farewell = speaks.turned_away(why, self._context.settings.language)
+        self._routing.items[worker] += [("open", id), ("send", id, farewell), ("close", id)]
+        self._closed.append(id)
+        self._audit.append(("login refused", {"why": why, "nick": "*", "address": host, "connection": id}))
+
+    def _is_crowded(self, id: ConnectionId, host: str) -> bool:
+        """Whether as many others of this address as may be have not entered yet. If not, this one is counted."""
         most = self._context.settings.unregistered_per_address
-        if not most or self._context.settings.exempts(connection.session.host):
+        if not most or self._context.settings.exempts(host):
             return False
-        home = self._home(connection)
+        home = _home(host)
         entering = {
-            id
-            for id in self._entering.get(home, ())
-            if id in self._connections and self._connections[id].registration is not None
+            other
+            for other in self._entering.get(home, ())
+            if other in self._connections and self._connections[other].registration is not None
         }
         if len(entering) >= most:
             return True
-        self._entering[home] = entering | {connection.id}
+        self._entering[home] = entering | {id}
         return False
 
     def _count_entering(self) -> None:
@@ -382,13 +388,7 @@ class Core:
         self._entering = {}
         for connection in self._connections.values():
             if connection.registration is not None and not self._context.settings.exempts(connection.session.host):
-                self._entering.setdefault(self._home(connection), set()).add(connection.id)
-
-    def _home(self, connection: Connection) -> str:
-        try:
-            return household(connection.session.host)
-        except ValueError:  # no address, but a name
-            return connection.session.host
+                self._entering.setdefault(_home(connection.session.host), set()).add(connection.id)
 
     def _take_line(self, connection: Connection, end: int, data: bytes, line_start: int) -> None:
         """A line has ended; of one that came in parts, `data` is the last."""
@@ -710,7 +710,7 @@ class Core:
         self._routing.items[connection.worker].append(("close", connection.id))
         self._closed.append(connection.id)
         self._guessing.forget(connection.id)
-        home = self._home(connection) if self._entering else ""
+        home = _home(connection.session.host) if self._entering else ""
         if home in self._entering:
             self._entering[home].discard(connection.id)
             if not self._entering[home]:
@@ -726,6 +726,14 @@ def _who(session: Session) -> dict[str, str | int]:
 def _by_and_whom(by: Session, whom: Session) -> dict[str, str | int]:
     named: dict[str, str | int] = {"by": by.nick, "by_address": by.host, "by_connection": by.id}
     return {**named, "whom": whom.nick or "*", "address": whom.host, "connection": whom.id}
+
+
+def _home(host: str) -> str:
+    """Its address, or its /64; a name that is no address is itself."""
+    try:
+        return household(host)
+    except ValueError:
+        return host
 
 
 def _guessing(chat: ChatSettings) -> Guessing:
