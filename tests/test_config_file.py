@@ -1,4 +1,4 @@
-"""The server's configuration file: what it may say, what is wrong with one, what comes before what, and --print-config."""
+"""The server's configuration file: what it may say, what is wrong in one, what comes first, how it is printed."""
 
 from __future__ import annotations
 

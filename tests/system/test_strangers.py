@@ -88,7 +88,7 @@ def test_who_has_not_entered_yet(server: Server) -> None:
     late = server.plain(source=STRANGER)
     assert late.rest() == [f"! {told}"]
     late.close()
-    assert f"login refused why='{told}' nick='*' address='{STRANGER}'" in server.log_text()
+    until(lambda: f"login refused why='{told}' nick='*' address='{STRANGER}'" in server.log_text())
     is_well(server)
     before = until(lambda: ready(server))
     kill(server, "broker")  # another one counts the same
