@@ -520,10 +520,10 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return word
 
 
-def _networks(texts_of_them: list[str]) -> tuple[str, ...]:
+def _networks(written: list[str]) -> tuple[str, ...]:
     """A type of value: networks, or addresses, each a network of its own. Those that map IPv4 into IPv6 are IPv4's."""
     networks = []
-    for text in texts_of_them:
+    for text in written:
         try:
             network = ipaddress.ip_network(text)
         except ValueError:
@@ -535,7 +535,6 @@ def _networks(texts_of_them: list[str]) -> tuple[str, ...]:
     return tuple(networks)
 
 
-_PER_MINUTE = _count(1_000_000)
 _SECONDS = _count(86_400)
 # Those that have an option have its name, and what it takes.
 _KEYS = (
@@ -562,7 +561,7 @@ _KEYS = (
     Key("log", "log_json", bool),
     Key("limits", "exempt", list, _networks, needs_start=False),
     Key("limits", "connections_per_address", int, _count(1_000_000), needs_start=False),
-    Key("limits", "new_connections_per_minute", int, _PER_MINUTE, needs_start=False),
+    Key("limits", "new_connections_per_minute", int, _count(1_000_000), needs_start=False),
     Key("limits", "unregistered_per_address", int, _count(1_000_000), needs_start=False),
     Key("limits", "registration_seconds", int, _SECONDS, needs_start=False),
     Key("limits", "max_clients", int, _count(1_000_000)),
