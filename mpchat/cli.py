@@ -26,14 +26,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from mpchat import __version__, texts
+from mpchat import __version__, config_file, texts
 from mpchat.chat.text import clean
+from mpchat.config_file import Key
 from mpchat.runtime import standard_streams
 from mpchat.settings import ChatSettings, Oper, Secrets, Settings
 from mpchat.texts import t, translate
 
 if TYPE_CHECKING:
     from mpchat.client.options import Options
+    from mpchat.supervisor.reloading import Read
 
 _T = TypeVar("_T")
 
@@ -118,9 +120,13 @@ def _speak(language: str) -> None:
 
 def _run(argv: list[str] | None) -> int:
     try:
-        options, unknown = _parser().parse_known_args(_with_names(sys.argv[1:] if argv is None else argv))
+        words = _with_names(sys.argv[1:] if argv is None else argv)
+        parser = _parser()
+        options, unknown = parser.parse_known_args(words)
         if unknown:  # named here, so that the hint is about the right command
             options.parser.error(translate("unrecognized arguments: %s") % " ".join(unknown))
+        if getattr(options, "config", None):
+            options.given = _given(parser, options, words)
         if options.lang:
             _speak(options.lang)  # argparse also takes --la, which wished() does not see
         status: int = options.run(options)
@@ -493,14 +499,174 @@ def _own_folder(variable: str, usual: str) -> Path | None:
     return Path(home, usual, "mpchat") if os.path.isabs(home) else None
 
 
+# The configuration file
+
+
+def _range(most: float, least: float) -> Callable[[str], float]:
+    """A type of value: a number from `least` to `most`."""
+
+    def number(text: str) -> float:
+        found = float(text)
+        if not least <= found <= most:  # NaN is not in between either
+            raise argparse.ArgumentTypeError(t("config.no_range", least=least, most=most, given=_shown(text)))
+        return found
+
+    return number
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def word(text: str) -> str:
+        if text not in words:
+            raise argparse.ArgumentTypeError(t("config.no_word", words=", ".join(words), given=_shown(text)))
+        return text
+
+    return word
+
+
+def _networks(written: list[str]) -> tuple[str, ...]:
+    """A type of value: networks, or addresses, each a network of its own. Those that map IPv4 into IPv6 are IPv4's."""
+    networks = []
+    for text in written:
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(t("config.no_network", given=_shown(text))) from None
+        mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
+        if mapped is not None and network.prefixlen >= 96:
+            network = ipaddress.ip_network(f"{mapped}/{network.prefixlen - 96}")
+        networks.append(str(network))
+    return tuple(networks)
+
+
+_SECONDS = _count(86_400)
+# Those that have an option have its name, and what it takes.
+_KEYS = (
+    Key("server", "host", str, _host),
+    Key("server", "port", int, _port),
+    Key("server", "plain_port", object, _plain_port),
+    Key("server", "workers", int, _count(_MOST_WORKERS)),
+    Key("server", "name", str, _name, needs_start=False),
+    Key("server", "network", str, _name, needs_start=False),
+    Key("server", "description", str, _line_of_text, needs_start=False),
+    Key("server", "lang", str, _one_of(*texts.LANGUAGES)),
+    Key("server", "motd", str, _path, needs_start=False),
+    Key("server", "password_file", str, _path, needs_start=False),
+    Key("server", "oper_file", str, _path, needs_start=False),
+    Key("server", "hang_limit", float, _hang_limit),
+    Key("server", "ipc", str),
+    Key("data", "data", str, _path),
+    Key("data", "ephemeral", bool),
+    Key("data", "durability", str, _one_of("none", "process", "power")),
+    Key("data", "keep_journal", bool),
+    Key("data", "history_days", int, _count(_MOST_DAYS, 0)),
+    Key("data", "history_size", int, _count(_MOST_MEGABYTES, 0)),
+    Key("log", "log_level", str, _one_of("debug", "info", "warning", "error")),
+    Key("log", "log_json", bool),
+    Key("limits", "exempt", list, _networks, needs_start=False),
+    Key("limits", "connections_per_address", int, _count(1_000_000), needs_start=False),
+    Key("limits", "new_connections_per_minute", int, _count(1_000_000), needs_start=False),
+    Key("limits", "unregistered_per_address", int, _count(1_000_000), needs_start=False),
+    Key("limits", "registration_seconds", int, _SECONDS, needs_start=False),
+    Key("limits", "max_clients", int, _count(1_000_000)),
+    Key("limits", "burst_lines", int, _count(1_000_000), needs_start=False),
+    Key("limits", "lines_per_second", float, _range(1e6, 0.1), needs_start=False),
+    Key("limits", "sendq", int, _count(1 << 30, _LEAST_SENDQ)),
+    Key("limits", "sendq_total", int, _count(1 << 40, _LEAST_SENDQ)),
+    Key("limits", "channels_per_client", int, _count(10_000), needs_start=False),
+    Key("limits", "targets", int, _count(100), needs_start=False),
+    Key("limits", "nick_changes_per_minute", int, _count(60_000), needs_start=False),
+    Key("limits", "wrong_passwords", int, _count(1000), needs_start=False),
+    Key("limits", "oper_wait_seconds", int, _SECONDS, needs_start=False),
+    Key("limits", "oper_forgotten_seconds", int, _SECONDS, needs_start=False),
+    Key("limits", "unlimited", bool),
+)
+_PATHS = ("motd", "password_file", "oper_file", "data")  # a relative one is of the folder that the file is in
+_NOT_GIVEN = object()
+
+
+def _own_limits() -> dict[str, Any]:
+    """The limits that have no option, as they are where no file says otherwise."""
+    defaults = {**vars(Settings()), **vars(ChatSettings())}
+    with_option = ("max_clients", "unlimited")  # that have their option's name in the settings, too
+    names = [key.name for key in _KEYS if key.table == "limits" and key.name not in with_option]
+    return {name: defaults[name] for name in names if name in defaults}
+
+
+def _given(parser: argparse.ArgumentParser, options: argparse.Namespace, words: list[str]) -> frozenset[str]:
+    """The keys whose options stand on the command line, of which `options` was parsed."""
+    options.parser.set_defaults(**{key.name: _NOT_GIVEN for key in _KEYS})
+    again = parser.parse_known_args(words)[0]
+    given = {key.name for key in _KEYS if getattr(again, key.name) is not _NOT_GIVEN}
+    given |= {"port"} if options.port_option is not None else set()
+    given |= {"lang"} if options.lang else set()  # it may stand in front of the command
+    if "ephemeral" in given or "data" in given:
+        given |= {"ephemeral", "data"}
+    if options.durability == "none" and "durability" in given:
+        given |= {"data", "keep_journal"}  # there is nothing for them to say
+    return frozenset(given | ({"password_file"} if options.password else set()))
+
+
+def _with_file(options: argparse.Namespace) -> argparse.Namespace:
+    """The options, with what the file says of those that the command line does not name. Raises Unusable, OSError."""
+    options = argparse.Namespace(**vars(options))
+    options.port = _port_of(options)
+    if options.config is None:
+        return options
+    text = "\n".join(
+        _decoded(line, options.config, number) for number, line in enumerate(_read(options.config).split(b"\n"), 1)
+    )
+    try:
+        values = config_file.read(text, _KEYS)
+    except config_file.Wrong as error:
+        raise Unusable(f"{options.config}: {error}") from None
+    if values.get("ephemeral") and "data" in values:
+        raise Unusable(f"{options.config}: {t('config.data_twice')}")
+    folder = os.path.dirname(os.path.abspath(options.config))
+    for name, value in values.items():
+        if name not in options.given:
+            if name == "ipc":
+                value = _ipc_of_file(options.config, folder, value)
+            setattr(options, name, os.path.join(folder, value) if name in _PATHS else value)
+    return options
+
+
+def _ipc_of_file(config: str, folder: str, value: str) -> str:
+    try:
+        return _ipc(os.path.join(folder, value) if value.endswith(".py") else value)
+    except argparse.ArgumentTypeError as error:
+        raise Unusable(f"{config}: {t('config.bad_value', table='server', key='ipc', why=error)}") from None
+
+
+def _print_config(options: argparse.Namespace, settings: Settings) -> int:
+    """What is in force, as a file. Of secrets it names the files that they are in."""
+    values = {key.name: getattr(options, key.name) for key in _KEYS}
+    values |= {name: os.path.abspath(values[name]) for name in _PATHS if values[name] is not None}
+    values |= {
+        "plain_port": "none" if settings.plain_port is None else settings.plain_port,
+        "lang": settings.chat.language,
+        "data": None if options.ephemeral or not settings.data else settings.data,
+        "max_clients": settings.max_clients,
+        "sendq_total": settings.sendq_total_bytes,
+        "exempt": list(options.exempt),
+    }
+    print(config_file.printed(_KEYS, values), end="")
+    for option, given in (("--password", options.password), ("--oper", options.oper)):
+        if given:
+            print(f"# {t('config.masked', option=option, instead=option + '-file')}")
+    return 0
+
+
 # mpchat server
 
 
 def _add_server(commands: Any) -> None:
     parser = commands.add_parser("server", help=t("cli.server"))
     parser.set_defaults(run=_run_server, parser=parser)
+    parser.set_defaults(given=frozenset(), **_own_limits())
     add = parser.add_argument
     _add_place(parser)
+    add("--config", type=_path, metavar="FILE", help=t("cli.config"))
+    add("--print-config", action="store_true", help=t("cli.print_config"))
     keep = parser.add_mutually_exclusive_group()
     _add_data(keep)
     keep.add_argument("--ephemeral", action="store_true", help=t("cli.ephemeral"))
@@ -634,10 +800,15 @@ def _run_server(options: argparse.Namespace) -> int:
     from mpchat.runtime.signals import set_dispositions
     from mpchat.supervisor.supervisor import Supervisor
 
-    if options.log_json:
+    arguments, options = options, _with_file(options)
+    if options.lang:
+        _speak(options.lang)
+    if options.log_json and not options.print_config:
         _speak(texts.DEFAULT)  # from here on all that it says is for programs
-    settings, secrets = _server_settings(options)
-    read_again = _reader(options)
+    settings, secrets = _settings_of(options)
+    if options.print_config:
+        return _print_config(options, settings)
+    read_again = _reader(arguments, options)
     try:
         find(settings.ipc)
     except NoTransport as error:
@@ -667,8 +838,17 @@ def _run_server(options: argparse.Namespace) -> int:
     return 1
 
 
+def _settings_of(options: argparse.Namespace) -> tuple[Settings, Secrets]:
+    """_server_settings(); what is wrong may have come from the file, which is named then."""
+    try:
+        return _server_settings(options)
+    except Unusable as error:
+        if options.config is None:
+            raise
+        raise Unusable(f"{error} ({t('config.in_force', path=options.config)})") from None
+
+
 def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
-    options.port = _port_of(options)
     if options.unlimited and not _is_loopback(options.host):
         raise Unusable(t("cli.unlimited_refused"))
     if options.durability == "none" and (options.data or options.keep_journal):
@@ -695,6 +875,10 @@ def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
         hang_limit=options.hang_limit,
         sendq_bytes=options.sendq,
         sendq_total_bytes=_sendq_total(options),
+        connections_per_address=options.connections_per_address,
+        new_connections_per_minute=options.new_connections_per_minute,
+        burst_lines=options.burst_lines,
+        lines_per_second=options.lines_per_second,
         unlimited=options.unlimited,
         log_level=options.log_level,
         log_json=options.log_json,
@@ -719,27 +903,42 @@ def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
         password_needed=bool(secrets.password),
         opers_exist=bool(secrets.opers),
         language=options.lang or texts.wished((), os.environ),
+        exempt=options.exempt,
+        unregistered_per_address=0 if options.unlimited else options.unregistered_per_address,
+        registration_seconds=options.registration_seconds,
+        channels_per_client=options.channels_per_client,
+        targets=options.targets,
+        nick_changes_per_minute=0 if options.unlimited else options.nick_changes_per_minute,
+        wrong_passwords=options.wrong_passwords,
+        oper_wait_seconds=options.oper_wait_seconds,
+        oper_forgotten_seconds=options.oper_forgotten_seconds,
         room_flags="n",  # who is not in a room does not speak into it, unless its operators want that
     )
     return chat, secrets
 
 
-def _reader(options: argparse.Namespace) -> Callable[[], tuple[ChatSettings, Secrets]]:
+def _reader(arguments: argparse.Namespace, options: argparse.Namespace) -> "Callable[[], Read]":
     """What reads the files again, wherever the server's working directory is by then.
 
+    `arguments` are the command line's, `options` what is in force with the file: what only a start can take stays so.
     It raises Rejected, whose text says in one line what is wrong. It may wait as _read() does.
     """
-    from mpchat.supervisor.reloading import Rejected
+    from mpchat.supervisor.reloading import Read, Rejected
 
-    again = argparse.Namespace(**vars(options))
-    for name in ("motd", "password_file", "oper_file"):
-        if path := getattr(options, name):
-            with contextlib.suppress(FileNotFoundError):  # this folder was removed
-                setattr(again, name, os.path.join(os.getcwd(), path))
+    again, in_force = argparse.Namespace(**vars(arguments)), argparse.Namespace(**vars(options))
+    for each in (again, in_force):
+        for name in ("config", *_PATHS):
+            if path := getattr(each, name):
+                with contextlib.suppress(FileNotFoundError):  # this folder was removed
+                    setattr(each, name, os.path.join(os.getcwd(), path))
 
-    def read() -> tuple[ChatSettings, Secrets]:
+    def read() -> Read:
         try:
-            return _chat_settings(again)
+            new = _with_file(again)
+            fixed = [key for key in _KEYS if key.needs_start and getattr(new, key.name) != getattr(in_force, key.name)]
+            for key in fixed:
+                setattr(new, key.name, getattr(in_force, key.name))
+            return Read(*_settings_of(new), tuple(map(str, fixed)))
         except Unusable as error:
             raise Rejected(str(error)) from None
         except OSError as error:

@@ -197,6 +197,9 @@ Inspect: TypeAlias = tuple[Literal["inspect"], ConnectionId]  # to a worker: how
 StopNow: TypeAlias = tuple[Literal["stop"]]  # to the acceptor, to the recorder
 # to the broker: the chat's settings, the server's password, the operators' names and passwords
 NewSettings: TypeAlias = tuple[Literal["reload"], ChatValues, str, tuple[tuple[str, str], ...]]
+# to the acceptor and to each worker, of an address: connections, new ones within a minute, the networks that have no
+# such limit; of a client: lines at once, lines a second
+NewLimits: TypeAlias = tuple[Literal["limits"], int, int, tuple[str, ...], int, float]
 StopAll: TypeAlias = tuple[Literal["stop"], str]  # to the broker, which tells everybody why
 Farewell: TypeAlias = tuple[Literal["farewell"], str]  # to a worker: there is no broker to tell the clients why
 SupervisorToChild: TypeAlias = (
@@ -206,6 +209,7 @@ SupervisorToChild: TypeAlias = (
     | NewLink
     | NewPeer
     | NewSettings
+    | NewLimits
     | Traces
     | Inspect
     | StopNow

@@ -5,6 +5,10 @@ core is given; Secrets go to the broker alone. A new server starts from new ones
 """
 
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,11 @@ class ChatSettings:
     lost_places: int = 50_000  # rooms of lost sessions, all together: five for each of a full server's; 200 bytes each
     dormant_rooms: int = 10_000  # with so many, no more wait for the lost; at most 20 kB each
 
+    # Networks whose addresses have none of the limits that count by address, nor that of nickname changes. Of their
+    # OPERs one a second is checked, for all together: there those who guess and those who know have one address.
+    exempt: tuple[str, ...] = LOOPBACK
+    unregistered_per_address: int = 32  # connections whose client has not entered yet: a class that opens nc at once
+    nick_changes_per_minute: int = 12  # of a client: a person tries a few names, a flood of them fills every screen
     wrong_passwords: int = 5  # of one connection, then it is closed: who mistypes more often may connect again
     oper_wait_seconds: int = 60  # an address waits one second more for each wrong OPER, and no longer than this
     oper_forgotten_seconds: int = 600  # after its last one an address is as good as any: people share addresses
@@ -72,6 +81,16 @@ class ChatSettings:
     registration_seconds: int = 30
     ping_seconds: int = 120  # silence before the server asks
     ping_grace_seconds: int = 60  # and before it gives up
+
+    def exempts(self, host: str) -> bool:
+        """Whether this address is in one of the exempt networks; what is no address is in none."""
+        try:
+            address = ip_address(host.partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return any(address in network for network in _networks(self.exempt))
 
 
 @dataclass(frozen=True)
@@ -107,13 +126,22 @@ class Settings:
     send_buffer_bytes: int = 131_072  # SO_SNDBUF: the same for a client that does not read
     burst_lines: int = 20  # flood control: a client may say so much at once,
     lines_per_second: float = 5.0  # and then so much; faster ones are read more slowly, never kicked
-    connections_per_address: int = 64  # not for loopback: a class behind one NAT fits, a flood does not
-    new_connections_per_minute: int = 120  # per address, not for loopback
+    connections_per_address: int = 64  # a class behind one NAT fits, a flood does not
+    new_connections_per_minute: int = 120  # per address
     flush_seconds: float = 5.0  # how long a closing client may take to accept its last lines
     drain_seconds: float = 2.0  # and how long we go on discarding what it still sends
     stop_seconds: float = 10.0  # a stopping server's processes are killed after this
     credit_bytes: int = 1 << 20  # what a worker may have on its way to the broker
     lag_bytes: int = 8 << 20  # how far a worker may fall behind its stream before the senders are slowed
+
+
+@lru_cache(maxsize=16)
+def _networks(exempt: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(map(ip_network, exempt))
+
+
+# What a record of older times does not have, where that is not what it is today: 0 is no limit.
+_OF_OLDER_RECORDS = {"level": 0, "nick_changes_per_minute": 0, "unregistered_per_address": 0}
 
 
 def pack(chat: ChatSettings) -> tuple[tuple[str, object], ...]:
@@ -123,4 +151,4 @@ def pack(chat: ChatSettings) -> tuple[tuple[str, object], ...]:
 
 def unpack(values: tuple[tuple[str, object], ...]) -> ChatSettings:
     """The inverse of pack(). What a record of older times does not have is as it was then."""
-    return ChatSettings(**{"level": 0, **dict(values)})  # type: ignore[arg-type]
+    return ChatSettings(**{**_OF_OLDER_RECORDS, **dict(values)})  # type: ignore[arg-type]

@@ -55,15 +55,15 @@ class Server:
         self.plain_port = int(found[3] or 0)
         self.pid = int(found[4])
 
-    def irc(self, nick: str = "", *, caps: str = "") -> IrcClient:
-        """A connected client; registered under `nick` if there is one."""
-        client = IrcClient(self.host, self.irc_port)
+    def irc(self, nick: str = "", *, caps: str = "", source: str = "") -> IrcClient:
+        """A connected client; registered under `nick` if there is one. `source`: the address that it comes from."""
+        client = IrcClient(self.host, self.irc_port, source)
         if nick:
             client.register(nick, caps=caps)
         return client
 
-    def plain(self, nick: str = "") -> PlainClient:
-        client = PlainClient(self.host, self.plain_port)
+    def plain(self, nick: str = "", *, source: str = "") -> PlainClient:
+        client = PlainClient(self.host, self.plain_port, source)
         if nick:
             client.expect("Type your nickname")
             client.send(nick)
@@ -141,8 +141,8 @@ OPEN: list[LineClient] = []  # conftest.py closes them after each test
 class LineClient:
     """A TCP connection that is read by lines."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self.sock = socket.create_connection((host, port), PATIENCE)
+    def __init__(self, host: str, port: int, source: str = "") -> None:
+        self.sock = socket.create_connection((host, port), PATIENCE, (source, 0) if source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._unread = b""
         OPEN.append(self)

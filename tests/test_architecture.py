@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "mpchat"
 SYSTEM = {"os", "io", "socket", "selectors", "signal", "time", "random", "threading", "multiprocessing"}
 SYSTEM |= {"subprocess", "logging", "asyncio"}
-PURE = ("chat", "protocol", "flow", "core", "settings", "messages", "texts")
+PURE = ("chat", "protocol", "flow", "core", "settings", "messages", "texts", "toml", "config_file")
 # In packages that are not.
 PURE_FILES = (
     "monitor/course.py",
@@ -51,13 +51,16 @@ PACKAGES = {
     "monitor",
     "lab",
     "cli",
+    "config_file",
     "roles",
 }
-# What a package may import of the others; settings and messages are everybody's, and so is the version in __init__.
+# What a package may import of the others; settings, messages and toml are everybody's, and the version in __init__.
 SHARED = {"texts", "chat", "protocol", "core", "flow", "ipc", "store", "runtime"}
 LAYERS = {
     "settings": set[str](),
     "messages": set[str](),
+    "toml": set[str](),
+    "config_file": {"texts"},
     "texts": {"texts"},
     "chat": {"chat"},
     "protocol": {"protocol", "chat", "texts"},

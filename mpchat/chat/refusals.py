@@ -28,6 +28,7 @@ class Reason(Enum):
     NICK_TAKEN = auto()  # the nickname
     NICK_RESERVED = auto()  # the nickname, which belongs to the server
     NICK_REMOVED = auto()  # the nickname, why and for how long
+    NICK_TOO_FAST = auto()  # the nickname, for how long none is taken
     NO_TEXT = auto()  # nothing
 
 

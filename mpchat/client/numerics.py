@@ -60,6 +60,7 @@ class Numerics:
             "403": lambda p: [Line(t("plain.refusal.NO_SUCH_CHANNEL", room=p[0]), ERROR)],
             "432": self._bad_nick,
             "433": lambda p: [Line(t("plain.refusal.NICK_TAKEN", nick=p[0]), ERROR)],
+            "438": lambda p: [Line(t("plain.refusal.NICK_TOO_FAST", nick=p[0], why=p[1]), ERROR)],
             "441": lambda p: [Line(t("plain.refusal.NOT_THERE", nick=p[0], room=p[1]), ERROR)],
             "442": lambda p: [Line(t("screen.not_in", room=p[0]), ERROR)],
             "443": lambda p: [Line(t("plain.refusal.ALREADY_THERE", nick=p[0], room=p[1]), ERROR)],

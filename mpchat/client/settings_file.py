@@ -4,7 +4,6 @@ It is the user's own, who may have written it by hand: only the line of the key 
 written where that would change anything else. Of a bad file what is good counts.
 """
 
-import importlib
 import os
 import re
 import stat
@@ -12,11 +11,11 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from types import ModuleType
 
 from mpchat.client.preferences import Preferences, Value, fits
 from mpchat.client.step import harmless
 from mpchat.texts import t, translate
+from mpchat.toml import parsed, written
 
 FILE_BYTES = 262_144  # what is longer was not written for this
 _SHOWN = 40  # characters of a value that is wrong
@@ -56,7 +55,7 @@ class SettingsFile:
             return preferences, []
         known = {each.name for each in fields(Preferences)}
         try:
-            data = _parsed(self._text())
+            data = parsed(self._text())
         except OSError as error:
             return preferences, [Problem(self.path, "unreadable", detail=translate(error.strerror or str(error)))]
         except ImportError:
@@ -110,31 +109,18 @@ def _shown(value: object) -> str:
         return "..."
 
 
-def _toml() -> ModuleType:
-    """The reader of TOML: of the standard library from Python 3.11 on. Raises ImportError where there is none."""
-    try:
-        return importlib.import_module("tomllib")
-    except ImportError:
-        return importlib.import_module("tomli")
-
-
-def _parsed(text: str) -> dict[str, object]:
-    data: dict[str, object] = _toml().loads(text)
-    return data
-
-
 def _with(text: str, key: str, value: Value) -> str | None:
     """The text with that key set; None where nothing can be replaced without changing more.
 
     Raises ValueError where it is not TOML: then nobody knows what a line of it means.
     """
     try:
-        before = _parsed(text)
+        before = parsed(text)
     except ImportError:
         return _replaced(text, key, value)
     changed = _replaced(text, key, value)
     with suppress(ValueError):
-        if _parsed(changed) == {**before, key: value}:
+        if parsed(changed) == {**before, key: value}:
             return changed
     return None
 
@@ -151,32 +137,21 @@ def _replaced(text: str, key: str, value: Value) -> str:
         if found := begins.match(lines[number]):
             last = _last_line(lines, number, end)
             comment = found[3] if last == number else ""
-            lines[number : last + 1] = [f"{found[1]}{_toml_of(value)}{comment}"]
+            lines[number : last + 1] = [f"{found[1]}{written(value)}{comment}"]
             return "\n".join(lines)
     while end and not lines[end - 1].strip():
         end -= 1
     after = lines[end:] or [""]
-    return "\n".join([*lines[:end], f"{key} = {_toml_of(value)}", *after])
+    return "\n".join([*lines[:end], f"{key} = {written(value)}", *after])
 
 
 def _last_line(lines: list[str], first: int, end: int) -> int:
     """Where the value that begins in one line ends."""
     for last in range(first, end):
         with suppress(ValueError, ImportError):
-            _parsed("\n".join(lines[first : last + 1]))
+            parsed("\n".join(lines[first : last + 1]))
             return last
     return first
-
-
-def _toml_of(value: Value) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case list():
-            return f"[{', '.join(map(_toml_of, value))}]"
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _write(path: Path, text: str) -> None:

@@ -25,6 +25,7 @@ from mpchat.core.routing import Routing
 from mpchat.core.state import dump_connection, load_connection
 from mpchat.core.tracing import Marked, Tracing, added, lengths
 from mpchat.core.upgrading import UPGRADES, dialect_name, upgraded
+from mpchat.flow.admission import household
 from mpchat.flow.guessing import Guessing
 from mpchat.messages import (
     ConnectionId,
@@ -42,7 +43,7 @@ from mpchat.messages import (
 from mpchat.protocol.capabilities import BARE, ECHO_MESSAGE
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.dialect import DIALECTS
+from mpchat.protocol.dialect import DIALECTS, Dialect
 from mpchat.protocol.length_limit import VERBS, fit
 from mpchat.protocol.outcomes import (
     DrainAsked,
@@ -59,10 +60,11 @@ from mpchat.protocol.outcomes import (
 )
 from mpchat.settings import ChatSettings, pack, unpack
 
-STATE_VERSION = 6  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
+STATE_VERSION = 7  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
 _FULL = "The server's disk is full: what you send waits, and is dealt with when there is room"
 _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
 _CLOSED = "Connection closed"  # the reason of a client that has ended its input, and may still read (RFC 9293 3.6)
+_CROWDED = "Too many connections from your address have not entered yet"
 _LATE_MS = 1000  # the server itself has stood still (a full disk, Ctrl-Z): what came meanwhile is about to be heard
 
 
@@ -95,6 +97,8 @@ class Core:
         self._connections = self._routing.connections
         self._deadlines = Deadlines()
         self._guessing = _guessing(ChatSettings())
+        # By address (/64 for IPv6) that is not exempt: the connections that have not entered, and some that have since.
+        self._entering: dict[str, set[ConnectionId]] = {}
         self._stopped = False
         self._acks: dict[ConnectionId, int] = {}
         self._asked: list[Asked] = []
@@ -286,6 +290,7 @@ class Core:
         for values in connections:
             connection = load_connection(context.hub.sessions, values)
             core._connections[connection.id] = connection
+        core._count_entering()
         core._routing.last_group = last_group
         core._routing.groups = {context.hub.channels[name]: of_channel for name, of_channel in groups.items()}
         return core
@@ -311,6 +316,7 @@ class Core:
         self._begin_routing(workers)
         self._deadlines = Deadlines()
         self._guessing = _guessing(chat)
+        self._entering = {}
         self._acks = {}
         self._stopped, self._has_begun = False, True
 
@@ -318,6 +324,8 @@ class Core:
         """Who is in stays in, and stays an operator: the new settings decide who may come, and what they read."""
         context = self._context
         context.settings = context.hub.settings = chat = unpack(settings)
+        self._guessing.limit(chat.oper_wait_seconds, chat.oper_forgotten_seconds, chat.exempts)
+        self._count_entering()
         said = {"motd_lines": len(chat.motd), "password": "yes" if chat.password_needed else "no"}
         self._audit.append(("reloaded", {**said, "operators": "yes" if chat.opers_exist else "no"}))
 
@@ -343,11 +351,44 @@ class Core:
         if dialect not in DIALECTS:
             raise UnknownMessage(("open", worker, id, dialect, host))
         speaks = DIALECTS[dialect]
+        if self._is_crowded(id, host):
+            self._turn_away(worker, id, speaks, host, _CROWDED)
+            return
         connection = Connection(self._context.hub.connect(id, host), speaks, worker, self._context.mono)
         self._connections[id] = connection
         self._routing.items[worker].append(("open", id))
         self._wait(connection, self._context.settings.registration_seconds)
         self._run(connection, speaks.greet(self._context, connection))
+
+    def _turn_away(self, worker: WorkerNumber, id: ConnectionId, speaks: Dialect, host: str, why: str) -> None:
+        """It gets no session: what it sends is nobody's."""
+        farewell = speaks.turned_away(why, self._context.settings.language)
+        self._routing.items[worker] += [("open", id), ("send", id, farewell), ("close", id)]
+        self._closed.append(id)
+        self._audit.append(("login refused", {"why": why, "nick": "*", "address": host, "connection": id}))
+
+    def _is_crowded(self, id: ConnectionId, host: str) -> bool:
+        """Whether as many others of this address as may be have not entered yet. If not, this one is counted."""
+        most = self._context.settings.unregistered_per_address
+        if not most or self._context.settings.exempts(host):
+            return False
+        home = _home(host)
+        entering = {
+            other
+            for other in self._entering.get(home, ())
+            if other in self._connections and self._connections[other].registration is not None
+        }
+        if len(entering) >= most:
+            return True
+        self._entering[home] = entering | {id}
+        return False
+
+    def _count_entering(self) -> None:
+        """Anew, from the connections that there are and the settings of now."""
+        self._entering = {}
+        for connection in self._connections.values():
+            if connection.registration is not None and not self._context.settings.exempts(connection.session.host):
+                self._entering.setdefault(_home(connection.session.host), set()).add(connection.id)
 
     def _take_line(self, connection: Connection, end: int, data: bytes, line_start: int) -> None:
         """A line has ended; of one that came in parts, `data` is the last."""
@@ -669,6 +710,11 @@ class Core:
         self._routing.items[connection.worker].append(("close", connection.id))
         self._closed.append(connection.id)
         self._guessing.forget(connection.id)
+        home = _home(connection.session.host) if self._entering else ""
+        if home in self._entering:
+            self._entering[home].discard(connection.id)
+            if not self._entering[home]:
+                del self._entering[home]
         del self._connections[connection.id]
 
 
@@ -682,8 +728,16 @@ def _by_and_whom(by: Session, whom: Session) -> dict[str, str | int]:
     return {**named, "whom": whom.nick or "*", "address": whom.host, "connection": whom.id}
 
 
+def _home(host: str) -> str:
+    """Its address, or its /64; a name that is no address is itself."""
+    try:
+        return household(host)
+    except ValueError:
+        return host
+
+
 def _guessing(chat: ChatSettings) -> Guessing:
-    return Guessing(chat.oper_wait_seconds, chat.oper_forgotten_seconds)
+    return Guessing(chat.oper_wait_seconds, chat.oper_forgotten_seconds, chat.exempts)
 
 
 def connection_of(record: Record) -> ConnectionId:

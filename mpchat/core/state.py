@@ -24,7 +24,7 @@ Values = tuple[Any, str, tuple[object, ...] | None, tuple[str, object] | None]
 # (session, dialect, registration, asked) is not among them.
 _CONNECTION = (
     *("accepted", "before", "capabilities", "id", "discarding", "drains", "given", "heard_at", "held", "leaving"),
-    *("line_start", "part", "pinged", "profile", "taken", "worker", "wrong"),
+    *("line_start", "part", "pinged", "profile", "renames_paid_at", "taken", "worker", "wrong"),
 )
 _REGISTRATION = ("negotiating", "password_right", "realname", "tokens", "user")
 _of_connection, _of_registration = attrgetter(*_CONNECTION), attrgetter(*_REGISTRATION)

@@ -1,10 +1,11 @@
 """Admission control: which connections are accepted. Pure; times in seconds.
 
 Connections are counted by household: an IPv4 address, or the /64 of an IPv6 address, in which one host may choose any
-address (RFC 4862). Loopback is never limited by household.
+address (RFC 4862). Those of exempt networks are counted, and never limited.
 """
 
 from collections import deque
+from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
 
 FULL = "Server is full"
@@ -12,34 +13,40 @@ _RECENT_SECONDS = 60
 
 
 def household(host: str) -> str:
-    """The household of an address: itself, or its /64; "" for loopback. Raises ValueError if it is no address."""
+    """The household of an address: itself, or its /64. Raises ValueError if it is no address."""
     address = ip_address(host.partition("%")[0])
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
-            return household(str(address.ipv4_mapped))
-        return "" if address.is_loopback else str(IPv6Address(int(address) >> 64 << 64))
-    return "" if address.is_loopback else host
+            return str(address.ipv4_mapped)
+        return str(IPv6Address(int(address) >> 64 << 64))
+    return host
 
 
 class Admission:
     """Counts the open connections of all, and of each household, and each household's new ones."""
 
-    def __init__(self, most: int, most_each: int, new_each_minute: int) -> None:
-        """The limits: connections of all, of each household, and new ones of each household within a minute."""
+    def __init__(self, most: int, most_each: int, new_each_minute: int, exempts: Callable[[str], bool]) -> None:
+        """The limits: connections of all, of each household, and new ones of each household within a minute.
+
+        `exempts`: whether an address is in an exempt network.
+        """
         self._most = most
-        self._most_each = most_each
-        self._new_each_minute = new_each_minute
+        self.limit(most_each, new_each_minute, exempts)
         self._open = 0
         self._of: dict[str, int] = {}
         self._recent: dict[str, int] = {}  # of each household: new connections of the last minute
         self._arrivals: deque[tuple[float, str]] = deque()  # those connections, the oldest first
 
+    def limit(self, most_each: int, new_each_minute: int, exempts: Callable[[str], bool]) -> None:
+        """Other limits from now on; nobody who is in is sent away."""
+        self._most_each, self._new_each_minute, self._exempts = most_each, new_each_minute, exempts
+
     def refusal(self, host: str, now: float) -> str:
         """Why a new connection is refused; or "", and then it is counted. Raises ValueError if `host` is no address."""
+        home = household(host)
         if self._open >= self._most:
             return FULL
-        home = household(host)
-        if home:
+        if not self._exempts(host):
             if self._of.get(home, 0) >= self._most_each:
                 return "Too many connections from your address"
             self._forget_arrivals(now - _RECENT_SECONDS)
@@ -52,19 +59,17 @@ class Admission:
 
     def registered(self, host: str) -> None:
         """Count a connection without a limit, as one that an earlier acceptor has accepted. Raises ValueError."""
-        self._open += 1
         home = household(host)
-        if home:
-            self._of[home] = self._of.get(home, 0) + 1
+        self._open += 1
+        self._of[home] = self._of.get(home, 0) + 1
 
     def left(self, host: str) -> None:
         """A counted connection has ended."""
         self._open -= 1
         home = household(host)
-        if home:
-            self._of[home] -= 1
-            if not self._of[home]:
-                del self._of[home]
+        self._of[home] -= 1
+        if not self._of[home]:
+            del self._of[home]
 
     def _forget_arrivals(self, until: float) -> None:
         """Each arrival is forgotten once, a minute later: amortised constant time."""

@@ -1,18 +1,20 @@
 """Guessing: when the next operator's password of an address may be checked. Pure; times in monotonic ms.
 
 Addresses are taken by household (admission.py). Of each, one password is checked at a time, in the order in which they
-came, and after a wrong one the next waits: a second more for each. On loopback all are one household, those who guess
-and those who know: there a wrong one makes nobody wait longer, but only one a second is checked.
+came, and after a wrong one the next waits: a second more for each. Exempt networks (by default loopback, where those
+who guess and those who know have one address) are one household: there a wrong one makes nobody wait longer, but only
+one a second is checked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 from mpchat.flow.admission import household
 
 _SECOND = 1000
-_LOOPBACK = ""
+_EXEMPT = ""  # the household of all of them
 _ADDRESSES = 10_000  # remembered at most, some 200 bytes each; the one whose last wrong password is oldest goes
 
 Values: TypeAlias = tuple[list[tuple[str, int, int]], list[tuple[int, str, bool]], int]
@@ -22,19 +24,25 @@ class Guessing:
     """Of one server. Connections are named by their numbers.
 
     `most_wait`: seconds that an address waits at most. `forgotten_after`: seconds after its last wrong password.
+    `exempts`: whether an address is in an exempt network.
     """
 
-    def __init__(self, most_wait: int, forgotten_after: int) -> None:
-        self._most_wait, self._forgotten_after = most_wait * _SECOND, forgotten_after * _SECOND
+    def __init__(self, most_wait: int, forgotten_after: int, exempts: Callable[[str], bool]) -> None:
+        self.limit(most_wait, forgotten_after, exempts)
         self._wrong: dict[str, tuple[int, int]] = {}  # by household: how many, when the last one was; the oldest first
         self._waiting: dict[str, dict[int, None]] = {}  # by household, in order; none of them is empty
         self._checked: dict[str, int] = {}  # by household: whose is being checked
         self._home: dict[int, str] = {}  # of all these connections
-        self._loopback_free = 0  # when the next one of loopback may be checked
+        self._exempt_free = 0  # when the next one of an exempt address may be checked
+
+    def limit(self, most_wait: int, forgotten_after: int, exempts: Callable[[str], bool]) -> None:
+        """Other limits from now on. Who waits already stays in the queue where they are."""
+        self._most_wait, self._forgotten_after = most_wait * _SECOND, forgotten_after * _SECOND
+        self._exempts = exempts
 
     def wait(self, id: int, address: str) -> None:
         """This connection has a password to be checked. See take_due()."""
-        home = _home(address)
+        home = self._home_of(address)
         self._home[id] = home
         self._waiting.setdefault(home, {})[id] = None
 
@@ -48,8 +56,8 @@ class Guessing:
             if not queue:
                 del self._waiting[home]
             self._checked[home] = id
-            if home == _LOOPBACK:
-                self._loopback_free = now + _SECOND
+            if home == _EXEMPT:
+                self._exempt_free = now + _SECOND
             due.append(id)
         return due
 
@@ -62,13 +70,13 @@ class Guessing:
 
     def waits(self, id: int) -> bool:
         """Whether its password waits, and is not being checked."""
-        return id in self._waiting.get(self._home.get(id, _LOOPBACK), ())
+        return id in self._waiting.get(self._home.get(id, _EXEMPT), ())
 
     def answered(self, id: int, address: str, is_right: bool, now: int) -> None:
         """The password of this connection was checked."""
         self.forget(id)
-        home = _home(address)
-        if is_right or home == _LOOPBACK:
+        home = self._home_of(address)
+        if is_right or home == _EXEMPT:
             return
         count, last = self._wrong.pop(home, (0, now))
         self._wrong[home] = count + 1 if now - last < self._forgotten_after else 1, now
@@ -89,8 +97,8 @@ class Guessing:
                 del self._waiting[home]
 
     def _free(self, home: str) -> int:
-        if home == _LOOPBACK:
-            return self._loopback_free
+        if home == _EXEMPT:
+            return self._exempt_free
         count, last = self._wrong.get(home, (0, 0))
         return last + min(count * _SECOND, self._most_wait)
 
@@ -98,10 +106,10 @@ class Guessing:
         """All of it as plain values; load() is the inverse."""
         checked = [(id, home, True) for home, id in self._checked.items()]
         waiting = [(id, home, False) for home, queue in self._waiting.items() for id in queue]
-        return [(home, *wrong) for home, wrong in self._wrong.items()], checked + waiting, self._loopback_free
+        return [(home, *wrong) for home, wrong in self._wrong.items()], checked + waiting, self._exempt_free
 
     def load(self, values: Values) -> None:
-        wrong, places, self._loopback_free = values
+        wrong, places, self._exempt_free = values
         self._wrong = {home: (count, last) for home, count, last in wrong}
         for id, home, is_checked in places:
             self._home[id] = home
@@ -110,9 +118,10 @@ class Guessing:
             else:
                 self._waiting.setdefault(home, {})[id] = None
 
-
-def _home(address: str) -> str:
-    try:
-        return household(address)
-    except ValueError:  # no address, but a name: then it is its own household
-        return address
+    def _home_of(self, address: str) -> str:
+        if self._exempts(address):
+            return _EXEMPT
+        try:
+            return household(address)
+        except ValueError:  # no address, but a name: then it is its own household
+            return address

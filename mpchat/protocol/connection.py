@@ -58,6 +58,7 @@ class Connection:
         "pinged",
         "profile",
         "registration",
+        "renames_paid_at",
         "session",
         "taken",
         "worker",
@@ -85,6 +86,7 @@ class Connection:
         self.leaving = ""  # why, if it has left and what it had sent before is still dealt with
         self.before = (0, 0, b"")  # taken, line_start and part as they were before the line that asked
         self.held: list[Held] = []
+        self.renames_paid_at = 0  # when its changes of nickname so far will all be forgotten (nick_changes.py)
         self.wrong = 0  # passwords, one after the other
 
     @property

@@ -94,6 +94,7 @@ REFUSALS: dict[Reason, tuple[str, str | None]] = {
     Reason.NICK_TAKEN: ("433", "Nickname is already in use"),
     Reason.NICK_RESERVED: ("432", "Erroneous nickname: it belongs to the server"),
     Reason.NICK_REMOVED: ("437", None),
+    Reason.NICK_TOO_FAST: ("438", None),
     Reason.NOT_THERE: ("441", "They aren't on that channel"),
     Reason.NOT_ON_CHANNEL: ("442", "You're not on that channel"),
     Reason.ALREADY_THERE: ("443", "is already on channel"),

@@ -11,12 +11,21 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
-from mpchat.settings import ChatSettings, Secrets
+from mpchat.settings import Secrets, Settings
 
 _PATIENCE_SECONDS = 4.0  # for the broker to take it, before who has asked is told that it has not yet
 
-Read = tuple[ChatSettings, Secrets]
+
+class Read(NamedTuple):
+    """What the files say."""
+
+    settings: Settings
+    secrets: Secrets
+    fixed: tuple[str, ...] = ()  # what else they say, by table and key, that only the next start can take: for people
+
+
 Answer = Callable[[bool, str], None]  # is all well; what has happened, in one line
 
 

@@ -28,20 +28,20 @@ from mpchat.ipc import resource_tracker
 from mpchat.ipc.control_socket import Asker, ControlSocket
 from mpchat.ipc.link import Message, close_all
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, row_of
-from mpchat.messages import BadFrame, ConnectionId
+from mpchat.messages import BadFrame, ConnectionId, NewLimits
 from mpchat.runtime.first_minute import BEAT_SECONDS, SPARE, STOP_SIGNALS, LoadMains, take_name
 from mpchat.runtime.listening import bracketed, listen
 from mpchat.runtime.log import Log
 from mpchat.runtime.signals import Signals, has_controlling_terminal
 from mpchat.runtime.standard_streams import output
-from mpchat.settings import ChatSettings, Secrets, Settings, pack
+from mpchat.settings import Secrets, Settings, pack
 from mpchat.store.data_directory import claim
 from mpchat.supervisor.child import Child, Death
 from mpchat.supervisor.children import Children, works_with
 from mpchat.supervisor.followers import MOST_FOLLOWERS, Follower, Followers, line
 from mpchat.supervisor.inspecting import Inspections
 from mpchat.supervisor.monitoring import SNAPSHOT_SECONDS, Monitoring
-from mpchat.supervisor.reloading import Rejected, Reloading
+from mpchat.supervisor.reloading import Read, Rejected, Reloading
 
 STOPPED, FAILED = 0, 1
 _MOST_ASKERS = 16  # at the control socket at once: the next one waits in its backlog
@@ -60,7 +60,8 @@ class Supervisor:
     secrets: Secrets
     runtime: Path  # folder of the control socket
     load_mains: LoadMains
-    read_again: Callable[[], tuple[ChatSettings, Secrets]]  # what files say of the settings, or it raises Rejected
+    read_again: Callable[[], Read]  # what the files say of the settings, or it raises Rejected
+    fixed: tuple[str, ...] = ()  # what the files said last that only the next start can take
     told: Child | None = None  # the broker that was told of the reload that is under way
     announced: bool = False
     looked: float = 0.0  # monotonic: when the children's heartbeats were last looked at
@@ -529,26 +530,35 @@ class Supervisor:
             self.reloading.begin(answer)
 
     def pass_on_settings(self) -> None:
-        """The files have been read: the broker is told, and so is each later one, with its role."""
+        """The files have been read: those at work are told what is theirs, and so are later ones, with their roles."""
         try:
-            chat, secrets = self.reloading.take()
+            read, secrets, self.fixed = self.reloading.take()
         except Rejected as error:
             self.log.error("not reloaded: all stays as it was", why=str(error))
             self.reloading.over(False, f"nothing was changed: {error}")
             return
-        self.settings = self.children.settings = replace(self.settings, chat=chat)
+        if self.fixed:
+            self.log.warning("takes the next start", keys=", ".join(self.fixed))
+        # The folder of the data may be one of chance.
+        self.settings = self.children.settings = replace(read, data=self.settings.data)
         self.secrets = self.children.secrets = secrets
+        each, rate = read.connections_per_address, read.new_connections_per_minute
+        limits: NewLimits = ("limits", each, rate, read.chat.exempt, read.burst_lines, read.lines_per_second)
+        for role in ("acceptor", *self.children.workers):
+            if role in self.children.by_role:
+                self.children.by_role[role].link.post(limits)
         self.told = self.children.by_role.get("broker")
         if self.told is not None:
             opers = tuple((oper.name, oper.password) for oper in secrets.opers)
-            self.told.link.post(("reload", pack(chat), secrets.password, opers))
+            self.told.link.post(("reload", pack(read.chat), secrets.password, opers))
 
     def reloaded(self) -> None:
         """The broker has journaled the settings that were read last."""
         if self.reloading.answer_at < math.inf:
             lines, opers = len(self.settings.chat.motd), len(self.secrets.opers)
             password = "a password" if self.secrets.password else "no password"
-            self.reloading.over(True, f"read again: {lines} lines of the day, {password}, {opers} operators")
+            fixed = f"; only the next start can take {', '.join(self.fixed)}" if self.fixed else ""
+            self.reloading.over(True, f"read again: {lines} lines of the day, {password}, {opers} operators{fixed}")
 
     def describe(self) -> dict[str, object]:
         """The answer of the control socket, for `mpchat ps`."""

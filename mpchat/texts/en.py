@@ -141,6 +141,7 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.refusal.NICK_TAKEN": "{nick} is taken, try another nickname",
     "plain.refusal.NICK_RESERVED": "{nick} belongs to the server, try another nickname",
     "plain.refusal.NICK_REMOVED": "{nick} {why}",
+    "plain.refusal.NICK_TOO_FAST": "{nick}: {why}",
     "plain.refusal.NO_TEXT": "say what?",
     "plain.reason.quit": "Quit: {text}",
     "plain.reason.client_quit": "Client quit",
@@ -167,6 +168,8 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.reason.full": "Server is full",
     "plain.reason.address_full": "Too many connections from your address",
     "plain.reason.address_fast": "Too many new connections from your address, wait a minute",
+    "plain.reason.address_entering": "Too many connections from your address have not entered yet",
+    "plain.reason.nick_fast": "Nick change too fast, wait {seconds} s",
     "plain.reason.disk_full": "The server's disk is full: what you send waits, and is dealt with when there is room",
     "plain.reason.removed": "was removed by a server operator: try again in {seconds} s",
     "plain.reason.bad_mask": "Not a usable mask",
@@ -592,6 +595,8 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.two_ports": "two ports are given: {one} and --port {other}",
     "cli.plain_port": "plain text port, or none (default: PORT + 13)",
     "cli.workers": "worker processes (default here: %(default)s)",
+    "cli.config": "a TOML file with these options and the table of limits; the command line comes before it",
+    "cli.print_config": "print such a file with all that would be in force, and end",
     "cli.data": "journal and history (default: a folder for each port)",
     "cli.ephemeral": "keep them in a folder that is removed at the end",
     "cli.durability": "what an accepted line survives: nothing, the death of a process, a power cut "
@@ -799,6 +804,92 @@ The gravest of several: 3, then 5, then 4. What was refused is on standard error
     "cli.make_silent": "the package index was silent for {seconds} s",
     "cli.make_unreachable": "the package index cannot be reached ({host})",
     "cli.make_pip_failed": "pip has failed",
+}
+_CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and what is wrong with one
+    "config.head": (
+        "The configuration of an mpchat server: every value in force, and what it means. A key behind a # is not set. "
+        "What the command line says comes before this file. A path that is not absolute begins in this file's folder. "
+        "`mpchat reload` reads the file again; it says what only a start can take."
+    ),
+    "config.host": "The address to listen on. Only this machine reaches 127.0.0.1.",
+    "config.port": "The port for IRC, 0 to 65535; 0 is any free one.",
+    "config.plain_port": 'The port for plain text (nc, telnet), or "none".',
+    "config.workers": (
+        "Worker processes, 1 to 128. Only a start can change it, as all of this table but name, network, "
+        "description and the files."
+    ),
+    "config.name": "The server's name: one word of at most 63 bytes.",
+    "config.network": "The network's name: the same.",
+    "config.description": "A few words about the server: one line of at most 250 bytes.",
+    "config.lang": (
+        'The language of complaints at the start, and of plain text\'s users until they choose: "en" or "es".'
+    ),
+    "config.motd": "The file with the message of the day (UTF-8, at most 1,000 lines).",
+    "config.password_file": "The file (mode 600) whose first line is the password that clients need.",
+    "config.oper_file": "The file (mode 600) of the server's operators: NAME:PASSWORD in each line.",
+    "config.hang_limit": "Seconds after which a process that hangs is killed, 1 or more; 0: never.",
+    "config.ipc": 'Between workers and broker: "queue", "pipe", or the path of your own FILE.py.',
+    "config.data": "The folder of journal and history. This table takes the next start.",
+    "config.ephemeral": "Whether journal and history are in a folder that is removed at the end.",
+    "config.durability": 'What an accepted line survives: "none", the death of a "process", or a cut of "power".',
+    "config.keep_journal": "Whether nothing of the journal is removed, however large it gets.",
+    "config.history_days": "Days for which what was said in rooms is kept; 0 keeps none of it.",
+    "config.history_size": "Megabytes of it that are kept, the newest; 0 keeps none of it.",
+    "config.log_level": ('From which level on there is a line in the log: "debug", "info", "warning" or "error".'),
+    "config.log_json": "Whether the log's lines are JSON.",
+    "config.exempt": (
+        "Networks (CIDR) and addresses whose clients have no limit that counts by address, nor that of nickname "
+        "changes. Of their OPERs one a second is checked, for all of them together. Flood control, SendQ and the "
+        "rest hold for them too."
+    ),
+    "config.connections_per_address": (
+        "Connections of one address at the same time. Here and below, an address of IPv6 is its /64."
+    ),
+    "config.new_connections_per_minute": "New connections of one address within a minute.",
+    "config.unregistered_per_address": (
+        "Connections of one address whose client has not entered yet (no nickname, no password)."
+    ),
+    "config.registration_seconds": "Seconds that a client may take to enter.",
+    "config.max_clients": "Connections of all clients at the same time. Takes the next start.",
+    "config.burst_lines": (
+        "Lines that a client may send at once; then it is read more slowly, and never closed for that."
+    ),
+    "config.lines_per_second": "Lines a second that are read of it then.",
+    "config.sendq": (
+        "Bytes that wait for a client that does not read them; with more it is closed. Takes the next start."
+    ),
+    "config.sendq_total": (
+        "Bytes that wait for all clients together; the one furthest behind is closed. Takes the next start."
+    ),
+    "config.channels_per_client": "Rooms that a client may be in.",
+    "config.targets": "Receivers of one PRIVMSG, NOTICE or TAGMSG.",
+    "config.nick_changes_per_minute": "Changes of nickname of a client within a minute; more are refused (438).",
+    "config.wrong_passwords": "Wrong passwords in a row (PASS, OPER) after which a connection is closed.",
+    "config.oper_wait_seconds": (
+        "After each wrong OPER its address waits a second more before the next is checked, and at most so many seconds."
+    ),
+    "config.oper_forgotten_seconds": "Seconds after its last wrong OPER at which they are forgotten.",
+    "config.unlimited": (
+        "No flood control, and no limit that counts by address, nor of nickname changes: only where host is "
+        "loopback. Takes the next start."
+    ),
+    "config.no_toml": "it needs Python 3.11 or newer, or the package tomli",
+    "config.not_toml": "not TOML: {why}",
+    "config.no_table": "there is no table {table}, there are {known}",
+    "config.no_key": "[{table}] has no key {key}",
+    "config.bad_value": "[{table}] {key}: {why}",
+    "config.data_twice": "[data] data and ephemeral: only one of them can be",
+    "config.in_force": "with what {path} says",
+    "config.masked": "{option} was given on the command line, and is not shown: {instead} names a file for it",
+    "config.no_range": "a number from {least} to {most}, not {given}",
+    "config.no_word": "one of {words}, not {given}",
+    "config.no_network": "a network in CIDR form, such as 192.168.0.0/16, or an address, not {given}",
+    "config.kind.bool": "true or false, not {given}",
+    "config.kind.int": "a whole number, not {given}",
+    "config.kind.float": "a number, not {given}",
+    "config.kind.str": "a text in quotes, not {given}",
+    "config.kind.list": "a list of texts in quotes, not {given}",
+    "config.kind.object": 'a port, or "none", not {given}',
 }
 _PS: dict[str, str] = {  # ps.*
     "ps.role": "ROLE",
@@ -1249,6 +1340,7 @@ TEXTS: dict[str, str] = {
     **_CLIENT,
     **_SCREEN,
     **_CLI,
+    **_CONFIG,
     **_PS,
     **_TOP,
     **_TRACE,

@@ -146,6 +146,7 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.refusal.NICK_TAKEN": "{nick} ya está en uso, prueba con otro apodo",
     "plain.refusal.NICK_RESERVED": "{nick} es del servidor, prueba con otro apodo",
     "plain.refusal.NICK_REMOVED": "{nick}: {why}",
+    "plain.refusal.NICK_TOO_FAST": "{nick}: {why}",
     "plain.refusal.NO_TEXT": "¿decir qué?",
     "plain.reason.quit": "Despedida: {text}",
     "plain.reason.client_quit": "Salió",
@@ -172,6 +173,8 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.reason.full": "El servidor está lleno",
     "plain.reason.address_full": "Demasiadas conexiones desde tu dirección",
     "plain.reason.address_fast": "Demasiadas conexiones nuevas desde tu dirección, espera un minuto",
+    "plain.reason.address_entering": "Hay demasiadas conexiones de tu dirección que aún no han entrado",
+    "plain.reason.nick_fast": "cambias de apodo demasiado deprisa, espera {seconds} s",
     "plain.reason.disk_full": "El disco del servidor está lleno: lo que envías espera, y se atiende cuando haya sitio",
     "plain.reason.removed": "un operador del servidor lo expulsó, prueba otra vez dentro de {seconds} s",
     "plain.reason.bad_mask": "no sirve como máscara",
@@ -612,6 +615,8 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.two_ports": "se han dado dos puertos: {one} y --port {other}",
     "cli.plain_port": "puerto de texto plano, o none: ninguno (por defecto: PORT + 13)",
     "cli.workers": "procesos worker (por defecto, aquí: %(default)s)",
+    "cli.config": "un archivo TOML con estas opciones y la tabla de límites; la línea de órdenes va por delante",
+    "cli.print_config": "escribe un archivo así con todo lo que estaría en vigor, y termina",
     "cli.data": "diario e historial (por defecto: una carpeta para cada puerto)",
     "cli.ephemeral": "los guarda en una carpeta que se borra al final",
     "cli.durability": "a qué sobrevive una línea aceptada: none, a nada; process, a la muerte de un proceso; power, a "
@@ -824,6 +829,94 @@ El más grave de varios: 3, luego 5, luego 4. Lo que se denegó está en la sali
     "cli.make_silent": "el índice de paquetes calló durante {seconds} s",
     "cli.make_unreachable": "no se puede llegar al índice de paquetes ({host})",
     "cli.make_pip_failed": "pip ha fallado",
+}
+_CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and what is wrong with one
+    "config.head": (
+        "La configuración de un servidor mpchat: cada valor en vigor, y qué significa. Una clave tras un # no está "
+        "puesta. Lo que dice la línea de órdenes va por delante de este archivo. Una ruta que no es absoluta empieza "
+        "en la carpeta de este archivo. `mpchat reload` lo lee de nuevo, y dice qué solo puede cambiar al arrancar."
+    ),
+    "config.host": "La dirección en la que escucha. A 127.0.0.1 solo se llega desde esta máquina.",
+    "config.port": "El puerto de IRC, de 0 a 65535; 0 es uno libre cualquiera.",
+    "config.plain_port": 'El puerto de texto plano (nc, telnet), o "none": ninguno.',
+    "config.workers": (
+        "Procesos worker, de 1 a 128. Solo cambia al arrancar, como toda esta tabla salvo name, network, "
+        "description y los archivos."
+    ),
+    "config.name": "El nombre del servidor: una sola palabra de 63 bytes como mucho.",
+    "config.network": "El nombre de la red: igual.",
+    "config.description": "Unas palabras sobre el servidor: una línea de 250 bytes como mucho.",
+    "config.lang": (
+        'El idioma de las quejas al arrancar, y el de quien usa texto plano mientras no elija: "en" o "es".'
+    ),
+    "config.motd": "El archivo con el mensaje del día (UTF-8, 1000 líneas como mucho).",
+    "config.password_file": "El archivo (de modo 600) cuya primera línea es la contraseña que necesitan los clientes.",
+    "config.oper_file": "El archivo (de modo 600) de los operadores del servidor: NOMBRE:CONTRASEÑA en cada línea.",
+    "config.hang_limit": "Segundos al cabo de los cuales se mata a un proceso colgado, 1 o más; 0: nunca.",
+    "config.ipc": 'Entre workers y broker: "queue" (colas), "pipe" (tuberías), o la ruta de un FILE.py tuyo.',
+    "config.data": "La carpeta del diario y del historial. Esta tabla solo cambia al arrancar.",
+    "config.ephemeral": "Si diario e historial están en una carpeta que se borra al final.",
+    "config.durability": (
+        'A qué sobrevive una línea aceptada: "none", a nada; "process", a la muerte de un proceso; "power", '
+        "a un corte de luz."
+    ),
+    "config.keep_journal": "Si no se borra nada del diario, por mucho que crezca.",
+    "config.history_days": "Días que se guarda lo que se dijo en las salas; con 0 no se guarda nada.",
+    "config.history_size": "Megabytes de eso que se guardan, lo más nuevo; con 0, nada.",
+    "config.log_level": 'Desde qué nivel hay una línea en el registro: "debug", "info", "warning" o "error".',
+    "config.log_json": "Si las líneas del registro son JSON.",
+    "config.exempt": (
+        "Redes (CIDR) y direcciones cuyos clientes no tienen ningún límite por dirección, ni el de cambios de "
+        "apodo. De sus OPER se comprueba uno por segundo, entre todas. El control de inundaciones, SendQ y los "
+        "demás límites valen también para ellas."
+    ),
+    "config.connections_per_address": (
+        "Conexiones de una dirección a la vez. Aquí y más abajo, una dirección de IPv6 es su /64."
+    ),
+    "config.new_connections_per_minute": "Conexiones nuevas de una dirección en un minuto.",
+    "config.unregistered_per_address": (
+        "Conexiones de una dirección cuyo cliente aún no ha entrado (sin apodo, sin contraseña)."
+    ),
+    "config.registration_seconds": "Segundos que puede tardar un cliente en entrar.",
+    "config.max_clients": "Conexiones de todos los clientes a la vez. Solo cambia al arrancar.",
+    "config.burst_lines": (
+        "Líneas que puede enviar un cliente de golpe; después se le lee más despacio, y nunca se le cierra por eso."
+    ),
+    "config.lines_per_second": "Líneas por segundo que se le leen entonces.",
+    "config.sendq": "Bytes que esperan a un cliente que no los lee; si son más, se cierra. Solo cambia al arrancar.",
+    "config.sendq_total": (
+        "Bytes que esperan a todos los clientes juntos; se cierra al que va más atrasado. Solo cambia al arrancar."
+    ),
+    "config.channels_per_client": "Salas en las que puede estar un cliente.",
+    "config.targets": "Destinatarios de un PRIVMSG, NOTICE o TAGMSG.",
+    "config.nick_changes_per_minute": "Cambios de apodo de un cliente en un minuto; los demás se rechazan (438).",
+    "config.wrong_passwords": "Contraseñas equivocadas seguidas (PASS, OPER) tras las que se cierra una conexión.",
+    "config.oper_wait_seconds": (
+        "Tras cada OPER equivocado su dirección espera un segundo más hasta que se comprueba el siguiente, y como "
+        "mucho estos segundos."
+    ),
+    "config.oper_forgotten_seconds": "Segundos tras su último OPER equivocado al cabo de los cuales se olvidan.",
+    "config.unlimited": (
+        "Sin control de inundaciones, y sin límites por dirección ni de cambios de apodo: solo si host es "
+        "loopback. Solo cambia al arrancar."
+    ),
+    "config.no_toml": "necesita Python 3.11 o más nuevo, o el paquete tomli",
+    "config.not_toml": "no es TOML: {why}",
+    "config.no_table": "no existe la tabla {table}, existen {known}",
+    "config.no_key": "[{table}] no tiene ninguna clave {key}",
+    "config.bad_value": "[{table}] {key}: {why}",
+    "config.data_twice": "[data] data y ephemeral: solo puede estar uno de los dos",
+    "config.in_force": "con lo que dice {path}",
+    "config.masked": "{option} se dio en la línea de órdenes, y no se muestra: {instead} nombra un archivo para eso",
+    "config.no_range": "un número de {least} a {most}, y no {given}",
+    "config.no_word": "una de {words}, y no {given}",
+    "config.no_network": "una red en forma CIDR, como 192.168.0.0/16, o una dirección, y no {given}",
+    "config.kind.bool": "true o false, y no {given}",
+    "config.kind.int": "un número entero, y no {given}",
+    "config.kind.float": "un número, y no {given}",
+    "config.kind.str": "un texto entre comillas, y no {given}",
+    "config.kind.list": "una lista de textos entre comillas, y no {given}",
+    "config.kind.object": 'un puerto, o "none", y no {given}',
 }
 _PS: dict[str, str] = {  # ps.*
     "ps.role": "PAPEL",
@@ -1278,6 +1371,7 @@ TEXTS: dict[str, str] = {
     **_CLIENT,
     **_SCREEN,
     **_CLI,
+    **_CONFIG,
     **_PS,
     **_TOP,
     **_TRACE,

@@ -38,6 +38,11 @@ class InputReader:
         self.taken = 0  # records read so far
         self.trace: Tracing | None = None  # while somebody traces
 
+    def limit(self, burst: int, rate: float) -> None:
+        """Other limits of the flood control from now on; where there is none, there is none."""
+        if self._throttle is not None:
+            self._throttle.limit(burst, rate)
+
     def begin(self, connection: Connection) -> None:
         """The connection is new in this process."""
         if self._throttle is not None:

@@ -21,6 +21,10 @@ class Throttle:
         self._ready: list[tuple[float, ConnectionId]] = []  # heap: when, whose
         self.next_deadline = math.inf
 
+    def limit(self, burst: int, rate: float) -> None:
+        """Other limits from now on; who waits already waits as long as was found."""
+        self._burst, self._rate = burst, rate
+
     def begin(self, connection: Connection, now: float) -> None:
         connection.bucket = TokenBucket(self._burst, now)
 

@@ -158,7 +158,7 @@ class Worker:
         self.trace = self.reader.trace = Tracing(self, self.scoreboard.ring(self.row)) if is_on else None
 
     def on_control(self) -> None:
-        """The supervisor gives a broker or an acceptor to work with, or says that there will be no broker any more.
+        """The supervisor gives a broker, an acceptor or other limits, or says that there will be no broker any more.
 
         The end of the link says that the supervisor is dead.
         """
@@ -168,6 +168,8 @@ class Worker:
                     self.broker.take_transport(serial, pickled, fds)
                 case ("acceptor",), [fd]:
                     self.acceptor.take_link(Link(socket.socket(fileno=fd)))
+                case ("limits", int(), int(), tuple(), int() as burst, int() | float() as rate), []:
+                    self.reader.limit(burst, rate)
                 case ("inspect", int() as id), []:
                     self.control.post(self.inspected(ConnectionId(id)))
                 case ("farewell", str() as reason), []:

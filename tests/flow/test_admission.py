@@ -3,16 +3,17 @@
 import pytest
 
 from mpchat.flow.admission import Admission, household
+from mpchat.settings import ChatSettings
+
+loopback = ChatSettings().exempts
 
 
 @pytest.mark.parametrize(
     ("host", "home"),
     [
         ("192.0.2.7", "192.0.2.7"),
-        ("127.0.0.1", ""),
-        ("127.1.2.3", ""),
-        ("::1", ""),
-        ("::ffff:127.0.0.1", ""),
+        ("127.0.0.1", "127.0.0.1"),
+        ("::1", "::"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
         ("2001:db8:1:2:ffff::", "2001:db8:1:2::"),
@@ -25,7 +26,7 @@ def test_a_household(host: str, home: str) -> None:
 
 
 def test_the_server_is_full() -> None:
-    admission = Admission(most=2, most_each=9, new_each_minute=9)
+    admission = Admission(most=2, most_each=9, new_each_minute=9, exempts=loopback)
     assert admission.refusal("192.0.2.1", 0.0) == ""
     assert admission.refusal("127.0.0.1", 0.0) == ""
     assert admission.refusal("127.0.0.1", 0.0) == "Server is full"
@@ -36,7 +37,7 @@ def test_the_server_is_full() -> None:
 
 
 def test_one_address_has_so_many_connections() -> None:
-    admission = Admission(most=99, most_each=2, new_each_minute=99)
+    admission = Admission(most=99, most_each=2, new_each_minute=99, exempts=loopback)
     assert admission.refusal("2001:db8::1", 0.0) == ""
     assert admission.refusal("2001:db8::2", 0.0) == ""
     assert admission.refusal("2001:db8::3", 0.0) == "Too many connections from your address"
@@ -48,7 +49,7 @@ def test_one_address_has_so_many_connections() -> None:
 
 
 def test_one_address_may_come_so_often() -> None:
-    admission = Admission(most=99, most_each=99, new_each_minute=2)
+    admission = Admission(most=99, most_each=99, new_each_minute=2, exempts=loopback)
     assert admission.refusal("192.0.2.1", 0.0) == ""
     admission.left("192.0.2.1")
     assert admission.refusal("192.0.2.1", 30.0) == ""
@@ -58,8 +59,8 @@ def test_one_address_may_come_so_often() -> None:
     assert admission.refusal("192.0.2.1", 61.0).startswith("Too many new connections from your address")
 
 
-def test_loopback_may_always() -> None:
-    admission = Admission(most=99, most_each=1, new_each_minute=1)
+def test_exempt_ones_may_always() -> None:
+    admission = Admission(most=99, most_each=1, new_each_minute=1, exempts=loopback)
 
     assert [admission.refusal("127.0.0.1", 0.0) for _ in range(99)] == [""] * 99
     assert admission.refusal("::1", 0.0) == "Server is full", "it counts all the same"
@@ -67,8 +68,25 @@ def test_loopback_may_always() -> None:
     assert admission.refusal("::1", 0.0) == ""
 
 
+def test_other_limits_hold_for_those_who_come_and_count_those_who_are_in() -> None:
+    admission = Admission(most=99, most_each=1, new_each_minute=9, exempts=loopback)
+    for host in ("127.0.0.2", "127.0.0.2", "192.0.2.1"):
+        assert admission.refusal(host, 0.0) == ""
+
+    admission.limit(2, 2, ChatSettings(exempt=("192.0.2.0/24",)).exempts)
+
+    assert admission.refusal("127.0.0.2", 0.0) == "Too many connections from your address"
+    assert [admission.refusal("192.0.2.1", 0.0) for _ in range(9)] == [""] * 9
+    for _ in range(2):
+        admission.left("127.0.0.2")
+    assert [admission.refusal("127.0.0.2", 0.0) for _ in range(3)][:2] == ["", ""]
+    assert admission.refusal("127.0.0.2", 0.0) == "Too many connections from your address"
+    admission.left("127.0.0.2")
+    assert admission.refusal("127.0.0.2", 0.0).startswith("Too many new connections from your address")
+
+
 def test_refused_ones_do_not_count() -> None:
-    admission = Admission(most=99, most_each=1, new_each_minute=3)
+    admission = Admission(most=99, most_each=1, new_each_minute=3, exempts=loopback)
     assert admission.refusal("192.0.2.1", 0.0) == ""
     for _ in range(9):
         assert admission.refusal("192.0.2.1", 0.0) == "Too many connections from your address"
@@ -78,7 +96,7 @@ def test_refused_ones_do_not_count() -> None:
 
 
 def test_whom_an_acceptor_before_has_let_in_counts_but_is_not_new() -> None:
-    admission = Admission(most=3, most_each=2, new_each_minute=1)
+    admission = Admission(most=3, most_each=2, new_each_minute=1, exempts=loopback)
     admission.registered("192.0.2.1")
     admission.registered("127.0.0.1")
     assert admission.refusal("192.0.2.1", 0.0) == "", "the first in this minute"
@@ -91,7 +109,7 @@ def test_whom_an_acceptor_before_has_let_in_counts_but_is_not_new() -> None:
 
 
 def test_addresses_that_came_once_are_forgotten() -> None:
-    admission = Admission(most=9999, most_each=9, new_each_minute=1)
+    admission = Admission(most=9999, most_each=9, new_each_minute=1, exempts=loopback)
     for number in range(1001):
         host = f"10.0.{number // 256}.{number % 256}"
         assert admission.refusal(host, number / 10) == ""
@@ -115,7 +133,7 @@ class Address(str):
 def test_a_departure_costs_the_same_however_many_have_come(stay: bool) -> None:
     costs = []
     for count in (2_000, 4_000):
-        admission = Admission(most=99_999, most_each=9, new_each_minute=9)
+        admission = Admission(most=99_999, most_each=9, new_each_minute=9, exempts=loopback)
         addresses = [Address(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}") for number in range(count)]
         Address.looks = 0
         for number, address in enumerate(addresses):

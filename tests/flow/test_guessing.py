@@ -5,18 +5,19 @@ from __future__ import annotations
 import pytest
 
 from mpchat.flow.guessing import Guessing
+from mpchat.settings import ChatSettings
 
 HOME, OTHER, LOOPBACK = "192.0.2.1", "192.0.2.2", "127.0.0.1"
 
 
 @pytest.fixture
 def guessing() -> Guessing:
-    return Guessing(most_wait=60, forgotten_after=600)
+    return Guessing(most_wait=60, forgotten_after=600, exempts=ChatSettings().exempts)
 
 
 def again(guessing: Guessing) -> Guessing:
     """The same, from its plain values."""
-    other = Guessing(most_wait=60, forgotten_after=600)
+    other = Guessing(most_wait=60, forgotten_after=600, exempts=ChatSettings().exempts)
     other.load(guessing.values())
     assert other.values() == guessing.values()
     return other

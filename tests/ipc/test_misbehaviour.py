@@ -31,13 +31,13 @@ from mpchat.recorder.recorder import Recorder
 from mpchat.runtime import first_minute
 from mpchat.runtime.first_minute import SPARE
 from mpchat.runtime.log import Log
-from mpchat.settings import ChatSettings, Secrets, Settings
+from mpchat.settings import Secrets, Settings
 from mpchat.store.data_directory import claim
 from mpchat.supervisor import supervisor as parent
 from mpchat.supervisor.child import Child, Death
 from mpchat.supervisor.children import Children
 from mpchat.supervisor.monitoring import Monitoring
-from mpchat.supervisor.reloading import Rejected, Reloading
+from mpchat.supervisor.reloading import Read, Rejected, Reloading
 from mpchat.worker.worker import Worker
 from tests.worker.pairs import PATIENCE
 
@@ -540,7 +540,7 @@ def test_a_spare_does_not_go_on_with_a_supervisor_that_misbehaves(supervisor: Su
 # The supervisor
 
 
-def unread() -> tuple[ChatSettings, Secrets]:
+def unread() -> Read:
     raise Rejected("no one has asked for it")
 
 

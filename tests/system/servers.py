@@ -35,10 +35,10 @@ def built(settings: Settings, secrets: Secrets = NO_SECRETS) -> list[str]:
         "-c",
         "import os, sys; from mpchat.settings import Oper, Secrets, Settings, ChatSettings\n"
         "from mpchat.ipc.control_socket import runtime_folder; from mpchat.supervisor.supervisor import Supervisor; "
-        "from mpchat.roles import load\n"
+        "from mpchat.roles import load; from mpchat.supervisor.reloading import Read\n"
         f"secrets = Secrets({secrets.password!r}, ({opers}))\n"
         f"settings, runtime = {settings!r}, runtime_folder(os.environ['XDG_RUNTIME_DIR'])\n"
-        "sys.exit(Supervisor(settings, secrets, runtime, load, lambda: (settings.chat, secrets)).run())",
+        "sys.exit(Supervisor(settings, secrets, runtime, load, lambda: Read(settings, secrets)).run())",
     ]
 
 

@@ -68,6 +68,8 @@ def free_ports() -> int:
         (["--oper-file", "/no/such/file"], 1, r"No such file or directory: /no/such/file"),
         (["--oper-file", "/dev/null"], 2, r"/dev/null: others than its owner may use it"),
         (["--no-such-flag"], 2, r"--no-such-flag"),
+        (["--config", "/no/such/file"], 1, r"No such file or directory: /no/such/file"),
+        (["--config", ""], 2, r"it must name a file"),
         (["--password", "a", "--password-file", "b"], 2, r"not allowed with"),
         (["--log-level", "loud"], 2, r"loud"),
         (["--name", "my server"], 2, r"one word, not 'my server'"),

@@ -18,6 +18,7 @@ from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import middle
 from mpchat.protocol.irc.server import isupport, lusers, motd
 from mpchat.protocol.message import build, cut, encode
+from mpchat.protocol.nick_changes import count, need_rest
 from mpchat.protocol.outcomes import Goodbye, Outcomes, PasswordAsked, Regroup
 from mpchat.protocol.wrong_passwords import end_if_too_many
 
@@ -43,8 +44,10 @@ def nick(context: Context, connection: Connection, params: list[str]) -> Outcome
     name, session = params[0] if params else "", connection.session
     if session.registered and not session.operator:
         context.hub.need_not_removed(name, session.host, context.mono)
+        need_rest(context, connection, name)
     renamed = context.hub.claim(session, name, context.seconds)
     if renamed is not None:
+        count(context, connection)
         yield renamed
     yield from enter_if_complete(context, connection)
 

@@ -18,6 +18,7 @@ from mpchat.protocol.context import Context
 from mpchat.protocol.history import MOST_ROWS, count_in, found, latest, not_searched, room_asked, search, told
 from mpchat.protocol.length_limit import ACTION, fit
 from mpchat.protocol.message import cut
+from mpchat.protocol.nick_changes import count, need_rest
 from mpchat.protocol.outcomes import DrainAsked, Goodbye, Outcomes, PasswordAsked, PastAsked, Regroup, SearchAsked
 from mpchat.protocol.plain import people, room
 from mpchat.protocol.plain.languages import BITS, say
@@ -151,7 +152,10 @@ def _nick(context: Context, connection: Connection, rest: str) -> Outcomes:
         yield from take_name(context, connection, rest)
         return
     context.hub.need_not_removed(rest, connection.session.host, context.mono)
+    need_rest(context, connection, rest)
     renamed = context.hub.claim(connection.session, rest, context.seconds)
+    if renamed is not None:
+        count(context, connection)
     yield tell(connection, "plain.you_are_already", nick=rest) if renamed is None else renamed
 
 

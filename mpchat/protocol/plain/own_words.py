@@ -16,7 +16,8 @@ _KEYS = (
     *("plain.reason.passwords", "plain.reason.web", "plain.reason.error", "plain.reason.skipped"),
     *("plain.reason.stop", "plain.reason.no_entry", "plain.reason.no_journal", "plain.reason.no_broker"),
     *("plain.reason.damaged", "plain.reason.changed", "plain.reason.full", "plain.reason.address_full"),
-    *("plain.reason.address_fast", "plain.reason.disk_full", "plain.reason.removed"),
+    *("plain.reason.address_fast", "plain.reason.address_entering", "plain.reason.nick_fast"),
+    *("plain.reason.disk_full", "plain.reason.removed"),
     *("plain.reason.bad_mask", "plain.reason.bad_key", "plain.reason.bad_limit"),
 )
 
