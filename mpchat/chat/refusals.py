@@ -28,6 +28,7 @@ class Reason(Enum):
     NICK_TAKEN = auto()  # the nickname
     NICK_RESERVED = auto()  # the nickname, which belongs to the server
     NICK_REMOVED = auto()  # the nickname, why and for how long
+    BAD_SERVER_BAN = auto()  # the mask, what is wrong
     NO_TEXT = auto()  # nothing
 
 

@@ -42,9 +42,10 @@ from mpchat.messages import (
 from mpchat.protocol.capabilities import BARE, ECHO_MESSAGE
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.dialect import DIALECTS
+from mpchat.protocol.dialect import DIALECTS, Dialect
 from mpchat.protocol.length_limit import VERBS, fit
 from mpchat.protocol.outcomes import (
+    BanSet,
     DrainAsked,
     EarlierAsked,
     Goodbye,
@@ -54,12 +55,14 @@ from mpchat.protocol.outcomes import (
     PastAsked,
     Question,
     Regroup,
+    RehashAsked,
     Resigned,
     SearchAsked,
 )
+from mpchat.protocol.server_bans import why_banned
 from mpchat.settings import ChatSettings, pack, unpack
 
-STATE_VERSION = 6  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
+STATE_VERSION = 7  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
 _FULL = "The server's disk is full: what you send waits, and is dealt with when there is room"
 _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
 _CLOSED = "Connection closed"  # the reason of a client that has ended its input, and may still read (RFC 9293 3.6)
@@ -334,6 +337,7 @@ class Core:
             elif connection is not None:
                 self._due(connection)
         context.hub.expire(context.mono)
+        context.hub.bans.expire(context.wall)
         self._check_passwords()
 
     def _open(self, worker: WorkerNumber, id: ConnectionId, dialect: str, host: str) -> None:
@@ -343,11 +347,22 @@ class Core:
         if dialect not in DIALECTS:
             raise UnknownMessage(("open", worker, id, dialect, host))
         speaks = DIALECTS[dialect]
+        ban = self._context.hub.bans.network_of(host)
+        if ban is not None:
+            self._turn_away(worker, id, speaks, host, why_banned(self._context, ban))
+            return
         connection = Connection(self._context.hub.connect(id, host), speaks, worker, self._context.mono)
         self._connections[id] = connection
         self._routing.items[worker].append(("open", id))
         self._wait(connection, self._context.settings.registration_seconds)
         self._run(connection, speaks.greet(self._context, connection))
+
+    def _turn_away(self, worker: WorkerNumber, id: ConnectionId, speaks: Dialect, host: str, why: str) -> None:
+        """It gets no session: what it sends is nobody's."""
+        farewell = speaks.turned_away(why, self._context.settings.language)
+        self._routing.items[worker] += [("open", id), ("send", id, farewell), ("close", id)]
+        self._closed.append(id)
+        self._audit.append(("login refused", {"why": "banned", "nick": "*", "address": host, "connection": id}))
 
     def _take_line(self, connection: Connection, end: int, data: bytes, line_start: int) -> None:
         """A line has ended; of one that came in parts, `data` is the last."""
@@ -407,6 +422,8 @@ class Core:
         if isinstance(question, (OperAsked, PasswordAsked)):
             self._report_answer(connection, question, answer is True)
             connection.wrong = 0 if answer else connection.wrong + 1
+        elif isinstance(question, RehashAsked):
+            self._audit.append(("rehash", {**_who(connection.session), "done": "yes" if answer[0] else "no"}))
         if isinstance(question, OperAsked):
             self._guessing.answered(id, connection.session.host, bool(answer), self._context.mono)
             self._check_passwords()
@@ -586,7 +603,7 @@ class Core:
                     connection.asked = outcome
                     self._guessing.wait(connection.id, connection.session.host)
                     self._check_passwords()
-                elif isinstance(outcome, (PasswordAsked, PastAsked, EarlierAsked, SearchAsked)):
+                elif isinstance(outcome, (PasswordAsked, RehashAsked, PastAsked, EarlierAsked, SearchAsked)):
                     connection.asked = outcome
                     self._asked.append(Asked(connection.id, connection.taken, outcome))
                 elif isinstance(outcome, Goodbye):
@@ -596,11 +613,15 @@ class Core:
                         self._audit.append(("killed", _by_and_whom(outcome.by, outcome.session)))
                     elif outcome.is_refusal:
                         self._audit.append(("login refused", {"why": outcome.reason, **_who(outcome.session)}))
-                    self._quit(leaving, outcome.reason, outcome.reason)
+                    self._quit(leaving, outcome.reason, outcome.farewell or outcome.reason)
                 elif isinstance(outcome, Regroup):
                     self._routing.regroup(connection)
                 elif isinstance(outcome, Resigned):
                     self._audit.append(("operator no more", _who(outcome.session)))
+                elif isinstance(outcome, BanSet):
+                    about = {"did": outcome.command, "mask": outcome.mask}
+                    limits = {"minutes": outcome.minutes, "closed": outcome.closed}
+                    self._audit.append(("server ban", {**_who(outcome.by), **about, **limits}))
                 else:
                     self._publish(outcome)
         except Refusal as refusal:

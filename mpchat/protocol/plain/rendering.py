@@ -50,6 +50,7 @@ _ABOUT: dict[Reason, tuple[str, ...]] = {
     Reason.NICK_TAKEN: ("nick",),
     Reason.NICK_RESERVED: ("nick",),
     Reason.NICK_REMOVED: ("nick", "why"),
+    Reason.BAD_SERVER_BAN: ("mask", "why"),
 }
 
 
