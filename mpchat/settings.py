@@ -55,7 +55,7 @@ class ChatSettings:
     key_bytes: int = 32
     bans_per_channel: int = 100
     mask_bytes: int = 160  # a ban must fit one 367 line with who set it
-    server_bans: int = 1000  # of the whole server: each is looked at when a client comes, all together 0.3 ms
+    server_bans: int = 1000  # of the whole server: for each newcomer all are looked at, which takes 1 to 3 ms
     mode_changes: int = 20  # parameters to one MODE line; more than a 512-byte line usefully holds
     targets: int = 4  # receivers of one PRIVMSG: more is what spammers want
     channels_per_client: int = 50

@@ -131,8 +131,13 @@ def _canonical_network(text: str) -> str:
 
 
 def mask_meets(mask: str, user: str, host: str) -> bool:
-    """The user's name may stand in the mask with its tilde, or without."""
-    return matches(mask, f"{user}@{host}") or (user[:1] == "~" and matches(mask, f"{user[1:]}@{host}"))
+    """The user's name may stand in the mask with its tilde, or without.
+
+    One look is enough but where the mask begins with a question mark: a star takes the tilde in, a letter is none.
+    """
+    if user[:1] == "~" and mask[0] not in "*~" and matches(mask, f"{user[1:]}@{host}"):
+        return True
+    return (mask[0] in "*~?" or user[:1] != "~") and matches(mask, f"{user}@{host}")
 
 
 def network_meets(mask: str, host: str) -> bool:

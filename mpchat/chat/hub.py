@@ -284,8 +284,8 @@ class Hub:
     def ban(self, by: Session, kind: Kind, mask: str, reason: str, wall: Ms, until: Ms) -> tuple[Ban, list[Session]]:
         """Set a ban, or set it anew; returns it, and whom it meets of those who are here. Raises Refusal.
 
-        It may not meet everybody (bans.canonical()), nor any server operator who is here, by whom it comes least of
-        all: one slip would keep out those who could lift it.
+        It may meet neither everybody (bans.canonical()) nor any server operator who is here, `by` among them: one slip
+        would keep out those who could lift it.
         """
         try:
             mask = canonical(kind, mask, self.settings.mask_bytes)

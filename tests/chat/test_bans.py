@@ -75,6 +75,11 @@ def test_what_is_no_network(typed: str) -> None:
         ("*@192.0.2.?", "~ana", "192.0.2.77", False),
         ("*@0::1", "~ana", "0::1", True),
         ("*ñ*@*", "~español", "192.0.2.7", True),
+        ("?na@*", "~ana", "192.0.2.7", True),
+        ("?ana@*", "~ana", "192.0.2.7", True),
+        ("?@192.0.2.7", "~ana", "192.0.2.7", False),
+        ("ana@*", "ana", "192.0.2.7", True),
+        ("~ana@*", "ana", "192.0.2.7", False),
     ],
 )
 def test_whom_a_mask_meets(mask: str, user: str, host: str, meets: bool) -> None:
