@@ -175,10 +175,10 @@ def test_a_rehash_waits_for_a_slow_file_and_outlives_the_broker(server: Server, 
         before = until(lambda: ready(server))
         ana.ask("PING x")
         kill(server, "broker")
-        replaced(server, before, "broker")
         (tmp_path / "motd").unlink()
         (tmp_path / "motd").write_text("cuatro\n")
         file.write("tres\n")
+    replaced(server, before, "broker")
     assert "read again: 1 lines of the day" in root.expect(" 382 ")
     until(lambda: ":- cuatro" in "".join(ana.ask("MOTD")))
 
