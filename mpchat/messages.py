@@ -77,8 +77,9 @@ Start: TypeAlias = (
 Reload: TypeAlias = tuple[Literal["reload"], ChatValues]
 # before each block: wall, mono, offset from UTC (not in an old journal); due deadlines happen here
 Clock: TypeAlias = tuple[Literal["clock"], Ms, Ms] | tuple[Literal["clock"], Ms, Ms, int]
-# answers a question of the core's: was the password right; or rows of the past, the oldest first
-Answer: TypeAlias = tuple[Literal["answer"], ConnectionId, "bool | Past"]
+# answers a question of the core's: was the password right; were the settings read again, and what came of that; or rows
+# of the past, the oldest first
+Answer: TypeAlias = tuple[Literal["answer"], ConnectionId, "bool | tuple[bool, str] | Past"]
 # the answer died with a broker: the line that asked, and those after it, will be forwarded again
 Again: TypeAlias = tuple[Literal["again"], ConnectionId]
 # a record of this connection cannot be dealt with, and is left out; where it stood is the broker's affair
@@ -200,6 +201,8 @@ NewSettings: TypeAlias = tuple[Literal["reload"], ChatValues, str, tuple[tuple[s
 # to the acceptor and to each worker, of an address: connections, new ones within a minute, the networks that have no
 # such limit; of a client: lines at once, lines a second
 NewLimits: TypeAlias = tuple[Literal["limits"], int, int, tuple[str, ...], int, float]
+# to the broker, which has asked for "rehash": whose line asked, and by which line; has it been done, what came of it
+Rehashed: TypeAlias = tuple[Literal["rehashed"], ConnectionId, Offset, bool, str]
 StopAll: TypeAlias = tuple[Literal["stop"], str]  # to the broker, which tells everybody why
 Farewell: TypeAlias = tuple[Literal["farewell"], str]  # to a worker: there is no broker to tell the clients why
 SupervisorToChild: TypeAlias = (
@@ -210,6 +213,7 @@ SupervisorToChild: TypeAlias = (
     | NewPeer
     | NewSettings
     | NewLimits
+    | Rehashed
     | Traces
     | Inspect
     | StopNow
@@ -226,6 +230,8 @@ Misbehaves: TypeAlias = tuple[Literal["misbehaves"], str, str]  # a process that
 DamagedData: TypeAlias = tuple[Literal["damaged"], str]  # what no successor could do better with
 Crashed: TypeAlias = tuple[Literal["crashed"], str]  # it ends by an error: which, and where
 Reloaded: TypeAlias = tuple[Literal["reloaded"]]  # the broker has journaled the new settings
+# of the broker: a server operator wants the settings' files read again: who asks, and by which line
+Rehash: TypeAlias = tuple[Literal["rehash"], ConnectionId, Offset]
 # a worker answers "inspect". In bytes: of the output, what it keeps, and what waits in this machine's kernel until the
 # client's acknowledges it; of the input, what waits in the kernel, and how much of that the broker has. Then the
 # client's port, and why it is not read: a word of InputReader.state(); "closing"; or "gone": it is not here
@@ -233,5 +239,5 @@ Inspected: TypeAlias = tuple[Literal["inspected"], ConnectionId, tuple[int, int,
 DiskState: TypeAlias = tuple[Literal["disk full"], str]  # why the broker accepts nothing; "": it does again
 Changed: TypeAlias = tuple[Literal["changed"]]  # the broker runs other code than the one with which this run began
 ChildToSupervisor: TypeAlias = (
-    Here | Ready | Loaded | Misbehaves | DamagedData | Crashed | Reloaded | Inspected | DiskState | Changed
+    Here | Ready | Loaded | Misbehaves | DamagedData | Crashed | Reloaded | Rehash | Inspected | DiskState | Changed
 )

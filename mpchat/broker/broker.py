@@ -24,6 +24,7 @@ from mpchat.broker.history_client import HistoryClient
 from mpchat.broker.passwords import is_oper, is_password, names
 from mpchat.broker.pending import Pending
 from mpchat.broker.recovery import Recovery
+from mpchat.broker.rehashing import Rehashing
 from mpchat.broker.streams import Streams
 from mpchat.core.machine import Asked
 from mpchat.core.tracing import Tracing
@@ -46,6 +47,7 @@ from mpchat.messages import (
     Answer,
     BadFrame,
     ChildToSupervisor,
+    ConnectionId,
     Record,
     StreamPosition,
     TraceWanted,
@@ -53,7 +55,7 @@ from mpchat.messages import (
     WorkerNumber,
 )
 from mpchat.protocol.dialect import DIALECTS
-from mpchat.protocol.outcomes import EarlierAsked, OperAsked, PasswordAsked, PastAsked, SearchAsked
+from mpchat.protocol.outcomes import EarlierAsked, OperAsked, PasswordAsked, PastAsked, RehashAsked, SearchAsked
 from mpchat.protocol.redaction import Redaction
 from mpchat.runtime import pure_source
 from mpchat.runtime.crash_points import crash_point
@@ -129,6 +131,7 @@ class Broker:
         )
         self.redaction = Redaction(names(secrets))
         meter = scoreboard.meter("broker", "recorder")
+        self.rehashing = Rehashing(control.post)
         self.history_client = HistoryClient(settings, self.poller, self.recovery, meter)
         self.streams = Streams(self.poller, self.recovery, scoreboard, settings.workers, settings.lag_bytes)
         self.ledger = self.streams.ledger
@@ -166,7 +169,7 @@ class Broker:
     def tend(self, seconds: float) -> None:
         """What may wait for TEND_SECONDS."""
         self.tend_at = seconds + TEND_SECONDS
-        self.pending.add(self.history_client.overdue())
+        self.pending.add(self.history_client.overdue() + self.rehashing.overdue())
         self.history_client.look(seconds)
         if seconds >= self.look_at:
             self.look_at = seconds + LOOK_SECONDS
@@ -339,6 +342,8 @@ class Broker:
                     self.redaction.opers = names(self.secrets)
                     self.settings = replace(self.settings, chat=unpack(chat))
                     self.pending.add([("reload", chat)])
+                case ("rehashed", int() as connection, int() as end, bool() as is_done, str() as said), []:
+                    self.pending.add(self.rehashing.answered(ConnectionId(connection), end, is_done, said))
                 case ("trace", tuple() as traces), []:
                     self.take_traces(traces)
                 case ("transport", int() as worker, int() as serial, bytes() as pickled), [_, *_]:
@@ -487,6 +492,9 @@ class Broker:
         match question:
             case PastAsked() | EarlierAsked() | SearchAsked():
                 self.history_client.ask(connection, end, question)
+                return []
+            case RehashAsked():
+                self.rehashing.ask(connection, end)
                 return []
             case PasswordAsked():
                 is_right = is_password(self.secrets, self.redaction.secret(connection, end))

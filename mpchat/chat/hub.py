@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
+from mpchat.chat.bans import Ban, Bans, Kind, canonical, mask_meets, network_meets
 from mpchat.chat.channels import ALL, FLAGS, LENT, OP, RIGHTS, Channel, Past
 from mpchat.chat.deduplication import Deduplication
 from mpchat.chat.events import Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TagsSent, TopicSet
@@ -16,7 +17,7 @@ from mpchat.chat.names import fold, full_mask, is_servers_own, look, valid_chann
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.resumption import Places, Resumption
 from mpchat.chat.sessions import Invitation, Session
-from mpchat.messages import ConnectionId
+from mpchat.messages import ConnectionId, Ms
 from mpchat.settings import ChatSettings
 
 LOBBY = "#lobby"
@@ -42,6 +43,7 @@ class Hub:
         self.dormant: dict[str, tuple[int, Channel]] = {}
         # Who was killed, by folded nickname and address: until when (mono ms) they are not let in again, in that order.
         self.removed: dict[tuple[str, str], int] = {}
+        self.bans = Bans()  # of the whole server
         self.born = 0  # wall ms: when the numbers of the messages began, in the very first run
         self.said = 0  # messages so far
         self.arrivals = 0  # sessions and channels so far: the `order` of the last one; both dicts are in that order
@@ -61,7 +63,7 @@ class Hub:
         `mono`: now.
         """
         self.born, self.said, self.deduplication = former.born, former.said, former.deduplication
-        self.creations = former.creations
+        self.creations, self.bans = former.creations, former.bans
         self.resumption.inherit(former.resumption, shift, mono)
         for session in former.people():
             former.remember(session, ended)
@@ -276,6 +278,38 @@ class Hub:
         """Keep who had this nickname, for WHOWAS."""
         self.departed.append((session.nick, session.user, session.host, session.realname, wall))
         self.departures += 1
+
+    # Bans of the whole server
+
+    def ban(self, by: Session, kind: Kind, mask: str, reason: str, wall: Ms, until: Ms) -> tuple[Ban, list[Session]]:
+        """Set a ban, or set it anew; returns it, and whom it meets of those who are here. Raises Refusal.
+
+        It may meet neither everybody (bans.canonical()) nor any server operator who is here, `by` among them: one slip
+        would keep out those who could lift it.
+        """
+        try:
+            mask = canonical(kind, mask, self.settings.mask_bytes)
+        except ValueError as error:
+            raise Refusal(Reason.BAD_SERVER_BAN, mask, str(error)) from None
+        met = [session for session in self.sessions.values() if _meets(kind, mask, session)]
+        if by in met:
+            raise Refusal(Reason.BAD_SERVER_BAN, mask, "It would meet yourself")
+        for session in met:
+            if session.operator:
+                raise Refusal(Reason.BAD_SERVER_BAN, mask, f"It would meet {session.nick}, a server operator")
+        if not self.bans.has(kind, mask) and len(self.bans) >= self.settings.server_bans:
+            raise Refusal(Reason.BAD_SERVER_BAN, mask, "There are as many bans as there may be: lift one")
+        return self.bans.add(kind, mask, reason, by.prefix, wall, until), met
+
+    def lift_ban(self, kind: Kind, mask: str) -> Ban:
+        """Raises Refusal if there is no ban with this mask."""
+        try:
+            ban = self.bans.lift(kind, canonical(kind, mask, self.settings.mask_bytes))
+        except ValueError as error:
+            raise Refusal(Reason.BAD_SERVER_BAN, mask, str(error)) from None
+        if ban is None:
+            raise Refusal(Reason.BAD_SERVER_BAN, mask, "There is no such ban")
+        return ban
 
     # Channels
 
@@ -506,3 +540,10 @@ class Hub:
         session.operator = on
         self.operators += (1 if on else -1) if changed else 0
         return changed
+
+
+def _meets(kind: Kind, mask: str, session: Session) -> bool:
+    """Who is not registered yet has no user, and so no mask meets them: it will when they register."""
+    if kind == "D":
+        return network_meets(mask, session.host)
+    return session.registered and mask_meets(mask, session.user, session.host)

@@ -29,6 +29,7 @@ class Reason(Enum):
     NICK_RESERVED = auto()  # the nickname, which belongs to the server
     NICK_REMOVED = auto()  # the nickname, why and for how long
     NICK_TOO_FAST = auto()  # the nickname, for how long none is taken
+    BAD_SERVER_BAN = auto()  # the mask, what is wrong
     NO_TEXT = auto()  # nothing
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from operator import attrgetter
 from typing import Any
 
+from mpchat.chat.bans import Values as BansValues
 from mpchat.chat.channels import Channel, Past
 from mpchat.chat.hub import Hub
 from mpchat.chat.resumption import Values as ResumptionValues
@@ -23,7 +24,7 @@ SessionValues = tuple[Values, list[str], list[tuple[str, bool, int | None]]]  # 
 Kept = tuple[str, dict[int, int]]  # as the deduplication has it
 Removed = dict[tuple[str, str], int]  # as the hub has them
 # the hub's own attributes, the first of them a list; its sessions; its channels; those asleep, and until when; what was
-# said before; resume tokens; who was killed
+# said before; resume tokens; who was killed; who is banned from the server
 HubValues = tuple[
     Any,
     list[SessionValues],
@@ -32,6 +33,7 @@ HubValues = tuple[
     list[Kept],
     ResumptionValues,
     Removed,
+    BansValues,
 ]
 
 # The layout of the values: a change here must raise core.machine.STATE_VERSION. Attributes that refer to other objects
@@ -73,14 +75,16 @@ def hub_values(hub: Hub) -> HubValues:
         hub.deduplication.values(),
         hub.resumption.values(),
         hub.removed,
+        hub.bans.values(),
     )
 
 
 def hub_of(settings: ChatSettings, values: HubValues) -> Hub:
     """The inverse of hub_values()."""
-    (departed, *counts), sessions, channels, dormant, deduplication, resumption, removed = values
+    (departed, *counts), sessions, channels, dormant, deduplication, resumption, removed, bans = values
     hub = Hub(settings, 0)
     hub.removed = removed
+    hub.bans.load(bans)
     _fill(hub, _HUB, (deque(departed, hub.departed.maxlen), *counts))
     for own, _, _ in sessions:
         session = _fill(Session.__new__(Session), _SESSION, own)

@@ -46,6 +46,7 @@ from mpchat.protocol.context import Context
 from mpchat.protocol.dialect import DIALECTS, Dialect
 from mpchat.protocol.length_limit import VERBS, fit
 from mpchat.protocol.outcomes import (
+    BanSet,
     DrainAsked,
     EarlierAsked,
     Goodbye,
@@ -55,9 +56,11 @@ from mpchat.protocol.outcomes import (
     PastAsked,
     Question,
     Regroup,
+    RehashAsked,
     Resigned,
     SearchAsked,
 )
+from mpchat.protocol.server_bans import why_banned
 from mpchat.settings import ChatSettings, pack, unpack
 
 STATE_VERSION = 7  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
@@ -342,6 +345,7 @@ class Core:
             elif connection is not None:
                 self._due(connection)
         context.hub.expire(context.mono)
+        context.hub.bans.expire(context.wall)
         self._check_passwords()
 
     def _open(self, worker: WorkerNumber, id: ConnectionId, dialect: str, host: str) -> None:
@@ -351,8 +355,12 @@ class Core:
         if dialect not in DIALECTS:
             raise UnknownMessage(("open", worker, id, dialect, host))
         speaks = DIALECTS[dialect]
+        ban = self._context.hub.bans.network_of(host)
+        if ban is not None:
+            self._turn_away(worker, id, speaks, host, why_banned(self._context, ban), "banned")
+            return
         if self._is_crowded(id, host):
-            self._turn_away(worker, id, speaks, host, _CROWDED)
+            self._turn_away(worker, id, speaks, host, _CROWDED, _CROWDED)
             return
         connection = Connection(self._context.hub.connect(id, host), speaks, worker, self._context.mono)
         self._connections[id] = connection
@@ -360,12 +368,14 @@ class Core:
         self._wait(connection, self._context.settings.registration_seconds)
         self._run(connection, speaks.greet(self._context, connection))
 
-    def _turn_away(self, worker: WorkerNumber, id: ConnectionId, speaks: Dialect, host: str, why: str) -> None:
-        """It gets no session: what it sends is nobody's."""
+    def _turn_away(
+        self, worker: WorkerNumber, id: ConnectionId, speaks: Dialect, host: str, why: str, reported: str
+    ) -> None:
+        """It gets no session: what it sends is nobody's. It reads `why`; the log says `reported`."""
         farewell = speaks.turned_away(why, self._context.settings.language)
         self._routing.items[worker] += [("open", id), ("send", id, farewell), ("close", id)]
         self._closed.append(id)
-        self._audit.append(("login refused", {"why": why, "nick": "*", "address": host, "connection": id}))
+        self._audit.append(("login refused", {"why": reported, "nick": "*", "address": host, "connection": id}))
 
     def _is_crowded(self, id: ConnectionId, host: str) -> bool:
         """Whether as many others of this address as may be have not entered yet. If not, this one is counted."""
@@ -448,6 +458,8 @@ class Core:
         if isinstance(question, (OperAsked, PasswordAsked)):
             self._report_answer(connection, question, answer is True)
             connection.wrong = 0 if answer else connection.wrong + 1
+        elif isinstance(question, RehashAsked):
+            self._audit.append(("rehash", {**_who(connection.session), "done": "yes" if answer[0] else "no"}))
         if isinstance(question, OperAsked):
             self._guessing.answered(id, connection.session.host, bool(answer), self._context.mono)
             self._check_passwords()
@@ -627,7 +639,7 @@ class Core:
                     connection.asked = outcome
                     self._guessing.wait(connection.id, connection.session.host)
                     self._check_passwords()
-                elif isinstance(outcome, (PasswordAsked, PastAsked, EarlierAsked, SearchAsked)):
+                elif isinstance(outcome, (PasswordAsked, RehashAsked, PastAsked, EarlierAsked, SearchAsked)):
                     connection.asked = outcome
                     self._asked.append(Asked(connection.id, connection.taken, outcome))
                 elif isinstance(outcome, Goodbye):
@@ -637,11 +649,15 @@ class Core:
                         self._audit.append(("killed", _by_and_whom(outcome.by, outcome.session)))
                     elif outcome.is_refusal:
                         self._audit.append(("login refused", {"why": outcome.reason, **_who(outcome.session)}))
-                    self._quit(leaving, outcome.reason, outcome.reason)
+                    self._quit(leaving, outcome.reason, outcome.farewell or outcome.reason)
                 elif isinstance(outcome, Regroup):
                     self._routing.regroup(connection)
                 elif isinstance(outcome, Resigned):
                     self._audit.append(("operator no more", _who(outcome.session)))
+                elif isinstance(outcome, BanSet):
+                    about = {"did": outcome.command, "mask": outcome.mask}
+                    limits = {"minutes": outcome.minutes, "closed": outcome.closed}
+                    self._audit.append(("server ban", {**_who(outcome.by), **about, **limits}))
                 else:
                     self._publish(outcome)
         except Refusal as refusal:

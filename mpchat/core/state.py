@@ -15,6 +15,7 @@ from mpchat.protocol.outcomes import (
     PasswordAsked,
     PastAsked,
     Question,
+    RehashAsked,
     SearchAsked,
 )
 
@@ -67,6 +68,8 @@ def dump_asked(asked: Question | DrainAsked) -> tuple[str, Any]:
             return "password", ""
         case OperAsked(name):
             return "oper", name
+        case RehashAsked():
+            return "rehash", ""
         case PastAsked(room, number, limit, is_latest):
             kind = "notices" if isinstance(asked, NoticesAsked) else "history"
             return kind, (room, number, limit, is_latest)
@@ -85,6 +88,8 @@ def load_asked(kind: str, about: Any) -> Question | DrainAsked:
             return PasswordAsked()
         case "oper":
             return OperAsked(about)
+        case "rehash":
+            return RehashAsked()
         case "history":
             return PastAsked(*about)
         case "notices":

@@ -98,9 +98,10 @@ def _channel_6(channel: Values, creations: Iterator[int]) -> Values:
 
 
 def _to_7(values: Values) -> Values:
-    """Changes of nicknames are counted. Nobody has made one yet."""
+    """Changes of nicknames are counted, and operators can ban from the whole server: neither has happened yet."""
     times, settings, hub, connections, groups, rest = values
-    return times, settings, hub, [((*own[:14], 0, *own[14:]), *others) for own, *others in connections], groups, rest
+    connections = [((*own[:14], 0, *own[14:]), *others) for own, *others in connections]
+    return times, settings, (*hub, (0, [], [])), connections, groups, rest
 
 
 def dialect_name(value: str | bool) -> str:

@@ -180,6 +180,8 @@ def clock(wall: int, utc_offset: int) -> str:
 def _answer(answer: object) -> str:
     if isinstance(answer, bool):
         return t("explain.right" if answer else "explain.wrong")
+    if isinstance(answer, tuple):
+        return t("explain.reread", said=answer[1])
     return t("explain.rows", count=len(answer)) if isinstance(answer, list) else t("explain.no_rows")
 
 
@@ -197,7 +199,8 @@ def _about(record: Record) -> dict[str, Any]:
         case ("gone", _, why) | ("stop", why):
             return {"why": why}
         case ("answer", _, answer):
-            return {"answer": answer if isinstance(answer, bool) else None, "rows": _count(answer)}
+            is_well = answer[0] if isinstance(answer, tuple) else answer if isinstance(answer, bool) else None
+            return {"answer": is_well, "rows": _count(answer)}
         case ("start", _, workers, *_):
             return {"workers": workers}
         case ("skip", place, _):

@@ -7,7 +7,10 @@ YOURHOST = "002"
 CREATED = "003"
 MYINFO = "004"
 ISUPPORT = "005"
+STATSKLINE = "216"
+ENDOFSTATS = "219"
 UMODEIS = "221"
+STATSDLINE = "225"
 LUSERCLIENT = "251"
 LUSEROP = "252"
 LUSERUNKNOWN = "253"
@@ -55,6 +58,7 @@ ENDOFINFO = "374"
 MOTDSTART = "375"
 ENDOFMOTD = "376"
 YOUREOPER = "381"
+REHASHING = "382"
 TIME = "391"
 HELPSTART = "704"
 HELPTXT = "705"
@@ -88,6 +92,7 @@ REFUSALS: dict[Reason, tuple[str, str | None]] = {
     Reason.NO_SUCH_CHANNEL: ("403", "No such channel"),
     Reason.CANNOT_SAY: ("404", "Cannot send to channel"),
     Reason.TOO_MANY_CHANNELS: ("405", "You have joined too many channels"),
+    Reason.BAD_SERVER_BAN: ("415", None),
     Reason.NO_TEXT: ("412", "No text to send"),
     Reason.NO_NICK: ("431", "No nickname given"),
     Reason.BAD_NICK: ("432", "Erroneous nickname"),

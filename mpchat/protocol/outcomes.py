@@ -24,6 +24,13 @@ class OperAsked:
 
 
 @dataclass(slots=True)
+class RehashAsked:
+    """To the world outside: have the files of the settings read again. The answer: has it been done; in one line, what
+    came of it.
+    """
+
+
+@dataclass(slots=True)
 class PastAsked:
     """To the world outside: what was said in a channel behind the message with this number?
 
@@ -89,6 +96,7 @@ class Goodbye:
     reason: str
     is_refusal: bool = False  # it was not let in
     by: Session | None = None  # the server operator who ends it
+    farewell: str = ""  # what the leaving one reads instead
 
 
 @dataclass(slots=True)
@@ -106,7 +114,21 @@ class Resigned:
     session: Session
 
 
+@dataclass(slots=True)
+class BanSet:
+    """A server operator has set a ban of the whole server, or lifted it, which the log must have.
+
+    `minutes`: how long it is to last, 0: without end; `closed`: so many connections are closed for it.
+    """
+
+    by: Session
+    command: str
+    mask: str
+    minutes: int = 0
+    closed: int = 0
+
+
 PastQuestion = PastAsked | EarlierAsked | SearchAsked
-Question = PasswordAsked | OperAsked | PastQuestion
-Outcome = bytes | Event | TagsSent | Question | DrainAsked | Goodbye | Regroup | Resigned
+Question = PasswordAsked | OperAsked | RehashAsked | PastQuestion
+Outcome = bytes | Event | TagsSent | Question | DrainAsked | Goodbye | Regroup | Resigned | BanSet
 Outcomes = Iterator[Outcome]

@@ -19,6 +19,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from mpchat.ipc import resource_tracker
 from mpchat.ipc.control_socket import Asker, ControlSocket
 from mpchat.ipc.link import Message, close_all
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, row_of
-from mpchat.messages import BadFrame, ConnectionId, NewLimits
+from mpchat.messages import BadFrame, ConnectionId, NewLimits, Offset
 from mpchat.runtime.first_minute import BEAT_SECONDS, SPARE, STOP_SIGNALS, LoadMains, take_name
 from mpchat.runtime.listening import bracketed, listen
 from mpchat.runtime.log import Log
@@ -209,6 +210,8 @@ class Supervisor:
                         self.reloaded()
                     case ("reloaded",) if each.role == "broker":
                         pass  # of an earlier reload, or it had the new settings from the beginning
+                    case ("rehash", int() as id, int() as end) if each.role == "broker":
+                        self.reload(partial(self.rehashed, ConnectionId(id), end))
                     case (
                         "inspected",
                         int() as id,
@@ -559,6 +562,12 @@ class Supervisor:
             password = "a password" if self.secrets.password else "no password"
             fixed = f"; only the next start can take {', '.join(self.fixed)}" if self.fixed else ""
             self.reloading.over(True, f"read again: {lines} lines of the day, {password}, {opers} operators{fixed}")
+
+    def rehashed(self, connection: ConnectionId, end: Offset, is_done: bool, said: str) -> None:
+        """What came of a reload that a server operator has asked for: the broker of the moment is told."""
+        broker = self.children.by_role.get("broker")
+        if broker is not None:
+            broker.link.post(("rehashed", connection, end, is_done, said))
 
     def describe(self) -> dict[str, object]:
         """The answer of the control socket, for `mpchat ps`."""

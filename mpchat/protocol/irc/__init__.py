@@ -12,7 +12,7 @@ from mpchat.protocol.capabilities import PROFILES as profiles
 from mpchat.protocol.capabilities import profile
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.irc import channels, history, operators, people, registration, server
+from mpchat.protocol.irc import channels, history, operators, people, registration, server, server_bans
 from mpchat.protocol.irc.messages import after_speech, speech
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.rendering import render, stamp
@@ -29,6 +29,7 @@ from mpchat.protocol.outcomes import (
     PasswordAsked,
     PastAsked,
     Question,
+    RehashAsked,
     SearchAsked,
 )
 from mpchat.protocol.web import REFUSED, is_request
@@ -37,7 +38,7 @@ name = "irc"
 keepalive = False  # there is a probe
 ends_lines_at_returns = False
 
-GO_ON = {**channels.GO_ON, **people.GO_ON, **server.GO_ON}
+GO_ON = {**channels.GO_ON, **people.GO_ON, **server.GO_ON, **server_bans.GO_ON}
 
 
 def handle(context: Context, connection: Connection, line: bytes) -> Iterable[Outcome]:
@@ -55,6 +56,8 @@ def handle(context: Context, connection: Connection, line: bytes) -> Iterable[Ou
     if not message.command:
         return []
     command = COMMANDS.get(message.command)
+    if command is not None and command.level > context.settings.level:
+        command = None
     if not is_utf_8 and not (command is not None and command.any_bytes):
         return [notice(context, connection, "Refused: not UTF-8 text")]
     if is_unregistered and not (command is not None and command.unregistered):
@@ -106,6 +109,8 @@ def answered(context: Context, connection: Connection, question: Question, answe
             yield from history.search_answer(context, connection, answer)
         case OperAsked():
             yield from operators.oper_answer(context, connection, answer)
+        case RehashAsked():
+            yield from operators.rehash_answer(context, connection, *answer)
         case PasswordAsked():
             yield from registration.password_answer(context, connection, answer)
 

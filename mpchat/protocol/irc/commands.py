@@ -20,6 +20,7 @@ class Command:
 
     `tagged` runs it when its line has tags, if they mean anything to it. `text`: which parameter people will read.
     `any_bytes`: it is obeyed even if its line is not UTF-8, because nobody who leaves wants to hear that.
+    `level`: of a server with a lower one (see ChatSettings) it is no command.
     """
 
     run: Handler
@@ -28,3 +29,4 @@ class Command:
     text: int | None = None
     any_bytes: bool = False
     tagged: TaggedHandler | None = None
+    level: int = 0

@@ -73,9 +73,28 @@ _TOPICS = {
 }
 
 
+# Of the commands that a server of before did not have, and of which its records have no help.
+_NEWER = {
+    "": (*_TOPICS[""], "For server operators: DLINE KLINE REHASH STATS UNDLINE UNKLINE, and HELP OPERATORS"),
+    "OPERATORS": (
+        "KILL nick :why   WALLOPS :text   REHASH   See also HELP OPER",
+        "KLINE [limit] user@host :why   UNKLINE user@host   STATS k: who may not register (* and ? match)",
+        "DLINE [limit] network :why   UNDLINE network   STATS d: from which addresses nobody may connect",
+        "A limit is in minutes (30), hours (12h) or days (7d); without one a ban has no end. It survives a restart",
+    ),
+    "DLINE": ("DLINE [limit] address-or-network :why: nobody connects from there, for server operators",),
+    "KLINE": ("KLINE [limit] user@host :why: nobody comes in who is so called there, for server operators",),
+    "REHASH": ("REHASH: the files of the server's settings are read again, for server operators",),
+    "STATS": ("STATS k | STATS d: the bans of the whole server, for server operators",),
+    "UNDLINE": ("UNDLINE address-or-network: that ban is over, for server operators",),
+    "UNKLINE": ("UNKLINE user@host: that ban is over, for server operators",),
+}
+
+
 def help(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     subject = params[0].upper() if params else ""
-    lines, shown = _TOPICS.get(subject), middle(subject)
+    topics = {**_TOPICS, **_NEWER} if context.settings.level >= 2 else _TOPICS
+    lines, shown = topics.get(subject), middle(subject)
     if lines is None:
         yield context.reply(connection, n.HELPNOTFOUND, shown, "No help available on this topic")
         return

@@ -1,4 +1,4 @@
-"""Operators of the server: OPER KILL WALLOPS (RFC 2812 sections 3.1.4, 3.7.1 and 4.7)."""
+"""Operators of the server: OPER KILL REHASH WALLOPS (RFC 2812 sections 3.1.4, 3.7.1, 4.2 and 4.7)."""
 
 from mpchat.chat.events import Wallops
 from mpchat.protocol import numerics as n
@@ -7,7 +7,7 @@ from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command, Handler
 from mpchat.protocol.irc.modes import own_modes
 from mpchat.protocol.message import cut
-from mpchat.protocol.outcomes import Goodbye, OperAsked, Outcomes
+from mpchat.protocol.outcomes import Goodbye, OperAsked, Outcomes, RehashAsked
 from mpchat.protocol.wrong_passwords import end_if_too_many
 
 
@@ -54,8 +54,21 @@ def wallops(context: Context, connection: Connection, params: list[str]) -> Outc
     yield Wallops(connection.session, params[0])
 
 
+def rehash(context: Context, connection: Connection, params: list[str]) -> Outcomes:
+    yield RehashAsked()
+
+
+def rehash_answer(context: Context, connection: Connection, is_done: bool, said: str) -> Outcomes:
+    """RFC 2812 knows no answer for a rehash that fails, which changes nothing."""
+    if is_done:
+        yield context.reply(connection, n.REHASHING, context.settings.name, f"Rehashing: {said}")
+    else:
+        yield context.reply(connection, "NOTICE", f"REHASH: {said}")
+
+
 COMMANDS = {
     "KILL": Command(for_operators(kill), least=1, text=1),
     "OPER": Command(oper, least=2),
+    "REHASH": Command(for_operators(rehash), level=2),
     "WALLOPS": Command(for_operators(wallops), least=1, text=0),
 }

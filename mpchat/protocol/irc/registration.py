@@ -20,6 +20,7 @@ from mpchat.protocol.irc.server import isupport, lusers, motd
 from mpchat.protocol.message import build, cut, encode
 from mpchat.protocol.nick_changes import count, need_rest
 from mpchat.protocol.outcomes import Goodbye, Outcomes, PasswordAsked, Regroup
+from mpchat.protocol.server_bans import why_banned
 from mpchat.protocol.wrong_passwords import end_if_too_many
 
 _USER_LETTERS = frozenset("-._")
@@ -81,6 +82,12 @@ def enter_if_complete(context: Context, connection: Connection) -> Outcomes:
         why = " ".join(refusal.about)
         yield context.reply(connection, n.YOUREBANNEDCREEP, why)
         yield Goodbye(session, why, is_refusal=True)
+        return
+    ban = context.hub.bans.mask_on(entry.user, session.host)
+    if ban is not None:
+        why = why_banned(context, ban)
+        yield context.reply(connection, n.YOUREBANNEDCREEP, why)
+        yield Goodbye(session, "banned", is_refusal=True, farewell=why)
         return
     hub, (token, fresh) = context.hub, entry.tokens
     places: Places = ()

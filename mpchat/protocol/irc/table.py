@@ -1,6 +1,17 @@
 """Every command of IRC by its name: a file for each family of commands, and here they are together."""
 
-from mpchat.protocol.irc import channels, help, history, messages, modes, operators, people, registration, server
+from mpchat.protocol.irc import (
+    channels,
+    help,
+    history,
+    messages,
+    modes,
+    operators,
+    people,
+    registration,
+    server,
+    server_bans,
+)
 
 COMMANDS = {
     **registration.COMMANDS,
@@ -12,4 +23,5 @@ COMMANDS = {
     **operators.COMMANDS,
     **people.COMMANDS,
     **server.COMMANDS,
+    **server_bans.COMMANDS,
 }

@@ -24,9 +24,11 @@ from mpchat.protocol.plain import people, room
 from mpchat.protocol.plain.languages import BITS, say
 from mpchat.protocol.plain.rendering import line, past_line, tell, usage, warn
 from mpchat.protocol.plain.room import its_room
+from mpchat.protocol.server_bans import why_banned
 
 Command = Callable[[Context, Connection, str], Outcomes]  # it gets what stands behind its name
 
+_USER = "~plain"  # of all who come without a user's name of their own
 _PAST_LINES = 20  # fits a terminal's screen
 
 
@@ -51,9 +53,13 @@ def take_name(context: Context, connection: Connection, nick: str) -> Outcomes:
     if entry is not None and context.settings.password_needed and not entry.password_right:
         yield warn(connection, "plain.password_first")
         return
+    ban = context.hub.bans.mask_on(_USER, session.host)
+    if ban is not None:
+        yield Goodbye(session, "banned", is_refusal=True, farewell=why_banned(context, ban))
+        return
     context.hub.need_not_removed(nick, session.host, context.mono)
     context.hub.claim(session, nick, context.seconds)
-    context.hub.enter(session, "~plain", session.nick, context.seconds, context.mono)
+    context.hub.enter(session, _USER, session.nick, context.seconds, context.mono)
     connection.registration = None
     yield tell(connection, "plain.you_are", nick=session.nick)
     yield from enter(context, connection, LOBBY, "")

@@ -51,6 +51,7 @@ _ABOUT: dict[Reason, tuple[str, ...]] = {
     Reason.NICK_RESERVED: ("nick",),
     Reason.NICK_REMOVED: ("nick", "why"),
     Reason.NICK_TOO_FAST: ("nick", "why"),
+    Reason.BAD_SERVER_BAN: ("mask", "why"),
 }
 
 
