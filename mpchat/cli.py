@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from mpchat import __version__, texts
 from mpchat.chat.text import clean
 from mpchat.runtime import standard_streams
-from mpchat.settings import ChatSettings, Oper, Secrets, Settings
+from mpchat.settings import Certificate, ChatSettings, Oper, Secrets, Settings
 from mpchat.texts import t, translate
 
 if TYPE_CHECKING:
@@ -463,6 +463,27 @@ def _opers(path: str | None) -> list[Oper]:
     return list(found.values())
 
 
+def _certificate(options: argparse.Namespace) -> Certificate | None:
+    """The certificate and its key for the TLS ports; None where there is none of these. Raises Unusable."""
+    from mpchat.runtime.certificates import Unfit, server_context
+
+    has_port = options.tls_port is not None or options.tls_plain_port is not None
+    if not has_port and (options.tls_cert or options.tls_key):
+        raise Unusable(t("tls.no_port"))
+    if not has_port:
+        return None
+    if not (options.tls_cert and options.tls_key):
+        raise Unusable(t("tls.no_files"))
+    try:
+        certificate = Certificate(_read(options.tls_cert), _read(options.tls_key))
+        server_context(certificate)
+    except OSError as error:
+        raise Unusable(_reason(error)) from None
+    except Unfit as error:
+        raise Unusable(f"--tls-cert {options.tls_cert}, --tls-key {options.tls_key}: {error}") from None
+    return certificate
+
+
 def _xdg(name: str) -> str:
     """A folder that the environment names, or "". A relative one is invalid, and ignored (XDG base directories)."""
     folder = os.environ.get(name, "")
@@ -498,6 +519,10 @@ def _add_server(commands: Any) -> None:
     parser.set_defaults(run=_run_server, parser=parser)
     add = parser.add_argument
     _add_place(parser)
+    add("--tls-port", type=_port, metavar="P", help=t("cli.tls_port"))
+    add("--tls-plain-port", type=_port, metavar="P", help=t("cli.tls_plain_port"))
+    add("--tls-cert", type=_path, metavar="F", help=t("cli.tls_cert"))
+    add("--tls-key", type=_path, metavar="F", help=t("cli.tls_key"))
     keep = parser.add_mutually_exclusive_group()
     _add_data(keep)
     keep.add_argument("--ephemeral", action="store_true", help=t("cli.ephemeral"))
@@ -680,6 +705,8 @@ def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
         host=options.host,
         port=options.port,
         plain_port=plain_port,
+        tls_port=options.tls_port,
+        tls_plain_port=options.tls_plain_port,
         workers=options.workers,
         chat=chat,
         max_clients=options.max_clients or min(fitting, _MOST_CLIENTS),
@@ -705,7 +732,8 @@ def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
     names = [oper.name for oper in opers]
     if len(set(names)) < len(names):
         raise Unusable(t("cli.oper_twice"))
-    secrets = Secrets(options.password or _password(options.password_file, is_private=True), tuple(opers))
+    password = options.password or _password(options.password_file, is_private=True)
+    secrets = Secrets(password, tuple(opers), _certificate(options))
     chat = ChatSettings(
         answer_bytes=min(ChatSettings.answer_bytes, options.sendq // 2),  # a long answer is no lag
         name=options.name,
@@ -729,7 +757,7 @@ def _reader(options: argparse.Namespace) -> Callable[[], tuple[ChatSettings, Sec
     from mpchat.supervisor.reloading import Rejected
 
     again = argparse.Namespace(**vars(options))
-    for name in ("motd", "password_file", "oper_file"):
+    for name in ("motd", "password_file", "oper_file", "tls_cert", "tls_key"):
         if path := getattr(options, name):
             with contextlib.suppress(FileNotFoundError):  # this folder was removed
                 setattr(again, name, os.path.join(os.getcwd(), path))

@@ -97,6 +97,13 @@ def _channel_6(channel: Values, creations: Iterator[int]) -> Values:
     return (bans, created, creation, flags, folded, key, limit, name, "", order, False, since, *topic), members, []
 
 
+def _to_7(values: Values) -> Values:
+    """A session knows whether it came by TLS, which there was not."""
+    times, settings, (own, sessions, *others), connections, groups, rest = values
+    sessions = [((*each, False), *of_session) for each, *of_session in sessions]
+    return times, settings, (own, sessions, *others), connections, groups, rest
+
+
 def dialect_name(value: str | bool) -> str:
     """A dialect's name, as messages have it. In states before version 5, and in their journals: is it plain text?"""
     if isinstance(value, bool):
@@ -104,4 +111,4 @@ def dialect_name(value: str | bool) -> str:
     return value
 
 
-UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5, 5: _to_6}
+UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7}

@@ -23,7 +23,7 @@ from tests.core.driver import Driver
 
 DATA = Path(__file__).parent.parent / "data"
 
-VERSION, LAYOUT = 6, "b9cda3cf4b9714c0"  # one belongs to the other
+VERSION, LAYOUT = 7, "8dded615e491f4e2"  # one belongs to the other
 
 CHANGED = f"""
 the layout of the state that a snapshot holds is not that of version {VERSION} any more, which servers have written.
