@@ -889,6 +889,8 @@ def _add_address(parser: argparse.ArgumentParser) -> None:
 def _add_identity(parser: argparse.ArgumentParser, nick: str) -> None:
     parser.add_argument("--nick", type=_some_text, help=nick)
     parser.add_argument("--password-file", type=_path, metavar="F", help=t("cli.talker_password_file"))
+    parser.add_argument("--tls", action="store_true", help=t("cli.talker_tls"))
+    parser.add_argument("--tls-ca", type=_path, metavar="F", help=t("cli.talker_tls_ca"))
 
 
 def _some_text(argument: str) -> str:
@@ -921,6 +923,8 @@ def _run_client(options: argparse.Namespace) -> int:
             history_file="" if state is None else str(state / "client-history"),
             settings_file="" if config is None else str(config / "client.toml"),
             language=options.lang or "",
+            tls=options.tls,
+            tls_ca=_authorities(options),
         )
     )
 
@@ -950,7 +954,28 @@ def _script_options(options: argparse.Namespace, room: str) -> "Options":
         nick=options.nick or "",
         room=room,
         password=_password(options.password_file),
+        tls=options.tls,
+        tls_ca=_authorities(options),
     )
+
+
+def _authorities(options: argparse.Namespace) -> str:
+    """The file of --tls-ca, which is one, or "". Raises Unusable."""
+    if options.tls_ca and not options.tls:
+        raise Unusable(t("cli.tls_ca_alone"))
+    if not options.tls_ca:
+        return ""
+    import ssl
+
+    from mpchat.client.trust import context
+
+    path: str = os.path.abspath(options.tls_ca)
+    try:
+        context(path)
+    except OSError as error:  # OpenSSL does not say which file
+        why = t("cli.no_authorities") if type(error) is ssl.SSLError else translate(error.strerror or str(error))
+        raise Unusable(f"--tls-ca {path}: {why}") from None
+    return path
 
 
 def _need_stream(number: int) -> None:

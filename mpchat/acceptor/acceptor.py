@@ -238,7 +238,7 @@ class Acceptor:
             raise Damaged("no listening socket is left")
 
     def admit(self, sock: socket.socket, host: str, dialect: str, secure: bool = False) -> None:
-        """`host`: the client's address, as the kernel or the front has told it; `secure`: it speaks TLS to the front."""
+        """`host`: the client's address, as the kernel or the front has told it; `secure`: it speaks TLS."""
         # Twice the acceptor's own reserve, so that a worker, which needs about as many besides, has room for it too.
         is_full = sock.fileno() >= first_of_the_last(2 * self.settings.reserved_fds)
         refusal = FULL if is_full else self.admission.refusal(host, time.monotonic())

@@ -138,7 +138,7 @@ def acceptor() -> Iterator[Acceptor]:
     it = Acceptor()
     yield it
     it.close()
-    for fd, _, _ in it.fd_store._kept.values():
+    for fd, *_ in it.fd_store._kept.values():
         if fd is not None:
             os.close(fd)
 

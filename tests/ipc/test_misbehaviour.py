@@ -556,7 +556,7 @@ class Family:
         self.supervisor.selector = selector = stack.enter_context(selectors.DefaultSelector())
         self.supervisor.monitoring = Monitoring(lambda event: None)
         self.supervisor.children = Children(
-            settings, Secrets(), log, selector, None, [], dict, self.supervisor.on_message, None, None
+            settings, Secrets(), log, selector, None, [], [], dict, self.supervisor.on_message, None, None
         )
         self.by_role: dict[str, Child] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}

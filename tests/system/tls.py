@@ -40,7 +40,9 @@ class Authority:
         self.folder = folder
         self.key, self.cert = folder / "authority.key", folder / "authority.pem"
         new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-        openssl("req", "-x509", *new, "-keyout", str(self.key), "-out", str(self.cert), "-subj", "/CN=test", "-days", "9")
+        openssl(
+            "req", "-x509", *new, "-keyout", str(self.key), "-out", str(self.cert), "-subj", "/CN=test", "-days", "9"
+        )
 
     def sign(self, name: str, names: str = "DNS:localhost,IP:127.0.0.1", days: int = 90) -> Pair:
         pair = Pair(self.folder / f"{name}.pem", self.folder / f"{name}.key")
@@ -62,9 +64,7 @@ def tls_port(server: Server, name: str = "tls") -> int:
     return int(found[1])
 
 
-def wrap(
-    server: Server, authority: Authority, name: str = "tls", source: str = "127.0.0.1"
-) -> ssl.SSLSocket:
+def wrap(server: Server, authority: Authority, name: str = "tls", source: str = "127.0.0.1") -> ssl.SSLSocket:
     """A connection whose handshake is over."""
     sock = socket.create_connection((server.host, tls_port(server, name)), PATIENCE, (source, 0))
     return authority.context().wrap_socket(sock, server_hostname="127.0.0.1")
