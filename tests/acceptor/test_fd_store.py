@@ -67,7 +67,7 @@ class Acceptor:
 
     def __init__(self) -> None:
         self.poller = Poller()
-        self.admission = Admission(most=1000, most_each=1000, new_each_minute=1000, exempts=lambda host: True)
+        self.admission = Admission(most=1000, most_each=1000, new_each_minute=1000, exempts=lambda host: False)
         ours, theirs = Link.pair()
         self.supervisor, self.control = Link[Any](ours), Link[ChildToSupervisor](theirs)
         self.complaints: list[str] = []

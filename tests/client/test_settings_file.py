@@ -121,7 +121,7 @@ def test_without_a_reader_of_toml_one_line_says_so(file: SettingsFile, monkeypat
     def importing(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr("mpchat.client.settings_file.importlib.import_module", importing)
+    monkeypatch.setattr("mpchat.toml.importlib.import_module", importing)
     assert file.read() == (Preferences(), []), "there is nothing to read"
     assert file.save("bell", False) == ""
     assert told(file) == ["the settings are not used: FILE needs Python 3.11 or the package tomli"]
