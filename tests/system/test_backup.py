@@ -100,6 +100,10 @@ def history_of(server: Server, data: Path) -> list[str]:
     return rows
 
 
+def first_segment(folder: Path) -> str:
+    return min(path.name for path in (folder / "journal").iterdir())
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_what_was_acknowledged_before_the_call_is_in_it(tmp_path: Path) -> None:
@@ -113,6 +117,8 @@ def test_what_was_acknowledged_before_the_call_is_in_it(tmp_path: Path) -> None:
         for number, roles in enumerate([("recorder",), ("broker",), ("broker", "recorder", "worker0")]):
             heard = len(talkers[0].heard)
             until(lambda heard=heard: len(talkers[0].heard) > heard + ENOUGH, within=3 * PATIENCE)
+            if backups:  # the journal is trimmed in between
+                until(lambda: first_segment(data) != first_segment(backups[-1][0]), within=3 * PATIENCE)
             target = tmp_path / f"backup-{number}"
             before = len(talkers[0].heard)
             source = ["--data", str(data)] if number % 2 else ["--port", str(server.irc_port)]
@@ -124,8 +130,6 @@ def test_what_was_acknowledged_before_the_call_is_in_it(tmp_path: Path) -> None:
         everything = talkers[0].end()
         for talker in talkers[1:]:
             talker.end()
-    journals = {min(path.name for path in (target / "journal").iterdir()) for target, _ in backups}
-    assert len(journals) > 1, "the journal was trimmed in between"
     for target, before in backups:
         restored = tmp_path / f"restored-{target.name}"
         assert f"into {restored}" in done("restore", target, "--data", restored)
