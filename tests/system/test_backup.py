@@ -108,7 +108,8 @@ def first_segment(folder: Path) -> str:
 @pytest.mark.timeout(180)
 def test_what_was_acknowledged_before_the_call_is_in_it(tmp_path: Path) -> None:
     """Once, and in the room's order, while everybody talks and the broker and the recorder are killed meanwhile."""
-    data, backups = tmp_path / "data", []
+    data = tmp_path / "data"
+    backups: list[tuple[Path, int]] = []
     with unusual("--unlimited", "--workers", "2", "--data", str(data)) as server:
         until(lambda: ready(server))
         talkers = [Talker(server, f"t{number}") for number in range(TALKERS)]
