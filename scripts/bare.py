@@ -29,6 +29,7 @@ def broker(up: Any, down: Any) -> None:
                 items.append((0, b":%s!~%s@127.0.0.1 PRIVMSG %s\r\n" % (nicks[client], nicks[client], rest)))
             elif command == b"NICK":
                 nicks[client] = rest
+                items.append((client, b":mpchat.local 422 %s :No message of the day\r\n" % rest))  # the greeting's end
             elif command == b"JOIN":
                 items.append((client, b":bare 366 * %s :End\r\n" % rest))
             elif command == b"PING":

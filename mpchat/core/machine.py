@@ -25,7 +25,7 @@ from mpchat.core.routing import Routing
 from mpchat.core.state import dump_connection, load_connection
 from mpchat.core.tracing import Marked, Tracing, added, lengths
 from mpchat.core.upgrading import UPGRADES, dialect_name, upgraded
-from mpchat.flow.admission import household
+from mpchat.flow.admission import home_of
 from mpchat.flow.guessing import Guessing
 from mpchat.messages import (
     ConnectionId,
@@ -382,15 +382,15 @@ class Core:
         most = self._context.settings.unregistered_per_address
         if not most or self._context.settings.exempts(host):
             return False
-        home = _home(host)
+        address = home_of(host)
         entering = {
             other
-            for other in self._entering.get(home, ())
+            for other in self._entering.get(address, ())
             if other in self._connections and self._connections[other].registration is not None
         }
         if len(entering) >= most:
             return True
-        self._entering[home] = entering | {id}
+        self._entering[address] = entering | {id}
         return False
 
     def _count_entering(self) -> None:
@@ -398,7 +398,7 @@ class Core:
         self._entering = {}
         for connection in self._connections.values():
             if connection.registration is not None and not self._context.settings.exempts(connection.session.host):
-                self._entering.setdefault(_home(connection.session.host), set()).add(connection.id)
+                self._entering.setdefault(home_of(connection.session.host), set()).add(connection.id)
 
     def _take_line(self, connection: Connection, end: int, data: bytes, line_start: int) -> None:
         """A line has ended; of one that came in parts, `data` is the last."""
@@ -726,11 +726,11 @@ class Core:
         self._routing.items[connection.worker].append(("close", connection.id))
         self._closed.append(connection.id)
         self._guessing.forget(connection.id)
-        home = _home(connection.session.host) if self._entering else ""
-        if home in self._entering:
-            self._entering[home].discard(connection.id)
-            if not self._entering[home]:
-                del self._entering[home]
+        address = home_of(connection.session.host) if self._entering else ""
+        if address in self._entering:
+            self._entering[address].discard(connection.id)
+            if not self._entering[address]:
+                del self._entering[address]
         del self._connections[connection.id]
 
 
@@ -742,14 +742,6 @@ def _who(session: Session) -> dict[str, str | int]:
 def _by_and_whom(by: Session, whom: Session) -> dict[str, str | int]:
     named: dict[str, str | int] = {"by": by.nick, "by_address": by.host, "by_connection": by.id}
     return {**named, "whom": whom.nick or "*", "address": whom.host, "connection": whom.id}
-
-
-def _home(host: str) -> str:
-    """Its address, or its /64; a name that is no address is itself."""
-    try:
-        return household(host)
-    except ValueError:
-        return host
 
 
 def _guessing(chat: ChatSettings) -> Guessing:

@@ -22,6 +22,14 @@ def household(host: str) -> str:
     return host
 
 
+def home_of(host: str) -> str:
+    """The household of an address; what is no address, but a name, is its own."""
+    try:
+        return household(host)
+    except ValueError:
+        return host
+
+
 class Admission:
     """Counts the open connections of all, and of each household, and each household's new ones."""
 

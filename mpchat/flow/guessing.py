@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from mpchat.flow.admission import household
+from mpchat.flow.admission import home_of
 
 _SECOND = 1000
 _EXEMPT = ""  # the household of all of them
@@ -119,9 +119,4 @@ class Guessing:
                 self._waiting.setdefault(home, {})[id] = None
 
     def _home_of(self, address: str) -> str:
-        if self._exempts(address):
-            return _EXEMPT
-        try:
-            return household(address)
-        except ValueError:  # no address, but a name: then it is its own household
-            return address
+        return _EXEMPT if self._exempts(address) else home_of(address)

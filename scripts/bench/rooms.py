@@ -50,9 +50,7 @@ class Room:
         self._in_flight = in_flight
         self._command = f"PRIVMSG {name} :".encode()
         self._message = re.compile(
-            rb"^(?:@\S+ )?:\S+ PRIVMSG %s :([0-%d]) (\d+) %s\r\n"
-            % (name.encode(), publishers - 1, re.escape(_FILLING)),
-            re.MULTILINE,
+            rb"^(?:@\S+ )?:\S+ PRIVMSG %s :(\d+) (\d+) %s\r\n" % (name.encode(), re.escape(_FILLING)), re.MULTILINE
         )
         self._begin()
 
@@ -135,6 +133,8 @@ class Room:
         if len(messages) != text.count(b"\n"):
             fail(f"{self.name}: something else than messages: {text!r}")
         for which, number, _ in messages:
+            if which >= len(expected):
+                fail(f"{self.name}: there is no publisher {which}")
             if number != expected[which]:
                 fail(f"{self.name}: publisher {which}: message {number} where {expected[which]} was due")
             expected[which] += 1

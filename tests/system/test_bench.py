@@ -101,6 +101,17 @@ def test_each_server_runs_its_own_code_with_its_own_options(other: Path) -> None
     assert list(rows(done.stdout)) == ["fanout", "pingpong"]
 
 
+def test_the_server_with_and_without_its_journal_and_the_bare_shape() -> None:
+    done = bench("fanout", "--rounds", "1", "--seconds", "0.4")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    *_, first, median = done.stdout.rstrip().splitlines()
+    assert first.split()[0] == "1"
+    assert median.split()[0] == "median"
+    assert all(float(price.replace(",", "")) > 0 for price in first.split()[1:])
+    assert median.endswith("none lost, doubled or reordered")
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -279,6 +290,8 @@ def test_lines_with_tags_are_messages_too(room: Room) -> None:
     ("read", "complaint"),
     [
         (told((0, 1)), "message 1 where 0 was due"),
+        (told((2, 0)), "there is no publisher 2"),
+        (b":x!x@y NOTICE all " + told((0, 0)), "something else than messages"),
         (told((0, 0), (1, 0), (0, 0)), "message 0 where 1 was due"),
         (told((1, 1), (1, 0)), "publisher 1: message 1"),
         (ALL.replace(b"#bench0", b"#bench1"), "something else than messages"),
