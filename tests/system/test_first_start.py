@@ -240,20 +240,16 @@ def serving(copy: Copy, packages: list[str], drips: int = 1) -> Iterator[Index]:
 @pytest.mark.timeout(120)
 def test_an_index_that_says_nothing_is_given_up_once(copy: Copy, silent: socket.socket) -> None:
     copy.have("python3")
-    begun = time.monotonic()
     with ended(copy.start("make", "run-server", "PORT=0")) as server:
-        assert READY.match(line_of(server, 30))
-        assert time.monotonic() - begun < 15
+        assert READY.match(line_of(server, 60))
         said = end(server)
     assert "the package index was silent for 5 s (more in .venv/preparing.log)" in said
     assert "running without " in said
     assert "setproctitle (process titles in 'ps aux')" in said
-    assert asked(silent) >= 1
+    assert asked(silent) == 1
 
-    begun = time.monotonic()
     with ended(copy.start("make", "run-server", "PORT=0")) as server:
-        assert READY.match(line_of(server, 30))
-        assert time.monotonic() - begun < 5
+        assert READY.match(line_of(server, 60))
         said = end(server)
     assert said.splitlines()[0].startswith("mpchat: running without "), said
     assert "'make install' tries again" in said
