@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import errno
 import io
-import ipaddress
 import os
 import select
 import stat
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from mpchat import __version__, config_file, texts
+from mpchat.addresses import is_loopback, network_of
 from mpchat.chat.text import clean
 from mpchat.config_file import Key
 from mpchat.runtime import standard_streams
@@ -524,17 +524,13 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 
 def _networks(written: list[str]) -> tuple[str, ...]:
-    """A type of value: networks, or addresses, each a network of its own. Those that map IPv4 into IPv6 are IPv4's."""
+    """A type of value: networks, or addresses, each a network of its own."""
     networks = []
     for text in written:
         try:
-            network = ipaddress.ip_network(text)
+            networks.append(str(network_of(text)))
         except ValueError:
             raise argparse.ArgumentTypeError(t("config.no_network", given=_shown(text))) from None
-        mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
-        if mapped is not None and network.prefixlen >= 96:
-            network = ipaddress.ip_network(f"{mapped}/{network.prefixlen - 96}")
-        networks.append(str(network))
     return tuple(networks)
 
 
@@ -849,7 +845,7 @@ def _settings_of(options: argparse.Namespace) -> tuple[Settings, Secrets]:
 
 
 def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
-    if options.unlimited and not _is_loopback(options.host):
+    if options.unlimited and not is_loopback(options.host):
         raise Unusable(t("cli.unlimited_refused"))
     if options.durability == "none" and (options.data or options.keep_journal):
         option = "--data" if options.data else "--keep-journal"
@@ -979,13 +975,6 @@ def _plain_port_of(options: argparse.Namespace) -> int | None:
     if port == 0:
         return 0
     return port + _PLAIN_OFFSET if port + _PLAIN_OFFSET <= 65535 else None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _clients_that_fit(workers: int) -> int:

@@ -6,7 +6,9 @@ core is given; Secrets go to the broker alone. A new server starts from new ones
 
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from mpchat.addresses import address_of
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 
@@ -86,11 +88,9 @@ class ChatSettings:
     def exempts(self, host: str) -> bool:
         """Whether this address is in one of the exempt networks; what is no address is in none."""
         try:
-            address = ip_address(host.partition("%")[0])
+            address = address_of(host)
         except ValueError:
             return False
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
         return any(address in network for network in _networks(self.exempt))
 
 

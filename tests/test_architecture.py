@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "mpchat"
 SYSTEM = {"os", "io", "socket", "selectors", "signal", "time", "random", "threading", "multiprocessing"}
 SYSTEM |= {"subprocess", "logging", "asyncio"}
-PURE = ("chat", "protocol", "flow", "core", "settings", "messages", "texts", "toml", "config_file")
+PURE = ("chat", "protocol", "flow", "core", "settings", "messages", "texts", "toml", "config_file", "addresses")
 # In packages that are not.
 PURE_FILES = (
     "monitor/course.py",
@@ -54,12 +54,14 @@ PACKAGES = {
     "config_file",
     "roles",
 }
-# What a package may import of the others; settings, messages and toml are everybody's, and the version in __init__.
+# What a package may import of the others. Settings, messages, addresses, toml, and the version in __init__ are
+# everybody's.
 SHARED = {"texts", "chat", "protocol", "core", "flow", "ipc", "store", "runtime"}
 LAYERS = {
     "settings": set[str](),
     "messages": set[str](),
     "toml": set[str](),
+    "addresses": set[str](),
     "config_file": {"texts"},
     "texts": {"texts"},
     "chat": {"chat"},

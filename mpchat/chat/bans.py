@@ -8,9 +8,10 @@ lasts longer. One that has ended is gone, whatever the clock shows later.
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 from typing import Literal, NamedTuple
 
+from mpchat.addresses import address_of, network_of
 from mpchat.chat.names import fold, matches
 from mpchat.messages import Ms
 
@@ -115,14 +116,9 @@ def _canonical_mask(text: str, most_bytes: int) -> str:
 
 def _canonical_network(text: str) -> str:
     try:
-        if "%" in text:  # a zone (RFC 4007): no network has one
-            raise ValueError(text)
-        network = ip_network(text, strict=False)
+        network = network_of(text, strict=False)
     except ValueError:
         raise ValueError("Not an address or a network: 192.0.2.7, 192.0.2.0/24 and 2001:db8::/32 are some") from None
-    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
-    if mapped is not None and network.prefixlen >= 96:  # RFC 4291 section 2.5.5.2: it is IPv4 that comes so
-        network = IPv4Network((mapped, network.prefixlen - 96))
     if network.prefixlen == 0:
         raise ValueError("It would meet everybody")
     is_one = network.prefixlen == network.max_prefixlen
@@ -156,11 +152,9 @@ def _range(mask: str) -> tuple[int, int, int]:
 
 @lru_cache(maxsize=4096)
 def _number(host: str) -> tuple[int, int]:
-    """An address's version and number; (0, 0) for what is none. An IPv4 address is one, however it comes."""
+    """An address's version and number; (0, 0) for what is none."""
     try:
-        address = ip_address(host.partition("%")[0])
+        address = address_of(host)
     except ValueError:
         return 0, 0
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
     return address.version, int(address)

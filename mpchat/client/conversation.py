@@ -6,7 +6,6 @@ It waits on the connection, or on the clock between two connections.
 
 import asyncio
 import errno
-import ipaddress
 import math
 import random
 import time
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+from mpchat.addresses import is_loopback
 from mpchat.client.absence import Absence
 from mpchat.client.colours import paint
 from mpchat.client.commands import undone
@@ -149,7 +149,7 @@ class Conversation:
         host, port = harmless(self._address[0]), self._address[1]
         where, why = f"[{host}]:{port}" if ":" in host else f"{host}:{port}", reason(problem)
         if problem.errno == errno.ECONNREFUSED and not self.session.was_in:
-            hint = nobody(host, port, _is_local(host))
+            hint = nobody(host, port, is_loopback(host))
             return t("screen.cannot_connect_hint", where=where, why=why, hint=hint)
         return t("screen.cannot_connect", where=where, why=why)
 
@@ -355,11 +355,3 @@ class Conversation:
         day = self._days.turned(moment)
         painted = paint(line, clock, self._colour, bell)
         return f"{day}\n{painted}" if day else painted
-
-
-def _is_local(host: str) -> bool:
-    """Is it this machine's own address?"""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -6,7 +6,9 @@ address (RFC 4862). Those of exempt networks are counted, and never limited.
 
 from collections import deque
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
+
+from mpchat.addresses import address_of
 
 FULL = "Server is full"
 _RECENT_SECONDS = 60
@@ -14,12 +16,8 @@ _RECENT_SECONDS = 60
 
 def household(host: str) -> str:
     """The household of an address: itself, or its /64. Raises ValueError if it is no address."""
-    address = ip_address(host.partition("%")[0])
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(IPv6Address(int(address) >> 64 << 64))
-    return host
+    address = address_of(host)
+    return str(IPv6Address(int(address) >> 64 << 64) if address.version == 6 else address)
 
 
 def home_of(host: str) -> str:
