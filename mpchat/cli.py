@@ -481,12 +481,15 @@ def _certificate(options: argparse.Namespace) -> Certificate | None:
         return None
     if not (options.tls_cert and options.tls_key):
         raise Unusable(t("tls.no_files"))
-    from mpchat.front.context import server_context
     from mpchat.runtime.certificates import Unfit
 
     try:
+        from mpchat.front.context import server_context
+
         certificate = Certificate(_read(options.tls_cert), _read(options.tls_key))
         server_context(certificate)
+    except ImportError:
+        raise Unusable(t("tls.no_openssl")) from None
     except OSError as error:
         raise Unusable(_reason(error)) from None
     except Unfit as error:
@@ -695,10 +698,6 @@ def _add_server(commands: Any) -> None:
     parser.set_defaults(given=frozenset(), **_own_limits())
     add = parser.add_argument
     _add_place(parser)
-    add("--tls-port", type=_port, metavar="P", help=t("cli.tls_port"))
-    add("--tls-plain-port", type=_port, metavar="P", help=t("cli.tls_plain_port"))
-    add("--tls-cert", type=_path, metavar="F", help=t("cli.tls_cert"))
-    add("--tls-key", type=_path, metavar="F", help=t("cli.tls_key"))
     add("--config", type=_path, metavar="FILE", help=t("cli.config"))
     add("--print-config", action="store_true", help=t("cli.print_config"))
     keep = parser.add_mutually_exclusive_group()
@@ -792,6 +791,10 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("host", nargs="?", type=_host, default="127.0.0.1", help=t("cli.server_host"))
     _add_port(parser, t("cli.server_port"))
     parser.add_argument("--plain-port", type=_plain_port, default=-1, metavar="P", help=t("cli.plain_port"))
+    parser.add_argument("--tls-port", type=_port, metavar="P", help=t("cli.tls_port"))
+    parser.add_argument("--tls-plain-port", type=_port, metavar="P", help=t("cli.tls_plain_port"))
+    parser.add_argument("--tls-cert", type=_path, metavar="F", help=t("cli.tls_cert"))
+    parser.add_argument("--tls-key", type=_path, metavar="F", help=t("cli.tls_key"))
     parser.add_argument(
         "--workers", type=_count(_MOST_WORKERS), default=_default_workers(), metavar="N", help=t("cli.workers")
     )
@@ -858,6 +861,8 @@ def _run_server(options: argparse.Namespace) -> int:
     for option, given in (("--oper", options.oper), ("--password", options.password)):
         if given:
             log.warning("arguments are visible to everybody on this machine", option=option, instead=f"{option}-file")
+    if secrets.certificate is not None and os.stat(options.tls_key).st_mode & stat.S_IROTH:
+        log.warning("every user of this machine can read the key", file=options.tls_key)
     try:
         if settings.data and (options.ephemeral or (options.port == 0 and not options.data)):
             with tempfile.TemporaryDirectory(prefix="mpchat-") as folder:  # nobody comes back to a port of chance
@@ -1010,16 +1015,24 @@ def _data_folder(options: argparse.Namespace) -> str:
 
 
 def _plain_port_of(options: argparse.Namespace) -> int | None:
-    """None: plain text is not spoken. `options.port` is the one that _port_of() has found."""
+    """None: plain text is not spoken. `options.port` is the one that _port_of() has found.
+
+    Raises Unusable if two of the ports are the same.
+    """
     port: int = options.port
     plain_port: int | None = options.plain_port
     if plain_port == port != 0:
         raise Unusable(t("cli.same_port", port=port))
-    if plain_port != -1:
-        return plain_port
-    if port == 0:
-        return 0
-    return port + _PLAIN_OFFSET if port + _PLAIN_OFFSET <= 65535 else None
+    if plain_port == -1 and port == 0:
+        plain_port = 0
+    elif plain_port == -1:
+        plain_port = port + _PLAIN_OFFSET if port + _PLAIN_OFFSET <= 65535 else None
+    found = {"--port": port, "--plain-port": plain_port}
+    for option, tls_port in (("--tls-port", options.tls_port), ("--tls-plain-port", options.tls_plain_port)):
+        for other in [name for name, number in found.items() if number == tls_port and tls_port]:
+            raise Unusable(t("cli.ports_are_one", option=option, other=other, port=tls_port))
+        found[option] = tls_port
+    return plain_port
 
 
 def _is_loopback(host: str) -> bool:
@@ -1241,14 +1254,28 @@ def _run_doctor(options: argparse.Namespace) -> int:
         clients = min(_clients_that_fit(options.workers), _MOST_CLIENTS)
     except Unusable as error:
         too_few = str(error)
+    certificate, no_certificate = None, ""
+    try:
+        certificate = _certificate(options)
+    except Unusable as error:
+        no_certificate = str(error)
     asked = Asked(
         settings=Settings(
-            host=options.host, port=options.port, plain_port=plain_port, workers=options.workers, data=data
+            host=options.host,
+            port=options.port,
+            plain_port=plain_port,
+            tls_port=options.tls_port,
+            tls_plain_port=options.tls_plain_port,
+            workers=options.workers,
+            data=data,
         ),
         no_data=no_data,
         descriptors=(soft, hard),
         clients=clients,
         too_few_descriptors=too_few,
+        certificate=certificate,
+        no_certificate=no_certificate,
+        key_path=options.tls_key or "",
         default_workers=_default_workers(),
         runtime=_xdg("XDG_RUNTIME_DIR"),
         environment=os.environ,

@@ -151,6 +151,11 @@ class Settings:
     credit_bytes: int = 1 << 20  # what a worker may have on its way to the broker
     lag_bytes: int = 8 << 20  # how far a worker may fall behind its stream before the senders are slowed
 
+    @property
+    def has_front(self) -> bool:
+        """Whether there is a port for TLS."""
+        return self.tls_port is not None or self.tls_plain_port is not None
+
 
 @lru_cache(maxsize=16)
 def _networks(exempt: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:

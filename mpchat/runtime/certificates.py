@@ -32,6 +32,11 @@ def ends_at(certificate: Certificate) -> float:
         raise Unfit(t("tls.no_certificate")) from None
 
 
+def day_of(wall: float) -> str:
+    """Of a time in s of the wall clock, in UTC, as certificates have it."""
+    return datetime.fromtimestamp(wall, timezone.utc).strftime("%Y-%m-%d")
+
+
 def _not_after(der: bytes) -> float:
     """Of a certificate in DER (RFC 5280 section 4.1): Certificate, TBSCertificate, Validity, notAfter.
 

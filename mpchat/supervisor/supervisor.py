@@ -19,7 +19,6 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from mpchat.ipc.control_socket import Asker, ControlSocket
 from mpchat.ipc.link import Message, close_all
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, row_of
 from mpchat.messages import BadFrame, ConnectionId, NewLimits, Offset
-from mpchat.runtime.certificates import SOON_SECONDS, ends_at
+from mpchat.runtime.certificates import SOON_SECONDS, day_of, ends_at
 from mpchat.runtime.first_minute import BEAT_SECONDS, SPARE, STOP_SIGNALS, LoadMains, take_name
 from mpchat.runtime.listening import bracketed, listen
 from mpchat.runtime.log import Log
@@ -583,7 +582,7 @@ class Supervisor:
             password = "a password" if self.secrets.password else "no password"
             said = f"read again: {lines} lines of the day, {password}, {opers} operators"
             if self.secrets.certificate is not None:
-                said += f", a certificate until {_day(ends_at(self.secrets.certificate))}"
+                said += f", a certificate until {day_of(ends_at(self.secrets.certificate))}"
             if self.fixed:
                 said += f"; only the next start can take {', '.join(self.fixed)}"
             self.reloading.over(True, said)
@@ -601,18 +600,15 @@ class Supervisor:
         ends = ends_at(self.secrets.certificate)
         if ends - time.time() < SOON_SECONDS:
             has_ended = ends <= time.time()
-            self.log.warning("the certificate has ended" if has_ended else "the certificate ends soon", end=_day(ends))
+            self.log.warning(
+                "the certificate has ended" if has_ended else "the certificate ends soon", end=day_of(ends)
+            )
 
     def describe(self) -> dict[str, object]:
         """The answer of the control socket, for `mpchat ps`."""
         processes: list[dict[str, object]] = [{"role": "supervisor", "pid": os.getpid()}, *self.children.describe()]
         ports = {"ports": self.ports, "tls_ports": list(self.tls_ports.values())}
         return {**ports, "data": self.settings.data, "processes": processes}
-
-
-def _day(wall: float) -> str:
-    """Of a time in s of the wall clock."""
-    return datetime.fromtimestamp(wall, timezone.utc).strftime("%Y-%m-%d")
 
 
 def reap_strangers(own: set[int | None]) -> None:

@@ -17,19 +17,7 @@ import pytest
 
 from tests.running import PATIENCE, Server, running
 from tests.system.servers import MPCHAT, kill, ready, replaced, start, status, until, unusual
-from tests.system.tls import Authority, Pair, TlsPlainClient, irc, needs_openssl, openssl, tls_port, wrap
-
-pytestmark = needs_openssl
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="module")
-def pair(authority: Authority) -> Pair:
-    return authority.sign("server")
+from tests.system.tls import Authority, Pair, TlsPlainClient, irc, openssl, tls_port, wrap
 
 
 @pytest.fixture

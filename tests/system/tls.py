@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 import ssl
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from tests.running import OPEN, PATIENCE, IrcClient, PlainClient, Server
-
-needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes certificates with openssl(1)")
 
 
 def openssl(*args: str) -> None:
