@@ -95,18 +95,21 @@ class Front:
         self.accepted = self.turns = 0
 
     def run(self) -> None:
-        self.poller.watch(self.control)
-        self.poller.watch(self.pairs.listener)
-        for listener in self.listeners:
-            self.poller.watch(listener)
-        self.control.post(("ready",))
+        self.begin()
         while self.tunnels or not self.stopping:
             self.turn()
         os._exit(0)
 
-    def turn(self) -> None:
+    def begin(self) -> None:
+        self.poller.watch(self.control)
+        for listener in (self.pairs.listener, *self.listeners):
+            self.poller.watch(listener)
+        self.control.post(("ready",))
+
+    def turn(self, timeout: float = BEAT_SECONDS) -> None:
+        """Wait so many seconds at most until something happens, and deal with it."""
         touched, self.ready = self.ready, {}
-        for source, readable, writable, hung_up in self.poller.wait(0.0 if touched else BEAT_SECONDS):
+        for source, readable, writable, hung_up in self.poller.wait(0.0 if touched else timeout):
             if isinstance(source, Side):
                 source.readable |= readable
                 source.writable |= writable

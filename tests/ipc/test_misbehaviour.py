@@ -152,10 +152,11 @@ def worker(supervisor: Supervisor) -> Iterator[WorkerTurns]:
         (("synced",), 1),
         (("client", CLIENT, "irc", HOST, False), 0),
         (("client", CLIENT, "irc", HOST, False), 2),
-        (("client", "1", "irc", HOST), 1),
-        (("client", CLIENT, True, HOST), 1),
-        (("client", CLIENT, "gopher", HOST), 1),
-        (("client", CLIENT, HOST), 1),
+        (("client", "1", "irc", HOST, False), 1),
+        (("client", CLIENT, True, HOST, False), 1),
+        (("client", CLIENT, "gopher", HOST, False), 1),
+        (("client", CLIENT, "irc", HOST, 0), 1),
+        (("client", CLIENT, "irc", HOST), 1),
     ],
 )
 def test_a_worker_and_an_acceptor_that_misbehaves(
