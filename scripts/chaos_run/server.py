@@ -1,4 +1,4 @@
-"""The server of a chaos run, in a session of its own, and the killer: every so often it ends one of its processes."""
+"""The server of a run, in a session of its own, and the killer: every so often it ends one of its processes."""
 
 from __future__ import annotations
 
@@ -62,22 +62,15 @@ class Server:
     `surroundings` are those of surroundings.py that shall go wrong once begin() is called on `around`.
     """
 
-    def __init__(
-        self,
-        workers: int,
-        ipc: str,
-        surroundings: Sequence[str] = (),
-        seed: int = 0,
-        arguments: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, workers: int, arguments: Sequence[str], surroundings: Sequence[str] = (), seed: int = 0) -> None:
         self.workers = workers
         self._asked = False
-        self.folder = Path(tempfile.mkdtemp(prefix="mpchat-chaos-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="mpchat-run-"))
         self.data = self.folder / "data"
-        place = ["127.0.0.1", "0", "--workers", str(workers), "--unlimited", "--data", str(self.data)]
+        place = ["127.0.0.1", "0", "--workers", str(workers), "--data", str(self.data)]
         self.around = Surroundings(surroundings, self.folder, _ROOT, seed)
         self._process = subprocess.Popen(
-            [*self.around.command, sys.executable, "-m", "mpchat", "server", *place, "--ipc", ipc, *arguments],
+            [*self.around.command, sys.executable, "-m", "mpchat", "server", *place, *arguments],
             stdout=subprocess.PIPE,
             stderr=self.around.stderr,
             text=True,
