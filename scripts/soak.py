@@ -23,7 +23,8 @@ from scripts.bench.command_line import OneLineParser, end_like_an_interrupt, pos
 from scripts.chaos_run.clients import PATIENCE
 from scripts.chaos_run.server import Server
 from scripts.soak_run.attackers import Attackers
-from scripts.soak_run.attacks import ATTACKS
+from scripts.soak_run.attacks import attacks
+from scripts.soak_run.certificate import make_certificate
 from scripts.soak_run.strangers import Ports
 from scripts.soak_run.talk import Party, Talk
 from scripts.soak_run.verdict import Latency, Outcome
@@ -35,11 +36,16 @@ _PROGRESS_SECONDS = 5.0
 _SHOWN = 10  # complaints
 _TOLD = ("lines", "refused")  # of a Tally
 _CONFIG = """
-[server]
-oper_file = "operators"
 [limits]
 exempt = ["127.0.0.1"]  # who comes from 127.0.0.2 is a stranger; the other limits are those of any server
 sendq = 262144          # but this: so that a run of a minute sees slow readers closed
+[server]
+oper_file = "operators"
+"""
+_TLS = """
+tls_port = 0
+tls_cert = "cert.pem"
+tls_key = "key.pem"
 """
 
 
@@ -61,11 +67,12 @@ def run(options: argparse.Namespace) -> int:
     left: list[str] = []
     servers: list[Server] = []
     with tempfile.TemporaryDirectory(prefix="mpchat-soak-") as folder, ExitStack() as stack:
+        config = _config_in(Path(folder))
         for _ in range(2):
-            servers.append(Server(options.workers, ["--config", str(_config_in(Path(folder)))]))
+            servers.append(Server(options.workers, ["--config", str(config)]))
             stack.callback(_stop, servers[-1], left)
         attacked, idle = servers
-        parties = [Party("attacked", attacked.irc), Party("idle", idle.irc)]
+        parties = [Party("attacked", attacked.irc, attacked.tls), Party("idle", idle.irc, idle.tls)]
         talk = Talk(parties)
         stack.callback(talk.close)
         before = attacked.footprint()
@@ -75,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         talk.go_on(_QUIET_SECONDS)
         for party in parties:
             party.latencies.clear()
-        with Attackers(Ports(attacked.irc, attacked.plain), options.seed) as attackers:
+        with Attackers(Ports(attacked.irc, attacked.plain, attacked.tls), options.seed) as attackers:
             seconds = _attack(options.seconds, talk, watch, attackers)
             talk.settle(PATIENCE)
             spent, log_bytes = watch.cpu_seconds(), watch.log_bytes()
@@ -93,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
         cpu=spent,
         strangers_cpu=attackers.cpu_seconds,
         tallies=attackers.tallies,
-        people={kind.name: kind.people for kind in ATTACKS},
+        people={kind.name: kind.people for kind in attacks(with_tls=attacked.tls is not None)},
     )
     if options.json is not None:
         options.json.write_text(json.dumps(outcome.as_json(), indent=1) + "\n")
@@ -105,7 +112,7 @@ def _config_in(folder: Path) -> Path:
     operators.touch(mode=0o600)
     operators.write_text(f"root:{os.urandom(16).hex()}\n")
     config = folder / "mpchat.toml"
-    config.write_text(_CONFIG)
+    config.write_text(_CONFIG + _TLS if make_certificate(folder) else _CONFIG)
     return config
 
 

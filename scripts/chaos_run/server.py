@@ -23,7 +23,7 @@ from mpchat.ipc.control_socket import ask
 from scripts.chaos_run.surroundings import Surroundings
 
 ROLES = ("worker", "broker", "acceptor", "recorder")
-_READY = re.compile(r"mpchat ready: irc (\S+):(\d+), plain \S+:(\d+)")
+_READY = re.compile(r"mpchat ready: irc (\S+):(\d+), plain \S+:(\d+)(?:.*, tls \S+:(\d+))?")
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _STOP_SECONDS = 20.0
 _SETTLE_SECONDS = 10.0
@@ -86,6 +86,7 @@ class Server:
         if found is None:
             raise SystemExit(f"the server did not start: {self.stop()} {self.log_tail()}")
         self.irc, self.plain = (found[1], int(found[2])), (found[1], int(found[3]))
+        self.tls = (found[1], int(found[4])) if found[4] else None
 
     def running(self) -> bool:
         return self._process.poll() is None

@@ -15,7 +15,7 @@ import time
 from itertools import count
 from multiprocessing.connection import Connection as Pipe
 
-from scripts.soak_run.attacks import ATTACKS, Attack
+from scripts.soak_run.attacks import Attack, attacks
 from scripts.soak_run.strangers import Loop, Ports, Script, Stranger, Tally
 
 _NICE = 19  # the most there is
@@ -32,8 +32,9 @@ def attack(pipe: Pipe, ports: Ports, seed: int) -> None:
     loop = Loop(ports)
     chance = random.Random(seed)
     numbers = count(2)
-    tallies = {kind.name: Tally() for kind in ATTACKS}
-    for kind in ATTACKS:
+    kinds = attacks(with_tls=ports.tls is not None)
+    tallies = {kind.name: Tally() for kind in kinds}
+    for kind in kinds:
         # All of 127/8 is this host (RFC 1122 section 3.2.1.3).
         sources = [f"127.0.0.{next(numbers)}" for _ in range(kind.addresses)]
         for number in range(kind.people):

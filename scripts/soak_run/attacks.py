@@ -26,6 +26,7 @@ class Attack:
     name: ClassVar[str]
     people: ClassVar[int]
     addresses: ClassVar[int] = 1
+    by_tls: ClassVar[bool] = False  # only where the server speaks it
 
     def play(self, me: Stranger) -> Script:
         raise NotImplementedError
@@ -122,6 +123,52 @@ class Silence(Attack):
         it = me.connect(plain=me.random.random() < 0.5)
         while it.open:
             yield 1.0
+
+
+class HalfOpen(Attack):
+    """Begins a TLS handshake, and says nothing more, or a byte a second."""
+
+    name = "half-open TLS"
+    people, addresses = 32, 2
+    by_tls = True
+
+    def play(self, me: Stranger) -> Script:
+        it = me.begin_tls(me.random.choice((0, 0.1, 0.5, 1)))
+        is_slow = me.random.random() < 0.5
+        while it.open:
+            yield 1.0
+            if is_slow:
+                it.send(b"\x16")
+
+
+class Handshakes(Attack):
+    """Twice a second a whole handshake, which costs the server a signature, and it is gone again."""
+
+    name = "TLS handshakes"
+    people, addresses = 4, 4
+    by_tls = True
+
+    def play(self, me: Stranger) -> Script:
+        while True:
+            it = me.enter_by_tls()
+            yield 0.5
+            it.close()
+
+
+class Stalled(Attack):
+    """Comes into the busy room by TLS, and no longer reads."""
+
+    name = "stalled TLS"
+    people = 8
+    by_tls = True
+
+    def play(self, me: Stranger) -> Script:
+        it = me.enter_by_tls(f"JOIN {_BUSY}")
+        yield 1.0
+        it.stop_reading()
+        while it.open:
+            yield 2.0
+            it.send(b"PING still\r\n")
 
 
 class Guesses(Attack):
@@ -224,12 +271,15 @@ class Past(Attack):
             yield 0.5
 
 
-ATTACKS: Sequence[Attack] = (
+_ALL: Sequence[Attack] = (
     Floods(),
     SlowReaders(),
     Storms(),
     Garbage(),
     Silence(),
+    HalfOpen(),
+    Handshakes(),
+    Stalled(),
     Guesses(),
     Nicknames(),
     Joins(),
@@ -237,3 +287,8 @@ ATTACKS: Sequence[Attack] = (
     Queries(),
     Past(),
 )
+
+
+def attacks(with_tls: bool) -> list[Attack]:
+    """Those there are for such a server."""
+    return [each for each in _ALL if with_tls or not each.by_tls]

@@ -5,18 +5,21 @@ What they do, attacks.py says. Nothing here waits for the server: what it does n
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 import selectors
 import socket
+import ssl
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
 from typing import NamedTuple
 
 from scripts.bench.clients import registration
+from scripts.soak_run.certificate import trusting_context
 
 Address = tuple[str, int]
 Script = Generator[float, None, None]  # what a stranger does: it yields how many seconds to wait until it goes on
@@ -25,8 +28,9 @@ _READ_BYTES = 1 << 16
 _BUFFER_BYTES = (
     4096  # to send, so that what was sent was nearly all taken by the server's kernel; and of who never reads
 )
-# A refusal in words: an error numeric or FAIL (RFC 2812 section 5.2), ERROR, or what plain text marks by "!".
-_REFUSAL = re.compile(rb"^(?::\S+ (?:[45]\d\d|90[2-8]|FAIL) |ERROR |! )", re.MULTILINE)
+# A refusal in words: an error numeric (RFC 2812 section 5.2; 422 only says that there is no message of the day) or that
+# of SASL, ERROR, or what plain text marks by "!".
+_REFUSAL = re.compile(rb"^(?::\S+ (?!422)(?:[45]\d\d|90[2-8]) |ERROR |! )", re.MULTILINE)
 
 
 class Ports(NamedTuple):
@@ -34,6 +38,7 @@ class Ports(NamedTuple):
 
     irc: Address
     plain: Address
+    tls: Address | None  # None: it speaks no TLS
 
 
 @dataclass
@@ -74,13 +79,25 @@ class Connection:
     def send(self, *pieces: bytes) -> None:
         """Lines with their ends, or whatever else."""
         for piece in pieces:
-            if self._out or not self.open:
+            if self._is_full or not self.open:
                 self._tally.withheld += 1
                 continue
-            self._out = piece
             self._tally.lines += max(1, piece.count(b"\n"))
             self._tally.bytes += len(piece)
-            self._flush()
+            self._put(piece)
+
+    @property
+    def _is_full(self) -> bool:
+        return bool(self._out)
+
+    def _put(self, piece: bytes) -> None:
+        self._out += piece
+        self._flush()
+
+    def stop_reading(self) -> None:
+        self._reads = False
+        if self.open:
+            self._await()
 
     def on_event(self, mask: int) -> None:
         if mask & selectors.EVENT_READ:
@@ -105,10 +122,14 @@ class Connection:
             return
         except OSError:
             data = b""
+        if data:
+            self._take(data)
+        else:
+            self._ended()
+
+    def _take(self, data: bytes) -> None:
         self._tally.read += len(data)
         self._tally.refused += len(_REFUSAL.findall(data))
-        if not data:
-            self._ended()
 
     def _ended(self) -> None:
         if self.open:
@@ -120,6 +141,47 @@ class Connection:
             self.open = False
             self._loop.watch(self, 0)
             self.sock.close()
+
+
+class TlsConnection(Connection):
+    """The same within TLS."""
+
+    def __init__(self, loop: Loop, address: Address, source: str, tally: Tally) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = loop.tls_context.wrap_bio(self._incoming, self._outgoing)
+        self._agreed = False  # upon keys: the handshake is over
+        self._clear = b""  # what waits for that
+        super().__init__(loop, address, source, tally)
+        self._go_on()
+
+    @property
+    def _is_full(self) -> bool:
+        return bool(self._clear or self._out)
+
+    def _put(self, piece: bytes) -> None:
+        self._clear = piece
+        self._go_on()
+
+    def _take(self, data: bytes) -> None:
+        self._incoming.write(data)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        try:
+            if not self._agreed:
+                self._tls.do_handshake()
+                self._agreed = True
+            if self._clear:
+                self._tls.write(self._clear)
+                self._clear = b""
+            while data := self._tls.read(_READ_BYTES):
+                super()._take(data)
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError:
+            self._ended()
+            return
+        super()._put(self._outgoing.read())
 
 
 class Stranger:
@@ -143,8 +205,29 @@ class Stranger:
     def enter(self, *lines: str, reads: bool = True) -> Connection:
         """Connect, register, and say these lines behind it."""
         connection = self.connect(reads=reads)
-        connection.send(registration(self.nick()) + "".join(f"{line}\r\n" for line in lines).encode())
+        self._register(connection, lines)
         return connection
+
+    def enter_by_tls(self, *lines: str) -> Connection:
+        connection = self._keep(TlsConnection(self._loop, self._tls_address, self.source, self.tally))
+        self._register(connection, lines)
+        return connection
+
+    def begin_tls(self, share: float) -> Connection:
+        """Connect where TLS is spoken, and send so much, of 1, of a ClientHello (RFC 8446 section 4.1.2), and no more
+        by itself."""
+        connection = self._keep(Connection(self._loop, self._tls_address, self.source, self.tally))
+        hello = self._loop.hello()
+        connection.send(hello[: int(len(hello) * share)])
+        return connection
+
+    @property
+    def _tls_address(self) -> Address:
+        assert self._loop.ports.tls is not None
+        return self._loop.ports.tls
+
+    def _register(self, connection: Connection, lines: Sequence[str]) -> None:
+        connection.send(registration(self.nick()) + "".join(f"{line}\r\n" for line in lines).encode())
 
     def enter_plain(self) -> Connection:
         connection = self.connect(plain=True)
@@ -168,9 +251,17 @@ class Loop:
 
     def __init__(self, ports: Ports) -> None:
         self.ports = ports
+        self.tls_context = trusting_context()
         self._selector = selectors.DefaultSelector()
         self._numbers = count()
         self._due: list[tuple[float, int, Script]] = []
+
+    def hello(self) -> bytes:
+        """What a client of TLS says first."""
+        said = ssl.MemoryBIO()
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.tls_context.wrap_bio(ssl.MemoryBIO(), said).do_handshake()
+        return said.read()
 
     def watch(self, connection: Connection, events: int) -> None:
         known = connection.sock in self._selector.get_map()

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import select
-import socket
+import ssl
 import time
 from collections.abc import Sequence
 
 from scripts.bench.clients import Member, registration
 from scripts.chaos_run.orders import differences
+from scripts.soak_run.certificate import trusting_context
 
 Address = tuple[str, int]
 
@@ -29,40 +30,41 @@ _LONGER_SECONDS = 1.0  # a moment in which nothing is under way is waited for, b
 class Person:
     """Half of a pair. `place` is 0 or 1: the pair's lines whose numbers leave this remainder are its own."""
 
-    def __init__(self, address: Address, nick: str, other: str, room: str, place: int) -> None:
+    def __init__(self, address: Address, by_tls: bool, nick: str, other: str, room: str, place: int) -> None:
         self.place = place
         self.room = room
         self.read: list[int] = []  # the numbers of the other's lines, in the order in which they came
         self.gone = ""  # why, where its connection ended
         self.member = Member(address, nick)
+        if by_tls:
+            self.member.sock = trusting_context().wrap_socket(self.member.sock)
         self.member.send(registration(nick))
         self.member.await_registration()
         self.member.send(f"JOIN {room}\r\n".encode())
         self.member.wait_for(b" 366 ")
         self._of_other = re.compile(rf":{other}!\S+ PRIVMSG {room} :(\d+) {re.escape(_WORDS)}\r".encode())
         self._piece = b""
+        # Nothing waits, as that would be the other servers' delay: the kernel takes far more than a few lines.
+        self.member.sock.setblocking(False)
 
     def say(self, number: int) -> None:
         line = f"PRIVMSG {self.room} :{number} {_WORDS}\r\n".encode()
         try:
-            # It never waits, as that would be the other servers' delay: the kernel takes far more than a few lines.
-            self.member.sock.send(line, socket.MSG_DONTWAIT)
+            self.member.sock.send(line)
         except OSError as error:
             self.gone = self.gone or f"line {number} could not be sent: {error.strerror}"
 
     def hear(self) -> list[int]:
         """The numbers of the other's lines that have come just now."""
         try:
-            data = self.member.sock.recv(_READ_BYTES, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return []
+            while data := self.member.sock.recv(_READ_BYTES):  # all: epoll does not see what TLS has deciphered
+                self._piece += data
+            self.gone = self.gone or "the server closed the connection"
+        except (BlockingIOError, ssl.SSLWantReadError):
+            pass
         except OSError as error:
             self.gone = error.strerror or "error"
-            return []
-        if not data:
-            self.gone = self.gone or "the server closed the connection"
-            return []
-        *lines, self._piece = (self._piece + data).split(b"\n")
+        *lines, self._piece = self._piece.split(b"\n")
         come = [int(found[1]) for line in lines if (found := self._of_other.fullmatch(line)) is not None]
         self.read += come
         return come
@@ -75,18 +77,21 @@ class Person:
 
 
 class Party:
-    """The pairs at one server, and how late they read each other's lines, in s."""
+    """The pairs at one server, and how late they read each other's lines, in s. The last pair comes by TLS, if the
+    server speaks it."""
 
-    def __init__(self, name: str, address: Address) -> None:
+    def __init__(self, name: str, address: Address, tls: Address | None) -> None:
         self.name = name
         self.latencies: list[float] = []
         self.said = 0  # lines, of all pairs, which speak one after the other
         self.due: list[float] = []  # when each of them was
         self.people: list[Person] = []
         for pair in range(PAIRS):
+            by_tls = tls is not None and pair == PAIRS - 1
             nicks = [f"{who}{pair}" for who in ("ana", "beto")]
             for place in (0, 1):
-                self.people.append(Person(address, nicks[place], nicks[1 - place], room_of(pair), place))
+                where = tls if by_tls and tls is not None else address
+                self.people.append(Person(where, by_tls, nicks[place], nicks[1 - place], room_of(pair), place))
 
     @property
     def missing(self) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from scripts.soak_run.attacks import ATTACKS
+from scripts.soak_run.attacks import attacks
 from scripts.soak_run.strangers import Tally
 from scripts.soak_run.talk import Party, Talk
 from scripts.soak_run.verdict import Latency, Outcome, growth
@@ -69,7 +70,7 @@ def test_who_behaves_loses_nothing_while_strangers_attack(tmp_path: Path) -> Non
     assert process.returncode == (1 if found["complaints"] else 0)
     assert re.search(r"^soak: \d+ s of 10: strangers sent [\d,]+ lines, [\d,]+ refusals$", progress, re.MULTILINE)
     strangers = found["strangers"]
-    assert list(strangers) == [attack.name for attack in ATTACKS]
+    assert list(strangers) == [attack.name for attack in attacks(with_tls=shutil.which("openssl") is not None)]
     assert all(each["opened"] >= each["people"] for each in strangers.values())
     told = {name for name, each in strangers.items() if each["refused"]}
     assert {"storms", "garbage", "guesses OPER", "nicknames", "many targets"} <= told
@@ -107,7 +108,7 @@ def test_ctrl_c_shows_what_there_is() -> None:
 
 
 def test_the_pairs_notice_what_is_lost_and_who_is_gone(server: Server) -> None:
-    party = Party("only", ("127.0.0.1", server.irc_port))
+    party = Party("only", ("127.0.0.1", server.irc_port), None)
     talk = Talk([party])
     try:
         talk.begin()
