@@ -99,6 +99,7 @@ def run(options: argparse.Namespace) -> int:
         left=left,
         cpu=spent,
         strangers_cpu=attackers.cpu_seconds,
+        pace=attackers.pace,
         tallies=attackers.tallies,
         people={kind.name: kind.people for kind in attacks(with_tls=attacked.tls is not None)},
     )

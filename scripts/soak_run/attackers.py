@@ -1,7 +1,7 @@
 """The strangers' process. It ends when the process that started it says so, or is gone.
 
-They stand for people on other machines, so they must not win by taking the CPU that the server needs: the process is as
-nice(2) as can be, and each stranger keeps to the rate that attacks.py states.
+They stand for people on other machines, so they must not win by taking the CPU that the server needs: the process has
+the lowest priority that there is, and each stranger keeps to the rate that attacks.py states.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import contextlib
 import multiprocessing
 import os
 import random
-import signal
 import time
 from itertools import count
 from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
 
 from scripts.soak_run.attacks import Attack, attacks
 from scripts.soak_run.strangers import Loop, Ports, Script, Stranger, Tally
@@ -26,9 +26,12 @@ _STOP_SECONDS = 5.0
 
 
 def attack(pipe: Pipe, ports: Ports, seed: int) -> None:
-    """The main of the process. It sends the tallies by kind, and its own CPU time in s."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started it, and says when it is over
+    """The main of the process. It sends the tallies by kind, its own CPU time in s, and the loop's pace."""
+    os.setsid()  # Ctrl-C is for who started it, and says when it is over
     os.nice(_NICE)
+    with contextlib.suppress(OSError):
+        # Where sessions share the CPU among them, nice(2) counts within one, and this file between them (sched(7)).
+        Path("/proc/self/autogroup").write_text(str(_NICE))
     loop = Loop(ports)
     chance = random.Random(seed)
     numbers = count(2)
@@ -46,10 +49,10 @@ def attack(pipe: Pipe, ports: Ports, seed: int) -> None:
         while not pipe.poll():
             if time.monotonic() >= told_at + _TELL_SECONDS:
                 told_at = time.monotonic()
-                pipe.send((tallies, time.process_time()))
+                pipe.send((tallies, time.process_time(), loop.pace))
             loop.turn(time.monotonic() + _LOOK_SECONDS)
         pipe.recv()
-        pipe.send((tallies, time.process_time()))
+        pipe.send((tallies, time.process_time(), loop.pace))
 
 
 def _again_and_again(stranger: Stranger, kind: Attack) -> Script:
@@ -70,12 +73,13 @@ class Attackers:
         other.close()
         self.tallies: dict[str, Tally] = {}
         self.cpu_seconds = 0.0
+        self.pace = 0.0  # see Loop
 
     def look(self) -> bool:
         """Take what it has told. Returns whether it still attacks."""
         try:
             while self._pipe.poll():
-                self.tallies, self.cpu_seconds = self._pipe.recv()
+                self.tallies, self.cpu_seconds, self.pace = self._pipe.recv()
         except EOFError:
             return False
         return True

@@ -255,6 +255,7 @@ class Loop:
         self._selector = selectors.DefaultSelector()
         self._numbers = count()
         self._due: list[tuple[float, int, Script]] = []
+        self._meant = self._late = 0.0  # seconds, of all scripts: that they wanted to wait, and that it was longer
 
     def hello(self) -> bytes:
         """What a client of TLS says first."""
@@ -281,6 +282,14 @@ class Loop:
         for key, mask in self._selector.select(max(0.0, due - time.monotonic())):
             if key.data.open:  # another's event may have closed it
                 key.data.on_event(mask)
-        while self._due and self._due[0][0] <= time.monotonic():
-            _, _, script = heappop(self._due)
-            self.begin(script, next(script))
+        while self._due and self._due[0][0] <= (now := time.monotonic()):
+            due_at, _, script = heappop(self._due)
+            seconds = next(script)
+            self.begin(script, seconds)
+            self._meant += seconds
+            self._late += now - due_at
+
+    @property
+    def pace(self) -> float:
+        """How much of their rates the strangers have kept, of 1: less where this process had too little CPU."""
+        return self._meant / (self._meant + self._late) if self._meant else 0.0

@@ -53,10 +53,6 @@ def wait_for(process: subprocess.Popen[str], words: str) -> None:
     pytest.fail(f"it never said {words!r}")
 
 
-def without_timing(complaints: list[str]) -> list[str]:
-    return [what for what in complaints if not what.startswith("p99 ")]
-
-
 def test_who_behaves_loses_nothing_while_strangers_attack(tmp_path: Path) -> None:
     file = tmp_path / "soak.json"
     with soak("--seconds", "10", "--json", str(file)) as process:
@@ -143,6 +139,7 @@ GOOD = Outcome(
     left=[],
     cpu={"broker": 1.0},
     strangers_cpu=0.5,
+    pace=0.8,
     tallies={"floods": Tally(opened=1)},
     people={"floods": 1},
 )
@@ -157,6 +154,7 @@ GOOD = Outcome(
         ({"died": ["worker0 (pid 7)"]}, "worker0 (pid 7) has died"),
         ({"left": ["the server left process 7 behind"]}, "the server left process 7 behind"),
         ({"memory": {"broker": [1.0, 30.0, 31.0, 35.0, 40.0]}}, "memory of broker has grown from 30.0 to 40.0 MiB"),
+        ({"pace": 0.79}, "the strangers kept 79% of their rates, and must keep 80%"),
         ({"log_bytes": 1 << 20}, "the log has grown by 102.4 KiB a second, and may by 16"),
     ],
 )
