@@ -33,6 +33,8 @@ from scripts.soak_run.watch import Watch
 _QUIET_SECONDS = 2.0  # of talk, before the strangers come
 _LOOK_SECONDS = 1.0
 _PROGRESS_SECONDS = 5.0
+# Who goes while an answer to OPER is due goes when that has come, up to 60 s later ([limits] oper_wait_seconds).
+_LEAVING_SECONDS = 75.0
 _SHOWN = 10  # complaints
 _TOLD = ("lines", "refused")  # of a Tally
 _CONFIG = """
@@ -86,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
             seconds = _attack(options.seconds, talk, watch, attackers)
             talk.settle(PATIENCE)
             spent, log_bytes = watch.cpu_seconds(), watch.log_bytes()
-        left += before.grown_to(attacked.footprint(like=before))
+        left += before.grown_to(attacked.footprint(like=before, within=_LEAVING_SECONDS))
         died = watch.deaths()
     outcome = Outcome(
         seconds=seconds,

@@ -99,9 +99,9 @@ class Server:
             return {}
         return {row["role"]: row for row in status["processes"]}
 
-    def footprint(self, like: Footprint | None = None) -> Footprint:
-        """Once everybody is at work, a spare too; and, for at most _SETTLE_SECONDS, until it is no more than `like`."""
-        deadline = time.monotonic() + _SETTLE_SECONDS
+    def footprint(self, like: Footprint | None = None, within: float = _SETTLE_SECONDS) -> Footprint:
+        """Once everybody is at work, a spare too, and it is no more than `like`; or after so many seconds."""
+        deadline = time.monotonic() + within
         while True:
             rows = self.processes()
             found = self._footprint(rows)
