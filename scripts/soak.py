@@ -142,7 +142,7 @@ def _attack(seconds: float, talk: Talk, watch: Watch, attackers: Attackers) -> f
 
 
 def _verdict(options: argparse.Namespace, outcome: Outcome, servers: Sequence[Server], is_whole: bool) -> int:
-    print(f"soak: seed {options.seed}, {outcome.seconds:.0f} s, {options.workers} workers at each server")
+    print(f"soak: seed {options.seed}, {outcome.seconds:.0f} s, --workers {options.workers}")
     for name, value in outcome.rows():
         print(f"  {name:<18} {value}")
     complaints = outcome.complaints()

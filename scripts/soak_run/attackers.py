@@ -1,7 +1,7 @@
 """The strangers' process. It ends when the process that started it says so, or is gone.
 
 They stand for people on other machines, so they must not win by taking the CPU that the server needs: the process has
-the lowest priority that there is, and each stranger keeps to the rate that attacks.py states.
+a low priority, and each stranger keeps to the rate that attacks.py states.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from scripts.soak_run.attacks import Attack, attacks
 from scripts.soak_run.strangers import Loop, Ports, Script, Stranger, Tally
 
-_NICE = 19  # the most there is
+_NICE = 5  # whoever has none gets three times as much CPU
 _TELL_SECONDS = 0.5
 _LOOK_SECONDS = 0.05  # how often to see whether it is over
 _AGAIN_SECONDS = 1.0  # before a stranger who is through begins again

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -184,6 +185,29 @@ class Guesses(Attack):
             yield 0.5
 
 
+class Logins(Attack):
+    """Tries two passwords of accounts a second, by SASL and by NickServ, over TLS, where these may be tried at all."""
+
+    name = "wrong logins"
+    people, addresses = 4, 2
+    by_tls = True
+
+    def play(self, me: Stranger) -> Script:
+        it = me.enter_by_tls("CAP REQ :sasl")
+        while it.open:
+            account, password = me.random.choice(("ana0", "beto0", me.nick())), f"{me.random.randrange(1 << 32):x}"
+            plain = b64encode(f"\0{account}\0{password}".encode()).decode()
+            it.send(
+                me.random.choice(
+                    (
+                        f"AUTHENTICATE PLAIN\r\nAUTHENTICATE {plain}\r\n",
+                        f"PRIVMSG NickServ :IDENTIFY {account} {password}\r\n",
+                    )
+                ).encode()
+            )
+            yield 0.5
+
+
 class Nicknames(Attack):
     """Changes its nickname four times a second, or wants that of somebody who behaves."""
 
@@ -281,6 +305,7 @@ _ALL: Sequence[Attack] = (
     Handshakes(),
     Stalled(),
     Guesses(),
+    Logins(),
     Nicknames(),
     Joins(),
     Targets(),

@@ -85,9 +85,12 @@ class Outcome:
         yield "p99", f"{self.slowed:.2f} times that of the idle server (below {MOST_SLOWED:g} is wanted)"
         yield "lost, doubled, ...", f"{len(self.wrong)}"
         yield "deaths", f"{len(self.died)}"
-        grown = {role: growth(samples) for role, samples in self.memory.items()}
-        shown = (f"{role} {early:.1f} -> {late:.1f}" for role, (early, late) in grown.items())
-        yield "memory", f"{', '.join(shown)} MiB (up to {MOST_GROWTH:g} more each)"
+        yield (
+            "memory",
+            f"of each process, in the second fifth of the run and in the last (up to {MOST_GROWTH:g} MiB more)",
+        )
+        for role, samples in self.memory.items():
+            yield f"  {role}", "{:.1f} -> {:.1f} MiB".format(*growth(samples))
         yield "log", f"{self.log_kib:.2f} KiB/s (up to {MOST_LOG:g})"
         by_role = ", ".join(f"{role} {self.share(spent)}" for role, spent in self.cpu.items() if spent)
         yield (
