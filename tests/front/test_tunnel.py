@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import random
 import select
 import socket
 import ssl
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -307,3 +309,16 @@ def test_a_handshake_that_is_broken_off(scene: Scene) -> None:
     scene.notice()
     with pytest.raises(ConnectionResetError):
         scene.tunnel.shake_hands(scene.buffer)
+
+
+def test_what_openssl_keeps_of_a_client_goes_when_its_tunnel_is_closed(scene: Scene) -> None:
+    """The collector would be in no hurry: it counts objects, and these are few."""
+    scene.shake_hands()
+    (kept,) = [weakref.ref(each) for each in gc.get_referents(scene.tunnel) if isinstance(each, ssl.SSLObject)]
+    gc.disable()
+    try:
+        scene.tunnel.close()
+        scene.tunnel.close()
+        assert kept() is None
+    finally:
+        gc.enable()
