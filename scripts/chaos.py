@@ -64,8 +64,8 @@ def main() -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    more = ["--keep-journal"] if options.explain else []
-    server = Server(options.workers, options.ipc, options.surroundings, options.seed, more)
+    arguments = ["--unlimited", "--ipc", options.ipc, *(["--keep-journal"] if options.explain else [])]
+    server = Server(options.workers, arguments, options.surroundings, options.seed)
     load = Load(server.irc, server.plain, options.clients, options.seed)
     killer = Killer(server, options.kill, options.period, options.seed)
     complaints: list[str] = []

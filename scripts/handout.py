@@ -34,7 +34,7 @@ _FILES = (
 _FOLDERS = {"mpchat": (".py", ".md"), "scripts/chaos_run": (".py",)}  # and what their files must end in
 _NOT_HANDED_OUT = re.compile(r"mpchat/lab/(grading/.*|instructors\..*)")
 # Of the Makefile, those that need what is not in it.
-_TARGETS = ("grade", "handout", "test", "test-all", "lint", "bench", "bench-peers", "bench-growth")
+_TARGETS = ("grade", "handout", "test", "test-all", "lint", "bench", "bench-peers", "bench-growth", "soak")
 _TIME = (1980, 1, 1, 0, 0, 0)  # the first that a zip archive knows
 _WINDOW = 4  # so many lines of a solution one after the other are no chance
 

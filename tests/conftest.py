@@ -5,6 +5,7 @@ worth as much as any other. MPCHAT_EXAMPLES=50 tries fifty times as many, and di
 """
 
 import os
+import shutil
 import signal
 import socket
 import time
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.running import OPEN, Server, running
+from tests.system.tls import Authority, Pair
 
 _PURE = ("chat", "core", "flow", "protocol", "texts")
 _TIMES = int(os.environ.get("MPCHAT_EXAMPLES", "0"))
@@ -62,6 +64,20 @@ def bare() -> Iterator[Server]:
     """A server that has nothing but its defaults, and whose lobby is empty."""
     with running("--unlimited") as it:
         yield it
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """One that signs certificates for servers of the tests, whose clients trust it."""
+    if shutil.which("openssl") is None:
+        pytest.skip("makes certificates with openssl(1)")
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def pair(authority: Authority) -> Pair:
+    """A certificate and its key, for a server on this machine."""
+    return authority.sign("server")
 
 
 @pytest.fixture

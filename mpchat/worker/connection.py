@@ -67,6 +67,7 @@ class Connection:
         "limits",
         "reported",
         "returned",
+        "secure",
         "seen",
         "sendq_reported",
         "sent",
@@ -77,11 +78,20 @@ class Connection:
 
     bucket: TokenBucket  # set where a flood is throttled
 
-    def __init__(self, id: ConnectionId, sock: socket.socket, dialect: Dialect, host: str, limits: Limits) -> None:
+    def __init__(
+        self,
+        id: ConnectionId,
+        sock: socket.socket,
+        dialect: Dialect,
+        host: str,
+        limits: Limits,
+        secure: bool = False,
+    ) -> None:
         self.id = id
         self.sock = sock
         self.dialect = dialect
         self.host = host
+        self.secure = secure  # the client speaks TLS to the front, of which `sock` is the other end
         self.limits = limits
         self.consumed = 0  # taken from the kernel
         self.forwarded = 0  # given to the broker
@@ -187,6 +197,7 @@ class Connection:
                 # all of the segment it came in, until there is no window left for the line's end (Linux 6.18).
                 records.append(("part", id, base + end, bytes(view[at:size])))
                 self.begun += size - at
+                self._make_room(True)  # until it is acknowledged: of what may be a password, nothing is for now
             at = end
         return at
 
@@ -198,15 +209,9 @@ class Connection:
     def acknowledge(self, end: int) -> None:
         """The broker has everything up to `end`: take it from the kernel.
 
-        Of a line with a password it has only the beginning, until the line is whole. What it leaves lies in the kernel,
-        which charges us for all of the segment that it came in: then there must be a window besides, for the line's end
-        (see _cut).
+        Of a line with a password it has only the beginning, or nothing, until the line is whole.
         """
-        if self.large_receive_buffer != (self.forwarded - self.begun < end < self.forwarded):
-            self.large_receive_buffer = not self.large_receive_buffer
-            with suppress(OSError):  # it may have been reset
-                size = _ROOMY_BYTES if self.large_receive_buffer else self.limits.receive_buffer
-                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        self._make_room(self.begun > 0 and end < self.forwarded)
         while self.consumed < end:
             try:
                 taken = self.sock.recv_into(self.limits.view, min(end - self.consumed, len(self.limits.view)))
@@ -216,6 +221,15 @@ class Connection:
                 self.consumed = end
                 return
             self.consumed += taken
+
+    def _make_room(self, is_needed: bool) -> None:
+        """A piece of a line lies in the kernel, which charges us for all of the segment that it came in: then there
+        must be a window besides, for the line's end (see _cut)."""
+        if self.large_receive_buffer != is_needed:
+            self.large_receive_buffer = is_needed
+            with suppress(OSError):  # it may have been reset
+                size = _ROOMY_BYTES if is_needed else self.limits.receive_buffer
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
     def unread(self) -> bool:
         """Does anything of it lie in the kernel that the broker has not heard of?"""

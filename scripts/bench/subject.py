@@ -30,6 +30,13 @@ def fail(text: str) -> NoReturn:
     raise SystemExit(f"bench: {text}")
 
 
+def cpu_seconds_of(pid: int) -> float:
+    """CPU time of a process, of all its threads, those that have ended too (clock_getcpuclockid(3)).
+
+    Raises OSError where there is no such process."""
+    return time.clock_gettime((~pid << 3) | 2)  # 2: as the scheduler counts, in ns
+
+
 class Subject:
     """A server under test, started by this command in this folder.
 
@@ -103,11 +110,11 @@ class Subject:
         self.stop()
 
     def cpu_seconds(self) -> dict[str, float]:
-        """CPU time of each process, of all its threads, those that have ended too (clock_getcpuclockid(3))."""
+        """CPU time of each process."""
         spent = {}
         for role, pid in self.pids.items():
             try:
-                spent[role] = time.clock_gettime((~pid << 3) | 2)  # 2: as the scheduler counts, in ns
+                spent[role] = cpu_seconds_of(pid)
             except OSError:
                 fail(f"{self.name} lost its {role} (pid {pid}) while it was measured")
         return spent

@@ -1,4 +1,4 @@
-"""The server of a chaos run, in a session of its own, and the killer: every so often it ends one of its processes."""
+"""The server of a run, in a session of its own, and the killer: every so often it ends one of its processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mpchat.ipc.control_socket import ask
 from scripts.chaos_run.surroundings import Surroundings
 
 ROLES = ("worker", "broker", "acceptor", "recorder")
-_READY = re.compile(r"mpchat ready: irc (\S+):(\d+), plain \S+:(\d+)")
+_READY = re.compile(r"mpchat ready: irc (\S+):(\d+), plain \S+:(\d+)(?:.*, tls \S+:(\d+))?")
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _STOP_SECONDS = 20.0
 _SETTLE_SECONDS = 10.0
@@ -62,22 +62,15 @@ class Server:
     `surroundings` are those of surroundings.py that shall go wrong once begin() is called on `around`.
     """
 
-    def __init__(
-        self,
-        workers: int,
-        ipc: str,
-        surroundings: Sequence[str] = (),
-        seed: int = 0,
-        arguments: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, workers: int, arguments: Sequence[str], surroundings: Sequence[str] = (), seed: int = 0) -> None:
         self.workers = workers
         self._asked = False
-        self.folder = Path(tempfile.mkdtemp(prefix="mpchat-chaos-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="mpchat-run-"))
         self.data = self.folder / "data"
-        place = ["127.0.0.1", "0", "--workers", str(workers), "--unlimited", "--data", str(self.data)]
+        place = ["127.0.0.1", "0", "--workers", str(workers), "--data", str(self.data)]
         self.around = Surroundings(surroundings, self.folder, _ROOT, seed)
         self._process = subprocess.Popen(
-            [*self.around.command, sys.executable, "-m", "mpchat", "server", *place, "--ipc", ipc, *arguments],
+            [*self.around.command, sys.executable, "-m", "mpchat", "server", *place, *arguments],
             stdout=subprocess.PIPE,
             stderr=self.around.stderr,
             text=True,
@@ -93,6 +86,7 @@ class Server:
         if found is None:
             raise SystemExit(f"the server did not start: {self.stop()} {self.log_tail()}")
         self.irc, self.plain = (found[1], int(found[2])), (found[1], int(found[3]))
+        self.tls = (found[1], int(found[4])) if found[4] else None
 
     def running(self) -> bool:
         return self._process.poll() is None
@@ -105,9 +99,9 @@ class Server:
             return {}
         return {row["role"]: row for row in status["processes"]}
 
-    def footprint(self, like: Footprint | None = None) -> Footprint:
-        """Once everybody is at work, a spare too; and, for at most _SETTLE_SECONDS, until it is no more than `like`."""
-        deadline = time.monotonic() + _SETTLE_SECONDS
+    def footprint(self, like: Footprint | None = None, within: float = _SETTLE_SECONDS) -> Footprint:
+        """Once everybody is at work, a spare too, and it is no more than `like`; or after so many seconds."""
+        deadline = time.monotonic() + within
         while True:
             rows = self.processes()
             found = self._footprint(rows)

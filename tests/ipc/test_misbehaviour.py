@@ -25,7 +25,7 @@ from mpchat.ipc.link import Link
 from mpchat.ipc.queue_transport import End, Pair
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
 from mpchat.ipc.transport import dump_pair, load_pair
-from mpchat.messages import ChildToSupervisor, UnknownMessage
+from mpchat.messages import ChildToSupervisor, ConnectionId, UnknownMessage
 from mpchat.protocol.outcomes import PastAsked
 from mpchat.recorder.recorder import Recorder
 from mpchat.runtime import first_minute
@@ -150,12 +150,13 @@ def worker(supervisor: Supervisor) -> Iterator[WorkerTurns]:
         ((), 0),
         (("synced", 1), 0),
         (("synced",), 1),
-        (("client", CLIENT, "irc", HOST), 0),
-        (("client", CLIENT, "irc", HOST), 2),
-        (("client", "1", "irc", HOST), 1),
-        (("client", CLIENT, True, HOST), 1),
-        (("client", CLIENT, "gopher", HOST), 1),
-        (("client", CLIENT, HOST), 1),
+        (("client", CLIENT, "irc", HOST, False), 0),
+        (("client", CLIENT, "irc", HOST, False), 2),
+        (("client", "1", "irc", HOST, False), 1),
+        (("client", CLIENT, True, HOST, False), 1),
+        (("client", CLIENT, "gopher", HOST, False), 1),
+        (("client", CLIENT, "irc", HOST, 0), 1),
+        (("client", CLIENT, "irc", HOST), 1),
     ],
 )
 def test_a_worker_and_an_acceptor_that_misbehaves(
@@ -170,7 +171,7 @@ def test_a_worker_and_an_acceptor_that_misbehaves(
     assert worker.worker.acceptor.synced, "what it had said before counts"
     worker.acceptor = worker.supervisor.connect("acceptor")
     worker.turn()
-    worker.acceptor.post(("client", CLIENT, "irc", HOST), fds=(sock.fileno(),))
+    worker.acceptor.post(("client", CLIENT, "irc", HOST, False), fds=(sock.fileno(),))
     worker.turn()
     assert list(worker.worker.connections) == [CLIENT]
     assert worker.supervisor.accused() == []
@@ -184,7 +185,7 @@ def test_a_workers_socket_is_of_the_family_that_it_is_of(
         sock = stack.enter_context(socket.socket(family))
     except OSError as error:
         pytest.skip(f"this system has no such sockets: {error}")
-    worker.acceptor.post(("client", CLIENT, "irc", HOST), fds=(sock.fileno(),))
+    worker.acceptor.post(("client", CLIENT, "irc", HOST, False), fds=(sock.fileno(),))
     worker.turn()
     assert worker.worker.connections[CLIENT].sock.family == family
 
@@ -354,12 +355,14 @@ def broker(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPat
                 "line",
                 7,
                 (),
-                ("open", 1, CLIENT, "irc", HOST),  # another worker's
-                ("open", 0, CLIENT, "irc", None),
-                ("open", 0, CLIENT, False, HOST),
-                ("open", 0, CLIENT, "gopher", HOST),
-                ("open", 0, CLIENT, "irc", "\ud800"),
-                ("open", 0, 10**5000, "irc", HOST),
+                ("open", 1, CLIENT, "irc", HOST, False),  # another worker's
+                ("open", 0, CLIENT, "irc", None, False),
+                ("open", 0, CLIENT, "irc", HOST),
+                ("open", 0, CLIENT, "irc", HOST, 1),
+                ("open", 0, CLIENT, False, HOST, False),
+                ("open", 0, CLIENT, "gopher", HOST, False),
+                ("open", 0, CLIENT, "irc", "\ud800", False),
+                ("open", 0, 10**5000, "irc", HOST, False),
                 ("gone", CLIENT, "\ud800"),
                 ("gone", CLIENT, b"bye"),
                 ("silent", CLIENT, 1),
@@ -387,7 +390,7 @@ def test_a_broker_and_a_worker_that_misbehaves(broker: BrokerTurns, message: Any
     broker.turn()
     other.put(("attach", -1))
     broker.turn()
-    other.put(("batch", 0, 0, [("open", 0, CLIENT, "irc", HOST), ("line", CLIENT, 5, b"PING hola")]))
+    other.put(("batch", 0, 0, [("open", 0, CLIENT, "irc", HOST, False), ("line", CLIENT, 5, b"PING hola")]))
     broker.turn()
     assert broker.broker.recovery.core.dealt_with(CLIENT) == 5
     assert broker.supervisor.accused() == []
@@ -518,17 +521,85 @@ def test_a_recorder_does_not_go_on_with_a_supervisor_that_misbehaves(
 # An acceptor, and a process that has no role yet
 
 
+@pytest.fixture
+def acceptor(supervisor: Supervisor) -> Iterator[Acceptor]:
+    it = Acceptor(supervisor.control, Log("acceptor", "error", False), SETTINGS, Scoreboard.make(FEW_ROWS), {}, 1)
+    yield it
+    for kept in list(it.fd_stores[0]._kept):
+        it.fd_stores[0]._drop(kept)
+    if it.front is not None:
+        it.leave_front(it.front)
+    assert it.reserve is not None
+    os.close(it.reserve)
+
+
 def test_an_acceptor_does_not_go_on_with_a_supervisor_that_misbehaves(
-    supervisor: Supervisor, stack: contextlib.ExitStack
+    supervisor: Supervisor, acceptor: Acceptor
 ) -> None:
     """What a worker's nonsense does to an acceptor stands in tests/acceptor/test_fd_store.py."""
-    log, scoreboard = Log("acceptor", "error", False), Scoreboard.make(FEW_ROWS)
-    acceptor = Acceptor(supervisor.control, log, SETTINGS, scoreboard, {}, 1)
-    assert acceptor.reserve is not None
-    stack.callback(os.close, acceptor.reserve)
     supervisor.link.post(("nonsense",))
     with pytest.raises(UnknownMessage, match="nonsense"):
         acceptor.on_control()
+
+
+@pytest.mark.parametrize(
+    ("message", "descriptors"),
+    [
+        (("nonsense",), 0),
+        ((), 0),
+        (("client", 2, "irc", HOST, False), 0),
+        (("client", 2, "irc", HOST, False), 2),
+        (("client", "2", "irc", HOST, False), 1),
+        (("client", 2, "gopher", HOST, False), 1),
+        (("client", 2, "irc", "localhost", False), 1),
+        (("client", 2, "irc", HOST, 0), 1),
+        (("client", 2, "irc", HOST), 1),
+    ],
+)
+def test_an_acceptor_and_a_front_that_misbehaves(
+    supervisor: Supervisor,
+    acceptor: Acceptor,
+    stack: contextlib.ExitStack,
+    message: tuple[Any, ...],
+    descriptors: int,
+) -> None:
+    """What it had said before counts; its successor is heard."""
+    sock = stack.enter_context(socket.socket())
+    front = supervisor.connect("front")
+    acceptor.on_control()
+    acceptor.begin_accepting()
+    (store,) = acceptor.fd_stores
+    for token, (about, fds) in enumerate([(("client", 1, "irc", HOST, False), 1), (message, descriptors)]):
+        front.post(about, fds=(sock.fileno(),) * fds)
+        assert acceptor.front is not None
+        acceptor.on_front(acceptor.front, True, False)
+        assert supervisor.accused() == ["front"] * token
+    assert (acceptor.front, len(store)) == (None, 1)
+    assert [each for each, _ in front.take()] == [("taken", 1)]
+    front = supervisor.connect("front")
+    acceptor.on_control()
+    front.post(("client", 1, "irc", HOST, False), fds=(sock.fileno(),))
+    assert acceptor.front is not None
+    acceptor.on_front(acceptor.front, True, False)
+    assert (supervisor.accused(), len(store)) == ([], 2)
+
+
+def test_a_client_that_the_front_hands_over_again_is_not_taken_twice(
+    supervisor: Supervisor, acceptor: Acceptor, stack: contextlib.ExitStack
+) -> None:
+    """The workers have told a new acceptor of those whom the dead one had passed on."""
+    passed_on, lost = stack.enter_context(socket.socket()), stack.enter_context(socket.socket())
+    (store,) = acceptor.fd_stores
+    store._keep(ConnectionId(7), os.dup(passed_on.fileno()), "irc", HOST, True)
+    front = supervisor.connect("front")
+    acceptor.on_control()
+    acceptor.begin_accepting()
+    for token, sock in enumerate((passed_on, lost), 1):
+        front.post(("client", token, "irc", HOST, True), fds=(sock.fileno(),))
+        assert acceptor.front is not None
+        acceptor.on_front(acceptor.front, True, False)
+    assert [each for each, _ in front.take()] == [("taken", 1), ("taken", 2)]
+    assert [secure for _, _, _, secure in store._kept.values()] == [True, True]
 
 
 def test_a_spare_does_not_go_on_with_a_supervisor_that_misbehaves(supervisor: Supervisor) -> None:
@@ -556,7 +627,7 @@ class Family:
         self.supervisor.selector = selector = stack.enter_context(selectors.DefaultSelector())
         self.supervisor.monitoring = Monitoring(lambda event: None)
         self.supervisor.children = Children(
-            settings, Secrets(), log, selector, None, [], dict, self.supervisor.on_message, None, None
+            settings, Secrets(), log, selector, None, [], [], dict, self.supervisor.on_message, None, None
         )
         self.by_role: dict[str, Child] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}

@@ -49,6 +49,7 @@ def test_python(finding: Finding, verdict: str) -> None:
     (judging.memory(8 * GIB, 4), OK),
     (judging.memory(7 * 15 * MIB, 1), OK),
     (judging.memory(7 * 15 * MIB - 1, 1), NOTE),
+    (judging.memory(7 * 15 * MIB, 1, has_front=True), NOTE),
     (judging.memory(None, 1), NOTE),
 )
 def test_the_machine(finding: Finding, verdict: str) -> None:
@@ -76,6 +77,7 @@ def test_the_quota_of_a_container_is_told_where_it_is_less_than_its_cores() -> N
     (judging.processes({}, 1), OK),
     (judging.processes({"ulimit -u": 1000, "pids.max": 10}, 1), OK),
     (judging.processes({"ulimit -u": 1000, "pids.max": 9}, 1), BAD),
+    (judging.processes({"ulimit -u": 1000, "pids.max": 10}, 1, has_front=True), BAD),
     (judging.processes({"ulimit -u": -3}, 1), BAD),
     (judging.file_size(-1, MIB, 0, GIB), OK),
     (judging.file_size(GIB, MIB, 0, GIB), OK),
@@ -146,6 +148,19 @@ def test_network(finding: Finding, verdict: str) -> None:
     assert finding.verdict == verdict
 
 
+@verdicts(
+    (judging.certificate(3000.0, 1000.0, 1000.0, "2027-01-01"), OK),
+    (judging.certificate(1500.0, 1000.0, 1000.0, "2027-01-01"), NOTE),
+    (judging.certificate(1000.0, 1000.0, 1000.0, "2027-01-01"), NOTE),
+    (judging.no_certificate("the key is not that of the certificate"), BAD),
+    (judging.key("/k", False), OK),
+    (judging.key("/k", True), NOTE),
+    (judging.port("tls", 6697, "", False), OK),
+)
+def test_tls(finding: Finding, verdict: str) -> None:
+    assert finding.verdict == verdict
+
+
 def test_a_port_for_root_says_so_and_one_in_use_does_not() -> None:
     assert "below 1024" in judging.port("irc", 80, "Permission denied", True).affects
     assert judging.port("irc", 80, "Address already in use", False).affects == ""
@@ -193,7 +208,7 @@ def test_how_far_the_clock_is_behind_is_told() -> None:
 
 # The run of checks
 
-ASKED = Asked(Settings(), "", (64, 64), 21, "", 1, "", {"PATH": ""}, "en", str)
+ASKED = Asked(Settings(), "", (64, 64), 21, "", None, "", "", 1, "", {"PATH": ""}, "en", str)
 
 
 def with_checks(monkeypatch: pytest.MonkeyPatch, *looks: Callable[[Asked], list[Finding]]) -> tuple[int, list[str]]:

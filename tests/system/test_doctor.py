@@ -36,6 +36,7 @@ from tests.system.test_data_directory import (
     torn_snapshot,
 )
 from tests.system.test_other_user import NOBODY, as_user, python_for_all
+from tests.system.tls import Authority, Pair
 
 pytestmark = needs_linux
 
@@ -175,7 +176,12 @@ def test_it_needs_no_standard_input_and_says_that_it_needs_its_output(house: Hou
 
 
 def test_used_wrongly_it_says_what_the_server_says(house: House) -> None:
-    for wrong in (["127.0.0.1", "70000"], ["--port", "7000", "--plain-port", "7000"], ["--workers", "0"]):
+    for wrong in (
+        ["127.0.0.1", "70000"],
+        ["--port", "7000", "--plain-port", "7000"],
+        ["--workers", "0"],
+        ["--tls-port", "7000", "--port", "7000"],
+    ):
         ours, servers = house.run("doctor", *wrong), house.run("server", *wrong)
         assert (ours.returncode, servers.returncode) == (2, 2)
         assert ours.stderr.replace("doctor", "server") == servers.stderr
@@ -340,6 +346,37 @@ def test_the_port_and_the_data_of_the_server_that_runs(house: House) -> None:
         told = agrees(house, "127.0.0.1", str(server.irc_port), "--data", str(data))
         assert told["checks"]["running-server"]["found"].endswith(f"pid {server.pid}")
         assert "mpchat explain" in told["checks"]["running-server"]["affects"]
+
+
+def test_a_certificate_its_key_and_their_ports(house: House, pair: Pair) -> None:
+    told = house.doctor("--port", "0", "--tls-port", "0", *pair.options)["checks"]
+    assert {name: told[name]["verdict"] for name in ("tls-port", "tls-plain-port", "certificate", "key")} == {
+        "tls-port": "ok",
+        "tls-plain-port": "ok",
+        "certificate": "ok",
+        "key": "ok",
+    }
+    pair.key.chmod(0o644)
+    try:
+        shared = house.doctor("--port", "0", "--tls-port", "0", *pair.options)
+    finally:
+        pair.key.chmod(0o600)
+    assert shared["checks"]["key"]["verdict"] == "note"
+    assert shared["will_run"]
+
+
+def test_a_certificate_that_is_another_keys(house: House, authority: Authority, pair: Pair, port: int) -> None:
+    other = Pair(pair.cert, authority.sign("other").key)
+    told = agrees(house, "127.0.0.1", str(port), "--tls-port", "0", *other.options)
+    assert bad(told) == ["certificate"]
+    assert told["checks"]["certificate"]["found"] == told["server"]
+
+
+def test_a_tls_port_that_a_stranger_has(house: House, pair: Pair, port: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        tls_port = str(stranger.getsockname()[1])
+        told = agrees(house, "127.0.0.1", str(port), "--tls-port", tls_port, *pair.options)
+    assert bad(told) == ["tls-port"]
 
 
 def test_a_locale_that_is_not_installed(house: House) -> None:

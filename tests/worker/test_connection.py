@@ -400,3 +400,30 @@ def test_the_last_words_arrive_before_the_end(pair: Pair) -> None:
     pair.connection.flush()
     pair.ours.shutdown(socket.SHUT_WR)
     assert read_all(pair.client) == b"ERROR :bye\r\n"
+
+
+def test_a_piece_of_which_nothing_is_acknowledged_has_room_for_the_rest_of_its_line() -> None:
+    """Of what may be a password the broker takes nothing before the line is whole. The kernel charges us for all of the
+    segment that the piece came in, so the line's end would find the window shut."""
+    settings = Settings()
+    with tcp_pair(settings.receive_buffer_bytes) as (client, ours):
+        pair = Pair(client, ours, Limits(settings))
+
+        def room() -> int:
+            return ours.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+        small = room()
+        pair.send(b"one\nsecr")
+        assert pair.connection.read(ALL) == [("line", 1, 4, b"one"), ("part", 1, 8, b"secr")]
+        assert room() > 2 * small
+        pair.connection.acknowledge(4)
+        assert room() > 2 * small
+        pair.send(b"et\n")
+        assert pair.connection.read(ALL) == [("line", 1, 11, b"et")]
+        pair.connection.acknowledge(11)
+        assert room() == small
+        pair.send(b"part")
+        assert pair.connection.read(ALL) == [("part", 1, 15, b"part")]
+        assert room() > 2 * small
+        pair.connection.acknowledge(15)
+        assert room() == small

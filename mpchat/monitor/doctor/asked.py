@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mpchat.settings import Settings
+from mpchat.settings import Certificate, Settings
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,9 @@ class Asked:
     descriptors: tuple[int, int]  # the soft and hard limit that this process was started with; -1 is none
     clients: int  # how many the server would take
     too_few_descriptors: str  # why it would not even start, in the server's words
+    certificate: Certificate | None  # None: no port for TLS is wanted, or it cannot be used
+    no_certificate: str  # why it cannot be used, in the server's words; "" where it can
+    key_path: str  # of its key's file; "" where there is none
     default_workers: int
     runtime: str  # XDG_RUNTIME_DIR, or ""
     environment: Mapping[str, str]

@@ -32,6 +32,7 @@ CHECKS: dict[str, dict[str, Look]] = {
     },
     "data": {"data": places.data},
     "network": {"control-socket": places.control, "ports": places.ports},
+    "tls": {"certificate": places.certificate},
     "tools": {"tools": surroundings.tools},
     "clock": {"clock": surroundings.clock, "monotonic": surroundings.monotonic, "time-zone": surroundings.zone},
     "terminal": {

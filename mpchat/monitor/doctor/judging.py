@@ -12,7 +12,7 @@ OK, NOTE, BAD = "ok", "note", "bad"
 
 _MEBIBYTE = 1 << 20
 _PROCESS_BYTES = 15 * _MEBIBYTE  # of a process with nobody connected (README, "Measured")
-_ROLES = 6  # supervisor, acceptor, broker, recorder, spare, resource tracker: all that are no workers
+_ROLES = 6  # supervisor, acceptor, broker, recorder, spare, resource tracker: all that are no workers, and no front
 _THREADS = 1  # beside a queue's feeder at each of its ends: the broker's snapshot-writer
 _CLASS = 30  # clients: for fewer the room is small
 _FILES = 8  # segment, reserve, snapshot and its successor, history.db and its two, and one to spare
@@ -97,11 +97,12 @@ def cores(usable: int, quota: float | None, workers: int) -> Finding:
     return Finding("cores", OK, found)
 
 
-def memory(available: int | None, workers: int) -> Finding:
+def memory(available: int | None, workers: int, has_front: bool = False) -> Finding:
     if available is None:
         return untold("memory", t("doctor.no_proc"))
-    needed = _PROCESS_BYTES * (workers + _ROLES)
-    found = t("doctor.memory", free=available // _MEBIBYTE, needed=needed // _MEBIBYTE, processes=workers + _ROLES)
+    processes = workers + _ROLES + has_front
+    needed = _PROCESS_BYTES * processes
+    found = t("doctor.memory", free=available // _MEBIBYTE, needed=needed // _MEBIBYTE, processes=processes)
     if available < needed:
         return Finding("memory", NOTE, found, t("doctor.memory.affects"))
     return Finding("memory", OK, found)
@@ -121,14 +122,14 @@ def descriptors(soft: int, hard: int, clients: int, too_few: str) -> Finding:
     return Finding("descriptors", OK, found)
 
 
-def tasks_needed(workers: int) -> int:
+def tasks_needed(workers: int, has_front: bool = False) -> int:
     """Processes and threads, which the limits count alike: each worker's queues have a feeder at either end."""
-    return workers + _ROLES + 2 * workers + _THREADS
+    return workers + _ROLES + has_front + 2 * workers + _THREADS
 
 
-def processes(free: dict[str, int], workers: int) -> Finding:
+def processes(free: dict[str, int], workers: int, has_front: bool = False) -> Finding:
     """`free`: by the name of each limit, how many processes and threads more it allows."""
-    needed = tasks_needed(workers)
+    needed = tasks_needed(workers, has_front)
     if not free:
         return Finding("processes", OK, t("doctor.processes_endless", needed=needed))
     limit, least = min(free.items(), key=lambda one: one[1])
@@ -230,6 +231,26 @@ def port(name: str, number: int | None, error: str, is_forbidden: bool) -> Findi
         return Finding(f"{name}-port", OK, t("doctor.no_port", kind=kind))
     found = t("doctor.any_port", kind=kind) if number == 0 else t("doctor.free_port", kind=kind, port=number)
     return Finding(f"{name}-port", OK, found)
+
+
+def certificate(ends: float, now: float, soon: float, day: str) -> Finding:
+    """`ends`, `now`: wall seconds; `soon`: seconds before its end that are few; `day`: of its end, for people."""
+    if ends <= now:
+        return Finding("certificate", NOTE, t("doctor.certificate_over", day=day), t("doctor.certificate_over.affects"))
+    found = t("doctor.certificate", day=day)
+    return Finding("certificate", NOTE if ends - now < soon else OK, found, t("doctor.certificate.affects"))
+
+
+def no_certificate(error: str) -> Finding:
+    """`error`: why it cannot be used, or its key, in the server's words."""
+    return Finding("certificate", BAD, error)
+
+
+def key(path: str, is_shared: bool) -> Finding:
+    """`is_shared`: users of this machine who are neither its owner nor of its group can read it."""
+    if is_shared:
+        return Finding("key", NOTE, t("doctor.key_shared", path=path), t("doctor.key_shared.affects"))
+    return Finding("key", OK, t("doctor.key", path=path))
 
 
 def running(number: int, pid: int | None, elsewhere: str, is_in_the_way: bool) -> Finding:

@@ -73,7 +73,7 @@ def memory(asked: Asked) -> list[Finding]:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 available = int(line.split()[1]) * 1024
-    return [judging.memory(available, asked.settings.workers)]
+    return [judging.memory(available, asked.settings.workers, asked.settings.has_front)]
 
 
 def descriptors(asked: Asked) -> list[Finding]:
@@ -94,7 +94,7 @@ def processes(asked: Asked) -> list[Finding]:
         running = _tasks(None)
         for name in ("threads-max", "pid_max"):
             free[f"kernel.{name}"] = int((kernel / name).read_text()) - running
-    return [judging.processes(free, asked.settings.workers)]
+    return [judging.processes(free, asked.settings.workers, asked.settings.has_front)]
 
 
 def file_size(asked: Asked) -> list[Finding]:

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import stat
 import statistics
 import tempfile
 import time
@@ -20,6 +21,7 @@ from mpchat.messages import BadFrame
 from mpchat.monitor.doctor import judging, stops
 from mpchat.monitor.doctor.asked import Asked
 from mpchat.monitor.doctor.judging import Finding
+from mpchat.runtime.certificates import SOON_SECONDS, day_of, ends_at
 from mpchat.runtime.listening import CannotListen, listen
 from mpchat.store import snapshot
 from mpchat.store.data_directory import WAIT_SECONDS, DataDirectory, claim
@@ -227,7 +229,10 @@ def control(asked: Asked) -> list[Finding]:
 def ports(asked: Asked) -> list[Finding]:
     """Of each whether the server could listen on it; and whether a server of ours has this number already."""
     findings, is_in_use = [], False
-    for name, number in (("irc", asked.settings.port), ("plain", asked.settings.plain_port)):
+    wanted = [("irc", asked.settings.port), ("plain", asked.settings.plain_port)]
+    if asked.settings.has_front:
+        wanted += [("tls", asked.settings.tls_port), ("tls-plain", asked.settings.tls_plain_port)]
+    for name, number in wanted:
         why, is_forbidden = "", False
         if number is not None:
             try:
@@ -241,6 +246,18 @@ def ports(asked: Asked) -> list[Finding]:
     if asked.settings.port:
         findings.append(_running(asked, is_in_use))
     return findings
+
+
+def certificate(asked: Asked) -> list[Finding]:
+    """Nothing is said of TLS where no port for it is wanted."""
+    if asked.no_certificate:
+        return [judging.no_certificate(asked.no_certificate)]
+    if asked.certificate is None:
+        return []
+    ends = ends_at(asked.certificate)
+    of_certificate = judging.certificate(ends, time.time(), SOON_SECONDS, day_of(ends))
+    is_shared = bool(os.stat(asked.key_path).st_mode & stat.S_IROTH)
+    return [of_certificate, judging.key(asked.key_path, is_shared)]
 
 
 def _running(asked: Asked, is_in_use: bool) -> Finding:
