@@ -299,3 +299,11 @@ def test_a_rehash_is_logged(driver: Driver, root: Person) -> None:
     for is_done, said in ((True, "yes"), (False, "no")):
         root.send("REHASH")
         assert driver.core.apply([("answer", root.id, (is_done, "x"))]).audit == [("rehash", {**who, "done": said})]
+
+
+def test_what_came_of_it_is_one_line_of_text_whatever_a_file_is_called(driver: Driver, root: Person) -> None:
+    for is_done in (False, True):
+        root.send("REHASH")
+        driver.answer((is_done, "nothing was changed: /x/mo\udcff\r\nKICK #a b\x1b: No such file"))
+        (told,) = root.heard()
+        assert told.endswith(r"nothing was changed: /x/mo\udcff\r\nKICK #a b\x1b: No such file")

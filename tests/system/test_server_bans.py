@@ -165,6 +165,20 @@ def test_rehash_does_what_mpchat_reload_does(server: Server, tmp_path: Path) -> 
     assert re.search(r"rehash nick='root' address='127\.0\.0\.1' connection=\d+ done='no'\n", log)
 
 
+def test_a_file_whose_name_is_no_text_kills_no_broker(tmp_path: Path) -> None:
+    opers, motd = tmp_path / "opers", tmp_path / "mo\udcff\r\nKICK #a root\x1b"
+    opers.write_text("root:secreto\n")
+    opers.chmod(0o600)
+    motd.write_text("uno\n")
+    with running("--oper-file", str(opers), "--motd", str(motd), data=tmp_path / "data") as server:
+        root, before = operator(server), until(lambda: ready(server))
+        motd.unlink()
+        (told,) = root.ask("REHASH")
+        assert told.startswith(":mpchat.local NOTICE root :REHASH: nothing was changed: ")
+        assert told.endswith(r"mo\udcff\r\nKICK #a root\x1b")
+        assert ready(server) == before
+
+
 def test_a_rehash_waits_for_a_slow_file_and_outlives_the_broker(server: Server, tmp_path: Path) -> None:
     """Nobody else waits; the broker that asked dies meanwhile, and the next one asks again."""
     root, ana = operator(server), server.irc("ana")
