@@ -288,10 +288,10 @@ class Hub:
         would keep out those who could lift it.
         """
         try:
-            mask = canonical(kind, mask, self.settings.mask_bytes)
+            mask = canonical(kind, mask, self.settings.mask_bytes, self.settings.level)
         except ValueError as error:
             raise Refusal(Reason.BAD_SERVER_BAN, mask, str(error)) from None
-        met = [session for session in self.sessions.values() if _meets(kind, mask, session)]
+        met = [session for session in self.sessions.values() if _meets(kind, mask, session, self.settings.level)]
         if by in met:
             raise Refusal(Reason.BAD_SERVER_BAN, mask, "It would meet yourself")
         for session in met:
@@ -302,9 +302,11 @@ class Hub:
         return self.bans.add(kind, mask, reason, by.prefix, wall, until), met
 
     def lift_ban(self, kind: Kind, mask: str) -> Ban:
-        """Raises Refusal if there is no ban with this mask."""
+        """Raises Refusal if there is no ban with this mask. One of an older server may be one that is refused now."""
         try:
-            ban = self.bans.lift(kind, canonical(kind, mask, self.settings.mask_bytes))
+            if not self.bans.has(kind, mask):
+                mask = canonical(kind, mask, self.settings.mask_bytes, self.settings.level)
+            ban = self.bans.lift(kind, mask)
         except ValueError as error:
             raise Refusal(Reason.BAD_SERVER_BAN, mask, str(error)) from None
         if ban is None:
@@ -542,8 +544,8 @@ class Hub:
         return changed
 
 
-def _meets(kind: Kind, mask: str, session: Session) -> bool:
+def _meets(kind: Kind, mask: str, session: Session, level: int) -> bool:
     """Who is not registered yet has no user, and so no mask meets them: it will when they register."""
     if kind == "D":
         return network_meets(mask, session.host)
-    return session.registered and mask_meets(mask, session.user, session.host)
+    return session.registered and mask_meets(mask, session.user, session.host, level)

@@ -357,7 +357,9 @@ class Core:
         speaks = DIALECTS[dialect]
         ban = self._context.hub.bans.network_of(host)
         if ban is not None:
-            self._turn_away(worker, id, speaks, host, why_banned(self._context, ban), "banned")
+            why = why_banned(self._context, ban)
+            first = speaks.banned(self._context, "", why) if self._context.settings.level >= 3 else b""
+            self._turn_away(worker, id, speaks, host, why, "banned", first)
             return
         if self._is_crowded(id, host):
             self._turn_away(worker, id, speaks, host, _CROWDED, _CROWDED)
@@ -369,10 +371,17 @@ class Core:
         self._run(connection, speaks.greet(self._context, connection))
 
     def _turn_away(
-        self, worker: WorkerNumber, id: ConnectionId, speaks: Dialect, host: str, why: str, reported: str
+        self,
+        worker: WorkerNumber,
+        id: ConnectionId,
+        speaks: Dialect,
+        host: str,
+        why: str,
+        reported: str,
+        first: bytes = b"",
     ) -> None:
-        """It gets no session: what it sends is nobody's. It reads `why`; the log says `reported`."""
-        farewell = speaks.turned_away(why, self._context.settings.language)
+        """It gets no session: what it sends is nobody's. It reads `first` and `why`; the log says `reported`."""
+        farewell = first + speaks.turned_away(why, self._context.settings.language)
         self._routing.items[worker] += [("open", id), ("send", id, farewell), ("close", id)]
         self._closed.append(id)
         self._audit.append(("login refused", {"why": reported, "nick": "*", "address": host, "connection": id}))
@@ -649,6 +658,8 @@ class Core:
                         self._audit.append(("killed", _by_and_whom(outcome.by, outcome.session)))
                     elif outcome.is_refusal:
                         self._audit.append(("login refused", {"why": outcome.reason, **_who(outcome.session)}))
+                    if outcome.is_ban:
+                        self._tell_ban(leaving, outcome.farewell)
                     self._quit(leaving, outcome.reason, outcome.farewell or outcome.reason)
                 elif isinstance(outcome, Regroup):
                     self._routing.regroup(connection)
@@ -667,6 +678,11 @@ class Core:
         connection.given = given
         if long and connection.asked is None:
             self._drain(connection, DrainAsked())
+
+    def _tell_ban(self, connection: Connection, why: str) -> None:
+        said = connection.dialect.banned(self._context, connection.session.nick, why)
+        if said and self._context.settings.level >= 3:
+            self._routing.send(connection, [said])
 
     def _publish(self, event: Event | TagsSent) -> None:
         if isinstance(event, Said):

@@ -114,6 +114,32 @@ def test_other_servers_say_it_with_kill() -> None:
     assert session.removed == ""
 
 
+WHY = "You are banned from this server: spam"
+
+
+def test_a_ban_of_the_server_is_one() -> None:
+    session = registered()
+    step = hear(session, f":s 465 ana :{WHY}", f"ERROR :Closing link: 192.0.2.7 ({WHY})")
+    assert (session.removed, texts(step)) == (WHY, [])
+    session.closed()
+    assert session.status(0.0) == "removed: /reconnect"
+
+
+def test_a_ban_that_is_met_on_the_way_back_is_one() -> None:
+    session = registered()
+    session.closed()
+    session.opened(1.0)
+    step = hear(session, f":s 465 * :{WHY}")
+    assert (session.removed, step.failed) == (WHY, WHY)
+
+
+def test_a_ban_at_the_first_door_is_a_refusal() -> None:
+    session = Session("ana", "#lobby", "0123456789abcdef")
+    session.opened(0.0)
+    assert hear(session, f":s 465 * :{WHY}").failed == WHY
+    assert session.removed == ""
+
+
 def test_who_is_displaced_by_their_own_session_elsewhere_does_not_displace_it_in_turn() -> None:
     session = registered()
     hear(session, "ERROR :Closing link: 127.0.0.1 (Resumed elsewhere)")
