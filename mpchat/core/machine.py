@@ -448,7 +448,7 @@ class Core:
             self._go_on(connection)
         if connection.asked is not None:  # lines that came before the end still wait
             connection.held.append(("gone", connection.accepted, reason, connection.line_start))
-            if self._guessing.waits(id):
+            if self._guessing.waits(id) or self._is_moot(connection):
                 self._take_held(connection)
         elif id in self._connections:
             self._quit(connection, reason, reason)
@@ -499,6 +499,9 @@ class Core:
             if self._guessing.waits(connection.id) and connection.held[-1][0] == "gone":
                 self._guessing.forget(connection.id)  # the client has left, and needs no right to anything
                 connection.asked, self._acks[connection.id] = None, connection.taken
+            elif self._is_moot(connection) and connection.held[-1][0] == "gone":
+                self._audit.append(("rehash", {**_who(connection.session), "done": "unknown"}))
+                connection.asked, self._acks[connection.id] = None, connection.taken
             if connection.asked is not None:
                 break
             kind, end, what, line_start = connection.held.pop(0)
@@ -513,6 +516,10 @@ class Core:
         if connection.waits_for_client and (gone := [each for each in connection.held if each[0] == "gone"]):
             connection.held.remove(gone[0])  # a client that leaves is not waited for
             self._gone(connection.id, gone[0][2])
+
+    def _is_moot(self, connection: Connection) -> bool:
+        """Whether the answer to its question changes nothing: a client that has left does not wait for it."""
+        return isinstance(connection.asked, RehashAsked) and self._context.settings.level >= 3
 
     def _drained(self, id: ConnectionId, number: int) -> None:
         connection = self._connections.get(id)

@@ -357,6 +357,24 @@ def test_a_rehash_is_logged(driver: Driver, root: Person) -> None:
         assert driver.core.apply([("answer", root.id, (is_done, "x"))]).audit == [("rehash", {**who, "done": said})]
 
 
+def test_who_asks_for_it_and_leaves_is_gone_at_once(driver: Driver, root: Person) -> None:
+    """The files may be slow: the others do not see somebody in the room for whom nobody waits."""
+    ana = driver.irc("ana")
+    for each in (root, ana):
+        each.send("JOIN #club")
+    ana.heard()
+    root.send("REHASH", "PRIVMSG #club :on my way out")
+    assert ana.heard() == []
+    who = {"nick": "root", "address": "127.0.0.1", "connection": root.id}
+    (block,) = [("gone", root.id, "Connection closed")]
+    audit = driver.core.apply([block]).audit
+    assert audit == [("rehash", {**who, "done": "unknown"})]
+    assert driver.core.hub.session("ana").channels
+    assert "root" not in driver.core.hub.nicks
+    driver.feed(("answer", root.id, (True, "read again")))
+    driver.start()
+
+
 def test_what_came_of_it_is_one_line_of_text_whatever_a_file_is_called(driver: Driver, root: Person) -> None:
     for is_done in (False, True):
         root.send("REHASH")
