@@ -150,6 +150,13 @@ def _canonical_mask(text: str, most_bytes: int, level: int) -> str:
     return f"{user}@{_written(network)}"
 
 
+def with_address_as_written(mask: str) -> str:
+    """A mask of a channel's ban; the address in it, if it is one, as the chat writes it: or it would meet nobody."""
+    who, _, host = mask.rpartition("@")
+    network = None if "/" in host else network_in(mask)
+    return mask if network is None else f"{who}@{_written(network)}"
+
+
 def _may_be_an_address(pattern: str) -> bool:
     """Whether an address can match it, as the chat writes them: IPv6 compressed, in small letters (RFC 5952)."""
     if re.search("(?:^|[.:])0[0-9a-f]", pattern):  # no part has a zero in front

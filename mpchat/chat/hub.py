@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from mpchat.chat.bans import Ban, Bans, Kind, canonical, mask_meets, network_meets
+from mpchat.chat.bans import Ban, Bans, Kind, canonical, mask_meets, network_meets, with_address_as_written
 from mpchat.chat.channels import ALL, FLAGS, LENT, OP, RIGHTS, Channel, Past
 from mpchat.chat.deduplication import Deduplication
 from mpchat.chat.events import Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TagsSent, TopicSet
@@ -497,6 +497,8 @@ class Hub:
 
     def _set_ban(self, session: Session, channel: Channel, on: bool, value: str, wall: int) -> str | None:
         mask = full_mask(value)
+        if self.settings.level >= 3 and fold(mask) not in map(fold, channel.bans):
+            mask = with_address_as_written(mask)
         same = next((known for known in channel.bans if fold(known) == fold(mask)), None)
         if not on:
             if same is not None:
