@@ -57,6 +57,26 @@ def test_a_real_operators_kill_is_one(server: Server, join: Join, voice: Speak) 
     assert kim.ends() == 0
 
 
+def test_who_is_banned_comes_back_when_told(server: Server, join: Join, voice: Speak, room: str) -> None:
+    luz, root = join("luz"), voice("rita")
+    root.send("OPER root secret")
+    root.may_speak(" 381 ")
+    root.send("KLINE luz@127.0.0.* :enough of that")
+    banned = "! You are banned from this server: enough of that"
+    try:
+        luz.sees(f"{banned}$")
+        luz.until(lambda: luz.bottom().endswith("removed: /reconnect"))
+        luz.say("/reconnect")
+        luz.until(lambda: sum(banned in line for line in luz.lines()) == 2)
+        luz.until(lambda: luz.bottom().endswith("removed: /reconnect"))
+        assert not any("connection lost" in line for line in luz.lines())
+    finally:
+        root.send("UNKLINE luz@127.0.0.*")
+        root.may_speak("is not banned any more")
+    luz.say("/reconnect")
+    luz.sees("-- back on")
+
+
 def test_who_removes_somebody_reads_that_it_is_done(server: Server, join: Join, voice: Speak) -> None:
     ana = join("ana")
     zoe = server.irc("zoe")  # in no room
