@@ -358,7 +358,7 @@ class Core:
         ban = self._context.hub.bans.network_of(host)
         if ban is not None:
             why = why_banned(self._context, ban)
-            first = speaks.banned(self._context, "", why) if self._context.settings.level >= 3 else b""
+            first = self._before_farewell(speaks, "", why)
             self._turn_away(worker, id, speaks, host, why, "banned", first)
             return
         if self._is_crowded(id, host):
@@ -385,6 +385,10 @@ class Core:
         self._routing.items[worker] += [("open", id), ("send", id, farewell), ("close", id)]
         self._closed.append(id)
         self._audit.append(("login refused", {"why": reported, "nick": "*", "address": host, "connection": id}))
+
+    def _before_farewell(self, speaks: Dialect, nick: str, why: str) -> bytes:
+        """What whom a ban of the server meets is told first; a server of before had but one line for them."""
+        return speaks.banned(self._context, nick, why) if self._context.settings.level >= 3 else b""
 
     def _is_crowded(self, id: ConnectionId, host: str) -> bool:
         """Whether as many others of this address as may be have not entered yet. If not, this one is counted."""
@@ -665,8 +669,9 @@ class Core:
                         self._audit.append(("killed", _by_and_whom(outcome.by, outcome.session)))
                     elif outcome.is_refusal:
                         self._audit.append(("login refused", {"why": outcome.reason, **_who(outcome.session)}))
-                    if outcome.is_ban:
-                        self._tell_ban(leaving, outcome.farewell)
+                    why, nick = outcome.farewell, outcome.session.nick
+                    if outcome.is_ban and (first := self._before_farewell(leaving.dialect, nick, why)):
+                        self._routing.send(leaving, [first])
                     self._quit(leaving, outcome.reason, outcome.farewell or outcome.reason)
                 elif isinstance(outcome, Regroup):
                     self._routing.regroup(connection)
@@ -685,11 +690,6 @@ class Core:
         connection.given = given
         if long and connection.asked is None:
             self._drain(connection, DrainAsked())
-
-    def _tell_ban(self, connection: Connection, why: str) -> None:
-        said = connection.dialect.banned(self._context, connection.session.nick, why)
-        if said and self._context.settings.level >= 3:
-            self._routing.send(connection, [said])
 
     def _publish(self, event: Event | TagsSent) -> None:
         if isinstance(event, Said):
