@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from mpchat import __version__, config_file, texts
 from mpchat.addresses import is_loopback, network_of
-from mpchat.chat.text import clean
+from mpchat.chat.text import clean, in_one_line
 from mpchat.config_file import Key
 from mpchat.runtime import standard_streams
 from mpchat.settings import Certificate, ChatSettings, Oper, Secrets, Settings
@@ -166,7 +166,7 @@ def _reason(error: OSError) -> str:
 
 def _complain(text: str, status: int, by: str = "mpchat") -> int:
     """In one line, whatever the text holds. Where standard error takes nothing, the status has to say it all."""
-    line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in f"{by}: {text}")
+    line = in_one_line(f"{by}: {text}")
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:

@@ -58,8 +58,9 @@ class ChatSettings:
     # How much there is of what came in with a newer server: whoever replays an older one's records must come to what
     # that one came to. 1: SEARCH, CHATHISTORY BEFORE, and the newer commands of plain text, all of which it refused;
     # private rooms wait for members that were lost; who is kicked out in plain text is in no room; names that look like
-    # one in use are refused. 2: KLINE, DLINE, their opposites, STATS and REHASH.
-    level: int = 2
+    # one in use are refused. 2: KLINE, DLINE, their opposites, STATS and REHASH. 3: KLINE takes networks, and no hosts
+    # that no client can have; whom a ban closes reads 465; an operator who leaves does not wait for REHASH.
+    level: int = 3
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 
     # Limits that IRC clients read in 005 (RPL_ISUPPORT). Bytes are UTF-8 bytes: what the 512-byte line counts.
@@ -72,7 +73,7 @@ class ChatSettings:
     key_bytes: int = 32
     bans_per_channel: int = 100
     mask_bytes: int = 160  # a ban must fit one 367 line with who set it
-    server_bans: int = 1000  # of the whole server: for each newcomer all are looked at, which takes 1 to 3 ms
+    server_bans: int = 1000  # of the whole server: each is kept for ever if its operator says so; 500 bytes
     mode_changes: int = 20  # parameters to one MODE line; more than a 512-byte line usefully holds
     targets: int = 4  # receivers of one PRIVMSG: more is what spammers want
     channels_per_client: int = 50

@@ -6,6 +6,7 @@ A file may be a pipe whose writer is slow. Only the line that asked waits for th
 import time
 from collections.abc import Callable
 
+from mpchat.chat.text import in_one_line
 from mpchat.messages import ConnectionId, Offset, Record, Rehash
 
 _PATIENCE_SECONDS = 10.0  # longer than the supervisor has patience with a broker (supervisor/reloading.py)
@@ -24,10 +25,10 @@ class Rehashing:
         self._post(("rehash", connection, end))
 
     def answered(self, connection: ConnectionId, end: Offset, is_done: bool, said: str) -> list[Record]:
-        """The supervisor's answer, if it is one to an open question."""
+        """The supervisor's answer, if it is one to an open question. A file's name in it may be no text."""
         if self._open.pop((connection, end), None) is None:
             return []
-        return [("answer", connection, (is_done, said))]
+        return [("answer", connection, (is_done, in_one_line(said)))]
 
     def overdue(self) -> list[Record]:
         """No answer has come in time: that is the answer."""

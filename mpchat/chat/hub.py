@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from mpchat.chat.bans import Ban, Bans, Kind, canonical, mask_meets, network_meets
+from mpchat.chat.bans import Ban, Bans, Kind, canonical, mask_meets, network_meets, with_address_as_written
 from mpchat.chat.channels import ALL, FLAGS, LENT, OP, RIGHTS, Channel, Past
 from mpchat.chat.deduplication import Deduplication
 from mpchat.chat.events import Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TagsSent, TopicSet
@@ -288,10 +288,10 @@ class Hub:
         would keep out those who could lift it.
         """
         try:
-            mask = canonical(kind, mask, self.settings.mask_bytes)
+            mask = canonical(kind, mask, self.settings.mask_bytes, self.settings.level)
         except ValueError as error:
             raise Refusal(Reason.BAD_SERVER_BAN, mask, str(error)) from None
-        met = [session for session in self.sessions.values() if _meets(kind, mask, session)]
+        met = [session for session in self.sessions.values() if _meets(kind, mask, session, self.settings.level)]
         if by in met:
             raise Refusal(Reason.BAD_SERVER_BAN, mask, "It would meet yourself")
         for session in met:
@@ -302,9 +302,11 @@ class Hub:
         return self.bans.add(kind, mask, reason, by.prefix, wall, until), met
 
     def lift_ban(self, kind: Kind, mask: str) -> Ban:
-        """Raises Refusal if there is no ban with this mask."""
+        """Raises Refusal if there is no ban with this mask. One of an older server may be one that is refused now."""
         try:
-            ban = self.bans.lift(kind, canonical(kind, mask, self.settings.mask_bytes))
+            if not self.bans.has(kind, mask):
+                mask = canonical(kind, mask, self.settings.mask_bytes, self.settings.level)
+            ban = self.bans.lift(kind, mask)
         except ValueError as error:
             raise Refusal(Reason.BAD_SERVER_BAN, mask, str(error)) from None
         if ban is None:
@@ -495,6 +497,8 @@ class Hub:
 
     def _set_ban(self, session: Session, channel: Channel, on: bool, value: str, wall: int) -> str | None:
         mask = full_mask(value)
+        if self.settings.level >= 3 and fold(mask) not in map(fold, channel.bans):
+            mask = with_address_as_written(mask)
         same = next((known for known in channel.bans if fold(known) == fold(mask)), None)
         if not on:
             if same is not None:
@@ -542,8 +546,8 @@ class Hub:
         return changed
 
 
-def _meets(kind: Kind, mask: str, session: Session) -> bool:
+def _meets(kind: Kind, mask: str, session: Session, level: int) -> bool:
     """Who is not registered yet has no user, and so no mask meets them: it will when they register."""
     if kind == "D":
         return network_meets(mask, session.host)
-    return session.registered and mask_meets(mask, session.user, session.host)
+    return session.registered and mask_meets(mask, session.user, session.host, level)

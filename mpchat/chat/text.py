@@ -27,6 +27,16 @@ def spoiled(text: str) -> str:
     return text if text.isprintable() else _HOSTILE.sub(REPLACEMENT, text.replace("\t", REPLACEMENT))
 
 
+def in_one_line(text: str) -> str:
+    """`text` as one line of UTF-8, whatever it holds: what cannot be printed is written out, as in Python's literals.
+
+    For what the system says, and for names of files, which are bytes: one that is no text is a lone surrogate here.
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def without_formatting(text: str) -> str:
     """`text` without IRC's formatting codes too: what may be printed as it is."""
     return text if text.isprintable() else _CODES.sub("", text)

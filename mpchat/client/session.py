@@ -227,6 +227,12 @@ class Session:
             case "ERROR" if self.registered and param(message, 0).endswith(_ELSEWHERE):
                 self.removed = t("screen.elsewhere")  # to come back would displace that one
                 return Step()
+            case "ERROR" if self.registered and self.removed:
+                return Step()
+            case "465" if self.was_in:  # a ban: who is not wanted does not come back by themselves
+                self.removed = param(message, 1) or t("client.server_refused")
+                if self.registered:
+                    return Step()
             case "NICK" if self.model.is_me(nick_of(message)):
                 self.registration.renamed(param(message, 0))
                 self.outbox.renamed(nick_of(message), param(message, 0))

@@ -3,7 +3,7 @@
 WELL = 0  # all that was to be said came back
 UNCONNECTED = 1  # no connection, or what was to be read or written could not be
 USAGE = 2  # what was asked for makes no sense
-REMOVED = 3  # an operator removed us: KILL; or KICK, from the room that our words went to
+REMOVED = 3  # an operator removed us: KILL, KLINE, DLINE; or KICK, from the room that our words went to
 REFUSED = 4  # the server said no
 LOST = 5  # the connection, before all that was to be said came back
 

@@ -357,7 +357,9 @@ class Core:
         speaks = DIALECTS[dialect]
         ban = self._context.hub.bans.network_of(host)
         if ban is not None:
-            self._turn_away(worker, id, speaks, host, why_banned(self._context, ban), "banned")
+            why = why_banned(self._context, ban)
+            first = self._before_farewell(speaks, "", why)
+            self._turn_away(worker, id, speaks, host, why, "banned", first)
             return
         if self._is_crowded(id, host):
             self._turn_away(worker, id, speaks, host, _CROWDED, _CROWDED)
@@ -370,13 +372,24 @@ class Core:
         self._run(connection, speaks.greet(self._context, connection))
 
     def _turn_away(
-        self, worker: WorkerNumber, id: ConnectionId, speaks: Dialect, host: str, why: str, reported: str
+        self,
+        worker: WorkerNumber,
+        id: ConnectionId,
+        speaks: Dialect,
+        host: str,
+        why: str,
+        reported: str,
+        first: bytes = b"",
     ) -> None:
-        """It gets no session: what it sends is nobody's. It reads `why`; the log says `reported`."""
-        farewell = speaks.turned_away(why, self._context.settings.language)
+        """It gets no session: what it sends is nobody's. It reads `first` and `why`; the log says `reported`."""
+        farewell = first + speaks.turned_away(why, self._context.settings.language)
         self._routing.items[worker] += [("open", id), ("send", id, farewell), ("close", id)]
         self._closed.append(id)
         self._audit.append(("login refused", {"why": reported, "nick": "*", "address": host, "connection": id}))
+
+    def _before_farewell(self, speaks: Dialect, nick: str, why: str) -> bytes:
+        """What whom a ban of the server meets is told first; a server of before had but one line for them."""
+        return speaks.banned(self._context, nick, why) if self._context.settings.level >= 3 else b""
 
     def _is_crowded(self, id: ConnectionId, host: str) -> bool:
         """Whether as many others of this address as may be have not entered yet. If not, this one is counted."""
@@ -440,7 +453,7 @@ class Core:
             self._go_on(connection)
         if connection.asked is not None:  # lines that came before the end still wait
             connection.held.append(("gone", connection.accepted, reason, connection.line_start))
-            if self._guessing.waits(id):
+            if self._guessing.waits(id) or self._is_moot(connection):
                 self._take_held(connection)
         elif id in self._connections:
             self._quit(connection, reason, reason)
@@ -491,6 +504,9 @@ class Core:
             if self._guessing.waits(connection.id) and connection.held[-1][0] == "gone":
                 self._guessing.forget(connection.id)  # the client has left, and needs no right to anything
                 connection.asked, self._acks[connection.id] = None, connection.taken
+            elif self._is_moot(connection) and connection.held[-1][0] == "gone":
+                self._audit.append(("rehash", {**_who(connection.session), "done": "unknown"}))
+                connection.asked, self._acks[connection.id] = None, connection.taken
             if connection.asked is not None:
                 break
             kind, end, what, line_start = connection.held.pop(0)
@@ -505,6 +521,10 @@ class Core:
         if connection.waits_for_client and (gone := [each for each in connection.held if each[0] == "gone"]):
             connection.held.remove(gone[0])  # a client that leaves is not waited for
             self._gone(connection.id, gone[0][2])
+
+    def _is_moot(self, connection: Connection) -> bool:
+        """Whether the answer to its question changes nothing: a client that has left does not wait for it."""
+        return isinstance(connection.asked, RehashAsked) and self._context.settings.level >= 3
 
     def _drained(self, id: ConnectionId, number: int) -> None:
         connection = self._connections.get(id)
@@ -650,6 +670,9 @@ class Core:
                         self._audit.append(("killed", _by_and_whom(outcome.by, outcome.session)))
                     elif outcome.is_refusal:
                         self._audit.append(("login refused", {"why": outcome.reason, **_who(outcome.session)}))
+                    why, nick = outcome.farewell, outcome.session.nick
+                    if outcome.is_ban and (first := self._before_farewell(leaving.dialect, nick, why)):
+                        self._routing.send(leaving, [first])
                     self._quit(leaving, outcome.reason, outcome.farewell or outcome.reason)
                 elif isinstance(outcome, Regroup):
                     self._routing.regroup(connection)

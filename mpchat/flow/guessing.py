@@ -1,9 +1,9 @@
 """Guessing: when the next operator's password of an address may be checked. Pure; times in monotonic ms.
 
 Addresses are taken by household (admission.py). Of each, one password is checked at a time, in the order in which they
-came, and after a wrong one the next waits: a second more for each. Exempt networks (by default loopback, where those
-who guess and those who know have one address) are one household: there a wrong one makes nobody wait longer, but only
-one a second is checked.
+came, and after a wrong one the next waits: a second more for each. Where an address is exempt, a wrong one makes nobody
+wait longer, but only one a second is checked. Each exempt address is a household of its own; all of loopback, where
+those who guess and those who know have one address, is one.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from mpchat.addresses import is_loopback
 from mpchat.flow.admission import home_of
 
 _SECOND = 1000
-_EXEMPT = ""  # the household of all of them
+_LOOPBACK = ""  # its household, where it is exempt
+_EXEMPT = "="  # so begins that of any other exempt address, which no other household does
 _ADDRESSES = 10_000  # remembered at most, some 200 bytes each; the one whose last wrong password is oldest goes
 
 Values: TypeAlias = tuple[list[tuple[str, int, int]], list[tuple[int, str, bool]], int]
@@ -29,11 +31,12 @@ class Guessing:
 
     def __init__(self, most_wait: int, forgotten_after: int, exempts: Callable[[str], bool]) -> None:
         self.limit(most_wait, forgotten_after, exempts)
-        self._wrong: dict[str, tuple[int, int]] = {}  # by household: how many, when the last one was; the oldest first
+        # By household: how many wrong ones, when the last was; the oldest first. Of an exempt one: 1, the last check.
+        self._wrong: dict[str, tuple[int, int]] = {}
         self._waiting: dict[str, dict[int, None]] = {}  # by household, in order; none of them is empty
         self._checked: dict[str, int] = {}  # by household: whose is being checked
         self._home: dict[int, str] = {}  # of all these connections
-        self._exempt_free = 0  # when the next one of an exempt address may be checked
+        self._exempt_free = 0  # when the next one of loopback may be checked, where that is exempt
 
     def limit(self, most_wait: int, forgotten_after: int, exempts: Callable[[str], bool]) -> None:
         """Other limits from now on. Who waits already stays in the queue where they are."""
@@ -56,8 +59,10 @@ class Guessing:
             if not queue:
                 del self._waiting[home]
             self._checked[home] = id
-            if home == _EXEMPT:
+            if home == _LOOPBACK:
                 self._exempt_free = now + _SECOND
+            elif home.startswith(_EXEMPT):
+                self._note(home, 1, now)
             due.append(id)
         return due
 
@@ -70,16 +75,21 @@ class Guessing:
 
     def waits(self, id: int) -> bool:
         """Whether its password waits, and is not being checked."""
-        return id in self._waiting.get(self._home.get(id, _EXEMPT), ())
+        return id in self._waiting.get(self._home.get(id, _LOOPBACK), ())
 
     def answered(self, id: int, address: str, is_right: bool, now: int) -> None:
         """The password of this connection was checked."""
         self.forget(id)
         home = self._home_of(address)
-        if is_right or home == _EXEMPT:
+        if is_right or home == _LOOPBACK or home.startswith(_EXEMPT):
             return
-        count, last = self._wrong.pop(home, (0, now))
-        self._wrong[home] = count + 1 if now - last < self._forgotten_after else 1, now
+        count, last = self._wrong.get(home, (0, now))
+        self._note(home, count + 1 if now - last < self._forgotten_after else 1, now)
+
+    def _note(self, home: str, count: int, now: int) -> None:
+        """So many seconds from now, the next one of this household may be checked."""
+        self._wrong.pop(home, None)
+        self._wrong[home] = count, now
         oldest, (_, last) = next(iter(self._wrong.items()))
         if len(self._wrong) > _ADDRESSES or now - last >= self._forgotten_after:
             del self._wrong[oldest]
@@ -97,10 +107,11 @@ class Guessing:
                 del self._waiting[home]
 
     def _free(self, home: str) -> int:
-        if home == _EXEMPT:
+        if home == _LOOPBACK:
             return self._exempt_free
         count, last = self._wrong.get(home, (0, 0))
-        return last + min(count * _SECOND, self._most_wait)
+        wait = count * _SECOND
+        return last + (wait if home.startswith(_EXEMPT) else min(wait, self._most_wait))
 
     def values(self) -> Values:
         """All of it as plain values; load() is the inverse."""
@@ -119,4 +130,6 @@ class Guessing:
                 self._waiting.setdefault(home, {})[id] = None
 
     def _home_of(self, address: str) -> str:
-        return _EXEMPT if self._exempts(address) else home_of(address)
+        if not self._exempts(address):
+            return home_of(address)
+        return _LOOPBACK if is_loopback(address) else f"{_EXEMPT}{address}"

@@ -63,6 +63,9 @@ class Dialect(Protocol):
     def farewell(self, connection: Connection, reason: str) -> bytes:
         """The last line that the leaving one reads."""
 
+    def banned(self, context: Context, nick: str, why: str) -> bytes:
+        """What whom a ban of the server meets reads before its last line: for programs, which are to stay away."""
+
     @property
     def probe(self) -> Callable[[Context, Connection], bytes] | None:
         """The question that a client which is alive answers; None where there is no such question."""

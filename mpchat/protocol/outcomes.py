@@ -97,6 +97,7 @@ class Goodbye:
     is_refusal: bool = False  # it was not let in
     by: Session | None = None  # the server operator who ends it
     farewell: str = ""  # what the leaving one reads instead
+    is_ban: bool = False  # a ban of the whole server meets it
 
 
 @dataclass(slots=True)

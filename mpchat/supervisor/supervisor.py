@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from mpchat import texts
+from mpchat.chat.text import in_one_line
 from mpchat.flow.restart_intensity import FIRST_STARTS
 from mpchat.ipc import resource_tracker
 from mpchat.ipc.control_socket import Asker, ControlSocket
@@ -341,7 +342,7 @@ class Supervisor:
         if self.settings.log_json:
             self.log.error("the server ends", why=why)
         else:
-            output(2).put(f"mpchat: {why}{then}\n".encode(errors="backslashreplace"))
+            output(2).put(f"{in_one_line(f'mpchat: {why}{then}')}\n".encode())
 
     def begin_stopping(self) -> None:
         self.stopping, self.deadline = True, time.monotonic() + self.settings.stop_seconds

@@ -57,6 +57,26 @@ def test_a_real_operators_kill_is_one(server: Server, join: Join, voice: Speak) 
     assert kim.ends() == 0
 
 
+def test_who_is_banned_comes_back_when_told(server: Server, join: Join, voice: Speak, room: str) -> None:
+    luz, root = join("luz"), voice("rita")
+    root.send("OPER root secret")
+    root.may_speak(" 381 ")
+    root.send("KLINE luz@127.0.0.* :enough of that")
+    banned = "! You are banned from this server: enough of that"
+    try:
+        luz.sees(f"{banned}$")
+        luz.until(lambda: luz.bottom().endswith("removed: /reconnect"))
+        luz.say("/reconnect")
+        luz.until(lambda: sum(banned in line for line in luz.lines()) == 2)
+        luz.until(lambda: luz.bottom().endswith("removed: /reconnect"))
+        assert not any("connection lost" in line for line in luz.lines())
+    finally:
+        root.send("UNKLINE luz@127.0.0.*")
+        root.may_speak("is not banned any more")
+    luz.say("/reconnect")
+    luz.sees("-- back on")
+
+
 def test_who_removes_somebody_reads_that_it_is_done(server: Server, join: Join, voice: Speak) -> None:
     ana = join("ana")
     zoe = server.irc("zoe")  # in no room
@@ -111,6 +131,32 @@ def test_other_servers_say_it_with_kill() -> None:
     assert session.status(0.0) == "removed: /reconnect"
     session.opened(1.0)
     hear(session, ":s 001 ana :Welcome")
+    assert session.removed == ""
+
+
+WHY = "You are banned from this server: spam"
+
+
+def test_a_ban_of_the_server_is_one() -> None:
+    session = registered()
+    step = hear(session, f":s 465 ana :{WHY}", f"ERROR :Closing link: 192.0.2.7 ({WHY})")
+    assert (session.removed, texts(step)) == (WHY, [])
+    session.closed()
+    assert session.status(0.0) == "removed: /reconnect"
+
+
+def test_a_ban_that_is_met_on_the_way_back_is_one() -> None:
+    session = registered()
+    session.closed()
+    session.opened(1.0)
+    step = hear(session, f":s 465 * :{WHY}")
+    assert (session.removed, step.failed) == (WHY, WHY)
+
+
+def test_a_ban_at_the_first_door_is_a_refusal() -> None:
+    session = Session("ana", "#lobby", "0123456789abcdef")
+    session.opened(0.0)
+    assert hear(session, f":s 465 * :{WHY}").failed == WHY
     assert session.removed == ""
 
 

@@ -55,7 +55,7 @@ def test_a_kline_closes_whom_it_meets_and_keeps_them_out(driver: Driver, root: P
     until = "2023-11-15 00:13:20 +0100"
     assert told[0] == notice(f"KLINE: troll@192.0.2.* is banned until {until}; 1 connection closed")
     why = f"You are banned from this server until {until}: no more spam"
-    assert troll.heard()[-1] == f"ERROR :Closing link: 192.0.2.7 ({why})"
+    assert troll.heard()[-2:] == [f":mpchat.local 465 troll :{why}", f"ERROR :Closing link: 192.0.2.7 ({why})"]
     assert troll.closed
     assert not ana.closed
     assert ana.heard() == [":troll!~troll@192.0.2.7 QUIT :Banned: no more spam"]
@@ -70,6 +70,36 @@ def test_a_kline_closes_whom_it_meets_and_keeps_them_out(driver: Driver, root: P
     assert not comes(driver, "192.0.2.9", "troll", "third").closed
 
 
+def test_a_kline_on_a_network_meets_who_is_in_it(driver: Driver, root: Person) -> None:
+    troll, ana = comes(driver, "192.0.2.7", "troll", "troll"), comes(driver, "192.0.3.7", "ana", "ana")
+    told = root.send("KLINE *@192.0.2.9/24 :spam")
+    assert told[0] == notice("KLINE: *@192.0.2.0/24 is banned without a time limit; 1 connection closed")
+    assert (troll.closed, ana.closed) == (True, False)
+    assert comes(driver, "192.0.2.200", "other", "other").closed
+    assert root.send("UNKLINE *@192.0.2.77/24") == [notice("UNKLINE: *@192.0.2.0/24 is not banned any more")]
+    assert not comes(driver, "192.0.2.200", "other", "other").closed
+    root.send("KLINE *@2001:DB8:0::7 :spam")
+    assert comes(driver, "2001:db8::7", "six", "six").closed
+
+
+def test_what_an_older_server_took_is_kept_and_can_be_lifted(driver: Driver) -> None:
+    """It took masks that meet nobody, and did not know networks in them."""
+    driver = Driver(replace(OPERS, level=2))
+    root, eva = rooted(driver), comes(driver, "192.0.2.7")
+    root.send("KLINE *@bad.example :x", "KLINE *@192.0.2.9/24 :x", "KLINE *@0.0.0.0/0 :x", "DLINE 10.0.0.0/8 :x")
+    assert len(driver.core.hub.bans) == 4
+    assert not eva.closed
+    assert not comes(driver, "192.0.2.8", nick="two").closed
+    assert driver.connect(host="10.0.0.1").heard() == ["ERROR :Closing link: (You are banned from this server: x)"]
+    driver.chat = OPERS
+    driver.start()
+    assert comes(driver, "192.0.2.7").closed, "an operator wanted to keep this network out"
+    assert not comes(driver, "192.0.3.7").closed, "and did not keep everybody out"
+    root = rooted(driver)
+    for mask in ("*@bad.example", "*@192.0.2.9/24", "*@0.0.0.0/0"):
+        assert root.send(f"UNKLINE {mask}") == [notice(f"UNKLINE: {mask} is not banned any more")]
+
+
 def test_a_dline_turns_addresses_away_before_they_have_a_session(driver: Driver, root: Person) -> None:
     here, half, other = (
         comes(driver, "192.0.2.7"),
@@ -81,9 +111,12 @@ def test_a_dline_turns_addresses_away_before_they_have_a_session(driver: Driver,
         "DLINE: 192.0.2.0/24 is banned without a time limit; 2 connections closed"
     )
     assert (here.closed, half.closed, other.closed) == (True, True, False)
-    for plain, told in ((False, "ERROR :Closing link: ({})"), (True, "! {}")):
+    why = "You are banned from this server: abuse"
+    assert half.heard() == [f":mpchat.local 465 * :{why}", f"ERROR :Closing link: 192.0.2.8 ({why})"]
+    in_irc = [f":mpchat.local 465 * :{why}", f"ERROR :Closing link: ({why})"]
+    for plain, told in ((False, in_irc), (True, [f"! {why}"])):
         late = driver.connect(host="192.0.2.200", plain=plain)
-        assert late.heard() == [told.format("You are banned from this server: abuse")]
+        assert late.heard() == told
         assert late.closed
         driver.feed(("line", late.id, 6, b"hola\r"), ("gone", late.id, "Connection closed"))
     assert driver.core.hub.arrivals == sessions
@@ -126,6 +159,9 @@ def test_a_clock_that_is_set_back_makes_it_longer(driver: Driver, root: Person) 
     assert not comes(driver, "192.0.2.7", nick="two").closed, "what is over does not come back"
 
 
+NO_HOST = (
+    "No client can have that host: it is an address. Give USER@ADDRESS (* and ? match), USER@192.0.2.0/24, or use DLINE"
+)
 REFUSED = [
     ("KLINE *@* :x", "415 root *@* :It would meet everybody"),
     ("KLINE *@*.*.* :x", "415 root *@*.*.* :It would meet everybody"),
@@ -133,6 +169,12 @@ REFUSED = [
     ("KLINE root@* :x", "415 root root@* :It would meet yourself"),
     ("KLINE boss@* :x", "415 root boss@* :It would meet boss, a server operator"),
     ("KLINE troll :x", "415 root troll :Not a mask: USER@HOST is one, in which * and ? match"),
+    ("KLINE *@127.0.0.0/8 :x", "415 root *@127.0.0.0/8 :It would meet yourself"),
+    ("KLINE root@127.0.0.9/24 :x", "415 root root@127.0.0.0/24 :It would meet yourself"),
+    ("KLINE *@0.0.0.0/0 :x", "415 root *@0.0.0.0/0 :It would meet everybody"),
+    ("KLINE *@bad.example :x", f"415 root *@bad.example :{NO_HOST}"),
+    ("KLINE *@*.example :x", f"415 root *@*.example :{NO_HOST}"),
+    ("KLINE *@192.0.2.0/255.255.255.0 :x", f"415 root *@192.0.2.0/255.255.255.0 :{NO_HOST}"),
     ("DLINE 127.0.0.0/8 :x", "415 root 127.0.0.0/8 :It would meet yourself"),
     ("DLINE 0.0.0.0/0 :x", "415 root 0.0.0.0/0 :It would meet everybody"),
     ("DLINE 0::/0 :x", "415 root 0::/0 :It would meet everybody"),
@@ -143,9 +185,9 @@ REFUSED = [
     ("UNKLINE nobody@192.0.2.1", "415 root nobody@192.0.2.1 :There is no such ban"),
     ("UNDLINE 192.0.2.1", "415 root 192.0.2.1 :There is no such ban"),
     ("KLINE", "461 root KLINE :Not enough parameters"),
-    ("KLINE a@b", "461 root KLINE :Not enough parameters"),
-    ("KLINE 5 a@b", "461 root KLINE :A reason is needed: KLINE [minutes, 12h or 7d] user@host :why"),
-    ("KLINE a@b : ", "461 root KLINE :A reason is needed: KLINE [minutes, 12h or 7d] user@host :why"),
+    ("KLINE a@192.0.2.1", "461 root KLINE :Not enough parameters"),
+    ("KLINE 5 a@192.0.2.1", "461 root KLINE :A reason is needed: KLINE [minutes, 12h or 7d] user@host :why"),
+    ("KLINE a@192.0.2.1 : ", "461 root KLINE :A reason is needed: KLINE [minutes, 12h or 7d] user@host :why"),
     ("DLINE 5 192.0.2.1", "461 root DLINE :A reason is needed: DLINE [minutes, 12h or 7d] address-or-network :why"),
 ]
 
@@ -162,7 +204,7 @@ def test_what_is_refused_is_said_and_changes_nothing(driver: Driver, root: Perso
 
 @pytest.mark.parametrize("limit", ["0", "0d", "3651d", "999999999"])
 def test_a_limit_that_is_none(driver: Driver, root: Person, limit: str) -> None:
-    (told,) = root.send(f"KLINE {limit} a@b :x")
+    (told,) = root.send(f"KLINE {limit} a@192.0.2.1 :x")
     assert told.startswith(notice("KLINE: A time limit is in minutes"))
     assert len(driver.core.hub.bans) == 0
 
@@ -170,7 +212,7 @@ def test_a_limit_that_is_none(driver: Driver, root: Person, limit: str) -> None:
 def test_there_are_only_so_many() -> None:
     driver = Driver(replace(OPERS, server_bans=2))
     root = rooted(driver)
-    root.send("KLINE a@b :x", "DLINE 192.0.2.1 :x")
+    root.send("KLINE a@192.0.2.1 :x", "DLINE 192.0.2.1 :x")
     assert "as many bans as there may be" in root.send("DLINE 192.0.2.2 :x")[0]
     assert "is banned" in root.send("DLINE 5 192.0.2.1 :anew")[0]
 
@@ -178,7 +220,14 @@ def test_there_are_only_so_many() -> None:
 def test_others_may_not(driver: Driver, root: Person) -> None:
     ana = driver.irc("ana")
     root.send("KLINE troll@* :x")
-    for line in ("KLINE a@b :x", "UNKLINE troll@*", "DLINE 192.0.2.1 :x", "UNDLINE 192.0.2.1", "STATS k", "REHASH"):
+    for line in (
+        "KLINE a@192.0.2.1 :x",
+        "UNKLINE troll@*",
+        "DLINE 192.0.2.1 :x",
+        "UNDLINE 192.0.2.1",
+        "STATS k",
+        "REHASH",
+    ):
         assert ana.send(line) == [":mpchat.local 481 ana :Permission Denied- You're not an IRC operator"]
     assert len(driver.core.hub.bans) == 1
 
@@ -229,8 +278,8 @@ def test_the_log_has_each_of_them(driver: Driver, root: Person) -> None:
     who = {"nick": "root", "address": "127.0.0.1", "connection": root.id}
     for line, wanted in (
         ("DLINE 5 192.0.2.7 :secret-words", {"did": "DLINE", "mask": "192.0.2.7", "minutes": 5, "closed": 1}),
-        ("KLINE a@b :secret-words", {"did": "KLINE", "mask": "a@b", "minutes": 0, "closed": 0}),
-        ("UNKLINE a@b", {"did": "UNKLINE", "mask": "a@b", "minutes": 0, "closed": 0}),
+        ("KLINE a@192.0.2.1 :secret-words", {"did": "KLINE", "mask": "a@192.0.2.1", "minutes": 0, "closed": 0}),
+        ("UNKLINE a@192.0.2.1", {"did": "UNKLINE", "mask": "a@192.0.2.1", "minutes": 0, "closed": 0}),
         ("UNDLINE 192.0.2.7", {"did": "UNDLINE", "mask": "192.0.2.7", "minutes": 0, "closed": 0}),
     ):
         assert driver.core.apply(root.records([line])).audit == [("server ban", {**who, **wanted})]
@@ -264,7 +313,14 @@ def test_a_replay_comes_to_the_same(driver: Driver, root: Person) -> None:
 def test_an_older_servers_records_come_to_what_they_came_to() -> None:
     driver = Driver(replace(OPERS, level=1))
     root = rooted(driver)
-    for line in ("KLINE a@b :x", "UNKLINE a@b", "DLINE 192.0.2.1 :x", "UNDLINE 192.0.2.1", "STATS k", "REHASH"):
+    for line in (
+        "KLINE a@192.0.2.1 :x",
+        "UNKLINE a@192.0.2.1",
+        "DLINE 192.0.2.1 :x",
+        "UNDLINE 192.0.2.1",
+        "STATS k",
+        "REHASH",
+    ):
         name = line.split()[0]
         assert root.send(line) == [f":mpchat.local 421 root {name} :Unknown command"]
 
@@ -299,3 +355,29 @@ def test_a_rehash_is_logged(driver: Driver, root: Person) -> None:
     for is_done, said in ((True, "yes"), (False, "no")):
         root.send("REHASH")
         assert driver.core.apply([("answer", root.id, (is_done, "x"))]).audit == [("rehash", {**who, "done": said})]
+
+
+def test_who_asks_for_it_and_leaves_is_gone_at_once(driver: Driver, root: Person) -> None:
+    """The files may be slow: the others do not see somebody in the room for whom nobody waits."""
+    ana = driver.irc("ana")
+    for each in (root, ana):
+        each.send("JOIN #club")
+    ana.heard()
+    root.send("REHASH", "PRIVMSG #club :on my way out")
+    assert ana.heard() == []
+    who = {"nick": "root", "address": "127.0.0.1", "connection": root.id}
+    (block,) = [("gone", root.id, "Connection closed")]
+    audit = driver.core.apply([block]).audit
+    assert audit == [("rehash", {**who, "done": "unknown"})]
+    assert driver.core.hub.session("ana").channels
+    assert "root" not in driver.core.hub.nicks
+    driver.feed(("answer", root.id, (True, "read again")))
+    driver.start()
+
+
+def test_what_came_of_it_is_one_line_of_text_whatever_a_file_is_called(driver: Driver, root: Person) -> None:
+    for is_done in (False, True):
+        root.send("REHASH")
+        driver.answer((is_done, "nothing was changed: /x/mo\udcff\r\nKICK #a b\x1b: No such file"))
+        (told,) = root.heard()
+        assert told.endswith(r"nothing was changed: /x/mo\udcff\r\nKICK #a b\x1b: No such file")

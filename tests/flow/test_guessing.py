@@ -107,3 +107,37 @@ def test_on_loopback_one_a_second_right_or_wrong(guessing: Guessing) -> None:
         assert guessing.take_due(at + 999) == []
         assert guessing.take_due(at + 1000) == ([id + 1] if id < 4 else [])
     assert guessing.values()[0] == []
+
+
+CLASSROOM = ChatSettings(exempt=("127.0.0.0/8", "::1", "192.0.2.0/24", "2001:db8::/64")).exempts
+
+
+def test_an_exempt_address_waits_for_no_other_and_never_longer() -> None:
+    """A classroom that is exempt may guess: the admin in it, and the one on loopback, get in at once."""
+    guessing = Guessing(most_wait=0, forgotten_after=600, exempts=CLASSROOM)
+    for id in range(1, 21):
+        guessing.wait(id, HOME)
+    assert guessing.take_due(5000) == [1]
+    for id, address in ((30, OTHER), (31, LOOPBACK), (32, "2001:db8::1"), (33, "2001:db8::2")):
+        guessing.wait(id, address)
+    assert guessing.take_due(5000) == [30, 31, 32, 33]
+    guessing.answered(1, HOME, False, 5001)
+    for id in range(2, 21):
+        at = 5000 + (id - 1) * 1000
+        other = Guessing(most_wait=0, forgotten_after=600, exempts=CLASSROOM)
+        other.load(guessing.values())
+        guessing = other
+        assert guessing.next == at, "one a second of each, however many were wrong"
+        assert guessing.take_due(at - 1) == []
+        assert guessing.take_due(at) == [id]
+        guessing.answered(id, HOME, False, at)
+    assert guessing.next is None
+    assert len(guessing.values()[0]) == 4, "of each address that is not loopback's its last check"
+
+
+def test_who_is_exempt_no_more_begins_anew(guessing: Guessing) -> None:
+    guessing.limit(60, 600, CLASSROOM)
+    wrong(guessing, 5000)
+    guessing.limit(60, 600, ChatSettings().exempts)
+    wrong(guessing, 5000)
+    assert free(guessing) == 6000

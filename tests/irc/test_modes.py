@@ -239,6 +239,10 @@ def test_an_echo_that_is_too_long_for_one_line_becomes_two(server: Server, chann
         ("spam!bot@host.example", "spam!bot@host.example"),
         ("*", "*!*@*"),
         ("*!*@2001:db8::1", "*!*@2001:db8::1"),
+        ("*!*@2001:DB8:0:0::01", "*!*@2001:db8::1"),
+        ("*!*@::1", "*!*@0::1"),
+        ("*!*@::ffff:192.0.2.7", "*!*@192.0.2.7"),
+        ("*!*@::*", "*!*@::*"),
     ],
 )
 def test_a_ban_is_completed_to_a_full_mask(

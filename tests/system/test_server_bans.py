@@ -62,7 +62,7 @@ def operator(server: Server, nick: str = "root") -> IrcClient:
 
 
 def is_turned_away(server: Server, address: str, why: str = "You are banned from this server: spam") -> bool:
-    return irc_at(server, address).rest() == [f"ERROR :Closing link: ({why})"]
+    return irc_at(server, address).rest() == [f":mpchat.local 465 * :{why}", f"ERROR :Closing link: ({why})"]
 
 
 def test_whom_a_dline_meets_is_told_and_closed_and_others_are_not_touched(server: Server) -> None:
@@ -82,7 +82,10 @@ def test_whom_a_dline_meets_is_told_and_closed_and_others_are_not_touched(server
         ":mpchat.local NOTICE root :DLINE: 127.0.0.2 is banned without a time limit; 3 connections closed"
     ]
     for client in (troll, half):
-        assert client.rest()[-1] == "ERROR :Closing link: 127.0.0.2 (You are banned from this server: spam)"
+        why = "You are banned from this server: spam"
+        refused, error = client.rest()[-2:]
+        assert re.fullmatch(rf":mpchat.local 465 (troll|\*) :{why}", refused)
+        assert error == f"ERROR :Closing link: 127.0.0.2 ({why})"
     assert "You are banned from this server: spam" in carla.rest()[-1]
     assert ana.until("QUIT")[-1] == ":troll!~troll@127.0.0.2 QUIT :Banned: spam"
     assert is_turned_away(server, "127.0.0.2")
@@ -108,7 +111,7 @@ def test_whom_a_kline_meets_does_not_come_in_again(server: Server) -> None:
     again.send("NICK other", "USER troll 0 * :x")
     assert again.rest() == [f":mpchat.local 465 other :{why}", f"ERROR :Closing link: 127.0.0.3 ({why})"]
     assert ana.sync() == []
-    assert ana.ask("KLINE a@b :x") == [":mpchat.local 481 ana :Permission Denied- You're not an IRC operator"]
+    assert ana.ask("KLINE a@0::2 :x") == [":mpchat.local 481 ana :Permission Denied- You're not an IRC operator"]
     assert ana.ask("STATS k") == [":mpchat.local 481 ana :Permission Denied- You're not an IRC operator"]
 
 
@@ -163,6 +166,20 @@ def test_rehash_does_what_mpchat_reload_does(server: Server, tmp_path: Path) -> 
     log = server.log_text()
     assert re.search(r"rehash nick='root' address='127\.0\.0\.1' connection=\d+ done='yes'\n", log)
     assert re.search(r"rehash nick='root' address='127\.0\.0\.1' connection=\d+ done='no'\n", log)
+
+
+def test_a_file_whose_name_is_no_text_kills_no_broker(tmp_path: Path) -> None:
+    opers, motd = tmp_path / "opers", tmp_path / "mo\udcff\r\nKICK #a root\x1b"
+    opers.write_text("root:secreto\n")
+    opers.chmod(0o600)
+    motd.write_text("uno\n")
+    with running("--oper-file", str(opers), "--motd", str(motd), data=tmp_path / "data") as server:
+        root, before = operator(server), until(lambda: ready(server))
+        motd.unlink()
+        (told,) = root.ask("REHASH")
+        assert told.startswith(":mpchat.local NOTICE root :REHASH: nothing was changed: ")
+        assert told.endswith(r"mo\udcff\r\nKICK #a root\x1b")
+        assert ready(server) == before
 
 
 def test_a_rehash_waits_for_a_slow_file_and_outlives_the_broker(server: Server, tmp_path: Path) -> None:

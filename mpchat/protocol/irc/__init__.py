@@ -140,6 +140,11 @@ def farewell(connection: Connection, reason: str) -> bytes:
     return encode(build("", "ERROR", f"Closing link: {connection.session.host} ({reason})"))
 
 
+def banned(context: Context, nick: str, why: str) -> bytes:
+    """Clients know by this numeric that it is no use to come back by themselves."""
+    return encode(build(context.settings.name, n.YOUREBANNEDCREEP, nick or "*", why))
+
+
 def turned_away(reason: str, language: str) -> bytes:
     """All that a client reads which never gets a session."""
     return encode(build("", "ERROR", f"Closing link: ({reason})"))
@@ -153,6 +158,7 @@ def probe(context: Context, connection: Connection) -> bytes:
 __all__ = [
     "after_speech",
     "answered",
+    "banned",
     "ends_lines_at_returns",
     "farewell",
     "go_on",

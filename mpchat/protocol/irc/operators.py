@@ -1,6 +1,7 @@
 """Operators of the server: OPER KILL REHASH WALLOPS (RFC 2812 sections 3.1.4, 3.7.1, 4.2 and 4.7)."""
 
 from mpchat.chat.events import Wallops
+from mpchat.chat.text import in_one_line
 from mpchat.protocol import numerics as n
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
@@ -59,7 +60,11 @@ def rehash(context: Context, connection: Connection, params: list[str]) -> Outco
 
 
 def rehash_answer(context: Context, connection: Connection, is_done: bool, said: str) -> Outcomes:
-    """RFC 2812 knows no answer for a rehash that fails, which changes nothing."""
+    """RFC 2812 knows no answer for a rehash that fails, which changes nothing.
+
+    In a journal of earlier times the name of a file in it may be no text, or have line ends.
+    """
+    said = in_one_line(said)
     if is_done:
         yield context.reply(connection, n.REHASHING, context.settings.name, f"Rehashing: {said}")
     else:

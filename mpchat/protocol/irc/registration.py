@@ -83,7 +83,7 @@ def enter_if_complete(context: Context, connection: Connection) -> Outcomes:
         yield context.reply(connection, n.YOUREBANNEDCREEP, why)
         yield Goodbye(session, why, is_refusal=True)
         return
-    ban = context.hub.bans.mask_on(entry.user, session.host)
+    ban = context.hub.bans.mask_on(entry.user, session.host, context.settings.level)
     if ban is not None:
         why = why_banned(context, ban)
         yield context.reply(connection, n.YOUREBANNEDCREEP, why)

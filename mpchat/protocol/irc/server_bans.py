@@ -48,7 +48,7 @@ def _ban(kind: Kind) -> Handler:
         closed = f"{len(met)} connection{'' if len(met) == 1 else 's'} closed"
         yield context.reply(connection, "NOTICE", f"{command}: {ban.mask} is banned {_until(context, ban)}; {closed}")
         for session in met:
-            yield Goodbye(session, f"Banned: {reason}", farewell=why_banned(context, ban))
+            yield Goodbye(session, f"Banned: {reason}", farewell=why_banned(context, ban), is_ban=True)
 
     return run
 

@@ -116,6 +116,11 @@ def removed(context: Context, connection: Connection) -> Outcomes:
         yield warn(connection, "plain.refusal.NOT_ON_CHANNEL")
 
 
+def banned(context: Context, nick: str, why: str) -> bytes:
+    """People read it in the last line."""
+    return b""
+
+
 def turned_away(reason: str, language: str) -> bytes:
     """All that a client reads which never gets a session."""
     return line("! " + translated(language, reason))
@@ -124,6 +129,7 @@ def turned_away(reason: str, language: str) -> bytes:
 __all__ = [
     "after_speech",
     "answered",
+    "banned",
     "ends_lines_at_returns",
     "farewell",
     "go_on",

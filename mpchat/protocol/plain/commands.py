@@ -53,7 +53,7 @@ def take_name(context: Context, connection: Connection, nick: str) -> Outcomes:
     if entry is not None and context.settings.password_needed and not entry.password_right:
         yield warn(connection, "plain.password_first")
         return
-    ban = context.hub.bans.mask_on(_USER, session.host)
+    ban = context.hub.bans.mask_on(_USER, session.host, context.settings.level)
     if ban is not None:
         yield Goodbye(session, "banned", is_refusal=True, farewell=why_banned(context, ban))
         return
