@@ -1115,6 +1115,10 @@ _BACKUP: dict[str, str] = {  # backup.*: what backup and restore find
     "backup.changed": "{path}: it was changed since the backup was made (its SHA-256 is another one)",
     "backup.missing": "{path}: it is missing; it was there when the backup was made",
     "backup.unknown": "{path}: it was not there when the backup was made",
+    "backup.no_file": "{path}: it is no file, but a link or something else of that name",
+    "backup.inside": "{target}: it would be in the data directory {data} itself: name a place outside",
+    "backup.not_writable": "SQLite reads a database that a server may be using only where it may write too; "
+    "copy the directory to another disk first",
     "backup.not_empty": "the data directory is not empty",
     "backup.bad_snapshot": "{path}: this mpchat cannot read it: {why}",
     "backup.bad_database": "{path}: SQLite finds it damaged: {why}",

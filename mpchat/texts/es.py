@@ -1145,6 +1145,10 @@ _BACKUP: dict[str, str] = {  # backup.*: lo que encuentran backup y restore
     "backup.changed": "{path}: cambió después de hacerse la copia (su SHA-256 es otro)",
     "backup.missing": "{path}: falta, y estaba cuando se hizo la copia",
     "backup.unknown": "{path}: no estaba cuando se hizo la copia",
+    "backup.no_file": "{path}: no es un archivo, sino un enlace u otra cosa con ese nombre",
+    "backup.inside": "{target}: quedaría dentro del propio directorio de datos {data}: indica un lugar fuera de él",
+    "backup.not_writable": "SQLite solo lee una base de datos que un servidor puede estar usando donde también puede "
+    "escribir; copia antes el directorio a otro disco",
     "backup.not_empty": "el directorio de datos no está vacío",
     "backup.bad_snapshot": "{path}: este mpchat no puede leerlo: {why}",
     "backup.bad_database": "{path}: SQLite lo encuentra dañado: {why}",

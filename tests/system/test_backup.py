@@ -251,7 +251,7 @@ def test_a_restore_that_is_killed_leaves_nothing_that_a_server_starts_with(tmp_p
         pytest.skip("strace is not here")
     data = shutil.copytree(DATA / "state-5" / "killed", tmp_path / "data")
     assert mpchat("backup", tmp_path / "copy", "--data", data).returncode == 0
-    places = {"fdatasync": 3, "rename": 3, "rmdir": 1}  # four files; history.db, journal and snapshot are moved up
+    places = {"fdatasync": 3, "renameat": 3, "unlinkat": 1}  # four files; history.db, journal and snapshot are moved up
     for call, most in places.items():
         for count in range(1, most + 1):
             new = tmp_path / f"{call}-{count}"
@@ -260,7 +260,7 @@ def test_a_restore_that_is_killed_leaves_nothing_that_a_server_starts_with(tmp_p
             it = subprocess.run([strace, *order, *restore], capture_output=True, text=True, timeout=2 * PATIENCE)
             assert it.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL), it.stderr
             if RESTORING not in os.listdir(new):
-                assert call == "rmdir", "the last step had been taken"
+                assert call == "unlinkat", "the last step had been taken"
                 continue
             why = "a restore into this data directory was broken off: empty it, and restore again"
             assert refused("restore", tmp_path / "copy", "--data", new) == f"{why}: {new}"
