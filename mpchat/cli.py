@@ -52,6 +52,7 @@ _NAME_BYTES = 63  # RFC 2812 section 2.3.1; it is in front of each line to a cli
 _TEXT_BYTES = 250
 _FILE_BYTES = 65_536  # of a file that is read whole: each newcomer is sent the message of the day, and may not read
 _MOTD_LINES = 1_000  # each costs up to 100 bytes more as a line of IRC
+_MOST_NETWORKS = 100  # that are exempt: they are in the first record of each run, and in each snapshot
 _MOST_DAYS = 36_500  # of history: a century
 _MOST_MEGABYTES = 1_000_000  # of history: SQLite would hold more, a disk here hardly does
 _FILE_SECONDS = 5.0  # how long a pipe may take to say all it has
@@ -525,6 +526,8 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 def _networks(written: list[str]) -> tuple[str, ...]:
     """A type of value: networks, or addresses, each a network of its own."""
+    if len(written) > _MOST_NETWORKS:
+        raise argparse.ArgumentTypeError(t("config.too_many_networks", limit=_MOST_NETWORKS, size=len(written)))
     networks = []
     for text in written:
         try:

@@ -59,6 +59,7 @@ def test_what_is_printed_is_read_as_it_was(values: dict[str, Any]) -> None:
         ('[limits]\nexempt = "::1"', "[limits] exempt: a list of texts in quotes, not '::1'"),
         ("[limits]\nexempt = [1]", "[limits] exempt: a list of texts in quotes, not [1]"),
         ('[limits]\nexempt = ["10.0.0.1/8"]', "[limits] exempt: a network in CIDR form, such as 192.168.0.0/16"),
+        (f"[limits]\nexempt = {['10.0.0.1'] * 101}", "[limits] exempt: 100 networks at most, not 101"),
         ("[limits]\nsendq = 999", "[limits] sendq: a whole number above 999, not '999'"),
         ("[limits]\ntagets = 3", "[limits] has no key 'tagets'"),
         ("[limit]\ntargets = 3", "there is no table 'limit', there are data, limits, log, server"),

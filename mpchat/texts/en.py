@@ -842,7 +842,7 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.log_level": ('From which level on there is a line in the log: "debug", "info", "warning" or "error".'),
     "config.log_json": "Whether the log's lines are JSON.",
     "config.exempt": (
-        "Networks (CIDR) and addresses whose clients have no limit that counts by address, nor that of nickname "
+        "At most 100 networks (CIDR) and addresses whose clients have no limit that counts by address, nor that of nickname "
         "changes. Of their OPERs one a second is checked, for all of them together. Flood control, SendQ and the "
         "rest hold for them too."
     ),
@@ -887,6 +887,7 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.masked": "{option} was given on the command line, and is not shown: {instead} names a file for it",
     "config.no_range": "a number from {least} to {most}, not {given}",
     "config.no_word": "one of {words}, not {given}",
+    "config.too_many_networks": "{limit} networks at most, not {size}",
     "config.no_network": "a network in CIDR form, such as 192.168.0.0/16, or an address, not {given}",
     "config.kind.bool": "true or false, not {given}",
     "config.kind.int": "a whole number, not {given}",

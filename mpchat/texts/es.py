@@ -870,7 +870,7 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.log_level": 'Desde qué nivel hay una línea en el registro: "debug", "info", "warning" o "error".',
     "config.log_json": "Si las líneas del registro son JSON.",
     "config.exempt": (
-        "Redes (CIDR) y direcciones cuyos clientes no tienen ningún límite por dirección, ni el de cambios de "
+        "Como máximo 100 redes (CIDR) y direcciones cuyos clientes no tienen ningún límite por dirección, ni el de cambios de "
         "apodo. De sus OPER se comprueba uno por segundo, entre todas. El control de inundaciones, SendQ y los "
         "demás límites valen también para ellas."
     ),
@@ -914,6 +914,7 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.masked": "{option} se dio en la línea de órdenes, y no se muestra: {instead} nombra un archivo para eso",
     "config.no_range": "un número de {least} a {most}, y no {given}",
     "config.no_word": "una de {words}, y no {given}",
+    "config.too_many_networks": "{limit} redes como máximo, no {size}",
     "config.no_network": "una red en forma CIDR, como 192.168.0.0/16, o una dirección, y no {given}",
     "config.kind.bool": "true o false, y no {given}",
     "config.kind.int": "un número entero, y no {given}",
