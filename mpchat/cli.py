@@ -55,6 +55,8 @@ _MOTD_LINES = 1_000  # each costs up to 100 bytes more as a line of IRC
 _MOST_NETWORKS = 100  # that are exempt: they are in the first record of each run, and in each snapshot
 _MOST_DAYS = 36_500  # of history: a century
 _MOST_MEGABYTES = 1_000_000  # of history: SQLite would hold more, a disk here hardly does
+_PRIVATE = stat.S_IRWXG | stat.S_IRWXO  # what the mode of a file with secrets may not have
+_OWN = stat.S_IWGRP | stat.S_IWOTH  # and that of one with settings
 _FILE_SECONDS = 5.0  # how long a pipe may take to say all it has
 _MOST_TRACED = 1_000_000  # messages, as the server says
 _LAST_EXPLAINED = 20  # records, where nothing says how many
@@ -358,9 +360,11 @@ def _host_and_port(argument: str) -> tuple[str, int]:
 
 
 def _path(argument: str) -> str:
-    """A type of argument: a file's or folder's name. It may be any bytes, but not none."""
+    """A type of argument: a file's or folder's name. It may be any bytes but 0, and not none."""
     if not argument:
         raise argparse.ArgumentTypeError(t("cli.no_path"))
+    if "\0" in argument:  # which only a file can say
+        raise argparse.ArgumentTypeError(t("cli.path_with_0"))
     return argument
 
 
@@ -372,7 +376,7 @@ def _ipc(argument: str) -> str:
         return argument
     if not argument.endswith(".py"):
         raise argparse.ArgumentTypeError(t("cli.no_ipc", known=", ".join(BUILT_IN), given=_shown(argument)))
-    return os.path.abspath(argument)
+    return os.path.abspath(_path(argument))
 
 
 def _oper(argument: str) -> Oper:
@@ -394,18 +398,20 @@ def _operator(text: str) -> tuple[Oper, str]:
 # What files and the environment say
 
 
-def _read(path: str, is_private: bool = False) -> bytes:
+def _read(path: str, forbidden: int = 0) -> bytes:
     """All that a file has, _FILE_BYTES at most; also of a pipe (`<(...)` in a shell), if its end comes in time.
 
-    One that must be private is refused when others than its owner may read it, or write it.
+    One is refused whose mode has one of the `forbidden` bits: a _PRIVATE one is its owner's alone, an _OWN one only its
+    owner may write. (A terminal others may write to, write(1): it is no file.)
     O_NONBLOCK, because to open a FIFO otherwise waits until its other end is opened (fifo(7)).
     """
     data = b""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
-            if is_private and os.fstat(fd).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise Unusable(t("cli.file_shared", path=path))
+            mode = os.fstat(fd).st_mode
+            if mode & forbidden and (forbidden != _OWN or stat.S_ISREG(mode)):
+                raise Unusable(t("cli.file_shared" if forbidden == _PRIVATE else "config.shared", path=path))
             deadline = None if os.isatty(fd) else time.monotonic() + _FILE_SECONDS
             readable = select.poll()
             readable.register(fd, select.POLLIN)
@@ -446,7 +452,7 @@ def _password(path: str | None, is_private: bool = False) -> str:
     """The first line of a password file; "" where there is no file."""
     if path is None:
         return ""
-    line, _, _ = _read(path, is_private).partition(b"\n")
+    line, _, _ = _read(path, _PRIVATE if is_private else 0).partition(b"\n")
     password = _decoded(line.removesuffix(b"\r"), path, 1)
     if not password:
         raise Unusable(t("cli.file_without_password", path=path))
@@ -460,7 +466,7 @@ def _opers(path: str | None) -> list[Oper]:
     if path is None:
         return []
     found: dict[str, Oper] = {}
-    for number, line in enumerate(_read(path, is_private=True).split(b"\n"), 1):
+    for number, line in enumerate(_read(path, _PRIVATE).split(b"\n"), 1):
         text = _decoded(line.removesuffix(b"\r"), path, number)
         if not text:
             continue
@@ -609,16 +615,18 @@ def _with_file(options: argparse.Namespace) -> argparse.Namespace:
     """The options, with what the file says of those that the command line does not name. Raises Unusable, OSError."""
     options = argparse.Namespace(**vars(options))
     options.port = _port_of(options)
+    options.overridden = ()  # keys of the file that say another thing than what is in force
     if options.config is None:
         return options
     text = "\n".join(
-        _decoded(line, options.config, number) for number, line in enumerate(_read(options.config).split(b"\n"), 1)
+        _decoded(line, options.config, number)
+        for number, line in enumerate(_read(options.config, _OWN).split(b"\n"), 1)
     )
     try:
         values = config_file.read(text, _KEYS)
     except config_file.Wrong as error:
         raise Unusable(f"{options.config}: {error}") from None
-    if values.get("ephemeral") and "data" in values:
+    if values.get("ephemeral") and "data" in values and not options.given & {"data", "ephemeral"}:
         raise Unusable(f"{options.config}: {t('config.data_twice')}")
     folder = os.path.dirname(os.path.abspath(options.config))
     for name, value in values.items():
@@ -626,6 +634,8 @@ def _with_file(options: argparse.Namespace) -> argparse.Namespace:
             if name == "ipc":
                 value = _ipc_of_file(options.config, folder, value)
             setattr(options, name, os.path.join(folder, value) if name in _PATHS else value)
+        elif getattr(options, name) != value:
+            options.overridden += (name,)
     return options
 
 
@@ -819,6 +829,9 @@ def _run_server(options: argparse.Namespace) -> int:
     log = Log("supervisor", settings.log_level, settings.log_json)
     if configured and runtime.parent != Path(configured):
         log.warning("XDG_RUNTIME_DIR is no folder of this user's", folder=configured, instead=runtime)
+    if options.overridden:
+        keys = ", ".join(str(key) for key in _KEYS if key.name in options.overridden)
+        log.warning("arguments come before --config", file=options.config, without_effect=keys)
     for option, given in (("--oper", options.oper), ("--password", options.password)):
         if given:
             log.warning("arguments are visible to everybody on this machine", option=option, instead=f"{option}-file")

@@ -574,6 +574,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.name_too_long": "a server's or network's name has at most {limit} bytes: {given}",
     "cli.no_host": "no host can be called {given}",
     "cli.no_host_and_port": "HOST:PORT, an IPv6 address in brackets, not {given}",
+    "cli.path_with_0": "a path holds no character of code 0",
     "cli.no_path": "is empty: it must name a file or a folder",
     "cli.no_ipc": "{known} or the path of a file FILE.py, not {given}",
     "cli.no_oper": "an operator is NAME:PASSWORD, without spaces",
@@ -842,9 +843,9 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.log_level": ('From which level on there is a line in the log: "debug", "info", "warning" or "error".'),
     "config.log_json": "Whether the log's lines are JSON.",
     "config.exempt": (
-        "At most 100 networks (CIDR) and addresses whose clients have no limit that counts by address, nor that of nickname "
-        "changes. Of their OPERs one a second is checked, for all of them together. Flood control, SendQ and the "
-        "rest hold for them too."
+        "At most 100 networks (CIDR) and addresses whose clients have no limit that counts by address, nor that "
+        "of nickname changes. Of their OPERs one a second is checked, for all of them together. Flood control, "
+        "SendQ and the rest hold for them too."
     ),
     "config.connections_per_address": (
         "Connections of one address at the same time. Here and below, an address of IPv6 is its /64."
@@ -880,6 +881,9 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.no_toml": "it needs Python 3.11 or newer, or the package tomli",
     "config.not_toml": "not TOML: {why}",
     "config.no_table": "there is no table {table}, there are {known}",
+    "config.is_table": "{table} is a table: its keys stand below [{table}]",
+    "config.too_many_bits": "a whole number of 64 bits at most",
+    "config.shared": "{path}: others than its owner may write to it, and it can name code to run (chmod go-w helps)",
     "config.no_key": "[{table}] has no key {key}",
     "config.bad_value": "[{table}] {key}: {why}",
     "config.data_twice": "[data] data and ephemeral: only one of them can be",

@@ -594,6 +594,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.name_too_long": "el nombre de un servidor o de una red tiene {limit} bytes como mucho: {given}",
     "cli.no_host": "ninguna máquina puede llamarse {given}",
     "cli.no_host_and_port": "HOST:PUERTO, una dirección IPv6 entre corchetes, y no {given}",
+    "cli.path_with_0": "una ruta no puede llevar ningún carácter de código 0",
     "cli.no_path": "no puede estar vacío: debe nombrar un archivo o una carpeta",
     "cli.no_ipc": "{known} o la ruta de un archivo FILE.py, y no {given}",
     "cli.no_oper": "un operador es NOMBRE:CONTRASEÑA, sin espacios",
@@ -870,9 +871,9 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.log_level": 'Desde qué nivel hay una línea en el registro: "debug", "info", "warning" o "error".',
     "config.log_json": "Si las líneas del registro son JSON.",
     "config.exempt": (
-        "Como máximo 100 redes (CIDR) y direcciones cuyos clientes no tienen ningún límite por dirección, ni el de cambios de "
-        "apodo. De sus OPER se comprueba uno por segundo, entre todas. El control de inundaciones, SendQ y los "
-        "demás límites valen también para ellas."
+        "Como máximo 100 redes (CIDR) y direcciones cuyos clientes no tienen ningún límite por dirección, ni el de "
+        "cambios de apodo. De sus OPER se comprueba uno por segundo, entre todas. El control de inundaciones, "
+        "SendQ y los demás límites valen también para ellas."
     ),
     "config.connections_per_address": (
         "Conexiones de una dirección a la vez. Aquí y más abajo, una dirección de IPv6 es su /64."
@@ -907,6 +908,10 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.no_toml": "necesita Python 3.11 o más nuevo, o el paquete tomli",
     "config.not_toml": "no es TOML: {why}",
     "config.no_table": "no existe la tabla {table}, existen {known}",
+    "config.is_table": "{table} es una tabla: sus claves van debajo de [{table}]",
+    "config.too_many_bits": "un número entero de 64 bits como máximo",
+    "config.shared": "{path}: no solo su dueño puede escribir en él, y puede nombrar código que se ejecuta (se arregla "
+    "con chmod go-w)",
     "config.no_key": "[{table}] no tiene ninguna clave {key}",
     "config.bad_value": "[{table}] {key}: {why}",
     "config.data_twice": "[data] data y ephemeral: solo puede estar uno de los dos",
