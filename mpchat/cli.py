@@ -587,6 +587,8 @@ _KEYS = (
 )
 _PATHS = ("motd", "password_file", "oper_file", "data")  # a relative one is of the folder that the file is in
 _NOT_GIVEN = object()
+# What follows from the machine, the environment or other values, unless it is set; and what it is until then.
+_DERIVED = {"plain_port": -1, "workers": None, "lang": None, "data": None, "max_clients": None, "sendq_total": None}
 
 
 def _own_limits() -> dict[str, Any]:
@@ -616,8 +618,15 @@ def _with_file(options: argparse.Namespace) -> argparse.Namespace:
     options = argparse.Namespace(**vars(options))
     options.port = _port_of(options)
     options.overridden = ()  # keys of the file that say another thing than what is in force
-    if options.config is None:
-        return options
+    if options.config is not None:
+        _take_file(options)
+    options.derived = {name for name, unset in _DERIVED.items() if getattr(options, name) == unset}
+    if options.workers is None:
+        options.workers = _default_workers()
+    return options
+
+
+def _take_file(options: argparse.Namespace) -> None:
     text = "\n".join(
         _decoded(line, options.config, number)
         for number, line in enumerate(_read(options.config, _OWN).split(b"\n"), 1)
@@ -636,7 +645,6 @@ def _with_file(options: argparse.Namespace) -> argparse.Namespace:
             setattr(options, name, os.path.join(folder, value) if name in _PATHS else value)
         elif getattr(options, name) != value:
             options.overridden += (name,)
-    return options
 
 
 def _ipc_of_file(config: str, folder: str, value: str) -> str:
@@ -658,7 +666,7 @@ def _print_config(options: argparse.Namespace, settings: Settings) -> int:
         "sendq_total": settings.sendq_total_bytes,
         "exempt": list(options.exempt),
     }
-    print(config_file.printed(_KEYS, values), end="")
+    print(config_file.printed(_KEYS, values, options.derived), end="")
     for option, given in (("--password", options.password), ("--oper", options.oper)):
         if given:
             print(f"# {t('config.masked', option=option, instead=option + '-file')}")
@@ -767,9 +775,8 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("host", nargs="?", type=_host, default="127.0.0.1", help=t("cli.server_host"))
     _add_port(parser, t("cli.server_port"))
     parser.add_argument("--plain-port", type=_plain_port, default=-1, metavar="P", help=t("cli.plain_port"))
-    parser.add_argument(
-        "--workers", type=_count(_MOST_WORKERS), default=_default_workers(), metavar="N", help=t("cli.workers")
-    )
+    workers = t("cli.workers") % {"default": _default_workers()}
+    parser.add_argument("--workers", type=_count(_MOST_WORKERS), metavar="N", help=workers)
 
 
 def _default_workers() -> int:
@@ -1168,6 +1175,7 @@ def _run_doctor(options: argparse.Namespace) -> int:
     if options.json:
         _speak(texts.DEFAULT)
     options.port = _port_of(options)
+    options.workers = options.workers or _default_workers()
     plain_port = _plain_port_of(options)
     data, no_data, clients, too_few = "", "", 0, ""
     try:

@@ -5,7 +5,7 @@ that has none. What each means stands in texts, under config.NAME.
 """
 
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any
@@ -94,8 +94,12 @@ def _shown(value: object) -> str:
     return shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."
 
 
-def printed(keys: Iterable[Key], values: Mapping[str, Value | None]) -> str:
-    """A whole file that says these values, by name, with a comment above each. One that is None is not set."""
+def printed(keys: Iterable[Key], values: Mapping[str, Value | None], derived: Container[str] = ()) -> str:
+    """A whole file that says these values, by name, with a comment above each. One that is None is not set.
+
+    One whose name is in `derived` is not set either: it follows from the machine, or from other values, and would not
+    fit elsewhere. It is shown in a comment.
+    """
     lines = [f"# {line}" for line in wrap(t("config.head"), _WIDTH)]
     table = ""
     for key in keys:
@@ -104,5 +108,6 @@ def printed(keys: Iterable[Key], values: Mapping[str, Value | None]) -> str:
             lines += ["", f"[{table}]"]
         lines += ["", *(f"# {line}" for line in wrap(t(f"config.{key.name}"), _WIDTH))]
         value = values[key.name]
-        lines.append(f'# {key.name} = "..."' if value is None else f"{key.name} = {written(value)}")
+        line = f"{key.name} = {written('...' if value is None else value)}"
+        lines.append(f"# {line}" if value is None or key.name in derived else line)
     return "\n".join(lines) + "\n"

@@ -201,7 +201,24 @@ def test_what_is_printed_is_in_force_again(
     again.write_text(first)
 
     assert printed(capsys, "--config", str(again)) == first
-    assert config_file.read(first, cli._KEYS).keys() >= {key.name for key in cli._KEYS} - {"data", *cli._PATHS}
+    said = {word.removeprefix("--").replace("-", "_") for word in words if word.startswith("--")}
+    expected = {key.name for key in cli._KEYS} - {"data", *cli._PATHS} - (cli._DERIVED.keys() - said)
+    assert config_file.read(first, cli._KEYS).keys() == expected
+
+
+def test_what_follows_from_machine_and_port_is_shown_but_not_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So the file fits another machine, and another --port beside it."""
+    text = printed(capsys, "--lang", "en")
+    for line in ("# plain_port = 6680", "# workers = ", "# max_clients = ", "# sendq_total = 268435456", '# data = "/'):
+        assert f"\n{line}" in text
+    again = tmp_path / "again.toml"
+    again.write_text(text)
+    text = printed(capsys, "--config", str(again), "--port", "7000", "--workers", "7")
+    assert "\n# plain_port = 7013\n" in text
+    assert "\nworkers = 7\n" in text
+    assert '/7000"\n' in text
 
 
 def test_secrets_are_not_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

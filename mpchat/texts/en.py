@@ -812,7 +812,8 @@ The gravest of several: 3, then 5, then 4. What was refused is on standard error
 }
 _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and what is wrong with one
     "config.head": (
-        "The configuration of an mpchat server: every value in force, and what it means. A key behind a # is not set. "
+        "The configuration of an mpchat server: every value in force, and what it means. A key behind a # is not set: "
+        "what stands there follows from this machine, or from other keys. "
         "What the command line says comes before this file. A path that is not absolute begins in this file's folder. "
         "`mpchat reload` reads the file again; it says what only a start can take."
     ),

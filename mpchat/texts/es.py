@@ -838,8 +838,9 @@ El más grave de varios: 3, luego 5, luego 4. Lo que se denegó está en la sali
 _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and what is wrong with one
     "config.head": (
         "La configuración de un servidor mpchat: cada valor en vigor, y qué significa. Una clave tras un # no está "
-        "puesta. Lo que dice la línea de órdenes va por delante de este archivo. Una ruta que no es absoluta empieza "
-        "en la carpeta de este archivo. `mpchat reload` lo lee de nuevo, y dice qué solo puede cambiar al arrancar."
+        "puesta: lo que se lee ahí se deduce de esta máquina o de otras claves. Lo que dice la línea de órdenes va por "
+        "delante de este archivo. Una ruta que no es absoluta empieza en la carpeta de este archivo. `mpchat reload` "
+        "lo lee de nuevo, y dice qué solo puede cambiar al arrancar."
     ),
     "config.host": "La dirección en la que escucha. A 127.0.0.1 solo se llega desde esta máquina.",
     "config.port": "El puerto de IRC, de 0 a 65535; 0 es uno libre cualquiera.",
