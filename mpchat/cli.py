@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -858,27 +858,48 @@ def _run_server(options: argparse.Namespace) -> int:
 
 
 def _settings_of(options: argparse.Namespace) -> tuple[Settings, Secrets]:
-    """_server_settings(); what is wrong may have come from the file, which is named then."""
+    """The settings and secrets; what is wrong may have come from the file, which is named then. Raises Unusable."""
+    with _file_named(options):
+        chat, secrets = _chat_settings(options)
+        return _server_settings(options, chat), secrets
+
+
+def _check_start(options: argparse.Namespace) -> None:
+    """What a start with these options would refuse, but for what files say that they name. Raises Unusable.
+
+    A transport of the user's own is not tried: its code is not for a process that runs.
+    """
+    from mpchat.ipc.transport import NoTransport, source_of
+
+    with _file_named(options):
+        _server_settings(options, ChatSettings())
+        try:
+            source_of(options.ipc)
+        except NoTransport as error:
+            raise Unusable(f"--ipc: {error}") from None
+
+
+@contextlib.contextmanager
+def _file_named(options: argparse.Namespace) -> Iterator[None]:
     try:
-        return _server_settings(options)
+        yield
     except Unusable as error:
         if options.config is None:
             raise
         raise Unusable(f"{error} ({t('config.in_force', path=options.config)})") from None
 
 
-def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
+def _server_settings(options: argparse.Namespace, chat: ChatSettings) -> Settings:
     if options.unlimited and not is_loopback(options.host):
         raise Unusable(t("cli.unlimited_refused"))
     if options.durability == "none" and (options.data or options.keep_journal):
         option = "--data" if options.data else "--keep-journal"
         raise Unusable(t("cli.nothing_kept", option=option))
     plain_port = _plain_port_of(options)
-    chat, secrets = _chat_settings(options)
     fitting = _clients_that_fit(options.workers)
     if (options.max_clients or 0) > fitting:
         raise Unusable(t("cli.too_many_clients", given=options.max_clients, fitting=fitting, workers=options.workers))
-    settings = Settings(
+    return Settings(
         host=options.host,
         port=options.port,
         plain_port=plain_port,
@@ -902,7 +923,6 @@ def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
         log_level=options.log_level,
         log_json=options.log_json,
     )
-    return settings, secrets
 
 
 def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
@@ -954,6 +974,7 @@ def _reader(arguments: argparse.Namespace, options: argparse.Namespace) -> "Call
     def read() -> Read:
         try:
             new = _with_file(again)
+            _check_start(new)
             fixed = [key for key in _KEYS if key.needs_start and getattr(new, key.name) != getattr(in_force, key.name)]
             for key in fixed:
                 setattr(new, key.name, getattr(in_force, key.name))
@@ -1567,8 +1588,13 @@ def _run_backup(options: argparse.Namespace) -> int:
     from mpchat.backup.manifest import Unfit
     from mpchat.store.journal import Damaged
 
-    data = _data_of_port(options.port)[0] if options.data is None else Path(options.data)
-    _unwind_at_sigterm()
+    if options.data is not None:
+        data = Path(options.data)
+    else:
+        data, control = _data_of_port(options.port)
+        if control is None:
+            _tell(t("backup.no_server", port=options.port, data=data))
+    _unwind_at_the_end()
     _raise_open_files()  # each segment of the journal is open at once: many, if the recorder has been dead for long
     with contextlib.suppress(OSError):  # a sandbox may forbid it
         os.nice(_COPY_NICENESS)
@@ -1583,15 +1609,23 @@ def _run_backup(options: argparse.Namespace) -> int:
     return 0
 
 
-def _unwind_at_sigterm() -> None:
-    """Leave nothing half done behind, as at Ctrl-C: the first SIGTERM raises SystemExit, others are ignored."""
+def _unwind_at_the_end() -> None:
+    """Leave nothing half done behind, as at Ctrl-C: the first SIGTERM or SIGHUP (a window is closed) raises SystemExit,
+    others are ignored. A SIGHUP that nohup(1) has ignored stays so.
+    """
     import signal
 
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+
     def end(number: int, _: object) -> NoReturn:
-        signal.signal(number, signal.SIG_IGN)
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
-    signal.signal(signal.SIGTERM, end)
+    for each in numbers:
+        signal.signal(each, end)
 
 
 def _add_restore(commands: Any) -> None:
@@ -1612,7 +1646,7 @@ def _run_restore(options: argparse.Namespace) -> int:
     from mpchat.store.journal import Damaged
 
     data = Path(_data_folder(options))
-    _unwind_at_sigterm()
+    _unwind_at_the_end()
     try:
         copied = restore(Path(options.backup), data)
     except (Unfit, Damaged) as error:

@@ -1111,6 +1111,7 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "member invites them",
 }
 _BACKUP: dict[str, str] = {  # backup.*: what backup and restore find
+    "backup.no_server": "no server of yours on port {port}: what is copied is {data}",
     "backup.done": "copied {data} to {target}: {files} files, {size} MiB, whole and checked",
     "backup.cut": "{data}: the journal is torn, by a power cut perhaps; {cut} bytes behind the tear are left out, as a "
     "server leaves them out when it starts",

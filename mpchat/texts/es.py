@@ -1142,6 +1142,7 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "miembro lo invita",
 }
 _BACKUP: dict[str, str] = {  # backup.*: lo que encuentran backup y restore
+    "backup.no_server": "no hay ningún servidor tuyo en el puerto {port}: se copia {data}",
     "backup.done": "{data} se copió en {target}: {files} archivos, {size} MiB, copia completa y comprobada",
     "backup.cut": "{data}: el diario está roto, quizá por un corte de luz; quedan fuera {cut} bytes detrás de la "
     "rotura, como los deja fuera un servidor al arrancar",

@@ -270,7 +270,7 @@ def test_a_restore_that_is_killed_leaves_nothing_that_a_server_starts_with(tmp_p
 
 
 @pytest.mark.surroundings
-@pytest.mark.parametrize(("number", "ends_with"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "ends_with"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_what_is_broken_off_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, ends_with: int) -> None:
     """In the middle of writing: strace(1) sends the signal there."""
     strace = shutil.which("strace")
@@ -296,3 +296,7 @@ def test_restore_without_a_folder_named(tmp_path: Path) -> None:
     args = [*MPCHAT, "restore", str(tmp_path / "copy"), "--port", "7000"]
     subprocess.run(args, env=environment, capture_output=True, check=True, timeout=PATIENCE)
     assert sorted(os.listdir(tmp_path / "mpchat" / "7000")) == ["history.db", "journal"]
+    args = [*MPCHAT, "backup", str(tmp_path / "again"), "--port", "7000"]
+    it = subprocess.run(args, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    folder = tmp_path / "mpchat" / "7000"
+    assert (it.returncode, it.stderr) == (0, f"mpchat: no server of yours on port 7000: what is copied is {folder}\n")
