@@ -606,7 +606,7 @@ def _given(parser: argparse.ArgumentParser, options: argparse.Namespace, words: 
     given = {key.name for key in _KEYS if getattr(again, key.name) is not _NOT_GIVEN}
     given |= {"port"} if options.port_option is not None else set()
     given |= {"lang"} if options.lang else set()  # it may stand in front of the command
-    if "ephemeral" in given or "data" in given:
+    if options.ephemeral or "data" in given:
         given |= {"ephemeral", "data"}
     if options.durability == "none" and "durability" in given:
         given |= {"data", "keep_journal"}  # there is nothing for them to say
@@ -687,6 +687,7 @@ def _add_server(commands: Any) -> None:
     keep = parser.add_mutually_exclusive_group()
     _add_data(keep)
     keep.add_argument("--ephemeral", action="store_true", help=t("cli.ephemeral"))
+    _add_opposite(parser, "ephemeral")
     add(
         "--durability",
         choices=("none", "process", "power"),
@@ -694,6 +695,7 @@ def _add_server(commands: Any) -> None:
         help=t("cli.durability"),
     )
     add("--keep-journal", action="store_true", help=t("cli.keep_journal"))
+    _add_opposite(parser, "keep-journal")
     add(
         "--history-days",
         type=_count(_MOST_DAYS, 0),
@@ -765,9 +767,18 @@ def _add_server(commands: Any) -> None:
         help=t("cli.sendq_total"),
     )
     add("--unlimited", action="store_true", help=t("cli.unlimited"))
+    _add_opposite(parser, "unlimited")
     _add_language(parser, t("cli.server_lang"))
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     add("--log-json", action="store_true", help=t("cli.log_json"))
+    _add_opposite(parser, "log-json")
+
+
+def _add_opposite(parser: argparse.ArgumentParser, option: str) -> None:
+    """What takes back a `true` of --config. (argparse.BooleanOptionalAction would add its default, in English.)"""
+    dest = option.replace("-", "_")
+    help = t("cli.no", option=option)
+    parser.add_argument(f"--no-{option}", action="store_false", dest=dest, default=False, help=help)
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:

@@ -254,6 +254,21 @@ def test_a_file_that_others_may_write_is_none(file: Path, capsys: pytest.Capture
     assert "hoy" in capsys.readouterr().err
 
 
+def test_a_true_of_the_file_can_be_taken_back(file: Path, tmp_path: Path) -> None:
+    names = ("ephemeral", "keep_journal", "log_json", "unlimited")
+    assert set(names) == {key.name for key in cli._KEYS if key.kind is bool}
+    file.write_text(
+        "[data]\nephemeral = true\nkeep_journal = true\n[log]\nlog_json = true\n[limits]\nunlimited = true\n"
+    )
+    for name in names:
+        options = in_force("127.0.0.1", f"--no-{name.replace('_', '-')}", file=file)
+        assert {each: getattr(options, each) for each in names} == {each: each != name for each in names}
+    options = in_force("--unlimited", "--no-unlimited", "--no-log-json", "--log-json", file=file)
+    assert (options.unlimited, options.log_json) == (False, True), "the last one holds"
+    file.write_text("[data]\ndata = 'datos'\n")
+    assert in_force("--no-ephemeral", file=file).data == str(file.parent / "datos")
+
+
 def test_what_an_argument_overrides_is_known(file: Path) -> None:
     assert in_force(file=file).overridden == ()
     assert in_force("127.0.0.1", "8000", "--sendq", "2000", "--data", "x", file=file).overridden == ("port", "data")

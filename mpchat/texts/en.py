@@ -601,6 +601,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.plain_port": "plain text port, or none (default: PORT + 13)",
     "cli.workers": "worker processes (default here: %(default)s)",
     "cli.config": "a TOML file with these options and the table of limits; the command line comes before it",
+    "cli.no": "not --{option}, whatever the file of --config says",
     "cli.print_config": "print such a file with all that would be in force, and end",
     "cli.data": "journal and history (default: a folder for each port)",
     "cli.ephemeral": "keep them in a folder that is removed at the end",

@@ -621,6 +621,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.plain_port": "puerto de texto plano, o none: ninguno (por defecto: PORT + 13)",
     "cli.workers": "procesos worker (por defecto, aquí: %(default)s)",
     "cli.config": "un archivo TOML con estas opciones y la tabla de límites; la línea de órdenes va por delante",
+    "cli.no": "sin --{option}, diga lo que diga el archivo de --config",
     "cli.print_config": "escribe un archivo así con todo lo que estaría en vigor, y termina",
     "cli.data": "diario e historial (por defecto: una carpeta para cada puerto)",
     "cli.ephemeral": "los guarda en una carpeta que se borra al final",
