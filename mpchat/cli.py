@@ -1186,9 +1186,10 @@ def _need_stream(number: int) -> None:
 
 def _add_doctor(commands: Any) -> None:
     parser = commands.add_parser("doctor", help=t("cli.doctor"), description=t("cli.doctor_about"))
-    parser.set_defaults(run=_run_doctor, parser=parser, durability="process")
+    parser.set_defaults(run=_run_doctor, parser=parser, durability="process", ephemeral=False, password=None)
     _add_place(parser)
     _add_data(parser)
+    parser.add_argument("--config", type=_path, metavar="FILE", help=t("cli.config"))
     parser.add_argument("--json", action="store_true", help=t("cli.doctor_json"))
     _add_language(parser, t("cli.lang"))
 
@@ -1206,18 +1207,19 @@ def _run_doctor(options: argparse.Namespace) -> int:
     language = texts.spoken()
     if options.json:
         _speak(texts.DEFAULT)
-    options.port = _port_of(options)
-    options.workers = options.workers or _default_workers()
+    options, bad_config = _with_file_examined(options)
     plain_port = _plain_port_of(options)
     data, no_data, clients, too_few = "", "", 0, ""
     try:
-        if options.port != 0 or options.data:  # the server keeps the data of a port of chance in a folder of chance
+        if not options.ephemeral and (
+            options.port != 0 or options.data
+        ):  # the server keeps the data of a port of chance in a folder of chance
             data = _data_folder(options)
     except Unusable as error:
         no_data = str(error)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
-        clients = min(_clients_that_fit(options.workers), _MOST_CLIENTS)
+        clients = min(_clients_that_fit(options.workers), options.max_clients or _MOST_CLIENTS)
     except Unusable as error:
         too_few = str(error)
     asked = Asked(
@@ -1233,8 +1235,35 @@ def _run_doctor(options: argparse.Namespace) -> int:
         environment=os.environ,
         language=language,
         explain=_reason,
+        config=options.config or "",
+        bad_config=bad_config,
     )
     return doctor.run(asked, options.json, _show)
+
+
+def _with_file_examined(doctors: argparse.Namespace) -> tuple[argparse.Namespace, str]:
+    """The server's options, with what the file of --config says, and why a server would not start with it, or "".
+
+    Then they are those without the file.
+    """
+    usual = vars(_parser().parse_args(["server"]))
+    without = argparse.Namespace(**{**usual, **vars(doctors)})
+    without.config = None
+    options = _with_file(without)
+    if doctors.config is None:
+        return options, ""
+    try:
+        without.config = doctors.config
+        with_file = _with_file(without)
+        _check_start(with_file)
+        _settings_of(with_file)
+    except Unusable as error:
+        options.config = doctors.config
+        return options, str(error)
+    except OSError as error:
+        options.config = doctors.config
+        return options, _reason(error)
+    return with_file, ""
 
 
 # mpchat ps

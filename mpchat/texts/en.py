@@ -1201,6 +1201,7 @@ UNDER WAY: what has been sent from one process to another and not been taken yet
 A server kills a stopped process after 3 s, unless it was started with --hang-limit 0 (or another limit).""",
 }
 _DOCTOR: dict[str, str] = {  # doctor.*: whether a server will run on this machine
+    "doctor.group.config": "configuration",
     "doctor.group.python": "Python",
     "doctor.group.machine": "machine",
     "doctor.group.limits": "limits",
@@ -1218,6 +1219,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: whether a server will run on this machi
     "doctor.will_not_run": "A server will not run here with these arguments; checks that fail: {count}.",
     "doctor.install": "To install what is missing:",
     "doctor.untold": "cannot be told: {what} ({why})",
+    "doctor.what.config": "the file of --config",
     "doctor.what.python": "which Python this is",
     "doctor.what.sqlite": "what SQLite can do",
     "doctor.what.packages": "which packages are here",
@@ -1283,6 +1285,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: whether a server will run on this machi
     "doctor.file_size.affects": "one day the disk counts as full, and lines wait; 'mpchat trace' may not work",
     "doctor.backlog": "newcomers that wait in the kernel: {somaxconn} at most (somaxconn), {wanted} wanted",
     "doctor.backlog.affects": "of a rush of more than {count} clients some come in seconds later",
+    "doctor.config": "{path}: its values can be, and the files it names can be read",
     "doctor.folder": "{path} is there, can be written to, and no other server uses it",
     "doctor.folder_new": "{path} can be made, and written to",
     "doctor.no_folder": "the data folder cannot be used: {why}",

@@ -1232,6 +1232,7 @@ EN CAMINO: lo que un proceso envió a otro y este aún no ha tomado. MÁX: lo m�
 Un servidor mata a un proceso parado tras 3 s, salvo que se arrancara con --hang-limit 0 (u otro límite).""",
 }
 _DOCTOR: dict[str, str] = {  # doctor.*: si un servidor funcionará en esta máquina
+    "doctor.group.config": "configuración",
     "doctor.group.python": "Python",
     "doctor.group.machine": "máquina",
     "doctor.group.limits": "límites",
@@ -1249,6 +1250,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: si un servidor funcionará en esta máq
     "doctor.will_not_run": "Aquí no funcionará un servidor con estos argumentos; comprobaciones que fallan: {count}.",
     "doctor.install": "Para instalar lo que falta:",
     "doctor.untold": "no se puede saber: {what} ({why})",
+    "doctor.what.config": "el archivo de --config",
     "doctor.what.python": "qué Python es",
     "doctor.what.sqlite": "qué sabe hacer SQLite",
     "doctor.what.packages": "qué paquetes hay",
@@ -1314,6 +1316,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: si un servidor funcionará en esta máq
     "doctor.file_size.affects": "un día el disco contará como lleno; 'mpchat trace' puede no funcionar",
     "doctor.backlog": "recién llegados que esperan en el kernel: como mucho {somaxconn} (somaxconn), se piden {wanted}",
     "doctor.backlog.affects": "si llegan de golpe más de {count} clientes, algunos entran segundos más tarde",
+    "doctor.config": "{path}: sus valores son válidos, y los archivos que nombra se pueden leer",
     "doctor.folder": "{path} está, se puede escribir en ella y ningún otro servidor la usa",
     "doctor.folder_new": "{path} se puede crear, y se puede escribir en ella",
     "doctor.no_folder": "la carpeta de datos no se puede usar: {why}",
