@@ -300,3 +300,27 @@ def test_restore_without_a_folder_named(tmp_path: Path) -> None:
     it = subprocess.run(args, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     folder = tmp_path / "mpchat" / "7000"
     assert (it.returncode, it.stderr) == (0, f"mpchat: no server of yours on port 7000: what is copied is {folder}\n")
+
+
+def test_the_nightly_line_removes_old_nightly_ones_alone(tmp_path: Path) -> None:
+    """As README has it, but for where things are; cron(8) makes % of a \\%."""
+    (line,) = re.findall(r"^30 4 \* \* \* mpchat (.*)$", (DATA.parent.parent / "README.md").read_text(), re.M)
+    (shown,) = re.findall(r"install -d -m 700 -o mpchat (.*)", (DATA.parent.parent / "README.md").read_text())[:1]
+    folders = [Path(each.replace("/var/backups", str(tmp_path))) for each in shown.split()]
+    for folder in folders:
+        folder.mkdir()
+    top, nightly = folders
+    left = [nightly / "2026-01-01", nightly / ".2026-01-02-x1y2z3", top / "today", top / "last", nightly / "2026-01-14"]
+    for folder in left:
+        (folder / "journal").mkdir(parents=True)
+        os.utime(folder, (0, 0) if folder != left[-1] else None)
+    data = shutil.copytree(DATA / "state-5" / "stopped", tmp_path / "data")
+    places = {"/opt/mpchat/bin/mpchat": " ".join(MPCHAT), "/var/backups": str(tmp_path), "/var/lib/mpchat": str(data)}
+    for there, here in places.items():
+        line = line.replace(there, here)
+    subprocess.run(line.replace("\\%", "%"), shell=True, check=True, timeout=2 * PATIENCE)
+    assert sorted(path.name for path in top.iterdir()) == ["last", "nightly", "today"]
+    kept = sorted(path.name for path in nightly.iterdir())
+    assert len(kept) == 2
+    assert kept[0] == "2026-01-14"
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", kept[1])
