@@ -627,6 +627,7 @@ def _with_file(options: argparse.Namespace) -> argparse.Namespace:
 
 
 def _take_file(options: argparse.Namespace) -> None:
+    """Put what the file says in force, where the command line says nothing."""
     text = "\n".join(
         _decoded(line, options.config, number)
         for number, line in enumerate(_read(options.config, _OWN).split(b"\n"), 1)
@@ -639,11 +640,14 @@ def _take_file(options: argparse.Namespace) -> None:
         raise Unusable(f"{options.config}: {t('config.data_twice')}")
     folder = os.path.dirname(os.path.abspath(options.config))
     for name, value in values.items():
+        if name == "ipc":
+            value = _ipc_of_file(options.config, folder, value)
+        elif name in _PATHS:
+            value = os.path.join(folder, value)
+        former = getattr(options, name)
         if name not in options.given:
-            if name == "ipc":
-                value = _ipc_of_file(options.config, folder, value)
-            setattr(options, name, os.path.join(folder, value) if name in _PATHS else value)
-        elif getattr(options, name) != value:
+            setattr(options, name, value)
+        elif value != (os.path.abspath(former) if former and name in _PATHS else former):
             options.overridden += (name,)
 
 
@@ -1211,9 +1215,8 @@ def _run_doctor(options: argparse.Namespace) -> int:
     plain_port = _plain_port_of(options)
     data, no_data, clients, too_few = "", "", 0, ""
     try:
-        if not options.ephemeral and (
-            options.port != 0 or options.data
-        ):  # the server keeps the data of a port of chance in a folder of chance
+        # The server keeps the data of a port of chance in a folder of chance.
+        if not options.ephemeral and (options.port != 0 or options.data):
             data = _data_folder(options)
     except Unusable as error:
         no_data = str(error)

@@ -272,6 +272,7 @@ def test_a_true_of_the_file_can_be_taken_back(file: Path, tmp_path: Path) -> Non
 def test_what_an_argument_overrides_is_known(file: Path) -> None:
     assert in_force(file=file).overridden == ()
     assert in_force("127.0.0.1", "8000", "--sendq", "2000", "--data", "x", file=file).overridden == ("port", "data")
+    assert in_force("--data", str(file.parent / "datos"), file=file).overridden == ()
 
 
 def test_a_wrong_file_is_said_in_one_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

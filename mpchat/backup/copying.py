@@ -47,9 +47,7 @@ from mpchat.store.journal import (
 from mpchat.texts import t
 
 _ATTEMPTS = 10  # to fix a moment: a server trims some times a second at most
-_PREFIX_LETTERS = (
-    40  # of the backup's name, in that of what is not whole yet: 4 bytes each at most, of the 255 there are
-)
+_PREFIX_LETTERS = 40  # of a backup's name in that of what is not whole yet: a name may have 255 bytes
 _PAGES = 4096  # of a database, copied by one call: some 16 MB, and then Ctrl-C is heard
 
 

@@ -18,14 +18,15 @@ from mpchat.store.journal import sync_file
 from mpchat.texts import t
 
 FILE = "backup.json"
-_FORM = 1  # to be raised where an older mpchat could not restore what is made now
+_FORM = 2  # the newest: to be raised where an older mpchat could not restore what is made now
+_DAMAGED = "*.db.damaged-*"  # what is in no form before 2
 _AT_ONCE = 1 << 20
 # What a server keeps, and could not make anew. (The journal's reserve it can; and of a database's log, the -wal, what
 # counts is in the copy of the database.)
 _PATTERNS = (
     "snapshot",
     "*.db",
-    "*.db.damaged-*",
+    _DAMAGED,
     "journal/[0-9]*.journal",
     "kept*/[0-9]*.journal",
     "kept*/[0-9]*.snapshot",
@@ -47,7 +48,7 @@ def write(folder: Path) -> list[str]:
     """Say what is in a folder, and wait until the disk has that; returns the files. Raises OSError."""
     names = files(folder)
     what = {
-        "form": _FORM,
+        "form": _FORM if any(folder.glob(_DAMAGED)) else 1,
         "mpchat": __version__,
         "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "files": {name: _sha256(folder, name) for name in names},

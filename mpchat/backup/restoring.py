@@ -55,7 +55,10 @@ class _Restoring:
         self._is_moved = False
 
     def __enter__(self) -> "_Restoring":
-        self._folders[""] = self._make(RESTORING, self._data)
+        try:
+            self._folders[""] = self._make(RESTORING, self._data)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:

@@ -223,7 +223,7 @@ def test_what_is_no_backup_is_refused(copy: Path, data: Path) -> None:
 
 
 def test_a_newer_form_is_refused(copy: Path) -> None:
-    (copy / manifest.FILE).write_text(json.dumps({"form": 2, "mpchat": "9.9", "archive": "another idea"}))
+    (copy / manifest.FILE).write_text(json.dumps({"form": 3, "mpchat": "9.9", "archive": "another idea"}))
     is_refused(copy, r"a newer mpchat has made this backup \(9.9\)")
 
 
@@ -422,6 +422,9 @@ def test_a_database_that_was_set_aside_is_copied_as_it_is(tmp_path: Path, data: 
     for name in (f"{FILE}.damaged-1", f"{FILE}.damaged-1-wal"):
         (data / name).write_bytes(os.urandom(1000))
     back_up(data, tmp_path / "copy")
+    assert json.loads((tmp_path / "copy" / manifest.FILE).read_text())["form"] == 2, (
+        "an older mpchat says why it cannot"
+    )
     restore(tmp_path / "copy", tmp_path / "new")
     for name in (f"{FILE}.damaged-1", f"{FILE}.damaged-1-wal"):
         assert (tmp_path / "new" / name).read_bytes() == (data / name).read_bytes()
