@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -52,8 +52,11 @@ _NAME_BYTES = 63  # RFC 2812 section 2.3.1; it is in front of each line to a cli
 _TEXT_BYTES = 250
 _FILE_BYTES = 65_536  # of a file that is read whole: each newcomer is sent the message of the day, and may not read
 _MOTD_LINES = 1_000  # each costs up to 100 bytes more as a line of IRC
+_MOST_NETWORKS = 100  # that are exempt: they are in the first record of each run, and in each snapshot
 _MOST_DAYS = 36_500  # of history: a century
 _MOST_MEGABYTES = 1_000_000  # of history: SQLite would hold more, a disk here hardly does
+_PRIVATE = stat.S_IRWXG | stat.S_IRWXO  # what the mode of a file with secrets may not have
+_OWN = stat.S_IWGRP | stat.S_IWOTH  # and that of one with settings
 _FILE_SECONDS = 5.0  # how long a pipe may take to say all it has
 _MOST_TRACED = 1_000_000  # messages, as the server says
 _LAST_EXPLAINED = 20  # records, where nothing says how many
@@ -357,9 +360,11 @@ def _host_and_port(argument: str) -> tuple[str, int]:
 
 
 def _path(argument: str) -> str:
-    """A type of argument: a file's or folder's name. It may be any bytes, but not none."""
+    """A type of argument: a file's or folder's name. It may be any bytes but 0, and not none."""
     if not argument:
         raise argparse.ArgumentTypeError(t("cli.no_path"))
+    if "\0" in argument:  # which only a file can say
+        raise argparse.ArgumentTypeError(t("cli.path_with_0"))
     return argument
 
 
@@ -371,7 +376,7 @@ def _ipc(argument: str) -> str:
         return argument
     if not argument.endswith(".py"):
         raise argparse.ArgumentTypeError(t("cli.no_ipc", known=", ".join(BUILT_IN), given=_shown(argument)))
-    return os.path.abspath(argument)
+    return os.path.abspath(_path(argument))
 
 
 def _oper(argument: str) -> Oper:
@@ -393,18 +398,20 @@ def _operator(text: str) -> tuple[Oper, str]:
 # What files and the environment say
 
 
-def _read(path: str, is_private: bool = False) -> bytes:
+def _read(path: str, forbidden: int = 0) -> bytes:
     """All that a file has, _FILE_BYTES at most; also of a pipe (`<(...)` in a shell), if its end comes in time.
 
-    One that must be private is refused when others than its owner may read it, or write it.
+    One is refused whose mode has one of the `forbidden` bits: a _PRIVATE one is its owner's alone, an _OWN one only its
+    owner may write. (A terminal others may write to, write(1): it is no file.)
     O_NONBLOCK, because to open a FIFO otherwise waits until its other end is opened (fifo(7)).
     """
     data = b""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
-            if is_private and os.fstat(fd).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise Unusable(t("cli.file_shared", path=path))
+            mode = os.fstat(fd).st_mode
+            if mode & forbidden and (forbidden != _OWN or stat.S_ISREG(mode)):
+                raise Unusable(t("cli.file_shared" if forbidden == _PRIVATE else "config.shared", path=path))
             deadline = None if os.isatty(fd) else time.monotonic() + _FILE_SECONDS
             readable = select.poll()
             readable.register(fd, select.POLLIN)
@@ -445,7 +452,7 @@ def _password(path: str | None, is_private: bool = False) -> str:
     """The first line of a password file; "" where there is no file."""
     if path is None:
         return ""
-    line, _, _ = _read(path, is_private).partition(b"\n")
+    line, _, _ = _read(path, _PRIVATE if is_private else 0).partition(b"\n")
     password = _decoded(line.removesuffix(b"\r"), path, 1)
     if not password:
         raise Unusable(t("cli.file_without_password", path=path))
@@ -459,7 +466,7 @@ def _opers(path: str | None) -> list[Oper]:
     if path is None:
         return []
     found: dict[str, Oper] = {}
-    for number, line in enumerate(_read(path, is_private=True).split(b"\n"), 1):
+    for number, line in enumerate(_read(path, _PRIVATE).split(b"\n"), 1):
         text = _decoded(line.removesuffix(b"\r"), path, number)
         if not text:
             continue
@@ -550,6 +557,8 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 def _networks(written: list[str]) -> tuple[str, ...]:
     """A type of value: networks, or addresses, each a network of its own."""
+    if len(written) > _MOST_NETWORKS:
+        raise argparse.ArgumentTypeError(t("config.too_many_networks", limit=_MOST_NETWORKS, size=len(written)))
     networks = []
     for text in written:
         try:
@@ -611,6 +620,8 @@ _KEYS = (
 # A relative one is of the folder that the file is in.
 _PATHS = ("motd", "password_file", "oper_file", "tls_cert", "tls_key", "data")
 _NOT_GIVEN = object()
+# What follows from the machine, the environment or other values, unless it is set; and what it is until then.
+_DERIVED = {"plain_port": -1, "workers": None, "lang": None, "data": None, "max_clients": None, "sendq_total": None}
 
 
 def _own_limits() -> dict[str, Any]:
@@ -628,7 +639,7 @@ def _given(parser: argparse.ArgumentParser, options: argparse.Namespace, words: 
     given = {key.name for key in _KEYS if getattr(again, key.name) is not _NOT_GIVEN}
     given |= {"port"} if options.port_option is not None else set()
     given |= {"lang"} if options.lang else set()  # it may stand in front of the command
-    if "ephemeral" in given or "data" in given:
+    if options.ephemeral or "data" in given:
         given |= {"ephemeral", "data"}
     if options.durability == "none" and "durability" in given:
         given |= {"data", "keep_journal"}  # there is nothing for them to say
@@ -639,24 +650,38 @@ def _with_file(options: argparse.Namespace) -> argparse.Namespace:
     """The options, with what the file says of those that the command line does not name. Raises Unusable, OSError."""
     options = argparse.Namespace(**vars(options))
     options.port = _port_of(options)
-    if options.config is None:
-        return options
+    options.overridden = ()  # keys of the file that say another thing than what is in force
+    if options.config is not None:
+        _take_file(options)
+    options.derived = {name for name, unset in _DERIVED.items() if getattr(options, name) == unset}
+    if options.workers is None:
+        options.workers = _default_workers()
+    return options
+
+
+def _take_file(options: argparse.Namespace) -> None:
+    """Put what the file says in force, where the command line says nothing."""
     text = "\n".join(
-        _decoded(line, options.config, number) for number, line in enumerate(_read(options.config).split(b"\n"), 1)
+        _decoded(line, options.config, number)
+        for number, line in enumerate(_read(options.config, _OWN).split(b"\n"), 1)
     )
     try:
         values = config_file.read(text, _KEYS)
     except config_file.Wrong as error:
         raise Unusable(f"{options.config}: {error}") from None
-    if values.get("ephemeral") and "data" in values:
+    if values.get("ephemeral") and "data" in values and not options.given & {"data", "ephemeral"}:
         raise Unusable(f"{options.config}: {t('config.data_twice')}")
     folder = os.path.dirname(os.path.abspath(options.config))
     for name, value in values.items():
+        if name == "ipc":
+            value = _ipc_of_file(options.config, folder, value)
+        elif name in _PATHS:
+            value = os.path.join(folder, value)
+        former = getattr(options, name)
         if name not in options.given:
-            if name == "ipc":
-                value = _ipc_of_file(options.config, folder, value)
-            setattr(options, name, os.path.join(folder, value) if name in _PATHS else value)
-    return options
+            setattr(options, name, value)
+        elif value != (os.path.abspath(former) if former and name in _PATHS else former):
+            options.overridden += (name,)
 
 
 def _ipc_of_file(config: str, folder: str, value: str) -> str:
@@ -678,7 +703,7 @@ def _print_config(options: argparse.Namespace, settings: Settings) -> int:
         "sendq_total": settings.sendq_total_bytes,
         "exempt": list(options.exempt),
     }
-    print(config_file.printed(_KEYS, values), end="")
+    print(config_file.printed(_KEYS, values, options.derived), end="")
     for option, given in (("--password", options.password), ("--oper", options.oper)):
         if given:
             print(f"# {t('config.masked', option=option, instead=option + '-file')}")
@@ -699,6 +724,7 @@ def _add_server(commands: Any) -> None:
     keep = parser.add_mutually_exclusive_group()
     _add_data(keep)
     keep.add_argument("--ephemeral", action="store_true", help=t("cli.ephemeral"))
+    _add_opposite(parser, "ephemeral")
     add(
         "--durability",
         choices=("none", "process", "power"),
@@ -706,6 +732,7 @@ def _add_server(commands: Any) -> None:
         help=t("cli.durability"),
     )
     add("--keep-journal", action="store_true", help=t("cli.keep_journal"))
+    _add_opposite(parser, "keep-journal")
     add(
         "--history-days",
         type=_count(_MOST_DAYS, 0),
@@ -777,9 +804,18 @@ def _add_server(commands: Any) -> None:
         help=t("cli.sendq_total"),
     )
     add("--unlimited", action="store_true", help=t("cli.unlimited"))
+    _add_opposite(parser, "unlimited")
     _add_language(parser, t("cli.server_lang"))
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     add("--log-json", action="store_true", help=t("cli.log_json"))
+    _add_opposite(parser, "log-json")
+
+
+def _add_opposite(parser: argparse.ArgumentParser, option: str) -> None:
+    """What takes back a `true` of --config. (argparse.BooleanOptionalAction would add its default, in English.)"""
+    dest = option.replace("-", "_")
+    help = t("cli.no", option=option)
+    parser.add_argument(f"--no-{option}", action="store_false", dest=dest, default=False, help=help)
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:
@@ -791,9 +827,8 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tls-plain-port", type=_port, metavar="P", help=t("cli.tls_plain_port"))
     parser.add_argument("--tls-cert", type=_path, metavar="F", help=t("cli.tls_cert"))
     parser.add_argument("--tls-key", type=_path, metavar="F", help=t("cli.tls_key"))
-    parser.add_argument(
-        "--workers", type=_count(_MOST_WORKERS), default=_default_workers(), metavar="N", help=t("cli.workers")
-    )
+    workers = t("cli.workers") % {"default": _default_workers()}
+    parser.add_argument("--workers", type=_count(_MOST_WORKERS), metavar="N", help=workers)
 
 
 def _default_workers() -> int:
@@ -854,6 +889,9 @@ def _run_server(options: argparse.Namespace) -> int:
     log = Log("supervisor", settings.log_level, settings.log_json)
     if configured and runtime.parent != Path(configured):
         log.warning("XDG_RUNTIME_DIR is no folder of this user's", folder=configured, instead=runtime)
+    if options.overridden:
+        keys = ", ".join(str(key) for key in _KEYS if key.name in options.overridden)
+        log.warning("arguments come before --config", file=options.config, without_effect=keys)
     for option, given in (("--oper", options.oper), ("--password", options.password)):
         if given:
             log.warning("arguments are visible to everybody on this machine", option=option, instead=f"{option}-file")
@@ -875,27 +913,48 @@ def _run_server(options: argparse.Namespace) -> int:
 
 
 def _settings_of(options: argparse.Namespace) -> tuple[Settings, Secrets]:
-    """_server_settings(); what is wrong may have come from the file, which is named then."""
+    """The settings and secrets; what is wrong may have come from the file, which is named then. Raises Unusable."""
+    with _file_named(options):
+        chat, secrets = _chat_settings(options)
+        return _server_settings(options, chat), secrets
+
+
+def _check_start(options: argparse.Namespace) -> None:
+    """What a start with these options would refuse, but for what files say that they name. Raises Unusable.
+
+    A transport of the user's own is not tried: its code is not for a process that runs.
+    """
+    from mpchat.ipc.transport import NoTransport, source_of
+
+    with _file_named(options):
+        _server_settings(options, ChatSettings())
+        try:
+            source_of(options.ipc)
+        except NoTransport as error:
+            raise Unusable(f"--ipc: {error}") from None
+
+
+@contextlib.contextmanager
+def _file_named(options: argparse.Namespace) -> Iterator[None]:
     try:
-        return _server_settings(options)
+        yield
     except Unusable as error:
         if options.config is None:
             raise
         raise Unusable(f"{error} ({t('config.in_force', path=options.config)})") from None
 
 
-def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
+def _server_settings(options: argparse.Namespace, chat: ChatSettings) -> Settings:
     if options.unlimited and not is_loopback(options.host):
         raise Unusable(t("cli.unlimited_refused"))
     if options.durability == "none" and (options.data or options.keep_journal):
         option = "--data" if options.data else "--keep-journal"
         raise Unusable(t("cli.nothing_kept", option=option))
     plain_port = _plain_port_of(options)
-    chat, secrets = _chat_settings(options)
     fitting = _clients_that_fit(options.workers)
     if (options.max_clients or 0) > fitting:
         raise Unusable(t("cli.too_many_clients", given=options.max_clients, fitting=fitting, workers=options.workers))
-    settings = Settings(
+    return Settings(
         host=options.host,
         port=options.port,
         plain_port=plain_port,
@@ -924,7 +983,6 @@ def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
         log_level=options.log_level,
         log_json=options.log_json,
     )
-    return settings, secrets
 
 
 def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
@@ -977,6 +1035,7 @@ def _reader(arguments: argparse.Namespace, options: argparse.Namespace) -> "Call
     def read() -> Read:
         try:
             new = _with_file(again)
+            _check_start(new)
             fixed = [key for key in _KEYS if key.needs_start and getattr(new, key.name) != getattr(in_force, key.name)]
             for key in fixed:
                 setattr(new, key.name, getattr(in_force, key.name))
@@ -1210,9 +1269,10 @@ def _need_stream(number: int) -> None:
 
 def _add_doctor(commands: Any) -> None:
     parser = commands.add_parser("doctor", help=t("cli.doctor"), description=t("cli.doctor_about"))
-    parser.set_defaults(run=_run_doctor, parser=parser, durability="process")
+    parser.set_defaults(run=_run_doctor, parser=parser, durability="process", ephemeral=False, password=None)
     _add_place(parser)
     _add_data(parser)
+    parser.add_argument("--config", type=_path, metavar="FILE", help=t("cli.config"))
     parser.add_argument("--json", action="store_true", help=t("cli.doctor_json"))
     _add_language(parser, t("cli.lang"))
 
@@ -1230,17 +1290,18 @@ def _run_doctor(options: argparse.Namespace) -> int:
     language = texts.spoken()
     if options.json:
         _speak(texts.DEFAULT)
-    options.port = _port_of(options)
+    options, bad_config = _with_file_examined(options)
     plain_port = _plain_port_of(options)
     data, no_data, clients, too_few = "", "", 0, ""
     try:
-        if options.port != 0 or options.data:  # the server keeps the data of a port of chance in a folder of chance
+        # The server keeps the data of a port of chance in a folder of chance.
+        if not options.ephemeral and (options.port != 0 or options.data):
             data = _data_folder(options)
     except Unusable as error:
         no_data = str(error)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
-        clients = min(_clients_that_fit(options.workers), _MOST_CLIENTS)
+        clients = min(_clients_that_fit(options.workers), options.max_clients or _MOST_CLIENTS)
     except Unusable as error:
         too_few = str(error)
     certificate, no_certificate = None, ""
@@ -1270,8 +1331,35 @@ def _run_doctor(options: argparse.Namespace) -> int:
         environment=os.environ,
         language=language,
         explain=_reason,
+        config=options.config or "",
+        bad_config=bad_config,
     )
     return doctor.run(asked, options.json, _show)
+
+
+def _with_file_examined(doctors: argparse.Namespace) -> tuple[argparse.Namespace, str]:
+    """The server's options, with what the file of --config says, and why a server would not start with it, or "".
+
+    Then they are those without the file.
+    """
+    usual = vars(_parser().parse_args(["server"]))
+    without = argparse.Namespace(**{**usual, **vars(doctors)})
+    without.config = None
+    options = _with_file(without)
+    if doctors.config is None:
+        return options, ""
+    try:
+        without.config = doctors.config
+        with_file = _with_file(without)
+        _check_start(with_file)
+        _settings_of(with_file)
+    except Unusable as error:
+        options.config = doctors.config
+        return options, str(error)
+    except OSError as error:
+        options.config = doctors.config
+        return options, _reason(error)
+    return with_file, ""
 
 
 # mpchat ps
@@ -1636,8 +1724,13 @@ def _run_backup(options: argparse.Namespace) -> int:
     from mpchat.backup.manifest import Unfit
     from mpchat.store.journal import Damaged
 
-    data = _data_of_port(options.port)[0] if options.data is None else Path(options.data)
-    _unwind_at_sigterm()
+    if options.data is not None:
+        data = Path(options.data)
+    else:
+        data, control = _data_of_port(options.port)
+        if control is None:
+            _tell(t("backup.no_server", port=options.port, data=data))
+    _unwind_at_the_end()
     _raise_open_files()  # each segment of the journal is open at once: many, if the recorder has been dead for long
     with contextlib.suppress(OSError):  # a sandbox may forbid it
         os.nice(_COPY_NICENESS)
@@ -1652,15 +1745,23 @@ def _run_backup(options: argparse.Namespace) -> int:
     return 0
 
 
-def _unwind_at_sigterm() -> None:
-    """Leave nothing half done behind, as at Ctrl-C: the first SIGTERM raises SystemExit, others are ignored."""
+def _unwind_at_the_end() -> None:
+    """Leave nothing half done behind, as at Ctrl-C: the first SIGTERM or SIGHUP (a window is closed) raises SystemExit,
+    others are ignored. A SIGHUP that nohup(1) has ignored stays so.
+    """
     import signal
 
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+
     def end(number: int, _: object) -> NoReturn:
-        signal.signal(number, signal.SIG_IGN)
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
-    signal.signal(signal.SIGTERM, end)
+    for each in numbers:
+        signal.signal(each, end)
 
 
 def _add_restore(commands: Any) -> None:
@@ -1681,7 +1782,7 @@ def _run_restore(options: argparse.Namespace) -> int:
     from mpchat.store.journal import Damaged
 
     data = Path(_data_folder(options))
-    _unwind_at_sigterm()
+    _unwind_at_the_end()
     try:
         copied = restore(Path(options.backup), data)
     except (Unfit, Damaged) as error:

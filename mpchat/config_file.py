@@ -5,7 +5,7 @@ that has none. What each means stands in texts, under config.NAME.
 """
 
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any
@@ -14,6 +14,7 @@ from mpchat.texts import t
 from mpchat.toml import Value, parsed, written
 
 _SHOWN = 70  # characters of what is wrong
+_BITS = 64  # of a whole number with its sign: what TOML 1.0 promises; Python says no number of thousands of digits
 _WIDTH = 110  # of a comment's lines
 
 
@@ -52,8 +53,10 @@ def read(text: str, keys: Iterable[Key]) -> dict[str, Any]:
     known = {key.table for key in by_place.values()}
     values = {}
     for table, inside in tables.items():
-        if table not in known or not isinstance(inside, dict):
+        if table not in known:
             raise Wrong(t("config.no_table", table=_shown(table), known=", ".join(sorted(known))))
+        if not isinstance(inside, dict):
+            raise Wrong(t("config.is_table", table=table))
         for name, value in inside.items():
             if (table, name) not in by_place:
                 raise Wrong(t("config.no_key", table=table, key=_shown(name)))
@@ -71,6 +74,8 @@ def _of_kind(kind: type, value: object) -> object:
         case bool() if kind is bool:
             return value
         case int() if kind in (int, float, object) and not isinstance(value, bool):
+            if value.bit_length() >= _BITS:
+                raise ArgumentTypeError(t("config.too_many_bits"))
             return str(value)
         case float() if kind is float:
             return str(value)
@@ -82,12 +87,19 @@ def _of_kind(kind: type, value: object) -> object:
 
 
 def _shown(value: object) -> str:
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except (ValueError, RecursionError):  # in it are thousands of digits, or of tables in one another
+        return "..."
     return shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."
 
 
-def printed(keys: Iterable[Key], values: Mapping[str, Value | None]) -> str:
-    """A whole file that says these values, by name, with a comment above each. One that is None is not set."""
+def printed(keys: Iterable[Key], values: Mapping[str, Value | None], derived: Container[str] = ()) -> str:
+    """A whole file that says these values, by name, with a comment above each. One that is None is not set.
+
+    One whose name is in `derived` is not set either: it follows from the machine, or from other values, and would not
+    fit elsewhere. It is shown in a comment.
+    """
     lines = [f"# {line}" for line in wrap(t("config.head"), _WIDTH)]
     table = ""
     for key in keys:
@@ -96,5 +108,6 @@ def printed(keys: Iterable[Key], values: Mapping[str, Value | None]) -> str:
             lines += ["", f"[{table}]"]
         lines += ["", *(f"# {line}" for line in wrap(t(f"config.{key.name}"), _WIDTH))]
         value = values[key.name]
-        lines.append(f'# {key.name} = "..."' if value is None else f"{key.name} = {written(value)}")
+        line = f"{key.name} = {written('...' if value is None else value)}"
+        lines.append(f"# {line}" if value is None or key.name in derived else line)
     return "\n".join(lines) + "\n"

@@ -6,7 +6,7 @@ core is given; Secrets go to the broker alone. A new server starts from new ones
 
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 
 from mpchat.addresses import address_of
 
@@ -103,7 +103,10 @@ class ChatSettings:
             address = address_of(host)
         except ValueError:
             return False
-        return any(address in network for network in _networks(self.exempt))
+        number, bits = int(address), address.max_prefixlen
+        return any(
+            number >> bits - prefix in found for prefix, found in _networks(self.exempt)[address.version].items()
+        )
 
 
 @dataclass(frozen=True)
@@ -159,8 +162,19 @@ class Settings:
 
 
 @lru_cache(maxsize=16)
-def _networks(exempt: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(map(ip_network, exempt))
+def _networks(exempt: tuple[str, ...]) -> dict[int, dict[int, frozenset[int]]]:
+    """By IP version and length of the prefix, the prefixes: however many networks, a look is one for each length.
+
+    A record may have thousands of them, and at a reload each connection is looked up.
+    """
+    found: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}
+    for network in map(ip_network, exempt):
+        prefix = int(network.network_address) >> network.max_prefixlen - network.prefixlen
+        found[network.version].setdefault(network.prefixlen, set()).add(prefix)
+    return {
+        version: {length: frozenset(prefixes) for length, prefixes in lengths.items()}
+        for version, lengths in found.items()
+    }
 
 
 # What a record of older times does not have, where that is not what it is today: 0 is no limit.

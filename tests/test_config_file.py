@@ -59,11 +59,30 @@ def test_what_is_printed_is_read_as_it_was(values: dict[str, Any]) -> None:
         ('[limits]\nexempt = "::1"', "[limits] exempt: a list of texts in quotes, not '::1'"),
         ("[limits]\nexempt = [1]", "[limits] exempt: a list of texts in quotes, not [1]"),
         ('[limits]\nexempt = ["10.0.0.1/8"]', "[limits] exempt: a network in CIDR form, such as 192.168.0.0/16"),
+        (f"[limits]\nexempt = {['10.0.0.1'] * 101}", "[limits] exempt: 100 networks at most, not 101"),
         ("[limits]\nsendq = 999", "[limits] sendq: a whole number above 999, not '999'"),
         ("[limits]\ntagets = 3", "[limits] has no key 'tagets'"),
         ("[limit]\ntargets = 3", "there is no table 'limit', there are data, limits, log, server"),
         ("targets = 3", "there is no table 'targets'"),
-        ("limits = 3", "there is no table 'limits'"),
+        ("limits = 3", "limits is a table: its keys stand below [limits]"),
+        ("[[server]]\nport = 3", "server is a table: its keys stand below [server]"),
+        (f"[limits]\nburst_lines = 0x{'f' * 5000}", "[limits] burst_lines: a whole number of 64 bits at most"),
+        (
+            f"[limits]\nlines_per_second = 0x{'f' * 5000}",
+            "[limits] lines_per_second: a whole number of 64 bits at most",
+        ),
+        (f"[server]\nplain_port = -0x{'f' * 5000}", "not TOML: "),
+        (f"[server]\nplain_port = 0o{'7' * 9000}", "[server] plain_port: a whole number of 64 bits at most"),
+        (f"[server]\nname = 0x{'f' * 5000}", "[server] name: a text in quotes, not ..."),
+        (f"[limits]\nexempt = [0x{'f' * 5000}]", "[limits] exempt: a list of texts in quotes, not ..."),
+        (f"[limits]\ntargets = {'9' * 5000}", "not TOML: "),
+        (f"[limits]\ntargets{'.a' * 20_000} = 1", "[limits] targets: a whole number, not ..."),
+        (f"[limits{'.a' * 20_000}]", "[limits] has no key 'a'"),
+        (f"[limits]\ntargets = {'[' * 20_000}", "not TOML: "),
+        ('[server]\nmotd = "a\\u0000b"', "[server] motd: a path holds no character of code 0"),
+        ('[server]\npassword_file = "\\u0000"', "[server] password_file: a path holds no character of code 0"),
+        ('[server]\noper_file = "a\\u0000"', "[server] oper_file: a path holds no character of code 0"),
+        ('[data]\ndata = "a\\u0000b"', "[data] data: a path holds no character of code 0"),
         ("[server]\nport = 65536", "[server] port: a port is a number from 0 to 65535, not '65536'"),
         ("[server]\nplain_port = false", '[server] plain_port: a port, or "none", not False'),
         ("[server]\nname = 'my server'", "[server] name: a server's or network's name is one word"),
@@ -147,6 +166,7 @@ def test_what_excludes_what(file: Path) -> None:
     file.write_text("[data]\nephemeral = true\ndata = 'x'\n")
     with pytest.raises(cli.Unusable, match="only one of them"):
         in_force(file=file)
+    assert (in_force("--data", "y", file=file).data, in_force("--ephemeral", file=file).ephemeral) == ("y", True)
 
 
 def test_a_language_in_front_of_the_command_comes_before_the_file(file: Path) -> None:
@@ -181,8 +201,28 @@ def test_what_is_printed_is_in_force_again(
     again.write_text(first)
 
     assert printed(capsys, "--config", str(again)) == first
-    may_be_unset = {"tls_port", "tls_plain_port", *cli._PATHS}
-    assert config_file.read(first, cli._KEYS).keys() >= {key.name for key in cli._KEYS} - may_be_unset
+    said = {word.removeprefix("--").replace("-", "_") for word in words if word.startswith("--")}
+    expected = (
+        {key.name for key in cli._KEYS}
+        - {"data", *cli._PATHS, *({"tls_port", "tls_plain_port"} - said)}
+        - (cli._DERIVED.keys() - said)
+    )
+    assert config_file.read(first, cli._KEYS).keys() == expected
+
+
+def test_what_follows_from_machine_and_port_is_shown_but_not_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So the file fits another machine, and another --port beside it."""
+    text = printed(capsys, "--lang", "en")
+    for line in ("# plain_port = 6680", "# workers = ", "# max_clients = ", "# sendq_total = 268435456", '# data = "/'):
+        assert f"\n{line}" in text
+    again = tmp_path / "again.toml"
+    again.write_text(text)
+    text = printed(capsys, "--config", str(again), "--port", "7000", "--workers", "7")
+    assert "\n# plain_port = 7013\n" in text
+    assert "\nworkers = 7\n" in text
+    assert '/7000"\n' in text
 
 
 def test_secrets_are_not_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,6 +235,48 @@ def test_secrets_are_not_printed(tmp_path: Path, capsys: pytest.CaptureFixture[s
     text = printed(capsys, "--password-file", str(secret))
     assert f'password_file = "{secret}"' in text
     assert "hunter" not in text
+
+
+@pytest.mark.parametrize("name", ["a\\u0000b.py", "no-such"])
+def test_no_transport_is_said_in_one_line(file: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    file.write_text(f'[server]\nipc = "{name}"\n')
+    for more in ([], ["--print-config"]):
+        assert cli.main(["server", "--config", str(file), *more]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"mpchat: {file}: [server] ipc: ")
+        assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_a_file_that_others_may_write_is_none(file: Path, capsys: pytest.CaptureFixture[str], mode: int) -> None:
+    file.chmod(mode)
+    assert cli.main(["server", "--config", str(file), "--print-config"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"mpchat: {file}: others than its owner may write to it, and it can name code to run (")
+    file.chmod(0o644)
+    assert cli.main(["server", "--config", str(file), "--print-config"]) == 1, "it is read: its motd is missing"
+    assert "hoy" in capsys.readouterr().err
+
+
+def test_a_true_of_the_file_can_be_taken_back(file: Path, tmp_path: Path) -> None:
+    names = ("ephemeral", "keep_journal", "log_json", "unlimited")
+    assert set(names) == {key.name for key in cli._KEYS if key.kind is bool}
+    file.write_text(
+        "[data]\nephemeral = true\nkeep_journal = true\n[log]\nlog_json = true\n[limits]\nunlimited = true\n"
+    )
+    for name in names:
+        options = in_force("127.0.0.1", f"--no-{name.replace('_', '-')}", file=file)
+        assert {each: getattr(options, each) for each in names} == {each: each != name for each in names}
+    options = in_force("--unlimited", "--no-unlimited", "--no-log-json", "--log-json", file=file)
+    assert (options.unlimited, options.log_json) == (False, True), "the last one holds"
+    file.write_text("[data]\ndata = 'datos'\n")
+    assert in_force("--no-ephemeral", file=file).data == str(file.parent / "datos")
+
+
+def test_what_an_argument_overrides_is_known(file: Path) -> None:
+    assert in_force(file=file).overridden == ()
+    assert in_force("127.0.0.1", "8000", "--sendq", "2000", "--data", "x", file=file).overridden == ("port", "data")
+    assert in_force("--data", str(file.parent / "datos"), file=file).overridden == ()
 
 
 def test_a_wrong_file_is_said_in_one_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

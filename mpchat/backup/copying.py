@@ -18,6 +18,7 @@ its name when it is whole, checked and on the disk.
 
 import errno
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -28,8 +29,9 @@ from typing import NamedTuple
 from mpchat.backup import manifest
 from mpchat.backup.checking import check, named_errors, uri
 from mpchat.backup.manifest import Unfit
-from mpchat.backup.writing import copy
+from mpchat.backup.writing import copy, new_file
 from mpchat.store import snapshot
+from mpchat.store.data_directory import check_restored
 from mpchat.store.history import BUSY_SECONDS
 from mpchat.store.journal import (
     Damaged,
@@ -45,6 +47,7 @@ from mpchat.store.journal import (
 from mpchat.texts import t
 
 _ATTEMPTS = 10  # to fix a moment: a server trims some times a second at most
+_PREFIX_LETTERS = 40  # of a backup's name in that of what is not whole yet: a name may have 255 bytes
 _PAGES = 4096  # of a database, copied by one call: some 16 MB, and then Ctrl-C is heard
 
 
@@ -64,6 +67,7 @@ def back_up(data: Path, target: Path) -> Copied:
     """
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    _check_place(data, target)
     with closing(Moment(data)) as moment:
         new = _make_beside(target)
         try:
@@ -86,10 +90,18 @@ def back_up(data: Path, target: Path) -> Copied:
     return copied
 
 
+def _check_place(data: Path, target: Path) -> None:
+    """Raises Unfit: in the data directory a copy would be a part of what the next one copies, or in a server's way."""
+    real, folder = os.path.realpath(data), os.path.realpath(target.parent)
+    if os.path.commonpath((real, folder)) == real:
+        raise Unfit(t("backup.inside", target=target, data=data))
+
+
 def _make_beside(target: Path) -> Path:
     """A folder of a name that no backup has (0700), by its absolute path. Raises OSError."""
     try:
-        return Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=os.path.abspath(target.parent)))
+        prefix = f".{target.name[:_PREFIX_LETTERS]}-"
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=os.path.abspath(target.parent)))
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(target)) from error
 
@@ -115,6 +127,7 @@ class Moment:
                 return
 
     def _fix(self) -> None:
+        check_restored(self._data)
         for path in sorted(self._data.glob("*.db")):
             self._pin(path)
         self._snapshot = snapshot.read(self._data)
@@ -133,11 +146,15 @@ class Moment:
         if not min(self._segments) <= self._position <= first + self._segments[first][1]:
             raise Unfit(t("backup.no_fit", folder=folder, position=self._position))
         # A segment is moved from the journal to what is kept: which was there is not needed here.
-        kept = [Path(name) for name in manifest.files(self._data) if name.startswith("kept")]
+        # A database that was set aside as damaged is copied as it is.
+        is_kept = re.compile(r"kept|[^/]*\.db\.damaged-").match
+        kept = [Path(name) for name in manifest.files(self._data) if is_kept(name)]
         self._kept = [path for path in kept if path.suffix != ".journal" or int(path.stem) not in self._segments]
 
     def _pin(self, path: Path) -> None:
         """`mode=rw`: SQLite reads a log beside a database only where it may write its index, but makes no database."""
+        if not os.access(self._data, os.W_OK):  # SQLite would say that it cannot open the file
+            raise OSError(0, t("backup.not_writable"), str(self._data))
         with named_errors(path):
             db = sqlite3.connect(uri(path, "mode=rw"), uri=True, timeout=BUSY_SECONDS, isolation_level=None)
             self._databases[path.name] = db
@@ -157,14 +174,14 @@ class Moment:
         make_folder(to / "journal")
         for first, (fd, size) in self._segments.items():
             os.lseek(fd, 0, os.SEEK_SET)
-            copy(fd, segment(to / "journal", first), size)
+            copy(fd, new_file(segment(to / "journal", first)), size)
         if self._snapshot is not None:
             snapshot.prepare(to, *self._snapshot)
             snapshot.install(to)
         for path in self._kept:
             make_folder((to / path).parent)
             with suppress(FileNotFoundError), open(self._data / path, "rb") as file:  # its user may remove it
-                copy(file.fileno(), to / path)
+                copy(file.fileno(), new_file(to / path))
         with closing(Journal(to / "journal", whole_to=self._position)) as journal:
             journal.release_reserve()
             return journal.cut

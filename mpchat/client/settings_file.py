@@ -105,7 +105,7 @@ def _shown(value: object) -> str:
     """A wrong value, or the beginning of it."""
     try:
         return repr(value)[:_SHOWN]
-    except ValueError:  # a number of too many digits
+    except (ValueError, RecursionError):  # a number of too many digits, or tables in one another
         return "..."
 
 

@@ -103,14 +103,10 @@ def find(ipc: str) -> type[TransportPair]:
 
     Of a file, one pair is made for a trial: what is wrong with it in the supervisor is found before the server starts.
     """
+    source = source_of(ipc)
     if ipc in BUILT_IN:
         module = importlib.import_module(f"mpchat.ipc.{ipc}_transport")
         return cast("type[TransportPair]", module.Pair)
-    try:
-        with open(ipc, "rb") as file:
-            source = file.read()
-    except OSError as error:
-        raise NoTransport(f"{ipc}: {translate(str(error.strerror))}") from error
     try:
         pair_class = getattr(_module_of(ipc, source), "Pair", None)
         if not isinstance(pair_class, type):
@@ -131,6 +127,17 @@ def find(ipc: str) -> type[TransportPair]:
         why = t("cli.pair_failed", path=ipc, number=lines[-1], error=wrong) if lines else f"{ipc}: {wrong}"
         raise NoTransport(why) from error
     return found
+
+
+def source_of(ipc: str) -> bytes:
+    """The text of the file that `--ipc` names, b"" where it names none. Raises NoTransport if it cannot be read."""
+    if ipc in BUILT_IN:
+        return b""
+    try:
+        with open(ipc, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise NoTransport(f"{ipc}: {translate(str(error.strerror))}") from error
 
 
 def dump_pair(pair: TransportPair) -> tuple[bytes, tuple[int, ...]]:

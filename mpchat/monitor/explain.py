@@ -22,6 +22,7 @@ from mpchat.monitor.happening import Happening, Replay, Wanted, left_out
 from mpchat.monitor.hearing import EVERYBODYS
 from mpchat.protocol.connection import Connection
 from mpchat.runtime.pure_source import as_imported
+from mpchat.store.data_directory import check_restored
 from mpchat.store.kept_journal import FOLDER, Reading, Removed, born_of
 from mpchat.texts import t
 
@@ -58,6 +59,7 @@ def explain(options: Options, show: Say, tell: Say) -> bool:
 
     Raises FileNotFoundError where there is no journal, Damaged, ValueError at a snapshot of a newer program's, OSError.
     """
+    check_restored(options.data)
     is_kept = _is_its_own(options.data)
     with closing(Reading(options.data, options.since, is_kept)) as reading:
         core, code = _state(reading.state)

@@ -45,7 +45,7 @@ from mpchat.runtime.log import Log
 from mpchat.runtime.poller import Poller
 from mpchat.settings import Settings
 from mpchat.store.data_directory import DataDirectory
-from mpchat.store.history import FILE, NO_END, History, HistoryDamaged, move_aside
+from mpchat.store.history import FILE, NO_END, History, HistoryDamaged, check_version, move_aside
 from mpchat.store.journal import FACTS, Damaged, Tail, full_name, journal_end
 from mpchat.store.word_index import TooSlow
 
@@ -55,6 +55,8 @@ _SYNC_SECONDS = 2.0  # between two waits for the disk to have what was stored
 _RETRY_SECONDS = 0.5  # after the disk has refused to take more
 _CHECK_SECONDS = 1.0  # between two looks whether the history's files are those that have its name
 _BEHIND_BYTES = 1 << 20  # of the journal without a fact: then the position is stored without a row
+_LOG_BYTES = 16 << 20  # of SQLite's log, what stays of it when a backup that made it grow has ended
+_MUCH_LOG_BYTES = 256 << 20  # of it, while it cannot be emptied
 _NICENESS = 10  # the chat comes first
 _GATHER_SECONDS = 0.5  # a row of a small transaction costs twice what one of a large one does; a query does not wait
 _REST_SECONDS = 3.0  # well under settings.stop_seconds
@@ -95,6 +97,7 @@ class Recorder:
         self.rows = self.turns = 0
         self.files: tuple[History, Tail[Fact]] | None = None  # open as long as they can be used
         self.has_complained = False  # until the disk has something new: a turn may have nothing to write
+        self.has_warned = False  # of a log that grows, until all of it was copied into the database
         self.has_compared = False  # the history with the journal
         self.synced_to = 0  # journal position up to which the disk has the history
         self.clock = BoundedClock(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
@@ -168,7 +171,9 @@ class Recorder:
             self.check(self.files[0])
         if self.files is None:
             self.data.enter()
+            check_version(Path(FILE))
             history = History(Path(FILE))
+            history.bound_log(_LOG_BYTES)
             if history.moved is not None:
                 self.log.error("the history was damaged; a new one is begun", old=str(history.moved))
             self.synced_to = min(self.synced_to, history.position)  # it may be another one than before
@@ -412,9 +417,23 @@ class Recorder:
         if history.position == self.synced_to or now < self.sync_at:
             return
         self.sync_at = now + _SYNC_SECONDS
-        if history.sync() and history.is_in_place:
+        is_synced = history.sync()
+        self.watch_log(history, is_synced)
+        if is_synced and history.is_in_place:
             self.synced_to = history.position
             if self.has_complained:
                 self.log.info("the history can be written again")
             self.has_complained = False
         crash_point("recorder: synced")
+
+    def watch_log(self, history: History, is_synced: bool) -> None:
+        """A backup that has stopped keeps SQLite from emptying its log, and us from letting the journal be trimmed."""
+        if is_synced:
+            self.has_warned = False
+        elif not self.has_warned and history.log_bytes > _MUCH_LOG_BYTES:
+            self.log.warning(
+                "a backup, or whatever else reads the history, keeps its log growing: has it stopped?",
+                file=full_name(Path(f"{FILE}-wal")),
+                megabytes=history.log_bytes >> 20,
+            )
+            self.has_warned = True

@@ -51,6 +51,9 @@ class DataDirectory:
         """
         os.fchdir(self._fd)
 
+    def fileno(self) -> int:
+        return self._fd
+
     def release(self) -> None:
         """Let another server have it: for who only looks whether it can be had."""
         os.close(self._fd)
@@ -82,8 +85,7 @@ def claim(path: Path, wait_seconds: float = WAIT_SECONDS) -> DataDirectory:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             if _lock(fd, path):
-                if os.path.lexists(path / RESTORING):
-                    raise OSError(errno.ENOTEMPTY, t("cli.restore_unfinished"), str(path))
+                check_restored(path)
                 return DataDirectory(fd, str(path))
             in_use = _in_use(holders(fd)) if time.monotonic() >= deadline else ""
         except OSError:
@@ -93,6 +95,12 @@ def claim(path: Path, wait_seconds: float = WAIT_SECONDS) -> DataDirectory:
         if in_use:
             raise OSError(0, in_use, str(path))
         time.sleep(_LOOK_SECONDS)  # flock(2) would wait by itself, but for ever
+
+
+def check_restored(path: Path) -> None:
+    """Raises OSError where a restore was begun and not finished: what is there may not be all."""
+    if os.path.lexists(path / RESTORING):
+        raise OSError(errno.ENOTEMPTY, t("cli.restore_unfinished"), str(path))
 
 
 def _lock(fd: int, path: Path) -> bool:

@@ -9,7 +9,7 @@ trimmed only up to the position of the last sync() that returned true.
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -182,6 +182,15 @@ class History:
             self._db.execute("DELETE FROM gaps WHERE after <= ?", (last,))
         return removed
 
+    def bound_log(self, most_bytes: int) -> None:
+        """Have SQLite cut its log to this, when it begins it anew after a checkpoint of all that was in it."""
+        self._db.execute(f"PRAGMA journal_size_limit = {most_bytes}")
+
+    @property
+    def log_bytes(self) -> int:
+        """The size of the log, which grows as long as a backup reads the database. Raises OSError."""
+        return os.stat(f"{self._path}-wal").st_size
+
     def sync(self) -> bool:
         """Wait until the disk has all that was added. Returns whether it has: not while a backup reads the database.
 
@@ -287,6 +296,22 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return about.st_dev, about.st_ino
+
+
+def check_version(path: Path) -> None:
+    """Raises Damaged if a newer program has made this database: it is not this one's to touch, or to set aside."""
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
+            ((version,),) = db.execute("PRAGMA user_version")
+    except sqlite3.DatabaseError:
+        return  # what is wrong with it History says
+    if version > VERSION:
+        raise Damaged(
+            f"{full_name(path)}: a newer mpchat has made it (version {version}, and this one knows {VERSION}). Use that"
+            " one again; or move it away to begin with an empty one"
+        )
 
 
 def move_aside(path: Path) -> Path:

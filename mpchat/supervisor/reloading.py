@@ -16,6 +16,7 @@ from typing import NamedTuple
 from mpchat.settings import Secrets, Settings
 
 _PATIENCE_SECONDS = 4.0  # for the broker to take it, before who has asked is told that it has not yet
+_MOST_SAID = 300  # letters of what nobody has foreseen
 
 
 class Read(NamedTuple):
@@ -68,11 +69,12 @@ class Reloading:
 
     def _work(self) -> None:
         """The thread."""
-        self._outcome = Rejected("the files could not be read")  # unless one of the next two says otherwise
         try:
             self._outcome = self._read()
         except Rejected as error:
             self._outcome = error
+        except Exception as error:  # a mistake of ours: whoever asked is told, and the server goes on as it was
+            self._outcome = Rejected(f"the files could not be read: {type(error).__name__}: {error}"[:_MOST_SAID])
         finally:
             with contextlib.suppress(OSError):  # closed: the server has ended meanwhile
                 self._writable.send(b"\0")

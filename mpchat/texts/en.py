@@ -574,6 +574,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.name_too_long": "a server's or network's name has at most {limit} bytes: {given}",
     "cli.no_host": "no host can be called {given}",
     "cli.no_host_and_port": "HOST:PORT, an IPv6 address in brackets, not {given}",
+    "cli.path_with_0": "a path holds no character of code 0",
     "cli.no_path": "is empty: it must name a file or a folder",
     "cli.no_ipc": "{known} or the path of a file FILE.py, not {given}",
     "cli.no_oper": "an operator is NAME:PASSWORD, without spaces",
@@ -613,6 +614,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "tls.unreadable": "OpenSSL does not take them ({why})",
     "cli.workers": "worker processes (default here: %(default)s)",
     "cli.config": "a TOML file with these options and the table of limits; the command line comes before it",
+    "cli.no": "not --{option}, whatever the file of --config says",
     "cli.print_config": "print such a file with all that would be in force, and end",
     "cli.data": "journal and history (default: a folder for each port)",
     "cli.ephemeral": "keep them in a folder that is removed at the end",
@@ -835,7 +837,8 @@ The gravest of several: 3, then 5, then 4. What was refused is on standard error
 }
 _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and what is wrong with one
     "config.head": (
-        "The configuration of an mpchat server: every value in force, and what it means. A key behind a # is not set. "
+        "The configuration of an mpchat server: every value in force, and what it means. A key behind a # is not set: "
+        "what stands there follows from this machine, or from other keys. "
         "What the command line says comes before this file. A path that is not absolute begins in this file's folder. "
         "`mpchat reload` reads the file again; it says what only a start can take."
     ),
@@ -870,9 +873,9 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.log_level": ('From which level on there is a line in the log: "debug", "info", "warning" or "error".'),
     "config.log_json": "Whether the log's lines are JSON.",
     "config.exempt": (
-        "Networks (CIDR) and addresses whose clients have no limit that counts by address, nor that of nickname "
-        "changes. Of their OPERs one a second is checked, for all of them together. Flood control, SendQ and the "
-        "rest hold for them too."
+        "At most 100 networks (CIDR) and addresses whose clients have no limit that counts by address, nor that "
+        "of nickname changes. Of their OPERs one a second is checked, for all of them together. Flood control, "
+        "SendQ and the rest hold for them too."
     ),
     "config.connections_per_address": (
         "Connections of one address at the same time. Here and below, an address of IPv6 is its /64."
@@ -911,6 +914,9 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.no_toml": "it needs Python 3.11 or newer, or the package tomli",
     "config.not_toml": "not TOML: {why}",
     "config.no_table": "there is no table {table}, there are {known}",
+    "config.is_table": "{table} is a table: its keys stand below [{table}]",
+    "config.too_many_bits": "a whole number of 64 bits at most",
+    "config.shared": "{path}: others than its owner may write to it, and it can name code to run (chmod go-w helps)",
     "config.no_key": "[{table}] has no key {key}",
     "config.bad_value": "[{table}] {key}: {why}",
     "config.data_twice": "[data] data and ephemeral: only one of them can be",
@@ -918,6 +924,7 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.masked": "{option} was given on the command line, and is not shown: {instead} names a file for it",
     "config.no_range": "a number from {least} to {most}, not {given}",
     "config.no_word": "one of {words}, not {given}",
+    "config.too_many_networks": "{limit} networks at most, not {size}",
     "config.no_network": "a network in CIDR form, such as 192.168.0.0/16, or an address, not {given}",
     "config.kind.bool": "true or false, not {given}",
     "config.kind.int": "a whole number, not {given}",
@@ -1137,6 +1144,7 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "member invites them",
 }
 _BACKUP: dict[str, str] = {  # backup.*: what backup and restore find
+    "backup.no_server": "no server of yours on port {port}: what is copied is {data}",
     "backup.done": "copied {data} to {target}: {files} files, {size} MiB, whole and checked",
     "backup.cut": "{data}: the journal is torn, by a power cut perhaps; {cut} bytes behind the tear are left out, as a "
     "server leaves them out when it starts",
@@ -1147,6 +1155,10 @@ _BACKUP: dict[str, str] = {  # backup.*: what backup and restore find
     "backup.changed": "{path}: it was changed since the backup was made (its SHA-256 is another one)",
     "backup.missing": "{path}: it is missing; it was there when the backup was made",
     "backup.unknown": "{path}: it was not there when the backup was made",
+    "backup.no_file": "{path}: it is no file, but a link or something else of that name",
+    "backup.inside": "{target}: it would be in the data directory {data} itself: name a place outside",
+    "backup.not_writable": "SQLite reads a database that a server may be using only where it may write too; "
+    "copy the directory to another disk first",
     "backup.not_empty": "the data directory is not empty",
     "backup.bad_snapshot": "{path}: this mpchat cannot read it: {why}",
     "backup.bad_database": "{path}: SQLite finds it damaged: {why}",
@@ -1221,6 +1233,7 @@ UNDER WAY: what has been sent from one process to another and not been taken yet
 A server kills a stopped process after 3 s, unless it was started with --hang-limit 0 (or another limit).""",
 }
 _DOCTOR: dict[str, str] = {  # doctor.*: whether a server will run on this machine
+    "doctor.group.config": "configuration",
     "doctor.group.python": "Python",
     "doctor.group.machine": "machine",
     "doctor.group.limits": "limits",
@@ -1239,6 +1252,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: whether a server will run on this machi
     "doctor.will_not_run": "A server will not run here with these arguments; checks that fail: {count}.",
     "doctor.install": "To install what is missing:",
     "doctor.untold": "cannot be told: {what} ({why})",
+    "doctor.what.config": "the file of --config",
     "doctor.what.python": "which Python this is",
     "doctor.what.sqlite": "what SQLite can do",
     "doctor.what.packages": "which packages are here",
@@ -1305,6 +1319,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: whether a server will run on this machi
     "doctor.file_size.affects": "one day the disk counts as full, and lines wait; 'mpchat trace' may not work",
     "doctor.backlog": "newcomers that wait in the kernel: {somaxconn} at most (somaxconn), {wanted} wanted",
     "doctor.backlog.affects": "of a rush of more than {count} clients some come in seconds later",
+    "doctor.config": "{path}: its values can be, and the files it names can be read",
     "doctor.folder": "{path} is there, can be written to, and no other server uses it",
     "doctor.folder_new": "{path} can be made, and written to",
     "doctor.no_folder": "the data folder cannot be used: {why}",

@@ -594,6 +594,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.name_too_long": "el nombre de un servidor o de una red tiene {limit} bytes como mucho: {given}",
     "cli.no_host": "ninguna máquina puede llamarse {given}",
     "cli.no_host_and_port": "HOST:PUERTO, una dirección IPv6 entre corchetes, y no {given}",
+    "cli.path_with_0": "una ruta no puede llevar ningún carácter de código 0",
     "cli.no_path": "no puede estar vacío: debe nombrar un archivo o una carpeta",
     "cli.no_ipc": "{known} o la ruta de un archivo FILE.py, y no {given}",
     "cli.no_oper": "un operador es NOMBRE:CONTRASEÑA, sin espacios",
@@ -633,6 +634,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "tls.unreadable": "OpenSSL no los acepta ({why})",
     "cli.workers": "procesos worker (por defecto, aquí: %(default)s)",
     "cli.config": "un archivo TOML con estas opciones y la tabla de límites; la línea de órdenes va por delante",
+    "cli.no": "sin --{option}, diga lo que diga el archivo de --config",
     "cli.print_config": "escribe un archivo así con todo lo que estaría en vigor, y termina",
     "cli.data": "diario e historial (por defecto: una carpeta para cada puerto)",
     "cli.ephemeral": "los guarda en una carpeta que se borra al final",
@@ -862,8 +864,9 @@ El más grave de varios: 3, luego 5, luego 4. Lo que se denegó está en la sali
 _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and what is wrong with one
     "config.head": (
         "La configuración de un servidor mpchat: cada valor en vigor, y qué significa. Una clave tras un # no está "
-        "puesta. Lo que dice la línea de órdenes va por delante de este archivo. Una ruta que no es absoluta empieza "
-        "en la carpeta de este archivo. `mpchat reload` lo lee de nuevo, y dice qué solo puede cambiar al arrancar."
+        "puesta: lo que se lee ahí se deduce de esta máquina o de otras claves. Lo que dice la línea de órdenes va por "
+        "delante de este archivo. Una ruta que no es absoluta empieza en la carpeta de este archivo. `mpchat reload` "
+        "lo lee de nuevo, y dice qué solo puede cambiar al arrancar."
     ),
     "config.host": "La dirección en la que escucha. A 127.0.0.1 solo se llega desde esta máquina.",
     "config.port": "El puerto de IRC, de 0 a 65535; 0 es uno libre cualquiera.",
@@ -899,9 +902,9 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.log_level": 'Desde qué nivel hay una línea en el registro: "debug", "info", "warning" o "error".',
     "config.log_json": "Si las líneas del registro son JSON.",
     "config.exempt": (
-        "Redes (CIDR) y direcciones cuyos clientes no tienen ningún límite por dirección, ni el de cambios de "
-        "apodo. De sus OPER se comprueba uno por segundo, entre todas. El control de inundaciones, SendQ y los "
-        "demás límites valen también para ellas."
+        "Como máximo 100 redes (CIDR) y direcciones cuyos clientes no tienen ningún límite por dirección, ni el de "
+        "cambios de apodo. De sus OPER se comprueba uno por segundo, entre todas. El control de inundaciones, "
+        "SendQ y los demás límites valen también para ellas."
     ),
     "config.connections_per_address": (
         "Conexiones de una dirección a la vez. Aquí y más abajo, una dirección de IPv6 es su /64."
@@ -939,6 +942,10 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.no_toml": "necesita Python 3.11 o más nuevo, o el paquete tomli",
     "config.not_toml": "no es TOML: {why}",
     "config.no_table": "no existe la tabla {table}, existen {known}",
+    "config.is_table": "{table} es una tabla: sus claves van debajo de [{table}]",
+    "config.too_many_bits": "un número entero de 64 bits como máximo",
+    "config.shared": "{path}: no solo su dueño puede escribir en él, y puede nombrar código que se ejecuta (se arregla "
+    "con chmod go-w)",
     "config.no_key": "[{table}] no tiene ninguna clave {key}",
     "config.bad_value": "[{table}] {key}: {why}",
     "config.data_twice": "[data] data y ephemeral: solo puede estar uno de los dos",
@@ -946,6 +953,7 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.masked": "{option} se dio en la línea de órdenes, y no se muestra: {instead} nombra un archivo para eso",
     "config.no_range": "un número de {least} a {most}, y no {given}",
     "config.no_word": "una de {words}, y no {given}",
+    "config.too_many_networks": "{limit} redes como máximo, no {size}",
     "config.no_network": "una red en forma CIDR, como 192.168.0.0/16, o una dirección, y no {given}",
     "config.kind.bool": "true o false, y no {given}",
     "config.kind.int": "un número entero, y no {given}",
@@ -1168,6 +1176,7 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "miembro lo invita",
 }
 _BACKUP: dict[str, str] = {  # backup.*: lo que encuentran backup y restore
+    "backup.no_server": "no hay ningún servidor tuyo en el puerto {port}: se copia {data}",
     "backup.done": "{data} se copió en {target}: {files} archivos, {size} MiB, copia completa y comprobada",
     "backup.cut": "{data}: el diario está roto, quizá por un corte de luz; quedan fuera {cut} bytes detrás de la "
     "rotura, como los deja fuera un servidor al arrancar",
@@ -1178,6 +1187,10 @@ _BACKUP: dict[str, str] = {  # backup.*: lo que encuentran backup y restore
     "backup.changed": "{path}: cambió después de hacerse la copia (su SHA-256 es otro)",
     "backup.missing": "{path}: falta, y estaba cuando se hizo la copia",
     "backup.unknown": "{path}: no estaba cuando se hizo la copia",
+    "backup.no_file": "{path}: no es un archivo, sino un enlace u otra cosa con ese nombre",
+    "backup.inside": "{target}: quedaría dentro del propio directorio de datos {data}: indica un lugar fuera de él",
+    "backup.not_writable": "SQLite solo lee una base de datos que un servidor puede estar usando donde también puede "
+    "escribir; copia antes el directorio a otro disco",
     "backup.not_empty": "el directorio de datos no está vacío",
     "backup.bad_snapshot": "{path}: este mpchat no puede leerlo: {why}",
     "backup.bad_database": "{path}: SQLite lo encuentra dañado: {why}",
@@ -1252,6 +1265,7 @@ EN CAMINO: lo que un proceso envió a otro y este aún no ha tomado. MÁX: lo m�
 Un servidor mata a un proceso parado tras 3 s, salvo que se arrancara con --hang-limit 0 (u otro límite).""",
 }
 _DOCTOR: dict[str, str] = {  # doctor.*: si un servidor funcionará en esta máquina
+    "doctor.group.config": "configuración",
     "doctor.group.python": "Python",
     "doctor.group.machine": "máquina",
     "doctor.group.limits": "límites",
@@ -1270,6 +1284,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: si un servidor funcionará en esta máq
     "doctor.will_not_run": "Aquí no funcionará un servidor con estos argumentos; comprobaciones que fallan: {count}.",
     "doctor.install": "Para instalar lo que falta:",
     "doctor.untold": "no se puede saber: {what} ({why})",
+    "doctor.what.config": "el archivo de --config",
     "doctor.what.python": "qué Python es",
     "doctor.what.sqlite": "qué sabe hacer SQLite",
     "doctor.what.packages": "qué paquetes hay",
@@ -1336,6 +1351,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: si un servidor funcionará en esta máq
     "doctor.file_size.affects": "un día el disco contará como lleno; 'mpchat trace' puede no funcionar",
     "doctor.backlog": "recién llegados que esperan en el kernel: como mucho {somaxconn} (somaxconn), se piden {wanted}",
     "doctor.backlog.affects": "si llegan de golpe más de {count} clientes, algunos entran segundos más tarde",
+    "doctor.config": "{path}: sus valores son válidos, y los archivos que nombra se pueden leer",
     "doctor.folder": "{path} está, se puede escribir en ella y ningún otro servidor la usa",
     "doctor.folder_new": "{path} se puede crear, y se puede escribir en ella",
     "doctor.no_folder": "la carpeta de datos no se puede usar: {why}",

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from mpchat.backup import manifest
+from mpchat.backup import manifest, restoring, writing
 from mpchat.backup.copying import back_up
 from mpchat.backup.manifest import Unfit
 from mpchat.backup.restoring import restore
 from mpchat.core.machine import Core
 from mpchat.store import snapshot
-from mpchat.store.data_directory import RESTORING
+from mpchat.store.data_directory import RESTORING, claim
 from mpchat.store.history import FILE, History
 from mpchat.store.journal import FACTS, Damaged, Journal, Tail, journal_end, segment, segments
 from tests.running import PATIENCE
@@ -223,7 +223,7 @@ def test_what_is_no_backup_is_refused(copy: Path, data: Path) -> None:
 
 
 def test_a_newer_form_is_refused(copy: Path) -> None:
-    (copy / manifest.FILE).write_text(json.dumps({"form": 2, "mpchat": "9.9", "archive": "another idea"}))
+    (copy / manifest.FILE).write_text(json.dumps({"form": 3, "mpchat": "9.9", "archive": "another idea"}))
     is_refused(copy, r"a newer mpchat has made this backup \(9.9\)")
 
 
@@ -326,3 +326,113 @@ def test_the_copy_is_made_though_a_reader_of_the_history_holds_it_up(tmp_path: P
         assert not history.sync()
         db.execute("COMMIT")
         assert until(history.sync, within=PATIENCE)
+
+
+def test_a_folder_that_is_swapped_meanwhile_leads_nowhere_else(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner of the data directory puts links in the way of who restores, who may be root, after each file."""
+    data, victim = copy.parent / "restored", copy.parent / "victim"
+    for folder in (data, victim, victim / "journal"):
+        folder.mkdir()
+    for name in manifest.files(copy):
+        (victim / name).write_text("victim")
+    before = {path: (path.read_bytes(), path.stat().st_uid) for path in victim.rglob("*") if path.is_file()}
+    if os.geteuid() == 0:
+        os.chown(data, 12345, 12346)
+    new = data / RESTORING
+
+    def swapping(source: int, to: int) -> tuple[int, str]:
+        copied = writing.copy(source, to)
+        if not new.is_symlink():
+            new.rename(data.parent / "moved")
+            new.symlink_to(victim)
+        return copied
+
+    monkeypatch.setattr(restoring, "copy", swapping)
+    with pytest.raises(NotADirectoryError):
+        restore(copy, data)
+    now = {path: (path.read_bytes(), path.stat().st_uid) for path in victim.rglob("*") if path.is_file()}
+    assert now == before
+    with pytest.raises(OSError, match="broken off"):
+        claim(data, wait_seconds=0)
+
+
+def test_what_is_in_a_backup_by_a_link_is_refused(copy: Path, tmp_path: Path) -> None:
+    """Also where a restore has already looked at it: then root would make a copy of what the link leads to."""
+    secret = tmp_path / "secret"
+    secret.write_bytes((copy / "snapshot").read_bytes())
+    (copy / "snapshot").unlink()
+    (copy / "snapshot").symlink_to(secret)
+    is_refused(copy, "snapshot: it is no file, but a link")
+    (copy / "snapshot").unlink()
+    secret.rename(copy / "snapshot")
+    (copy / "journal").rename(tmp_path / "elsewhere")
+    (copy / "journal").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match=r"Not a directory|it is no file"):
+        restore(copy, tmp_path / "restored")
+
+
+def test_what_is_changed_between_the_look_and_the_copy_is_noticed(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restoring, "check", lambda folder: (folder / "snapshot").write_bytes(b"another"))
+    with pytest.raises(Unfit, match="snapshot: it was changed"):
+        restore(copy, copy.parent / "restored")
+    assert os.listdir(copy.parent / "restored") == []
+
+
+def test_a_fifo_or_nonsense_in_place_of_the_manifest(copy: Path) -> None:
+    (copy / manifest.FILE).write_text("[" * 200_000)
+    is_refused(copy, "backup.json: it was changed")
+    (copy / manifest.FILE).unlink()
+    os.mkfifo(copy / manifest.FILE)
+    is_refused(copy, "backup.json: it is no file")
+
+
+def test_what_the_disk_itself_has_in_it_is_nothing(copy: Path) -> None:
+    disk = copy.parent / "disk"
+    (disk / "lost+found").mkdir(parents=True)
+    restore(copy, disk)
+    assert set(os.listdir(disk)) == {"accounts.db", FILE, "journal", "snapshot", "lost+found"}
+
+
+def test_half_a_restore_is_not_backed_up(copy: Path, data: Path) -> None:
+    (data / RESTORING).mkdir()
+    with pytest.raises(OSError, match="broken off"):
+        back_up(data, copy.parent / "other")
+    assert not (copy.parent / "other").exists()
+
+
+def test_no_backup_goes_into_what_is_backed_up(tmp_path: Path, data: Path) -> None:
+    """It would be a part of each later one."""
+    (data / "kept").mkdir()
+    (tmp_path / "link").symlink_to(data / "kept")
+    before = contents(data)
+    for target in (data / "copy", data / "kept" / "copy", tmp_path / "link" / "copy", data / ".." / "data" / "kept-1"):
+        with pytest.raises(Unfit, match="in the data directory"):
+            back_up(data, target)
+    assert contents(data) == before
+    back_up(data, tmp_path / "data-1")
+
+
+@pytest.mark.parametrize("name", ["c" * 255, "ñ" * 127, "😀" * 63])
+def test_a_backup_may_have_any_name(tmp_path: Path, data: Path, name: str) -> None:
+    back_up(data, tmp_path / name)
+    assert manifest.check(tmp_path / name)
+
+
+def test_a_database_that_was_set_aside_is_copied_as_it_is(tmp_path: Path, data: Path) -> None:
+    for name in (f"{FILE}.damaged-1", f"{FILE}.damaged-1-wal"):
+        (data / name).write_bytes(os.urandom(1000))
+    back_up(data, tmp_path / "copy")
+    assert json.loads((tmp_path / "copy" / manifest.FILE).read_text())["form"] == 2, (
+        "an older mpchat says why it cannot"
+    )
+    restore(tmp_path / "copy", tmp_path / "new")
+    for name in (f"{FILE}.damaged-1", f"{FILE}.damaged-1-wal"):
+        assert (tmp_path / "new" / name).read_bytes() == (data / name).read_bytes()
+
+
+def test_why_a_directory_that_cannot_be_written_is_not_copied(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # as on a disk that is mounted read-only, also for root
+    with pytest.raises(OSError, match="only where it may write too"):
+        back_up(data, tmp_path / "copy")

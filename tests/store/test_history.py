@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 import pytest
 
 from mpchat.messages import Row
-from mpchat.store.history import EXPIRE_ROWS, GAP, History, move_aside
+from mpchat.store.history import EXPIRE_ROWS, GAP, VERSION, History, check_version, move_aside
 from mpchat.store.journal import Damaged
 
 PATIENCE = 20.0
@@ -300,6 +302,39 @@ def test_one_that_cannot_be_opened_is_renamed_and_a_new_one_begun(tmp_path: Path
         assert history.position == 0
         assert history.latest("#lobby", 9) == []
         history.close()
+
+
+def test_a_newer_ones_is_known_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    check_version(path)
+    assert not path.exists()
+    History(path).close()
+    check_version(path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"PRAGMA user_version = {VERSION + 1}")
+    before = path.read_bytes()
+    with pytest.raises(Damaged, match="a newer mpchat has made it"):
+        check_version(path)
+    assert (path.read_bytes(), os.listdir(tmp_path)) == (before, ["history.db"])
+    path.write_bytes(b"no database" * 1000)
+    check_version(path)  # that is for History to say
+
+
+def test_the_log_that_a_reader_made_grow_is_cut_when_the_reader_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    with closing(History(path)) as history, closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        history.bound_log(1 << 16)
+        history.add([row(1)], 1)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM messages").fetchall()
+        for number in range(2, 402):
+            history.add([row(number, "x" * 2000)], number)
+        assert not history.sync()
+        assert history.log_bytes > 1 << 20
+        reader.execute("COMMIT")
+        assert history.sync()
+        history.add([row(500)], 500)
+        assert history.log_bytes <= 1 << 16
 
 
 def test_damage_found_later_is_told_and_can_be_moved_aside(tmp_path: Path) -> None:

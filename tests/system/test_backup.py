@@ -251,7 +251,7 @@ def test_a_restore_that_is_killed_leaves_nothing_that_a_server_starts_with(tmp_p
         pytest.skip("strace is not here")
     data = shutil.copytree(DATA / "state-5" / "killed", tmp_path / "data")
     assert mpchat("backup", tmp_path / "copy", "--data", data).returncode == 0
-    places = {"fdatasync": 3, "rename": 3, "rmdir": 1}  # four files; history.db, journal and snapshot are moved up
+    places = {"fdatasync": 3, "renameat": 3, "unlinkat": 1}  # four files; history.db, journal and snapshot are moved up
     for call, most in places.items():
         for count in range(1, most + 1):
             new = tmp_path / f"{call}-{count}"
@@ -260,7 +260,7 @@ def test_a_restore_that_is_killed_leaves_nothing_that_a_server_starts_with(tmp_p
             it = subprocess.run([strace, *order, *restore], capture_output=True, text=True, timeout=2 * PATIENCE)
             assert it.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL), it.stderr
             if RESTORING not in os.listdir(new):
-                assert call == "rmdir", "the last step had been taken"
+                assert call == "unlinkat", "the last step had been taken"
                 continue
             why = "a restore into this data directory was broken off: empty it, and restore again"
             assert refused("restore", tmp_path / "copy", "--data", new) == f"{why}: {new}"
@@ -270,7 +270,7 @@ def test_a_restore_that_is_killed_leaves_nothing_that_a_server_starts_with(tmp_p
 
 
 @pytest.mark.surroundings
-@pytest.mark.parametrize(("number", "ends_with"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "ends_with"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_what_is_broken_off_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, ends_with: int) -> None:
     """In the middle of writing: strace(1) sends the signal there."""
     strace = shutil.which("strace")
@@ -296,3 +296,31 @@ def test_restore_without_a_folder_named(tmp_path: Path) -> None:
     args = [*MPCHAT, "restore", str(tmp_path / "copy"), "--port", "7000"]
     subprocess.run(args, env=environment, capture_output=True, check=True, timeout=PATIENCE)
     assert sorted(os.listdir(tmp_path / "mpchat" / "7000")) == ["history.db", "journal"]
+    args = [*MPCHAT, "backup", str(tmp_path / "again"), "--port", "7000"]
+    it = subprocess.run(args, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    folder = tmp_path / "mpchat" / "7000"
+    assert (it.returncode, it.stderr) == (0, f"mpchat: no server of yours on port 7000: what is copied is {folder}\n")
+
+
+def test_the_nightly_line_removes_old_nightly_ones_alone(tmp_path: Path) -> None:
+    """As README has it, but for where things are; cron(8) makes % of a \\%."""
+    (line,) = re.findall(r"^30 4 \* \* \* mpchat (.*)$", (DATA.parent.parent / "README.md").read_text(), re.M)
+    (shown,) = re.findall(r"install -d -m 700 -o mpchat (.*)", (DATA.parent.parent / "README.md").read_text())[:1]
+    folders = [Path(each.replace("/var/backups", str(tmp_path))) for each in shown.split()]
+    for folder in folders:
+        folder.mkdir()
+    top, nightly = folders
+    left = [nightly / "2026-01-01", nightly / ".2026-01-02-x1y2z3", top / "today", top / "last", nightly / "2026-01-14"]
+    for folder in left:
+        (folder / "journal").mkdir(parents=True)
+        os.utime(folder, (0, 0) if folder != left[-1] else None)
+    data = shutil.copytree(DATA / "state-5" / "stopped", tmp_path / "data")
+    places = {"/opt/mpchat/bin/mpchat": " ".join(MPCHAT), "/var/backups": str(tmp_path), "/var/lib/mpchat": str(data)}
+    for there, here in places.items():
+        line = line.replace(there, here)
+    subprocess.run(line.replace("\\%", "%"), shell=True, check=True, timeout=2 * PATIENCE)
+    assert sorted(path.name for path in top.iterdir()) == ["last", "nightly", "today"]
+    kept = sorted(path.name for path in nightly.iterdir())
+    assert len(kept) == 2
+    assert kept[0] == "2026-01-14"
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", kept[1])

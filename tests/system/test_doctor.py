@@ -684,3 +684,23 @@ def test_a_server_with_another_folder_of_sockets_is_not_in_the_way(server: Serve
     """Both may have the port, each on an address of its own: another user's server, for example."""
     told = house.doctor("127.0.0.9", str(server.irc_port), "--data", str(house.folder / "data"))
     assert told["will_run"]
+
+
+def test_a_configuration_file_is_looked_at_first_and_its_place_then(house: House, port: int) -> None:
+    file = house.folder / "mpchat.toml"
+    file.write_text(f'[server]\nport = {port}\nworkers = 2\n[data]\ndata = "here"\n')
+    told = house.doctor("--config", str(file))
+    assert (next(iter(told["checks"])), told["checks"]["config"]["verdict"]) == ("config", "ok")
+    assert f"port {port} is free" in "".join(check["found"] for check in told["checks"].values())
+    assert str(house.folder / "here") in told["checks"]["data"]["found"]
+    assert told["will_run"]
+    for wrong, why in (
+        ("[limits]\ntargets = 0\n", f"{file}: [limits] targets: a whole number above 0, not '0'"),
+        ('[server]\nmotd = "none"\n', f"No such file or directory: {house.folder}/none"),
+        ("[limits]\nmax_clients = 1000000\n", "--max-clients 1000000"),
+        ('[server]\nipc = "none.py"\n', f"--ipc: {house.folder}/none.py: No such file or directory"),
+    ):
+        file.write_text(wrong)
+        told = house.doctor("--config", str(file))
+        assert told["checks"]["config"]["verdict"] == "bad"
+        assert why in told["checks"]["config"]["found"]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.running import Server, command, running
-from tests.system.servers import kill, replaced, unusual
+from tests.system.servers import kill, replaced, until, unusual
 
 CAPS = "message-tags batch draft/chathistory"
 
@@ -68,3 +70,19 @@ def test_a_zone_that_is_a_day_away_is_none(tmp_path: Path, zone: str) -> None:
     with unusual("--unlimited", "--data", str(tmp_path), environment={"TZ": zone}) as server, server.irc("ana") as ana:
         assert ana.ask("TIME")[0].endswith(" +0000")
         assert "+00:00 info supervisor" in server.log_text()
+
+
+def test_a_newer_mpchats_history_is_left_alone(tmp_path: Path) -> None:
+    """The log says so; people talk meanwhile."""
+    data = tmp_path / "data"
+    data.mkdir()
+    with closing(sqlite3.connect(data / "history.db")) as database:
+        database.execute("PRAGMA user_version = 9")
+    before = (data / "history.db").read_bytes()
+    with running("--unlimited", data=data) as server:
+        ana = server.irc("ana", caps="echo-message")
+        ana.join("#so")
+        assert ana.ask("PRIVMSG #so :hola")[0].endswith(" PRIVMSG #so :hola")
+        until(lambda: "a newer mpchat has made it" in server.log_text())
+    assert (data / "history.db").read_bytes() == before
+    assert [path.name for path in data.glob("history*")] == ["history.db"]

@@ -232,7 +232,7 @@ def test_a_server_speaks_the_same_language_to_its_clients(
     """Until they choose another: it is a setting of the chat."""
     monkeypatch.setenv("LC_ALL", "es_ES.UTF-8")
     options = cli._parser().parse_args(["server", "--ephemeral", "--history-days", "0", "--history-size", "2", *args])
-    settings, _ = cli._server_settings(cli._with_file(options))
+    settings, _ = cli._settings_of(cli._with_file(options))
 
     assert settings.chat.language == language
     assert (settings.history_days, settings.history_bytes) == (0, 2 << 20)

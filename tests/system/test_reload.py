@@ -142,6 +142,30 @@ def test_a_file_that_is_wrong_changes_nothing(server: Server, files: Files) -> N
     is_as_before(server, ana)
 
 
+def test_what_the_next_start_would_refuse_is_refused_now(tmp_path: Path) -> None:
+    """A key that takes a start is looked at as a start does, before the file is in force."""
+    file, motd = tmp_path / "mpchat.toml", tmp_path / "motd"
+    motd.write_text("uno\n")
+    base = f'[server]\nhost = "127.0.0.1"\nmotd = "{motd}"\n'
+    file.write_text(base)
+    with unusual("--config", str(file)) as server:
+        ana = server.irc("ana")
+        motd.write_text("dos\n")
+        for wrong, why in (
+            ('ipc = "nowhere.py"\n', "nowhere.py: No such file or directory"),
+            ("[limits]\nmax_clients = 1000000\n", "--max-clients 1000000"),
+            ("[limits]\nsendq = 5000\nsendq_total = 1000\n", "--sendq-total"),
+            ('[data]\ndurability = "none"\nkeep_journal = true\n', "--keep-journal"),
+        ):
+            file.write_text(base + wrong)
+            status, said = order(server, "reload")
+            assert (status, said.count("\n"), why in said) == (1, 1, True), said
+            assert motd_of(ana) == ["uno"]
+        file.write_text(base + "[limits]\nmax_clients = 17\n")
+        assert order(server, "reload")[0] == 0
+        assert motd_of(ana) == ["dos"]
+
+
 def test_operators_that_others_may_read_are_none(server: Server, files: Files) -> None:
     ana = ana_of(server)
     files.change()

@@ -12,7 +12,7 @@ import pytest
 
 from mpchat.settings import Settings
 from tests.running import OPEN, PATIENCE
-from tests.system.servers import MPCHAT, Unusual, needs_linux
+from tests.system.servers import MPCHAT, Unusual, needs_linux, until
 
 UNIT = Path(__file__).parent.parent.parent / "scripts/deploy/mpchat.service"
 INSTALLED = "/opt/mpchat/bin/mpchat"
@@ -50,6 +50,35 @@ def test_its_commands_start_a_server_reload_it_and_end_it(tmp_path: Path) -> Non
         for client in OPEN:
             client.close()
         assert server.stop() == 0
+
+
+def test_a_host_stands_in_its_variable_or_in_the_file(tmp_path: Path) -> None:
+    """A file's host holds where the variable has none; its port and data are the unit's, and the log says so."""
+    environment = dict(pair.split("=", 1) for line in setting("Environment") for pair in line.split())
+    file = tmp_path / "mpchat.toml"
+    file.write_text("[server]\nhost = '127.0.0.2'\nport = 7000\nworkers = 1\n[data]\ndata = 'other'\n")
+    (begin,) = setting("ExecStart")
+    for host, place in (("", "127.0.0.2"), ("127.0.0.3", "127.0.0.3")):
+        values = {**environment, "MPCHAT_HOST": host, "MPCHAT_PORT": "0", "S": str(tmp_path)}
+        server = Unusual(words(begin, {**values, "MPCHAT_OPTIONS": f"--config {file}"}))
+        try:
+            until(lambda server=server: "ready" in server.log_text())
+            assert f"{place}:" in server.log_text()
+            told = [line for line in server.log_text().splitlines() if "arguments come before --config" in line]
+            assert len(told) == 1
+            assert ("[server] host" in told[0], "[server] port" in told[0]) == (bool(host), True)
+            assert "[data] data" in told[0]
+        finally:
+            assert server.stop() == 0
+    assert not (tmp_path / "other").exists()
+
+
+def test_systemd_never_gives_up() -> None:
+    """An address may be there later than the network is said to be."""
+    assert setting("StartLimitIntervalSec") == ["0"]
+    unit = UNIT.read_text()
+    assert unit.index("[Unit]") < unit.index("StartLimitIntervalSec=") < unit.index("[Service]")
+    assert float(setting("RestartSec")[0]) >= 5
 
 
 def test_systemd_waits_longer_than_the_server_does() -> None:

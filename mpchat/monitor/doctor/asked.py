@@ -21,3 +21,5 @@ class Asked:
     environment: Mapping[str, str]
     language: str  # which one is spoken where no --lang is given
     explain: Callable[[OSError], str]  # in the server's words
+    config: str = ""  # the file of --config, or ""
+    bad_config: str = ""  # why the server would not start with what it says, in the server's words

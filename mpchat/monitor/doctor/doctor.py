@@ -17,6 +17,7 @@ Look = Callable[[Asked], list[Finding]]
 
 # By group, in the order in which they are told. A name is told where its look fails.
 CHECKS: dict[str, dict[str, Look]] = {
+    "config": {"config": places.config},
     "python": {"python": machine.python, "sqlite": machine.sqlite, "packages": surroundings.packages},
     "machine": {
         "system": machine.system,

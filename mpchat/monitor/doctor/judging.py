@@ -40,6 +40,11 @@ def untold(name: str, why: str) -> Finding:
     return Finding(name, NOTE, t("doctor.untold", what=t(f"doctor.what.{name}"), why=why))
 
 
+def config(path: str, wrong: str) -> Finding:
+    """`wrong`: why the server would not start with it, in the server's words."""
+    return Finding("config", BAD, wrong) if wrong else Finding("config", OK, t("doctor.config", path=path))
+
+
 # Python
 
 

@@ -45,6 +45,11 @@ _AGAIN_SECONDS = 0.1  # between two attempts to get a lock
 _ALONE_SECONDS = 3 * WAIT_SECONDS  # for a few other doctors, each of which may wait for a server
 
 
+def config(asked: Asked) -> list[Finding]:
+    """What cli.py has found in the file, and in those that it names."""
+    return [judging.config(asked.config, asked.bad_config)] if asked.config else []
+
+
 def data(asked: Asked) -> list[Finding]:
     """Make and lock it as a server does, measure it, and leave it as it was. One that is in use is measured as well."""
     if asked.no_data:
