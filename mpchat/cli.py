@@ -30,7 +30,7 @@ from mpchat.addresses import is_loopback, network_of
 from mpchat.chat.text import clean
 from mpchat.config_file import Key
 from mpchat.runtime import standard_streams
-from mpchat.settings import ChatSettings, Oper, Secrets, Settings
+from mpchat.settings import Certificate, ChatSettings, Oper, Secrets, Settings
 from mpchat.texts import t, translate
 
 if TYPE_CHECKING:
@@ -472,6 +472,27 @@ def _opers(path: str | None) -> list[Oper]:
     return list(found.values())
 
 
+def _certificate(options: argparse.Namespace) -> Certificate | None:
+    """The certificate and its key for the TLS ports; None where there is none of these. Raises Unusable."""
+    from mpchat.runtime.certificates import Unfit, server_context
+
+    has_port = options.tls_port is not None or options.tls_plain_port is not None
+    if not has_port and (options.tls_cert or options.tls_key):
+        raise Unusable(t("tls.no_port"))
+    if not has_port:
+        return None
+    if not (options.tls_cert and options.tls_key):
+        raise Unusable(t("tls.no_files"))
+    try:
+        certificate = Certificate(_read(options.tls_cert), _read(options.tls_key))
+        server_context(certificate)
+    except OSError as error:
+        raise Unusable(_reason(error)) from None
+    except Unfit as error:
+        raise Unusable(f"--tls-cert {options.tls_cert}, --tls-key {options.tls_key}: {error}") from None
+    return certificate
+
+
 def _xdg(name: str) -> str:
     """A folder that the environment names, or "". A relative one is invalid, and ignored (XDG base directories)."""
     folder = os.environ.get(name, "")
@@ -540,6 +561,10 @@ _KEYS = (
     Key("server", "host", str, _host),
     Key("server", "port", int, _port),
     Key("server", "plain_port", object, _plain_port),
+    Key("server", "tls_port", int, _port),
+    Key("server", "tls_plain_port", int, _port),
+    Key("server", "tls_cert", str, _path, needs_start=False),
+    Key("server", "tls_key", str, _path, needs_start=False),
     Key("server", "workers", int, _count(_MOST_WORKERS)),
     Key("server", "name", str, _name, needs_start=False),
     Key("server", "network", str, _name, needs_start=False),
@@ -564,6 +589,9 @@ _KEYS = (
     Key("limits", "unregistered_per_address", int, _count(1_000_000), needs_start=False),
     Key("limits", "registration_seconds", int, _SECONDS, needs_start=False),
     Key("limits", "max_clients", int, _count(1_000_000)),
+    Key("limits", "handshake_seconds", int, _SECONDS, needs_start=False),
+    Key("limits", "handshakes", int, _count(1_000_000), needs_start=False),
+    Key("limits", "handshakes_per_address", int, _count(1_000_000), needs_start=False),
     Key("limits", "burst_lines", int, _count(1_000_000), needs_start=False),
     Key("limits", "lines_per_second", float, _range(1e6, 0.1), needs_start=False),
     Key("limits", "sendq", int, _count(1 << 30, _LEAST_SENDQ)),
@@ -576,7 +604,8 @@ _KEYS = (
     Key("limits", "oper_forgotten_seconds", int, _SECONDS, needs_start=False),
     Key("limits", "unlimited", bool),
 )
-_PATHS = ("motd", "password_file", "oper_file", "data")  # a relative one is of the folder that the file is in
+# A relative one is of the folder that the file is in.
+_PATHS = ("motd", "password_file", "oper_file", "tls_cert", "tls_key", "data")
 _NOT_GIVEN = object()
 
 
@@ -661,6 +690,10 @@ def _add_server(commands: Any) -> None:
     parser.set_defaults(given=frozenset(), **_own_limits())
     add = parser.add_argument
     _add_place(parser)
+    add("--tls-port", type=_port, metavar="P", help=t("cli.tls_port"))
+    add("--tls-plain-port", type=_port, metavar="P", help=t("cli.tls_plain_port"))
+    add("--tls-cert", type=_path, metavar="F", help=t("cli.tls_cert"))
+    add("--tls-key", type=_path, metavar="F", help=t("cli.tls_key"))
     add("--config", type=_path, metavar="FILE", help=t("cli.config"))
     add("--print-config", action="store_true", help=t("cli.print_config"))
     keep = parser.add_mutually_exclusive_group()
@@ -859,6 +892,8 @@ def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
         host=options.host,
         port=options.port,
         plain_port=plain_port,
+        tls_port=options.tls_port,
+        tls_plain_port=options.tls_plain_port,
         workers=options.workers,
         chat=chat,
         max_clients=options.max_clients or min(fitting, _MOST_CLIENTS),
@@ -873,6 +908,9 @@ def _server_settings(options: argparse.Namespace) -> tuple[Settings, Secrets]:
         sendq_total_bytes=_sendq_total(options),
         connections_per_address=options.connections_per_address,
         new_connections_per_minute=options.new_connections_per_minute,
+        handshake_seconds=options.handshake_seconds,
+        handshakes=options.handshakes,
+        handshakes_per_address=options.handshakes_per_address,
         burst_lines=options.burst_lines,
         lines_per_second=options.lines_per_second,
         unlimited=options.unlimited,
@@ -888,7 +926,8 @@ def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
     names = [oper.name for oper in opers]
     if len(set(names)) < len(names):
         raise Unusable(t("cli.oper_twice"))
-    secrets = Secrets(options.password or _password(options.password_file, is_private=True), tuple(opers))
+    password = options.password or _password(options.password_file, is_private=True)
+    secrets = Secrets(password, tuple(opers), _certificate(options))
     chat = ChatSettings(
         answer_bytes=min(ChatSettings.answer_bytes, options.sendq // 2),  # a long answer is no lag
         name=options.name,
@@ -1056,6 +1095,8 @@ def _add_address(parser: argparse.ArgumentParser) -> None:
 def _add_identity(parser: argparse.ArgumentParser, nick: str) -> None:
     parser.add_argument("--nick", type=_some_text, help=nick)
     parser.add_argument("--password-file", type=_path, metavar="F", help=t("cli.talker_password_file"))
+    parser.add_argument("--tls", action="store_true", help=t("cli.talker_tls"))
+    parser.add_argument("--tls-ca", type=_path, metavar="F", help=t("cli.talker_tls_ca"))
 
 
 def _some_text(argument: str) -> str:
@@ -1088,6 +1129,8 @@ def _run_client(options: argparse.Namespace) -> int:
             history_file="" if state is None else str(state / "client-history"),
             settings_file="" if config is None else str(config / "client.toml"),
             language=options.lang or "",
+            tls=options.tls,
+            tls_ca=_authorities(options),
         )
     )
 
@@ -1117,7 +1160,28 @@ def _script_options(options: argparse.Namespace, room: str) -> "Options":
         nick=options.nick or "",
         room=room,
         password=_password(options.password_file),
+        tls=options.tls,
+        tls_ca=_authorities(options),
     )
+
+
+def _authorities(options: argparse.Namespace) -> str:
+    """The file of --tls-ca, which is one, or "". Raises Unusable."""
+    if options.tls_ca and not options.tls:
+        raise Unusable(t("cli.tls_ca_alone"))
+    if not options.tls_ca:
+        return ""
+    import ssl
+
+    from mpchat.client.trust import context
+
+    path: str = os.path.abspath(options.tls_ca)
+    try:
+        context(path)
+    except OSError as error:  # OpenSSL does not say which file
+        why = t("cli.no_authorities") if type(error) is ssl.SSLError else translate(error.strerror or str(error))
+        raise Unusable(f"--tls-ca {path}: {why}") from None
+    return path
 
 
 def _need_stream(number: int) -> None:

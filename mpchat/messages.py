@@ -45,8 +45,12 @@ class UnknownMessage(BadFrame):
 # Records: what has happened. A worker forwards those of its clients; the broker adds its own. The core is a function of
 # them, and the journal keeps them: a word that has been written is never given another meaning.
 
-# a connection was handed to this worker: its dialect (true or false in an old journal: plain text or IRC), its address
-Open: TypeAlias = tuple[Literal["open"], WorkerNumber, ConnectionId, str, str]
+# a connection was handed to this worker: its dialect (true or false in an old journal: plain text or IRC), its address,
+# and whether it came by TLS; an old journal does not have the last one, and knows no TLS
+Open: TypeAlias = (
+    tuple[Literal["open"], WorkerNumber, ConnectionId, str, str, bool]
+    | tuple[Literal["open"], WorkerNumber, ConnectionId, str, str]
+)
 # a line, or what follows its parts, without its LF: the offset behind it
 Line: TypeAlias = tuple[Literal["line"], ConnectionId, Offset, bytes]
 # the beginning of a line, or more of it
@@ -153,13 +157,22 @@ Traced: TypeAlias = tuple[Literal["traced"], list[int]]
 
 BrokerToWorker: TypeAlias = Items | State | Go | Traced
 
+# The front and the acceptor, by their link. The one marked * carries the end of a loopback pair for a worker.
+
+FrontToken: TypeAlias = int  # of a client on its way from a front to an acceptor; no front gives one twice
+# *a client with which TLS has been agreed upon: its dialect and address, and whether an earlier acceptor was given it
+TlsClient: TypeAlias = tuple[Literal["client"], FrontToken, str, str, bool]
+Taken: TypeAlias = tuple[Literal["taken"], FrontToken]  # the acceptor has it: the front closes its copy of that end
+
 # The acceptor and a worker, by their link. Those marked * carry the client's file descriptor.
 
-Client: TypeAlias = tuple[Literal["client"], ConnectionId, str, str]  # *a client for this worker: its dialect, address
+# *a client for this worker: its dialect, its address, whether it came by TLS
+Client: TypeAlias = tuple[Literal["client"], ConnectionId, str, str, bool]
 Synced: TypeAlias = tuple[Literal["synced"]]  # that was all that the worker lacked
 AcceptorToWorker: TypeAlias = Client | Synced
 
-Mine: TypeAlias = tuple[Literal["mine"], ConnectionId, str, str]  # *one that the worker has: a copy for the acceptor
+# *one that the worker has, a copy for the acceptor: the same
+Mine: TypeAlias = tuple[Literal["mine"], ConnectionId, str, str, bool]
 All: TypeAlias = tuple[Literal["all"]]  # those were all
 Closed: TypeAlias = tuple[Literal["gone"], ConnectionId]  # the worker has closed it
 NoRoom: TypeAlias = tuple[Literal["full"], ConnectionId]  # the worker has no descriptor for it
@@ -188,14 +201,19 @@ AssignRole: TypeAlias = tuple[str, bytes]  # *the first: a role, and settings an
 WorkerTransport: TypeAlias = tuple[Literal["transport"], int, bytes]
 BrokerTransport: TypeAlias = tuple[Literal["transport"], WorkerNumber, int, bytes]
 NewLink: TypeAlias = tuple[Literal["link"], int]  # *to the acceptor: to this worker; to the broker: to the recorder
-NewPeer: TypeAlias = tuple[Literal["acceptor", "broker"]]  # *a link to it: to a worker, to the recorder
+# *a link to it: to a worker or the front, to the recorder, to the acceptor
+NewPeer: TypeAlias = tuple[Literal["acceptor", "broker", "front"]]
 # a trace: its number, the monotonic ms since which, a sender's nickname or "", a text or "", of how many messages at
 # most, of private ones too
 TraceWanted: TypeAlias = tuple[int, Ms, str, str, int, bool]
 # to the broker: all that there are now
 Traces: TypeAlias = tuple[Literal["trace"], tuple[TraceWanted, ...]]
 Inspect: TypeAlias = tuple[Literal["inspect"], ConnectionId]  # to a worker: how does this client's socket stand?
-StopNow: TypeAlias = tuple[Literal["stop"]]  # to the acceptor, to the recorder
+StopNow: TypeAlias = tuple[Literal["stop"]]  # to the acceptor, to the recorder, to the front
+NewCertificate: TypeAlias = tuple[Literal["certificate"], bytes, bytes]  # to the front: a chain, and its key, as PEM
+# to the front, of handshakes: seconds for one, how many at once; of an address: how many at once, new connections
+# within a minute, the networks that have no such limit
+NewHandshakeLimits: TypeAlias = tuple[Literal["handshakes"], float, int, int, int, tuple[str, ...]]
 # to the broker: the chat's settings, the server's password, the operators' names and passwords
 NewSettings: TypeAlias = tuple[Literal["reload"], ChatValues, str, tuple[tuple[str, str], ...]]
 # to the acceptor and to each worker, of an address: connections, new ones within a minute, the networks that have no
@@ -214,6 +232,8 @@ SupervisorToChild: TypeAlias = (
     | NewSettings
     | NewLimits
     | Rehashed
+    | NewCertificate
+    | NewHandshakeLimits
     | Traces
     | Inspect
     | StopNow

@@ -10,7 +10,14 @@ def load() -> dict[str, Callable[..., None]]:
     """
     from mpchat.acceptor import acceptor
     from mpchat.broker import broker
+    from mpchat.front import front
     from mpchat.recorder import recorder
     from mpchat.worker import worker
 
-    return {"acceptor": acceptor.main, "broker": broker.main, "recorder": recorder.main, "worker": worker.main}
+    return {
+        "acceptor": acceptor.main,
+        "broker": broker.main,
+        "front": front.main,
+        "recorder": recorder.main,
+        "worker": worker.main,
+    }

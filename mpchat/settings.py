@@ -22,11 +22,22 @@ class Oper:
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """The server's TLS certificate with those that vouch for it, and its private key, as PEM (RFC 7468)."""
+
+    chain: bytes = field(repr=False)
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Secrets:
-    """What only the broker may know. No repr() shows it, so no log does."""
+    """What only one process may know: the certificate's key the front, the others the broker. No repr() shows them, so
+    no log does.
+    """
 
     password: str = field(default="", repr=False)  # the server's; "": it needs none
     opers: tuple[Oper, ...] = ()
+    certificate: Certificate | None = None  # None: nobody speaks TLS
 
 
 @dataclass(frozen=True)
@@ -101,6 +112,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 6667
     plain_port: int | None = 6680
+    tls_port: int | None = None  # IRC over TLS
+    tls_plain_port: int | None = None  # plain text over TLS
     workers: int = 1
     chat: ChatSettings = ChatSettings()
     max_clients: int = 10_000
@@ -129,6 +142,9 @@ class Settings:
     lines_per_second: float = 5.0  # and then so much; faster ones are read more slowly, never kicked
     connections_per_address: int = 64  # a class behind one NAT fits, a flood does not
     new_connections_per_minute: int = 120  # per address
+    handshake_seconds: float = 10  # for one of TLS: a phone on a bad line takes two or three
+    handshakes: int = 256  # of TLS at once: each takes some 40 kB, and of more the oldest gives way
+    handshakes_per_address: int = 16  # at once: a class that comes back behind one NAT takes turns
     flush_seconds: float = 5.0  # how long a closing client may take to accept its last lines
     drain_seconds: float = 2.0  # and how long we go on discarding what it still sends
     stop_seconds: float = 10.0  # a stopping server's processes are killed after this

@@ -35,7 +35,7 @@ PURE_FILES += tuple(
     f"lab/{path.parent.name}/{path.name}" for path in ROOT.glob("lab/e*/*.py") if path.stem in ("check", "words")
 )
 SCREENS = ("client/", "monitor/screen.py")  # who may import prompt_toolkit
-PROCESSES = ("supervisor", "acceptor", "worker", "broker", "recorder")
+PROCESSES = ("supervisor", "acceptor", "worker", "broker", "recorder", "front")
 PACKAGES = {
     "texts",
     "chat",

@@ -57,8 +57,8 @@ class FdStore:
         self._language = language
         self.link: Link[AcceptorToWorker] | None = None
         self.synced = False  # each side has all the sockets of the other
-        # By connection: the duplicate if there is one, its dialect, its address.
-        self._kept: dict[ConnectionId, tuple[int | None, str, str]] = {}
+        # By connection: the duplicate if there is one, its dialect, its address, whether it came by TLS.
+        self._kept: dict[ConnectionId, tuple[int | None, str, str, bool]] = {}
         self._theirs: set[ConnectionId] = set()  # those that the worker has, as far as it has said before "all"
         self._lacks: deque[ConnectionId] = deque()  # to be passed to the worker when the link has room
 
@@ -104,9 +104,14 @@ class FdStore:
         self._control.post(("misbehaves", self._role, str(error)))
         self._leave(link)
 
-    def take_client(self, connection: ConnectionId, fd: int, dialect: str, host: str) -> None:
+    def has_socket(self, fd: int) -> bool:
+        """Whether one of the duplicates is of the same socket as this descriptor."""
+        inode = os.fstat(fd).st_ino
+        return any(kept is not None and os.fstat(kept).st_ino == inode for kept, *_ in self._kept.values())
+
+    def take_client(self, connection: ConnectionId, fd: int, dialect: str, host: str, secure: bool = False) -> None:
         """A new client for this worker; the store owns the descriptor from now on."""
-        self._kept[connection] = (fd, dialect, host)
+        self._kept[connection] = (fd, dialect, host, secure)
         if self.synced and self.link is not None:  # else the worker gets it with the others
             self._lacks.append(connection)
             self._pass_on(self.link)
@@ -116,14 +121,14 @@ class FdStore:
         match message, fds:
             case ("gone", int() as number), []:
                 self._drop(ConnectionId(number))
-            case ("mine", int() as number, str() as dialect, str() as host), [fd] if (
+            case ("mine", int() as number, str() as dialect, str() as host, bool() as secure), [fd] if (
                 number > _END and dialect in DIALECTS and stat.S_ISSOCK(os.fstat(fd).st_mode)
             ):
-                self._keep(ConnectionId(number), fd, dialect, host)
-            case ("mine", int() as number, str() as dialect, str() as host), [] if (
+                self._keep(ConnectionId(number), fd, dialect, host, secure)
+            case ("mine", int() as number, str() as dialect, str() as host, bool() as secure), [] if (
                 link.lacked_fds and dialect in DIALECTS
             ):
-                self._keep(ConnectionId(number), None, dialect, host)
+                self._keep(ConnectionId(number), None, dialect, host, secure)
             case ("full", int() as number), []:
                 self._turn_away(ConnectionId(number))
             case ("all",), []:
@@ -137,19 +142,19 @@ class FdStore:
         self.link, self.synced = None, False
         self._theirs.clear()  # the next worker has said nothing yet
 
-    def _keep(self, connection: ConnectionId, fd: int | None, dialect: str, host: str) -> None:
+    def _keep(self, connection: ConnectionId, fd: int | None, dialect: str, host: str, secure: bool) -> None:
         """A duplicate of a socket that the worker has; the store owns `fd` unless this raises UnknownMessage."""
         self._theirs.add(connection)
         if connection not in self._kept:
             try:
                 self._admission.registered(host)
             except ValueError as error:
-                raise UnknownMessage(("mine", connection, dialect, host)) from error
-            self._kept[connection] = (None, dialect, host)
+                raise UnknownMessage(("mine", connection, dialect, host, secure)) from error
+            self._kept[connection] = (None, dialect, host, secure)
         if fd is not None and (self._kept[connection][0] is not None or fd >= first_of_the_last(self._reserved_fds)):
             os.close(fd)
         elif fd is not None:
-            self._kept[connection] = (fd, dialect, host)
+            self._kept[connection] = (fd, dialect, host, secure)
         if self._kept[connection][0] is None:
             self._complain("no file descriptor for a copy", connection=connection, of=self._role)
 
@@ -168,17 +173,17 @@ class FdStore:
             if connection == _END:
                 link.post(("synced",))
             elif connection in self._kept:
-                fd, dialect, host = self._kept[connection]
+                fd, dialect, host, secure = self._kept[connection]
                 if fd is None:
                     self._drop(connection)  # no process has its socket any more
                 else:
-                    link.post(("client", connection, dialect, host), fds=(fd,))
+                    link.post(("client", connection, dialect, host, secure), fds=(fd,))
         self._poller.want_write(link, link.unsent)
 
     def _drop(self, connection: ConnectionId) -> None:
         """The connection has ended. One whose socket was lost before is not known here any more."""
         if connection in self._kept:
-            fd, _, host = self._kept.pop(connection)
+            fd, _, host, _ = self._kept.pop(connection)
             if fd is not None:
                 os.close(fd)
             self._admission.left(host)
@@ -186,7 +191,7 @@ class FdStore:
     def _turn_away(self, connection: ConnectionId) -> None:
         """The worker has no descriptor for this client: it is told that the server is full, and closed."""
         if connection in self._kept:
-            fd, dialect, host = self._kept.pop(connection)
+            fd, dialect, host, _ = self._kept.pop(connection)
             if fd is not None:
                 turn_away(socket.socket(fileno=fd), DIALECTS[dialect].turned_away(FULL, self._language))
             self._admission.left(host)

@@ -133,9 +133,9 @@ class Hub:
 
     # Coming and going
 
-    def connect(self, id: ConnectionId, host: str) -> Session:
+    def connect(self, id: ConnectionId, host: str, secure: bool = False) -> Session:
         self.arrivals += 1
-        session = self.sessions[id] = Session(id, host, self.arrivals)
+        session = self.sessions[id] = Session(id, host, self.arrivals, secure)
         return session
 
     def claim(self, session: Session, nick: str, wall: int) -> Renamed | None:

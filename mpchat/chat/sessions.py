@@ -44,16 +44,18 @@ class Session:
         "prefix",
         "realname",
         "registered",
+        "secure",
         "signed_on",
         "spoke_at",
         "user",
         "wallops",
     )
 
-    def __init__(self, id: ConnectionId, host: str, order: int = 0) -> None:
+    def __init__(self, id: ConnectionId, host: str, order: int = 0, secure: bool = False) -> None:
         self.id = id
         self.order = order  # of arrival: see Hub.arrivals
         self.host = host
+        self.secure = secure  # by TLS: nobody between the client and this machine can read it
         self.nick = ""
         self.user = ""
         self.realname = ""

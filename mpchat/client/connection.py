@@ -7,7 +7,9 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 
+from mpchat.client.trust import refusal
 from mpchat.protocol.message import encode
 from mpchat.texts import t, translate
 
@@ -27,10 +29,12 @@ class Connection:
         self._rest = b""  # of a line that has not ended yet
 
     @classmethod
-    async def open(cls, host: str, port: int) -> "Connection":
-        """Connect, or raise OSError. The socket is closed by close()."""
+    async def open(cls, host: str, port: int, tls: ssl.SSLContext | None = None) -> "Connection":
+        """Connect, or raise OSError. The socket is closed by close(). With `tls` nothing is ever said in the clear."""
         try:
-            streams = await asyncio.wait_for(asyncio.open_connection(host, port), CONNECT_SECONDS)
+            streams = await asyncio.wait_for(asyncio.open_connection(host, port, ssl=tls), CONNECT_SECONDS)
+        except ssl.SSLError as error:
+            raise OSError(refusal(error)) from None
         except asyncio.TimeoutError:
             raise OSError(t("screen.no_answer_in", seconds=f"{CONNECT_SECONDS:.0f}")) from None
         except (

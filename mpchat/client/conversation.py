@@ -8,6 +8,7 @@ import asyncio
 import errno
 import math
 import random
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -61,11 +62,14 @@ class Conversation:
         bell: bool,
         person: bool = True,
         settings: SettingsFile | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        """`tls`: what the server must prove; None: all is said in the clear."""
         self.session = session
         self.failure = ""  # why run() ended with a status other than 0, when that was not shown yet
         self.outcome = WELL  # what a script is told where run() has nothing worse to say
         self._address = (host, port)
+        self._tls = tls
         self._screen = screen
         self._colour = colour
         self._bell = bell
@@ -127,7 +131,7 @@ class Conversation:
 
     async def _visit(self) -> str:
         """One connection, from its beginning to its end. Why it ended."""
-        self._opening = asyncio.ensure_future(Connection.open(*self._address))
+        self._opening = asyncio.ensure_future(Connection.open(*self._address, self._tls))
         try:
             self._connection = await self._opening
         except OSError as problem:

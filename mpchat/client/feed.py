@@ -16,6 +16,7 @@ from mpchat.client.script import Script, doubtful
 from mpchat.client.session import Session
 from mpchat.client.status import LOST, REFUSED, REMOVED, UNCONNECTED, WELL
 from mpchat.client.step import ERROR, Line, Step, harmless
+from mpchat.client.trust import wanted
 from mpchat.texts import t
 
 # What is given to the server before it must answer a mark: mpchat's flood control takes two seconds for ten lines.
@@ -178,13 +179,17 @@ async def entered(conversation: Conversation) -> bool:
 def run(options: Options, session: Session, colour: bool) -> int:
     """Say and obey what standard input has, and show the chat, until the input's end or a signal; the exit status."""
     paper = Paper(terminal=False)
-    conversation = Conversation(session, options.host, options.port, paper, colour, sys.stdout.isatty(), person=False)
+    conversation = Conversation(
+        session, options.host, options.port, paper, colour, sys.stdout.isatty(), person=False, tls=wanted(options)
+    )
     return converse(conversation, paper, Feed(conversation, Input(sys.stdin.fileno())).run) or conversation.outcome
 
 
 def send(options: Options, session: Session, lines: list[str] | None) -> int:
     """Say `lines`, or where there are none what standard input has, as it is, and go; the exit status."""
     screen = Silence(terminal=False)
-    conversation = Conversation(session, options.host, options.port, screen, False, False, person=False)
+    conversation = Conversation(
+        session, options.host, options.port, screen, False, False, person=False, tls=wanted(options)
+    )
     source = Input(sys.stdin.fileno()) if lines is None else None
     return converse(conversation, screen, Feed(conversation, source, lines, literally=True).run) or conversation.outcome

@@ -18,4 +18,6 @@ class Options:
     dumb: bool = False  # TERM=dumb: the terminal cannot move its cursor
     history_file: str = ""  # "" keeps the typed lines of this run only
     settings_file: str = ""  # "" keeps no settings
+    tls: bool = False
+    tls_ca: str = ""  # a file of authorities that may vouch for the server; "" is those of this machine
     language: str = ""  # that of --lang; "" is that of the settings file, or the one that texts speaks already

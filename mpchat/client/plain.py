@@ -24,6 +24,7 @@ from mpchat.client.session import Session
 from mpchat.client.settings_file import SettingsFile
 from mpchat.client.status import UNCONNECTED, WELL
 from mpchat.client.step import CLIENT, ERROR, RULE, Line
+from mpchat.client.trust import wanted
 from mpchat.texts import t, translate
 
 PATIENCE_SECONDS = 5.0  # for the echoes of what a person said last
@@ -147,6 +148,7 @@ def run(options: Options, session: Session, colour: bool) -> int:
         colour,
         sys.stdout.isatty(),
         settings=SettingsFile(options.settings_file),
+        tls=wanted(options),
     )
     status = converse(conversation, paper, lambda: _feed_terminal(conversation))
     return status or (UNCONNECTED if conversation.failure else WELL)

@@ -20,6 +20,7 @@ from mpchat.client.plain import Paper, complain, converse
 from mpchat.client.session import Session
 from mpchat.client.status import REMOVED
 from mpchat.client.step import CLIENT, ERROR, RULE, Line, Said, harmless
+from mpchat.client.trust import wanted
 
 
 class Messages(Paper):
@@ -44,7 +45,9 @@ def tail(options: Options, session: Session, as_json: bool) -> int:
     if as_json and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # whatever the locale (RFC 8259, section 8.1)
     screen = Messages(as_json)
-    conversation = Conversation(session, options.host, options.port, screen, False, False, person=False)
+    conversation = Conversation(
+        session, options.host, options.port, screen, False, False, person=False, tls=wanted(options)
+    )
     return converse(conversation, screen, lambda: _watch(conversation)) or conversation.outcome
 
 

@@ -47,6 +47,7 @@ from mpchat.client.resizing import Drawn, Layout
 from mpchat.client.session import Session
 from mpchat.client.settings_file import SettingsFile
 from mpchat.client.step import Line, harmless
+from mpchat.client.trust import wanted
 from mpchat.client.typed_lines import typed_lines
 from mpchat.client.wrapping import wrapped
 from mpchat.texts import t
@@ -160,7 +161,14 @@ class Terminal:
         self._interrupted = -math.inf  # when Ctrl-C was pressed on an empty line, and nothing typed since
         self._talk: asyncio.Task[int] | None = None
         self.conversation = Conversation(
-            session, options.host, options.port, self, colour, True, settings=SettingsFile(options.settings_file)
+            session,
+            options.host,
+            options.port,
+            self,
+            colour,
+            True,
+            settings=SettingsFile(options.settings_file),
+            tls=wanted(options),
         )
         self._keyboard = Keyboard(sys.stdin, self._end_paste)
         self._completing = Completing(session.model)

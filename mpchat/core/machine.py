@@ -63,7 +63,7 @@ from mpchat.protocol.outcomes import (
 from mpchat.protocol.server_bans import why_banned
 from mpchat.settings import ChatSettings, pack, unpack
 
-STATE_VERSION = 7  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
+STATE_VERSION = 8  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
 _FULL = "The server's disk is full: what you send waits, and is dealt with when there is room"
 _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
 _CLOSED = "Connection closed"  # the reason of a client that has ended its input, and may still read (RFC 9293 3.6)
@@ -140,8 +140,8 @@ class Core:
                             self._take_piece(connection, kind, end, what)
                         else:
                             connection.held.append((kind, end, what, line_start))
-                case ("open", worker, id, dialect, host):
-                    self._open(worker, id, dialect_name(dialect), host)
+                case ("open", worker, id, dialect, host, *secure):
+                    self._open(worker, id, dialect_name(dialect), host, any(secure))
                 case ("gone", id, reason):
                     self._gone(id, reason)
                 case ("silent", id):
@@ -348,12 +348,12 @@ class Core:
         context.hub.bans.expire(context.wall)
         self._check_passwords()
 
-    def _open(self, worker: WorkerNumber, id: ConnectionId, dialect: str, host: str) -> None:
+    def _open(self, worker: WorkerNumber, id: ConnectionId, dialect: str, host: str, is_secure: bool) -> None:
         """Raises UnknownMessage if this program does not know the dialect."""
         if id in self._connections:
             return  # announced twice
         if dialect not in DIALECTS:
-            raise UnknownMessage(("open", worker, id, dialect, host))
+            raise UnknownMessage(("open", worker, id, dialect, host, is_secure))
         speaks = DIALECTS[dialect]
         ban = self._context.hub.bans.network_of(host)
         if ban is not None:
@@ -362,7 +362,8 @@ class Core:
         if self._is_crowded(id, host):
             self._turn_away(worker, id, speaks, host, _CROWDED, _CROWDED)
             return
-        connection = Connection(self._context.hub.connect(id, host), speaks, worker, self._context.mono)
+        session = self._context.hub.connect(id, host, is_secure)
+        connection = Connection(session, speaks, worker, self._context.mono)
         self._connections[id] = connection
         self._routing.items[worker].append(("open", id))
         self._wait(connection, self._context.settings.registration_seconds)

@@ -104,6 +104,13 @@ def _to_7(values: Values) -> Values:
     return times, settings, (*hub, (0, [], [])), connections, groups, rest
 
 
+def _to_8(values: Values) -> Values:
+    """A session knows whether it came by TLS, which there was not."""
+    times, settings, (own, sessions, *others), connections, groups, rest = values
+    sessions = [((*each, False), *of_session) for each, *of_session in sessions]
+    return times, settings, (own, sessions, *others), connections, groups, rest
+
+
 def dialect_name(value: str | bool) -> str:
     """A dialect's name, as messages have it. In states before version 5, and in their journals: is it plain text?"""
     if isinstance(value, bool):
@@ -111,4 +118,4 @@ def dialect_name(value: str | bool) -> str:
     return value
 
 
-UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7}
+UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8}

@@ -44,6 +44,7 @@ POLICIES = {
     "recorder": RestartPolicy(max_backoff_seconds=30.0),  # meanwhile a query of the history is answered "not now"
     "worker": RestartPolicy(max_backoff_seconds=30.0, alert_at=5, hang_limit_grows=True),  # its clients wait
     "acceptor": RestartPolicy(max_backoff_seconds=30.0, alert_at=5, hang_limit_grows=True),  # new clients wait
+    "front": RestartPolicy(max_backoff_seconds=30.0, alert_at=5, hang_limit_grows=True),  # new clients of TLS wait
     # All clients wait for the broker. A server that runs and serves none would be worse than one that ends.
     "broker": RestartPolicy(max_backoff_seconds=1.0, alert_at=5, hang_limit_grows=True, intensity=10),
 }

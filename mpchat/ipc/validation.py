@@ -15,7 +15,7 @@ MOST = 1 << 62  # no number of ours is larger: a counter of the scoreboard has 6
 
 _INPUT = {"line": bytes, "part": bytes, "overlong": bool, "rest": bool}  # the last value of these records, all of 4
 _RECORDS: dict[str, Types] = {  # the other records of a worker
-    "open": (str, int, int, str, str),
+    "open": (str, int, int, str, str, bool),
     "gone": (str, int, str),
     "silent": (str, int),
     "drained": (str, int, int),
@@ -58,7 +58,7 @@ def check_records(worker: int, dialects: Container[str], records: list[Record]) 
 def _is_possible(worker: int, dialects: Container[str], record: Record) -> bool:
     """Texts must be such as can be sent, in UTF-8; a connection's number must be one."""
     if record[0] == "open":
-        _, number, connection, dialect, host = record
+        _, number, connection, dialect, host, *_ = record
         return number == worker and 0 < connection <= MOST and dialect in dialects and _is_text(host)
     return record[0] != "gone" or _is_text(record[2])
 

@@ -55,8 +55,9 @@ class Explainer(NamedTuple):
         who = happening.name or t("explain.connection", id=id)
         full = t("explain.who", nick=happening.name, id=id) if happening.name else who
         match record:
-            case ("open", worker, _, dialect, host):
-                return t("explain.open", who=who, dialect=dialect, host=host, worker=f"worker{worker}")
+            case ("open", worker, _, dialect, host, *secure):
+                key = "explain.open_secure" if any(secure) else "explain.open"
+                return t(key, who=who, dialect=dialect, host=host, worker=f"worker{worker}")
             case ("line", *_) if happening.worker < 0:
                 return t("explain.too_late", who=full)
             case ("line", *_):
@@ -192,8 +193,8 @@ def _report(event: str, facts: dict[str, str | int]) -> str:
 def _about(record: Record) -> dict[str, Any]:
     """What a record says besides whose it is and what was typed."""
     match record:
-        case ("open", _, _, _, host):
-            return {"host": host}
+        case ("open", _, _, _, host, *secure):
+            return {"host": host, "secure": any(secure)}
         case ("line" | "part" | "overlong" | "rest", _, end, _):
             return {"end": end}
         case ("gone", _, why) | ("stop", why):

@@ -14,7 +14,14 @@ def as_json(status: dict[str, Any]) -> str:
     rows = status["processes"]
     tree: dict[str, Any] = {row["role"]: row["pid"] for row in rows if not row["role"].startswith("worker")}
     tree["workers"] = [row["pid"] for row in rows if row["role"].startswith("worker")]
-    return json.dumps({**tree, "ports": status["ports"], "processes": [{**row, **_measured(row)} for row in rows]})
+    return json.dumps(
+        {
+            **tree,
+            "ports": status["ports"],
+            "tls_ports": status.get("tls_ports", []),
+            "processes": [{**row, **_measured(row)} for row in rows],
+        }
+    )
 
 
 def as_table(status: dict[str, Any]) -> str:
@@ -24,7 +31,7 @@ def as_table(status: dict[str, Any]) -> str:
         counted = [str(row.get("clients", "")), str(row.get("records", ""))]
         if row["role"] in ("broker", "recorder"):
             counted[0] = ""  # they have no connections
-        if row["role"] == "acceptor":
+        if row["role"] in ("acceptor", "front"):
             counted[1] = ""
         sizes = [f"{measured[name]:.1f}" if name in measured else "-" for name in ("cpu_seconds", "pss_mib")]
         lines.append((row["role"], str(row["pid"] or "-"), *counted, *sizes, str(measured.get("fds", "-"))))

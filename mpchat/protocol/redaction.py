@@ -75,7 +75,7 @@ class Redaction:
         match record:
             case ("line" | "part" as kind, connection, end, data):
                 return self._take_input(kind, connection, end, data)
-            case ("open", _, connection, dialect, _):
+            case ("open", _, connection, dialect, *_):
                 if connection not in self._dialects:
                     self._before[1].append(connection)
                 self._dialects[connection] = DIALECTS[dialect]

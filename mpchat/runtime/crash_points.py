@@ -16,6 +16,9 @@ STEPS = (
     "acceptor: accepted",  # a client of which no other process knows: the one known hole
     "acceptor: passed on",
     "acceptor: synced",
+    "acceptor: took from the front",
+    "front: accepted",
+    "front: paired",
     "worker: took a client",
     "worker: read",
     "worker: forwarded",

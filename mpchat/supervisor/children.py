@@ -1,7 +1,7 @@
 """The supervisor's children by role: how each is started, given a role, judged, and replaced.
 
     worker -- transport -- broker         worker -- link (a Unix socket) -- acceptor -- listening sockets
-    recorder -- link -- broker
+    recorder -- link -- broker             front -- link -- acceptor
 
 To spawn a process takes a tenth of a second: an interpreter, and all its imports. So every process begins without a
 role, and one more than needed, the spare, is ready to take the role of a child that dies. The successor gets a new
@@ -16,6 +16,7 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from multiprocessing import get_context
 
 from mpchat.flow.restart_intensity import LONGEST_HANG_SECONDS, START, Failures, kind_of, policy_of
@@ -36,7 +37,7 @@ _DEATHS = 3  # of brokers, by one record of the journal
 _MOST_BESIDES = 2
 _START_SECONDS = 30.0  # for an interpreter and its imports: with less, no child would ever start on a slow machine
 
-_PEERS = (("worker", "broker"), ("worker", "acceptor"), ("recorder", "broker"))
+_PEERS = (("worker", "broker"), ("worker", "acceptor"), ("recorder", "broker"), ("front", "acceptor"))
 
 
 def works_with(one: str, other: str) -> bool:
@@ -56,19 +57,21 @@ class Children:
         selector: selectors.BaseSelector,
         signals: Signals,
         listeners: list[tuple[socket.socket, str]],
+        tls_listeners: list[tuple[socket.socket, str]],
         load_mains: LoadMains,
         on_message: Callable[[Child], object],
         reap: Callable[[Child], None],
         data: DataDirectory | None,
     ) -> None:
         self.data = data  # passed to broker and recorder only: its lock lives as long as their descriptors
-        self.settings, self.log, self.listeners = settings, log, listeners
-        self.secrets = secrets  # for the broker, and nobody else
+        self.settings, self.log, self.listeners, self.tls_listeners = settings, log, listeners, tls_listeners
+        self.secrets = secrets  # for the broker; the certificate and its key for the front; and nobody else
         self.selector, self.signals = selector, signals
         self.load_mains, self.on_message, self.reap = load_mains, on_message, reap
         self.workers = [f"worker{number}" for number in range(settings.workers)]
         self.recorders = ["recorder"] if settings.data else []
-        roles = ["broker", *self.workers, "acceptor", *self.recorders]
+        self.fronts = ["front"] if tls_listeners else []
+        roles = ["broker", *self.workers, "acceptor", *self.fronts, *self.recorders]
         self.by_role: dict[str, Child] = {}
         self.unassigned: list[Child] = []  # without a role: still starting, or spare
         self.vacant = list(roles)  # in the order in which they are filled
@@ -153,13 +156,16 @@ class Children:
         """
         args: tuple[object, ...] = ()
         if role == "broker":
-            args = self.data, self.is_first, self.skip, self.code_has_changed, self.secrets, self.traces
+            secrets = replace(self.secrets, certificate=None)
+            args = self.data, self.is_first, self.skip, self.code_has_changed, secrets, self.traces
         elif role == "recorder":
             args = (self.data,)
         elif role == "acceptor":
             self.acceptors += 1
             # In a stop they are closed; an acceptor is needed all the same, by workers that wait for "synced".
-            args = [(sock, dialect) for sock, dialect in self.listeners if sock.fileno() >= 0], self.acceptors
+            args = _open(self.listeners), self.acceptors
+        elif role == "front":
+            args = _open(self.tls_listeners), self.secrets.certificate
         elif role in self.workers:
             args = (self.workers.index(role),)
         self.scoreboard.begin(row_of(role))  # its first beat, and none of its predecessor's counters
@@ -178,7 +184,8 @@ class Children:
 
     def wire(self, role: str) -> None:
         """Connect a new process to those of its peers that exist; the others are connected when they get their role."""
-        broker, acceptor, recorder = (self.by_role.get(name) for name in ("broker", "acceptor", "recorder"))
+        names = ("broker", "acceptor", "recorder", "front")
+        broker, acceptor, recorder, front = (self.by_role.get(name) for name in names)
         for number, name in enumerate(self.workers):
             worker = self.by_role.get(name)
             if worker is not None and broker is not None and role in ("broker", name):
@@ -186,10 +193,13 @@ class Children:
                 self.wiring.transport(worker, broker, WorkerNumber(number))
             if worker is not None and acceptor is not None and role in ("acceptor", name):
                 self.scoreboard.connect(name, "acceptor")
-                self.wiring.link(worker, acceptor, ("acceptor",), number)
+                self.wiring.link(worker, acceptor, ("acceptor",), ("link", number))
         if recorder is not None and broker is not None and role in ("broker", "recorder"):
             self.scoreboard.connect("recorder", "broker")
-            self.wiring.link(recorder, broker, ("broker",))
+            self.wiring.link(recorder, broker, ("broker",), ("link", 0))
+        if front is not None and acceptor is not None and role in ("acceptor", "front"):
+            self.scoreboard.connect("front", "acceptor")
+            self.wiring.link(front, acceptor, ("acceptor",), ("front",))
 
     @property
     def skip(self) -> int:
@@ -312,3 +322,8 @@ class Children:
     def kill(self) -> None:
         for each in self:
             each.process.kill()
+
+
+def _open(listeners: list[tuple[socket.socket, str]]) -> list[tuple[socket.socket, str]]:
+    """Those that are: in a stop they are closed."""
+    return [(sock, dialect) for sock, dialect in listeners if sock.fileno() >= 0]

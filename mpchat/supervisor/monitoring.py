@@ -115,9 +115,9 @@ class Monitoring:
                 continue
             row = self._row(role, each.process.pid, self._state(children, each, now), now - each.born)
             counters = children.scoreboard.read(row_of(role))
-            if role == "acceptor" or role.startswith("worker"):
+            if role in ("acceptor", "front") or role.startswith("worker"):
                 row["clients"] = counters["clients"]
-            if role != "acceptor":
+            if role not in ("acceptor", "front"):
                 row["lines"] = counters["records"]
             if role.startswith("worker"):
                 row["deliveries"], row["unsent"] = counters["deliveries"], counters["unsent"]
@@ -162,6 +162,7 @@ def _connections(children: Children) -> list[dict[str, object]]:
     pairs = [(worker, "broker", Path(children.settings.ipc).name) for worker in children.workers]
     pairs += [("acceptor", worker, "link") for worker in children.workers]
     pairs += [("broker", recorder, "link") for recorder in children.recorders]
+    pairs += [("front", "acceptor", "link") for _ in children.fronts]
     found: list[dict[str, object]] = []
     for one, other, by in pairs:
         for start, end in ((one, other), (other, one)):

@@ -19,6 +19,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from mpchat.ipc.control_socket import Asker, ControlSocket
 from mpchat.ipc.link import Message, close_all
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, row_of
 from mpchat.messages import BadFrame, ConnectionId, NewLimits, Offset
+from mpchat.runtime.certificates import SOON_SECONDS, ends_at
 from mpchat.runtime.first_minute import BEAT_SECONDS, SPARE, STOP_SIGNALS, LoadMains, take_name
 from mpchat.runtime.listening import bracketed, listen
 from mpchat.runtime.log import Log
@@ -79,7 +81,12 @@ class Supervisor:
         self.listeners = [(listen(self.settings, self.settings.port), "irc")]
         if self.settings.plain_port is not None:
             self.listeners.append((listen(self.settings, self.settings.plain_port), "plain"))
+        self.tls_listeners = []  # of the front
+        for port, dialect in ((self.settings.tls_port, "irc"), (self.settings.tls_plain_port, "plain")):
+            if port is not None:
+                self.tls_listeners.append((listen(self.settings, port), dialect))
         self.ports = [sock.getsockname()[1] for sock, _ in self.listeners]
+        self.tls_ports = {dialect: sock.getsockname()[1] for sock, dialect in self.tls_listeners}
         # Open and locked until this process ends.
         data = claim(Path(self.settings.data)) if self.settings.data else None
         if data is not None and data.is_open_to_others:
@@ -104,6 +111,7 @@ class Supervisor:
             self.selector,
             self.signals,
             self.listeners,
+            self.tls_listeners,
             self.load_mains,
             self.on_message,
             self.reap,
@@ -111,6 +119,7 @@ class Supervisor:
         )
         try:
             take_name("mpchat:super")
+            self.warn_of_certificate()
             self.watch()
         finally:
             self.children.kill()
@@ -260,10 +269,14 @@ class Supervisor:
         texts.use(texts.DEFAULT)  # whoever has started it has been answered: what is said from now on, a log may have
         host = bracketed(self.settings.host)
         plain = f"{host}:{self.ports[1]}" if len(self.ports) > 1 else "none"
-        ready = f"mpchat ready: irc {host}:{self.ports[0]}, plain {plain}, pid {os.getpid()}\n"
+        names = {"irc": "tls", "plain": "tls-plain"}
+        secure = {names[dialect]: f"{host}:{port}" for dialect, port in self.tls_ports.items()}
+        more = "".join(f", {name} {where}" for name, where in secure.items())
+        ready = f"mpchat ready: irc {host}:{self.ports[0]}, plain {plain}, pid {os.getpid()}{more}\n"
         address = self.listeners[0][0].getsockname()[0]  # a name may have several, of which one is listened on
         bound = {} if address == self.settings.host else {"address": address}
-        self.log.info("ready", irc=f"{host}:{self.ports[0]}", plain=plain, **bound)
+        secure = {name.replace("-", "_"): where for name, where in secure.items()}
+        self.log.info("ready", irc=f"{host}:{self.ports[0]}", plain=plain, **secure, **bound)
         output(1).keep(ready.encode(errors="backslashreplace"))  # a reader may come later
 
     def reap(self, each: Child) -> None:
@@ -339,8 +352,10 @@ class Supervisor:
 
     def stop_the_next(self) -> None:
         """The acceptor first, so that no client comes in during the stop; then the broker, which ends when its workers
-        have, and they when their last client has. Workers without a broker say farewell by themselves.
+        have, and they when their last client has. Workers without a broker say farewell by themselves. The front, which
+        accepts nobody from now on, ends when its last client has.
         """
+        self.children.tell_once("front", ("stop",))
         workers = [role for role in self.children.workers if role in self.children.by_role]
         if "acceptor" in self.children.by_role:
             self.children.tell_once("acceptor", ("stop",))
@@ -382,7 +397,7 @@ class Supervisor:
             self.children.end(each, Death.KILLED)
 
     def close_listeners(self) -> None:
-        for sock, _ in self.listeners:
+        for sock, _ in [*self.listeners, *self.tls_listeners]:
             sock.close()
 
     # The control socket
@@ -550,6 +565,12 @@ class Supervisor:
         for role in ("acceptor", *self.children.workers):
             if role in self.children.by_role:
                 self.children.by_role[role].link.post(limits)
+        front, certificate = self.children.by_role.get("front"), secrets.certificate
+        if front is not None and certificate is not None:
+            front.link.post(("certificate", certificate.chain, certificate.key))
+            most, each = read.handshakes, read.handshakes_per_address
+            front.link.post(("handshakes", read.handshake_seconds, most, each, rate, read.chat.exempt))
+        self.warn_of_certificate()
         self.told = self.children.by_role.get("broker")
         if self.told is not None:
             opers = tuple((oper.name, oper.password) for oper in secrets.opers)
@@ -560,8 +581,12 @@ class Supervisor:
         if self.reloading.answer_at < math.inf:
             lines, opers = len(self.settings.chat.motd), len(self.secrets.opers)
             password = "a password" if self.secrets.password else "no password"
-            fixed = f"; only the next start can take {', '.join(self.fixed)}" if self.fixed else ""
-            self.reloading.over(True, f"read again: {lines} lines of the day, {password}, {opers} operators{fixed}")
+            said = f"read again: {lines} lines of the day, {password}, {opers} operators"
+            if self.secrets.certificate is not None:
+                said += f", a certificate until {_day(ends_at(self.secrets.certificate))}"
+            if self.fixed:
+                said += f"; only the next start can take {', '.join(self.fixed)}"
+            self.reloading.over(True, said)
 
     def rehashed(self, connection: ConnectionId, end: Offset, is_done: bool, said: str) -> None:
         """What came of a reload that a server operator has asked for: the broker of the moment is told."""
@@ -569,10 +594,25 @@ class Supervisor:
         if broker is not None:
             broker.link.post(("rehashed", connection, end, is_done, said))
 
+    def warn_of_certificate(self) -> None:
+        """Log it if the certificate has ended, or soon will."""
+        if self.secrets.certificate is None:
+            return
+        ends = ends_at(self.secrets.certificate)
+        if ends - time.time() < SOON_SECONDS:
+            has_ended = ends <= time.time()
+            self.log.warning("the certificate has ended" if has_ended else "the certificate ends soon", end=_day(ends))
+
     def describe(self) -> dict[str, object]:
         """The answer of the control socket, for `mpchat ps`."""
         processes: list[dict[str, object]] = [{"role": "supervisor", "pid": os.getpid()}, *self.children.describe()]
-        return {"ports": self.ports, "data": self.settings.data, "processes": processes}
+        ports = {"ports": self.ports, "tls_ports": list(self.tls_ports.values())}
+        return {**ports, "data": self.settings.data, "processes": processes}
+
+
+def _day(wall: float) -> str:
+    """Of a time in s of the wall clock."""
+    return datetime.fromtimestamp(wall, timezone.utc).strftime("%Y-%m-%d")
 
 
 def reap_strangers(own: set[int | None]) -> None:

@@ -1,7 +1,7 @@
 """The wiring: the supervisor makes what two children share, passes each its end, and keeps none.
 
     worker -- transport (--ipc) -- broker         worker -- link (a Unix socket) -- acceptor
-    recorder -- link -- broker
+    recorder -- link -- broker            front -- link -- acceptor
 
 No transport or link is used again after a death at either end: its successor would read a half-written frame, and a
 lock that the dead process held would never be released. Both ends get a new one, while they are running
@@ -10,7 +10,7 @@ lock that the dead process held would never be released. Both ends get a new one
 
 from mpchat.ipc.link import Link
 from mpchat.ipc.transport import TransportPair, dump_pair, find
-from mpchat.messages import NewPeer, WorkerNumber
+from mpchat.messages import NewLink, NewPeer, WorkerNumber
 from mpchat.supervisor.child import Child
 
 
@@ -39,14 +39,14 @@ class Wiring:
             raise
         self._transports[self._last], self._unopened[self._last] = pair, [worker, broker]
 
-    def link(self, one: Child, other: Child, peer: NewPeer, number: int = 0) -> None:
-        """Connect a worker to the acceptor, or the recorder to the broker: `peer` tells the one what the other is,
-        and `number` tells the other which worker it is. Raises OSError like transport().
+    def link(self, one: Child, other: Child, peer: NewPeer, told: NewPeer | NewLink) -> None:
+        """Connect a worker or the front to the acceptor, or the recorder to the broker: `peer` tells the one what the
+        other is, and `told` tells the other which one it is. Raises OSError like transport().
         """
         ours, theirs = Link.pair()
         with ours, theirs:
             one.link.post(peer, fds=(ours.fileno(),))
-            other.link.post(("link", number), fds=(theirs.fileno(),))
+            other.link.post(told, fds=(theirs.fileno(),))
 
     def opened(self, child: Child, serial: int) -> None:
         """The child has opened this transport. When both have, the supervisor drops it, with the semaphores' names."""

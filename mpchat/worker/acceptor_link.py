@@ -79,13 +79,17 @@ class AcceptorLink:
     def _on_message(self, link: Link[WorkerToAcceptor], message: tuple[object, ...], fds: list[int]) -> None:
         worker = self._worker
         match message, fds:
-            case ("client", int() as id, str() as dialect, str() as host), [fd] if dialect in DIALECTS:
+            case ("client", int() as id, str() as dialect, str() as host, bool() as secure), [fd] if (
+                dialect in DIALECTS
+            ):
                 if fd >= first_of_the_last(worker.reserved_fds):
                     os.close(fd)
                     self._refuse(link, ConnectionId(id))
                 else:
-                    worker.take_client(ConnectionId(id), DIALECTS[dialect], host, client_socket(fd))
-            case ("client", int() as id, str() as dialect, str()), [] if link.lacked_fds and dialect in DIALECTS:
+                    worker.take_client(ConnectionId(id), DIALECTS[dialect], host, client_socket(fd), secure)
+            case ("client", int() as id, str() as dialect, str(), bool()), [] if (
+                link.lacked_fds and dialect in DIALECTS
+            ):
                 self._refuse(link, ConnectionId(id))
             case ("synced",), []:
                 if not self.synced:
@@ -106,7 +110,8 @@ class AcceptorLink:
             if connection is None:
                 link.post(("all",))
             elif connection.fileno() >= 0 and connection.host:  # neither closed since nor a stand-in
-                mine: Mine = ("mine", connection.id, connection.dialect.name, connection.host)
+                about = connection.dialect.name, connection.host, connection.secure
+                mine: Mine = ("mine", connection.id, *about)
                 link.post(mine, fds=(connection.fileno(),))
         self._worker.poller.want_write(link, link.unsent)
 

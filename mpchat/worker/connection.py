@@ -67,6 +67,7 @@ class Connection:
         "limits",
         "reported",
         "returned",
+        "secure",
         "seen",
         "sendq_reported",
         "sent",
@@ -77,11 +78,20 @@ class Connection:
 
     bucket: TokenBucket  # set where a flood is throttled
 
-    def __init__(self, id: ConnectionId, sock: socket.socket, dialect: Dialect, host: str, limits: Limits) -> None:
+    def __init__(
+        self,
+        id: ConnectionId,
+        sock: socket.socket,
+        dialect: Dialect,
+        host: str,
+        limits: Limits,
+        secure: bool = False,
+    ) -> None:
         self.id = id
         self.sock = sock
         self.dialect = dialect
         self.host = host
+        self.secure = secure  # the client speaks TLS to the front, of which `sock` is the other end
         self.limits = limits
         self.consumed = 0  # taken from the kernel
         self.forwarded = 0  # given to the broker

@@ -192,9 +192,11 @@ class Worker:
 
     # Up: bytes in, records out
 
-    def take_client(self, id: ConnectionId, dialect: Dialect, host: str, sock: socket.socket) -> None:
-        """A connection is this worker's from now on, which closes `sock`."""
-        connection = self.connections[id] = Connection(id, sock, dialect, host, self.limits)
+    def take_client(
+        self, id: ConnectionId, dialect: Dialect, host: str, sock: socket.socket, secure: bool = False
+    ) -> None:
+        """A connection is this worker's from now on, which closes `sock`. `secure`: it came by TLS, from the front."""
+        connection = self.connections[id] = Connection(id, sock, dialect, host, self.limits, secure)
         self.reader.begin(connection)
         if connection.fileno() >= 0:  # else no process has its socket any more: Takeover.adopt()
             self.poller.watch(connection, stream=True)
@@ -210,8 +212,8 @@ class Worker:
         While there is no broker nothing is done: with "go", resume_inputs() announces those the new one does not name.
         """
         if self.broker.in_step:
-            dialect = connection.dialect.name
-            self.reader.records.append(("open", self.number, connection.id, dialect, connection.host))
+            about = connection.dialect.name, connection.host, connection.secure
+            self.reader.records.append(("open", self.number, connection.id, *about))
 
     def on_client(self, connection: Connection, readable: bool, writable: bool, hung_up: bool) -> None:
         if writable and connection.blocked:

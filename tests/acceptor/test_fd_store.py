@@ -48,7 +48,7 @@ class Worker:
             anything = True
             for (word, *about), fds in messages:
                 if word == "client":
-                    connection, dialect, host = about
+                    connection, dialect, host, _ = about
                     assert connection not in self.has, "given twice"
                     self.has[connection] = fds[0], dialect, host
                 else:
@@ -138,7 +138,7 @@ def acceptor() -> Iterator[Acceptor]:
     it = Acceptor()
     yield it
     it.close()
-    for fd, _, _ in it.fd_store._kept.values():
+    for fd, *_ in it.fd_store._kept.values():
         if fd is not None:
             os.close(fd)
 
@@ -191,7 +191,7 @@ def test_a_new_acceptor_is_given_what_a_worker_has_and_counts_it(acceptor: Accep
     worker = acceptor.new_worker()
     sockets = [socket.socketpair() for _ in range(3)]
     for connection, (_, ours) in enumerate(sockets, 1):
-        worker.say("mine", connection, "plain", HOST, fds=(ours.fileno(),))
+        worker.say("mine", connection, "plain", HOST, False, fds=(ours.fileno(),))
     acceptor.turn()
     assert not acceptor.fd_store.synced
     worker.say("all")
@@ -214,8 +214,8 @@ def test_each_gets_what_it_lacks_and_no_socket_is_kept_twice(acceptor: Acceptor)
     assert kept is not None
     with socket.socket() as theirs:
         before = open_fds()
-        worker.say("mine", 1, "irc", HOST, fds=(kept,))
-        worker.say("mine", 3, "irc", HOST, fds=(theirs.fileno(),))
+        worker.say("mine", 1, "irc", HOST, False, fds=(kept,))
+        worker.say("mine", 3, "irc", HOST, False, fds=(theirs.fileno(),))
         worker.say("all")
         acceptor.until(lambda: worker.synced)
         assert sorted(worker.has) == [2]
@@ -287,7 +287,7 @@ def test_what_a_worker_had_that_died_before_it_had_said_all_goes_to_the_next(acc
     first = acceptor.new_worker()
     client, ours = socket.socketpair()
     acceptor.clients[1] = client
-    first.say("mine", 1, "irc", HOST, fds=(ours.fileno(),))
+    first.say("mine", 1, "irc", HOST, False, fds=(ours.fileno(),))
     acceptor.until(lambda: len(acceptor.fd_store) == 1)
     first.die()
     ours.close()
@@ -331,15 +331,15 @@ def test_a_dead_workers_link_need_not_end(acceptor: Acceptor) -> None:
         (("gone", 1), 1),
         (("all", 1), 0),
         (("full", None), 0),
-        (("mine", 5, "irc", HOST), 0),
-        (("mine", 5, "irc", HOST), 2),
+        (("mine", 5, "irc", HOST, False), 0),
+        (("mine", 5, "irc", HOST, False), 2),
         (("mine", 5, "irc"), 1),
         (("mine", 5, True, HOST), 1),
         (("mine", 5, "gopher", HOST), 1),
-        (("mine", 0, "irc", HOST), 1),
-        (("mine", 5, "irc", "somewhere"), 1),
-        (("mine", 5, "irc", ""), 1),
-        (("mine", 5, "irc", HOST), -1),  # a pipe
+        (("mine", 0, "irc", HOST, False), 1),
+        (("mine", 5, "irc", "somewhere", False), 1),
+        (("mine", 5, "irc", "", False), 1),
+        (("mine", 5, "irc", HOST, False), -1),  # a pipe
     ],
 )
 def test_a_worker_that_says_what_none_of_ours_says_is_reported_and_dropped(
@@ -446,7 +446,7 @@ def test_a_socket_that_there_is_no_number_for_is_counted_though_no_copy_is_kept(
         pairs = [[stack.enter_context(each) for each in socket.socketpair()] for _ in range(5)]
         request.getfixturevalue("few_fds")
         for connection, (_, ours) in enumerate(pairs, 1):
-            worker.say("mine", connection, "irc", HOST, fds=(ours.fileno(),))
+            worker.say("mine", connection, "irc", HOST, False, fds=(ours.fileno(),))
         worker.say("all")
         acceptor.until(lambda: worker.synced)
         assert len(acceptor.fd_store) == 5

@@ -53,6 +53,6 @@ def test_a_message_that_was_put_does_not_change_any_more() -> None:
     streams._transports[0], streams._attached[0] = transport, True
     streams.ledger.received(0, 22)
     streams.deliver()
-    recovery.propose([("open", 0, 1, "irc", "127.0.0.1")])
+    recovery.propose([("open", 0, 1, "irc", "127.0.0.1", False)])
     streams.deliver()
     assert transport.messages == [("items", 1, 22, 0, []), ("items", 1, 0, 32, [("open", 1)])]

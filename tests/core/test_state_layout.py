@@ -23,7 +23,7 @@ from tests.core.driver import Driver
 
 DATA = Path(__file__).parent.parent / "data"
 
-VERSION, LAYOUT = 7, "a150619f80bf5602"  # one belongs to the other
+VERSION, LAYOUT = 8, "9bc71bce8b4c197e"  # one belongs to the other
 
 CHANGED = f"""
 the layout of the state that a snapshot holds is not that of version {VERSION} any more, which servers have written.

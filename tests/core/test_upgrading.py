@@ -99,6 +99,15 @@ def test_a_connection_of_version_4_goes_on() -> None:
     assert "is now Eva2" in said(core, ("line", EVA, 10_000, b"\x00\xff\xf0Eva2"), ("line", EVA, 10_010, b"/nick Eva2"))
 
 
+def test_bans_of_version_7_hold_and_nobody_of_then_came_by_tls() -> None:
+    core = Core.load((DATA / "state-7" / "core").read_bytes())
+    assert " 671 " not in said(core, ("line", LUIS, 10_000, b"WHOIS beto\r"))
+    core.apply([("open", 0, NEW, "irc", "127.0.0.1", True)])
+    said(core, ("line", NEW, 10_000, b"NICK dora\r"), ("line", NEW, 10_001, b"USER dora 0 * :Dora\r"))
+    assert " 671 luis dora :is using a secure connection" in said(core, ("line", LUIS, 10_010, b"WHOIS dora\r"))
+    assert "flood" in said(core, ("open", 0, 70, "irc", "198.51.100.7", False))
+
+
 @pytest.mark.parametrize(("is_plain", "told"), [(True, "Welcome to"), (False, "")])
 def test_a_connection_as_a_journal_of_that_time_opens_it(is_plain: bool, told: str) -> None:
     core = Core.load((DATA / "state-4" / "core-dialects").read_bytes())

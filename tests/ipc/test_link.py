@@ -51,9 +51,9 @@ def take_all(link: Link[Any], count: int, other: Link[Any]) -> Messages:
 
 def test_a_message_goes_either_way(links: Links) -> None:
     left, right = links
-    left.post(("client", 7, "plain", "127.0.0.1"))
+    left.post(("client", 7, "plain", "127.0.0.1", False))
     right.post(("gone", 7))
-    assert right.take() == [(("client", 7, "plain", "127.0.0.1"), [])]
+    assert right.take() == [(("client", 7, "plain", "127.0.0.1", False), [])]
     assert left.take() == [(("gone", 7), [])]
     assert left.take() == []  # nothing there: no waiting
     assert not left.ended

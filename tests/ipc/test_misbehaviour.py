@@ -150,8 +150,8 @@ def worker(supervisor: Supervisor) -> Iterator[WorkerTurns]:
         ((), 0),
         (("synced", 1), 0),
         (("synced",), 1),
-        (("client", CLIENT, "irc", HOST), 0),
-        (("client", CLIENT, "irc", HOST), 2),
+        (("client", CLIENT, "irc", HOST, False), 0),
+        (("client", CLIENT, "irc", HOST, False), 2),
         (("client", "1", "irc", HOST), 1),
         (("client", CLIENT, True, HOST), 1),
         (("client", CLIENT, "gopher", HOST), 1),
@@ -170,7 +170,7 @@ def test_a_worker_and_an_acceptor_that_misbehaves(
     assert worker.worker.acceptor.synced, "what it had said before counts"
     worker.acceptor = worker.supervisor.connect("acceptor")
     worker.turn()
-    worker.acceptor.post(("client", CLIENT, "irc", HOST), fds=(sock.fileno(),))
+    worker.acceptor.post(("client", CLIENT, "irc", HOST, False), fds=(sock.fileno(),))
     worker.turn()
     assert list(worker.worker.connections) == [CLIENT]
     assert worker.supervisor.accused() == []
@@ -184,7 +184,7 @@ def test_a_workers_socket_is_of_the_family_that_it_is_of(
         sock = stack.enter_context(socket.socket(family))
     except OSError as error:
         pytest.skip(f"this system has no such sockets: {error}")
-    worker.acceptor.post(("client", CLIENT, "irc", HOST), fds=(sock.fileno(),))
+    worker.acceptor.post(("client", CLIENT, "irc", HOST, False), fds=(sock.fileno(),))
     worker.turn()
     assert worker.worker.connections[CLIENT].sock.family == family
 
@@ -354,12 +354,12 @@ def broker(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPat
                 "line",
                 7,
                 (),
-                ("open", 1, CLIENT, "irc", HOST),  # another worker's
+                ("open", 1, CLIENT, "irc", HOST, False),  # another worker's
                 ("open", 0, CLIENT, "irc", None),
                 ("open", 0, CLIENT, False, HOST),
                 ("open", 0, CLIENT, "gopher", HOST),
-                ("open", 0, CLIENT, "irc", "\ud800"),
-                ("open", 0, 10**5000, "irc", HOST),
+                ("open", 0, CLIENT, "irc", "\ud800", False),
+                ("open", 0, 10**5000, "irc", HOST, False),
                 ("gone", CLIENT, "\ud800"),
                 ("gone", CLIENT, b"bye"),
                 ("silent", CLIENT, 1),
@@ -387,7 +387,7 @@ def test_a_broker_and_a_worker_that_misbehaves(broker: BrokerTurns, message: Any
     broker.turn()
     other.put(("attach", -1))
     broker.turn()
-    other.put(("batch", 0, 0, [("open", 0, CLIENT, "irc", HOST), ("line", CLIENT, 5, b"PING hola")]))
+    other.put(("batch", 0, 0, [("open", 0, CLIENT, "irc", HOST, False), ("line", CLIENT, 5, b"PING hola")]))
     broker.turn()
     assert broker.broker.recovery.core.dealt_with(CLIENT) == 5
     assert broker.supervisor.accused() == []
@@ -556,7 +556,7 @@ class Family:
         self.supervisor.selector = selector = stack.enter_context(selectors.DefaultSelector())
         self.supervisor.monitoring = Monitoring(lambda event: None)
         self.supervisor.children = Children(
-            settings, Secrets(), log, selector, None, [], dict, self.supervisor.on_message, None, None
+            settings, Secrets(), log, selector, None, [], [], dict, self.supervisor.on_message, None, None
         )
         self.by_role: dict[str, Child] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}

@@ -123,7 +123,7 @@ class Past:
     def accept(self, record: Record) -> None:
         """A worker's record happens; of an open connection it may come again."""
         match record:
-            case ("open", 0, id, "irc", _):
+            case ("open", 0, id, "irc", _, False):
                 if id not in self.heard:
                     self.heard[id] = Heard()
                     self.decide(("open", id))
@@ -234,7 +234,7 @@ class Server:
             self.control.post(("acceptor",), fds=(theirs.fileno(),))
         self.connect()
         for id, sock in self.sockets.items():
-            self.acceptor.post(("client", id, "irc", "127.0.0.1"), fds=(sock.fileno(),))
+            self.acceptor.post(("client", id, "irc", "127.0.0.1", False), fds=(sock.fileno(),))
         self.acceptor.post(("synced",))
 
     def connect(self) -> None:

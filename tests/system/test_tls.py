@@ -1,0 +1,296 @@
+"""TLS by the front: clients of it are clients like all others, and notice no death but the front's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import ssl
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running import PATIENCE, Server, running
+from tests.system.servers import MPCHAT, kill, ready, replaced, start, status, until, unusual
+from tests.system.tls import Authority, Pair, TlsPlainClient, irc, needs_openssl, openssl, tls_port, wrap
+
+pytestmark = needs_openssl
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def pair(authority: Authority) -> Pair:
+    return authority.sign("server")
+
+
+@pytest.fixture
+def server(pair: Pair) -> Iterator[Server]:
+    ports = ("--tls-port", "0", "--tls-plain-port", "0")
+    with running("--unlimited", "--workers", "2", *ports, *pair.options) as it:
+        yield it
+
+
+def test_irc_and_plain_text_over_tls(server: Server, authority: Authority) -> None:
+    ana = irc(server, authority, "ana")
+    assert any(" 671 ana ana :" in line for line in ana.ask("WHOIS ana"))
+    ana.join("#lobby")
+    eva = TlsPlainClient(server, authority)
+    eva.expect("Type your nickname")
+    eva.send("eva", "hola")
+    ana.until("JOIN")
+    assert ana.read().endswith("PRIVMSG #lobby :hola")
+
+    beto = server.irc("beto")
+    assert not any(" 671 " in line for line in beto.ask("WHOIS beto")), "he came in the clear"
+    assert status(server)["front"]["clients"] == 2
+
+
+def test_tls_older_than_1_2_is_refused(server: Server, authority: Authority) -> None:
+    context = authority.context()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with socket.create_connection((server.host, tls_port(server)), PATIENCE) as sock, pytest.raises(ssl.SSLError):
+        context.wrap_socket(sock, server_hostname="127.0.0.1")
+    with socket.create_connection((server.host, tls_port(server)), PATIENCE) as sock:
+        sock.sendall(b"NICK ana\r\n" * 20)  # no TLS at all
+        with contextlib.suppress(ConnectionResetError):
+            while sock.recv(4096):
+                pass
+    irc(server, authority, "ana")
+
+
+def test_half_open_handshakes_do_not_keep_others_out(server: Server, authority: Authority) -> None:
+    """More than may be under way at once: the oldest gives way."""
+    silent = [socket.create_connection((server.host, tls_port(server)), PATIENCE) for _ in range(280)]
+    try:
+        ana = irc(server, authority, "ana")
+        assert ana.ask("VERSION")
+        silent[0].settimeout(PATIENCE)
+        assert silent[0].recv(1) == b""
+    finally:
+        for sock in silent:
+            sock.close()
+
+
+def test_what_is_said_arrives_to_the_byte_though_it_is_read_slowly(server: Server, authority: Authority) -> None:
+    """Some 3 MB each way: far more than all buffers between the two take."""
+    ana, beto = irc(server, authority, "ana"), irc(server, authority, "beto")
+    lines = [f"{number} " + "ñ" * 150 for number in range(8000)]
+
+    def talk() -> None:
+        for line in lines:
+            ana.sock.sendall(f"PRIVMSG beto :{line}\r\n".encode())
+
+    talking = threading.Thread(target=talk)
+    talking.start()
+    for line in lines:
+        assert beto.read() == f":ana!~ana@127.0.0.1 PRIVMSG beto :{line}"
+    talking.join(PATIENCE)
+    assert ana.sync() == []
+
+
+def test_a_client_that_does_not_read_is_closed_for_its_sendq(pair: Pair, authority: Authority) -> None:
+    options = ("--unlimited", "--sendq", "100000", "--tls-port", "0", *pair.options)
+    with running(*options) as server:
+        deaf, ana = irc(server, authority, "deaf"), server.irc("ana")
+        ana.join("#r")
+        deaf.join("#r")
+        ana.until("JOIN")
+        until(lambda: any("SendQ exceeded" in line for line in ana.ask(*["PRIVMSG #r :" + "x" * 400] * 200)))
+
+
+def test_who_ends_the_input_still_gets_the_answers(server: Server, authority: Authority) -> None:
+    """A TCP end without close_notify, as some clients leave."""
+    ana = irc(server, authority, "ana")
+    ana.send("PING one", "PING two")
+    socket.socket.shutdown(ana.sock, socket.SHUT_WR)
+    assert [line.rpartition(":")[2] for line in ana.rest()[:2]] == ["one", "two"]
+    until(lambda: status(server)["front"]["clients"] == 0)
+
+
+def test_a_reset_ends_the_session_and_nothing_said_before_is_lost(server: Server, authority: Authority) -> None:
+    beto = server.irc("beto")
+    ana = irc(server, authority, "ana")
+    ana.send(*[f"PRIVMSG beto :{number}" for number in range(50)])
+    ana.sync()
+    ana.send("PRIVMSG beto :last")
+    assert beto.expect(":0$")
+    until(lambda: beto.read().endswith(":last"))
+    ana.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    ana.close()
+    until(lambda: status(server)["front"]["clients"] == 0)
+    assert "401" in beto.ask("PRIVMSG ana :?")[0]
+
+
+def test_the_address_is_the_clients_own(server: Server, authority: Authority) -> None:
+    ana = irc(server, authority, "ana", source="127.0.0.2")
+    assert any(" 311 ana ana ~ana 127.0.0.2 " in line for line in ana.ask("WHOIS ana"))
+    said = server.run("explain", "--port", str(server.irc_port), "--last", "1000").stdout
+    assert "irc over TLS, from 127.0.0.2" in said
+
+
+@pytest.mark.parametrize("role", ["worker0", "worker1", "broker", "acceptor", "recorder"])
+def test_no_death_but_the_fronts_is_noticed(server: Server, authority: Authority, role: str) -> None:
+    until(lambda: ready(server))
+    people = [irc(server, authority, f"p{number}") for number in range(4)]
+    for one in people:
+        one.join("#r")
+    for one in people:
+        one.sync()
+    before = kill(server, role)
+    for number, one in enumerate(people):
+        one.send(f"PRIVMSG #r :{number}")
+    for number, one in enumerate(people):
+        others = {f"PRIVMSG #r :{other}" for other in range(4) if other != number}
+        assert {one.read().partition(" ")[2] for _ in others} == others
+    replaced(server, before, role)
+    newcomer = irc(server, authority, "new")
+    assert any(" 671 new p0 :" in line for line in newcomer.ask("WHOIS p0")), "what the next one knows of old clients"
+
+
+@pytest.mark.parametrize("step", ["acceptor: took from the front", "acceptor: passed on"])
+def test_who_was_on_the_way_to_a_dead_acceptor_comes_in_once(
+    pair: Pair, authority: Authority, step: str, tmp_path: Path
+) -> None:
+    orders = tmp_path / "orders"
+    options = ("--unlimited", "--tls-port", "0", *pair.options)
+    with unusual(*options, environment={"MPCHAT_CRASH": str(orders)}) as server:
+        orders.with_suffix(".draft").write_text(f"{step}|1")
+        orders.with_suffix(".draft").rename(orders)
+        ana = irc(server, authority, "ana")
+        assert not orders.exists()
+        (count,) = [line for line in ana.ask("LUSERS") if " 255 " in line]
+        assert "I have 1 clients" in count
+
+
+def test_the_fronts_death_ends_its_clients_and_the_next_serves_at_once(server: Server, authority: Authority) -> None:
+    until(lambda: ready(server))
+    ana, beto = irc(server, authority, "ana"), server.irc("beto")
+    before = kill(server, "front")
+    with contextlib.suppress(ConnectionResetError):
+        assert ana.sock.recv(1) == b""
+    irc(server, authority, "ana2")
+    replaced(server, before, "front")
+    until(lambda: "401" in beto.ask("PRIVMSG ana :?")[0])
+
+
+def test_a_stop_tells_clients_of_tls(pair: Pair, authority: Authority) -> None:
+    with running("--unlimited", "--tls-port", "0", *pair.options) as server:
+        ana = irc(server, authority, "ana")
+        os.kill(server.pid, signal.SIGTERM)
+        assert ana.rest()[-1].startswith("ERROR :")
+
+
+def test_a_reload_brings_a_new_certificate_and_a_bad_one_changes_nothing(authority: Authority, tmp_path: Path) -> None:
+    here = Pair(tmp_path / "c.pem", tmp_path / "k.pem")
+    one, two = authority.sign("one"), authority.sign("two")
+    for source, to in ((one.cert, here.cert), (one.key, here.key)):
+        shutil.copy(source, to)
+
+    def subject(sock: ssl.SSLSocket) -> str:
+        return str(dict(field[0] for field in sock.getpeercert()["subject"])["commonName"])  # type: ignore
+
+    with running("--unlimited", "--tls-port", "0", *here.options) as server:
+        old = irc(server, authority, "old")
+        shutil.copy(two.key, here.key)
+        refused = server.run("reload", "--port", str(server.irc_port))
+        assert refused.returncode == 1
+        assert "the key is not that of the certificate" in refused.stderr
+        with wrap(server, authority) as sock:
+            assert subject(sock) == "one"
+        shutil.copy(two.cert, here.cert)
+        assert server.run("reload", "--port", str(server.irc_port)).returncode == 0
+
+        def is_new() -> bool:
+            with wrap(server, authority) as sock:
+                return subject(sock) == "two"
+
+        until(is_new)
+        assert old.ask("VERSION"), "who was in stays in"
+        before = kill(server, "front")
+        replaced(server, before, "front")
+        assert is_new()
+
+
+@pytest.mark.parametrize(
+    ("case", "complaint"),
+    [
+        ("mismatch", "the key is not that of the certificate"),
+        ("no key", "a TLS port needs both"),
+        ("missing", "No such file"),
+        ("rubbish", "has no certificate"),
+        ("encrypted", "the key is encrypted"),
+        ("no port", "neither is given"),
+    ],
+)
+def test_what_cannot_be_used_is_said_at_the_start(
+    authority: Authority, pair: Pair, tmp_path: Path, case: str, complaint: str
+) -> None:
+    other = authority.sign("other")
+    rubbish = tmp_path / "rubbish"
+    rubbish.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    encrypted = tmp_path / "encrypted"
+    key = ("pkey", "-in", str(pair.key), "-aes256", "-passout", "pass:secret", "-out", str(encrypted))
+    if case == "encrypted":
+        openssl(*key)
+    options = {
+        "mismatch": Pair(pair.cert, other.key).options,
+        "no key": pair.options[:2],
+        "missing": Pair(tmp_path / "none", pair.key).options,
+        "rubbish": Pair(rubbish, pair.key).options,
+        "encrypted": Pair(pair.cert, encrypted).options,
+        "no port": pair.options,
+    }[case]
+    port = () if case == "no port" else ("--tls-port", "0")
+    ended = start(*MPCHAT, "server", "127.0.0.1", "0", "--ephemeral", *port, *options, environment={})
+    assert ended.returncode == 2
+    assert complaint in ended.stderr
+    assert ended.stderr.count("\n") == 1, ended.stderr
+
+
+def test_a_certificate_that_soon_ends_is_warned_of(authority: Authority) -> None:
+    with running("--unlimited", "--tls-port", "0", *authority.sign("short", days=3).options) as server:
+        assert "the certificate ends soon" in server.log_text()
+
+
+def test_our_client_verifies_and_says_why_it_refuses(server: Server, authority: Authority, tmp_path: Path) -> None:
+    port, trusted = str(tls_port(server)), ("--tls-ca", str(authority.cert))
+    ana = irc(server, authority, "ana")
+    ana.join("#lobby")
+    said = server.run("send", "--tls", *trusted, "--port", port, "--nick", "robot", "hola")
+    assert said.returncode == 0, said.stderr
+    ana.until("JOIN")
+    assert ana.until("PRIVMSG")[-1].endswith("PRIVMSG #lobby :hola")
+
+    refused = server.run("send", "--tls", "--port", port, "--nick", "robot", "hola")
+    assert refused.returncode != 0
+    assert "no authority that this machine knows" in refused.stderr
+    refused = server.run("send", "--tls", *trusted, "--port", str(server.irc_port), "--nick", "robot", "hola")
+    assert refused.returncode != 0
+    assert "TLS" in refused.stderr, "it never goes on in the clear"
+
+    strange = authority.sign("strange", names="DNS:other.example")
+    with running("--unlimited", "--tls-port", "0", *strange.options) as other:
+        refused = other.run("send", "--tls", *trusted, "--port", str(tls_port(other)), "--nick", "robot", "hola")
+        assert refused.returncode != 0
+        assert "its certificate is for another name" in refused.stderr
+
+
+def test_a_file_of_authorities_that_is_none(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "none").write_text("hola")
+    for path in (tmp_path / "none", tmp_path / "missing"):
+        refused = server.run("send", "--tls", "--tls-ca", str(path), "hola")
+        assert refused.returncode == 2
+        assert str(path) in refused.stderr
