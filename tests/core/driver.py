@@ -174,13 +174,15 @@ class Driver:
         """To the question that was asked last."""
         return self.feed(("answer", self.asked[-1][1], answer))
 
-    def connect(self, *, plain: bool = False, worker: int | None = None, host: str = "127.0.0.1") -> Person:
-        """Somebody new, on the workers in turn unless one is named."""
+    def connect(
+        self, *, plain: bool = False, worker: int | None = None, host: str = "127.0.0.1", secure: bool = False
+    ) -> Person:
+        """Somebody new, on the workers in turn unless one is named. `secure`: by TLS."""
         id = len(self.people) + 1
         where = (id - 1) % len(self.workers) if worker is None else worker
         person = Person(self, id, where, plain)
         self.people.append(person)
-        self.feed(("open", where, id, "plain" if plain else "irc", host))
+        self.feed(("open", where, id, "plain" if plain else "irc", host, secure))
         return person
 
     def irc(

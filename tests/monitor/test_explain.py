@@ -581,6 +581,7 @@ def everything() -> Driver:
     driver.answer((True, "read again"))
     some[10].send("DLINE 192.0.2.7 :x")
     driver.connect(host="192.0.2.7")
+    driver.connect(secure=True)
     some[5].gone("SendQ exceeded")
     some[6].send("QUIT")
     some[6].send("PING late")
