@@ -13,18 +13,17 @@ else of a client counts.
     the front dies      its clients lose their connections: the keys of their TLS die with it. A new one accepts at once
 """
 
-import contextlib
 import errno
 import os
 import socket
-import ssl
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 
 from mpchat.flow.admission import Admission
 from mpchat.front.loopback_pairs import LoopbackPairs
-from mpchat.front.tunnel import PIECE_BYTES, Side, Tunnel
+from mpchat.front.tunnel import BUFFER_BYTES, Side, Tunnel
 from mpchat.ipc.descriptors import first_of_the_last, unusable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
@@ -40,7 +39,8 @@ from mpchat.runtime.log import Log, Sparing
 from mpchat.runtime.poller import Poller
 from mpchat.settings import Certificate, ChatSettings, Settings
 
-_ACCEPTS = 16  # from one listener in one turn: each asks for a handshake, which takes most of a millisecond
+_ACCEPTS = 16  # from one listener in one turn
+_HANDSHAKES = 4  # that go on in one turn: each may take a millisecond, for which those who are in must not wait
 _OUT_OF_FDS = (errno.EMFILE, errno.ENFILE)
 _UNWATCHED = 8192  # so much unread: OneShotPoller.rearm() waits for no more
 _REST_SECONDS = 0.25  # before the listeners are watched again where no descriptor is free
@@ -81,12 +81,13 @@ class Front:
         self.pairs = LoopbackPairs[Tunnel](settings)
         self.acceptor: Link[TlsClient] | None = None
         self.tunnels: set[Tunnel] = set()
-        self.handshakes: dict[Tunnel, None] = {}  # under way, the oldest first
+        self.handshakes: dict[Tunnel, None] = {}  # under way, or over and without a loopback pair; the oldest first
         self.on_the_way: dict[FrontToken, tuple[Tunnel, socket.socket]] = {}  # to the acceptor, which has not said so
+        self.to_pass: deque[tuple[FrontToken, bool]] = deque()  # of these, who waits for room in the link; again?
         self.last_token = 0
         self.ready: dict[Tunnel, None] = {}  # of which more can be moved at once
         self.ending: dict[Tunnel, None] = {}  # that have a deadline for their end
-        self.buffer = memoryview(bytearray(PIECE_BYTES))
+        self.buffer = memoryview(bytearray(BUFFER_BYTES))
         self.resting_until = 0.0  # monotonic: the listeners are not watched for want of descriptors; 0: they are
         self.stopping = False
         self.peers = TurnWatch(scoreboard)
@@ -117,11 +118,15 @@ class Front:
                 self.on_acceptor(self.acceptor, readable, writable)
             elif source is self.pairs.listener:
                 self.take_pairs()
-            elif isinstance(source, socket.socket):
+            elif source in self.listeners:
                 self.accept(source)
+        handshakes = [tunnel for tunnel in touched if tunnel in self.handshakes and not tunnel.has_agreed]
         for tunnel in touched:
-            if tunnel in self.tunnels:
-                self.go_on(tunnel)
+            if tunnel.inner is not None and tunnel in self.tunnels:
+                self.pump(tunnel)
+        for tunnel in handshakes[:_HANDSHAKES]:
+            self.shake_hands(tunnel)
+        self.ready.update(dict.fromkeys(handshakes[_HANDSHAKES:]))
         self.keep_time(time.monotonic())
         self.turns += 1
         self.scoreboard.write(FRONT_ROW, len(self.tunnels), self.accepted, turns=self.turns)
@@ -144,7 +149,7 @@ class Front:
                     self.report(self.acceptor, error)
         if self.resting_until and now >= self.resting_until:
             self.resting_until = 0.0
-            for listener in self.listeners:
+            for listener in (self.pairs.listener, *self.listeners):
                 self.poller.watch(listener)
 
     # The supervisor
@@ -180,7 +185,7 @@ class Front:
             if not self.resting_until:
                 self.poller.forget(listener)
             listener.close()
-        self.listeners, self.resting_until = {}, 0.0
+        self.listeners = {}
         for tunnel in list(self.handshakes):
             self.close(tunnel)
         for token in list(self.on_the_way):
@@ -210,14 +215,15 @@ class Front:
     def rest(self) -> None:
         """No descriptor is free, not even for a refusal: who comes waits in the backlog."""
         self.complaints.warning("out of file descriptors", open=len(self.tunnels))
+        if not self.resting_until:
+            for listener in (self.pairs.listener, *self.listeners):
+                self.poller.forget(listener)
         self.resting_until = time.monotonic() + _REST_SECONDS
-        for listener in self.listeners:
-            self.poller.forget(listener)
 
     def begin_handshake(self, sock: socket.socket, host: str, dialect: str) -> None:
         """Nothing can be said to who is refused: words would have to be TLS."""
-        # Each client needs two descriptors more on its way.
-        is_full = sock.fileno() >= first_of_the_last(2 * self.settings.reserved_fds)
+        # Each of those who are not in yet needs two descriptors more.
+        is_full = sock.fileno() >= first_of_the_last(2 * self.settings.reserved_fds + 2 * len(self.handshakes))
         is_full |= len(self.tunnels) >= self.settings.max_clients + self.most_handshakes
         now = time.monotonic()
         refusal = "no room" if is_full else self.admission.refusal(host, now)
@@ -232,12 +238,11 @@ class Front:
             self.close(oldest)
         try:
             prepare(sock, DIALECTS[dialect].keepalive, self.settings)
-            tls = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        except (OSError, ValueError):  # it has left already
+        except OSError:  # it has left already
             sock.close()
             self.admission.left(host)
             return
-        tunnel = Tunnel(tls, dialect, host, now + self.handshake_seconds)
+        tunnel = Tunnel(sock, self.context, dialect, host, now + self.handshake_seconds)
         self.tunnels.add(tunnel)
         self.handshakes[tunnel] = None
         self.accepted += 1
@@ -245,21 +250,66 @@ class Front:
         self.ready[tunnel] = None
         crash_point("front: accepted")
 
-    def go_on(self, tunnel: Tunnel) -> None:
-        """Something has happened at one of its sides, or more can be done."""
-        if tunnel in self.handshakes:
-            self.shake_hands(tunnel)
-        else:
-            if tunnel.pump(self.buffer):
-                self.ready[tunnel] = None
-            if tunnel.is_over:
-                self.close(tunnel)
-                return
-            inner = tunnel.inner
-            if inner is not None and (inner.hung_up or tunnel.output_ended) and tunnel not in self.ending:
-                # The worker has closed: the client has as long to read the rest as one without TLS.
-                tunnel.deadline = time.monotonic() + self.settings.flush_seconds + self.settings.drain_seconds
-                self.ending[tunnel] = None
+    def shake_hands(self, tunnel: Tunnel) -> None:
+        try:
+            tunnel.shake_hands(self.buffer)
+            if tunnel.has_agreed:
+                self.pairs.begin(tunnel)
+        except OSError as error:
+            why = getattr(error, "reason", None) or error.strerror or type(error).__name__
+            self.complaints.warning("handshake failed", address=tunnel.host, why=why)
+            self.close(tunnel)
+            return
+        if tunnel.has_agreed:
+            self.take_pairs()  # on loopback, connect(2) mostly finishes at once
+        elif tunnel.client.readable:
+            self.ready[tunnel] = None
+        self.rearm(tunnel)
+
+    def take_pairs(self) -> None:
+        """The other ends of the pairs that are whole go to the acceptor."""
+        try:
+            pairs = self.pairs.finished()
+        except OSError:
+            self.rest()
+            return
+        for tunnel, ours, theirs in pairs:
+            del self.handshakes[tunnel]
+            self.admission.left(tunnel.host)
+            tunnel.inner = Side(tunnel, ours)
+            self.poller.watch(tunnel.inner, stream=True)
+            self.ready[tunnel] = None
+            self.last_token += 1
+            self.on_the_way[self.last_token] = tunnel, theirs
+            self.to_pass.append((self.last_token, False))
+            crash_point("front: paired")
+        self.pass_on()
+
+    def pass_on(self) -> None:
+        """Without an acceptor the next one gets them: take_link()."""
+        link = self.acceptor
+        if link is None:
+            return
+        while self.to_pass and not link.unsent:  # what the link must keep takes a descriptor more
+            token, again = self.to_pass.popleft()
+            tunnel, theirs = self.on_the_way[token]
+            link.post(("client", token, tunnel.dialect, tunnel.host, again), fds=(theirs.fileno(),))
+        self.poller.want_write(link, link.unsent)
+
+    # Clients
+
+    def pump(self, tunnel: Tunnel) -> None:
+        """Something has happened at one of its sides, or more can be moved."""
+        if tunnel.pump(self.buffer):
+            self.ready[tunnel] = None
+        inner = tunnel.inner
+        if tunnel.is_over:
+            self.close(tunnel)
+            return
+        if inner is not None and (inner.hung_up or tunnel.output_ended) and tunnel not in self.ending:
+            # The worker has closed: the client has as long to read the rest as one without TLS.
+            tunnel.deadline = time.monotonic() + self.settings.flush_seconds + self.settings.drain_seconds
+            self.ending[tunnel] = None
         self.rearm(tunnel)
 
     def rearm(self, tunnel: Tunnel) -> None:
@@ -268,48 +318,6 @@ class Front:
             for side in (tunnel.client, tunnel.inner):
                 if side is not None:
                     self.poller.rearm(side.sock, not side.writable, _UNWATCHED if side.readable else 0)
-
-    def shake_hands(self, tunnel: Tunnel) -> None:
-        try:
-            is_over = tunnel.shake_hands()
-        except (OSError, ValueError) as error:
-            why = getattr(error, "reason", None) or type(error).__name__
-            self.complaints.warning("handshake failed", address=tunnel.host, why=why)
-            self.close(tunnel)
-            return
-        if not is_over:
-            return
-        del self.handshakes[tunnel]
-        self.admission.left(tunnel.host)
-        try:
-            tunnel.inner = Side(tunnel, self.pairs.begin(tunnel))
-        except OSError as error:
-            self.complaints.warning("no way to a worker", error=str(error))
-            self.close(tunnel)
-            return
-        self.poller.watch(tunnel.inner, stream=True)
-        self.take_pairs()  # on loopback, connect(2) mostly finishes at once
-
-    def take_pairs(self) -> None:
-        """The other ends of the pairs that are whole go to the acceptor."""
-        try:
-            pairs = self.pairs.finished()
-        except OSError as error:
-            self.complaints.warning("no way to a worker", error=str(error))
-            return
-        for tunnel, theirs in pairs:
-            self.last_token += 1
-            self.on_the_way[self.last_token] = tunnel, theirs
-            crash_point("front: paired")
-            self.pass_on(self.last_token, again=False)
-            self.ready[tunnel] = None
-
-    def pass_on(self, token: FrontToken, again: bool) -> None:
-        """Without an acceptor the next one gets it: take_link()."""
-        if self.acceptor is not None:
-            tunnel, theirs = self.on_the_way[token]
-            self.acceptor.post(("client", token, tunnel.dialect, tunnel.host, again), fds=(theirs.fileno(),))
-            self.poller.want_write(self.acceptor, self.acceptor.unsent)
 
     # The acceptor
 
@@ -325,25 +333,28 @@ class Front:
         self.acceptor = link
         link.count_on(self.scoreboard.meter("front", "acceptor"))
         self.poller.watch(link)
+        self.to_pass.clear()
         for token in list(self.on_the_way):
             tunnel, _ = self.on_the_way[token]
             if tunnel.answered:
                 self.taken(token)
             else:
-                self.pass_on(token, again=True)
+                self.to_pass.append((token, True))
+        self.pass_on()
 
     def on_acceptor(self, link: Link[TlsClient], readable: bool, writable: bool) -> None:
         if writable:
             link.flush()
-            self.poller.want_write(link, link.unsent)
         if readable:
             try:
                 link.take_each(self.on_message)
             except BadFrame as error:
                 self.report(link, error)
                 return
-            if link.ended:
-                self.leave(link)
+        if link.ended:
+            self.leave(link)
+        else:
+            self.pass_on()
 
     def on_message(self, message: tuple[object, ...], fds: list[int]) -> None:
         """Raises UnknownMessage."""
@@ -376,12 +387,11 @@ class Front:
         if tunnel in self.handshakes:
             del self.handshakes[tunnel]
             self.admission.left(tunnel.host)
+            self.pairs.give_up(tunnel)
         self.tunnels.discard(tunnel)
         self.ending.pop(tunnel, None)
         self.ready.pop(tunnel, None)
         self.poller.forget(tunnel.client)
         if tunnel.inner is not None:
             self.poller.forget(tunnel.inner)
-            self.pairs.give_up(tunnel.inner.sock)
-        with contextlib.suppress(ssl.SSLError):
-            tunnel.close()
+        tunnel.close()

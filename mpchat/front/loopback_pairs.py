@@ -28,11 +28,12 @@ class LoopbackPairs(Generic[Owner]):
         # With the receive buffer of all clients' sockets, which the workers count on (Settings.peek_bytes).
         self.listener = listen(Settings(host=_HOST, receive_buffer_bytes=settings.receive_buffer_bytes), 0)
         self._address = self.listener.getsockname()
-        self._begun: dict[int, Owner] = {}  # by the port of our end
+        self._begun: dict[int, tuple[Owner, socket.socket]] = {}  # by the port of our end
+        self._ports: dict[Owner, int] = {}
 
-    def begin(self, owner: Owner) -> socket.socket:
-        """Our end of a new pair, which is the caller's to close; finished() has the other. Raises OSError."""
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    def begin(self, owner: Owner) -> None:
+        """Connect a pair for this owner, who has none: finished() returns it. Raises OSError."""
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)  # finished() hands it over, give_up() closes it
         try:
             sock.setblocking(False)
             # Before connect(): else the kernel would let it grow to megabytes for a client that does not read.
@@ -46,19 +47,25 @@ class LoopbackPairs(Generic[Owner]):
         except OSError:
             sock.close()
             raise
-        self._begun[sock.getsockname()[1]] = owner
-        return sock
+        port = self._ports[owner] = sock.getsockname()[1]
+        self._begun[port] = owner, sock
 
-    def give_up(self, ours: socket.socket) -> None:
-        """The pair of this end is not needed any more. To be called before it is closed."""
-        self._begun.pop(ours.getsockname()[1], None)
+    def give_up(self, owner: Owner) -> None:
+        """The owner needs no pair any more, if finished() has not returned it yet."""
+        port = self._ports.pop(owner, None)
+        if port is not None:
+            _, sock = self._begun.pop(port)
+            sock.close()
 
-    def finished(self) -> list[tuple[Owner, socket.socket]]:
-        """The other ends that are there now, each with its owner, and the caller's to close. Raises OSError (no fd)."""
-        found: list[tuple[Owner, socket.socket]] = []
+    def finished(self) -> list[tuple[Owner, socket.socket, socket.socket]]:
+        """The pairs that are whole now: the owner, our end, the other one, both the caller's to close.
+
+        Raises OSError if no descriptor is free for the other end.
+        """
+        found: list[tuple[Owner, socket.socket, socket.socket]] = []
         for _ in range(_ACCEPTS):
             try:
-                sock, (host, port) = self.listener.accept()
+                theirs, (host, port) = self.listener.accept()
             except BlockingIOError:
                 break
             except OSError as error:
@@ -66,7 +73,9 @@ class LoopbackPairs(Generic[Owner]):
                     raise
                 break
             if host == _HOST and port in self._begun:
-                found.append((self._begun.pop(port), sock))
+                owner, ours = self._begun.pop(port)
+                del self._ports[owner]
+                found.append((owner, ours, theirs))
             else:
-                sock.close()  # a stranger's, or given up
+                theirs.close()  # a stranger's, or given up
         return found

@@ -6,16 +6,22 @@ Bytes go both ways as they are; the front understands none of them. In each dire
 meanwhile no other is read, so that a client that does not read fills the worker's socket (SendQ), and a worker that
 does not read fills the client's.
 
+OpenSSL never touches the socket. It is given what was read of it, a piece at a time (MemoryBIO): on a socket, a read
+goes on for as long as messages of TLS's own come (KeyUpdate, RFC 8446 section 4.6.3), and a client that sends nothing
+else would hold all the others up.
+
 What has come of a client before its connection broke is given to the worker, and then its end: the worker's side is
 never reset, since a reset throws away what is still on its way.
 """
 
 import contextlib
-import errno
 import socket
 import ssl
+from typing import cast
 
-PIECE_BYTES = 16_384  # what one record of TLS has at most (RFC 8446 section 5.1)
+PIECE_BYTES = 16_384  # read of a socket at once: what a record of TLS has at most (RFC 8446 section 5.1)
+# In the clear, a piece of TLS and the record that the piece before has begun. Both are less than they are encrypted.
+BUFFER_BYTES = 3 * PIECE_BYTES
 _ROUNDS = 8  # of one tunnel in one turn: then the others come
 
 
@@ -33,18 +39,41 @@ class Side:
     def fileno(self) -> int:
         return self.sock.fileno()
 
+    def receive(self, buffer: memoryview) -> int | None:
+        """A piece at most, into the buffer: its bytes, 0 at the end, None if there is nothing yet. Raises OSError."""
+        try:
+            size = self.sock.recv_into(buffer, PIECE_BYTES)
+        except BlockingIOError:
+            self.readable = False
+            return None
+        if size < PIECE_BYTES and not self.hung_up:
+            self.readable = False  # it was all: the next byte, or the end, is another edge (epoll(7))
+        return size
+
+    def send(self, data: memoryview | bytes) -> bytes:
+        """Returns what the socket does not take yet. Raises OSError."""
+        try:
+            sent = self.sock.send(data) if self.writable else 0
+        except BlockingIOError:
+            sent = 0
+        self.writable = sent == len(data)
+        return bytes(data[sent:])
+
 
 class Tunnel:
-    """`client` is there from the beginning; `inner` as soon as connect() was called."""
+    """`client` is there from the beginning; `inner` as soon as the loopback pair is whole."""
 
     __slots__ = (
+        "_from_client",
         "_inbound",
         "_outbound",
         "_tls",
+        "_to_client",
         "answered",
         "client",
         "deadline",
         "dialect",
+        "has_agreed",
         "host",
         "inner",
         "input_ended",
@@ -54,13 +83,15 @@ class Tunnel:
         "said_goodbye",
     )
 
-    def __init__(self, sock: ssl.SSLSocket, dialect: str, host: str, deadline: float) -> None:
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext, dialect: str, host: str, deadline: float) -> None:
         """`deadline`: monotonic, of the handshake; later of the end."""
-        self._tls = sock
+        self._from_client, self._to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._from_client, self._to_client, server_side=True)
         self.client = Side(self, sock)
         self.inner: Side | None = None
         self.dialect, self.host, self.deadline = dialect, host, deadline
-        self._inbound = self._outbound = b""  # a piece that its receiver does not take yet
+        self._inbound = self._outbound = b""  # a piece that its receiver does not take yet; to the client, encrypted
+        self.has_agreed = False  # upon TLS: the handshake is over
         self.answered = False  # something has come from the server: a worker has it, or the acceptor has refused it
         self.input_ended = False  # no more is read of the client
         self.output_ended = False  # no more comes from the worker
@@ -68,23 +99,28 @@ class Tunnel:
         self.said_goodbye = False  # the client was told that nothing follows: what it still sends is thrown away
         self.is_over = False  # to be closed
 
-    def shake_hands(self) -> bool:
-        """Go on with the handshake; returns whether it is over. Raises OSError, of which ssl.SSLError is one."""
+    def shake_hands(self, buffer: memoryview) -> None:
+        """Go on with the handshake, by one piece. `buffer`: as for pump().
+
+        Raises OSError, of which ssl.SSLError is one: nothing will come of it.
+        """
+        size = self.client.receive(buffer) if self.client.readable else None
+        if size == 0:
+            raise ConnectionResetError
         try:
-            self._tls.do_handshake()
+            if size is not None:
+                self._from_client.write(buffer[:size])
+                self._tls.do_handshake()
+                self.has_agreed = True
         except ssl.SSLWantReadError:
-            self.client.readable = False
-            return False
-        except ssl.SSLWantWriteError:
-            self.client.writable = False
-            return False
-        self.client.readable = True  # what came behind the handshake may have been read with it
-        return True
+            pass
+        finally:
+            self._flush()  # also an alert, which tells the client why
 
     def pump(self, buffer: memoryview) -> bool:
         """Move what there is, in both directions; returns whether more can be moved at once.
 
-        `buffer`: of PIECE_BYTES, which all tunnels share: nothing stays in it.
+        `buffer`: of BUFFER_BYTES, which all tunnels share: nothing stays in it.
         """
         inner = self.inner
         if inner is None:
@@ -104,107 +140,110 @@ class Tunnel:
     def _inward(self, inner: Side, buffer: memoryview) -> bool:
         """One piece; returns whether anything was moved."""
         if self._inbound:
-            if not inner.writable:
-                return False
-            self._give(inner, memoryview(self._inbound))
+            if inner.writable:
+                self._give(inner, self._inbound)
             return not self._inbound
-        if self.input_ended or not self.client.readable:
+        if self.input_ended or not (self.client.readable or self._from_client.pending):
             return False
-        try:
-            size = self._tls.recv_into(buffer)
-        except ssl.SSLWantReadError:
-            self.client.readable = False
+        if self.client.readable and not self._receive(buffer):
             return False
-        except ssl.SSLWantWriteError:  # an answer of TLS's own must be sent before
-            self.client.writable = False
-            return False
-        except OSError:  # reset, or what came is not TLS
-            size, self.is_lost, self._outbound = 0, True, b""
-        if size:
-            self._give(inner, buffer[:size])
-        else:
-            self._end_input(inner)
+        size = self._decrypt(buffer)
+        self._flush()  # an answer of TLS's own
+        self._give(inner, buffer[:size])
         return True
 
-    def _give(self, inner: Side, data: memoryview) -> None:
+    def _receive(self, buffer: memoryview) -> bool:
+        """A piece of the client's TLS, or its end; returns whether there was any."""
         try:
-            sent = inner.sock.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:  # the worker has closed: what it had said before is still read
-            sent, self.input_ended = len(data), True
-        inner.writable = sent == len(data)
-        self._inbound = bytes(data[sent:])
+            size = self.client.receive(buffer)
+        except OSError:  # reset
+            self._lose()
+            size = 0
+        if size:
+            self._from_client.write(buffer[:size])
+        elif size == 0:
+            self.input_ended = True  # many clients end without close_notify; a line that was cut off is none
+        return size is not None
 
-    def _end_input(self, inner: Side) -> None:
-        self.input_ended = True
-        with contextlib.suppress(OSError):  # the worker has closed already
-            inner.sock.shutdown(socket.SHUT_WR)
+    def _decrypt(self, buffer: memoryview) -> int:
+        """What has come, into the buffer; returns its size. A record that is not whole waits in OpenSSL."""
+        size = 0
+        try:
+            while self._from_client.pending:
+                read = cast(int, self._tls.read(len(buffer), buffer[size:]))
+                if not read:
+                    self.input_ended = True  # close_notify
+                    break
+                size += read
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError:  # what came is no TLS
+            self.input_ended = True
+        return size
+
+    def _give(self, inner: Side, data: memoryview | bytes) -> None:
+        """To the worker, and behind the client's last bytes their end."""
+        try:
+            if data:
+                self._inbound = inner.send(data)
+            if self.input_ended and not self._inbound:
+                inner.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # the worker has closed: what it had said before is still read
+            self._inbound, self.input_ended = b"", True
 
     # From the worker to the client
 
     def _outward(self, inner: Side, buffer: memoryview) -> bool:
         """One piece, or the end; returns whether anything was moved."""
         if self._outbound:
-            return self._send(memoryview(self._outbound))
+            return self._flush()
         if self.output_ended:
             return self._say_goodbye()
         if not inner.readable:
             return False
         try:
-            size = inner.sock.recv_into(buffer)
-        except BlockingIOError:
-            inner.readable = False
+            size = inner.receive(buffer)
+        except OSError:  # reset
+            size = 0
+        if size is None:
             return False
-        except OSError as error:
-            if error.errno == errno.EINTR:
-                return True
-            size = 0  # reset
         if not size:
             self.output_ended = True
             return self._say_goodbye()
         self.answered = True
-        if size < len(buffer) and not inner.hung_up:
-            inner.readable = False  # it was all: the next byte is another edge (epoll(7))
-        return self.is_lost or self._send(buffer[:size])
-
-    def _send(self, data: memoryview) -> bool:
-        """Returns whether it was sent; if not, it waits, and the same bytes must be sent again (SSL_write(3))."""
-        if self.client.writable:
+        if not self.is_lost:
             try:
-                self._tls.send(data)
-            except ssl.SSLWantWriteError:
-                self.client.writable = False
-            except ssl.SSLWantReadError:
-                self.client.readable = False
+                self._tls.write(buffer[:size])
+            except ssl.SSLError:  # of a connection whose input was no TLS
+                self._lose()
+            self._flush()
+        return True
+
+    def _flush(self) -> bool:
+        """Send the client what is encrypted for it; returns whether all is sent, or never will be."""
+        while not self.is_lost and (data := self._outbound or self._to_client.read()):
+            try:
+                self._outbound = self.client.send(data)
             except OSError:  # the client is gone; what it had sent before may still be read
-                self.is_lost, self._outbound = True, b""
-                return True
-            else:
-                self._outbound = b""
-                return True
-        if not self._outbound:
-            self._outbound = bytes(data)
-        return False
+                self._lose()
+            if self._outbound:
+                return False
+        return True
+
+    def _lose(self) -> None:
+        self.is_lost, self._outbound = True, b""
 
     def _say_goodbye(self) -> bool:
         """All is sent: close_notify, and then the end of the TCP stream. Returns whether both were said."""
-        if not self.is_lost:
-            if not self.client.writable:
-                return False
-            try:
-                self._tls.unwrap()
-            except ssl.SSLWantWriteError:
-                self.client.writable = False
-                return False
-            except (OSError, ValueError):
-                pass  # it was sent; the client's own has not come yet, or never will
+        # It is written at once; the client's own, for which unwrap() would wait, is of no interest.
+        with contextlib.suppress(ssl.SSLError, ValueError):
+            self._tls.unwrap()
+        if not self._flush():
+            return False
         self.said_goodbye = True
         self.is_over = self.input_ended or self.is_lost
-        plain = socket.socket(fileno=self._tls.detach())  # closed by close(); it has the same number
-        self.client.sock, self.client.readable = plain, True
         with contextlib.suppress(OSError):
-            plain.shutdown(socket.SHUT_WR)
+            self.client.sock.shutdown(socket.SHUT_WR)
         return True
 
     def _discard(self, buffer: memoryview) -> bool:
@@ -212,13 +251,11 @@ class Tunnel:
         if not self.client.readable:
             return False
         try:
-            self.is_over = not self.client.sock.recv_into(buffer)
-        except BlockingIOError:
-            self.client.readable = False
-            return False
+            size = self.client.receive(buffer)
         except OSError:
-            self.is_over = True
-        return True
+            size = 0
+        self.is_over = size == 0
+        return size is not None
 
     def close(self) -> None:
         self.client.sock.close()
