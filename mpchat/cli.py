@@ -474,8 +474,6 @@ def _opers(path: str | None) -> list[Oper]:
 
 def _certificate(options: argparse.Namespace) -> Certificate | None:
     """The certificate and its key for the TLS ports; None where there is none of these. Raises Unusable."""
-    from mpchat.runtime.certificates import Unfit, server_context
-
     has_port = options.tls_port is not None or options.tls_plain_port is not None
     if not has_port and (options.tls_cert or options.tls_key):
         raise Unusable(t("tls.no_port"))
@@ -483,6 +481,9 @@ def _certificate(options: argparse.Namespace) -> Certificate | None:
         return None
     if not (options.tls_cert and options.tls_key):
         raise Unusable(t("tls.no_files"))
+    from mpchat.front.context import server_context
+    from mpchat.runtime.certificates import Unfit
+
     try:
         certificate = Certificate(_read(options.tls_cert), _read(options.tls_key))
         server_context(certificate)
@@ -838,6 +839,7 @@ def _run_server(options: argparse.Namespace) -> int:
     if options.print_config:
         return _print_config(options, settings)
     read_again = _reader(arguments, options)
+    load_mains = roles.load_with_front if secrets.certificate is not None else roles.load
     try:
         find(settings.ipc)
     except NoTransport as error:
@@ -855,8 +857,8 @@ def _run_server(options: argparse.Namespace) -> int:
     try:
         if settings.data and (options.ephemeral or (options.port == 0 and not options.data)):
             with tempfile.TemporaryDirectory(prefix="mpchat-") as folder:  # nobody comes back to a port of chance
-                return Supervisor(replace(settings, data=folder), secrets, runtime, roles.load, read_again).run()
-        return Supervisor(settings, secrets, runtime, roles.load, read_again).run()
+                return Supervisor(replace(settings, data=folder), secrets, runtime, load_mains, read_again).run()
+        return Supervisor(settings, secrets, runtime, load_mains, read_again).run()
     except CannotListen as error:
         why = str(error)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Which function is the main of which role. cli.py hands load() down, so that no process package knows another."""
+"""Which function is the main of which role. cli.py hands one of these down: no process package knows another."""
 
 from collections.abc import Callable
 
@@ -10,14 +10,19 @@ def load() -> dict[str, Callable[..., None]]:
     """
     from mpchat.acceptor import acceptor
     from mpchat.broker import broker
-    from mpchat.front import front
     from mpchat.recorder import recorder
     from mpchat.worker import worker
 
     return {
         "acceptor": acceptor.main,
         "broker": broker.main,
-        "front": front.main,
         "recorder": recorder.main,
         "worker": worker.main,
     }
+
+
+def load_with_front() -> dict[str, Callable[..., None]]:
+    """The same where there are TLS ports. Where there are none, no process is larger by all that is OpenSSL."""
+    from mpchat.front import front
+
+    return {**load(), "front": front.main}

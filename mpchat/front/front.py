@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Callable
 
 from mpchat.flow.admission import Admission
+from mpchat.front.context import server_context
 from mpchat.front.loopback_pairs import LoopbackPairs
 from mpchat.front.tunnel import BUFFER_BYTES, Side, Tunnel
 from mpchat.ipc.descriptors import first_of_the_last, unusable
@@ -31,7 +32,6 @@ from mpchat.ipc.scoreboard import ACCEPTOR_ROW, FRONT_ROW, Scoreboard, TurnWatch
 from mpchat.messages import BadFrame, ChildToSupervisor, FrontToken, TlsClient, UnknownMessage
 from mpchat.protocol.address import written
 from mpchat.protocol.dialect import DIALECTS
-from mpchat.runtime.certificates import server_context
 from mpchat.runtime.crash_points import crash_point
 from mpchat.runtime.first_minute import BEAT_SECONDS
 from mpchat.runtime.listening import prepare

@@ -1,76 +1,24 @@
-"""A server's TLS certificate and its key: whether they are usable, when they end, and the context made of them.
+"""A server's TLS certificate: when it ends. It needs no OpenSSL, which most servers do not.
 
-Both are held as the bytes of their PEM files (RFC 7468), so that a successor gets what was checked, whatever stands in
-the files by then.
+It is held as the bytes of its PEM file (RFC 7468), and so is its key: a successor gets what was checked, whatever
+stands in the files by then.
 """
 
-import contextlib
-import os
+import binascii
 import re
-import ssl
-import tempfile
-from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from mpchat.settings import Certificate
 from mpchat.texts import t
 
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----")
 _SEQUENCE, _UTC_TIME, _GENERALIZED_TIME, _VERSION = 0x30, 0x17, 0x18, 0xA0  # DER's tags (X.690 section 8)
 _HALF_CENTURY = 50  # a UTCTime's year is of 1950 to 2049 (RFC 5280 section 4.1.2.5.1)
 SOON_SECONDS = 14 * 86_400.0  # before its end whoever runs the server is warned: automatic renewals are done by then
-# Of TLS 1.3, for each full handshake: a client that comes back uses one, and asks for no signature of our key. OpenSSL
-# would send two, for browsers, which open several connections at once.
-_TICKETS = 1
 
 
 class Unfit(Exception):
     """The text says in one line what is wrong with a certificate or its key."""
-
-
-def server_context(certificate: Certificate) -> ssl.SSLContext:
-    """What a server needs for handshakes: TLS 1.2 and later, no renegotiation, no compression.
-
-    Raises Unfit.
-    """
-    ends_at(certificate)
-    if b"PRIVATE KEY-----" not in certificate.key:
-        raise Unfit(t("tls.no_key"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # A client that ends without close_notify, as many do, has ended all the same: a line that is not whole is not dealt
-    # with, so nothing is gained by cutting one off.
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
-    context.num_tickets = _TICKETS
-    with _as_file(certificate.chain) as chain, _as_file(certificate.key) as key:
-        try:
-            context.load_cert_chain(chain, key, password=_no_password)
-        except ssl.SSLError as error:
-            if "MISMATCH" in (error.reason or ""):
-                raise Unfit(t("tls.mismatch")) from None
-            raise Unfit(t("tls.unreadable", why=error.reason or "PEM")) from None
-    return context
-
-
-def _no_password() -> str:
-    """OpenSSL would ask for it at the terminal, if there is one."""
-    raise Unfit(t("tls.encrypted"))
-
-
-@contextlib.contextmanager
-def _as_file(data: bytes) -> Iterator[str]:
-    """A name under which OpenSSL can read this: ssl takes no bytes. In memory where the system can do that."""
-    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
-        fd = os.memfd_create("mpchat-pem", os.MFD_CLOEXEC)
-        with open(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            yield f"/proc/self/fd/{fd}"
-    else:
-        with tempfile.NamedTemporaryFile() as named:  # of mode 600
-            named.write(data)
-            named.flush()
-            yield named.name
 
 
 def ends_at(certificate: Certificate) -> float:
@@ -79,7 +27,7 @@ def ends_at(certificate: Certificate) -> float:
     try:
         if found is None:
             raise ValueError("no PEM")
-        return _not_after(ssl.PEM_cert_to_DER_cert(found[0].decode("ascii")))
+        return _not_after(binascii.a2b_base64(found[1]))
     except (ValueError, IndexError):  # binascii.Error is a ValueError
         raise Unfit(t("tls.no_certificate")) from None
 
