@@ -81,9 +81,11 @@ Start: TypeAlias = (
 Reload: TypeAlias = tuple[Literal["reload"], ChatValues]
 # before each block: wall, mono, offset from UTC (not in an old journal); due deadlines happen here
 Clock: TypeAlias = tuple[Literal["clock"], Ms, Ms] | tuple[Literal["clock"], Ms, Ms, int]
-# answers a question of the core's: was the password right; were the settings read again, and what came of that; or rows
-# of the past, the oldest first
-Answer: TypeAlias = tuple[Literal["answer"], ConnectionId, "bool | tuple[bool, str] | Past"]
+# which accounts there are, by name, and which SASL mechanisms can be offered
+Accounts: TypeAlias = tuple[Literal["accounts"], list[str], list[str]]
+# answers a question of the core's: was the password right; were the settings read again, and what came of that; what
+# the authenticator says of an account; or rows of the past, the oldest first
+Answer: TypeAlias = tuple[Literal["answer"], ConnectionId, "bool | tuple[bool, str] | AccountAnswer | Past"]
 # the answer died with a broker: the line that asked, and those after it, will be forwarded again
 Again: TypeAlias = tuple[Literal["again"], ConnectionId]
 # a record of this connection cannot be dealt with, and is left out; where it stood is the broker's affair
@@ -93,7 +95,17 @@ Full: TypeAlias = tuple[Literal["full"], tuple[ConnectionId, ...]]
 # the server ends: why
 Stop: TypeAlias = tuple[Literal["stop"], str]
 
-Record: TypeAlias = WorkerRecord | Start | Reload | Clock | Answer | Again | Skip | Full | Stop
+Record: TypeAlias = WorkerRecord | Start | Reload | Clock | Accounts | Answer | Again | Skip | Full | Stop
+
+# what the authenticator says of an account: "in", its name; "registered", its name; "wrong" password or no such
+# account; "taken"; "challenge", what the client must answer (base64); "more" of the message must come; "bad": no such
+# message can be; "weak": why a password is refused; "late": nothing has answered, or it died: try again
+AccountAnswer: TypeAlias = tuple[
+    Literal["in", "registered", "wrong", "taken", "challenge", "more", "bad", "weak", "late"], str
+]
+
+# why a password is refused: it has too few characters, or too many; it is the account's name; or some that none may have
+WeakPassword: TypeAlias = Literal["short", "long", "name", "characters"]
 
 # Facts and rows: what was said in channels, for the history.
 

@@ -50,14 +50,17 @@ from mpchat.protocol.outcomes import (
     DrainAsked,
     EarlierAsked,
     Goodbye,
+    LoginAsked,
     OperAsked,
     Outcome,
     PasswordAsked,
     PastAsked,
     Question,
+    RegistrationAsked,
     Regroup,
     RehashAsked,
     Resigned,
+    SaslAsked,
     SearchAsked,
 )
 from mpchat.protocol.server_bans import why_banned
@@ -67,6 +70,10 @@ STATE_VERSION = 8  # to be raised whenever dump() holds anything else, with an u
 _FULL = "The server's disk is full: what you send waits, and is dealt with when there is room"
 _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
 _CLOSED = "Connection closed"  # the reason of a client that has ended its input, and may still read (RFC 9293 3.6)
+_ASKED_AT_ONCE = (
+    *(PasswordAsked, RehashAsked, RegistrationAsked, LoginAsked, SaslAsked),
+    *(PastAsked, EarlierAsked, SearchAsked),
+)
 _CROWDED = "Too many connections from your address have not entered yet"
 _LATE_MS = 1000  # the server itself has stood still (a full disk, Ctrl-Z): what came meanwhile is about to be heard
 
@@ -102,6 +109,8 @@ class Core:
         self._guessing = _guessing(ChatSettings())
         # By address (/64 for IPv6) that is not exempt: the connections that have not entered, and some that have since.
         self._entering: dict[str, set[ConnectionId]] = {}
+        self._accounts: list[str] = []  # the names of those that there are
+        self._mechanisms: list[str] = []  # of SASL, that can be offered
         self._stopped = False
         self._acks: dict[ConnectionId, int] = {}
         self._asked: list[Asked] = []
@@ -160,6 +169,8 @@ class Core:
                     self._stop(reason)
                 case ("reload", settings):
                     self._reload(settings)
+                case ("accounts", accounts, mechanisms):
+                    self._accounts, self._mechanisms = accounts, mechanisms
                 case ("start", settings, workers, utc_offset, wall, mono, *rest):
                     self._start(settings, workers, utc_offset, wall, mono, *rest[:1])  # what follows is the broker's
                 case _:
@@ -640,7 +651,7 @@ class Core:
                     connection.asked = outcome
                     self._guessing.wait(connection.id, connection.session.host)
                     self._check_passwords()
-                elif isinstance(outcome, (PasswordAsked, RehashAsked, PastAsked, EarlierAsked, SearchAsked)):
+                elif isinstance(outcome, _ASKED_AT_ONCE):
                     connection.asked = outcome
                     self._asked.append(Asked(connection.id, connection.taken, outcome))
                 elif isinstance(outcome, Goodbye):
@@ -752,7 +763,7 @@ def _guessing(chat: ChatSettings) -> Guessing:
 def connection_of(record: Record) -> ConnectionId:
     """Whose record it is, 0: no connection's."""
     match record:
-        case ("clock" | "start" | "reload" | "stop" | "full", *_):
+        case ("clock" | "start" | "reload" | "accounts" | "stop" | "full", *_):
             return ConnectionId(0)
         case ("open", _, id, *_) | ("skip", _, id):
             return id

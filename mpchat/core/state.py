@@ -10,12 +10,15 @@ from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.outcomes import (
     DrainAsked,
     EarlierAsked,
+    LoginAsked,
     NoticesAsked,
     OperAsked,
     PasswordAsked,
     PastAsked,
     Question,
+    RegistrationAsked,
     RehashAsked,
+    SaslAsked,
     SearchAsked,
 )
 
@@ -70,6 +73,12 @@ def dump_asked(asked: Question | DrainAsked) -> tuple[str, Any]:
             return "oper", name
         case RehashAsked():
             return "rehash", ""
+        case RegistrationAsked(account):
+            return "registration", account
+        case LoginAsked(account):
+            return "login", account
+        case SaslAsked(mechanism, is_first):
+            return "sasl", (mechanism, is_first)
         case PastAsked(room, number, limit, is_latest):
             kind = "notices" if isinstance(asked, NoticesAsked) else "history"
             return kind, (room, number, limit, is_latest)
@@ -90,6 +99,12 @@ def load_asked(kind: str, about: Any) -> Question | DrainAsked:
             return OperAsked(about)
         case "rehash":
             return RehashAsked()
+        case "registration":
+            return RegistrationAsked(about)
+        case "login":
+            return LoginAsked(about)
+        case "sasl":
+            return SaslAsked(*about)
         case "history":
             return PastAsked(*about)
         case "notices":

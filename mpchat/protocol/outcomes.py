@@ -24,6 +24,32 @@ class OperAsked:
 
 
 @dataclass(slots=True)
+class RegistrationAsked:
+    """To the world outside: make this account; its password is the secret that redaction has taken out of this line."""
+
+    account: str
+
+
+@dataclass(slots=True)
+class LoginAsked:
+    """To the world outside: is the secret that redaction has taken out of this line this account's password?"""
+
+    account: str
+
+
+@dataclass(slots=True)
+class SaslAsked:
+    """To the world outside: go on with a SASL exchange (RFC 4422): what the client sent is the secret that redaction
+    has taken out of this line, a piece of at most 400 characters of base64, "+" for nothing (IRCv3 SASL).
+
+    `mechanism`: "PLAIN" or "SCRAM-SHA-256"; `is_first`: the exchange begins with this piece.
+    """
+
+    mechanism: str
+    is_first: bool
+
+
+@dataclass(slots=True)
 class RehashAsked:
     """To the world outside: have the files of the settings read again. The answer: has it been done; in one line, what
     came of it.
@@ -128,7 +154,8 @@ class BanSet:
     closed: int = 0
 
 
+AccountQuestion = RegistrationAsked | LoginAsked | SaslAsked
 PastQuestion = PastAsked | EarlierAsked | SearchAsked
-Question = PasswordAsked | OperAsked | RehashAsked | PastQuestion
+Question = PasswordAsked | OperAsked | RehashAsked | AccountQuestion | PastQuestion
 Outcome = bytes | Event | TagsSent | Question | DrainAsked | Goodbye | Regroup | Resigned | BanSet
 Outcomes = Iterator[Outcome]
