@@ -104,7 +104,8 @@ AccountAnswer: TypeAlias = tuple[
     Literal["in", "registered", "wrong", "taken", "challenge", "more", "bad", "weak", "late"], str
 ]
 
-# why a password is refused: it has too few characters, or too many; it is the account's name; or some that none may have
+# why a password is refused: it has too few characters, or too many, or is the account's name, or has some that no
+# password may have
 WeakPassword: TypeAlias = Literal["short", "long", "name", "characters"]
 
 # Facts and rows: what was said in channels, for the history.
@@ -206,6 +207,22 @@ Idle: TypeAlias = tuple[Literal["idle"], JournalPosition]  # it is at the journa
 Rows: TypeAlias = tuple[Literal["rows"], ConnectionId, Offset, Past]
 RecorderToBroker: TypeAlias = Idle | Rows
 
+# The broker and the authenticator, by their link. No other message has an account's password in it.
+
+# it has taken which accounts there are, and what comes from clients now comes behind that
+Heard: TypeAlias = tuple[Literal["heard"]]
+# make this account, or is this its password: who asks and by which line, from which address; account, password
+PasswordTold: TypeAlias = tuple[Literal["register", "login"], ConnectionId, Offset, str, str, str]
+# go on with a SASL exchange: who, by which line, from which address; mechanism, does it begin, what the client sent
+SaslPiece: TypeAlias = tuple[Literal["sasl"], ConnectionId, Offset, str, str, bool, str]
+# this connection has left, or was told that nothing has answered: what it had asked, or begun, is void
+Forget: TypeAlias = tuple[Literal["forget"], ConnectionId]
+BrokerToAuthenticator: TypeAlias = Heard | PasswordTold | SaslPiece | Forget
+
+# Accounts is the first that it says by a new link, and comes again if accounts come, or go, by no client's question
+Verdict: TypeAlias = tuple[Literal["verdict"], ConnectionId, Offset, AccountAnswer]
+AuthenticatorToBroker: TypeAlias = Accounts | Verdict
+
 # The supervisor to its children, by their control links. Those marked * carry file descriptors.
 
 AssignRole: TypeAlias = tuple[str, bytes]  # *the first: a role, and settings and arguments (ipc/queue_passing.py)
@@ -213,15 +230,15 @@ AssignRole: TypeAlias = tuple[str, bytes]  # *the first: a role, and settings an
 WorkerTransport: TypeAlias = tuple[Literal["transport"], int, bytes]
 BrokerTransport: TypeAlias = tuple[Literal["transport"], WorkerNumber, int, bytes]
 NewLink: TypeAlias = tuple[Literal["link"], int]  # *to the acceptor: to this worker; to the broker: to the recorder
-# *a link to it: to a worker or the front, to the recorder, to the acceptor
-NewPeer: TypeAlias = tuple[Literal["acceptor", "broker", "front"]]
+# *a link to it: to a worker or the front; to recorder and authenticator; to the acceptor; to the broker
+NewPeer: TypeAlias = tuple[Literal["acceptor", "broker", "front", "authenticator"]]
 # a trace: its number, the monotonic ms since which, a sender's nickname or "", a text or "", of how many messages at
 # most, of private ones too
 TraceWanted: TypeAlias = tuple[int, Ms, str, str, int, bool]
 # to the broker: all that there are now
 Traces: TypeAlias = tuple[Literal["trace"], tuple[TraceWanted, ...]]
 Inspect: TypeAlias = tuple[Literal["inspect"], ConnectionId]  # to a worker: how does this client's socket stand?
-StopNow: TypeAlias = tuple[Literal["stop"]]  # to the acceptor, to the recorder, to the front
+StopNow: TypeAlias = tuple[Literal["stop"]]  # to the acceptor, recorder, authenticator, front
 NewCertificate: TypeAlias = tuple[Literal["certificate"], bytes, bytes]  # to the front: a chain, and its key, as PEM
 # to the front, of handshakes: seconds for one, how many at once; of an address: how many at once, new connections
 # within a minute, the networks that have no such limit

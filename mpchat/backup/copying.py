@@ -30,7 +30,7 @@ from mpchat.backup.checking import check, named_errors, uri
 from mpchat.backup.manifest import Unfit
 from mpchat.backup.writing import copy
 from mpchat.store import snapshot
-from mpchat.store.history import BUSY_SECONDS
+from mpchat.store.database import BUSY_SECONDS
 from mpchat.store.journal import (
     Damaged,
     Journal,

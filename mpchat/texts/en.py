@@ -1285,6 +1285,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: whether a server will run on this machi
     "doctor.package.setproctitle": "'ps aux' does not show which process has which role ('make install' installs it)",
     "doctor.package.tomli": "Python 3.10 cannot read the client's settings ('make install' installs it)",
     "doctor.package.prometheus_client": "needed by 'mpchat exporter' only",
+    "doctor.package.scramp": "accounts log in by SASL PLAIN only, and not by SCRAM-SHA-256",
     "doctor.system": "{system}, with all that the server uses",
     "doctor.system_without": "{system}, without {missing}",
     "doctor.without.fork": "no process can be started as this server does it",

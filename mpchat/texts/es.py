@@ -1316,6 +1316,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: si un servidor funcionará en esta máq
     "doctor.package.setproctitle": "'ps aux' no muestra qué proceso tiene qué papel ('make install' lo instala)",
     "doctor.package.tomli": "Python 3.10 no puede leer los ajustes del cliente ('make install' lo instala)",
     "doctor.package.prometheus_client": "solo lo necesita 'mpchat exporter'",
+    "doctor.package.scramp": "las cuentas inician sesión solo por SASL PLAIN, y no por SCRAM-SHA-256",
     "doctor.system": "{system}, con todo lo que usa el servidor",
     "doctor.system_without": "{system}, sin {missing}",
     "doctor.without.fork": "no se puede iniciar ningún proceso como lo hace este servidor",

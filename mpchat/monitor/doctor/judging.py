@@ -12,7 +12,7 @@ OK, NOTE, BAD = "ok", "note", "bad"
 
 _MEBIBYTE = 1 << 20
 _PROCESS_BYTES = 15 * _MEBIBYTE  # of a process with nobody connected (README, "Measured")
-_ROLES = 6  # supervisor, acceptor, broker, recorder, spare, resource tracker: all that are no workers
+_ROLES = 7  # supervisor, acceptor, broker, recorder, authenticator, spare, resource tracker: all that are no workers
 _THREADS = 1  # beside a queue's feeder at each of its ends: the broker's snapshot-writer
 _CLASS = 30  # clients: for fewer the room is small
 _FILES = 8  # segment, reserve, snapshot and its successor, history.db and its two, and one to spare
