@@ -94,7 +94,8 @@ class Accounts(Database):
         self._upgrade(_SCHEMA, {}, VERSION)
         found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
-            raise self._damaged(found)
+            why = " ".join(found.split())
+            raise AccountsDamaged(f"{full_name(self._path)}: {why}. Bring it back from a backup")
         if not self._db.execute("SELECT count(*) FROM secret").fetchone()[0]:
             with self._transaction():
                 self._db.execute("INSERT INTO secret VALUES (?)", (self.secret,))
@@ -106,6 +107,3 @@ class Accounts(Database):
         )
         for folded, name, salt, iterations, stored_key, server_key, *made in rows:
             self._accounts[folded] = Account(folded, name, Keys(salt, iterations, stored_key, server_key), *made)
-
-    def _damaged(self, why: str) -> AccountsDamaged:
-        return AccountsDamaged(f"{full_name(self._path)}: {why}. Bring it back from a backup")
