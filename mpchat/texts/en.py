@@ -1220,7 +1220,7 @@ Each row is a role and stays where it is; who has the role may change.
   ! somebody died here a moment ago   + a new process   > the selected row
 CPU%: of a core, since the last picture. USS: MiB that would be free if it ended; measured in turn, every few seconds.
 VCS/s, ICS/s: context switches a second, voluntary (it waited) and involuntary (its time was up), of its main thread.
-LIN/s: lines, and clients that come and go; of the recorder: messages stored. DLV/s: lines sent to clients.
+LIN/s: lines, and clients that come and go; messages stored; answers to logins. DLV/s: lines sent to clients.
 DIED: deaths in this role. STALL: for how many ms it had no working process, or a silent one, last time.
 UNDER WAY: what has been sent from one process to another and not been taken yet. PEAK: the most in the last minute.
 

@@ -1251,7 +1251,7 @@ Cada fila es un papel y no cambia de sitio; el proceso que lo tiene puede cambia
   ! alguien murió aquí hace un momento   + proceso nuevo   > la fila elegida
 CPU%: de un núcleo, desde la imagen anterior. USS: MiB que quedarían libres si terminara; se mide por turnos.
 CCV/s, CCI/s: cambios de contexto por segundo, voluntarios (esperó) e involuntarios (se acabó su turno), de su hilo.
-LÍN/s: líneas, y clientes que entran y se van; del recorder: mensajes guardados. ENT/s: líneas enviadas a clientes.
+LÍN/s: líneas, y clientes que entran y se van; mensajes guardados; logins resueltos. ENT/s: líneas enviadas a clientes.
 MTES: muertes. PARO: cuántos ms estuvo el papel sin proceso que trabajara, o con uno callado, la última vez.
 EN CAMINO: lo que un proceso envió a otro y este aún no ha tomado. MÁX: lo más que hubo en el último minuto.
 
