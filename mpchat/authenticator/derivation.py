@@ -1,11 +1,11 @@
-"""Derivations of keys, in a thread: each takes a tenth of a second or more, and meanwhile the loop beats and hears.
+"""Derivations of keys, each in a thread: it takes a tenth of a second or more, and meanwhile the loop beats and hears.
 
-hashlib derives without Python's lock. There is one thread, and one derivation at a time: logins take one processor at
-most, and the rest of them wait where they are counted (flow/fair_queue.py).
+hashlib derives without Python's lock. There is one derivation at a time: logins take one processor at most, and the
+rest of them wait where they are counted (flow/fair_queue.py).
 """
 
+import os
 import queue
-import socket
 import threading
 
 from mpchat.authenticator.keys import derive
@@ -13,27 +13,25 @@ from mpchat.store.accounts import Keys
 
 
 class Derivation:
-    """Readable, for a poller, when a derivation is done. The thread lives as long as its process."""
+    """Readable, for a poller, when a derivation is done."""
 
     def __init__(self) -> None:
         self.is_busy = False
         self.count = 0  # done
-        self._asked: queue.SimpleQueue[tuple[str, bytes, int]] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Keys | Exception] = queue.SimpleQueue()
-        self._reader, self._writer = socket.socketpair()  # never closed: until the process ends
-        threading.Thread(target=self._run, daemon=True).start()
+        self._reader, self._writer = os.pipe()  # closed by close()
 
     def fileno(self) -> int:
-        return self._reader.fileno()
+        return self._reader
 
     def begin(self, password: str, salt: bytes, iterations: int) -> None:
-        """To be called while it is not busy."""
+        """To be called while it is not busy. Raises RuntimeError if the system has no thread for it."""
         self.is_busy = True
-        self._asked.put((password, salt, iterations))
+        threading.Thread(target=self._run, args=(password, salt, iterations), daemon=True).start()
 
     def take(self) -> Keys:
         """What was derived; to be called when it is readable. Raises what the derivation has raised."""
-        self._reader.recv(1)
+        os.read(self._reader, 1)
         done = self._done.get_nowait()
         self.is_busy = False
         self.count += 1
@@ -41,11 +39,14 @@ class Derivation:
             raise done
         return done
 
-    def _run(self) -> None:
-        while True:
-            asked = self._asked.get()
-            try:
-                self._done.put(derive(*asked))
-            except Exception as error:  # the loop raises it, and the process ends by it
-                self._done.put(error)
-            self._writer.send(b"\0")
+    def close(self) -> None:
+        """To be called while it is not busy."""
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def _run(self, password: str, salt: bytes, iterations: int) -> None:
+        try:
+            self._done.put(derive(password, salt, iterations))
+        except Exception as error:  # the loop raises it, and the process ends by it
+            self._done.put(error)
+        os.write(self._writer, b"\0")

@@ -76,6 +76,9 @@ class Chain:
         self.client.leave_authenticator()
         self.authenticator.control.close()
         self.control.close()
+        while self.authenticator.derivation.is_busy:
+            self.authenticator.derivation.take()
+        self.authenticator.derivation.close()
         if self.authenticator.broker is not None:
             self.authenticator.leave(self.authenticator.broker)
         if self.authenticator.accounts is not None:

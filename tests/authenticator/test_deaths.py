@@ -121,7 +121,7 @@ def test_an_answer_that_does_not_come_is_late_and_nothing_comes_of_it(chain: Cha
     chain.end_broker()
     chain.begin_broker()
     chain.ask(ANA, RegistrationAsked("ana"), PASSWORD)
-    chain.until(lambda: chain.records.extend(late := chain.client.overdue()) or late)
+    chain.records += chain.until(chain.client.overdue)
     assert chain.answer(ANA) == ("late", "")
     chain.connect()
     for _ in range(20):

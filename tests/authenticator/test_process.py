@@ -31,7 +31,7 @@ class Processes(Chain):
         self.child: Child = spawn(get_context("spawn"), self.settings, self.scoreboard, load)
         self.said: list[Any] = []
         while ("here",) not in self.listened():
-            select.select([self.child.link, self.child.process.sentinel], [], [], PATIENCE)
+            select.select([self.child.link.fileno(), self.child.process.sentinel], [], [], PATIENCE)
             assert self.child.process.exitcode is None
         self.child.assign_role("authenticator", self.settings, self.data)
         self.control = self.child.link

@@ -579,6 +579,7 @@ def authenticator(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.Mo
         it.leave(it.broker)
     assert it.accounts is not None
     it.accounts.close()
+    it.derivation.close()
 
 
 @pytest.mark.parametrize(

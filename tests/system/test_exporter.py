@@ -56,7 +56,8 @@ def test_a_server_is_told_of(server: Server, exporter: Exporter) -> None:
 
     assert (answer.status, answer.kind.partition(";")[0]) == (200, "text/plain")
     roles = {dict(labels)["role"] for name, labels in values if name == "mpchat_process_up"}
-    assert roles == {"supervisor", "acceptor", "broker", "recorder", "resource_tracker", "worker0", "worker1"}
+    working = {"supervisor", "acceptor", "broker", "recorder", "authenticator", "worker0", "worker1"}
+    assert roles == working | {"resource_tracker"}
     for role in roles:
         label = frozenset({("role", role)})
         assert values["mpchat_process_up", label] == 1
