@@ -1158,7 +1158,7 @@ _BACKUP: dict[str, str] = {  # backup.*: what backup and restore find
     "backup.not_empty": "the data directory is not empty",
     "backup.bad_snapshot": "{path}: this mpchat cannot read it: {why}",
     "backup.bad_database": "{path}: SQLite finds it damaged: {why}",
-    "backup.newer_history": "{path}: it is of version {found}, and this mpchat knows {known} at most",
+    "backup.newer_database": "{path}: it is of version {found}, and this mpchat knows {known} at most",
     "backup.no_journal": "{folder}: there is no journal in it",
     "backup.torn": "{folder}: the journal breaks off at position {position}",
     "backup.no_fit": "{folder}: the journal has nothing that begins at the snapshot's position {position}",

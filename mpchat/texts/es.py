@@ -1189,7 +1189,7 @@ _BACKUP: dict[str, str] = {  # backup.*: lo que encuentran backup y restore
     "backup.not_empty": "el directorio de datos no está vacío",
     "backup.bad_snapshot": "{path}: este mpchat no puede leerlo: {why}",
     "backup.bad_database": "{path}: SQLite lo encuentra dañado: {why}",
-    "backup.newer_history": "{path}: es de la versión {found}, y este mpchat conoce hasta la {known}",
+    "backup.newer_database": "{path}: es de la versión {found}, y este mpchat conoce hasta la {known}",
     "backup.no_journal": "{folder}: no hay ningún diario dentro",
     "backup.torn": "{folder}: el diario se interrumpe en la posición {position}",
     "backup.no_fit": "{folder}: en el diario no empieza nada en la posición de la instantánea, {position}",
