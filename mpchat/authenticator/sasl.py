@@ -7,7 +7,7 @@ left for it (IRCv3 sasl-3.1). SCRAM's messages are the library scramp's affair; 
 import base64
 import binascii
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from mpchat.store.accounts import Keys
 
@@ -22,13 +22,6 @@ class BadMessage(Exception):
 
 class WrongProof(Exception):
     """The client does not know the password."""
-
-
-class Plain(NamedTuple):
-    """What a client says of itself by PLAIN."""
-
-    account: str
-    password: str
 
 
 def mechanisms() -> list[str]:
@@ -64,15 +57,15 @@ def encoded(message: str) -> str:
     return base64.b64encode(message.encode()).decode()
 
 
-def plain(message: str) -> Plain:
-    """The parts of PLAIN's only message. Raises BadMessage."""
+def plain(message: str) -> tuple[str, str]:
+    """The account and the password in PLAIN's only message. Raises BadMessage."""
     parts = message.split("\0")
     if len(parts) != 3:
         raise BadMessage
     wants_to_be, account, password = parts
     if wants_to_be not in ("", account) or not account or not password:  # nobody may act for another
         raise BadMessage
-    return Plain(account, password)
+    return account, password
 
 
 class Scram:
