@@ -73,6 +73,7 @@ def run(control: socket.socket, log_level: str, log_json: bool, scoreboard: Scor
     _yield_to_wakers()
     gc.freeze()  # what was imported is never garbage
     gc.set_threshold(_GARBAGE)
+    scoreboard.beat(SPARE_ROW)  # from then on it is judged by that, and its start may have taken long
     link.post(("here",))
     role, settings, args = _wait_for_work(link, scoreboard)
     take_name(f"mpchat:{_SHORT.get(role, role)}")

@@ -496,7 +496,7 @@ def test_nothing_else_imports_it(bait: dict[str, str], tmp_path: Path) -> None:
     server = Unusual(command, environment=bait)
     try:
         until(lambda: ready(server))
-        assert len(pids(server)) == 7
+        assert len(pids(server)) == 8
         for args in (["ps"], ["top", "--once"], ["events"]):
             done = server.run(*args, "--port", str(server.irc_port))
             assert done.returncode == 0, done.stderr
