@@ -97,9 +97,9 @@ Stop: TypeAlias = tuple[Literal["stop"], str]
 
 Record: TypeAlias = WorkerRecord | Start | Reload | Clock | Accounts | Answer | Again | Skip | Full | Stop
 
-# what the authenticator says of an account: "in", its name; "registered", its name; "wrong" password or no such
-# account; "taken"; "challenge", what the client must answer (base64); "more" of the message must come; "bad": no such
-# message can be; "weak": why a password is refused; "late": nothing has answered, or it died: try again
+# what the authenticator says of an account: "in", its name; "registered", its name; "wrong" password, its name,
+# or no such account, ""; "taken"; "challenge", what the client must answer (base64); "more" of the message must come;
+# "bad": no such message can be; "weak": why a password is refused; "late": nothing has answered, or it died: try again
 AccountAnswer: TypeAlias = tuple[
     Literal["in", "registered", "wrong", "taken", "challenge", "more", "bad", "weak", "late"], str
 ]

@@ -358,13 +358,13 @@ class Authenticator:
         try:
             answer = client.scram.answer(message)
         except WrongProof:
-            self.say(id, end, ("wrong", ""))
+            self.say(id, end, _wrong(accounts.find(fold(client.scram.account))))
             return
         if answer is not None:
             self.say(id, end, ("challenge", encoded(answer)))
             return
         found = accounts.find(fold(client.scram.account))
-        self.say(id, end, ("wrong", "") if found is None else ("in", found.name))
+        self.say(id, end, _wrong(None) if found is None else ("in", found.name))
 
     # Derivations
 
@@ -390,7 +390,7 @@ class Authenticator:
         if job.kind == "made":
             self.say(job.id, job.end, ("registered", found.name) if is_right and found else ("taken", ""))
         else:
-            self.say(job.id, job.end, ("in", found.name) if is_right and found else ("wrong", ""))
+            self.say(job.id, job.end, ("in", found.name) if is_right and found else _wrong(found))
 
     def make(self, job: _Job, keys: Keys) -> None:
         """Store a new account. Where that cannot be, the log says why, and the client is told to try again."""
@@ -415,3 +415,8 @@ class Authenticator:
         else:
             crash_point("authenticator: stored")
             self.say(job.id, job.end, ("registered", account.name))
+
+
+def _wrong(found: Account | None) -> AccountAnswer:
+    """The core counts by account who guesses; the name of one that there is not may be a password, and is not told."""
+    return "wrong", "" if found is None else found.name

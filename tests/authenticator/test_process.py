@@ -81,7 +81,7 @@ def test_whoever_asks_does_not_notice_its_death(processes: Processes, orders: Pa
     assert not orders.exists()
     assert processes.register(CARO, "ana", "a stranger's") == ("taken", "")
     assert processes.login(CARO, "ana") == ("in", "ana")
-    assert processes.login(CARO, "beto", "a wrong one") == ("wrong", "")
+    assert processes.login(CARO, "beto", "a wrong one") == ("wrong", "beto")
     assert processes.child.process.pid != first
 
 
