@@ -54,12 +54,14 @@ class ChatSettings:
     motd: tuple[str, ...] = ()
     password_needed: bool = False
     opers_exist: bool = False
+    oper_accounts: tuple[str, ...] = ()  # whose owners are server operators as soon as they have logged in
     language: str = "en"  # one of texts.LANGUAGES: of those who have not said which one they read
     # How much there is of what came in with a newer server: whoever replays an older one's records must come to what
     # that one came to. 1: SEARCH, CHATHISTORY BEFORE, and the newer commands of plain text, all of which it refused;
     # private rooms wait for members that were lost; who is kicked out in plain text is in no room; names that look like
-    # one in use are refused. 2: KLINE, DLINE, their opposites, STATS and REHASH.
-    level: int = 2
+    # one in use are refused. 2: KLINE, DLINE, their opposites, STATS and REHASH. 3: accounts, by REGISTER, SASL and
+    # NickServ, and /register /login /logout.
+    level: int = 3
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 
     # Limits that IRC clients read in 005 (RPL_ISUPPORT). Bytes are UTF-8 bytes: what the 512-byte line counts.
@@ -88,6 +90,9 @@ class ChatSettings:
     wrong_passwords: int = 5  # of one connection, then it is closed: who mistypes more often may connect again
     oper_wait_seconds: int = 60  # an address waits one second more for each wrong OPER, and no longer than this
     oper_forgotten_seconds: int = 600  # after its last one an address is as good as any: people share addresses
+    wrong_logins_per_minute: int = 10  # of an address; what is more is answered later: a class mistypes now and then
+    wrong_logins_per_account: int = 10  # within a minute, from wherever they come; what is more is answered later
+    accounts_per_hour: int = 40  # registered from one address: a class behind one NAT does so at once
     removed_seconds: int = 30  # who was killed stays out for so long: a client that comes back by itself gives up
 
     answer_bytes: int = 65_536  # told at once of a long answer; what is left waits until the client has taken that
@@ -164,7 +169,14 @@ def _networks(exempt: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 # What a record of older times does not have, where that is not what it is today: 0 is no limit.
-_OF_OLDER_RECORDS = {"level": 0, "nick_changes_per_minute": 0, "unregistered_per_address": 0}
+_OF_OLDER_RECORDS = {
+    "level": 0,
+    "accounts_per_hour": 0,
+    "nick_changes_per_minute": 0,
+    "unregistered_per_address": 0,
+    "wrong_logins_per_account": 0,
+    "wrong_logins_per_minute": 0,
+}
 
 
 def pack(chat: ChatSettings) -> tuple[tuple[str, object], ...]:

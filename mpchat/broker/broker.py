@@ -492,6 +492,7 @@ class Broker:
         Passwords are taken out first, so neither journal nor core sees one. When the core must know whether one was
         right it asks, and the answer is a record too, in a block of its own behind the one that asked.
         """
+        self.redaction.names = self.recovery.core.hub
         try:
             asked = self.recovery.propose(self.redaction.take_block(block))
         except OSError as error:

@@ -10,6 +10,7 @@ from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.outcomes import (
     DrainAsked,
     EarlierAsked,
+    GhostAsked,
     LoginAsked,
     NoticesAsked,
     OperAsked,
@@ -20,6 +21,8 @@ from mpchat.protocol.outcomes import (
     RehashAsked,
     SaslAsked,
     SearchAsked,
+    ServiceLoginAsked,
+    ServiceRegistrationAsked,
 )
 
 Values = tuple[Any, str, tuple[object, ...] | None, tuple[str, object] | None]
@@ -28,9 +31,12 @@ Values = tuple[Any, str, tuple[object, ...] | None, tuple[str, object] | None]
 # (session, dialect, registration, asked) is not among them.
 _CONNECTION = (
     *("accepted", "before", "capabilities", "id", "discarding", "drains", "given", "heard_at", "held", "leaving"),
-    *("line_start", "part", "pinged", "profile", "renames_paid_at", "taken", "worker", "wrong"),
+    *("line_start", "part", "pinged", "profile", "renames_paid_at", "taken", "worker", "wrong", "sasl"),
 )
-_REGISTRATION = ("negotiating", "password_right", "realname", "tokens", "user")
+_REGISTRATION = ("negotiating", "password_right", "realname", "tokens", "user", "wanted")
+# The kinds of a question that are told apart by their answers.
+_REGISTRATIONS = {RegistrationAsked: "registration", ServiceRegistrationAsked: "registration at NickServ"}
+_LOGINS = {LoginAsked: "login", ServiceLoginAsked: "login at NickServ", GhostAsked: "ghost"}
 _of_connection, _of_registration = attrgetter(*_CONNECTION), attrgetter(*_REGISTRATION)
 
 
@@ -74,9 +80,9 @@ def dump_asked(asked: Question | DrainAsked) -> tuple[str, Any]:
         case RehashAsked():
             return "rehash", ""
         case RegistrationAsked(account):
-            return "registration", account
+            return _REGISTRATIONS[type(asked)], account
         case LoginAsked(account):
-            return "login", account
+            return _LOGINS[type(asked)], account
         case SaslAsked(mechanism, is_first):
             return "sasl", (mechanism, is_first)
         case PastAsked(room, number, limit, is_latest):
@@ -101,8 +107,14 @@ def load_asked(kind: str, about: Any) -> Question | DrainAsked:
             return RehashAsked()
         case "registration":
             return RegistrationAsked(about)
+        case "registration at NickServ":
+            return ServiceRegistrationAsked(about)
         case "login":
             return LoginAsked(about)
+        case "login at NickServ":
+            return ServiceLoginAsked(about)
+        case "ghost":
+            return GhostAsked(about)
         case "sasl":
             return SaslAsked(*about)
         case "history":

@@ -38,6 +38,21 @@ class LoginAsked:
 
 
 @dataclass(slots=True)
+class ServiceRegistrationAsked(RegistrationAsked):
+    """The same, of the service nickname `NickServ`: the answer is told in its notices."""
+
+
+@dataclass(slots=True)
+class ServiceLoginAsked(LoginAsked):
+    """The same, of the service nickname `NickServ`: the answer is told in its notices."""
+
+
+@dataclass(slots=True)
+class GhostAsked(ServiceLoginAsked):
+    """The same; and whose password it is takes the account's nickname from whoever has it."""
+
+
+@dataclass(slots=True)
 class SaslAsked:
     """To the world outside: go on with a SASL exchange (RFC 4422): what the client sent is the secret that redaction
     has taken out of this line, a piece of at most 400 characters of base64, "+" for nothing (IRCv3 SASL).
@@ -134,6 +149,29 @@ class Regroup:
 
 
 @dataclass(slots=True)
+class Told:
+    """Another session, not the one whose line it is, reads a word of the server's, in its dialect."""
+
+    session: Session
+    text: str
+
+
+@dataclass(slots=True)
+class Appointed:
+    """The session is a server operator by its account, which the log must have."""
+
+    session: Session
+
+
+@dataclass(slots=True)
+class LoggedOut:
+    """The session has logged out of this account, which the log must have."""
+
+    session: Session
+    account: str
+
+
+@dataclass(slots=True)
 class Resigned:
     """The session has given up being a server operator, which the log must have."""
 
@@ -157,5 +195,6 @@ class BanSet:
 AccountQuestion = RegistrationAsked | LoginAsked | SaslAsked
 PastQuestion = PastAsked | EarlierAsked | SearchAsked
 Question = PasswordAsked | OperAsked | RehashAsked | AccountQuestion | PastQuestion
-Outcome = bytes | Event | TagsSent | Question | DrainAsked | Goodbye | Regroup | Resigned | BanSet
+Reported = Appointed | LoggedOut | Resigned | BanSet
+Outcome = bytes | Event | TagsSent | Question | DrainAsked | Goodbye | Told | Regroup | Reported
 Outcomes = Iterator[Outcome]
