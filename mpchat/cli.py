@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from mpchat import __version__, config_file, texts
 from mpchat.addresses import is_loopback, network_of
+from mpchat.chat.names import fold, valid_nick
 from mpchat.chat.text import clean, in_one_line
 from mpchat.config_file import Key
 from mpchat.runtime import standard_streams
@@ -461,22 +462,36 @@ def _password(path: str | None, is_private: bool = False) -> str:
     return password
 
 
-def _opers(path: str | None) -> list[Oper]:
-    """The operators of a file: NAME:PASSWORD in each line; an empty line says nothing. None where there is no file."""
+def _opers(path: str | None) -> tuple[list[Oper], list[str]]:
+    """The operators of a file: NAME:PASSWORD in each line; or `account NAME`, whose owner is one by logging in.
+
+    An empty line says nothing. Both are empty where there is no file.
+    """
     if path is None:
-        return []
+        return [], []
     found: dict[str, Oper] = {}
+    accounts: dict[str, str] = {}
     for number, line in enumerate(_read(path, _PRIVATE).split(b"\n"), 1):
         text = _decoded(line.removesuffix(b"\r"), path, number)
         if not text:
             continue
+        word, _, account = text.partition(" ")
+        if word == "account" and not valid_nick(account, ChatSettings.nick_bytes):
+            raise Unusable(t("cli.bad_line", path=path, number=number, wrong=t("cli.no_oper_line")))
+        if word == "account":
+            if fold(account) in accounts:
+                raise Unusable(t("cli.bad_line", path=path, number=number, wrong=t("cli.oper_above")))
+            accounts[fold(account)] = account
+            continue
         oper, wrong = _operator(text)
+        if wrong == t("cli.no_oper"):
+            wrong = t("cli.no_oper_line")
         if wrong or oper.name in found:
             raise Unusable(t("cli.bad_line", path=path, number=number, wrong=wrong or t("cli.oper_above")))
         found[oper.name] = oper
-    if not found:
+    if not found and not accounts:
         raise Unusable(t("cli.file_without_oper", path=path))
-    return list(found.values())
+    return list(found.values()), list(accounts.values())
 
 
 def _certificate(options: argparse.Namespace) -> Certificate | None:
@@ -615,6 +630,9 @@ _KEYS = (
     Key("limits", "wrong_passwords", int, _count(1000), needs_start=False),
     Key("limits", "oper_wait_seconds", int, _SECONDS, needs_start=False),
     Key("limits", "oper_forgotten_seconds", int, _SECONDS, needs_start=False),
+    Key("limits", "wrong_logins_per_minute", int, _count(60_000), needs_start=False),
+    Key("limits", "wrong_logins_per_account", int, _count(60_000), needs_start=False),
+    Key("limits", "accounts_per_hour", int, _count(1_000_000), needs_start=False),
     Key("limits", "unlimited", bool),
 )
 # A relative one is of the folder that the file is in.
@@ -987,7 +1005,8 @@ def _server_settings(options: argparse.Namespace, chat: ChatSettings) -> Setting
 
 def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
     """What the chat is to be like, and the secrets: all that is read from files. Raises Unusable."""
-    opers = [*options.oper, *_opers(options.oper_file)]
+    of_file, oper_accounts = _opers(options.oper_file)
+    opers = [*options.oper, *of_file]
     names = [oper.name for oper in opers]
     if len(set(names)) < len(names):
         raise Unusable(t("cli.oper_twice"))
@@ -1002,6 +1021,7 @@ def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
         motd=_motd(options.motd),
         password_needed=bool(secrets.password),
         opers_exist=bool(secrets.opers),
+        oper_accounts=tuple(oper_accounts),
         language=options.lang or texts.wished((), os.environ),
         exempt=options.exempt,
         unregistered_per_address=0 if options.unlimited else options.unregistered_per_address,
@@ -1012,6 +1032,9 @@ def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
         wrong_passwords=options.wrong_passwords,
         oper_wait_seconds=options.oper_wait_seconds,
         oper_forgotten_seconds=options.oper_forgotten_seconds,
+        wrong_logins_per_minute=0 if options.unlimited else options.wrong_logins_per_minute,
+        wrong_logins_per_account=0 if options.unlimited else options.wrong_logins_per_account,
+        accounts_per_hour=0 if options.unlimited else options.accounts_per_hour,
         room_flags="n",  # who is not in a room does not speak into it, unless its operators want that
     )
     return chat, secrets

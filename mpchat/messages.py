@@ -81,9 +81,11 @@ Start: TypeAlias = (
 Reload: TypeAlias = tuple[Literal["reload"], ChatValues]
 # before each block: wall, mono, offset from UTC (not in an old journal); due deadlines happen here
 Clock: TypeAlias = tuple[Literal["clock"], Ms, Ms] | tuple[Literal["clock"], Ms, Ms, int]
-# answers a question of the core's: was the password right; were the settings read again, and what came of that; or rows
-# of the past, the oldest first
-Answer: TypeAlias = tuple[Literal["answer"], ConnectionId, "bool | tuple[bool, str] | Past"]
+# which accounts there are, by name, and which SASL mechanisms can be offered
+Accounts: TypeAlias = tuple[Literal["accounts"], list[str], list[str]]
+# answers a question of the core's: was the password right; were the settings read again, and what came of that; what
+# the authenticator says of an account; or rows of the past, the oldest first
+Answer: TypeAlias = tuple[Literal["answer"], ConnectionId, "bool | tuple[bool, str] | AccountAnswer | Past"]
 # the answer died with a broker: the line that asked, and those after it, will be forwarded again
 Again: TypeAlias = tuple[Literal["again"], ConnectionId]
 # a record of this connection cannot be dealt with, and is left out; where it stood is the broker's affair
@@ -93,7 +95,18 @@ Full: TypeAlias = tuple[Literal["full"], tuple[ConnectionId, ...]]
 # the server ends: why
 Stop: TypeAlias = tuple[Literal["stop"], str]
 
-Record: TypeAlias = WorkerRecord | Start | Reload | Clock | Answer | Again | Skip | Full | Stop
+Record: TypeAlias = WorkerRecord | Start | Reload | Clock | Accounts | Answer | Again | Skip | Full | Stop
+
+# what the authenticator says of an account: "in", its name; "registered", its name; "wrong" password, its name,
+# or no such account, ""; "taken"; "challenge", what the client must answer (base64); "more" of the message must come;
+# "bad": no such message can be; "weak": why a password is refused; "late": nothing has answered, or it died: try again
+AccountAnswer: TypeAlias = tuple[
+    Literal["in", "registered", "wrong", "taken", "challenge", "more", "bad", "weak", "late"], str
+]
+
+# why a password is refused: it has too few characters, or too many, or is the account's name, or has some that no
+# password may have
+WeakPassword: TypeAlias = Literal["short", "long", "name", "characters"]
 
 # Facts and rows: what was said in channels, for the history.
 
@@ -194,6 +207,22 @@ Idle: TypeAlias = tuple[Literal["idle"], JournalPosition]  # it is at the journa
 Rows: TypeAlias = tuple[Literal["rows"], ConnectionId, Offset, Past]
 RecorderToBroker: TypeAlias = Idle | Rows
 
+# The broker and the authenticator, by their link. No other message has an account's password in it.
+
+# it has taken which accounts there are, and what comes from clients now comes behind that
+Heard: TypeAlias = tuple[Literal["heard"]]
+# make this account, or is this its password: who asks and by which line, from which address; account, password
+PasswordTold: TypeAlias = tuple[Literal["register", "login"], ConnectionId, Offset, str, str, str]
+# go on with a SASL exchange: who, by which line, from which address; mechanism, does it begin, what the client sent
+SaslPiece: TypeAlias = tuple[Literal["sasl"], ConnectionId, Offset, str, str, bool, str]
+# this connection has left, or was told that nothing has answered: what it had asked, or begun, is void
+Forget: TypeAlias = tuple[Literal["forget"], ConnectionId]
+BrokerToAuthenticator: TypeAlias = Heard | PasswordTold | SaslPiece | Forget
+
+# Accounts is the first that it says by a new link, and comes again if accounts come, or go, by no client's question
+Verdict: TypeAlias = tuple[Literal["verdict"], ConnectionId, Offset, AccountAnswer]
+AuthenticatorToBroker: TypeAlias = Accounts | Verdict
+
 # The supervisor to its children, by their control links. Those marked * carry file descriptors.
 
 AssignRole: TypeAlias = tuple[str, bytes]  # *the first: a role, and settings and arguments (ipc/queue_passing.py)
@@ -201,15 +230,15 @@ AssignRole: TypeAlias = tuple[str, bytes]  # *the first: a role, and settings an
 WorkerTransport: TypeAlias = tuple[Literal["transport"], int, bytes]
 BrokerTransport: TypeAlias = tuple[Literal["transport"], WorkerNumber, int, bytes]
 NewLink: TypeAlias = tuple[Literal["link"], int]  # *to the acceptor: to this worker; to the broker: to the recorder
-# *a link to it: to a worker or the front, to the recorder, to the acceptor
-NewPeer: TypeAlias = tuple[Literal["acceptor", "broker", "front"]]
+# *a link to it: to a worker or the front; to recorder and authenticator; to the acceptor; to the broker
+NewPeer: TypeAlias = tuple[Literal["acceptor", "broker", "front", "authenticator"]]
 # a trace: its number, the monotonic ms since which, a sender's nickname or "", a text or "", of how many messages at
 # most, of private ones too
 TraceWanted: TypeAlias = tuple[int, Ms, str, str, int, bool]
 # to the broker: all that there are now
 Traces: TypeAlias = tuple[Literal["trace"], tuple[TraceWanted, ...]]
 Inspect: TypeAlias = tuple[Literal["inspect"], ConnectionId]  # to a worker: how does this client's socket stand?
-StopNow: TypeAlias = tuple[Literal["stop"]]  # to the acceptor, to the recorder, to the front
+StopNow: TypeAlias = tuple[Literal["stop"]]  # to the acceptor, recorder, authenticator, front
 NewCertificate: TypeAlias = tuple[Literal["certificate"], bytes, bytes]  # to the front: a chain, and its key, as PEM
 # to the front, of handshakes: seconds for one, how many at once; of an address: how many at once, new connections
 # within a minute, the networks that have no such limit

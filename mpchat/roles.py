@@ -9,12 +9,14 @@ def load() -> dict[str, Callable[..., None]]:
     To be called in a child: it imports what the process runs. Raises whatever the import of changed code raises.
     """
     from mpchat.acceptor import acceptor
+    from mpchat.authenticator import authenticator
     from mpchat.broker import broker
     from mpchat.recorder import recorder
     from mpchat.worker import worker
 
     return {
         "acceptor": acceptor.main,
+        "authenticator": authenticator.main,
         "broker": broker.main,
         "recorder": recorder.main,
         "worker": worker.main,

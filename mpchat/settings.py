@@ -54,12 +54,14 @@ class ChatSettings:
     motd: tuple[str, ...] = ()
     password_needed: bool = False
     opers_exist: bool = False
+    oper_accounts: tuple[str, ...] = ()  # whose owners are server operators as soon as they have logged in
     language: str = "en"  # one of texts.LANGUAGES: of those who have not said which one they read
     # How much there is of what came in with a newer server: whoever replays an older one's records must come to what
     # that one came to. 1: SEARCH, CHATHISTORY BEFORE, and the newer commands of plain text, all of which it refused;
     # private rooms wait for members that were lost; who is kicked out in plain text is in no room; names that look like
     # one in use are refused. 2: KLINE, DLINE, their opposites, STATS and REHASH. 3: KLINE takes networks, and no hosts
-    # that no client can have; whom a ban closes reads 465; an operator who leaves does not wait for REHASH.
+    # that no client can have; whom a ban closes reads 465; an operator who leaves does not wait for REHASH; accounts,
+    # by REGISTER, SASL and NickServ, and /register /login /logout.
     level: int = 3
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 
@@ -89,6 +91,9 @@ class ChatSettings:
     wrong_passwords: int = 5  # of one connection, then it is closed: who mistypes more often may connect again
     oper_wait_seconds: int = 60  # an address waits one second more for each wrong OPER, and no longer than this
     oper_forgotten_seconds: int = 600  # after its last one an address is as good as any: people share addresses
+    wrong_logins_per_minute: int = 10  # of an address; what is more is answered later: a class mistypes now and then
+    wrong_logins_per_account: int = 10  # within a minute, from wherever they come; what is more is answered later
+    accounts_per_hour: int = 40  # registered from one address: a class behind one NAT does so at once
     removed_seconds: int = 30  # who was killed stays out for so long: a client that comes back by itself gives up
 
     answer_bytes: int = 65_536  # told at once of a long answer; what is left waits until the client has taken that
@@ -131,6 +136,12 @@ class Settings:
     journal_bytes: int = 1 << 30  # what a recorder that is dead or slow may make the journal grow to
     keep_journal: bool = False  # all of it, for `mpchat explain`: then the disk alone bounds it
     question_seconds: float = 2.0  # how long the history may take for an answer: the line waits for it
+    account_seconds: float = 10.0  # how long a login may take: some wait behind others, each for a derivation of keys
+    # OWASP's Password Storage Cheat Sheet, for PBKDF2-HMAC-SHA256: a derivation takes 0.1 to 0.4 s. Kept per account.
+    key_iterations: int = 600_000
+    max_accounts: int = 10_000  # some 500 bytes of memory each; a start and the journal's record of them stay short
+    password_characters: int = 8  # at least (NIST SP 800-63B)
+    password_most_characters: int = 256  # a line of IRC has no room for more
     unlimited: bool = False
     log_level: str = "info"
     log_json: bool = False
@@ -178,7 +189,14 @@ def _networks(exempt: tuple[str, ...]) -> dict[int, dict[int, frozenset[int]]]:
 
 
 # What a record of older times does not have, where that is not what it is today: 0 is no limit.
-_OF_OLDER_RECORDS = {"level": 0, "nick_changes_per_minute": 0, "unregistered_per_address": 0}
+_OF_OLDER_RECORDS = {
+    "level": 0,
+    "accounts_per_hour": 0,
+    "nick_changes_per_minute": 0,
+    "unregistered_per_address": 0,
+    "wrong_logins_per_account": 0,
+    "wrong_logins_per_minute": 0,
+}
 
 
 def pack(chat: ChatSettings) -> tuple[tuple[str, object], ...]:

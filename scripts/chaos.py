@@ -1,6 +1,6 @@
 """Kill the server's processes under load, and check that nobody notices: `make chaos`, or
 
-    python scripts/chaos.py --seconds 60 --seed 1 --kill worker,broker,acceptor,recorder
+    python scripts/chaos.py --seconds 60 --seed 1 --kill worker,broker,acceptor,recorder,authenticator
 
 Clients that know nothing of it go on talking, and remember all they say and read; one checker judges their logs. Exit
 status 0 if nothing was lost, doubled, reordered or torn, and no connection ended; 1 otherwise.

@@ -27,6 +27,7 @@ PURE_FILES = (
     "monitor/hearing.py",
 )
 PURE_FILES += ("monitor/explaining.py", "monitor/doctor/judging.py", "lab/grading/formats.py")
+PURE_FILES += ("authenticator/saslprep.py",)
 PURE_FILES += tuple(
     f"lab/{name}.py"
     for name in ("checking", "cutting", "experiment", "plotting", "report", "svg", "telling", "wording", "words")
@@ -35,7 +36,7 @@ PURE_FILES += tuple(
     f"lab/{path.parent.name}/{path.name}" for path in ROOT.glob("lab/e*/*.py") if path.stem in ("check", "words")
 )
 SCREENS = ("client/", "monitor/screen.py")  # who may import prompt_toolkit
-PROCESSES = ("supervisor", "acceptor", "worker", "broker", "recorder", "front")
+PROCESSES = ("supervisor", "acceptor", "worker", "broker", "recorder", "authenticator", "front")
 PACKAGES = {
     "texts",
     "chat",

@@ -15,7 +15,7 @@ from mpchat.core.machine import Core
 from mpchat.flow.outbox import Outbox
 from mpchat.ipc.frames import load
 from mpchat.messages import BadFrame
-from mpchat.store import history, snapshot
+from mpchat.store import accounts, history, snapshot
 from mpchat.store.journal import FACTS, Tail, journal_end, segments
 from mpchat.texts import t
 
@@ -73,8 +73,9 @@ def _check_database(path: Path) -> None:
         if wrong:
             raise Unfit(t("backup.bad_database", path=path, why=wrong[0]))
         ((version,),) = db.execute("PRAGMA user_version")
-    if path.name == history.FILE and version > history.VERSION:
-        raise Unfit(t("backup.newer_history", path=path, found=version, known=history.VERSION))
+    known = {history.FILE: history.VERSION, accounts.FILE: accounts.VERSION}.get(path.name, version)
+    if version > known:
+        raise Unfit(t("backup.newer_database", path=path, found=version, known=known))
 
 
 def uri(path: Path, options: str) -> str:

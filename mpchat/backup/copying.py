@@ -32,7 +32,7 @@ from mpchat.backup.manifest import Unfit
 from mpchat.backup.writing import copy, new_file
 from mpchat.store import snapshot
 from mpchat.store.data_directory import check_restored
-from mpchat.store.history import BUSY_SECONDS
+from mpchat.store.database import BUSY_SECONDS
 from mpchat.store.journal import (
     Damaged,
     Journal,

@@ -1,8 +1,9 @@
 """The broker: the single authority. What it decides is decided, in the order in which it decides it.
 
-It waits for the transports from the workers, for the recorder's link, and for the control link to the supervisor. A
-turn takes what has come by each; then, a block at a time, it writes to the journal, lets the core think, and puts to
-each worker what follows for it. The core (mpchat/core/machine.py) does the chatting: it has never heard of transports.
+It waits for the transports from the workers, the links to recorder and authenticator, and the control link to the
+supervisor. A turn takes what has come by each; then, a block at a time, it writes to the journal, lets the core think,
+and puts to each worker what follows for it. The core (mpchat/core/machine.py) does the chatting: it has never heard of
+transports.
 
 It never waits for a worker: what a worker is slow to take is bounded by credits, which slow those who send.
 If it dies, all it knew follows again from snapshot and journal (recovery.py), and the workers forward again, from the
@@ -19,6 +20,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from mpchat.broker.authenticator_client import AuthenticatorClient
 from mpchat.broker.disk_full import DiskFull
 from mpchat.broker.history_client import HistoryClient
 from mpchat.broker.passwords import is_oper, is_password, names
@@ -32,6 +34,7 @@ from mpchat.ipc.descriptors import unusable
 from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import (
+    AUTHENTICATOR_ROW,
     BROKER_ROW,
     BYTES_TAKEN,
     FIRST_WORKER_ROW,
@@ -44,7 +47,6 @@ from mpchat.ipc.trace_ring import Hop, TraceRing
 from mpchat.ipc.transport import load_pair
 from mpchat.ipc.validation import MOST, check_checkpoint, check_records
 from mpchat.messages import (
-    Answer,
     BadFrame,
     ChildToSupervisor,
     ConnectionId,
@@ -55,7 +57,17 @@ from mpchat.messages import (
     WorkerNumber,
 )
 from mpchat.protocol.dialect import DIALECTS
-from mpchat.protocol.outcomes import EarlierAsked, OperAsked, PasswordAsked, PastAsked, RehashAsked, SearchAsked
+from mpchat.protocol.outcomes import (
+    EarlierAsked,
+    LoginAsked,
+    OperAsked,
+    PasswordAsked,
+    PastAsked,
+    RegistrationAsked,
+    RehashAsked,
+    SaslAsked,
+    SearchAsked,
+)
 from mpchat.protocol.redaction import Redaction
 from mpchat.runtime import pure_source
 from mpchat.runtime.crash_points import crash_point
@@ -133,6 +145,8 @@ class Broker:
         meter = scoreboard.meter("broker", "recorder")
         self.rehashing = Rehashing(control.post)
         self.history_client = HistoryClient(settings, self.poller, self.recovery, meter)
+        meter = scoreboard.meter("broker", "authenticator")
+        self.authenticator_client = AuthenticatorClient(settings, self.poller, meter)
         self.streams = Streams(self.poller, self.recovery, scoreboard, settings.workers, settings.lag_bytes)
         self.ledger = self.streams.ledger
         self.pending = Pending(self.ledger)
@@ -165,11 +179,13 @@ class Broker:
             items = sum([outbox.last for outbox in self.recovery.outboxes])
             self.scoreboard.write(BROKER_ROW, records=self.records, items=items, turns=self.turns)
         self.history_client.close()
+        self.authenticator_client.leave_authenticator()
 
     def tend(self, seconds: float) -> None:
         """What may wait for TEND_SECONDS."""
         self.tend_at = seconds + TEND_SECONDS
-        self.pending.add(self.history_client.overdue() + self.rehashing.overdue())
+        late = self.history_client.overdue() + self.authenticator_client.overdue() + self.rehashing.overdue()
+        self.pending.add(late)
         self.history_client.look(seconds)
         if seconds >= self.look_at:
             self.look_at = seconds + LOOK_SECONDS
@@ -190,6 +206,8 @@ class Broker:
                 self.on_control()
             elif source is self.history_client.recorder:
                 self.hear_recorder()
+            elif source is self.authenticator_client.authenticator:
+                self.hear_authenticator()
             elif (worker := self.streams.worker_of(source)) is not None:  # else it was replaced in this very turn
                 if writable:
                     self.streams.flush(worker)
@@ -351,6 +369,8 @@ class Broker:
                     self.control.post(("opened", serial))
                 case ("link", int()), [fd]:
                     self.history_client.take_recorder(Link(socket.socket(fileno=fd)))
+                case ("authenticator",), [fd]:
+                    self.authenticator_client.take_authenticator(Link(socket.socket(fileno=fd)))
                 case _:
                     raise unusable(self.control, message)
         if self.control.ended:
@@ -423,8 +443,13 @@ class Broker:
         self.control.post(("misbehaves", "recorder", str(error)))
         self.history_client.leave_recorder()
 
+    def distrust_authenticator(self, error: BadFrame) -> None:
+        """The same of the authenticator."""
+        self.control.post(("misbehaves", "authenticator", str(error)))
+        self.authenticator_client.leave_authenticator()
+
     def look(self) -> None:
-        """A message of a worker or the recorder that does not go on, though its process turns, is reported."""
+        """A message of a peer that does not go on, though its process turns, is reported."""
         most = most_looks(self.settings.hang_limit)
         for worker, transport in self.streams.transports():
             if not self.peers.has_turned(FIRST_WORKER_ROW + worker):
@@ -438,6 +463,12 @@ class Broker:
                 self.history_client.recorder.look(most)
             except BadFrame as error:
                 self.distrust_recorder(error)
+        authenticator = self.authenticator_client.authenticator
+        if authenticator is not None and self.peers.has_turned(AUTHENTICATOR_ROW):
+            try:
+                authenticator.look(most)
+            except BadFrame as error:
+                self.distrust_authenticator(error)
 
     def hear_recorder(self) -> None:
         answers: list[Record] = []
@@ -447,12 +478,21 @@ class Broker:
             self.distrust_recorder(error)
         self.pending.add(answers)
 
+    def hear_authenticator(self) -> None:
+        answers: list[Record] = []
+        try:
+            self.authenticator_client.on_messages(answers)
+        except BadFrame as error:
+            self.distrust_authenticator(error)
+        self.pending.add(answers)
+
     def commit(self, block: list[Record]) -> bool:
         """Let a block happen: returns whether the disk has taken it; if not, nothing has happened.
 
         Passwords are taken out first, so neither journal nor core sees one. When the core must know whether one was
         right it asks, and the answer is a record too, in a block of its own behind the one that asked.
         """
+        self.redaction.names = self.recovery.core.hub
         try:
             asked = self.recovery.propose(self.redaction.take_block(block))
         except OSError as error:
@@ -468,6 +508,7 @@ class Broker:
         self.redaction.commit(self.recovery.core.dealt_with)
         for connection in self.recovery.closed:
             self.redaction.closed(connection)
+            self.authenticator_client.closed(connection)
         self.recovery.closed.clear()
         return True
 
@@ -486,8 +527,8 @@ class Broker:
                 self.log.info(event, **facts)
         self.recovery.audit.clear()
 
-    def answer(self, asked: Asked) -> list[Answer]:
-        """The answer to a question of the core's, if it is known; about the past, the recorder is asked."""
+    def answer(self, asked: Asked) -> list[Record]:
+        """The answer to a question of the core's, if it is known; else whoever knows it is asked."""
         connection, end, question = asked
         match question:
             case PastAsked() | EarlierAsked() | SearchAsked():
@@ -496,6 +537,11 @@ class Broker:
             case RehashAsked():
                 self.rehashing.ask(connection, end)
                 return []
+            case RegistrationAsked() | LoginAsked() | SaslAsked():
+                known = self.recovery.core.connection(connection)
+                address = known.session.host if known is not None else ""
+                secret = self.redaction.secret(connection, end)
+                return self.authenticator_client.ask(connection, end, address, question, secret)
             case PasswordAsked():
                 is_right = is_password(self.secrets, self.redaction.secret(connection, end))
             case OperAsked(name):

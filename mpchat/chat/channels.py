@@ -123,6 +123,20 @@ class Channel:
         if rights & (OP | LENT) == OP:
             self.orphaned = False
 
+    def give_back(self, session: Session, rights: int, past: Past) -> int:
+        """A member has, besides its rights, those that it had before; and reads of the past what it then could.
+
+        Returns those of them that it lacked, OP and VOICE.
+        """
+        had = self.members[session]
+        new = rights & ~had & (OP | VOICE)
+        if OP in (had & (OP | LENT), rights & (OP | LENT)):
+            had, rights = had & ~LENT, rights & ~LENT  # one of the two is no server operator's word
+        begins = tuple(map(min, self.past.get(session, ALL), past))
+        self.past.pop(session, None)
+        self.seat(session, had | rights, (begins[0], begins[1]))
+        return new
+
     def unseat(self, session: Session) -> None:
         del self.members[session]
         self.past.pop(session, None)

@@ -42,13 +42,19 @@ class TagsSent:
 
 @dataclass(slots=True)
 class Joined:
+    """`regained`: the rights that its account gives it back; the channel is told of them next (Regained)."""
+
     by: Session
     channel: Channel
+    regained: int = 0
 
 
 @dataclass(slots=True)
 class Regained:
-    """A session that has just joined again by a resume token has the rights there that it had: the server's doing."""
+    """A session has the rights in a channel that it had before it was lost: the server's doing.
+
+    It has just joined again, by a resume token or by its account; or it was there, and has logged in to its account.
+    """
 
     by: Session
     channel: Channel

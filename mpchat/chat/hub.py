@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
+from mpchat.chat.accounts import Accounts
 from mpchat.chat.bans import Ban, Bans, Kind, canonical, mask_meets, network_meets, with_address_as_written
-from mpchat.chat.channels import ALL, FLAGS, LENT, OP, RIGHTS, Channel, Past
+from mpchat.chat.channels import ALL, FLAGS, LENT, OP, RIGHTS, VOICE, Channel, Past
 from mpchat.chat.deduplication import Deduplication
 from mpchat.chat.events import Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TagsSent, TopicSet
 from mpchat.chat.names import fold, full_mask, is_servers_own, look, valid_channel, valid_nick
@@ -44,6 +45,7 @@ class Hub:
         # Who was killed, by folded nickname and address: until when (mono ms) they are not let in again, in that order.
         self.removed: dict[tuple[str, str], int] = {}
         self.bans = Bans()  # of the whole server
+        self.accounts = Accounts()
         self.born = 0  # wall ms: when the numbers of the messages began, in the very first run
         self.said = 0  # messages so far
         self.arrivals = 0  # sessions and channels so far: the `order` of the last one; both dicts are in that order
@@ -63,7 +65,7 @@ class Hub:
         `mono`: now.
         """
         self.born, self.said, self.deduplication = former.born, former.said, former.deduplication
-        self.creations, self.bans = former.creations, former.bans
+        self.creations, self.bans, self.accounts = former.creations, former.bans, former.accounts
         self.resumption.inherit(former.resumption, shift, mono)
         for session in former.people():
             former.remember(session, ended)
@@ -97,6 +99,10 @@ class Hub:
             self.removed = {who: until for who, until in self.removed.items() if until > mono}
 
     # Looking things up
+
+    def __contains__(self, name: object) -> bool:
+        """Whether this is a name that anybody may know: an account's, or a nickname that is in use."""
+        return isinstance(name, str) and (name in self.accounts or fold(name) in self.nicks)
 
     def session(self, nick: str) -> Session:
         """The registered session of this nickname. Raises Refusal."""
@@ -143,7 +149,8 @@ class Hub:
 
         Nobody takes one that looks like another person's, not even where the other's is the double, and theirs the
         plain one: two that nobody can tell apart are never here. Nothing is won by taking a double of a nickname first,
-        as who wants to keep others from it can take the nickname itself.
+        as who wants to keep others from it can take the nickname itself. Of an account's it is the owner who takes it:
+        see usurpers().
         """
         if not nick:
             raise Refusal(Reason.NO_NICK)
@@ -151,7 +158,10 @@ class Hub:
             raise Refusal(Reason.BAD_NICK, nick)
         if is_servers_own(nick):
             raise Refusal(Reason.NICK_RESERVED, nick)
-        if self.nicks.get(fold(nick), session) is not session:
+        holder, owner = self.nicks.get(fold(nick)), self.accounts.owner_of(nick)
+        if owner and holder is not session and fold(owner) != fold(session.account):
+            raise Refusal(Reason.NICK_OWNED, nick)
+        if holder is not None and holder is not session:
             raise Refusal(Reason.NICK_TAKEN, nick)
         if self.settings.level >= 1:
             shape = look(nick)
@@ -169,6 +179,24 @@ class Hub:
         session.name(nick)
         self.hold(session)
         return Renamed(session, before, list(session.channels.values())) if session.registered else None
+
+    def usurpers(self, session: Session, nick: str) -> list[Session]:
+        """The other sessions that have this nickname, or a double of it, if it is that of this session's account."""
+        owner, shape = self.accounts.owner_of(nick), look(nick)
+        if not owner or fold(owner) != fold(session.account):
+            return []
+        found = self.nicks.get(fold(nick)), self.nicks.get(shape), self.looks.get(shape)
+        return [each for each in dict.fromkeys(found) if each is not None and each is not session]
+
+    def spare_nick(self, session: Session) -> str:
+        """A nickname that is free, for a session that has to give its own away."""
+        number = session.id
+        while True:
+            nick = f"Guest{number}"
+            is_taken = fold(nick) in self.nicks or fold(nick) in self.looks
+            if not is_taken and not self.accounts.owner_of(nick):
+                return nick
+            number = ConnectionId(number + 1)
 
     def hold(self, session: Session) -> None:
         """From now on it is found by its nickname."""
@@ -193,8 +221,10 @@ class Hub:
         self.most = max(self.most, self.registered)
 
     def lose(self, session: Session, mono: int) -> bool:
-        """In front of leave(), if its connection was lost (mono ms). Returns whether a resume token can take it up."""
-        return self.resumption.lose(session.id, session.nick, self._places(session), mono)
+        """In front of leave(), if its connection was lost (mono ms). Returns whether it can be taken up again, by a
+        resume token or an account.
+        """
+        return self.resumption.lose(session.id, session.nick, self._places(session), mono, session.account)
 
     def _places(self, session: Session) -> Places:
         return tuple(
@@ -207,7 +237,8 @@ class Hub:
 
         If that session still exists, it must leave next; meanwhile both are on its channels, so that none of them ends.
         A token of nothing gets ("", (), None). The new session has the token `fresh` from now on. If `fresh` was given
-        before, to a registration of which its client has not heard, then what belongs to it is meant.
+        before, to a registration of which its client has not heard, then what belongs to it is meant. Where that had
+        logged in to an account, the new one has so too, unless somebody could have read the token on its way.
         """
         found = self.resumption.take(fresh)
         other = self.resumption.take(token)
@@ -216,9 +247,11 @@ class Hub:
         if found is None:
             return "", (), None
         if isinstance(found, tuple):
-            _, nick, places = found
+            _, nick, places, account = found
+            session.account = session.account or (account if session.is_private else "")
             return nick, places, None
         former = self.sessions[found]
+        session.account = session.account or (former.account if session.is_private else "")
         for folded, channel in former.channels.items():
             channel.seat(session, channel.members[former], channel.past.get(former, ALL))
             session.channels[folded] = channel
@@ -241,11 +274,34 @@ class Hub:
                 if not channel.members and channel.is_private and self.settings.level >= 1:
                     channel.orphaned = True  # unless they rule it: else they would, by leaving and coming again
                 self.seat(session, channel, rights, past)
+            self.resumption.take_place(session.account, creation)
             restored.append((channel, rights))
         return restored
 
+    def regain(self, session: Session) -> list[tuple[Channel, int]]:
+        """What a session that has logged in has again in the channels that it is on already: each channel in which that
+        is a right that it lacks, and those rights.
+        """
+        regained = []
+        for channel in session.channels.values():
+            place = self.resumption.take_place(session.account, channel.creation)
+            if place is not None:
+                _, _, rights, past = place
+                new = channel.give_back(session, rights, past)
+                if new:
+                    regained.append((channel, new))
+        return regained
+
+    def log_out(self, session: Session) -> None:
+        """It is nobody's any more. It keeps its nickname until the owner wants it, and its rights in channels."""
+        session.account = ""
+
     def remove(self, session: Session, mono: int) -> None:
-        """It is about to be killed: for a while its nickname is not let in from its address."""
+        """It is about to be killed: for a while its nickname is not let in from its address.
+
+        Nor does its account have again what it had.
+        """
+        session.account = ""
         who = (fold(session.nick), session.host)
         self.removed.pop(who, None)
         self.removed[who] = mono + self.settings.removed_seconds * 1000
@@ -331,12 +387,19 @@ class Hub:
             if self.settings.level >= 1 and (shape in self.channels or shape in self.dormant):
                 raise Refusal(Reason.BAD_CHANNEL_NAME, name)  # another would be taken for that one
             return self.seat(session, self._create(name, wall), OP)
-        past = channel.admit(session, key, self.said)
+        place = self.resumption.place(session.account, channel.creation)
+        if place is not None and not channel.is_banned(session):
+            _, _, rights, past = place  # it was in, and may be again
+        else:
+            rights, past = 0, channel.admit(session, key, self.said)
         is_woken = not channel.members and channel.name != LOBBY
         if is_woken and channel.is_private:
             channel.orphaned = True  # who comes first may be anybody
         is_theirs = is_woken and not channel.is_private and not (channel.bans and self._has_lost_operator(channel))
-        return self.seat(session, channel, OP if is_theirs else 0, past)
+        self.resumption.take_place(session.account, channel.creation)
+        joined = self.seat(session, channel, (rights | OP) & ~LENT if is_theirs else rights, past)
+        joined.regained = rights & (OP | VOICE)
+        return joined
 
     def seat(self, session: Session, channel: Channel, rights: int, past: Past = ALL) -> Joined:
         """Make the session a member of a channel that is new, dormant or in use. Whether it may is not asked here."""
@@ -368,6 +431,7 @@ class Hub:
         whom = self.session(nick)
         if whom not in channel.members:
             raise Refusal(Reason.NOT_THERE, nick, channel.name)
+        self.resumption.take_place(whom.account, channel.creation)
         self._remove(whom, channel, mono)
         return Kicked(session, whom, channel, reason or session.nick, acts)
 
@@ -486,6 +550,8 @@ class Hub:
             member = self.session(value)
             if member not in channel.members:
                 raise Refusal(Reason.NOT_THERE, value, channel.name)
+            if not on:  # nor does another session of its account bring it back
+                self.resumption.take_place(member.account, channel.creation)
             return member.nick if channel.set_right(member, RIGHTS[letter], on, by_server) else None
         if letter == "b":
             return self._set_ban(session, channel, on, value, wall)

@@ -45,9 +45,9 @@ _LATIN_SHAPES = frozenset(
 )
 _ALL_SHAPES = ("CHEROKEE", "COPTIC", "LISU")  # scripts in which most letters have one
 
-SERVICE = "history"  # the one nickname that the server answers to
-# That one, and the services of other servers, to which people send passwords.
-_SERVERS_OWN = frozenset({"nickserv", "chanserv", SERVICE})
+SERVICE, NICKSERV = "history", "NickServ"  # the nicknames that the server answers to
+# Those, and the service of other servers, to which people send passwords too.
+_SERVERS_OWN = frozenset({NICKSERV.lower(), "chanserv", SERVICE})
 # What passes for a letter of theirs, casefolded and without marks: digits and a stroke, Cyrillic, Greek, Armenian.
 _PASSES_FOR = str.maketrans(
     "01|l\u0131\u0430\u0441\u0435\u043d\u0456\u043a\u043f\u043e\u0433\u0455\u0442\u0443\u0475\u04af\u04bb"
@@ -145,8 +145,8 @@ def _one_script(nick: str) -> bool:
 def is_servers_own(name: str) -> bool:
     """Whether this name, or the nickname in front of its `!`, `%` or `@`, belongs to the server or passes for one.
 
-    No client may take it. What is sent to it reaches no one, but for what the server itself answers (SERVICE): it is
-    likely to be a password.
+    No client may take it. What is sent to it reaches no one, but for what the server itself answers (SERVICE,
+    NICKSERV): it is likely to be a password.
     """
     if name.isascii() and name.isprintable() and name[:1] not in "CHNchn":
         return False  # most are so, and the rest takes fifty times longer
@@ -154,6 +154,11 @@ def is_servers_own(name: str) -> bool:
     nick = _IN_FRONT.match(unicodedata.normalize("NFD", shown.casefold()))
     seen = [letter for letter in nick[0] if unicodedata.category(letter) not in _UNSEEN] if nick else []
     return _NOTHING.sub("", "".join(seen)).translate(_PASSES_FOR) in _SERVERS_OWN
+
+
+def is_nickserv(target: str) -> bool:
+    """Whether this is the service that knows accounts; clients may name the server behind it (NickServ@services)."""
+    return target.partition("@")[0].lower() == NICKSERV.lower()
 
 
 def valid_channel(name: str, limit: int) -> bool:

@@ -26,6 +26,7 @@ class Reason(Enum):
     NO_NICK = auto()  # nothing
     BAD_NICK = auto()  # the nickname
     NICK_TAKEN = auto()  # the nickname
+    NICK_OWNED = auto()  # the nickname, which is that of an account, or a double of it
     NICK_RESERVED = auto()  # the nickname, which belongs to the server
     NICK_REMOVED = auto()  # the nickname, why and for how long
     NICK_TOO_FAST = auto()  # the nickname, for how long none is taken

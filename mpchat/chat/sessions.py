@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from mpchat.addresses import is_loopback
 from mpchat.messages import ConnectionId
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Session:
     """From the opening of a connection to its end. Times: signed_on in wall clock s, spoke_at in monotonic ms."""
 
     __slots__ = (
+        "account",
         "away",
         "channels",
         "host",
@@ -61,12 +63,18 @@ class Session:
         self.realname = ""
         self.prefix = ""  # nick!user@host, kept because every message carries it
         self.away = ""
+        self.account = ""  # the name of the one whose owner it has proved to be
         self.registered = False  # has finished registration: can be seen and spoken to
         self.invisible = self.wallops = self.operator = False
         self.channels: dict[str, Channel] = {}  # by folded name
         self.invitations: list[Invitation] = []  # the newest last
         self.signed_on = 0
         self.spoke_at = 0
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody can read on the way what it sends: only then that may be an account's password."""
+        return self.secure or is_loopback(self.host)
 
     def name(self, nick: str) -> None:
         """Take a nickname."""

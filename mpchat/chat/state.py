@@ -9,6 +9,7 @@ from collections import deque
 from operator import attrgetter
 from typing import Any
 
+from mpchat.chat.accounts import Values as AccountsValues
 from mpchat.chat.bans import Values as BansValues
 from mpchat.chat.channels import Channel, Past
 from mpchat.chat.hub import Hub
@@ -24,7 +25,7 @@ SessionValues = tuple[Values, list[str], list[tuple[str, bool, int | None]]]  # 
 Kept = tuple[str, dict[int, int]]  # as the deduplication has it
 Removed = dict[tuple[str, str], int]  # as the hub has them
 # the hub's own attributes, the first of them a list; its sessions; its channels; those asleep, and until when; what was
-# said before; resume tokens; who was killed; who is banned from the server
+# said before; resume tokens; who was killed; who is banned from the server; accounts
 HubValues = tuple[
     Any,
     list[SessionValues],
@@ -34,13 +35,14 @@ HubValues = tuple[
     ResumptionValues,
     Removed,
     BansValues,
+    AccountsValues,
 ]
 
 # The layout of the values: a change here must raise core.machine.STATE_VERSION. Attributes that refer to other objects
 # (channels, invitations, members, past) are not among them.
 _SESSION = (
     *("away", "registered", "host", "id", "invisible", "nick", "operator", "order", "prefix", "realname"),
-    *("signed_on", "spoke_at", "user", "wallops", "secure"),
+    *("signed_on", "spoke_at", "user", "wallops", "secure", "account"),
 )
 _CHANNEL = (
     *("bans", "created", "creation", "flags", "folded", "key", "limit", "name", "opened", "order", "orphaned", "since"),
@@ -76,15 +78,17 @@ def hub_values(hub: Hub) -> HubValues:
         hub.resumption.values(),
         hub.removed,
         hub.bans.values(),
+        hub.accounts.values(),
     )
 
 
 def hub_of(settings: ChatSettings, values: HubValues) -> Hub:
     """The inverse of hub_values()."""
-    (departed, *counts), sessions, channels, dormant, deduplication, resumption, removed, bans = values
+    (departed, *counts), sessions, channels, dormant, deduplication, resumption, removed, bans, accounts = values
     hub = Hub(settings, 0)
     hub.removed = removed
     hub.bans.load(bans)
+    hub.accounts.load(accounts)
     _fill(hub, _HUB, (deque(departed, hub.departed.maxlen), *counts))
     for own, _, _ in sessions:
         session = _fill(Session.__new__(Session), _SESSION, own)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from mpchat.chat.channels import Channel
 from mpchat.chat.events import ActsAsOperator, Decision, Event, Invited, Kicked, ModesSet, Said, TagsSent, TopicSet
 from mpchat.chat.hub import Hub
+from mpchat.chat.names import fold
 from mpchat.chat.refusals import Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.state import hub_of, hub_values
@@ -27,7 +28,10 @@ from mpchat.core.tracing import Marked, Tracing, added, lengths
 from mpchat.core.upgrading import UPGRADES, dialect_name, upgraded
 from mpchat.flow.admission import home_of
 from mpchat.flow.guessing import Guessing
+from mpchat.flow.login_delay import LoginDelay
+from mpchat.flow.quota import Quota
 from mpchat.messages import (
+    AccountAnswer,
     ConnectionId,
     Drain,
     Fact,
@@ -40,33 +44,46 @@ from mpchat.messages import (
     UnknownMessage,
     WorkerNumber,
 )
+from mpchat.protocol.accounts import OFTEN
 from mpchat.protocol.capabilities import BARE, ECHO_MESSAGE
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.dialect import DIALECTS, Dialect
 from mpchat.protocol.length_limit import VERBS, fit
 from mpchat.protocol.outcomes import (
+    AccountQuestion,
+    Appointed,
     BanSet,
     DrainAsked,
     EarlierAsked,
     Goodbye,
+    LoggedOut,
+    LoginAsked,
     OperAsked,
     Outcome,
     PasswordAsked,
     PastAsked,
     Question,
+    RegistrationAsked,
     Regroup,
     RehashAsked,
     Resigned,
+    SaslAsked,
     SearchAsked,
+    Told,
 )
 from mpchat.protocol.server_bans import why_banned
 from mpchat.settings import ChatSettings, pack, unpack
 
 STATE_VERSION = 8  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
+_HOUR = 3_600_000  # ms
 _FULL = "The server's disk is full: what you send waits, and is dealt with when there is room"
 _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
 _CLOSED = "Connection closed"  # the reason of a client that has ended its input, and may still read (RFC 9293 3.6)
+_ASKED_AT_ONCE = (
+    *(PasswordAsked, RehashAsked, RegistrationAsked, LoginAsked, SaslAsked),
+    *(PastAsked, EarlierAsked, SearchAsked),
+)
 _CROWDED = "Too many connections from your address have not entered yet"
 _LATE_MS = 1000  # the server itself has stood still (a full disk, Ctrl-Z): what came meanwhile is about to be heard
 
@@ -100,6 +117,8 @@ class Core:
         self._connections = self._routing.connections
         self._deadlines = Deadlines()
         self._guessing = _guessing(ChatSettings())
+        self._login_delay = _login_delay(ChatSettings())
+        self._registrations = Quota(0, _HOUR)  # of accounts, by household (admission.py)
         # By address (/64 for IPv6) that is not exempt: the connections that have not entered, and some that have since.
         self._entering: dict[str, set[ConnectionId]] = {}
         self._stopped = False
@@ -160,6 +179,8 @@ class Core:
                     self._stop(reason)
                 case ("reload", settings):
                     self._reload(settings)
+                case ("accounts", accounts, mechanisms):
+                    self._context.hub.accounts.know(accounts, mechanisms)
                 case ("start", settings, workers, utc_offset, wall, mono, *rest):
                     self._start(settings, workers, utc_offset, wall, mono, *rest[:1])  # what follows is the broker's
                 case _:
@@ -256,8 +277,8 @@ class Core:
         """Monotonic ms at which a clock record is due, if none comes before."""
         if self._stopped:
             return None
-        due, check = self._deadlines.next, self._guessing.next
-        return due if check is None else check if due is None else min(due, check)
+        due = self._deadlines.next, self._guessing.next, self._login_delay.next
+        return min((each for each in due if each is not None), default=None)
 
     # Snapshots
 
@@ -272,7 +293,7 @@ class Core:
             {channel.folded: groups for channel, groups in routing.groups.items()},
             (
                 *(len(routing.items), self._stopped, routing.last_group, self._deadlines.heap, self._acks, self._facts),
-                self._guessing.values(),
+                *(self._guessing.values(), self._registrations.values(), self._login_delay.values()),
             ),
         )
         return encoding.to_bytes(STATE_VERSION, values)
@@ -285,10 +306,12 @@ class Core:
         times, settings, hub, connections, groups, rest = upgraded(version, values)
         chat = unpack(settings)
         core._context = context = Context(hub_of(chat, hub), chat, *times)
-        workers, core._stopped, last_group, heap, core._acks, core._facts, guessing = rest
+        workers, core._stopped, last_group, heap, core._acks, core._facts, guessing, registrations, delay = rest
         core._deadlines = Deadlines(heap)
-        core._guessing = _guessing(chat)
+        core._begin_limits(chat)
         core._guessing.load(guessing)
+        core._registrations.load(registrations)
+        core._login_delay.load(delay)
         core._begin_routing(workers)
         for values in connections:
             connection = load_connection(context.hub.sessions, values)
@@ -318,16 +341,23 @@ class Core:
         self._context = Context(hub, chat, wall // 1000, utc_offset, wall, mono)
         self._begin_routing(workers)
         self._deadlines = Deadlines()
-        self._guessing = _guessing(chat)
+        self._begin_limits(chat)
         self._entering = {}
         self._acks = {}
         self._stopped, self._has_begun = False, True
+
+    def _begin_limits(self, chat: ChatSettings) -> None:
+        self._guessing = _guessing(chat)
+        self._login_delay = _login_delay(chat)
+        self._registrations = Quota(chat.accounts_per_hour, _HOUR)
 
     def _reload(self, settings: Any) -> None:
         """Who is in stays in, and stays an operator: the new settings decide who may come, and what they read."""
         context = self._context
         context.settings = context.hub.settings = chat = unpack(settings)
         self._guessing.limit(chat.oper_wait_seconds, chat.oper_forgotten_seconds, chat.exempts)
+        self._login_delay.limit(chat.wrong_logins_per_minute, chat.wrong_logins_per_account, chat.exempts)
+        self._registrations.limit(chat.accounts_per_hour)
         self._count_entering()
         said = {"motd_lines": len(chat.motd), "password": "yes" if chat.password_needed else "no"}
         self._audit.append(("reloaded", {**said, "operators": "yes" if chat.opers_exist else "no"}))
@@ -347,6 +377,10 @@ class Core:
         context.hub.expire(context.mono)
         context.hub.bans.expire(context.wall)
         self._check_passwords()
+        for waits, answer in self._login_delay.take_due(context.mono):
+            waiting = self._connections.get(ConnectionId(waits))
+            if waiting is not None:  # else another's answer has just ended it
+                self._give_answer(waiting, answer)
 
     def _open(self, worker: WorkerNumber, id: ConnectionId, dialect: str, host: str, is_secure: bool) -> None:
         """Raises UnknownMessage if this program does not know the dialect."""
@@ -453,7 +487,7 @@ class Core:
             self._go_on(connection)
         if connection.asked is not None:  # lines that came before the end still wait
             connection.held.append(("gone", connection.accepted, reason, connection.line_start))
-            if self._guessing.waits(id) or self._is_moot(connection):
+            if self._guessing.waits(id) or self._login_delay.holds(id) or self._is_moot(connection):
                 self._take_held(connection)
         elif id in self._connections:
             self._quit(connection, reason, reason)
@@ -465,11 +499,33 @@ class Core:
             self._gone(id, f"Ping timeout: {seconds} seconds")
 
     def _answer(self, id: ConnectionId, answer: Any) -> None:
+        accounts = self._context.hub.accounts
+        if isinstance(answer, tuple) and answer[0] == "registered":
+            accounts.add(answer[1])  # also where its owner has just left
         connection = self._connections.get(id)
         if connection is None or connection.asked is None or isinstance(connection.asked, DrainAsked):
             return
-        question, connection.asked = connection.asked, None
-        if isinstance(question, (OperAsked, PasswordAsked)):
+        if isinstance(connection.asked, (LoginAsked, SaslAsked)) and answer[0] in ("in", "wrong"):
+            name = _account_of(connection.asked, answer)
+            account = fold(name) if name in accounts else ""
+            due = self._login_delay.due(connection.session.host, account, answer[0] == "in", self._context.mono)
+            has_left = bool(connection.held) and connection.held[-1][0] == "gone"
+            if due > self._context.mono and not has_left:
+                self._login_delay.hold(id, due, answer)
+                return
+        self._give_answer(connection, answer)
+
+    def _give_answer(self, connection: Connection, answer: Any) -> None:
+        id, question, connection.asked = connection.id, connection.asked, None
+        assert question is not None
+        assert not isinstance(question, DrainAsked)
+        if isinstance(question, (RegistrationAsked, LoginAsked, SaslAsked)):
+            self._report_account(connection, question, answer)
+            if answer[0] in ("in", "wrong"):
+                connection.wrong = connection.wrong + 1 if answer[0] == "wrong" else 0
+            if isinstance(question, RegistrationAsked) and answer[0] != "registered":
+                self._registrations.give_back(home_of(connection.session.host))
+        elif isinstance(question, (OperAsked, PasswordAsked)):
             self._report_answer(connection, question, answer is True)
             connection.wrong = 0 if answer else connection.wrong + 1
         elif isinstance(question, RehashAsked):
@@ -491,6 +547,27 @@ class Core:
         elif not is_right:
             self._audit.append(("wrong password", {"kind": "password", **who}))
 
+    def _report_account(self, connection: Connection, question: AccountQuestion, answer: AccountAnswer) -> None:
+        kind, text = answer
+        who = _who(connection.session)
+        if kind in ("in", "registered"):
+            event = "logged in" if kind == "in" else "account registered"
+            self._audit.append((event, {"account": text, **who}))
+        elif kind == "wrong":
+            name = _account_of(question, answer)
+            known = name if name in self._context.hub.accounts else "unknown name"  # else it may be the password
+            self._audit.append(("wrong password", {"kind": "account", "account": known, **who}))
+
+    def _may_register(self, connection: Connection) -> bool:
+        """Whether its address may have one account more; if so, it is counted. It is given back if it comes to none."""
+        host, mono = connection.session.host, self._context.mono
+        if self._context.settings.exempts(host):
+            return True
+        if self._registrations.free_at(home_of(host)) > mono:
+            return False
+        self._registrations.pay(home_of(host), mono)
+        return True
+
     def _check_passwords(self) -> None:
         """Ask about the operators' passwords whose turn it is."""
         for id in self._guessing.take_due(self._context.mono):
@@ -501,8 +578,10 @@ class Core:
     def _take_held(self, connection: Connection) -> None:
         """What has waited for an answer, up to the next question."""
         while connection.held and connection.id in self._connections:
-            if self._guessing.waits(connection.id) and connection.held[-1][0] == "gone":
-                self._guessing.forget(connection.id)  # the client has left, and needs no right to anything
+            waits = self._guessing.waits(connection.id) or self._login_delay.holds(connection.id)
+            if waits and connection.held[-1][0] == "gone":  # the client has left, and needs no right to anything
+                self._guessing.forget(connection.id)
+                self._login_delay.forget(connection.id)
                 connection.asked, self._acks[connection.id] = None, connection.taken
             elif self._is_moot(connection) and connection.held[-1][0] == "gone":
                 self._audit.append(("rehash", {**_who(connection.session), "done": "unknown"}))
@@ -544,6 +623,9 @@ class Core:
         connection = self._connections.get(id)
         if connection is not None and connection.asked is not None:
             self._guessing.forget(id)
+            self._login_delay.forget(id)
+            if isinstance(connection.asked, RegistrationAsked):
+                self._registrations.give_back(home_of(connection.session.host))
             connection.ask_again()
 
     def _skip(self, id: ConnectionId) -> None:
@@ -639,7 +721,8 @@ class Core:
         A long answer waits now and then until the client has taken what there is of it, unless it must be `whole`: a
         client that asks for much does not lag behind.
         """
-        long, given, most = False, connection.given, self._context.settings.answer_bytes
+        context = self._context
+        long, given, most = False, connection.given, context.settings.answer_bytes
         lines: list[bytes] = []  # that follow one another: they are one item
         try:
             for outcome in outcomes:
@@ -660,12 +743,15 @@ class Core:
                     connection.asked = outcome
                     self._guessing.wait(connection.id, connection.session.host)
                     self._check_passwords()
-                elif isinstance(outcome, (PasswordAsked, RehashAsked, PastAsked, EarlierAsked, SearchAsked)):
+                elif isinstance(outcome, RegistrationAsked) and not self._may_register(connection):
+                    refusal = connection.dialect.answered(context, connection, outcome, ("late", OFTEN))
+                    self._run(connection, refusal)
+                elif isinstance(outcome, _ASKED_AT_ONCE):
                     connection.asked = outcome
                     self._asked.append(Asked(connection.id, connection.taken, outcome))
                 elif isinstance(outcome, Goodbye):
                     leaving = self._connections[outcome.session.id]
-                    self._context.hub.resumption.void(outcome.session.id)  # it is not lost
+                    context.hub.resumption.void(outcome.session.id)  # it is not lost
                     if outcome.by is not None:
                         self._audit.append(("killed", _by_and_whom(outcome.by, outcome.session)))
                     elif outcome.is_refusal:
@@ -676,6 +762,13 @@ class Core:
                     self._quit(leaving, outcome.reason, outcome.farewell or outcome.reason)
                 elif isinstance(outcome, Regroup):
                     self._routing.regroup(connection)
+                elif isinstance(outcome, Told):
+                    to = self._connections[outcome.session.id]
+                    self._routing.send(to, [to.dialect.notice(context, to, outcome.text)])
+                elif isinstance(outcome, Appointed):
+                    self._audit.append(("operator", {"account": outcome.session.account, **_who(outcome.session)}))
+                elif isinstance(outcome, LoggedOut):
+                    self._audit.append(("logged out", {"account": outcome.account, **_who(outcome.session)}))
                 elif isinstance(outcome, Resigned):
                     self._audit.append(("operator no more", _who(outcome.session)))
                 elif isinstance(outcome, BanSet):
@@ -685,7 +778,7 @@ class Core:
                 else:
                     self._publish(outcome)
         except Refusal as refusal:
-            lines.append(connection.dialect.refuse(self._context, connection, refusal))
+            lines.append(connection.dialect.refuse(context, connection, refusal))
         if lines:
             self._routing.send(connection, lines)
         connection.given = given
@@ -750,6 +843,7 @@ class Core:
         self._routing.items[connection.worker].append(("close", connection.id))
         self._closed.append(connection.id)
         self._guessing.forget(connection.id)
+        self._login_delay.forget(connection.id)
         address = home_of(connection.session.host) if self._entering else ""
         if address in self._entering:
             self._entering[address].discard(connection.id)
@@ -772,10 +866,19 @@ def _guessing(chat: ChatSettings) -> Guessing:
     return Guessing(chat.oper_wait_seconds, chat.oper_forgotten_seconds, chat.exempts)
 
 
+def _login_delay(chat: ChatSettings) -> LoginDelay:
+    return LoginDelay(chat.wrong_logins_per_minute, chat.wrong_logins_per_account, chat.exempts)
+
+
+def _account_of(question: AccountQuestion, answer: AccountAnswer) -> str:
+    """The account that a login was about. With SASL that is in what the client has sent: the answer has it."""
+    return answer[1] if isinstance(question, SaslAsked) else question.account
+
+
 def connection_of(record: Record) -> ConnectionId:
     """Whose record it is, 0: no connection's."""
     match record:
-        case ("clock" | "start" | "reload" | "stop" | "full", *_):
+        case ("clock" | "start" | "reload" | "accounts" | "stop" | "full", *_):
             return ConnectionId(0)
         case ("open", _, id, *_) | ("skip", _, id):
             return id

@@ -10,13 +10,19 @@ from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.outcomes import (
     DrainAsked,
     EarlierAsked,
+    GhostAsked,
+    LoginAsked,
     NoticesAsked,
     OperAsked,
     PasswordAsked,
     PastAsked,
     Question,
+    RegistrationAsked,
     RehashAsked,
+    SaslAsked,
     SearchAsked,
+    ServiceLoginAsked,
+    ServiceRegistrationAsked,
 )
 
 Values = tuple[Any, str, tuple[object, ...] | None, tuple[str, object] | None]
@@ -25,9 +31,12 @@ Values = tuple[Any, str, tuple[object, ...] | None, tuple[str, object] | None]
 # (session, dialect, registration, asked) is not among them.
 _CONNECTION = (
     *("accepted", "before", "capabilities", "id", "discarding", "drains", "given", "heard_at", "held", "leaving"),
-    *("line_start", "part", "pinged", "profile", "renames_paid_at", "taken", "worker", "wrong"),
+    *("line_start", "part", "pinged", "profile", "renames_paid_at", "taken", "worker", "wrong", "sasl"),
 )
-_REGISTRATION = ("negotiating", "password_right", "realname", "tokens", "user")
+_REGISTRATION = ("negotiating", "password_right", "realname", "tokens", "user", "wanted")
+# The kinds of a question that are told apart by their answers.
+_REGISTRATIONS = {RegistrationAsked: "registration", ServiceRegistrationAsked: "registration at NickServ"}
+_LOGINS = {LoginAsked: "login", ServiceLoginAsked: "login at NickServ", GhostAsked: "ghost"}
 _of_connection, _of_registration = attrgetter(*_CONNECTION), attrgetter(*_REGISTRATION)
 
 
@@ -70,6 +79,12 @@ def dump_asked(asked: Question | DrainAsked) -> tuple[str, Any]:
             return "oper", name
         case RehashAsked():
             return "rehash", ""
+        case RegistrationAsked(account):
+            return _REGISTRATIONS[type(asked)], account
+        case LoginAsked(account):
+            return _LOGINS[type(asked)], account
+        case SaslAsked(mechanism, is_first):
+            return "sasl", (mechanism, is_first)
         case PastAsked(room, number, limit, is_latest):
             kind = "notices" if isinstance(asked, NoticesAsked) else "history"
             return kind, (room, number, limit, is_latest)
@@ -90,6 +105,18 @@ def load_asked(kind: str, about: Any) -> Question | DrainAsked:
             return OperAsked(about)
         case "rehash":
             return RehashAsked()
+        case "registration":
+            return RegistrationAsked(about)
+        case "registration at NickServ":
+            return ServiceRegistrationAsked(about)
+        case "login":
+            return LoginAsked(about)
+        case "login at NickServ":
+            return ServiceLoginAsked(about)
+        case "ghost":
+            return GhostAsked(about)
+        case "sasl":
+            return SaslAsked(*about)
         case "history":
             return PastAsked(*about)
         case "notices":

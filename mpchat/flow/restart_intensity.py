@@ -42,6 +42,7 @@ START = RestartPolicy(max_backoff_seconds=30.0)
 POLICIES = {
     "spare": RestartPolicy(max_backoff_seconds=30.0),
     "recorder": RestartPolicy(max_backoff_seconds=30.0),  # meanwhile a query of the history is answered "not now"
+    "authenticator": RestartPolicy(max_backoff_seconds=30.0, alert_at=5),  # meanwhile a login is told to try again
     "worker": RestartPolicy(max_backoff_seconds=30.0, alert_at=5, hang_limit_grows=True),  # its clients wait
     "acceptor": RestartPolicy(max_backoff_seconds=30.0, alert_at=5, hang_limit_grows=True),  # new clients wait
     "front": RestartPolicy(max_backoff_seconds=30.0, alert_at=5, hang_limit_grows=True),  # new clients of TLS wait

@@ -23,7 +23,15 @@ from mpchat.ipc.trace_ring import RING_BYTES, TraceRing
 # position: of the recorder, the journal position up to which the disk has the history; of a broker, the place of the
 # record that it replays. unsent: bytes that a worker keeps for clients that do not take them.
 COUNTERS = ("clients", "records", "items", "deliveries", "sends", "bytes_out", "turns", "position", "unsent")
-ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, SPARE_ROW, FRONT_ROW, FIRST_WORKER_ROW = range(6)
+ACCEPTOR_ROW, BROKER_ROW, RECORDER_ROW, AUTHENTICATOR_ROW, SPARE_ROW, FRONT_ROW, FIRST_WORKER_ROW = range(7)
+_ROWS = {
+    "acceptor": ACCEPTOR_ROW,
+    "broker": BROKER_ROW,
+    "recorder": RECORDER_ROW,
+    "authenticator": AUTHENTICATOR_ROW,
+    "spare": SPARE_ROW,
+    "front": FRONT_ROW,
+}
 # Of a row: whether its process waits for the disk (1), when it last turned (monotonic ns), and the counters.
 _DISK, _BEAT, _COUNTED = range(3)
 _CELLS = _COUNTED + len(COUNTERS)
@@ -34,7 +42,9 @@ _CELL_BYTES = 8
 MESSAGES_PUT, BYTES_PUT, MESSAGES_TAKEN, BYTES_TAKEN = range(4)
 _METER_CELLS = 4
 Meter: TypeAlias = "memoryview[int]"
-_OTHER_ENDS = 4  # of the link between broker and recorder, and of that between front and acceptor
+# Those who have one link each, and so two ends; what else there is are the workers' connections.
+_LINKED = (("broker", "recorder"), ("broker", "authenticator"), ("front", "acceptor"))
+_OTHER_ENDS = 2 * len(_LINKED)
 _ENDS_PER_WORKER = 4  # of its transport and its link to the acceptor: its own end, the other's
 
 
@@ -47,8 +57,7 @@ def row_of(role: str) -> int:
     """The row of a process by its role: "acceptor", "broker", "worker0" and so on."""
     if role.startswith("worker"):
         return FIRST_WORKER_ROW + int(role.removeprefix("worker"))
-    rows = {"acceptor": ACCEPTOR_ROW, "broker": BROKER_ROW, "recorder": RECORDER_ROW, "spare": SPARE_ROW}
-    return {**rows, "front": FRONT_ROW}[role]
+    return _ROWS[role]
 
 
 class Passed(Protocol):
@@ -137,13 +146,11 @@ class Scoreboard:
     def meter(self, one: str, other: str) -> Meter:
         """Of the end of `one` of the connection between these two roles: its process alone may write it.
 
-        A worker has two, to the broker and to the acceptor; the broker and the recorder have one, and so have the front
-        and the acceptor.
+        A worker has two, to the broker and to the acceptor; _LINKED has the others.
         """
-        if "recorder" in (one, other):
-            end = 0 if one == "broker" else 1
-        elif "front" in (one, other):
-            end = 2 if one == "front" else 3
+        pair = (one, other) if (one, other) in _LINKED else (other, one)
+        if pair in _LINKED:
+            end = 2 * _LINKED.index(pair) + pair.index(one)
         else:
             worker = one if one.startswith("worker") else other
             peer = other if worker == one else one

@@ -7,7 +7,7 @@ takes 50 ns, half a percent of what a line costs.
 
 from collections.abc import Container, Sequence
 
-from mpchat.messages import Entry, Item, Past, Record, UnknownMessage
+from mpchat.messages import AccountAnswer, Entry, Item, Past, Record, UnknownMessage
 
 Types = tuple[type, ...]
 
@@ -120,6 +120,23 @@ def past(message: object) -> Past:
         if tuple(values) != _ROW or offset not in (int, type(None)):
             raise UnknownMessage(row)
     return message
+
+
+def account_answer(message: object) -> AccountAnswer:
+    """The message as what an authenticator says of an account. Raises UnknownMessage if it is none."""
+    match message:
+        case (
+            "in" | "registered" | "wrong" | "taken" | "challenge" | "more" | "bad" | "weak" | "late" as word,
+            str() as text,
+        ) if _is_text(text):
+            return word, text
+        case _:
+            raise UnknownMessage(message)
+
+
+def are_texts(values: list[object]) -> bool:
+    """Whether each can be sent, in UTF-8."""
+    return all(isinstance(value, str) and _is_text(value) for value in values)
 
 
 def are_numbers(values: list[object]) -> bool:

@@ -73,6 +73,9 @@ class Explainer(NamedTuple):
                 return t(f"explain.{word}", who=full)
             case ("answer", _, answer):
                 return t("explain.answer", who=full, answer=_answer(answer))
+            case ("accounts", accounts, mechanisms):
+                offered = ", ".join(mechanisms) or "-"
+                return t("explain.accounts", count=len(accounts), mechanisms=offered)
             case ("start", _, workers, *_):
                 return t("explain.start", workers=workers)
             case ("skip", place, _):
@@ -181,8 +184,10 @@ def clock(wall: int, utc_offset: int) -> str:
 def _answer(answer: object) -> str:
     if isinstance(answer, bool):
         return t("explain.right" if answer else "explain.wrong")
-    if isinstance(answer, tuple):
+    if isinstance(answer, tuple) and isinstance(answer[0], bool):
         return t("explain.reread", said=answer[1])
+    if isinstance(answer, tuple):
+        return t(f"explain.account.{answer[0]}", name=answer[1])
     return t("explain.rows", count=len(answer)) if isinstance(answer, list) else t("explain.no_rows")
 
 
@@ -202,6 +207,8 @@ def _about(record: Record) -> dict[str, Any]:
         case ("answer", _, answer):
             is_well = answer[0] if isinstance(answer, tuple) else answer if isinstance(answer, bool) else None
             return {"answer": is_well, "rows": _count(answer)}
+        case ("accounts", accounts, mechanisms):
+            return {"accounts": len(accounts), "mechanisms": list(mechanisms)}
         case ("start", _, workers, *_):
             return {"workers": workers}
         case ("skip", place, _):

@@ -134,7 +134,8 @@ def _of_chat(rows: list[dict[str, Any]]) -> Iterable[Family]:
     yield Family(
         "mpchat_lines_total",
         "counter",
-        f"Lines of clients, arrivals and departures; of the recorder: messages stored. {_AGAIN}",
+        "Lines of clients, arrivals and departures; of the recorder: messages stored; of the authenticator: answers "
+        f"given. {_AGAIN}",
         [({"role": row["role"]}, float(row["lines"])) for row in rows if row["lines"] is not None],
     )
     yield Family(

@@ -29,7 +29,7 @@ def as_table(status: dict[str, Any]) -> str:
     for row in status["processes"]:
         measured = _measured(row)
         counted = [str(row.get("clients", "")), str(row.get("records", ""))]
-        if row["role"] in ("broker", "recorder"):
+        if row["role"] in ("broker", "recorder", "authenticator"):
             counted[0] = ""  # they have no connections
         if row["role"] in ("acceptor", "front"):
             counted[1] = ""

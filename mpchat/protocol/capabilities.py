@@ -4,6 +4,8 @@ A wire profile is all that decides the bytes of a relayed message: two clients o
 worker sends them as one group. Capabilities that only change what a client itself is answered are not part of it.
 """
 
+from collections.abc import Collection
+
 ECHO_MESSAGE = 1
 SERVER_TIME = 2
 MESSAGE_TAGS = 4
@@ -12,17 +14,27 @@ CHATHISTORY = 16
 RESUME = 32
 SEARCH = 64
 SEARCH_NAME = "soju.im/search"
+SASL = 128
+REGISTRATION = 256
+SASL_NAME = "sasl"
+REGISTRATION_NAME = "draft/account-registration"
 
 NAMES = {
     "batch": BATCH,
+    REGISTRATION_NAME: REGISTRATION,
     "draft/chathistory": CHATHISTORY,
     "echo-message": ECHO_MESSAGE,
     "message-tags": MESSAGE_TAGS,
     "mpchat.org/resume": RESUME,
     "server-time": SERVER_TIME,
+    SASL_NAME: SASL,
     SEARCH_NAME: SEARCH,
 }
-_SINCE = {SEARCH_NAME: 1}  # the level of the server that brought it (ChatSettings), for those that are not of level 0
+_SINCE = {
+    REGISTRATION_NAME: 3,
+    SASL_NAME: 3,
+    SEARCH_NAME: 1,
+}  # the level of the server that brought it (ChatSettings), for those that are not of level 0
 BARE = 0  # the wire profile of an IRC client that has asked for nothing
 _RELAYED = SERVER_TIME | MESSAGE_TAGS
 PROFILES: tuple[int, ...] = (0, SERVER_TIME, MESSAGE_TAGS, SERVER_TIME | MESSAGE_TAGS)
@@ -38,9 +50,9 @@ def listed(capabilities: int) -> str:
     return " ".join(name for name, bit in NAMES.items() if capabilities & bit)
 
 
-def offered(level: int) -> dict[str, int]:
-    """Those that a server of this level has, by name."""
-    return {name: bit for name, bit in NAMES.items() if level >= _SINCE.get(name, 0)}
+def offered(level: int, without: Collection[str]) -> dict[str, int]:
+    """Those that a server of this level has, by name. `without`: these are not for this client, or not for now."""
+    return {name: bit for name, bit in NAMES.items() if level >= _SINCE.get(name, 0) and name not in without}
 
 
 def changed(capabilities: int, request: str, names: dict[str, int]) -> int | None:

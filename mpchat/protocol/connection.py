@@ -25,17 +25,18 @@ Held = tuple[str, int, Any, int]  # kind of the record, end, its bytes (or what 
 class Registration:
     """How far an unregistered client has come. Dropped when it is registered."""
 
-    __slots__ = ("negotiating", "password_right", "realname", "tokens", "user")
+    __slots__ = ("negotiating", "password_right", "realname", "tokens", "user", "wanted")
 
     def __init__(self) -> None:
         self.user = self.realname = ""
         self.negotiating = False  # between CAP LS or REQ and CAP END
         self.password_right = False
         self.tokens = ("", "")  # resume tokens: the last one, if there is one, and the next
+        self.wanted = ""  # an account's nickname, which it gets if it proves to be its owner before it enters
 
 
 class Connection:
-    """Dialects read and write `registration` and `capabilities`, and read `session` and `profile`; the core, all.
+    """Dialects read and write `registration`, `capabilities`, `sasl`, and read `session` and `profile`; the core all.
 
     Who changes `capabilities` must yield Regroup. Times in mono ms.
     """
@@ -59,6 +60,7 @@ class Connection:
         "profile",
         "registration",
         "renames_paid_at",
+        "sasl",
         "session",
         "taken",
         "worker",
@@ -88,6 +90,7 @@ class Connection:
         self.held: list[Held] = []
         self.renames_paid_at = 0  # when its changes of nickname so far will all be forgotten (nick_changes.py)
         self.wrong = 0  # passwords, one after the other
+        self.sasl = ("", False)  # the mechanism of the exchange that is open, "" for none; has its first piece come?
 
     @property
     def waits_for_client(self) -> bool:

@@ -39,6 +39,7 @@ LIST = "322"
 LISTEND = "323"
 CHANNELMODEIS = "324"
 CREATIONTIME = "329"
+WHOISACCOUNT = "330"
 NOTOPIC = "331"
 TOPIC = "332"
 TOPICWHOTIME = "333"
@@ -64,6 +65,10 @@ WHOISSECURE = "671"
 HELPSTART = "704"
 HELPTXT = "705"
 ENDOFHELP = "706"
+LOGGEDIN = "900"
+LOGGEDOUT = "901"
+SASLSUCCESS = "903"
+SASLMECHS = "908"
 
 NOSUCHSERVER = "402"
 WASNOSUCHNICK = "406"
@@ -86,6 +91,10 @@ NOOPERHOST = "491"
 UMODEUNKNOWNFLAG = "501"
 USERSDONTMATCH = "502"
 HELPNOTFOUND = "524"
+SASLFAIL = "904"
+SASLTOOLONG = "905"
+SASLABORTED = "906"
+SASLALREADY = "907"
 
 # What each refusal is in IRC: its numeric and its last parameter (None: the refusal brings its own).
 REFUSALS: dict[Reason, tuple[str, str | None]] = {
@@ -98,6 +107,7 @@ REFUSALS: dict[Reason, tuple[str, str | None]] = {
     Reason.NO_NICK: ("431", "No nickname given"),
     Reason.BAD_NICK: ("432", "Erroneous nickname"),
     Reason.NICK_TAKEN: ("433", "Nickname is already in use"),
+    Reason.NICK_OWNED: ("433", "Nickname is registered: log in to its account, or take another one"),
     Reason.NICK_RESERVED: ("432", "Erroneous nickname: it belongs to the server"),
     Reason.NICK_REMOVED: ("437", None),
     Reason.NICK_TOO_FAST: ("438", None),

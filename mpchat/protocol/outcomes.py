@@ -24,6 +24,47 @@ class OperAsked:
 
 
 @dataclass(slots=True)
+class RegistrationAsked:
+    """To the world outside: make this account; its password is the secret that redaction has taken out of this line."""
+
+    account: str
+
+
+@dataclass(slots=True)
+class LoginAsked:
+    """To the world outside: is the secret that redaction has taken out of this line this account's password?"""
+
+    account: str
+
+
+@dataclass(slots=True)
+class ServiceRegistrationAsked(RegistrationAsked):
+    """The same, of the service nickname `NickServ`: the answer is told in its notices."""
+
+
+@dataclass(slots=True)
+class ServiceLoginAsked(LoginAsked):
+    """The same, of the service nickname `NickServ`: the answer is told in its notices."""
+
+
+@dataclass(slots=True)
+class GhostAsked(ServiceLoginAsked):
+    """The same; and whose password it is takes the account's nickname from whoever has it."""
+
+
+@dataclass(slots=True)
+class SaslAsked:
+    """To the world outside: go on with a SASL exchange (RFC 4422): what the client sent is the secret that redaction
+    has taken out of this line, a piece of at most 400 characters of base64, "+" for nothing (IRCv3 SASL).
+
+    `mechanism`: "PLAIN" or "SCRAM-SHA-256"; `is_first`: the exchange begins with this piece.
+    """
+
+    mechanism: str
+    is_first: bool
+
+
+@dataclass(slots=True)
 class RehashAsked:
     """To the world outside: have the files of the settings read again. The answer: has it been done; in one line, what
     came of it.
@@ -109,6 +150,29 @@ class Regroup:
 
 
 @dataclass(slots=True)
+class Told:
+    """Another session, not the one whose line it is, reads a word of the server's, in its dialect."""
+
+    session: Session
+    text: str
+
+
+@dataclass(slots=True)
+class Appointed:
+    """The session is a server operator by its account, which the log must have."""
+
+    session: Session
+
+
+@dataclass(slots=True)
+class LoggedOut:
+    """The session has logged out of this account, which the log must have."""
+
+    session: Session
+    account: str
+
+
+@dataclass(slots=True)
 class Resigned:
     """The session has given up being a server operator, which the log must have."""
 
@@ -129,7 +193,9 @@ class BanSet:
     closed: int = 0
 
 
+AccountQuestion = RegistrationAsked | LoginAsked | SaslAsked
 PastQuestion = PastAsked | EarlierAsked | SearchAsked
-Question = PasswordAsked | OperAsked | RehashAsked | PastQuestion
-Outcome = bytes | Event | TagsSent | Question | DrainAsked | Goodbye | Regroup | Resigned | BanSet
+Question = PasswordAsked | OperAsked | RehashAsked | AccountQuestion | PastQuestion
+Reported = Appointed | LoggedOut | Resigned | BanSet
+Outcome = bytes | Event | TagsSent | Question | DrainAsked | Goodbye | Told | Regroup | Reported
 Outcomes = Iterator[Outcome]

@@ -1,8 +1,8 @@
 """Secrets never reach the core, its records, the journal or a log: each is replaced before any of them sees it.
 
 A password by a star, and redaction keeps it until the core asks whether it was the right one. Should it die with its
-broker, the line that had the password is still in the kernel, and comes again. What is said to a service (NickServ), of
-which there is none here, by a star too; a resume token by its hash, which is all that the core needs: see secrets.py.
+broker, the line that had the password is still in the kernel, and comes again. What is said to a service, by a star
+too, but for NickServ's commands; a resume token by its hash, which is all that the core needs: see secrets.py.
 Pure.
 """
 
@@ -37,10 +37,12 @@ class Begun(NamedTuple):
 
 
 class Redaction:
-    """Between a batch of records and the core. `opers`: the names of the server's operators, which may be seen."""
+    """Between a batch of records and the core. `opers`: the names of the server's operators, which may be seen; and
+    `names`: those of accounts and of who is here. Any other word in the place of an account's may be a password.
+    """
 
-    def __init__(self, opers: Container[str] = ()) -> None:
-        self.opers = opers
+    def __init__(self, opers: Container[str] = (), names: Container[str] = ()) -> None:
+        self.opers, self.names = opers, names
         self._dialects: dict[ConnectionId, Dialect] = {}  # of each open connection
         self._secrets: dict[tuple[ConnectionId, int], str] = {}
         self._begun: dict[ConnectionId, Begun] = {}
@@ -102,7 +104,7 @@ class Redaction:
         text = whole.removesuffix(b"\r") if is_over else whole  # its line end is no secret
         found = _find(dialect, text, shown)
         if found is not None:
-            found = found.among(self.opers)
+            found = found.among(self.opers, self.names)
             visible, shown_of_it = found.before, found.shown if is_over else _HIDDEN
             if is_over:
                 if connection in self._dialects and found.text:

@@ -44,6 +44,10 @@ STEPS = (
     "recorder: read",
     "recorder: written",
     "recorder: synced",
+    "authenticator: asked",
+    "authenticator: derived",
+    "authenticator: stored",
+    "authenticator: answered",
 )
 
 Thing = TypeVar("Thing")

@@ -32,6 +32,7 @@ DAMAGED = 65  # a file is not as it was written (EX_DATAERR): a successor would 
 
 _WANTS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # no process or thread, no memory, no descriptor
 
+_SHORT = {"authenticator": "auth"}  # in a process's name, of which the kernel keeps 15 bytes
 SPARE = "spare"  # the role of a child that has no other yet
 # Each process turns its loop, and beats, at least so often: four times in the shortest --hang-limit, 1 s, so that no
 # process is taken for hanging that has just been woken together with the others (Ctrl-Z, fg).
@@ -72,9 +73,10 @@ def run(control: socket.socket, log_level: str, log_json: bool, scoreboard: Scor
     _yield_to_wakers()
     gc.freeze()  # what was imported is never garbage
     gc.set_threshold(_GARBAGE)
+    scoreboard.beat(SPARE_ROW)  # from then on it is judged by that, and its start may have taken long
     link.post(("here",))
     role, settings, args = _wait_for_work(link, scoreboard)
-    take_name(f"mpchat:{role}")
+    take_name(f"mpchat:{_SHORT.get(role, role)}")
     log = Log(role, log_level, log_json)
     status = 0
     try:

@@ -8,12 +8,13 @@ trimmed only up to the position of the last sync() that returned true.
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 
 from mpchat.messages import Row, WordsAsked
+from mpchat.store.database import BUSY_SECONDS, Database
 from mpchat.store.journal import Damaged, full_name
 from mpchat.store.word_index import WordIndex
 
@@ -22,7 +23,6 @@ FILE = "history.db"  # its name in the data directory
 GAP = "GAP"  # the kind of a row that says: messages are missing behind the row of the same number
 NO_END = 1 << 62  # a number that no message gets
 EXPIRE_ROWS = 1000  # removed at once: some 30 ms, and then the recorder's loop turns
-BUSY_SECONDS = 1.0  # well under the hang limit: no other process writes here, but a backup may hold a lock
 
 _WIDTH = 7
 _INSERT_ROWS = 50  # by one statement: a third cheaper than one by one, and more do not make it cheaper
@@ -62,26 +62,24 @@ class HistoryDamaged(Damaged):
     """The database is damaged: close(), move_aside(), and begin a new one."""
 
 
-class History:
+class History(Database):
     """One open database, made if there is none (0600). `position`: the journal up to here is in it, in bytes.
 
     A database too damaged to be opened is renamed to `moved`, and a new one begun at position 0: the journal still has
     the newest part. Damage found later raises HistoryDamaged.
-    Its files may be removed, or others put in their place, and SQLite would go on with what has no name any more: ask
-    `is_in_place` now and then, and before anybody relies on what is stored.
+    Ask `is_in_place` now and then, and before anybody relies on what is stored.
     Every method raises sqlite3.Error (a full disk) and OSError (no permission): that call has stored nothing, and can
     be repeated. If the constructor raises, nothing is left open.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self.moved: Path | None = None
         self.position = self._last_number = 0
         try:
-            self._open()
+            super().__init__(path, "NORMAL", HistoryDamaged)
         except HistoryDamaged:
             self.moved = move_aside(path)
-            self._open()
+            super().__init__(path, "NORMAL", HistoryDamaged)
 
     def add(self, rows: Sequence[Row], position: int) -> None:
         """Store rows and the journal's position behind them, both or neither; those stored before are left out.
@@ -201,68 +199,12 @@ class History:
             ((busy, logged, copied),) = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
         return not busy and logged == copied
 
-    @property
-    def is_in_place(self) -> bool:
-        """Whether the database, its log and its index of the log still have their names. Costs some 5 us."""
-        return all(known is not None and _identity(path) == known for path, known in self._files.items())
-
-    def close(self) -> None:
-        """A log that is beside another database, or none, goes: SQLite would apply it to that one.
-
-        If only the log is gone, what is in it is not lost: SQLite copies it into the database here.
-        """
-        is_moved = _identity(self._path) != self._files[self._path]
-        self._db.close()  # SQLite itself leaves all names alone if the database has lost its own
-        for path, known in self._files.items():
-            if is_moved and path != self._path and _identity(path) == known:
-                path.unlink(missing_ok=True)
-
-    def _open(self) -> None:
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's own would be 0644
-        self._db = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
-        try:
-            self._begin()
-        except (sqlite3.Error, HistoryDamaged):
-            self._db.close()
-            raise
-        files = [self._path, *(Path(f"{self._path}{suffix}") for suffix in ("-wal", "-shm"))]
-        known = {path: _identity(path) for path in files}
-        self._files = {path: known[path] for path in files if path == self._path or known[path] is not None}
-
     def _begin(self) -> None:
-        with self._damage_raised():
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            ((version,),) = self._db.execute("PRAGMA user_version")
-            if version == 0:
-                self._db.executescript(_SCHEMA)
-            while version in _UPGRADES:
-                self._db.executescript(_UPGRADES[version])
-                ((version,),) = self._db.execute("PRAGMA user_version")
-            if version not in (0, VERSION):
-                name = full_name(self._path)
-                raise HistoryDamaged(f"{name}: it is of version {version}, and this server knows {VERSION}")
-            ((self.position,),) = self._db.execute("SELECT coalesce(max(position), 0) FROM journal")
-            last = "SELECT max(n) FROM (SELECT max(number) AS n FROM messages UNION ALL SELECT number FROM expired)"
-            ((self._last_number,),) = self._db.execute(last)
-            self._words = WordIndex(self._db)
-
-    @contextmanager
-    def _damage_raised(self) -> Iterator[None]:
-        """SQLite's error for a damaged file, and only that, becomes HistoryDamaged."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            if type(error) is not sqlite3.DatabaseError:  # its subclasses are a full disk, a lock, a wrong statement
-                raise
-            advice = "Bring it back from a backup, or move it away to begin with an empty one"
-            raise HistoryDamaged(f"{full_name(self._path)}: {error}. {advice}") from error
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._damage_raised(), self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
+        self._upgrade(_SCHEMA, _UPGRADES, VERSION)
+        ((self.position,),) = self._db.execute("SELECT coalesce(max(position), 0) FROM journal")
+        last = "SELECT max(n) FROM (SELECT max(number) AS n FROM messages UNION ALL SELECT number FROM expired)"
+        ((self._last_number,),) = self._db.execute(last)
+        self._words = WordIndex(self._db)
 
     def _rows(self, select: str, values: tuple[int | str | None, ...]) -> list[Row]:
         with self._damage_raised():
@@ -287,15 +229,6 @@ class History:
         ((free,),) = self._db.execute("PRAGMA freelist_count")
         ((size,),) = self._db.execute("PRAGMA page_size")
         return int((pages - free) * size)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode of the file that has this name; None: there is none, or it cannot be known."""
-    try:
-        about = os.stat(path)
-    except OSError:
-        return None
-    return about.st_dev, about.st_ino
 
 
 def check_version(path: Path) -> None:

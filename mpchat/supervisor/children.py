@@ -2,6 +2,7 @@
 
     worker -- transport -- broker         worker -- link (a Unix socket) -- acceptor -- listening sockets
     recorder -- link -- broker             front -- link -- acceptor
+    authenticator -- link -- broker
 
 To spawn a process takes a tenth of a second: an interpreter, and all its imports. So every process begins without a
 role, and one more than needed, the spare, is ready to take the role of a child that dies. The successor gets a new
@@ -37,7 +38,12 @@ _DEATHS = 3  # of brokers, by one record of the journal
 _MOST_BESIDES = 2
 _START_SECONDS = 30.0  # for an interpreter and its imports: with less, no child would ever start on a slow machine
 
-_PEERS = (("worker", "broker"), ("worker", "acceptor"), ("recorder", "broker"), ("front", "acceptor"))
+# They keep in the data directory what the broker alone asks them for; the chat goes on without them.
+KEEPERS = ("recorder", "authenticator")
+_PEERS = (
+    *(("worker", "broker"), ("worker", "acceptor"), ("front", "acceptor")),
+    *((keeper, "broker") for keeper in KEEPERS),
+)
 
 
 def works_with(one: str, other: str) -> bool:
@@ -63,15 +69,15 @@ class Children:
         reap: Callable[[Child], None],
         data: DataDirectory | None,
     ) -> None:
-        self.data = data  # passed to broker and recorder only: its lock lives as long as their descriptors
+        self.data = data  # passed to those who write there only: its lock lives as long as their descriptors
         self.settings, self.log, self.listeners, self.tls_listeners = settings, log, listeners, tls_listeners
         self.secrets = secrets  # for the broker; the certificate and its key for the front; and nobody else
         self.selector, self.signals = selector, signals
         self.load_mains, self.on_message, self.reap = load_mains, on_message, reap
         self.workers = [f"worker{number}" for number in range(settings.workers)]
-        self.recorders = ["recorder"] if settings.data else []
+        self.keepers = [*KEEPERS] if settings.data else []  # without a data directory there is nothing to keep
         self.fronts = ["front"] if tls_listeners else []
-        roles = ["broker", *self.workers, "acceptor", *self.fronts, *self.recorders]
+        roles = ["broker", *self.workers, "acceptor", *self.fronts, *self.keepers]
         self.by_role: dict[str, Child] = {}
         self.unassigned: list[Child] = []  # without a role: still starting, or spare
         self.vacant = list(roles)  # in the order in which they are filled
@@ -158,7 +164,7 @@ class Children:
         if role == "broker":
             secrets = replace(self.secrets, certificate=None)
             args = self.data, self.is_first, self.skip, self.code_has_changed, secrets, self.traces
-        elif role == "recorder":
+        elif role in self.keepers:
             args = (self.data,)
         elif role == "acceptor":
             self.acceptors += 1
@@ -184,8 +190,7 @@ class Children:
 
     def wire(self, role: str) -> None:
         """Connect a new process to those of its peers that exist; the others are connected when they get their role."""
-        names = ("broker", "acceptor", "recorder", "front")
-        broker, acceptor, recorder, front = (self.by_role.get(name) for name in names)
+        broker, acceptor, front = (self.by_role.get(name) for name in ("broker", "acceptor", "front"))
         for number, name in enumerate(self.workers):
             worker = self.by_role.get(name)
             if worker is not None and broker is not None and role in ("broker", name):
@@ -194,9 +199,11 @@ class Children:
             if worker is not None and acceptor is not None and role in ("acceptor", name):
                 self.scoreboard.connect(name, "acceptor")
                 self.wiring.link(worker, acceptor, ("acceptor",), ("link", number))
-        if recorder is not None and broker is not None and role in ("broker", "recorder"):
-            self.scoreboard.connect("recorder", "broker")
-            self.wiring.link(recorder, broker, ("broker",), ("link", 0))
+        for name in self.keepers:
+            keeper = self.by_role.get(name)
+            if keeper is not None and broker is not None and role in ("broker", name):
+                self.scoreboard.connect(name, "broker")
+                self.wiring.link(keeper, broker, ("broker",), ("link", 0) if name == "recorder" else ("authenticator",))
         if front is not None and acceptor is not None and role in ("acceptor", "front"):
             self.scoreboard.connect("front", "acceptor")
             self.wiring.link(front, acceptor, ("acceptor",), ("front",))

@@ -161,7 +161,7 @@ def _connections(children: Children) -> list[dict[str, object]]:
     """Between each two roles that work together, both ways, with what is under way; nothing is to a vacant role."""
     pairs = [(worker, "broker", Path(children.settings.ipc).name) for worker in children.workers]
     pairs += [("acceptor", worker, "link") for worker in children.workers]
-    pairs += [("broker", recorder, "link") for recorder in children.recorders]
+    pairs += [("broker", keeper, "link") for keeper in children.keepers]
     pairs += [("front", "acceptor", "link") for _ in children.fronts]
     found: list[dict[str, object]] = []
     for one, other, by in pairs:

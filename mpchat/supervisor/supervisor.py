@@ -40,7 +40,7 @@ from mpchat.runtime.standard_streams import output
 from mpchat.settings import Secrets, Settings, pack
 from mpchat.store.data_directory import claim
 from mpchat.supervisor.child import Child, Death
-from mpchat.supervisor.children import Children, works_with
+from mpchat.supervisor.children import KEEPERS, Children, works_with
 from mpchat.supervisor.followers import MOST_FOLLOWERS, Follower, Followers, line
 from mpchat.supervisor.inspecting import Inspections
 from mpchat.supervisor.monitoring import SNAPSHOT_SECONDS, Monitoring
@@ -365,11 +365,12 @@ class Supervisor:
             for role in workers:
                 self.children.tell_once(role, ("farewell", self.reason))
         else:
-            self.children.tell_once("recorder", ("stop",))
+            for role in KEEPERS:
+                self.children.tell_once(role, ("stop",))
 
     def go_on_stopping(self, each: Child) -> None:
         """A child has ended during a stop, as it was told or not: the next step."""
-        is_needed = each.role not in (SPARE, "recorder")  # the journal keeps what the recorder leaves undone
+        is_needed = each.role not in (SPARE, *KEEPERS)  # the journal keeps what the recorder leaves undone
         if is_needed and each.process.exitcode != 0 and each.condemned is not Death.KILLED:
             self.log.warning("process died", how=each.how_it_ended)
             self.say_last(each.how_it_ended, " while the server stopped")

@@ -2,6 +2,7 @@
 
     worker -- transport (--ipc) -- broker         worker -- link (a Unix socket) -- acceptor
     recorder -- link -- broker            front -- link -- acceptor
+    authenticator -- link -- broker
 
 No transport or link is used again after a death at either end: its successor would read a half-written frame, and a
 lock that the dead process held would never be released. Both ends get a new one, while they are running
@@ -40,8 +41,8 @@ class Wiring:
         self._transports[self._last], self._unopened[self._last] = pair, [worker, broker]
 
     def link(self, one: Child, other: Child, peer: NewPeer, told: NewPeer | NewLink) -> None:
-        """Connect a worker or the front to the acceptor, or the recorder to the broker: `peer` tells the one what the
-        other is, and `told` tells the other which one it is. Raises OSError like transport().
+        """Connect a worker or the front to the acceptor, or recorder or authenticator to the broker: `peer` tells the
+        one what the other is, and `told` tells the other which one it is. Raises OSError like transport().
         """
         ours, theirs = Link.pair()
         with ours, theirs:

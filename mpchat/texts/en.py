@@ -22,6 +22,7 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.no_command": "there is no /{name}, {hint}",
     "plain.slash_alone": "a command stands right behind its slash: /help shows them, // says a slash",
     "plain.no_ignore": "plain text hides nobody: our client does, /msg talks to one person, an operator can /kick",
+    "plain.nickserv": "here you have /register PASSWORD and /login [NICK] PASSWORD, and no NickServ",
     "plain.service": "here /history and /search show what was said in the room",
     "plain.wrong_key": "that is not the key of {room}",
     "plain.did_you_mean": "did you mean /{name}?",
@@ -91,6 +92,12 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.help.mode": "the room's modes, or change one: +i, +k KEY, -b MASK",
     "plain.usage.lang": "/lang [CODE]",
     "plain.help.lang": "your language, or change it: en, es",
+    "plain.usage.register": "/register PASSWORD",
+    "plain.help.register": "your nickname is yours alone from now on",
+    "plain.usage.login": "/login [NICK] PASSWORD",
+    "plain.help.login": "a registered nickname is yours: be called so",
+    "plain.usage.logout": "/logout",
+    "plain.help.logout": "be nobody's nickname again",
     "plain.usage.pass": "/pass PASSWORD",
     "plain.help.pass": "the server's password, if it has one",
     "plain.usage.help": "/help",
@@ -138,6 +145,7 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.refusal.MIXED_NICK": (
         "{nick} cannot be a nickname: its letters are of several scripts, so that one may pass for another"
     ),
+    "plain.refusal.NICK_OWNED": "{nick} is registered: if it is yours, /login {nick} PASSWORD; else try another one",
     "plain.refusal.NICK_TAKEN": "{nick} is taken, try another nickname",
     "plain.refusal.NICK_RESERVED": "{nick} belongs to the server, try another nickname",
     "plain.refusal.NICK_REMOVED": "{nick} {why}",
@@ -176,6 +184,8 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.reason.banned": "You are banned from this server: {text}",
     "plain.reason.banned_until": "You are banned from this server until {until}: {text}",
     "plain.reason.ban": "Banned: {text}",
+    "plain.reason.owner": "This nickname belongs to an account, whose owner has come",
+    "plain.reason.renamed": "Its owner has logged in and taken this nickname: you are {nick} now",
     "plain.reason.bad_mask": "Not a usable mask",
     "plain.reason.bad_key": "Not a usable channel key",
     "plain.reason.bad_limit": "Not a positive number",
@@ -191,6 +201,37 @@ _SEARCH: dict[str, str] = {  # search.*, history.*: what both dialects say of th
     "history.not_inside": "you are not in {room}",
     "history.empty": "the history has nothing of {room}",
     "history.missing": "some messages are missing here",
+}
+_ACCOUNTS: dict[str, str] = {  # account.*, nickserv.*: what both dialects say of accounts
+    "account.none": "there are no accounts on this server",
+    "account.insecure": "a password is taken over TLS only, where nobody can read it: connect by TLS, then try again",
+    "account.registered": "{account} is registered and yours: nobody else can be called so",
+    "account.in": "you are logged in as {account}",
+    "account.out": "you are logged out",
+    "account.already": "you are logged in as {account} already",
+    "account.not_in": "you are not logged in",
+    "account.wrong": "there is no such account with that password",
+    "account.taken": "{account} is registered",
+    "account.unknown": "there is no such account",
+    "account.here": "the owner of {account} is here as {nicks}",
+    "account.whois": "{nick} is logged in as {account}",
+    "account.called": "you are {nick}",
+    "account.prove": "only its owner takes a nickname back: add the password, or log in first",
+    "account.operator": "you are a server operator",
+    "account.no_operator": "you are no server operator any more",
+    "account.late": "nobody can check passwords at this moment: try again soon",
+    "account.often": "too many accounts were registered from your address: try again later",
+    "account.weak.short": "that password is too short: {least} characters at least",
+    "account.weak.long": "that password is too long: {most} characters at most",
+    "account.weak.name": "the name of the account is no password",
+    "account.weak.characters": "that password has characters that none may have",
+    "nickserv.unknown": "I know REGISTER IDENTIFY GHOST INFO LOGOUT HELP: /msg NickServ HELP",
+    "nickserv.help.register": "REGISTER password: the nickname that you have is yours from now on",
+    "nickserv.help.identify": "IDENTIFY [account] password: log in; then NICK takes your nickname, whoever has it",
+    "nickserv.help.ghost": "GHOST nickname [password]: be called so, and whoever has your nickname gets another one",
+    "nickserv.help.info": "INFO [nickname]: whether it is registered",
+    "nickserv.help.logout": "LOGOUT: be nobody again",
+    "nickserv.help.help": "HELP: this list",
 }
 _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     # What the commands do
@@ -585,6 +626,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.file_too_large": "{path} has more than {limit} bytes",
     "cli.file_too_many_lines": "{path} has more than {limit} lines",
     "cli.file_without_password": "{path} has no password in its first line",
+    "cli.no_oper_line": "an operator is NAME:PASSWORD, without spaces, or `account NAME`",
     "cli.file_without_oper": "{path} names no operator",
     "cli.line_no_utf8": "{path}, line {number}: not UTF-8 (byte {byte}), which it must be",
     "cli.bad_line": "{path}, line {number}: {wrong}",
@@ -631,7 +673,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.motd": "the message of the day (UTF-8); `reload` reads it again",
     "cli.password": "clients need it to enter",
     "cli.password_file": "the same, from a file of mode 600: arguments are visible to all",
-    "cli.oper_file": "operators of the server: NAME:PASSWORD in each line; mode 600",
+    "cli.oper_file": "operators of the server: NAME:PASSWORD or `account NAME` in each line; mode 600",
     "cli.oper": "one more, visible to all (as --password is); may be repeated",
     "cli.max_clients": "connections at most (default: 10000, or what the fds allow)",
     "cli.sendq": "a client's backlog (default: %(default)s)",
@@ -861,7 +903,8 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     ),
     "config.motd": "The file with the message of the day (UTF-8, at most 1,000 lines).",
     "config.password_file": "The file (mode 600) whose first line is the password that clients need.",
-    "config.oper_file": "The file (mode 600) of the server's operators: NAME:PASSWORD in each line.",
+    "config.oper_file": "The file (mode 600) of the server's operators: NAME:PASSWORD in each line, for OPER; or "
+    "`account NAME`: the owner of that account is one as soon as they have logged in.",
     "config.hang_limit": "Seconds after which a process that hangs is killed, 1 or more; 0: never.",
     "config.ipc": 'Between workers and broker: "queue", "pipe", or the path of your own FILE.py.',
     "config.data": "The folder of journal and history. This table takes the next start.",
@@ -902,11 +945,19 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.channels_per_client": "Rooms that a client may be in.",
     "config.targets": "Receivers of one PRIVMSG, NOTICE or TAGMSG.",
     "config.nick_changes_per_minute": "Changes of nickname of a client within a minute; more are refused (438).",
-    "config.wrong_passwords": "Wrong passwords in a row (PASS, OPER) after which a connection is closed.",
+    "config.wrong_passwords": "Wrong passwords in a row (PASS, OPER, an account's) after which a connection is closed.",
     "config.oper_wait_seconds": (
         "After each wrong OPER its address waits a second more before the next is checked, and at most so many seconds."
     ),
     "config.oper_forgotten_seconds": "Seconds after its last wrong OPER at which they are forgotten.",
+    "config.wrong_logins_per_minute": (
+        "Wrong passwords of accounts, from one address within a minute, that are answered at once. With more, the "
+        "answers to all logins from there come later: one as soon as the minute has room for it."
+    ),
+    "config.wrong_logins_per_account": (
+        "The same for one account, from wherever they come; no answer waits longer than a minute for this."
+    ),
+    "config.accounts_per_hour": "Accounts that can be registered from one address within an hour.",
     "config.unlimited": (
         "No flood control, and no limit that counts by address, nor of nickname changes: only where host is "
         "loopback. Takes the next start."
@@ -1052,6 +1103,15 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.right": "the password is right",
     "explain.wrong": "the password is wrong",
     "explain.reread": "the settings' files: {said}",
+    "explain.account.in": "logged in as {name}",
+    "explain.account.registered": "the account {name} is registered",
+    "explain.account.wrong": "the account's password is wrong, or there is no such account",
+    "explain.account.taken": "there is an account of that name already",
+    "explain.account.challenge": "the next step of a login by SASL",
+    "explain.account.more": "more of a login by SASL must come",
+    "explain.account.bad": "that is no login by SASL",
+    "explain.account.weak": "the password is refused: {name}",
+    "explain.account.late": "the authenticator has not answered",
     "explain.rows": "{count} messages of the past",
     "explain.no_rows": "the past cannot be told",
     "explain.start": "the server starts, with --workers {workers}; the connections of before are gone",
@@ -1061,6 +1121,7 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.stop": "the server stops: {why}",
     "explain.clock": "time has passed, and something was due",
     "explain.reload": "the files of the settings were read again",
+    "explain.accounts": "the authenticator says which accounts there are: {count}; by SASL it checks: {mechanisms}",
     "explain.item.open": "{worker} has {who} among its clients",
     "explain.item.ack": "{worker} takes {who}'s input from the kernel, up to byte {end}",
     "explain.item.join": "{worker} adds {who} to its group for {room}",
@@ -1162,7 +1223,7 @@ _BACKUP: dict[str, str] = {  # backup.*: what backup and restore find
     "backup.not_empty": "the data directory is not empty",
     "backup.bad_snapshot": "{path}: this mpchat cannot read it: {why}",
     "backup.bad_database": "{path}: SQLite finds it damaged: {why}",
-    "backup.newer_history": "{path}: it is of version {found}, and this mpchat knows {known} at most",
+    "backup.newer_database": "{path}: it is of version {found}, and this mpchat knows {known} at most",
     "backup.no_journal": "{folder}: there is no journal in it",
     "backup.torn": "{folder}: the journal breaks off at position {position}",
     "backup.no_fit": "{folder}: the journal has nothing that begins at the snapshot's position {position}",
@@ -1224,7 +1285,7 @@ Each row is a role and stays where it is; who has the role may change.
   ! somebody died here a moment ago   + a new process   > the selected row
 CPU%: of a core, since the last picture. USS: MiB that would be free if it ended; measured in turn, every few seconds.
 VCS/s, ICS/s: context switches a second, voluntary (it waited) and involuntary (its time was up), of its main thread.
-LIN/s: lines, and clients that come and go; of the recorder: messages stored. DLV/s: lines sent to clients.
+LIN/s: lines, and clients that come and go; messages stored; answers to logins. DLV/s: lines sent to clients.
 DIED: deaths in this role. STALL: for how many ms it had no working process, or a silent one, last time.
 UNDER WAY: what has been sent from one process to another and not been taken yet. PEAK: the most in the last minute.
 
@@ -1293,6 +1354,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: whether a server will run on this machi
     "doctor.package.setproctitle": "'ps aux' does not show which process has which role ('make install' installs it)",
     "doctor.package.tomli": "Python 3.10 cannot read the client's settings ('make install' installs it)",
     "doctor.package.prometheus_client": "needed by 'mpchat exporter' only",
+    "doctor.package.scramp": "accounts log in by SASL PLAIN only, and not by SCRAM-SHA-256",
     "doctor.system": "{system}, with all that the server uses",
     "doctor.system_without": "{system}, without {missing}",
     "doctor.without.fork": "no process can be started as this server does it",
@@ -1400,6 +1462,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: whether a server will run on this machi
 TEXTS: dict[str, str] = {
     **_PLAIN,
     **_SEARCH,
+    **_ACCOUNTS,
     **_CLIENT,
     **_SCREEN,
     **_CLI,

@@ -25,6 +25,7 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
         "el texto plano no esconde a nadie: nuestro cliente sí; /msg habla a una sola persona, y un operador puede "
         "usar /kick"
     ),
+    "plain.nickserv": "aquí tienes /register CONTRASEÑA y /login [APODO] CONTRASEÑA, y ningún NickServ",
     "plain.service": "aquí /history y /search muestran lo que se dijo en la sala",
     "plain.wrong_key": "esa no es la clave de {room}",
     "plain.did_you_mean": "¿querías decir /{name}?",
@@ -94,6 +95,12 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.help.mode": "los modos de la sala, o cambiar uno: +i, +k CLAVE",
     "plain.usage.lang": "/lang [CÓDIGO]",
     "plain.help.lang": "tu idioma, o cambiarlo: en, es",
+    "plain.usage.register": "/register CONTRASEÑA",
+    "plain.help.register": "tu apodo es solo tuyo desde ahora",
+    "plain.usage.login": "/login [APODO] CLAVE",
+    "plain.help.login": "un apodo registrado es tuyo: te llamas así",
+    "plain.usage.logout": "/logout",
+    "plain.help.logout": "cierras la sesión de tu cuenta",
     "plain.usage.pass": "/pass CONTRASEÑA",
     "plain.help.pass": "la contraseña del servidor, si la tiene",
     "plain.usage.help": "/help",
@@ -143,6 +150,9 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.refusal.MIXED_NICK": (
         "{nick} no puede ser un apodo: sus letras son de varias escrituras, y una podría pasar por otra"
     ),
+    "plain.refusal.NICK_OWNED": (
+        "{nick} está registrado: si es tuyo, /login {nick} CONTRASEÑA; si no, prueba con otro apodo"
+    ),
     "plain.refusal.NICK_TAKEN": "{nick} ya está en uso, prueba con otro apodo",
     "plain.refusal.NICK_RESERVED": "{nick} es del servidor, prueba con otro apodo",
     "plain.refusal.NICK_REMOVED": "{nick}: {why}",
@@ -181,6 +191,8 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.reason.banned": "Tienes prohibida la entrada a este servidor: {text}",
     "plain.reason.banned_until": "Tienes prohibida la entrada a este servidor hasta {until}: {text}",
     "plain.reason.ban": "Entrada prohibida: {text}",
+    "plain.reason.owner": "este apodo es de una cuenta, y ha llegado su dueño",
+    "plain.reason.renamed": "su dueño ha iniciado sesión y ha tomado este apodo: ahora eres {nick}",
     "plain.reason.bad_mask": "no sirve como máscara",
     "plain.reason.bad_key": "no sirve como clave de una sala",
     "plain.reason.bad_limit": "no es un número positivo",
@@ -196,6 +208,39 @@ _SEARCH: dict[str, str] = {  # search.*, history.*: what both dialects say of th
     "history.not_inside": "no estás en {room}",
     "history.empty": "el historial no tiene nada de {room}",
     "history.missing": "aquí faltan algunos mensajes",
+}
+_ACCOUNTS: dict[str, str] = {  # account.*, nickserv.*: what both dialects say of accounts
+    "account.none": "en este servidor no hay cuentas",
+    "account.insecure": "una contraseña solo se acepta por TLS, donde nadie puede leerla: conéctate por TLS y "
+    "vuelve a intentarlo",
+    "account.registered": "{account} queda registrado y es tuyo: nadie más puede llamarse así",
+    "account.in": "has iniciado sesión como {account}",
+    "account.out": "has cerrado la sesión",
+    "account.already": "ya has iniciado sesión como {account}",
+    "account.not_in": "no has iniciado sesión",
+    "account.wrong": "no hay ninguna cuenta así con esa contraseña",
+    "account.taken": "{account} está registrado",
+    "account.unknown": "no hay ninguna cuenta así",
+    "account.here": "el dueño de {account} está aquí como {nicks}",
+    "account.whois": "{nick} ha iniciado sesión como {account}",
+    "account.called": "eres {nick}",
+    "account.prove": "solo su dueño recupera un apodo: añade la contraseña o inicia sesión antes",
+    "account.operator": "eres operador del servidor",
+    "account.no_operator": "ya no eres operador del servidor",
+    "account.late": "en este momento nadie puede comprobar contraseñas: vuelve a intentarlo enseguida",
+    "account.often": "se han registrado demasiadas cuentas desde tu dirección: vuelve a intentarlo más tarde",
+    "account.weak.short": "esa contraseña es demasiado corta: tiene que tener al menos {least} caracteres",
+    "account.weak.long": "esa contraseña es demasiado larga: puede tener como mucho {most} caracteres",
+    "account.weak.name": "el nombre de la cuenta no sirve de contraseña",
+    "account.weak.characters": "esa contraseña tiene caracteres que ninguna puede tener",
+    "nickserv.unknown": "entiendo REGISTER IDENTIFY GHOST INFO LOGOUT HELP: /msg NickServ HELP",
+    "nickserv.help.register": "REGISTER contraseña: el apodo que tienes es tuyo desde ahora",
+    "nickserv.help.identify": "IDENTIFY [cuenta] contraseña: inicia sesión; después /nick recupera tu apodo, lo tenga "
+    "quien lo tenga",
+    "nickserv.help.ghost": "GHOST apodo [contraseña]: te llamas así, y quien tenga tu apodo recibe otro",
+    "nickserv.help.info": "INFO [apodo]: si está registrado",
+    "nickserv.help.logout": "LOGOUT: vuelves a no ser nadie",
+    "nickserv.help.help": "HELP: esta lista",
 }
 _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     # What the commands do
@@ -605,6 +650,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.file_too_large": "{path} tiene más de {limit} bytes",
     "cli.file_too_many_lines": "{path} tiene más de {limit} líneas",
     "cli.file_without_password": "{path} no tiene ninguna contraseña en su primera línea",
+    "cli.no_oper_line": "un operador es NOMBRE:CONTRASEÑA, sin espacios, o `account NOMBRE`",
     "cli.file_without_oper": "{path} no nombra a ningún operador",
     "cli.line_no_utf8": "{path}, línea {number}: no es UTF-8 (byte {byte}), y debe serlo",
     "cli.bad_line": "{path}, línea {number}: {wrong}",
@@ -651,7 +697,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.motd": "el mensaje del día (UTF-8); `reload` lo lee de nuevo",
     "cli.password": "los clientes la necesitan para entrar",
     "cli.password_file": "lo mismo, desde un archivo de modo 600: los argumentos los ve cualquiera",
-    "cli.oper_file": "operadores del servidor: NOMBRE:CONTRASEÑA en cada línea; de modo 600",
+    "cli.oper_file": "operadores del servidor: NOMBRE:CONTRASEÑA o `account NOMBRE` en cada línea; de modo 600",
     "cli.oper": "uno más, que ve cualquiera (como --password); se puede repetir",
     "cli.max_clients": "conexiones como mucho (por defecto: 10000, o las que permitan los descriptores)",
     "cli.sendq": "lo que puede llevar de retraso un cliente (por defecto: %(default)s)",
@@ -887,7 +933,10 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     ),
     "config.motd": "El archivo con el mensaje del día (UTF-8, 1000 líneas como mucho).",
     "config.password_file": "El archivo (de modo 600) cuya primera línea es la contraseña que necesitan los clientes.",
-    "config.oper_file": "El archivo (de modo 600) de los operadores del servidor: NOMBRE:CONTRASEÑA en cada línea.",
+    "config.oper_file": (
+        "El archivo (de modo 600) de los operadores del servidor: NOMBRE:CONTRASEÑA en cada línea, para OPER; o "
+        "`account NOMBRE`: el dueño de esa cuenta lo es en cuanto inicia sesión."
+    ),
     "config.hang_limit": "Segundos al cabo de los cuales se mata a un proceso colgado, 1 o más; 0: nunca.",
     "config.ipc": 'Entre workers y broker: "queue" (colas), "pipe" (tuberías), o la ruta de un FILE.py tuyo.',
     "config.data": "La carpeta del diario y del historial. Esta tabla solo cambia al arrancar.",
@@ -929,12 +978,22 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.channels_per_client": "Salas en las que puede estar un cliente.",
     "config.targets": "Destinatarios de un PRIVMSG, NOTICE o TAGMSG.",
     "config.nick_changes_per_minute": "Cambios de apodo de un cliente en un minuto; los demás se rechazan (438).",
-    "config.wrong_passwords": "Contraseñas equivocadas seguidas (PASS, OPER) tras las que se cierra una conexión.",
+    "config.wrong_passwords": (
+        "Contraseñas equivocadas seguidas (PASS, OPER o de cuentas) tras las que se cierra una conexión."
+    ),
     "config.oper_wait_seconds": (
         "Tras cada OPER equivocado su dirección espera un segundo más hasta que se comprueba el siguiente, y como "
         "mucho estos segundos."
     ),
     "config.oper_forgotten_seconds": "Segundos tras su último OPER equivocado al cabo de los cuales se olvidan.",
+    "config.wrong_logins_per_minute": (
+        "Contraseñas de cuentas equivocadas, desde una dirección en un minuto, que se responden enseguida. Con más, "
+        "las respuestas a todos los inicios de sesión desde allí tardan: llega una en cuanto cabe en el minuto."
+    ),
+    "config.wrong_logins_per_account": (
+        "Lo mismo para una cuenta, vengan de donde vengan; por esto ninguna respuesta tarda más de un minuto."
+    ),
+    "config.accounts_per_hour": "Cuentas que se pueden registrar desde una dirección en una hora.",
     "config.unlimited": (
         "Sin control de inundaciones, y sin límites por dirección ni de cambios de apodo: solo si host es "
         "loopback. Solo cambia al arrancar."
@@ -1081,6 +1140,15 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.right": "la contraseña es correcta",
     "explain.wrong": "la contraseña no es correcta",
     "explain.reread": "los archivos de la configuración: {said}",
+    "explain.account.in": "inició sesión como {name}",
+    "explain.account.registered": "la cuenta {name} está registrada",
+    "explain.account.wrong": "la contraseña de la cuenta no es correcta, o no hay tal cuenta",
+    "explain.account.taken": "ya hay una cuenta con ese nombre",
+    "explain.account.challenge": "el paso siguiente de un inicio de sesión por SASL",
+    "explain.account.more": "falta una parte de un inicio de sesión por SASL",
+    "explain.account.bad": "eso no es un inicio de sesión por SASL",
+    "explain.account.weak": "la contraseña no se acepta: {name}",
+    "explain.account.late": "el autenticador no respondió",
     "explain.rows": "{count} mensajes del pasado",
     "explain.no_rows": "el pasado no se puede contar",
     "explain.start": "el servidor arranca, con --workers {workers}; las conexiones anteriores ya no existen",
@@ -1090,6 +1158,7 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.stop": "el servidor se detiene: {why}",
     "explain.clock": "pasó el tiempo, y algo tocaba",
     "explain.reload": "se volvieron a leer los archivos de la configuración",
+    "explain.accounts": "el autenticador dice qué cuentas hay: {count}; por SASL comprueba: {mechanisms}",
     "explain.item.open": "{worker} tiene a {who} entre sus clientes",
     "explain.item.ack": "{worker} toma del kernel la entrada de {who}, hasta el byte {end}",
     "explain.item.join": "{worker} añade a {who} a su grupo para {room}",
@@ -1194,7 +1263,7 @@ _BACKUP: dict[str, str] = {  # backup.*: lo que encuentran backup y restore
     "backup.not_empty": "el directorio de datos no está vacío",
     "backup.bad_snapshot": "{path}: este mpchat no puede leerlo: {why}",
     "backup.bad_database": "{path}: SQLite lo encuentra dañado: {why}",
-    "backup.newer_history": "{path}: es de la versión {found}, y este mpchat conoce hasta la {known}",
+    "backup.newer_database": "{path}: es de la versión {found}, y este mpchat conoce hasta la {known}",
     "backup.no_journal": "{folder}: no hay ningún diario dentro",
     "backup.torn": "{folder}: el diario se interrumpe en la posición {position}",
     "backup.no_fit": "{folder}: en el diario no empieza nada en la posición de la instantánea, {position}",
@@ -1256,7 +1325,7 @@ Cada fila es un papel y no cambia de sitio; el proceso que lo tiene puede cambia
   ! alguien murió aquí hace un momento   + proceso nuevo   > la fila elegida
 CPU%: de un núcleo, desde la imagen anterior. USS: MiB que quedarían libres si terminara; se mide por turnos.
 CCV/s, CCI/s: cambios de contexto por segundo, voluntarios (esperó) e involuntarios (se acabó su turno), de su hilo.
-LÍN/s: líneas, y clientes que entran y se van; del recorder: mensajes guardados. ENT/s: líneas enviadas a clientes.
+LÍN/s: líneas, y clientes que entran y se van; mensajes guardados; logins resueltos. ENT/s: líneas enviadas a clientes.
 MTES: muertes. PARO: cuántos ms estuvo el papel sin proceso que trabajara, o con uno callado, la última vez.
 EN CAMINO: lo que un proceso envió a otro y este aún no ha tomado. MÁX: lo más que hubo en el último minuto.
 
@@ -1325,6 +1394,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: si un servidor funcionará en esta máq
     "doctor.package.setproctitle": "'ps aux' no muestra qué proceso tiene qué papel ('make install' lo instala)",
     "doctor.package.tomli": "Python 3.10 no puede leer los ajustes del cliente ('make install' lo instala)",
     "doctor.package.prometheus_client": "solo lo necesita 'mpchat exporter'",
+    "doctor.package.scramp": "las cuentas inician sesión solo por SASL PLAIN, y no por SCRAM-SHA-256",
     "doctor.system": "{system}, con todo lo que usa el servidor",
     "doctor.system_without": "{system}, sin {missing}",
     "doctor.without.fork": "no se puede iniciar ningún proceso como lo hace este servidor",
@@ -1433,6 +1503,7 @@ _DOCTOR: dict[str, str] = {  # doctor.*: si un servidor funcionará en esta máq
 TEXTS: dict[str, str] = {
     **_PLAIN,
     **_SEARCH,
+    **_ACCOUNTS,
     **_CLIENT,
     **_SCREEN,
     **_CLI,

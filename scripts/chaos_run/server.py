@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from mpchat.ipc.control_socket import ask
 from scripts.chaos_run.surroundings import Surroundings
 
-ROLES = ("worker", "broker", "acceptor", "recorder")
+ROLES = ("worker", "broker", "acceptor", "recorder", "authenticator")
 _READY = re.compile(r"mpchat ready: irc (\S+):(\d+), plain \S+:(\d+)(?:.*, tls \S+:(\d+))?")
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _STOP_SECONDS = 20.0

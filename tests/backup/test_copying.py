@@ -258,10 +258,11 @@ def test_what_no_server_could_start_with_is_refused(copy: Path) -> None:
     snapshot.install(copy)
     is_refused(forged(copy), "snapshot: this mpchat cannot read it: .*'mpchat state 9'")
     again()
-    with closing(sqlite3.connect(copy / FILE)) as db:
-        db.execute("PRAGMA user_version = 999")
-    is_refused(forged(copy), "it is of version 999")
-    again()
+    for name in (FILE, "accounts.db"):
+        with closing(sqlite3.connect(copy / name)) as db:
+            db.execute("PRAGMA user_version = 999")
+        is_refused(forged(copy), f"{name}: it is of version 999")
+        again()
     page = bytearray((copy / FILE).read_bytes())
     page[4096 : 2 * 4096] = os.urandom(4096)
     (copy / FILE).write_bytes(page)

@@ -19,11 +19,11 @@ from mpchat.core.machine import STATE_VERSION, Core
 from mpchat.core.upgrading import UPGRADES
 from mpchat.flow.outbox import Outbox
 from mpchat.settings import ChatSettings
-from tests.core.driver import Driver
+from tests.core.driver import Driver, Person
 
 DATA = Path(__file__).parent.parent / "data"
 
-VERSION, LAYOUT = 8, "9bc71bce8b4c197e"  # one belongs to the other
+VERSION, LAYOUT = 8, "4fccb67aee378d8d"  # one belongs to the other
 
 CHANGED = f"""
 the layout of the state that a snapshot holds is not that of version {VERSION} any more, which servers have written.
@@ -47,7 +47,7 @@ def shape(values: Any) -> str:
 
 def busy() -> Core:
     """A core whose dump has something of everything."""
-    driver = Driver(ChatSettings(opers_exist=True))
+    driver = Driver(ChatSettings(opers_exist=True, wrong_logins_per_minute=1))
     was = driver.irc("ana", tokens=("*", "ana"))
     was.send("JOIN #club,#vieja", "TOPIC #club :siempre", "MODE #club +b *!*@bad.example")
     driver.start()
@@ -69,6 +69,16 @@ def busy() -> Core:
     driver.answer(False)
     spy.send("OPER root *")
     root.send("KLINE *@192.0.2.9 x", "DLINE 60 192.0.2.0/30 x", "OPER root *", "MODE root")
+    driver.feed(("accounts", ["zoé"], ["SCRAM-SHA-256"]))
+    for said in (("in", "zoé"), ("wrong", "zoé"), ("wrong", "zoé")):  # the last answer waits
+        far = driver.connect(host="192.0.2.7")
+        far.send("CAP REQ :sasl", "AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*")
+        driver.feed(("answer", far.id, said))
+    driver.feed(("open", 0, len(driver.people) + 1, "irc", "192.0.2.8", True))
+    zoe = Person(driver, len(driver.people) + 1, 0, False)
+    driver.people.append(zoe)
+    zoe.send("NICK zoe", "USER zoe 0 * :Z", "REGISTER * * *")
+    driver.feed(("answer", zoe.id, ("registered", "zoe")))
     driver.feed(beto.piece("PRIVMSG ana :a me"))
     driver.feed(*eva.records(["hola"]))
     return driver.core

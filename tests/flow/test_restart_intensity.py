@@ -116,7 +116,7 @@ def test_before_it_was_ready_a_server_gives_up_at_whatever_fails_in_a_row() -> N
     assert not failures.gives_up_at_first
 
 
-@pytest.mark.parametrize("role", ["spare", "recorder", "worker", "acceptor"])
+@pytest.mark.parametrize("role", ["spare", "recorder", "authenticator", "worker", "acceptor"])
 def test_no_other_role_ends_the_server(role: str) -> None:
     failures = Failures(POLICIES[role])
     for _ in range(1000):

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from mpchat.acceptor.acceptor import Acceptor
+from mpchat.authenticator.authenticator import Authenticator
 from mpchat.broker.broker import Broker
 from mpchat.ipc.frames import most_looks
 from mpchat.ipc.link import Link
@@ -26,7 +27,7 @@ from mpchat.ipc.queue_transport import End, Pair
 from mpchat.ipc.scoreboard import FIRST_WORKER_ROW, Scoreboard
 from mpchat.ipc.transport import dump_pair, load_pair
 from mpchat.messages import ChildToSupervisor, ConnectionId, UnknownMessage
-from mpchat.protocol.outcomes import PastAsked
+from mpchat.protocol.outcomes import LoginAsked, PastAsked
 from mpchat.recorder.recorder import Recorder
 from mpchat.runtime import first_minute
 from mpchat.runtime.first_minute import SPARE
@@ -294,6 +295,7 @@ class BrokerTurns:
         self.worker = supervisor.transport(0, 1, to="broker")
         self.turn()
         self.recorder = supervisor.connect("link", 0)
+        self.authenticator = supervisor.connect("authenticator")
         self.turn()
 
     def turn(self) -> None:
@@ -305,6 +307,7 @@ class BrokerTurns:
     def close(self) -> None:
         self.broker.streams.leave(0)
         self.broker.history_client.close()
+        self.broker.authenticator_client.leave_authenticator()
 
 
 @pytest.fixture
@@ -518,6 +521,121 @@ def test_a_recorder_does_not_go_on_with_a_supervisor_that_misbehaves(
         recorder.on_control()
 
 
+# An authenticator
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ("nonsense",),
+        (),
+        ("accounts", ["ana"]),
+        ("accounts", ["ana", 7], []),
+        ("accounts", ["\ud800"], []),
+        ("accounts", (), ("PLAIN",)),
+        ("verdict", CLIENT, 5, None),
+        ("verdict", CLIENT, 5, ("in",)),
+        ("verdict", CLIENT, 5, ("out", "ana")),
+        ("verdict", CLIENT, 5, ("in", "\ud800")),
+        ("verdict", "1", 5, ("in", "ana")),
+    ],
+)
+def test_a_broker_and_an_authenticator_that_misbehaves(broker: BrokerTurns, message: tuple[Any, ...]) -> None:
+    """What it had said before counts, and its successor is asked what it has not answered."""
+    client = broker.broker.authenticator_client
+    client.ask(CLIENT, 5, HOST, LoginAsked("ana"), "secret")
+    client.ask(CLIENT + 1, 5, HOST, LoginAsked("ana"), "secret")
+    broker.authenticator.post(("verdict", CLIENT, 5, ("wrong", "")))
+    broker.authenticator.post(message)
+    broker.turn()
+    assert broker.supervisor.accused() == ["authenticator"]
+    assert client.authenticator is None
+    asked = [("login", CLIENT + number, 5, HOST, "ana", "secret") for number in range(2)]
+    assert [said for said, _ in broker.authenticator.take()] == asked
+    broker.authenticator = broker.supervisor.connect("authenticator")
+    broker.turn()
+    assert [said for said, _ in broker.authenticator.take()] == asked[1:]
+    assert broker.supervisor.accused() == []
+
+
+def test_a_broker_and_an_authenticators_frame_that_does_not_end(broker: BrokerTurns) -> None:
+    os.write(broker.authenticator.fileno(), b"\0\0\x40\0nonsense")
+    broker.turn()
+    for _ in range(most_looks(SETTINGS.hang_limit)):
+        assert broker.supervisor.accused() == []
+        turned(broker.broker.scoreboard)
+        broker.broker.look()
+    assert broker.supervisor.accused() == ["authenticator"]
+
+
+@pytest.fixture
+def authenticator(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Authenticator]:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(workers=1, data=str(tmp_path))
+    log, scoreboard = Log("authenticator", "error", False), Scoreboard.make(FEW_ROWS)
+    it = Authenticator(supervisor.control, log, settings, scoreboard, claim(tmp_path))
+    it.see_to_files(0.0)
+    yield it
+    if it.broker is not None:
+        it.leave(it.broker)
+    assert it.accounts is not None
+    it.accounts.close()
+    it.derivation.close()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ("nonsense",),
+        (),
+        ("heard", 1),
+        ("login", CLIENT, 5, HOST, "ana"),
+        ("login", CLIENT, 5, HOST, "ana", b"secret"),
+        ("register", CLIENT, None, HOST, "ana", "secret"),
+        ("sasl", CLIENT, 5, HOST, "PLAIN", 1, "+"),
+        ("forget", "1"),
+    ],
+)
+def test_an_authenticator_and_a_broker_that_misbehaves(
+    supervisor: Supervisor, authenticator: Authenticator, message: tuple[Any, ...]
+) -> None:
+    broker = supervisor.connect("broker")
+    authenticator.on_control()
+    assert authenticator.broker is not None
+    broker.post(("login", CLIENT, 5, HOST, "ana", "secret"))
+    broker.post(message)
+    authenticator.on_broker(authenticator.broker, writable=False)
+    assert supervisor.accused() == ["broker"]
+    assert authenticator.broker is None
+    assert len(authenticator.queue) == 1, "what it had said before counts"
+    supervisor.connect("broker")
+    authenticator.on_control()
+    assert authenticator.broker is not None
+    assert supervisor.accused() == []
+
+
+def test_an_authenticator_and_a_frame_that_does_not_end(supervisor: Supervisor, authenticator: Authenticator) -> None:
+    broker = supervisor.connect("broker")
+    authenticator.on_control()
+    assert authenticator.broker is not None
+    os.write(broker.fileno(), b"\0\0\x40\0nonsense")
+    authenticator.on_broker(authenticator.broker, writable=False)
+    for _ in range(most_looks(SETTINGS.hang_limit)):
+        assert supervisor.accused() == []
+        turned(authenticator.scoreboard)
+        authenticator.look()
+    assert supervisor.accused() == ["broker"]
+    assert authenticator.broker is None
+
+
+def test_an_authenticator_does_not_go_on_with_a_supervisor_that_misbehaves(
+    supervisor: Supervisor, authenticator: Authenticator
+) -> None:
+    supervisor.link.post(("nonsense",))
+    with pytest.raises(UnknownMessage, match="nonsense"):
+        authenticator.on_control()
+
+
 # An acceptor, and a process that has no role yet
 
 
@@ -664,7 +782,7 @@ def family(stack: contextlib.ExitStack) -> Family:
     return Family(stack)
 
 
-ROLES = ["broker", "worker0", "acceptor", "recorder", SPARE]
+ROLES = ["broker", "worker0", "acceptor", "recorder", "authenticator", SPARE]
 
 
 @pytest.mark.parametrize(
@@ -678,6 +796,7 @@ ROLES = ["broker", "worker0", "acceptor", "recorder", SPARE]
         ("worker0", ("misbehaves", "recorder", "it never answers")),  # nor does it work with a recorder
         ("worker0", ("misbehaves", "broker")),
         ("recorder", ("misbehaves", "worker0", "it never asks")),
+        ("authenticator", ("misbehaves", "recorder", "it never asks")),
         (SPARE, ("misbehaves", "broker", "it gives me nothing to do")),
     ],
 )
@@ -703,6 +822,8 @@ def test_a_supervisor_and_a_child_that_misbehaves(family: Family, role: str, mes
         ("acceptor", "worker0"),
         ("broker", "recorder"),
         ("recorder", "broker"),
+        ("broker", "authenticator"),
+        ("authenticator", "broker"),
     ],
 )
 def test_a_supervisor_and_a_child_that_accuses_another(family: Family, role: str, peer: str) -> None:

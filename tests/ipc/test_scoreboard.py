@@ -11,6 +11,7 @@ import pytest
 
 from mpchat.ipc.scoreboard import (
     ACCEPTOR_ROW,
+    AUTHENTICATOR_ROW,
     BROKER_ROW,
     COUNTERS,
     FIRST_WORKER_ROW,
@@ -98,10 +99,12 @@ def test_a_beat_says_so_too_and_leaves_the_counters_alone(scoreboard: Scoreboard
 
 
 def test_every_role_has_a_row_of_its_own() -> None:
-    assert [row_of(role) for role in ("acceptor", "broker", "recorder", "spare", "worker0", "worker12")] == [
+    roles = ("acceptor", "broker", "recorder", "authenticator", "spare", "worker0", "worker12")
+    assert [row_of(role) for role in roles] == [
         ACCEPTOR_ROW,
         BROKER_ROW,
         RECORDER_ROW,
+        AUTHENTICATOR_ROW,
         SPARE_ROW,
         FIRST_WORKER_ROW,
         FIRST_WORKER_ROW + 12,

@@ -102,6 +102,7 @@ def test_a_server_s_scoreboard_has_room_for_all(scoreboard: Scoreboard) -> None:
         for one, other in ((worker, peer), (peer, worker))
     ]
     ends += [("broker", "recorder"), ("recorder", "broker")]
+    ends += [("broker", "authenticator"), ("authenticator", "broker")]
 
     for number, (one, other) in enumerate(ends, 1):
         whole.meter(one, other)[0] = number

@@ -47,9 +47,9 @@ def test_python(finding: Finding, verdict: str) -> None:
     (judging.cores(1, None, 1), NOTE),
     (judging.cores(16, 0.5, 8), NOTE),
     (judging.memory(8 * GIB, 4), OK),
-    (judging.memory(7 * 15 * MIB, 1), OK),
-    (judging.memory(7 * 15 * MIB - 1, 1), NOTE),
-    (judging.memory(7 * 15 * MIB, 1, has_front=True), NOTE),
+    (judging.memory(8 * 15 * MIB, 1), OK),
+    (judging.memory(8 * 15 * MIB - 1, 1), NOTE),
+    (judging.memory(8 * 15 * MIB, 1, has_front=True), NOTE),
     (judging.memory(None, 1), NOTE),
 )
 def test_the_machine(finding: Finding, verdict: str) -> None:
@@ -75,9 +75,9 @@ def test_the_quota_of_a_container_is_told_where_it_is_less_than_its_cores() -> N
     (judging.descriptors(64, 64, 21, ""), NOTE),
     (judging.descriptors(40, 40, 0, "--workers 4 needs 64 open files, and the limit is 40"), BAD),
     (judging.processes({}, 1), OK),
-    (judging.processes({"ulimit -u": 1000, "pids.max": 10}, 1), OK),
-    (judging.processes({"ulimit -u": 1000, "pids.max": 9}, 1), BAD),
-    (judging.processes({"ulimit -u": 1000, "pids.max": 10}, 1, has_front=True), BAD),
+    (judging.processes({"ulimit -u": 1000, "pids.max": 12}, 1), OK),
+    (judging.processes({"ulimit -u": 1000, "pids.max": 11}, 1), BAD),
+    (judging.processes({"ulimit -u": 1000, "pids.max": 12}, 1, has_front=True), BAD),
     (judging.processes({"ulimit -u": -3}, 1), BAD),
     (judging.file_size(-1, MIB, 0, GIB), OK),
     (judging.file_size(GIB, MIB, 0, GIB), OK),
@@ -96,7 +96,7 @@ def test_limits(finding: Finding, verdict: str) -> None:
 
 def test_the_tightest_limit_is_named() -> None:
     assert judging.processes({"ulimit -u": 7, "pids.max": 9}, 2).found == (
-        "processes and threads: 13 needed, 7 allowed (ulimit -u)"
+        "processes and threads: 15 needed, 7 allowed (ulimit -u)"
     )
     assert judging.processes({"ulimit -u": -3}, 2).found.endswith(" 0 allowed (ulimit -u)")
 
@@ -116,8 +116,8 @@ def test_the_servers_own_words_stand_for_what_it_would_refuse() -> None:
     (judging.journal(""), OK),
     (judging.journal("byte 20 is no block's beginning"), BAD),
     (judging.room(3 * GIB, None, MIB, 2 * GIB), OK),
-    (judging.room(3 * GIB, 8, MIB, 2 * GIB), OK),
-    (judging.room(3 * GIB, 7, MIB, 2 * GIB), BAD),
+    (judging.room(3 * GIB, 11, MIB, 2 * GIB), OK),
+    (judging.room(3 * GIB, 10, MIB, 2 * GIB), BAD),
     (judging.room(GIB, 1000, MIB, 2 * GIB), NOTE),
     (judging.room(2 * MIB - 1, 1000, MIB, 2 * GIB), BAD),
     (judging.sync(0.01), OK),

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from mpchat import texts
 from mpchat.core.machine import Core
 from mpchat.ipc.frames import load
-from mpchat.messages import ConnectionId, Record
+from mpchat.messages import AccountAnswer, ConnectionId, Record
 from mpchat.monitor import explaining, standing
 from mpchat.monitor.explain import Options, explain
 from mpchat.monitor.explaining import Explainer
@@ -579,6 +579,9 @@ def everything() -> Driver:
     driver.answer(True)
     some[10].send("REHASH")
     driver.answer((True, "read again"))
+    driver.feed(("accounts", ["ana"], ["PLAIN"]))
+    for word in get_args(get_args(AccountAnswer)[0]):
+        driver.feed(("answer", ana.id, (word, "ana")))
     some[10].send("DLINE 192.0.2.7 :x")
     driver.connect(host="192.0.2.7")
     driver.connect(secure=True)

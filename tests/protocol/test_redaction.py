@@ -179,15 +179,25 @@ def test_nor_what_holds_no_secret_in_irc(line: str) -> None:
         ("OPER root secret", "OPER root *", "secret"),
         ("oper root :secret", "oper root *", "secret"),
         ("@t=1;u=2 :ana  PASS secret", "@t=1;u=2 :ana  PASS *", "secret"),
-        ("PRIVMSG NickServ :identify secret ", "PRIVMSG NickServ :*", "identify secret"),
+        ("PRIVMSG ChanServ :identify secret ", "PRIVMSG ChanServ :*", "identify secret"),
+        ("PRIVMSG NickServ :identify secret ", "PRIVMSG NickServ :IDENTIFY *", "secret"),
+        ("PRIVMSG NickServ :identify ana two words ", "PRIVMSG NickServ :IDENTIFY ana *", "two words"),
+        ("PRIVMSG nickserv@services.x :ghost Ana secret", "PRIVMSG nickserv@services.x :GHOST Ana *", "secret"),
+        ("PRIVMSG NickServ :REGISTER secret me@mail.example", "PRIVMSG NickServ :REGISTER *", "secret"),
+        ("NS IDENTIFY secret", "NS IDENTIFY *", "secret"),
+        ("AUTHENTICATE c2VjcmV0", "AUTHENTICATE +*", "c2VjcmV0"),
+        ("authenticate +", "authenticate +*", "+"),
+        ("REGISTER * * secret", "REGISTER * * *", "secret"),
+        ("REGISTER beto me@mail.example :two words", "REGISTER beto * *", "two words"),
+        (":beto REGISTER  beto * :secret ", ":beto REGISTER  beto * *", "secret"),
         ("@t=1 :ana  notice beto,chanserv  secret", "@t=1 :ana  notice beto,chanserv  *", "secret"),
-        ("NickServ identify secret", "NickServ *", "identify secret"),
+        ("NickServ identify secret", "NickServ IDENTIFY *", "secret"),
         ("/msg NickServ identify secret", "/msg *", "NickServ identify secret"),
         ("/pass secret", "/pass *", "secret"),  # typed into the wrong dialect
     ],
 )
 def test_the_rest_of_the_line_stays(line: str, seen: str, secret: str) -> None:
-    redaction = Redaction({"root"})
+    redaction = Redaction({"root"}, {"ana", "Ana"})
     redaction.take(("open", 0, 7, "irc", "127.0.0.1"))
 
     assert redaction.take(("line", 7, 20, line.encode())) == ("line", 7, 20, seen.encode())
@@ -211,7 +221,27 @@ def test_the_rest_of_the_line_stays(line: str, seen: str, secret: str) -> None:
         ("/oper root secret", "/oper root *"),
         ("/quote oper root secret", "/quote *"),
         ("/raw :oper root secret", "/raw *"),
-        ("AUTHENTICATE secret", "AUTHENTICATE *"),
+        ("AUTHENTICATE secret", "AUTHENTICATE +*"),
+        (f"AUTHENTICATE {'secret' * 70}", "AUTHENTICATE ++*"),
+        ("AUTHENTICATE EXTERNAL", "AUTHENTICATE +*"),
+        ("REGISTER secret", "REGISTER *"),
+        ("REGISTER secret me@mail.example", "REGISTER *"),
+        ("REGISTER secret beto secret", "REGISTER ? ? *"),
+        ("REGISTER sec?ret * secret", "REGISTER ? * *"),
+        ("REGISTER :secret secret secret", "REGISTER *"),
+        ("REGISTER\tsecret\tx\tsecret", "REGISTER ? ? *"),
+        ("VERIFY beto secret", "VERIFY *"),
+        (":register secret * secret", ":register *"),
+        (":ns identify secret", ":ns *"),
+        ("NS secret", "NS *"),
+        ("NS IDENTIFY secret ana", "NS IDENTIFY * *"),
+        ("NS IDENTFY ana secret", "NS *"),
+        ("NS GHOST secret", "NS GHOST *"),
+        ("NS INFO secret", "NS INFO *"),
+        ("NS LOGOUT secret", "NS LOGOUT"),
+        ("NS HELP secret", "NS HELP"),
+        ("PRIVMSG NickServ,beto :identify secret", "PRIVMSG NickServ,beto :*"),
+        ("PRIVMSG N1ckserv :identify secret", "PRIVMSG N1ckserv :*"),
         ("@a=b :ana LOGIN ana secret", "@a=b :ana LOGIN *"),
         (":oper secret root", ":oper *"),
         (":ana :login secret", ":ana :login *"),
@@ -240,13 +270,61 @@ def test_a_secret_behind_a_slip_of_the_keys_is_withheld_too(line: str, seen: str
         ("/query NickServ identify secret", "/query *"),
         ("/msg NickServ  identify secret", "/msg NickServ  *"),
         ("/oper\u00a0root secret", "/oper\u00a0*"),
+        ("/register secret", "/register *"),
+        ("/register secret secret", "/register * *"),
+        ("/login secret", "/login *"),
+        ("/LOGIN ana secret and more", "/LOGIN ana *"),
+        ("/login secret ana", "/login * *"),
     ],
 )
 def test_so_it_is_in_plain_text(line: str, seen: str) -> None:
-    redaction = Redaction({"root"})
+    redaction = Redaction({"root"}, {"ana"})
     redaction.take(("open", 0, 7, "plain", "127.0.0.1"))
 
     assert redaction.take(("line", 7, 40, line.encode()))[3].decode() == seen
+
+
+@pytest.mark.parametrize("line", ["AUTHENTICATE PLAIN", "AUTHENTICATE scram-sha-256", "AUTHENTICATE *"])
+def test_what_begins_or_ends_an_exchange_is_no_secret(line: str) -> None:
+    redaction = Redaction()
+    redaction.take(("open", 0, 7, "irc", "127.0.0.1"))
+
+    assert redaction.take(("line", 7, 40, line.encode()))[3].decode() == line
+
+
+@pytest.mark.parametrize(
+    ("pieces", "seen"),
+    [
+        ((b"AUTHENTICATE PLA", b"IN"), b"AUTHENTICATE PLAIN"),
+        ((b"AUTHENTICATE PLAIN", b"c2VjcmV0"), b"AUTHENTICATE PLAIN+*"),
+        ((b"AUTHENTICATE *", b"c2VjcmV0"), b"AUTHENTICATE *"),
+        ((b"AUTHENTICATE c2Vj", b"cmV0"), b"AUTHENTICATE +*"),
+        ((b"NS IDENT", b"IFY ana se", b"cret"), b"NS IDENTIFY ana *"),
+        ((b"REGISTER beto * se", b"cret"), b"REGISTER beto * *"),
+        ((b"REGISTER sec", b"ret"), b"REGISTER *"),
+    ],
+)
+def test_of_what_comes_in_pieces_no_more_is_seen(pieces: tuple[bytes, ...], seen: bytes) -> None:
+    """Twice, too: a worker's successor forwards all of it again, and so does one to another broker."""
+    redaction = Redaction((), {"ana"})
+    redaction.take(("open", 0, 7, "irc", "127.0.0.1"))
+    came, shown = 0, b""
+    for number, piece in enumerate(pieces, 1):
+        is_last = number == len(pieces)
+        came += len(piece) + is_last
+        record = redaction.take(("line" if is_last else "part", 7, came, piece))
+        shown += record[3]
+        if not is_last:
+            again = redaction.take(("part", 7, came, b"".join(pieces[:number])))
+            assert again[3] == b""
+    assert shown == seen
+    assert b"cret" not in shown
+
+    other = Redaction((), {"ana"})
+    begun = bytes(pieces[0][:12]) if b"AUTH" in pieces[0] else b"NS " if b"NS" in pieces[0] else b"REGISTER "
+    other.resume(7, "irc", len(begun), begun)
+    rest = b"".join(pieces)[len(begun) :]
+    assert b"cret" not in other.take(("line", 7, came, rest))[3]
 
 
 def test_whoever_names_no_operator_has_no_password() -> None:
@@ -263,7 +341,7 @@ def test_each_command_is_known_to_be_one() -> None:
         redaction = Redaction()
         redaction.take(("open", 0, 7, "irc", "127.0.0.1"))
         line = f"{name} #a".encode()
-        if name not in ("PASS", "OPER", "RESUME"):
+        if name not in ("PASS", "OPER", "RESUME", "AUTHENTICATE", "REGISTER", "VERIFY", "NICKSERV", "NS"):
             assert redaction.take(("line", 7, 40, line)) == ("line", 7, 40, line)
 
 

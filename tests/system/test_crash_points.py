@@ -35,6 +35,7 @@ CRASHING = {"crash_point": 0, "between": 1}  # functions, and which argument nam
 OF_TLS = ("acceptor: took from the front", "front: accepted", "front: paired")  # tests/system/test_tls.py
 EVERY_TWO_SECONDS = ("recorder: synced",)  # the second time would be like the first
 THE_KNOWN_HOLE = "acceptor: accepted"
+OF_ACCOUNTS = tuple(step for step in STEPS if step.startswith("authenticator: "))  # tests/authenticator/test_process.py
 
 
 def test_the_steps_are_those_in_the_source() -> None:
@@ -103,7 +104,9 @@ def _hang_up() -> None:
     """Instead of conftest's: who talks here stays from test to test."""
 
 
-@pytest.mark.parametrize("step", [step for step in STEPS if step not in (*AFTER_A_DEATH_OF, THE_KNOWN_HOLE, *OF_TLS)])
+@pytest.mark.parametrize(
+    "step", [step for step in STEPS if step not in (*AFTER_A_DEATH_OF, THE_KNOWN_HOLE, *OF_TLS, *OF_ACCOUNTS)]
+)
 def test_nobody_notices(stage: Stage, step: str) -> None:
     with stage.all_but(step):
         stage.order(step, 1 if step in EVERY_TWO_SECONDS else 2)

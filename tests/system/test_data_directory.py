@@ -139,10 +139,10 @@ def test_a_start_goes_on_as_soon_as_they_have_ended(data: Path, orphans: tuple[W
 def test_who_does_not_write_there_does_not_hold_it(server: Server, data: Path) -> None:
     """Else a worker that is stopped would keep the next server from starting, and for nothing."""
     before = until(lambda: ready(server))
-    kill(server, "broker", "recorder", "worker0", "acceptor")
-    now = replaced(server, before, "broker", "recorder", "worker0", "acceptor")
+    kill(server, "broker", "recorder", "authenticator", "worker0", "acceptor")
+    now = replaced(server, before, "broker", "recorder", "authenticator", "worker0", "acceptor")
     holding = {role for role, pid in now.items() if str(data) in map(os.readlink, Path(f"/proc/{pid}/fd").iterdir())}
-    assert holding == {"supervisor", "broker", "recorder"}
+    assert holding == {"supervisor", "broker", "recorder", "authenticator"}
 
 
 # Moved, or removed

@@ -21,7 +21,7 @@ from tests.system.servers import fds, kill, needs_linux, pids, ready, replaced, 
 
 pytestmark = needs_linux
 
-ROLES = ("worker0", "worker1", "acceptor", "broker", "recorder")
+ROLES = ("worker0", "worker1", "acceptor", "broker", "recorder", "authenticator")
 RESET = b"\1\0\0\0\0\0\0\0"  # SO_LINGER: on, 0 seconds
 
 
@@ -113,7 +113,15 @@ def test_of_one_while_all_talk(people: Conversation, server: Server, role: str) 
         ("worker0", "worker1"),
         ("worker1", "recorder"),
         ("acceptor", "recorder"),
-        ("broker", "recorder", "spare", "worker0", "worker1"),  # all, but the one who keeps the sockets
+        ("broker", "authenticator"),
+        (
+            "broker",
+            "recorder",
+            "authenticator",
+            "spare",
+            "worker0",
+            "worker1",
+        ),  # all, but the one who keeps the sockets
     ],
 )
 def test_of_several_at_once(people: Conversation, server: Server, roles: tuple[str, ...]) -> None:

@@ -84,6 +84,7 @@ def _hang_up() -> None:
         ("broker",),
         ("acceptor",),
         ("recorder",),
+        ("authenticator",),
         ("spare",),
         ("broker", "worker0"),
         ("broker", "acceptor", "recorder"),

@@ -56,7 +56,8 @@ def test_a_server_is_told_of(server: Server, exporter: Exporter) -> None:
 
     assert (answer.status, answer.kind.partition(";")[0]) == (200, "text/plain")
     roles = {dict(labels)["role"] for name, labels in values if name == "mpchat_process_up"}
-    assert roles == {"supervisor", "acceptor", "broker", "recorder", "resource_tracker", "worker0", "worker1"}
+    working = {"supervisor", "acceptor", "broker", "recorder", "authenticator", "worker0", "worker1"}
+    assert roles == working | {"resource_tracker"}
     for role in roles:
         label = frozenset({("role", role)})
         assert values["mpchat_process_up", label] == 1
@@ -495,7 +496,7 @@ def test_nothing_else_imports_it(bait: dict[str, str], tmp_path: Path) -> None:
     server = Unusual(command, environment=bait)
     try:
         until(lambda: ready(server))
-        assert len(pids(server)) == 7
+        assert len(pids(server)) == 8
         for args in (["ps"], ["top", "--once"], ["events"]):
             done = server.run(*args, "--port", str(server.irc_port))
             assert done.returncode == 0, done.stderr

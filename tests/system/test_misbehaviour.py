@@ -116,10 +116,10 @@ def copied(pidfd: int, number: int) -> int:
     return fd
 
 
-@pytest.mark.parametrize("who", ["acceptor", "worker0", "broker", "recorder"])
+@pytest.mark.parametrize("who", ["acceptor", "worker0", "broker", "recorder", "authenticator"])
 def test_nonsense_in_a_link_ends_its_writer(people: Conversation, server: Server, who: str) -> None:
     """In each that it has, one after the other."""
-    links = 3 if who == "acceptor" else 2
+    links = 3 if who in ("acceptor", "broker") else 2
     for which in range(links):
         before = until(lambda: ready(server))
         with unix_sockets(before[who]) as socks:

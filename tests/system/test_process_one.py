@@ -107,7 +107,7 @@ def test_it_serves_and_stops(number: signal.Signals) -> None:
         assert ended(server.process, 15) == 0, server.log_text()
 
 
-@pytest.mark.parametrize("role", ["worker0", "worker1", "acceptor", "broker", "recorder", "spare"])
+@pytest.mark.parametrize("role", ["worker0", "worker1", "acceptor", "broker", "recorder", "authenticator", "spare"])
 def test_nobody_notices_a_death(role: str) -> None:
     with enclosed(*SERVER) as server:
         ana, beto = server.irc("ana"), server.plain("beto")

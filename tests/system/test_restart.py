@@ -177,6 +177,7 @@ def test_a_snapshot_of_another_version_is_refused(data: Path) -> None:
 def test_two_servers_on_the_same_data(data: Path) -> None:
     with serving(data) as server:
         names = {"supervisor": "mpchat:super", "broker": "mpchat:broker", "recorder": "mpchat:recorder"}
+        names["authenticator"] = "mpchat:auth"
         held = sorted((pid, names[role]) for role, pid in pids(server).items() if role in names)
         by = "held by processes " + ", ".join(f"{pid} ({name})" for pid, name in held)
         assert refused(data) == f"mpchat: another server uses this data directory, {by}: {data}\n"

@@ -1,4 +1,4 @@
-"""NickServ and ChanServ: there are none here, and what people tell them by habit is kept nowhere."""
+"""What people tell NickServ and ChanServ by habit is kept nowhere: the one knows accounts, the other is not here."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from tests.system.servers import kill, ready, replaced, until
 SECRET = "mi-contrasena"
 
 IRC = [
-    ("PRIVMSG NickServ :identify {}", "401"),
-    ("privmsg nickserv identify {}", "401"),
+    ("PRIVMSG NickServ :identify {}", "NOTICE"),
+    ("privmsg nickserv identify {}", "NOTICE"),
+    ("PRIVMSG NickServ :identfy {}", "NOTICE"),
     ("PRIVMSG CHANSERV@services.example :identify {}", "401"),
     ("PRIVMSG N\u0456ckServ :identify {}", "401"),
     ("PRIVMSG :NickServ identify {}", "412"),
     ("@+x=y PRIVMSG history :{}", "NOTICE"),
     ("SQUERY NickServ :identify {}", "421"),
-    ("NS identify {}", "421"),
-    ("NICKSERV :identify {}", "421"),
+    ("NS identify {}", "NOTICE"),
+    ("NICKSERV :identify {}", "NOTICE"),
+    ("CS identify {}", "421"),
     ("/msg NickServ identify {}", "421"),
     ("IDENTIFY {}", "421"),
 ]
@@ -41,9 +43,9 @@ def test_what_is_told_to_a_service_is_kept_nowhere(tmp_path: Path) -> None:
         assert commands(answers) == ["407", "401"], "and beto, who would read a star, is not told"
         assert (
             carla.ask(f"/msg NickServ identify {SECRET}", f"/ns identify {SECRET}")[0]
-            == "! nobody here is called NickServ"
+            == "! here you have /register PASSWORD and /login [NICK] PASSWORD, and no NickServ"
         )
-        ana.send_bytes(b"PRIVMSG NickServ :identify ")  # in pieces, and the broker dies between them
+        ana.send_bytes(b"PRIVMSG ChanServ :identify ")  # in pieces, and the broker dies between them
         beto.sync()
         kill(server, "broker")
         replaced(server, before, "broker")

@@ -116,6 +116,9 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, args: list[str], stat
         (b"root:secreto\nana:s\xe9creto\n", r"line 2: not UTF-8 \(byte 0xe9\)"),
         (b"root:se creto\n", r"line 1: an operator is NAME:PASSWORD, without spaces"),
         (b"root:" + b"secreto" * 40, r"line 1: an operator's name or password must have at most 250 bytes"),
+        (b"account \n", r"line 1: an operator is NAME:PASSWORD, without spaces, or `account NAME`"),
+        (b"account 1x\n", r"line 1: an operator is NAME:PASSWORD, without spaces, or `account NAME`"),
+        (b"account ana\naccount ANA\n", r"line 2: an operator of this name stands above"),
         (b"\n\r\n", r"names no operator"),
     ],
 )
@@ -341,7 +344,7 @@ def test_ps_shows_which_processes_are_the_servers(server: Server) -> None:
 def test_a_process_that_is_woken_lets_the_waking_one_go_on(server: Server) -> None:
     """The threads that feed the queues too: they wake workers and the broker."""
     found = pids(server)
-    for role in ("acceptor", "broker", "worker0", "worker1", "recorder"):
+    for role in ("acceptor", "broker", "worker0", "worker1", "recorder", "authenticator"):
         threads = [int(thread) for thread in os.listdir(f"/proc/{found[role]}/task")]
         assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_BATCH}, role
 
@@ -369,8 +372,10 @@ def test_ps_as_a_table(server: Server) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     head, *rows = done.stdout.splitlines()
     assert head.split() == ["ROLE", "PID", "CLIENTS", "RECORDS", "CPU", "s", "PSS", "MiB", "FDS"]
-    roles = ["supervisor", "broker", "worker0", "worker1", "acceptor", "recorder", "spare", "resource_tracker"]
-    assert {row.split()[0] for row in rows} == set(roles)  # a machine that is slow to start a spare starts another one
+    roles = {"supervisor", "broker", "worker0", "worker1", "acceptor", "recorder", "authenticator", "spare"}
+    assert {row.split()[0] for row in rows} == roles | {
+        "resource_tracker"
+    }  # a machine that is slow to start a spare starts another one
     assert rows[0].split()[1] == str(server.pid)
 
 
@@ -403,7 +408,7 @@ def bare(tmp_path: Path) -> Iterator[Server]:
 def test_without_setproctitle_and_psutil_it_runs_and_linux_itself_says_what_it_takes(bare: Server) -> None:
     with bare.irc("ana") as ana:
         ana.join("#lobby")
-    names = [f"mpchat:{role}" for role in ("acceptor", "broker", "recorder", "spare", "super", "worker0")]
+    names = [f"mpchat:{role}" for role in ("acceptor", "auth", "broker", "recorder", "spare", "super", "worker0")]
     until(lambda: sorted(comm(pid) for role, pid in pids(bare).items() if role != "resource_tracker") == names)
     table = bare.run("ps", "--port", str(bare.irc_port)).stdout
     assert not any("-" in row.split() or "(" in row for row in table.splitlines())

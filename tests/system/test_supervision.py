@@ -42,7 +42,7 @@ from tests.system.servers import (
 pytestmark = needs_linux
 
 _PIDFD_GETFD = 438  # the same number on all architectures, and not in Python's os
-ROLES = ("acceptor", "broker", "recorder", "spare", "worker0", "worker1")
+ROLES = ("acceptor", "authenticator", "broker", "recorder", "spare", "worker0", "worker1")
 PACKAGE = Path(mpchat.__file__).parent
 
 
@@ -190,7 +190,7 @@ def test_the_resource_tracker_dies_while_nothing_can_be_started(tmp_path: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("role", ["worker0", "acceptor", "recorder", "spare", "broker"])
+@pytest.mark.parametrize("role", ["worker0", "acceptor", "recorder", "authenticator", "spare", "broker"])
 def test_one_that_crashes_again_and_again_is_replaced_again_and_again(role: str) -> None:
     with running("--workers", "2", "--unlimited") as server:
         people = Conversation(server)

@@ -26,7 +26,7 @@ from tests.system.servers import MPCHAT, Watched, kill, needs_linux, pids, ready
 
 pytestmark = [needs_linux, pytest.mark.slow]
 
-ROLES = ("broker", "worker0", "acceptor", "recorder", "spare")
+ROLES = ("broker", "worker0", "acceptor", "recorder", "authenticator", "spare")
 
 
 class Surrounded(Server):

@@ -129,7 +129,7 @@ def test_the_address_is_the_clients_own(server: Server, authority: Authority) ->
     assert "irc over TLS, from 127.0.0.2" in said
 
 
-@pytest.mark.parametrize("role", ["worker0", "worker1", "broker", "acceptor", "recorder"])
+@pytest.mark.parametrize("role", ["worker0", "worker1", "broker", "acceptor", "recorder", "authenticator"])
 def test_no_death_but_the_fronts_is_noticed(server: Server, authority: Authority, role: str) -> None:
     until(lambda: ready(server))
     people = [irc(server, authority, f"p{number}") for number in range(4)]

@@ -12,10 +12,11 @@ OK, NOTE, BAD = "ok", "note", "bad"
 
 _MEBIBYTE = 1 << 20
 _PROCESS_BYTES = 15 * _MEBIBYTE  # of a process with nobody connected (README, "Measured")
-_ROLES = 6  # supervisor, acceptor, broker, recorder, spare, resource tracker: all that are no workers, and no front
-_THREADS = 1  # beside a queue's feeder at each of its ends: the broker's snapshot-writer
+# Supervisor, acceptor, broker, recorder, authenticator, spare, resource tracker: all that are no workers, and no front.
+_ROLES = 7
+_THREADS = 2  # beside a queue's feeder at each of its ends: the broker's snapshot-writer, a derivation of keys
 _CLASS = 30  # clients: for fewer the room is small
-_FILES = 8  # segment, reserve, snapshot and its successor, history.db and its two, and one to spare
+_FILES = 11  # segment, reserve, snapshot and its successor, history.db, accounts.db, two of each, and one to spare
 _NEVER_FATAL = ("epoll", "memfd_create", "TCP_INFO")  # features that the server does without
 _NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "afs")
 _IN_MEMORY = ("tmpfs", "ramfs")

@@ -33,6 +33,7 @@ _PACKAGES = {
     "setproctitle": "python3-setproctitle",
     "tomli": "python3-tomli",
     "prometheus_client": "python3-prometheus-client",
+    "scramp": "python3-scramp",
 }
 _LETTERS = "ñáéíóú¿¡" + BLOCKS  # what is shown in Spanish, and by the screens
 _TURNS = 1000  # of a loop, in which a clock that goes has gone on

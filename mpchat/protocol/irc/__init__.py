@@ -12,7 +12,17 @@ from mpchat.protocol.capabilities import PROFILES as profiles
 from mpchat.protocol.capabilities import profile
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.irc import channels, history, operators, people, registration, server, server_bans
+from mpchat.protocol.irc import (
+    accounts,
+    channels,
+    history,
+    nickserv,
+    operators,
+    people,
+    registration,
+    server,
+    server_bans,
+)
 from mpchat.protocol.irc.messages import after_speech, speech
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.rendering import render, stamp
@@ -22,6 +32,7 @@ from mpchat.protocol.message import BODY_BYTES, TAG_BYTES, Message, build, encod
 from mpchat.protocol.outcomes import (
     EarlierAsked,
     Goodbye,
+    LoginAsked,
     NoticesAsked,
     OperAsked,
     Outcome,
@@ -29,8 +40,11 @@ from mpchat.protocol.outcomes import (
     PasswordAsked,
     PastAsked,
     Question,
+    RegistrationAsked,
     RehashAsked,
+    SaslAsked,
     SearchAsked,
+    ServiceRegistrationAsked,
 )
 from mpchat.protocol.web import REFUSED, is_request
 
@@ -109,6 +123,14 @@ def answered(context: Context, connection: Connection, question: Question, answe
             yield from history.search_answer(context, connection, answer)
         case OperAsked():
             yield from operators.oper_answer(context, connection, answer)
+        case ServiceRegistrationAsked(account):
+            yield from nickserv.registration_answer(context, connection, account, answer)
+        case RegistrationAsked(account):
+            yield from accounts.registration_answer(context, connection, account, answer)
+        case LoginAsked():
+            yield from nickserv.login_answer(context, connection, question, answer)
+        case SaslAsked():
+            yield from accounts.sasl_answer(context, connection, answer)
         case RehashAsked():
             yield from operators.rehash_answer(context, connection, *answer)
         case PasswordAsked():

@@ -51,6 +51,8 @@ def _join(context: Context, connection: Connection, wanted: Wanted) -> Outcomes:
             continue
         if joined is not None:
             yield joined
+            if joined.regained:
+                yield Regained(connection.session, joined.channel, joined.regained)
             if joined.channel.topic:
                 yield from _topic(context, connection, joined.channel)
             yield from _joined(context, connection, name, NOBODY, wanted[place:])

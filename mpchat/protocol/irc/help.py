@@ -91,9 +91,27 @@ _NEWER = {
 }
 
 
+# And of those that came with accounts.
+_NEWEST = {
+    "": (*_NEWER[""], "Accounts: AUTHENTICATE NICKSERV REGISTER, and HELP ACCOUNTS"),
+    "ACCOUNTS": (
+        "REGISTER * * password: the nickname that you have is yours alone from now on",
+        "Clients log in by SASL (AUTHENTICATE) before they enter; people by /msg NickServ IDENTIFY password",
+        "Who has logged in takes their nickname back (NICK), and has the rights in channels that they had",
+        "A password is taken over TLS, and from the server's own machine; over anything else only SCRAM-SHA-256 works",
+    ),
+    "AUTHENTICATE": ("AUTHENTICATE mechanism | base64 | +, or * to give up, with the capability sasl: log in",),
+    "NICKSERV": ("NICKSERV command: as a message to NickServ; NICKSERV HELP lists the commands",),
+    "NS": ("NS command: as NICKSERV",),
+    "REGISTER": ("REGISTER nick-or-* mail-or-* password: an account of your nickname; no mail is kept, or sent",),
+    "VERIFY": ("VERIFY: has nothing to verify here",),
+}
+
+
 def help(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     subject = params[0].upper() if params else ""
-    topics = {**_TOPICS, **_NEWER} if context.settings.level >= 2 else _TOPICS
+    known = (_TOPICS, _NEWER, _NEWEST)[: max(context.settings.level, 1)]
+    topics = {name: text for each in known for name, text in each.items()}
     lines, shown = topics.get(subject), middle(subject)
     if lines is None:
         yield context.reply(connection, n.HELPNOTFOUND, shown, "No help available on this topic")

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from mpchat.chat.events import Said
-from mpchat.chat.names import SERVICE, fold, is_servers_own
+from mpchat.chat.names import SERVICE, fold, is_nickserv, is_servers_own
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.protocol import numerics as n
 from mpchat.protocol.capabilities import ECHO_MESSAGE, MESSAGE_TAGS
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
+from mpchat.protocol.irc import nickserv
 from mpchat.protocol.irc.channels import listed
 from mpchat.protocol.irc.commands import NO_TAGS, Command
 from mpchat.protocol.irc.history import ask_service
@@ -52,6 +53,9 @@ def _speak(
     if context.settings.level >= 1 and not is_notice and [fold(target) for target in targets] == [SERVICE]:
         yield from ask_service(context, connection, text)
         return
+    if context.settings.level >= 3 and not is_notice and len(targets) == 1 and is_nickserv(targets[0]):
+        yield from nickserv.ask(context, connection, text)
+        return
     if any(map(is_servers_own, targets)):
         yield from [] if is_notice else _unsaid(context, connection, targets)
         return
@@ -82,7 +86,7 @@ def _speak(
 
 
 def _unsaid(context: Context, connection: Connection, targets: list[str]) -> Outcomes:
-    """It was for a service, and there is none: redaction has taken the text, so that the others cannot read it."""
+    """It was for a service, and that is not here: redaction has taken the text, so that the others cannot read it."""
     for target in targets:
         if is_servers_own(target):
             yield refuse(context, connection, Refusal(Reason.NO_SUCH_NICK, target))

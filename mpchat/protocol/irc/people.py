@@ -112,6 +112,8 @@ def _whois(context: Context, connection: Connection, session: Session) -> Outcom
         yield context.reply(connection, n.WHOISOPERATOR, nick, "is an IRC operator")
     if session.secure:
         yield context.reply(connection, n.WHOISSECURE, nick, "is using a secure connection")
+    if session.account:
+        yield context.reply(connection, n.WHOISACCOUNT, nick, session.account, "is logged in as")
     idle = (context.mono - session.spoke_at) // 1000
     yield context.reply(connection, n.WHOISIDLE, nick, str(idle), str(session.signed_on), "seconds idle, signon time")
     if session.away:

@@ -1,8 +1,12 @@
 """The way in and out: PASS NICK USER CAP RESUME PING PONG QUIT (RFC 2812 section 3.1, IRCv3 capability negotiation).
 
 RESUME is ours: by it our client takes up the session that it had when its connection was lost.
+
+Clients send NICK before they log in by SASL. So a nickname that is an account's is neither given nor refused as long as
+the client negotiates: that is decided when it enters.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 from mpchat.chat.names import visible
@@ -10,15 +14,17 @@ from mpchat.chat.refusals import Refusal
 from mpchat.chat.resumption import Places
 from mpchat.protocol import capabilities
 from mpchat.protocol import numerics as n
+from mpchat.protocol.accounts import mechanisms
 from mpchat.protocol.clock import date
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
+from mpchat.protocol.irc.accounts import abort, proven, take
 from mpchat.protocol.irc.channels import returned
 from mpchat.protocol.irc.commands import Command
-from mpchat.protocol.irc.refusing import middle
+from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.server import isupport, lusers, motd
 from mpchat.protocol.message import build, cut, encode
-from mpchat.protocol.nick_changes import count, need_rest
+from mpchat.protocol.nick_changes import need_rest
 from mpchat.protocol.outcomes import Goodbye, Outcomes, PasswordAsked, Regroup
 from mpchat.protocol.server_bans import why_banned
 from mpchat.protocol.wrong_passwords import end_if_too_many
@@ -42,14 +48,16 @@ def password_answer(context: Context, connection: Connection, right: bool) -> Ou
 
 
 def nick(context: Context, connection: Connection, params: list[str]) -> Outcomes:
-    name, session = params[0] if params else "", connection.session
+    name, session, entry = params[0] if params else "", connection.session, connection.registration
     if session.registered and not session.operator:
         context.hub.need_not_removed(name, session.host, context.mono)
         need_rest(context, connection, name)
-    renamed = context.hub.claim(session, name, context.seconds)
-    if renamed is not None:
-        count(context, connection)
-        yield renamed
+    if entry is not None:
+        entry.wanted = ""
+        if entry.negotiating and context.hub.accounts.owner_of(name):
+            entry.wanted = name
+            return
+    yield from take(context, connection, name)
     yield from enter_if_complete(context, connection)
 
 
@@ -70,14 +78,14 @@ def user(context: Context, connection: Connection, params: list[str]) -> Outcome
 def enter_if_complete(context: Context, connection: Connection) -> Outcomes:
     """Let the client in when NICK and USER are there and no capability negotiation is open."""
     entry, session = connection.registration, connection.session
-    if entry is None or not session.nick or not entry.user or entry.negotiating:
+    if entry is None or not (session.nick or entry.wanted) or not entry.user or entry.negotiating:
         return
     if context.settings.password_needed and not entry.password_right:
         yield context.reply(connection, n.PASSWDMISMATCH, "Password incorrect")
         yield Goodbye(session, "Bad password", is_refusal=True)
         return
     try:
-        context.hub.need_not_removed(session.nick, session.host, context.mono)
+        context.hub.need_not_removed(entry.wanted or session.nick, session.host, context.mono)
     except Refusal as refusal:  # a client that is told of a nickname only would come in with another one
         why = " ".join(refusal.about)
         yield context.reply(connection, n.YOUREBANNEDCREEP, why)
@@ -90,6 +98,7 @@ def enter_if_complete(context: Context, connection: Connection) -> Outcomes:
         yield Goodbye(session, "banned", is_refusal=True, farewell=why)
         return
     hub, (token, fresh) = context.hub, entry.tokens
+    has_proved = bool(session.account)  # itself, and not a resume token: that makes nobody a server operator
     places: Places = ()
     if fresh:  # behind all that can keep a client out
         nick, places, former = hub.take_up(session, token, fresh)
@@ -97,13 +106,24 @@ def enter_if_complete(context: Context, connection: Connection) -> Outcomes:
             yield Goodbye(former, "Resumed elsewhere")
         with suppress(Refusal):  # another person has that nickname now
             if nick:
-                hub.claim(session, nick, context.seconds)
+                yield from take(context, connection, nick)
+                entry.wanted = ""
+    if entry.wanted:
+        try:
+            yield from take(context, connection, entry.wanted)
+        except Refusal as refusal:
+            yield refuse(context, connection, refusal)
+            if fresh and not session.nick:  # it has taken up what it had, and cannot wait for another nickname
+                yield from take(context, connection, hub.spare_nick(session))
+        entry.wanted = ""
+        if not session.nick:
+            return
     hub.enter(session, entry.user, entry.realname, context.seconds, context.mono)
     connection.registration = None
-    yield from _welcome(context, connection, places)
+    yield from _welcome(context, connection, places, has_proved)
 
 
-def _welcome(context: Context, connection: Connection, places: Places) -> Outcomes:
+def _welcome(context: Context, connection: Connection, places: Places, has_proved: bool) -> Outcomes:
     w = context.settings
     yield context.reply(connection, n.WELCOME, f"Welcome to the {w.network} network, {connection.session.prefix}")
     yield context.reply(connection, n.YOURHOST, f"Your host is {w.name}, running {w.version}")
@@ -111,6 +131,8 @@ def _welcome(context: Context, connection: Connection, places: Places) -> Outcom
     yield context.reply_words(connection, n.MYINFO, w.name, w.version.replace(" ", "-"), "iow", "biklmnostv", "bklov")
     yield from isupport(context, connection)
     yield from lusers(context, connection, [])
+    if has_proved:
+        yield from proven(context, connection)
     if places:
         yield from returned(context, connection, context.hub.restore(connection.session, places))
     else:
@@ -120,11 +142,11 @@ def _welcome(context: Context, connection: Connection, places: Places) -> Outcom
 def cap(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     verb = params[0].upper()
     argument = params[1] if len(params) > 1 else ""
-    entry, offered = connection.registration, capabilities.offered(context.settings.level)
+    entry, offered = connection.registration, _offered(context, connection)
     if verb in ("LS", "REQ") and entry is not None:
         entry.negotiating = True
     if verb == "LS":
-        yield _cap(context, connection, "LS", " ".join(offered))
+        yield _cap(context, connection, "LS", " ".join(_described(context, connection, offered, argument)))
     elif verb == "LIST":
         yield _cap(context, connection, "LIST", capabilities.listed(connection.capabilities))
     elif verb == "REQ":
@@ -136,10 +158,32 @@ def cap(context: Context, connection: Connection, params: list[str]) -> Outcomes
             yield Regroup()
     elif verb == "END":
         if entry is not None:
+            if connection.sasl[0]:
+                yield from abort(context, connection)
             entry.negotiating = False
             yield from enter_if_complete(context, connection)
     else:
         yield context.reply(connection, n.INVALIDCAPCMD, middle(params[0]), "Invalid CAP command")
+
+
+def _offered(context: Context, connection: Connection) -> dict[str, int]:
+    """Those that this client may ask for, now."""
+    session, without = connection.session, set()
+    if not mechanisms(context, session):
+        without.add(capabilities.SASL_NAME)
+    if not (context.hub.accounts.mechanisms and session.is_private):
+        without.add(capabilities.REGISTRATION_NAME)
+    return capabilities.offered(context.settings.level, without)
+
+
+def _described(context: Context, connection: Connection, names: Iterable[str], version: str) -> Iterable[str]:
+    """With their values, for clients that know those (CAP LS 302)."""
+    has_values = version.isascii() and version.isdigit() and len(version) < 10 and int(version) >= 302
+    for name in names:
+        if name == capabilities.SASL_NAME and has_values:
+            yield f"{name}={','.join(mechanisms(context, connection.session))}"
+        else:
+            yield name
 
 
 def _cap(context: Context, connection: Connection, verb: str, names: str) -> bytes:

@@ -1,33 +1,37 @@
-"""Where a line of IRC has a secret: behind PASS, RESUME and OPER, in what is said to a service, and behind no command.
+"""Where a line of IRC has a secret: behind PASS, RESUME, OPER, AUTHENTICATE, REGISTER and VERIFY, in what is said to a
+service, and behind no command.
 
-People mistype commands, give them to the wrong program (QUOTE, /raw), and have habits of other servers (AUTHENTICATE,
-LOGIN, NS, /msg NickServ). No list of such words is ever complete, so the rule is: where the first word is no command
-of ours, all that stands behind it is a secret. Nothing is lost by that, since such a line is refused, whatever it says.
+People mistype commands, give them to the wrong program (QUOTE, /raw), and have habits of other servers (LOGIN, CS,
+/msg ChanServ). No list of such words is ever complete, so the rule is: where the first word is no command of ours, all
+that stands behind it is a secret. Nothing is lost by that, since such a line is refused, whatever it says.
 
 An empty secret is none: 461 or 412 answers it. What asks the nickname `history` for a channel is no secret.
 """
 
 import re
 
-from mpchat.chat.names import SERVICE, fold, is_servers_own
+from mpchat.chat.names import SERVICE, fold, is_nickserv, is_servers_own
 from mpchat.chat.text import clean, spoiled
 from mpchat.protocol.irc.table import COMMANDS
 from mpchat.protocol.message import parse
-from mpchat.protocol.secrets import HIDDEN, Secret, oper, tokens
+from mpchat.protocol.secrets import HIDDEN, Secret, oper, piece, registration, said_to_nickserv, tokens
 from mpchat.protocol.web import is_request
 
 # Tags, a prefix and spaces may stand before a command; and the slash that clients want before it, and take away.
 _FRONT = "( *(?:@[^ ]* +)?(?::[^ ]* +)?/?"
 _TEXT = "(?::|(?![: ])))(.+)"
-_SECRET = re.compile(f"{_FRONT}(?:PASS|(?P<resume>RESUME)|(?P<oper>OPER)) +{_TEXT}", re.IGNORECASE | re.ASCII)
+_HAVE_ONE = "PASS|VERIFY|(?P<resume>RESUME)|(?P<oper>OPER)|(?P<sasl>AUTHENTICATE)|(?P<nickserv>NS|NICKSERV)"
+_SECRET = re.compile(f"{_FRONT}(?:{_HAVE_ONE}) +{_TEXT}", re.IGNORECASE | re.ASCII)
+_REGISTER = re.compile(f"{_FRONT}REGISTER +)(.+)", re.IGNORECASE | re.ASCII)
 _SAID = re.compile(f"{_FRONT}(?:PRIVMSG|NOTICE) +:?(?P<targets>[^ ]+) +{_TEXT}", re.IGNORECASE | re.ASCII)
 _SAID_IN_A_ROOM = re.compile("PRIVMSG #[^ ,:]+ :")
 # Here every kind of space counts. What users of vi type (`:pass secret`) begins with no prefix.
-_BEFORE_WORD = re.compile(r"\s*(?:@\S*\s+)?(?::(?!(?:PASS|OPER)\s)\S*\s+)?", re.IGNORECASE)
+_NO_PREFIX = "PASS|OPER|REGISTER|AUTHENTICATE|NS|NICKSERV"
+_BEFORE_WORD = re.compile(rf"\s*(?:@\S*\s+)?(?::(?!(?:{_NO_PREFIX})\s)\S*\s+)?", re.IGNORECASE)
 _BEHIND_WORD = re.compile(r"\S+\s+(\S.*)", re.DOTALL)
 
 _COMMANDS = frozenset(word.encode() for name in COMMANDS for word in (name, name.lower()))
-_WITH_SECRET = (b"PASS", b"RESUME", b"OPER", b"PRIVMSG", b"NOTICE")
+_WITH_SECRET = b"PASS RESUME OPER AUTHENTICATE REGISTER VERIFY NS NICKSERV PRIVMSG NOTICE".split()
 _WITHOUT_SECRET = frozenset(word for word in _COMMANDS if word.upper() not in _WITH_SECRET)
 
 
@@ -70,12 +74,18 @@ def shown(line: bytes, with_private: bool) -> str:
     return text
 
 
-def _secret(found: re.Match[str], before: str, text: str) -> Secret:
-    """`text` stands behind `before`: as it was written, or as it was read."""
+def _secret(found: re.Match[str], before: str, text: str) -> Secret | None:
+    """`text` stands behind `before`: as it was written, or as it was read. None: it is no secret after all."""
     if found.re is _SECRET and found["resume"]:
         return tokens(before.encode(), clean(text))
     if found.re is _SECRET and found["oper"]:
         return oper(before.encode(), found[found.re.groups], text)
+    if found.re is _SECRET and found["sasl"]:
+        return piece(before.encode(), clean(text).strip())
+    if found.re is _REGISTER:
+        return registration(before.encode(), parse(f"REGISTER {clean(text)}").params)
+    if (found.re is _SECRET and found["nickserv"]) or (found.re is _SAID and is_nickserv(found["targets"])):
+        return said_to_nickserv(before.encode(), clean(text))
     return Secret(before.encode(), clean(text))
 
 
@@ -85,4 +95,4 @@ def _found(text: str) -> re.Match[str] | None:
     if said is not None:
         is_question = fold(said["targets"]) == SERVICE and said[said.re.groups].lstrip().startswith("#")
         return said if not is_question and any(map(is_servers_own, said["targets"].split(","))) else None
-    return _SECRET.fullmatch(text)
+    return _SECRET.fullmatch(text) or _REGISTER.fullmatch(text)

@@ -1,11 +1,13 @@
 """Every command of IRC by its name: a file for each family of commands, and here they are together."""
 
 from mpchat.protocol.irc import (
+    accounts,
     channels,
     help,
     history,
     messages,
     modes,
+    nickserv,
     operators,
     people,
     registration,
@@ -15,11 +17,13 @@ from mpchat.protocol.irc import (
 
 COMMANDS = {
     **registration.COMMANDS,
+    **accounts.COMMANDS,
     **channels.COMMANDS,
     **help.COMMANDS,
     **history.COMMANDS,
     **messages.COMMANDS,
     **modes.COMMANDS,
+    **nickserv.COMMANDS,
     **operators.COMMANDS,
     **people.COMMANDS,
     **server.COMMANDS,

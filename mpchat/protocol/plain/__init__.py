@@ -10,11 +10,22 @@ from mpchat.chat.hub import LOBBY
 from mpchat.chat.text import clean
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.outcomes import Goodbye, Outcomes, PastAsked, Question, Regroup, SearchAsked
+from mpchat.protocol.outcomes import (
+    Goodbye,
+    LoginAsked,
+    Outcomes,
+    PastAsked,
+    Question,
+    RegistrationAsked,
+    Regroup,
+    SearchAsked,
+)
+from mpchat.protocol.plain import accounts
 from mpchat.protocol.plain.commands import (
     GO_ON,
     after_speech,
     enter,
+    logged_in,
     motd,
     prompt,
     run_command,
@@ -75,6 +86,14 @@ def answered(context: Context, connection: Connection, question: Question, answe
         yield from show_past(context, connection, question, answer)
     elif isinstance(question, SearchAsked):
         yield from show_found(context, connection, question, answer)
+    elif isinstance(question, (RegistrationAsked, LoginAsked)):
+        kind, text = answer
+        if kind == "in":
+            yield from logged_in(context, connection, text)
+        elif kind == "registered":
+            yield from accounts.registered(context, connection, text)
+        else:
+            yield from accounts.refused(context, connection, question, answer)
     elif connection.registration is not None:
         connection.registration.password_right = answer
         if answer:

@@ -6,13 +6,14 @@ from difflib import get_close_matches
 
 from mpchat import texts
 from mpchat.chat.channels import FEW, NOBODY, Channel
-from mpchat.chat.events import Said
+from mpchat.chat.events import Regained, Said
 from mpchat.chat.hub import LOBBY
-from mpchat.chat.names import SERVICE, fold
+from mpchat.chat.names import SERVICE, fold, is_nickserv
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.text import CTCP, has_words
 from mpchat.messages import Past
+from mpchat.protocol.accounts import claim
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.history import MOST_ROWS, count_in, found, latest, not_searched, room_asked, search, told
@@ -20,7 +21,7 @@ from mpchat.protocol.length_limit import ACTION, fit
 from mpchat.protocol.message import cut
 from mpchat.protocol.nick_changes import count, need_rest
 from mpchat.protocol.outcomes import DrainAsked, Goodbye, Outcomes, PasswordAsked, PastAsked, Regroup, SearchAsked
-from mpchat.protocol.plain import people, room
+from mpchat.protocol.plain import accounts, people, room
 from mpchat.protocol.plain.languages import BITS, say
 from mpchat.protocol.plain.rendering import line, past_line, tell, usage, warn
 from mpchat.protocol.plain.room import its_room
@@ -58,11 +59,26 @@ def take_name(context: Context, connection: Connection, nick: str) -> Outcomes:
         yield Goodbye(session, "banned", is_refusal=True, farewell=why_banned(context, ban))
         return
     context.hub.need_not_removed(nick, session.host, context.mono)
-    context.hub.claim(session, nick, context.seconds)
+    yield from claim(context, connection, nick)
     context.hub.enter(session, _USER, session.nick, context.seconds, context.mono)
     connection.registration = None
     yield tell(connection, "plain.you_are", nick=session.nick)
+    yield from accounts.proven(context, connection)
     yield from enter(context, connection, LOBBY, "")
+
+
+def logged_in(context: Context, connection: Connection, account: str) -> Outcomes:
+    """They have proved to be this account's owner: they are called so, too, and come in if they have not yet."""
+    connection.session.account = account
+    yield tell(connection, "account.in", account=account)
+    if connection.registration is not None:
+        yield from take_name(context, connection, account)
+        return
+    yield from accounts.proven(context, connection)
+    if fold(connection.session.nick) != fold(account):
+        renamed = yield from claim(context, connection, account)
+        if renamed is not None:
+            yield renamed
 
 
 def enter(context: Context, connection: Connection, name: str, key: str) -> Outcomes:
@@ -76,6 +92,8 @@ def enter(context: Context, connection: Connection, name: str, key: str) -> Outc
     for old in left:
         yield context.hub.part(session, old, "", context.mono)
     yield joined
+    if joined.regained:
+        yield Regained(session, joined.channel, joined.regained)
     yield from _entered(context, connection, NOBODY, joined.channel.folded)
 
 
@@ -159,7 +177,7 @@ def _nick(context: Context, connection: Connection, rest: str) -> Outcomes:
         return
     context.hub.need_not_removed(rest, connection.session.host, context.mono)
     need_rest(context, connection, rest)
-    renamed = context.hub.claim(connection.session, rest, context.seconds)
+    renamed = yield from claim(context, connection, rest)
     if renamed is not None:
         count(context, connection)
     yield tell(connection, "plain.you_are_already", nick=rest) if renamed is None else renamed
@@ -189,6 +207,9 @@ def _msg(context: Context, connection: Connection, rest: str) -> Outcomes:
         return
     if fold(target) == SERVICE and context.settings.level >= 1:
         yield warn(connection, "plain.service")
+        return
+    if is_nickserv(target) and context.settings.level >= 3:
+        yield warn(connection, "plain.nickserv")
         return
     yield from speak(context, connection, target, text.strip())
 
@@ -263,7 +284,7 @@ def show_found(context: Context, connection: Connection, question: SearchAsked, 
 
 
 def _help(context: Context, connection: Connection, rest: str) -> Outcomes:
-    for name in (*_commands(context), "slash"):
+    for name in (*_useful(context, connection), "slash"):
         words = say(connection, f"plain.help.{name}", lines=_PAST_LINES)
         yield line(f"* {say(connection, f'plain.usage.{name}'):<22} {words}")
 
@@ -299,7 +320,8 @@ def _pass(context: Context, connection: Connection, rest: str) -> Outcomes:
 class _Command:
     run: Command
     unregistered: bool = False
-    is_new: bool = False  # a journal may hold a line that began so, and was refused: it still is, when that is replayed
+    # Of a server with a lower one it is no command: a journal may hold a line that began so, and was refused.
+    level: int = 0
 
 
 COMMANDS = {
@@ -308,20 +330,23 @@ COMMANDS = {
     "part": _Command(_part),
     "msg": _Command(_msg),
     "me": _Command(_me),
-    "away": _Command(people.away, is_new=True),
+    "away": _Command(people.away, level=1),
     "who": _Command(_who),
-    "whois": _Command(people.whois, is_new=True),
+    "whois": _Command(people.whois, level=1),
     "rooms": _Command(_rooms),
     "history": _Command(_history),
-    "search": _Command(_search, is_new=True),
-    "topic": _Command(room.topic, is_new=True),
-    "invite": _Command(room.invite, is_new=True),
-    "kick": _Command(room.kick, is_new=True),
-    "op": _Command(room.op, is_new=True),
-    "mode": _Command(room.mode, is_new=True),
-    "lang": _Command(_lang, unregistered=True, is_new=True),
+    "search": _Command(_search, level=1),
+    "topic": _Command(room.topic, level=1),
+    "invite": _Command(room.invite, level=1),
+    "kick": _Command(room.kick, level=1),
+    "op": _Command(room.op, level=1),
+    "mode": _Command(room.mode, level=1),
+    "lang": _Command(_lang, unregistered=True, level=1),
     "pass": _Command(_pass, unregistered=True),
     "help": _Command(_help, unregistered=True),
+    "register": _Command(accounts.register, level=3),
+    "login": _Command(accounts.login, unregistered=True, level=3),
+    "logout": _Command(accounts.logout, level=3),
     "quit": _Command(_quit, unregistered=True),
 }
 # What is no command here, and is typed as one: the sentence that says what there is instead.
@@ -330,9 +355,25 @@ _ELSEWHERE = {"": "plain.slash_alone", "ignore": "plain.no_ignore", "unignore": 
 
 def _commands(context: Context) -> dict[str, _Command]:
     """Those that there are."""
-    if context.settings.level >= 1:
-        return COMMANDS
-    return {name: command for name, command in COMMANDS.items() if not command.is_new}
+    level = context.settings.level
+    return {name: command for name, command in COMMANDS.items() if command.level <= level}
+
+
+def _useful(context: Context, connection: Connection) -> list[str]:
+    """Those of which /help speaks: what this person can do now, which fits a screen. A server of before told all."""
+    commands, is_outside = _commands(context), connection.registration is not None
+    if context.settings.level < 3:
+        return list(commands)
+    useless = set()
+    if not (is_outside and context.settings.password_needed):
+        useless.add("pass")
+    if not context.hub.accounts.mechanisms:
+        useless |= {"register", "login", "logout"}
+    else:
+        useless.add("register" if connection.session.account else "logout")
+    return [
+        name for name, command in commands.items() if name not in useless and (command.unregistered or not is_outside)
+    ]
 
 
 GO_ON: dict[str, Callable[..., Outcomes]] = {"entered": _entered, "motd": motd, "rooms": _list, "who": _who_in}

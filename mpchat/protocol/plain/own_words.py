@@ -19,6 +19,7 @@ _KEYS = (
     *("plain.reason.address_fast", "plain.reason.address_entering", "plain.reason.nick_fast"),
     *("plain.reason.disk_full", "plain.reason.removed"),
     *("plain.reason.banned_until", "plain.reason.banned", "plain.reason.ban"),
+    *("plain.reason.owner", "plain.reason.renamed"),
     *("plain.reason.bad_mask", "plain.reason.bad_key", "plain.reason.bad_limit"),
 )
 

@@ -28,6 +28,8 @@ def whois(context: Context, connection: Connection, rest: str) -> Outcomes:
         yield tell(connection, "plain.whois_rooms", nick=nick, rooms=", ".join(rooms))
     if whom.operator:
         yield tell(connection, "plain.whois_operator", nick=nick)
+    if whom.account:
+        yield tell(connection, "account.whois", nick=nick, account=whom.account)
     if whom.away:
         yield tell(connection, "plain.is_away", nick=nick, text=whom.away)
     idle, since = _span((context.mono - whom.spoke_at) // 1000), shown_time(context, whom.signed_on)

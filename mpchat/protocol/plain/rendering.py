@@ -48,6 +48,7 @@ _ABOUT: dict[Reason, tuple[str, ...]] = {
     Reason.UNKNOWN_MODE: ("letter",),
     Reason.BAD_NICK: ("nick",),
     Reason.NICK_TAKEN: ("nick",),
+    Reason.NICK_OWNED: ("nick",),
     Reason.NICK_RESERVED: ("nick",),
     Reason.NICK_REMOVED: ("nick", "why"),
     Reason.NICK_TOO_FAST: ("nick", "why"),

@@ -1,4 +1,5 @@
-"""Where a line of plain text has a secret: behind /pass, in what is said to a service, and behind no command.
+"""Where a line of plain text has a secret: behind /pass, /register and /login, in what is said to a service, and behind
+no command.
 
 As in IRC: where the word behind the slash is no command of ours (/oper, /quote, /identify, a slip of the keys), all
 that stands behind it is a secret, since a password may be. The answer names the word, and nothing else.
@@ -10,9 +11,10 @@ from mpchat.chat.names import is_servers_own
 from mpchat.chat.text import clean
 from mpchat.protocol.plain.commands import COMMANDS
 from mpchat.protocol.plain.telnet import without_commands
-from mpchat.protocol.secrets import HIDDEN, Secret
+from mpchat.protocol.secrets import HIDDEN, Secret, named
 
 _COMMAND = re.compile(r"(/(?!/)(\S*)\s+)(.+)")
+_WITH_SECRET = ("pass", "register", "login")
 _SAID = re.compile(r"([^ ]+) +(.+)")
 # No line that begins otherwise can hold one: what clean() and strip() take away may stand before it.
 _FIRST = frozenset(b"/") | frozenset(range(0x21)) | frozenset(range(0x7F, 0x100))
@@ -32,8 +34,12 @@ def secret_in(line: bytes) -> Secret | None:
         if said is None or not any(map(is_servers_own, said[1].split(","))):
             return None
         before, rest = before + rest[: said.start(2)], said[2]
-    elif word in COMMANDS and word != "pass":
+    elif word == "login" and _SAID.fullmatch(rest):
+        return named(before.encode(), "", rest)
+    elif word in COMMANDS and word not in _WITH_SECRET:
         return None
+    elif word == "register" and _SAID.fullmatch(rest):  # it has a word too many, and is no password
+        return Secret(before.encode(), "", f"{HIDDEN} {HIDDEN}".encode())
     return Secret(before.encode(), rest)
 
 

@@ -1,0 +1,422 @@
+"""The authenticator: it keeps the accounts, makes new ones, and says whether a client knows an account's password.
+
+It waits on the link to the broker, the control link to the supervisor, and the thread that derives keys. It decides
+nothing about the chat: what a login gives is the broker's affair. Passwords come by the broker's link, stay in memory
+until they were checked, and are written nowhere.
+
+If it dies, the broker asks its successor what was open, with the passwords that it has kept; of an exchange by SCRAM
+that had begun, the client is told to begin again. An account is on the disk before anybody is told that it is
+registered, with the line that made it: the same line asked again, after any death, is told the same.
+"""
+
+import os
+import socket
+import sqlite3
+import time
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from mpchat.authenticator.derivation import Derivation
+from mpchat.authenticator.keys import are_same, new_salt, of_nobody, weakness
+from mpchat.authenticator.sasl import PLAIN, SCRAM, BadMessage, Message, Scram, WrongProof, encoded, mechanisms, plain
+from mpchat.chat.names import fold
+from mpchat.flow.fair_queue import FairQueue
+from mpchat.ipc.descriptors import unusable
+from mpchat.ipc.frames import LOOK_SECONDS, most_looks
+from mpchat.ipc.link import Link
+from mpchat.ipc.scoreboard import AUTHENTICATOR_ROW, BROKER_ROW, Scoreboard, TurnWatch
+from mpchat.messages import (
+    AccountAnswer,
+    AuthenticatorToBroker,
+    BadFrame,
+    ChildToSupervisor,
+    ConnectionId,
+    Offset,
+    UnknownMessage,
+)
+from mpchat.runtime.crash_points import crash_point
+from mpchat.runtime.first_minute import BEAT_SECONDS
+from mpchat.runtime.heartbeat import Heartbeat
+from mpchat.runtime.log import Log
+from mpchat.runtime.poller import Poller
+from mpchat.settings import Settings
+from mpchat.store.accounts import FILE, Account, Accounts, Keys
+from mpchat.store.data_directory import DataDirectory
+from mpchat.store.journal import Damaged, full_name
+
+_UNUSABLE = (sqlite3.Error, OSError, Damaged)  # errors of the files: a later try may succeed
+_RETRY_SECONDS = 0.5
+_CHECK_SECONDS = 1.0  # between two looks whether the accounts' files are those that have their names
+_NICENESS = 5  # the chat comes first; but with more, on a busy machine, no login would be done within its seconds
+
+
+def main(
+    control: Link[ChildToSupervisor], log: Log, settings: Settings, scoreboard: Scoreboard, data: DataDirectory
+) -> None:
+    """`data`: where the accounts are, locked as long as this process has it open."""
+    Authenticator(control, log, settings, scoreboard, data).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What must be derived for an answer."""
+
+    id: ConnectionId
+    end: Offset
+    account: str
+    password: str = field(repr=False)
+    keys: Keys = field(repr=False)  # to compare with; of a new account, what to derive with
+    kind: Literal["make", "made", "check"]  # "made": the line that asks may be the one that has made it
+
+
+@dataclass(slots=True)
+class _Client:
+    """A connection that has asked."""
+
+    end: Offset = 0  # of the last line that did
+    answer: AccountAnswer | None = None  # to that line; None: it waits
+    message: Message | None = None  # of the exchange that has begun
+    scram: Scram | None = None
+
+
+class Authenticator:
+    def __init__(
+        self,
+        control: Link[ChildToSupervisor],
+        log: Log,
+        settings: Settings,
+        scoreboard: Scoreboard,
+        data: DataDirectory,
+    ) -> None:
+        self.control, self.log, self.settings, self.scoreboard, self.data = control, log, settings, scoreboard, data
+        self.heartbeat = Heartbeat(scoreboard, AUTHENTICATOR_ROW)
+        self.poller = Poller()
+        self.broker: Link[AuthenticatorToBroker] | None = None
+        self.mechanisms = mechanisms()
+        self.derivation = Derivation()
+        self.queue: FairQueue[_Job] = FairQueue()
+        self.job: _Job | None = None  # what is being derived for
+        # Of so many connections at most as there may be: of those that have left, a dead broker could not tell us.
+        self.clients: OrderedDict[ConnectionId, _Client] = OrderedDict()
+        self.accounts: Accounts | None = None  # as long as they can be used
+        self.former: Accounts | None = None  # what there was, if its files were removed
+        self.has_complained = self.is_full = self.is_ready = False
+        self.open_at = self.check_at = self.look_at = 0.0  # monotonic: the next try, look at files, look at frames
+        self.peers = TurnWatch(scoreboard)
+        self.answers = self.turns = 0
+
+    def run(self) -> None:
+        with suppress(OSError):  # a sandbox may forbid it
+            os.nice(_NICENESS)
+        self.poller.watch(self.control)
+        self.poller.watch(self.derivation)
+        while True:
+            self.see_to_files(time.monotonic())
+            self.turn(BEAT_SECONDS)
+            self.turns += 1
+            self.scoreboard.write(AUTHENTICATOR_ROW, records=self.answers, turns=self.turns)
+            self.log.catch_up()
+
+    def turn(self, timeout: float) -> None:
+        """Wait for so many seconds at most, and deal with what has come."""
+        for source, _, writable, _ in self.poller.wait(timeout):
+            if source is self.control:
+                self.on_control()
+            elif source is self.derivation:
+                self.on_derived()
+            elif isinstance(source, Link) and source is self.broker:
+                self.on_broker(source, writable)
+        if time.monotonic() >= self.look_at:
+            self.look_at = time.monotonic() + LOOK_SECONDS
+            self.look()
+        self.derive_next()
+
+    # The accounts' files
+
+    def see_to_files(self, now: float) -> None:
+        """Open them, if they are not; if somebody has removed them, or put others there, open them again."""
+        if self.accounts is not None and now >= self.check_at:
+            self.check_at = now + _CHECK_SECONDS
+            if not self.accounts.is_in_place:
+                self.close_files(self.accounts)
+        if self.accounts is None and now >= self.open_at:
+            try:
+                with self.heartbeat.waiting_for_the_disk:
+                    self.data.enter()
+                    self.accounts = Accounts(Path(FILE), self.former)
+            except _UNUSABLE as error:
+                self.retry_later(error)
+            else:
+                if self.has_complained:
+                    self.log.info("accounts can be used again", count=len(self.accounts))
+                self.has_complained, self.former = False, None
+                self.tell_accounts()
+
+    def close_files(self, accounts: Accounts) -> None:
+        was_removed = not Path(FILE).exists()
+        self.log.error(
+            "somebody removed or replaced the accounts' files",
+            folder=full_name(Path()),
+            then="they are written again" if was_removed else "those that are there now are used",
+        )
+        accounts.close()
+        self.accounts, self.former, self.open_at = None, accounts if was_removed else None, 0.0
+
+    def retry_later(self, error: Exception) -> None:
+        """Nobody can log in meanwhile; who is in stays in."""
+        if not self.has_complained:
+            self.log.error("accounts cannot be used: nobody can log in until they can", error=str(error))
+        self.has_complained, self.open_at = True, time.monotonic() + _RETRY_SECONDS
+        self.be_ready()
+
+    def be_ready(self) -> None:
+        if not self.is_ready:
+            self.is_ready = True
+            self.control.post(("ready",))
+
+    # The links
+
+    def on_control(self) -> None:
+        """The supervisor hands over a link to a new broker, or says stop. Its end of file: the supervisor is dead."""
+        for message, fds in self.control.take():
+            match message, fds:
+                case ("stop",), []:
+                    if self.accounts is not None:
+                        self.accounts.close()
+                    os._exit(0)
+                case ("broker",), [fd]:
+                    if self.broker is not None:
+                        self.leave(self.broker)
+                    self.broker = Link(socket.socket(fileno=fd))
+                    self.broker.count_on(self.scoreboard.meter("authenticator", "broker"))
+                    self.poller.watch(self.broker)
+                    self.tell_accounts()
+                case _:
+                    raise unusable(self.control, message)
+        if self.control.ended:
+            os._exit(0)
+
+    def on_broker(self, broker: Link[AuthenticatorToBroker], writable: bool) -> None:
+        if writable:
+            broker.flush()
+        try:
+            broker.take_each(self.on_message)
+        except BadFrame as error:
+            self.report(broker, error)
+            return
+        if broker.ended:
+            self.leave(broker)
+        else:
+            self.poller.want_write(broker, broker.unsent)
+
+    def on_message(self, message: tuple[object, ...], fds: list[int]) -> None:
+        """Raises UnknownMessage."""
+        match message, fds:
+            case ("heard",), []:
+                self.be_ready()
+            case (
+                "register" | "login" as kind,
+                int() as connection,
+                int() as end,
+                str() as address,
+                str() as account,
+                str() as password,
+            ), []:
+                id = ConnectionId(connection)
+                if self.is_new(id, end):
+                    self.ask(id, end, address, account, password, kind == "register")
+            case (
+                "sasl",
+                int() as connection,
+                int() as end,
+                str() as address,
+                str() as mechanism,
+                bool() as is_first,
+                str() as piece,
+            ), []:
+                id = ConnectionId(connection)
+                if self.is_new(id, end):
+                    self.take_piece(id, end, address, mechanism, is_first, piece)
+            case ("forget", int() as connection), []:
+                self.queue.remove(connection)
+                self.clients.pop(ConnectionId(connection), None)
+            case _:
+                raise UnknownMessage(message)
+
+    def report(self, broker: Link[AuthenticatorToBroker], error: BadFrame) -> None:
+        """The broker has sent what is no message: the supervisor replaces it."""
+        self.control.post(("misbehaves", "broker", str(error)))
+        self.leave(broker)
+
+    def look(self) -> None:
+        """Report a broker that does not finish a frame, though it turns its loop."""
+        if self.broker is not None and self.peers.has_turned(BROKER_ROW):
+            try:
+                self.broker.look(most_looks(self.settings.hang_limit))
+            except BadFrame as error:
+                self.report(self.broker, error)
+
+    def leave(self, broker: Link[AuthenticatorToBroker]) -> None:
+        """What it has asked stays: its successor asks the same again, and is told what came of it meanwhile."""
+        self.poller.forget(broker)
+        broker.close()
+        self.broker = None
+
+    def tell_accounts(self) -> None:
+        if self.accounts is not None:
+            self.post(("accounts", [account.name for account in self.accounts], self.mechanisms))
+
+    def post(self, message: AuthenticatorToBroker) -> None:
+        if self.broker is not None:
+            self.broker.post(message)
+            self.poller.want_write(self.broker, self.broker.unsent)
+
+    # Questions
+
+    def is_new(self, id: ConnectionId, end: Offset) -> bool:
+        """Whether this line has not asked before. One that has, by a broker that died, is told again what came of it;
+        or it still waits."""
+        client = self.clients.setdefault(id, _Client())
+        self.clients.move_to_end(id)
+        if len(self.clients) > self.settings.max_clients:
+            oldest, _ = self.clients.popitem(last=False)
+            self.queue.remove(oldest)
+        if client.end != end:
+            client.end, client.answer = end, None
+            crash_point("authenticator: asked")
+            return True
+        if client.answer is not None:
+            self.post(("verdict", id, end, client.answer))
+        return False
+
+    def say(self, id: ConnectionId, end: Offset, answer: AccountAnswer) -> None:
+        """The answer to a line that waits."""
+        client = self.clients[id]
+        client.answer = answer
+        if answer[0] not in ("more", "challenge"):
+            client.message = client.scram = None
+        self.answers += 1
+        self.post(("verdict", id, end, answer))
+        crash_point("authenticator: answered")
+
+    def ask(
+        self, id: ConnectionId, end: Offset, address: str, account: str, password: str, is_registration: bool
+    ) -> None:
+        """Answer at once what needs no derivation, and no secret; the rest waits for its turn."""
+        accounts = self.accounts
+        if accounts is None:
+            self.say(id, end, ("late", ""))
+            return
+        found = accounts.find(fold(account))
+        if not is_registration:
+            keys = self.keys_of(accounts, account)
+            self.queue.add(id, address, _Job(id, end, account, password, keys, "check"))
+        elif found is not None and (found.connection, found.line_end) == (id, end):
+            self.queue.add(id, address, _Job(id, end, account, password, found.keys, "made"))
+        elif found is not None:
+            self.say(id, end, ("taken", ""))
+        elif (weak := weakness(self.settings, account, password)) is not None:
+            self.say(id, end, ("weak", weak))
+        else:
+            keys = Keys(new_salt(), self.settings.key_iterations, b"", b"")
+            self.queue.add(id, address, _Job(id, end, account, password, keys, "make"))
+
+    def keys_of(self, accounts: Accounts, name: str) -> Keys:
+        """Of an account that there is not, such as nobody can tell from those of one, and which no password has."""
+        found = accounts.find(fold(name))
+        return found.keys if found else of_nobody(accounts.secret, fold(name), self.settings.key_iterations)
+
+    def take_piece(
+        self, id: ConnectionId, end: Offset, address: str, mechanism: str, is_first: bool, piece: str
+    ) -> None:
+        client, accounts = self.clients[id], self.accounts
+        if is_first:
+            client.message, client.scram = Message(), None
+        if accounts is None or client.message is None:  # its beginning died with another authenticator
+            self.say(id, end, ("late", ""))
+            return
+        try:
+            message = client.message.add(piece)
+            if message is None:
+                self.say(id, end, ("more", ""))
+            elif mechanism == PLAIN:
+                self.ask(id, end, address, *plain(message), is_registration=False)
+            elif mechanism == SCRAM and SCRAM in self.mechanisms:
+                self.go_on(id, end, client, accounts, message)
+            else:
+                raise BadMessage
+        except BadMessage:
+            self.say(id, end, ("bad", ""))
+
+    def go_on(self, id: ConnectionId, end: Offset, client: _Client, accounts: Accounts, message: str) -> None:
+        """The next step of an exchange by SCRAM: the derivation is the client's part of it. Raises BadMessage."""
+        if client.scram is None:
+            client.scram = Scram(lambda name: self.keys_of(accounts, name))
+        try:
+            answer = client.scram.answer(message)
+        except WrongProof:
+            self.say(id, end, _wrong(accounts.find(fold(client.scram.account))))
+            return
+        if answer is not None:
+            self.say(id, end, ("challenge", encoded(answer)))
+            return
+        found = accounts.find(fold(client.scram.account))
+        self.say(id, end, _wrong(None) if found is None else ("in", found.name))
+
+    # Derivations
+
+    def derive_next(self) -> None:
+        if self.queue and not self.derivation.is_busy:
+            self.job = self.queue.take()
+            self.derivation.begin(self.job.password, self.job.keys.salt, self.job.keys.iterations)
+
+    def on_derived(self) -> None:
+        keys, job, self.job = self.derivation.take(), self.job, None
+        assert job is not None
+        crash_point("authenticator: derived")
+        client = self.clients.get(job.id)
+        if client is None or client.end != job.end:
+            return  # it was told that nothing has answered, or has left: no account is made for it
+        if job.kind == "make":
+            self.make(job, keys)
+            return
+        if self.accounts is None:
+            self.say(job.id, job.end, ("late", ""))
+            return
+        is_right, found = are_same(keys, job.keys), self.accounts.find(fold(job.account))
+        if job.kind == "made":
+            self.say(job.id, job.end, ("registered", found.name) if is_right and found else ("taken", ""))
+        else:
+            self.say(job.id, job.end, ("in", found.name) if is_right and found else _wrong(found))
+
+    def make(self, job: _Job, keys: Keys) -> None:
+        """Store a new account. Where that cannot be, the log says why, and the client is told to try again."""
+        accounts, name = self.accounts, fold(job.account)
+        if accounts is not None and accounts.find(name) is not None:  # another client's, which was waiting before
+            self.say(job.id, job.end, ("taken", ""))
+            return
+        is_full = accounts is not None and len(accounts) >= self.settings.max_accounts
+        if is_full and not self.is_full:
+            self.log.error("there are as many accounts as there may be", most=self.settings.max_accounts)
+        self.is_full = is_full
+        if accounts is None or is_full:
+            self.say(job.id, job.end, ("late", ""))
+            return
+        account = Account(name, job.account, keys, time.time_ns() // 1_000_000, job.id, job.end)
+        try:
+            with self.heartbeat.waiting_for_the_disk:
+                accounts.add(account)
+        except _UNUSABLE as error:
+            self.log.error("an account could not be stored", error=str(error))
+            self.say(job.id, job.end, ("late", ""))
+        else:
+            crash_point("authenticator: stored")
+            self.say(job.id, job.end, ("registered", account.name))
+
+
+def _wrong(found: Account | None) -> AccountAnswer:
+    """The core counts by account who guesses; the name of one that there is not may be a password, and is not told."""
+    return "wrong", "" if found is None else found.name

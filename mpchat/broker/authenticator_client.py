@@ -1,0 +1,148 @@
+"""The broker's questions about accounts, with the passwords that redaction has kept. The authenticator answers them.
+
+The broker does not wait for it: only the line that asked does, and those behind it. What a dead authenticator was asked
+its successor is asked too. Where no answer comes in time, or nothing is there that could give one, the client is told
+to try again.
+"""
+
+import time
+
+from mpchat.ipc.link import Link, close_all
+from mpchat.ipc.scoreboard import Meter
+from mpchat.ipc.validation import account_answer, are_texts
+from mpchat.messages import (
+    Accounts,
+    BrokerToAuthenticator,
+    ConnectionId,
+    Offset,
+    PasswordTold,
+    Record,
+    SaslPiece,
+    UnknownMessage,
+)
+from mpchat.protocol.outcomes import AccountQuestion, LoginAsked, RegistrationAsked, SaslAsked
+from mpchat.runtime.poller import AnyPoller
+from mpchat.settings import Settings
+
+_NO_TIME = 0.0
+
+
+class AuthenticatorClient:
+    """Of one broker, with the authenticator of the moment. Times in monotonic seconds."""
+
+    def __init__(self, settings: Settings, poller: AnyPoller, meter: Meter) -> None:
+        self.authenticator: Link[BrokerToAuthenticator] | None = None
+        self._poller = poller
+        self._meter = meter  # of our end of the link
+        # Without a data directory nothing is kept, no account either: there is no authenticator.
+        self._seconds = settings.account_seconds if settings.data else _NO_TIME
+        # Questions by connection and end of the line: the deadline, and what the next authenticator is asked too.
+        self._open: dict[tuple[ConnectionId, Offset], tuple[float, PasswordTold | SaslPiece]] = {}
+        self._asked_by: set[ConnectionId] = set()  # connections of which the authenticator knows
+        self._names: list[str] = []  # of all accounts
+        self._mechanisms: list[str] = []
+
+    def take_authenticator(self, link: Link[BrokerToAuthenticator]) -> None:
+        self.leave_authenticator()
+        self.authenticator = link
+        link.count_on(self._meter)
+        self._poller.watch(link)
+        for _, question in self._open.values():
+            self._post(question)
+
+    def leave_authenticator(self) -> None:
+        """It is dead, or misbehaves. What it was asked, the next one is asked too."""
+        if self.authenticator is not None:
+            self._poller.forget(self.authenticator)
+            self.authenticator.close()
+        self.authenticator = None
+
+    def ask(
+        self, connection: ConnectionId, end: Offset, address: str, question: AccountQuestion, secret: str
+    ) -> list[Record]:
+        """Ask, for the line of this connection that ends there. Returns the answer if there can be no other.
+
+        `secret`: what redaction has taken out of the line; without one nothing can be asked.
+        """
+        if not secret:
+            return [_late(connection)]
+        message = _message(connection, end, address, question, secret)
+        self._open[connection, end] = time.monotonic() + self._seconds, message
+        self._asked_by.add(connection)
+        self._post(message)
+        return self.overdue() if self._seconds == _NO_TIME else []
+
+    def _post(self, message: BrokerToAuthenticator) -> None:
+        if self.authenticator is not None:
+            self.authenticator.post(message)
+            self._poller.want_write(self.authenticator, self.authenticator.unsent)
+
+    def on_messages(self, answers: list[Record]) -> None:
+        """Take what the authenticator says, and put its answers behind these. Raises BadFrame at what none says."""
+        assert self.authenticator is not None
+        self.authenticator.flush()
+        for message, fds in self.authenticator.take():
+            match message, fds:
+                case ("accounts", list() as names, list() as mechanisms), [] if are_texts(names + mechanisms):
+                    self._names, self._mechanisms = names, mechanisms
+                    answers.append(self._accounts)
+                    self._post(("heard",))
+                case ("verdict", int() as connection, int() as end, verdict), []:
+                    answer = account_answer(verdict)
+                    if answer[0] == "registered" and answer[1] not in self._names:
+                        self._names.append(answer[1])
+                    if self._open.pop((ConnectionId(connection), end), None) is not None:
+                        answers.append(("answer", ConnectionId(connection), answer))
+                    elif answer[0] == "registered":  # there is an account, though whoever asked for it cannot be told
+                        answers.append(self._accounts)
+                case _:
+                    close_all([(message, fds)])
+                    raise UnknownMessage(message)
+        if self.authenticator.ended:
+            self.leave_authenticator()
+        else:
+            self._poller.want_write(self.authenticator, self.authenticator.unsent)
+
+    @property
+    def _accounts(self) -> Accounts:
+        """A record, which does not change any more."""
+        return "accounts", sorted(self._names), list(self._mechanisms)
+
+    def overdue(self) -> list[Record]:
+        """No answer has come in time: the client is told so, and nothing comes of it any more."""
+        if not self._open:
+            return []
+        now = time.monotonic()
+        late = [place for place, (deadline, _) in self._open.items() if deadline <= now]
+        for place in late:
+            del self._open[place]
+            self._forget(place[0])
+        return [_late(connection) for connection, _ in late]
+
+    def closed(self, connection: ConnectionId) -> None:
+        """It has left: no account is made for it, and an exchange that it had begun is over."""
+        if connection in self._asked_by:
+            for place in [place for place in self._open if place[0] == connection]:
+                del self._open[place]
+            self._forget(connection)
+
+    def _forget(self, connection: ConnectionId) -> None:
+        self._asked_by.discard(connection)
+        self._post(("forget", connection))
+
+
+def _late(connection: ConnectionId) -> Record:
+    return "answer", connection, ("late", "")
+
+
+def _message(
+    connection: ConnectionId, end: Offset, address: str, question: AccountQuestion, secret: str
+) -> PasswordTold | SaslPiece:
+    """A question as the authenticator reads it."""
+    match question:
+        case RegistrationAsked(account):
+            return "register", connection, end, address, account, secret
+        case LoginAsked(account):
+            return "login", connection, end, address, account, secret
+        case SaslAsked(mechanism, is_first):
+            return "sasl", connection, end, address, mechanism, is_first, secret

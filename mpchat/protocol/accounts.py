@@ -1,0 +1,61 @@
+"""Accounts in both dialects: how they can be proved, whose a nickname is, what a login gives. Pure."""
+
+from collections.abc import Generator
+
+from mpchat.chat.events import Regained, Renamed
+from mpchat.chat.names import fold
+from mpchat.chat.sessions import Session
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
+from mpchat.protocol.outcomes import Goodbye, LoggedOut, Outcome, Outcomes, Resigned, Told
+from mpchat.protocol.secrets import PLAIN
+from mpchat.settings import Settings
+
+# What the sentences account.weak.* speak of.
+PASSWORD_BOUNDS = {"least": Settings.password_characters, "most": Settings.password_most_characters}
+_TAKEN_BACK = "Its owner has logged in and taken this nickname: you are {nick} now"
+OFTEN = "often"  # with the answer "late": not now, as too many accounts were registered from this address
+
+
+def mechanisms(context: Context, session: Session) -> tuple[str, ...]:
+    """Those of SASL that this session may use: PLAIN sends the password itself."""
+    known = context.hub.accounts.mechanisms
+    return known if session.is_private else tuple(name for name in known if name != PLAIN)
+
+
+def claim(context: Context, connection: Connection, nick: str) -> Generator[Outcome, None, Renamed | None]:
+    """Take a nickname, as Hub.claim(). An owner has that of the account, whoever else has it. Raises Refusal.
+
+    The other one gets another nickname; a client that has not entered yet is closed, as it would wait for nothing.
+    """
+    hub, session = context.hub, connection.session
+    for other in hub.usurpers(session, nick):
+        if other.registered:
+            renamed = hub.claim(other, hub.spare_nick(other), context.seconds)
+            if renamed is not None:
+                yield renamed
+            yield Told(other, _TAKEN_BACK.format(nick=other.nick))
+        else:
+            yield Goodbye(other, "This nickname belongs to an account, whose owner has come", is_refusal=True)
+    return hub.claim(session, nick, context.seconds)
+
+
+def gains(context: Context, session: Session) -> Outcomes:
+    """What a registered session that has just logged in has again in its channels."""
+    for channel, rights in context.hub.regain(session):
+        yield Regained(session, channel, rights)
+
+
+def appoint(context: Context, session: Session) -> bool:
+    """Whether the session becomes a server operator now, by its account: then the caller tells it, and the log."""
+    operators = {fold(name) for name in context.settings.oper_accounts}
+    return fold(session.account) in operators and context.hub.set_operator(session, True)
+
+
+def log_out(context: Context, session: Session) -> Outcomes:
+    """It is nobody's any more, and no server operator, if it was one by its account."""
+    account = session.account
+    context.hub.log_out(session)
+    yield LoggedOut(session, account)
+    if fold(account) in map(fold, context.settings.oper_accounts) and context.hub.set_operator(session, False):
+        yield Resigned(session)

@@ -1,0 +1,83 @@
+"""Accounts for people at a terminal: /register /login /logout. Redaction leaves a star of each password."""
+
+from mpchat.messages import AccountAnswer
+from mpchat.protocol.accounts import OFTEN, PASSWORD_BOUNDS, appoint, gains, log_out
+from mpchat.protocol.connection import Connection
+from mpchat.protocol.context import Context
+from mpchat.protocol.outcomes import Appointed, LoginAsked, Outcomes, RegistrationAsked
+from mpchat.protocol.plain.rendering import tell, usage, warn
+from mpchat.protocol.wrong_passwords import end_if_too_many
+
+
+def register(context: Context, connection: Connection, rest: str) -> Outcomes:
+    """/register PASSWORD: the nickname that they have is theirs."""
+    session = connection.session
+    if session.account:
+        yield warn(connection, "account.already", account=session.account)
+    elif (why := _no_password_here(context, connection)) is not None:
+        yield why
+    elif len(rest.split()) != 1:
+        yield usage(connection, "register")
+    elif owner := context.hub.accounts.owner_of(session.nick):
+        yield warn(connection, "account.taken", account=owner)
+    else:
+        yield RegistrationAsked(session.nick)
+
+
+def login(context: Context, connection: Connection, rest: str) -> Outcomes:
+    """/login [ACCOUNT] PASSWORD."""
+    account, _, password = rest.partition(" ")
+    if (why := _no_password_here(context, connection)) is not None:
+        yield why
+    elif not rest or not (password or connection.session.nick):
+        yield usage(connection, "login")
+    else:
+        yield LoginAsked(account if password else connection.session.nick)
+
+
+def logout(context: Context, connection: Connection, rest: str) -> Outcomes:
+    session, was_operator = connection.session, connection.session.operator
+    if not session.account:
+        yield warn(connection, "account.not_in")
+        return
+    yield from log_out(context, session)
+    yield tell(connection, "account.out")
+    if was_operator and not session.operator:
+        yield tell(connection, "account.no_operator")
+
+
+def _no_password_here(context: Context, connection: Connection) -> bytes | None:
+    """Why this client may not send one; None: it may."""
+    if not context.hub.accounts.mechanisms:
+        return warn(connection, "account.none")
+    return None if connection.session.is_private else warn(connection, "account.insecure")
+
+
+def registered(context: Context, connection: Connection, account: str) -> Outcomes:
+    connection.session.account = account
+    yield tell(connection, "account.registered", account=account)
+    yield from proven(context, connection)
+
+
+def refused(
+    context: Context, connection: Connection, question: RegistrationAsked | LoginAsked, answer: AccountAnswer
+) -> Outcomes:
+    kind, text = answer
+    match kind:
+        case "wrong":
+            yield warn(connection, "account.wrong")
+            yield from end_if_too_many(context, connection)
+        case "taken":
+            yield warn(connection, "account.taken", account=question.account)
+        case "weak":
+            yield warn(connection, f"account.weak.{text}", **PASSWORD_BOUNDS)
+        case _:
+            yield warn(connection, "account.often" if text == OFTEN else "account.late")
+
+
+def proven(context: Context, connection: Connection) -> Outcomes:
+    """What the account of somebody who has entered gives them: rights in the room, and those of a server operator."""
+    yield from gains(context, connection.session)
+    if appoint(context, connection.session):
+        yield Appointed(connection.session)
+        yield tell(connection, "account.operator")

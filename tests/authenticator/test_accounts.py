@@ -1,0 +1,113 @@
+"""Accounts are made, and used: by REGISTER and IDENTIFY, as the broker asks of them, and with what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from mpchat.protocol.outcomes import LoginAsked, RegistrationAsked
+from tests.authenticator.chain import ANA, BETO, CARO, PASSWORD, Chain
+
+
+def test_an_account_is_made_and_its_password_opens_it(chain: Chain) -> None:
+    assert chain.accounts() == ("accounts", [], ["PLAIN", "SCRAM-SHA-256"])
+    assert chain.register(ANA, "Ana") == ("registered", "Ana")
+    assert chain.login(BETO, "ana") == ("in", "Ana")
+    assert chain.login(BETO, "ANA", PASSWORD + "!") == ("wrong", "Ana")
+    assert chain.login(BETO, "nobody") == ("wrong", "")
+
+
+def test_a_name_is_taken_once_however_it_is_written(chain: Chain) -> None:
+    assert chain.register(ANA, "Ñandú") == ("registered", "Ñandú")
+    assert chain.register(BETO, "ñANDÚ", "another password") == ("taken", "")
+    assert chain.register(BETO, "Ñandú") == ("taken", ""), "nor by who knows its password"
+    assert chain.login(CARO, "ñandú") == ("in", "Ñandú")
+
+
+def test_of_two_who_want_a_name_at_once_the_first_gets_it(chain: Chain) -> None:
+    chain.ask(ANA, RegistrationAsked("club"), "the first one's")
+    chain.ask(BETO, RegistrationAsked("club"), "the second one's")
+    assert [chain.answer(ANA), chain.answer(BETO)] == [("registered", "club"), ("taken", "")]
+    assert chain.login(CARO, "club", "the first one's") == ("in", "club")
+
+
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [
+        ("short77", "short"),
+        ("x" * 257, "long"),
+        ("Anastasia", "name"),
+        ("anaSTASIA", "name"),
+        ("a smile \U0001f600", "characters"),
+        ("left \u05d0 and right", "characters"),
+        ("\u00ad" * 9, "short"),  # nothing is left of it
+    ],
+)
+def test_a_weak_password_is_refused_at_once(chain: Chain, password: str, why: str) -> None:
+    assert chain.register(ANA, "Anastasia", password) == ("weak", why)
+    assert chain.derivations == 0
+    assert chain.register(ANA, "Anastasia") == ("registered", "Anastasia")
+
+
+def test_a_password_is_the_same_however_it_is_typed(chain: Chain) -> None:
+    """SASLprep: composed or decomposed, full width or not."""
+    assert chain.register(ANA, "ana", "contrase\u00f1a") == ("registered", "ana")
+    assert chain.login(BETO, "ana", "contrasen\u0303a") == ("in", "ana")
+    assert chain.login(BETO, "ana", "contrase\u00f1\uff41") == ("in", "ana")
+    assert chain.login(BETO, "ana", "contrase\u00f1a\U0001f600") == ("wrong", "ana")
+
+
+@pytest.mark.parametrize("account", ["ana", "nobody"])
+def test_an_account_that_there_is_not_costs_what_a_wrong_password_costs(chain: Chain, account: str) -> None:
+    """One derivation each, with as many iterations: so no clock tells a stranger who has an account."""
+    chain.register(ANA, "ana")
+    before, begun = chain.derivations, []
+    begin = chain.authenticator.derivation.begin
+
+    def noted(password: str, salt: bytes, iterations: int) -> None:
+        begun.append((len(salt), iterations))
+        begin(password, salt, iterations)
+
+    chain.authenticator.derivation.begin = noted
+    assert chain.login(BETO, account, "a wrong one")[0] == "wrong"
+    assert chain.derivations == before + 1
+    assert begun == [(16, chain.settings.key_iterations)]
+
+
+def test_there_are_no_more_accounts_than_there_may_be(chain: Chain, capfd: pytest.CaptureFixture[str]) -> None:
+    object.__setattr__(chain.settings, "max_accounts", 1)
+    assert chain.register(ANA, "ana") == ("registered", "ana")
+    for _ in range(2):
+        assert chain.register(BETO, "beto") == ("late", "")
+    assert chain.login(ANA, "ana") == ("in", "ana")
+    assert capfd.readouterr().err.count("as many accounts as there may be most=1") == 1
+
+
+def test_the_loop_turns_while_keys_are_derived(chain: Chain) -> None:
+    """Who asks what needs no derivation is answered meanwhile, and the process is seen to live."""
+    object.__setattr__(chain.settings, "key_iterations", 3_000_000)
+    chain.ask(ANA, RegistrationAsked("ana"), PASSWORD)
+    chain.until(lambda: chain.authenticator.derivation.is_busy)
+    assert chain.register(BETO, "beto", "short") == ("weak", "short")
+    assert chain.authenticator.derivation.is_busy
+    assert chain.answer(ANA) == ("registered", "ana")
+
+
+def test_who_asks_much_makes_no_other_address_wait(chain: Chain) -> None:
+    for id in range(100, 150):
+        chain.ask(id, LoginAsked("ana"), f"guess {id}", address=f"2001:db8::{id}")  # all in one /64
+    chain.ask(ANA, LoginAsked("ana"), PASSWORD, address="198.51.100.1")
+    chain.answer(ANA)
+    assert len([record for record in chain.records if record[0] == "answer"]) <= 2
+
+
+def test_without_a_data_directory_there_are_no_accounts(chain: Chain) -> None:
+    object.__setattr__(chain.settings, "data", "")
+    chain.end_broker()
+    chain.begin_broker()
+    chain.ask(ANA, LoginAsked("ana"), PASSWORD)
+    assert chain.records[-1] == ("answer", ANA, ("late", ""))
+
+
+def test_a_line_whose_secret_has_got_lost_is_answered(chain: Chain) -> None:
+    chain.ask(ANA, LoginAsked("ana"), "")
+    assert chain.records[-1] == ("answer", ANA, ("late", ""))

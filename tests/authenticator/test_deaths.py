@@ -1,0 +1,229 @@
+"""Deaths, at each step: what was asked is answered all the same, once, and no account is lost or made twice."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+import scramp
+
+from mpchat.messages import ConnectionId
+from mpchat.protocol.outcomes import LoginAsked, RegistrationAsked, SaslAsked
+from tests.authenticator.chain import ANA, BETO, CARO, NUL, PASSWORD, Chain, encoded
+
+SCRAM = "SCRAM-SHA-256"
+FILES = ("accounts.db", "accounts.db-wal", "accounts.db-shm")
+
+
+def test_a_dead_authenticators_questions_are_asked_of_the_next(chain: Chain) -> None:
+    chain.register(ANA, "ana")
+    chain.ask(ANA, LoginAsked("ana"), PASSWORD)
+    chain.ask(BETO, RegistrationAsked("beto"), PASSWORD)
+    chain.end_authenticator()
+    chain.ask(CARO, SaslAsked("PLAIN", True), encoded(f"{NUL}ana{NUL}{PASSWORD}"))  # while there is none
+    chain.begin_authenticator()
+    assert [chain.answer(id) for id in (ANA, BETO, CARO)] == [("in", "ana"), ("registered", "beto"), ("in", "ana")]
+    assert chain.accounts()[1] == ["ana"], "so many there were when the second one began"
+
+
+def test_an_account_whose_maker_was_not_told_is_the_makers(chain: Chain) -> None:
+    """The authenticator dies between the disk and the answer: the same line, asked again, is told "registered"."""
+    end = chain.ask(ANA, RegistrationAsked("ana"), PASSWORD)
+    while not len(chain.authenticator.accounts or ()):
+        chain.authenticator.turn(0.01)  # its answer stays in the link
+    chain.end_authenticator()
+    chain.begin_authenticator()
+    assert chain.answer(ANA) == ("registered", "ana")
+    chain.ask_again(BETO, end, RegistrationAsked("ana"), PASSWORD)
+    assert chain.answer(BETO) == ("taken", ""), "another connection's line is another line"
+
+
+def test_in_another_run_the_same_line_is_nobodys(chain: Chain) -> None:
+    """Connections are counted anew. Without the password, the line of that number is a stranger's."""
+    end = chain.ask(ANA, RegistrationAsked("ana"), PASSWORD)
+    assert chain.answer(ANA) == ("registered", "ana")
+    chain.end_authenticator()
+    chain.begin_authenticator()
+    chain.ask_again(ANA, end, RegistrationAsked("ana"), "a stranger's word")
+    assert chain.answer(ANA) == ("taken", "")
+
+
+def test_an_exchange_by_scram_begins_again(chain: Chain) -> None:
+    chain.register(ANA, "ana")
+    client = scramp.ScramClient([SCRAM], "ana", PASSWORD)
+    first = chain.sasl(BETO, SCRAM, encoded(client.get_client_first()))
+    client.set_server_first(base64.b64decode(first[1]).decode())
+    chain.end_authenticator()
+    chain.begin_authenticator()
+    assert chain.sasl(BETO, SCRAM, encoded(client.get_client_final()), is_first=False) == ("late", "")
+
+
+def test_so_does_a_message_that_comes_in_pieces(chain: Chain) -> None:
+    assert chain.sasl(BETO, "PLAIN", "x" * 400) == ("more", "")
+    chain.end_authenticator()
+    chain.begin_authenticator()
+    assert chain.sasl(BETO, "PLAIN", "+", is_first=False) == ("late", "")
+
+
+def test_what_the_first_of_two_brokers_was_not_told_the_second_is(chain: Chain) -> None:
+    """The line comes again from the kernel. What was checked for it is neither checked nor counted twice."""
+    chain.register(ANA, "ana")
+    before = chain.derivations
+    end = chain.ask(ANA, LoginAsked("ana"), PASSWORD)
+    chain.end_broker()
+    while chain.derivations == before:
+        chain.authenticator.turn(0.01)
+    chain.begin_broker()
+    chain.connect()
+    chain.records.clear()
+    chain.ask_again(ANA, end, LoginAsked("ana"), PASSWORD)
+    assert chain.answer(ANA) == ("in", "ana")
+    assert chain.derivations == before + 1
+
+
+def test_an_exchange_survives_a_broker(chain: Chain) -> None:
+    """Its last message may have been taken already: it is not taken twice."""
+    chain.register(ANA, "ana")
+    client = scramp.ScramClient([SCRAM], "ana", PASSWORD)
+    first = chain.sasl(BETO, SCRAM, encoded(client.get_client_first()))
+    client.set_server_first(base64.b64decode(first[1]).decode())
+    question, final = SaslAsked(SCRAM, False), encoded(client.get_client_final())
+    end = chain.ask(BETO, question, final)
+    for _ in range(3):
+        chain.authenticator.turn(0)
+    chain.end_broker()
+    chain.begin_broker()
+    chain.connect()
+    chain.ask_again(BETO, end, question, final)
+    answer = chain.answer(BETO)
+    client.set_server_final(base64.b64decode(answer[1]).decode())
+    assert chain.sasl(BETO, SCRAM, "+", is_first=False) == ("in", "ana")
+
+
+def test_a_new_broker_learns_of_an_account_that_the_old_one_was_not_told_of(chain: Chain) -> None:
+    """Before the line that made it has come again, and whether or not it ever does."""
+    chain.ask(ANA, RegistrationAsked("ana"), PASSWORD)
+    chain.until(lambda: chain.authenticator.derivation.is_busy)
+    chain.end_broker()
+    chain.begin_broker()
+    chain.connect()
+    chain.records.clear()
+    chain.until(lambda: chain.records and chain.records[-1][1] == ["ana"])
+    assert chain.records[-1][0] == "accounts"
+    assert not [record for record in chain.records if record[0] == "answer"]
+
+
+def test_an_answer_that_does_not_come_is_late_and_nothing_comes_of_it(chain: Chain) -> None:
+    object.__setattr__(chain.settings, "account_seconds", 0.05)
+    chain.end_broker()
+    chain.begin_broker()
+    chain.ask(ANA, RegistrationAsked("ana"), PASSWORD)
+    chain.records += chain.until(chain.client.overdue)
+    assert chain.answer(ANA) == ("late", "")
+    chain.connect()
+    for _ in range(20):
+        chain.turn(0.01)
+    assert list(chain.authenticator.accounts or ()) == []
+    object.__setattr__(chain.settings, "account_seconds", 10)
+    chain.end_broker()
+    chain.begin_broker()
+    chain.connect()
+    assert chain.register(ANA, "ana") == ("registered", "ana")
+
+
+def test_what_was_begun_for_a_line_that_is_late_is_not_stored(chain: Chain) -> None:
+    chain.accounts()
+    chain.ask(ANA, RegistrationAsked("ana"), PASSWORD)
+    chain.until(lambda: chain.authenticator.derivation.is_busy)
+    chain.client.closed(ConnectionId(ANA))  # the same message says that a connection has left
+    chain.turn()
+    chain.until(lambda: not chain.authenticator.derivation.is_busy)
+    assert list(chain.authenticator.accounts or ()) == []
+    assert chain.register(BETO, "ana") == ("registered", "ana")
+
+
+def test_of_those_who_have_left_nothing_is_kept(chain: Chain) -> None:
+    for id in range(1, 6):
+        chain.sasl(id, SCRAM, encoded("n,,n=ana,r=nonce"))
+        chain.client.closed(ConnectionId(id))
+        chain.client.closed(ConnectionId(id))
+    chain.turn()
+    assert not chain.authenticator.clients
+    object.__setattr__(chain.settings, "max_clients", 3)  # a broker that dies could not say who has left
+    for id in range(1, 10):
+        chain.sasl(id, SCRAM, encoded("n,,n=ana,r=nonce"))
+    assert list(chain.authenticator.clients) == [7, 8, 9]
+
+
+# The files
+
+
+def test_files_that_somebody_removes_are_written_again(chain: Chain, capfd: pytest.CaptureFixture[str]) -> None:
+    chain.register(ANA, "ana")
+    for name in FILES:
+        Path(name).unlink()
+    chain.authenticator.see_to_files(1e9)
+    assert "removed or replaced the accounts' files" in capfd.readouterr().err
+    assert chain.login(ANA, "ana") == ("in", "ana")
+    chain.end_authenticator()
+    chain.begin_authenticator()
+    assert chain.login(ANA, "ana") == ("in", "ana")
+
+
+def test_files_that_somebody_brings_back_are_used(chain: Chain, tmp_path: Path) -> None:
+    """As from a backup: the broker is told at once who has an account now."""
+    chain.register(ANA, "ana")
+    with sqlite3.connect("accounts.db") as db, sqlite3.connect("copy") as copy:
+        db.backup(copy)
+    db.close()
+    copy.close()
+    chain.register(BETO, "beto")
+    for name in FILES:
+        Path(name).unlink()
+    shutil.move("copy", "accounts.db")
+    chain.records.clear()
+    chain.authenticator.see_to_files(1e9)
+    assert chain.accounts()[1] == ["ana"]
+    assert chain.login(BETO, "beto") == ("wrong", "")
+
+
+def test_a_damaged_database_is_one_line_and_nobody_gets_in(chain: Chain, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is no reason to begin an empty one, in which every name is a stranger's; brought back, it is used."""
+    chain.register(ANA, "ana")
+    chain.end_authenticator()
+    whole = Path("accounts.db").read_bytes()
+    log = Path("accounts.db-wal")
+    log.unlink(missing_ok=True)
+    Path("accounts.db").write_bytes(b"nonsense" * 1000)
+    chain.begin_authenticator()
+    for number in range(1, 4):
+        chain.authenticator.see_to_files(1e9 * number)
+    assert chain.login(ANA, "ana") == ("late", "")
+    assert chain.register(ANA, "beto") == ("late", "")
+    assert chain.sasl(ANA, "PLAIN", encoded(f"{NUL}ana{NUL}{PASSWORD}")) == ("late", "")
+    said = capfd.readouterr().err
+    assert said.count("nobody can log in") == 1
+    assert f"{Path.cwd()}/accounts.db: file is not a database. Bring it back from a backup" in said
+    assert [message for message, _ in chain.control.take()] == [("ready",)], "the chat goes on"
+    Path("accounts.db").write_bytes(whole)
+    chain.authenticator.see_to_files(1e10)
+    assert "accounts can be used again" in capfd.readouterr().err
+
+
+def test_a_full_disk_makes_no_account(
+    chain: Chain, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = chain.authenticator.accounts
+    assert accounts is not None
+
+    def no_room(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(accounts, "_insert", no_room)
+    assert chain.register(ANA, "ana") == ("late", "")
+    assert "an account could not be stored error='database or disk is full'" in capfd.readouterr().err
+    monkeypatch.undo()
+    assert chain.register(ANA, "ana") == ("registered", "ana")

@@ -1,0 +1,869 @@
+"""Accounts in the core: SASL, REGISTER, NickServ, /register and /login; whose a nickname is, and what a login gives.
+
+Passwords are stars here, as redaction leaves them, and the authenticator's answers are records.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mpchat.core.machine import Core
+from mpchat.settings import ChatSettings
+from tests.core.driver import Driver, Person, Routed
+
+BOTH = ["PLAIN", "SCRAM-SHA-256"]
+SASL_LOGIN = ("CAP REQ :sasl", "AUTHENTICATE PLAIN", "AUTHENTICATE +*")
+FAR = "192.0.2.1"
+
+
+def with_accounts(*names: str, mechanisms: list[str] = BOTH, **limits: Any) -> Driver:
+    driver = Driver(ChatSettings(**limits))
+    driver.feed(("accounts", list(names), mechanisms))
+    return driver
+
+
+@pytest.fixture
+def driver() -> Driver:
+    return with_accounts("Ana")
+
+
+def answer(driver: Driver, who: Person, *said: str) -> list[str]:
+    """The authenticator's answer to their question; what they hear."""
+    driver.feed(("answer", who.id, said))
+    return who.heard()
+
+
+def sasl(driver: Driver, nick: str, account: str = "Ana", *, host: str = "127.0.0.1") -> tuple[Person, list[str]]:
+    """Somebody who wants a nickname, logs in, and enters; what they hear from their entry on."""
+    who = driver.connect(host=host)
+    who.send("CAP LS 302", f"NICK {nick}", f"USER {nick} 0 * :{nick}", *SASL_LOGIN)
+    answer(driver, who, "in", account)
+    return who, who.send("CAP END")
+
+
+def asked(driver: Driver) -> tuple[Any, ...]:
+    """What the core asked last: whose, kind, about."""
+    _, connection, _, kind, about = driver.asked[-1]
+    return connection, kind, about
+
+
+# Which mechanisms there are
+
+
+def caps(who: Person, version: str = "302") -> list[str]:
+    (line,) = who.send(f"CAP LS {version}")
+    return line.partition(" LS :")[2].split()
+
+
+def test_the_capability_says_what_there_is(driver: Driver) -> None:
+    assert "sasl=PLAIN,SCRAM-SHA-256" in caps(driver.connect())
+    assert "sasl" in caps(driver.connect(), ""), "CAP LS without 302 has no values"
+    assert "draft/account-registration" in caps(driver.connect())
+
+
+def test_where_others_can_read_there_is_no_plain_and_no_registration(driver: Driver) -> None:
+    there = caps(driver.connect(host=FAR))
+
+    assert "sasl=SCRAM-SHA-256" in there
+    assert "draft/account-registration" not in there
+
+
+def test_over_tls_there_is_all(driver: Driver) -> None:
+    driver.feed(("open", 0, 50, "irc", FAR, True))
+    items = driver.feed(("line", 50, 12, b"CAP LS 302\r"))
+    assert "sasl=PLAIN,SCRAM-SHA-256" in said(items)
+
+
+def said(items: list[Routed]) -> str:
+    return b"".join(item[2] for _, item in items if item[0] in ("send", "cast")).decode()
+
+
+def test_without_mechanisms_there_are_no_accounts() -> None:
+    driver = Driver()
+    ana = driver.irc("ana", caps="")
+    assert not {"sasl", "draft/account-registration"} & {each.partition("=")[0] for each in caps(ana)}
+    assert ana.send("CAP REQ :sasl")[0].endswith("NAK :sasl")
+    assert ana.send("PRIVMSG NickServ :IDENTIFY *")[0].endswith(":there are no accounts on this server")
+    assert " FAIL REGISTER REGISTRATION_DISABLED " in ana.send("REGISTER * * *")[0]
+    assert driver.plain("eva").send("/login *")[-1] == "! there are no accounts on this server"
+
+
+def test_a_server_of_before_has_none_of_it() -> None:
+    driver = Driver(ChatSettings(level=2))
+    ana, eva = driver.irc("ana"), driver.plain("eva")
+    ana.heard(), eva.heard()
+
+    assert [line.split()[1] for line in ana.send("REGISTER * * *", "AUTHENTICATE +*", "NS HELP")] == ["421"] * 3
+    assert ana.send("PRIVMSG NickServ :*")[0].split()[1] == "401"
+    assert eva.send("/login *")[0].startswith("! there is no /login")
+
+
+# SASL
+
+
+def test_who_logs_in_before_they_enter_gets_their_nickname(driver: Driver) -> None:
+    ana = driver.connect()
+    assert ana.send("CAP LS 302", "NICK ana", "USER ana 0 * :Ana")[1:] == [], "it is neither given nor refused yet"
+    assert ana.send("CAP REQ :sasl", "AUTHENTICATE PLAIN")[-1] == "AUTHENTICATE +"
+    ana.send("AUTHENTICATE +*")
+    assert asked(driver) == (ana.id, "sasl", ("PLAIN", True))
+    assert answer(driver, ana, "in", "Ana") == [
+        ":mpchat.local 900 * *!*@127.0.0.1 Ana :You are now logged in as Ana",
+        ":mpchat.local 903 * :SASL authentication successful",
+    ]
+    told = ana.send("CAP END")
+    assert told[0].split()[1:3] == ["001", "ana"]
+    assert ":mpchat.local 330 ana ana Ana :is logged in as" in ana.send("WHOIS ana")
+
+
+def test_an_exchange_may_have_many_steps_and_pieces(driver: Driver) -> None:
+    ana = driver.irc("beto", caps="sasl")
+    ana.send("AUTHENTICATE scram-sha-256", "AUTHENTICATE +*")
+    assert asked(driver) == (ana.id, "sasl", ("SCRAM-SHA-256", True))
+    assert answer(driver, ana, "more", "")[1:] == []
+    ana.send("AUTHENTICATE +*")
+    assert asked(driver) == (ana.id, "sasl", ("SCRAM-SHA-256", False))
+    assert answer(driver, ana, "challenge", "x" * 800) == [
+        *[f"AUTHENTICATE {'x' * 400}"] * 2,
+        "AUTHENTICATE +",
+    ]
+    ana.send("AUTHENTICATE +*")
+    assert asked(driver) == (ana.id, "sasl", ("SCRAM-SHA-256", False))
+    assert [line.split()[1] for line in answer(driver, ana, "in", "Ana")] == ["900", "903"]
+    assert ana.send("AUTHENTICATE PLAIN")[0].split()[1] == "907"
+
+
+@pytest.mark.parametrize(
+    ("lines", "numerics"),
+    [
+        (["AUTHENTICATE *"], ["906"]),
+        (["AUTHENTICATE +*"], ["908", "904"]),  # no mechanism's name: redaction does not show it
+        (["AUTHENTICATE PLAIN", "AUTHENTICATE ++*"], ["AUTHENTICATE", "905"]),
+        (["AUTHENTICATE PLAIN", "AUTHENTICATE PLAIN"], ["AUTHENTICATE", "904"]),
+        (["AUTHENTICATE PLAIN", "AUTHENTICATE *", "AUTHENTICATE +*"], ["AUTHENTICATE", "906", "908", "904"]),
+        (["AUTHENTICATE"], ["461"]),
+    ],
+)
+def test_what_is_no_login(driver: Driver, lines: list[str], numerics: list[str]) -> None:
+    ana = driver.connect()
+    ana.send("CAP REQ :sasl")
+
+    found = [line.removeprefix(":mpchat.local ").split()[0] for line in ana.send(*lines)]
+
+    assert found == numerics
+    assert driver.asked == []
+
+
+def test_without_its_capability_there_is_no_sasl(driver: Driver) -> None:
+    assert driver.connect().send("AUTHENTICATE PLAIN")[0].split()[1] == "904"
+
+
+def test_plain_is_refused_where_others_can_read(driver: Driver) -> None:
+    ana = driver.connect(host=FAR)
+    ana.send("CAP REQ :sasl")
+    assert ana.send("AUTHENTICATE PLAIN")[0] == ":mpchat.local 908 * SCRAM-SHA-256 :are available SASL mechanisms"
+    assert ana.send("AUTHENTICATE SCRAM-SHA-256") == ["AUTHENTICATE +"]
+
+
+@pytest.mark.parametrize("kind", ["wrong", "bad", "late"])
+def test_what_fails_may_be_tried_again(driver: Driver, kind: str) -> None:
+    ana = driver.connect()
+    ana.send(*SASL_LOGIN)
+    assert answer(driver, ana, kind, "")[-1].split()[1] == "904"
+    assert ana.send("AUTHENTICATE PLAIN") == ["AUTHENTICATE +"]
+
+
+def test_after_so_many_wrong_ones_the_connection_ends(driver: Driver) -> None:
+    ana = driver.connect()
+    ana.send("CAP REQ :sasl")
+    for _ in range(ChatSettings.wrong_passwords):
+        assert not ana.closed
+        ana.send("AUTHENTICATE PLAIN", "AUTHENTICATE +*")
+        answer(driver, ana, "wrong", "")
+    assert ana.closed
+
+
+def test_who_enters_amid_an_exchange_has_ended_it(driver: Driver) -> None:
+    ana = driver.connect()
+    ana.send("CAP REQ :sasl", "NICK ana", "USER ana 0 * :Ana", "AUTHENTICATE PLAIN")
+    told = ana.send("CAP END")
+    assert [line.split()[1] for line in told] == ["906", "433"], "the nickname is not theirs"
+    assert ana.send("NICK ana2")[0].split()[1] == "001"
+
+
+def test_an_exchange_outlives_the_broker(driver: Driver) -> None:
+    """The step that waits is asked again, as the first or a later one, as it was."""
+    ana = driver.irc("beto", caps="sasl")
+    ana.send("AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*")
+    driver.replace_broker()
+    assert asked(driver) == (ana.id, "sasl", ("SCRAM-SHA-256", True))
+    answer(driver, ana, "challenge", "abc")
+    ana.send("AUTHENTICATE +*")
+    driver.replace_broker()
+    assert asked(driver) == (ana.id, "sasl", ("SCRAM-SHA-256", False))
+    answer(driver, ana, "in", "Ana")
+    driver.replace_broker()
+    assert ":mpchat.local 330 beto beto Ana :is logged in as" in ana.send("WHOIS beto")
+
+
+# Nicknames
+
+
+def test_a_registered_nickname_is_nobody_elses(driver: Driver) -> None:
+    beto, eva = driver.irc("beto"), driver.connect(plain=True)
+    beto.heard(), eva.heard()
+    for nick in ("ana", "ANA", "\u0430n\u0430"):  # the last one only looks like it
+        assert beto.send(f"NICK {nick}") in (
+            [f":mpchat.local 433 beto {nick} :Nickname is registered: log in to its account, or take another one"],
+            [f":mpchat.local 432 beto {nick} :Erroneous nickname"],
+        )
+    assert eva.send("ana") == ["! ana is registered: if it is yours, /login ana PASSWORD; else try another one"]
+
+
+def test_a_double_of_a_registered_nickname_is_not_given_away() -> None:
+    driver = with_accounts("сас")  # Cyrillic, and looks like cac
+    beto = driver.irc("beto")
+    assert beto.send("NICK cac")[-1].split()[1] == "433"
+
+
+def test_who_has_not_logged_in_is_refused_when_they_enter(driver: Driver) -> None:
+    beto = driver.connect()
+    beto.send("CAP LS 302", "NICK Ana", "USER b 0 * :b")
+    assert [line.split()[1:4] for line in beto.send("CAP END")] == [["433", "*", "Ana"]]
+    assert beto.send("NICK b")[0].split()[1:3] == ["001", "b"]
+
+
+def test_without_negotiation_the_answer_comes_at_once(driver: Driver) -> None:
+    assert driver.connect().send("NICK Ana")[0].split()[1] == "433"
+
+
+def test_the_owner_takes_it_back_from_whoever_has_it() -> None:
+    """It was theirs before there was the account: here the authenticator comes late."""
+    driver = Driver()
+    stranger, beto = driver.irc("ana"), driver.irc("beto")
+    stranger.send("JOIN #a"), beto.send("JOIN #a")
+    driver.feed(("accounts", ["Ana"], BOTH))
+    stranger.heard(), beto.heard()
+
+    _, told = sasl(driver, "ana")
+
+    assert told[0].split()[1:3] == ["001", "ana"]
+    assert beto.heard() == [f":ana!~ana@127.0.0.1 NICK Guest{stranger.id}"]
+    assert stranger.heard() == [
+        f":ana!~ana@127.0.0.1 NICK Guest{stranger.id}",
+        f":mpchat.local NOTICE Guest{stranger.id} :Its owner has logged in and taken this nickname: "
+        f"you are Guest{stranger.id} now",
+    ]
+
+
+def test_so_they_do_from_their_own_ghost_and_from_who_has_not_entered(driver: Driver) -> None:
+    ghost, _ = sasl(driver, "ana")
+    ana, told = sasl(driver, "ana")
+    assert told[0].split()[2] == "ana"
+    assert ghost.heard()[-1].endswith(f"you are Guest{ghost.id} now")
+    driver.replace_broker()
+    again, _ = sasl(driver, "beto")
+    assert again.send("NICK Ana") == [":beto!~beto@127.0.0.1 NICK Ana"]
+    assert not ana.closed
+
+    late = Driver()
+    half = late.connect()
+    half.send("NICK ana")
+    late.feed(("accounts", ["Ana"], BOTH))
+    sasl(late, "ana")
+    assert half.heard() == [
+        "ERROR :Closing link: 127.0.0.1 (This nickname belongs to an account, whose owner has come)"
+    ]
+
+
+def test_the_name_that_is_given_instead_is_free() -> None:
+    driver = Driver()
+    stranger = driver.irc("ana")
+    driver.irc(f"Guest{stranger.id}")
+    driver.feed(("accounts", ["ana", f"Guest{stranger.id + 1}"], BOTH))
+    sasl(driver, "ana", "ana")
+    assert f"NICK Guest{stranger.id + 2}" in stranger.heard()[-2]
+
+
+# REGISTER
+
+
+def test_who_registers_is_logged_in(driver: Driver) -> None:
+    beto = driver.irc("beto")
+    beto.heard()
+    beto.send("REGISTER * * *")
+    assert asked(driver) == (beto.id, "registration", "beto")
+    assert answer(driver, beto, "registered", "beto") == [
+        ":mpchat.local REGISTER SUCCESS beto :beto is registered, and you are its owner",
+        ":mpchat.local 900 beto beto!~beto@127.0.0.1 beto :You are now logged in as beto",
+    ]
+    assert driver.connect().send("NICK beto")[0].split()[1] == "433"
+    assert " ALREADY_AUTHENTICATED beto " in beto.send("REGISTER beto * *")[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("REGISTER * ? *", "INVALID_EMAIL"),
+        ("REGISTER ? * *", "BAD_ACCOUNT_NAME"),
+        ("REGISTER other * *", "ACCOUNT_NAME_MUST_BE_NICK"),
+        ("VERIFY beto *", "INVALID_CODE"),
+    ],
+)
+def test_what_is_no_registration(driver: Driver, line: str, code: str) -> None:
+    beto = driver.irc("beto")
+    beto.heard()
+    (told,) = beto.send(line)
+    assert told.split()[3] == code
+    assert driver.asked == []
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (("taken", ""), "ACCOUNT_EXISTS"),
+        (("weak", "short"), "WEAK_PASSWORD"),
+        (("late", ""), "TEMPORARILY_UNAVAILABLE"),
+        (("bad", ""), "UNACCEPTABLE_PASSWORD"),
+    ],
+)
+def test_what_the_authenticator_refuses(driver: Driver, said: tuple[str, str], code: str) -> None:
+    beto = driver.irc("beto")
+    beto.send("REGISTER * * *")
+    assert answer(driver, beto, *said)[-1].split()[3] == code
+
+
+def test_neither_before_entry_nor_where_others_can_read(driver: Driver) -> None:
+    assert " COMPLETE_CONNECTION_REQUIRED " in driver.connect().send("REGISTER * * *")[0]
+    far = driver.connect(host=FAR)
+    far.send("NICK far", "USER far 0 * :Far")
+    assert " SECURE_CONNECTION_REQUIRED " in far.send("REGISTER * * *")[0]
+    assert "over TLS only" in far.send("PRIVMSG NickServ :REGISTER *")[0]
+    assert "over TLS only" in far.send("NS IDENTIFY *")[0]
+    assert "over TLS only" in far.send("NS GHOST Ana *")[0]
+    assert driver.asked == []
+
+
+def test_an_account_is_known_though_its_owner_has_left(driver: Driver) -> None:
+    beto = driver.irc("beto")
+    beto.send("REGISTER * * *")
+    driver.feed(("skip", 1, beto.id))
+    driver.feed(("answer", beto.id, ("registered", "beto")))
+    assert driver.connect().send("NICK beto")[0].split()[1] == "433"
+
+
+def test_a_restart_forgets_no_account(driver: Driver) -> None:
+    driver.start()
+    assert driver.connect().send("NICK ana")[0].split()[1] == "433"
+
+
+# NickServ
+
+
+def notices(lines: list[str]) -> list[str]:
+    return [line.partition(" :")[2] for line in lines if line.startswith(":NickServ!NickServ@mpchat.local NOTICE ")]
+
+
+@pytest.mark.parametrize(
+    "way", ["PRIVMSG NickServ :{}", "PRIVMSG nickserv@services.example :{}", "NS {}", "NickServ :{}"]
+)
+def test_each_way_to_nickserv(driver: Driver, way: str) -> None:
+    beto = driver.irc("beto")
+    beto.send(way.format("IDENTIFY Ana *"))
+    assert asked(driver) == (beto.id, "login at NickServ", "Ana")
+    told = answer(driver, beto, "in", "Ana")
+    assert notices(told) == ["you are logged in as Ana"]
+    assert beto.send("NICK Ana") == [":beto!~beto@127.0.0.1 NICK Ana"]
+    assert notices(beto.send(way.format("LOGOUT"))) == ["you are logged out"]
+    assert notices(beto.send(way.format("LOGOUT"))) == ["you are not logged in"]
+    assert notices(beto.send(way.format("INFO Ana"))) == ["Ana is registered"]
+    assert len(notices(beto.send(way.format("HELP")))) == 6
+    assert notices(beto.send(way.format("*"))) == [
+        "I know REGISTER IDENTIFY GHOST INFO LOGOUT HELP: /msg NickServ HELP"
+    ]
+
+
+def test_nickserv_registers(driver: Driver) -> None:
+    beto = driver.irc("beto")
+    beto.send("NS REGISTER *")
+    assert asked(driver) == (beto.id, "registration at NickServ", "beto")
+    assert notices(answer(driver, beto, "registered", "beto")) == [
+        "beto is registered and yours: nobody else can be called so"
+    ]
+    assert notices(beto.send("NS REGISTER *")) == ["you are logged in as beto already"]
+    assert notices(beto.send("NS INFO beto")) == ["beto is registered", "the owner of beto is here as beto"]
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (("weak", "short"), "that password is too short: 8 characters at least"),
+        (("taken", ""), "carla is registered"),
+        (("late", ""), "nobody can check passwords at this moment: try again soon"),
+    ],
+)
+def test_what_nickserv_does_not_register(driver: Driver, said: tuple[str, str], words: str) -> None:
+    carla = driver.irc("carla")
+    carla.send("NS REGISTER *")
+    assert notices(answer(driver, carla, *said)) == [words]
+
+
+def test_nickserv_speaks_the_servers_language() -> None:
+    driver = with_accounts("Ana", language="es")
+    beto = driver.irc("beto")
+    beto.send("NS IDENTIFY Ana *")
+    assert notices(answer(driver, beto, "wrong", "")) == ["no hay ninguna cuenta así con esa contraseña"]
+
+
+def test_a_wrong_password_is_told_alike_whether_there_is_the_account_or_not(driver: Driver) -> None:
+    beto = driver.irc("beto")
+    beto.send("NS IDENTIFY Ana *")
+    first = answer(driver, beto, "wrong", "")
+    beto.send("NS IDENTIFY * *")  # another word than an account's is a star
+    assert asked(driver)[2] == "*"
+    assert notices(answer(driver, beto, "wrong", "")) == notices(first)
+
+
+def test_ghost_gives_the_nickname_back(driver: Driver) -> None:
+    ghost, _ = sasl(driver, "Ana")
+    beto = driver.irc("beto")
+    beto.heard()
+    assert notices(beto.send("NS GHOST Ana")) == [
+        "only its owner takes a nickname back: add the password, or log in first"
+    ]
+    beto.send("NS GHOST Ana *")
+    assert asked(driver) == (beto.id, "ghost", "Ana")
+    told = answer(driver, beto, "in", "Ana")
+    assert ":beto!~beto@127.0.0.1 NICK Ana" in told
+    assert notices(told) == ["you are logged in as Ana", "you are Ana"]
+    assert ghost.heard()[-1].endswith(f"you are Guest{ghost.id} now")
+    assert notices(ghost.send("NS RELEASE Ana")) == ["you are Ana"], "who is logged in needs no password"
+
+
+def test_a_notice_to_nickserv_is_not_answered(driver: Driver) -> None:
+    beto = driver.irc("beto")
+    beto.heard()
+    assert beto.send("NOTICE NickServ :IDENTIFY Ana *") == []
+    assert driver.asked == []
+
+
+# Plain text
+
+
+def test_register_and_login_in_plain_text(driver: Driver) -> None:
+    eva, far = driver.plain("eva"), driver.connect(plain=True, host=FAR)
+    eva.heard(), far.heard()
+    assert eva.send("/register * *") == ["! how to use it: /register PASSWORD"]
+    eva.send("/register *")
+    assert asked(driver) == (eva.id, "registration", "eva")
+    assert answer(driver, eva, "registered", "eva") == ["* eva is registered and yours: nobody else can be called so"]
+    assert eva.send("/register *") == ["! you are logged in as eva already"]
+    assert "* eva is logged in as eva" in eva.send("/whois eva")
+    assert eva.send("/logout", "/logout") == ["* you are logged out", "! you are not logged in"]
+    assert "over TLS only" in far.send("/login eva *")[0]
+    assert eva.send("/msg NickServ *")[0].startswith("! here you have /register")
+
+
+def test_login_is_a_way_in(driver: Driver) -> None:
+    ana = driver.connect(plain=True)
+    ana.send("ana")
+    ana.send("/login Ana *")
+    assert asked(driver) == (ana.id, "login", "Ana")
+    assert answer(driver, ana, "wrong", "") == ["! there is no such account with that password"]
+    assert ana.send("/login *") == ["! how to use it: /login [NICK] PASSWORD"], "of which account?"
+    ana.send("/login Ana *")
+    told = answer(driver, ana, "in", "Ana")
+    assert told[:2] == [
+        "* you are logged in as Ana",
+        "* you are Ana; /help shows the commands, everything else you type is said",
+    ]
+    assert told[-1].endswith("in #lobby: Ana")
+
+
+def test_login_of_somebody_who_is_in_takes_their_nickname(driver: Driver) -> None:
+    ghost, _ = sasl(driver, "Ana")
+    eva = driver.plain("eva")
+    eva.send("/login Ana *")
+    told = answer(driver, eva, "in", "Ana")
+    assert told[-1].endswith("* eva is now Ana")
+    assert ghost.heard()[-1].endswith(f"you are Guest{ghost.id} now")
+
+
+def test_who_loses_a_nickname_in_plain_text_reads_why() -> None:
+    driver = Driver(ChatSettings(language="es"))
+    eva = driver.plain("eva")
+    driver.feed(("accounts", ["eva"], BOTH))
+    eva.heard()
+    sasl(driver, "eva", "eva")
+    assert eva.heard()[-1] == f"! su dueño ha iniciado sesión y ha tomado este apodo: ahora eres Guest{eva.id}"
+
+
+def test_help_says_what_can_be_done_now(driver: Driver) -> None:
+    def told(who: Person) -> set[str]:
+        return {line.split()[1] for line in who.send("/help")}
+
+    eva = driver.connect(plain=True)
+    eva.heard()
+    assert told(eva) == {"/nick", "/lang", "/login", "/help", "/quit", "//text"}
+    eva.send("eva")
+    assert {"/register", "/login"} == told(eva) & {"/register", "/login", "/logout", "/pass"}
+    eva.send("/register *")
+    answer(driver, eva, "registered", "eva")
+    assert {"/login", "/logout"} == told(eva) & {"/register", "/login", "/logout", "/pass"}
+
+
+# What a login gives
+
+
+def test_an_account_has_its_rights_again_after_a_restart(driver: Driver) -> None:
+    ana, _ = sasl(driver, "Ana")
+    ana.send("JOIN #club", "MODE #club +i")
+    driver.mono = 7
+    driver.start()
+    beto = driver.irc("beto")
+    assert beto.send("JOIN #club")[-1].split()[1] == "473"
+    ana, _ = sasl(driver, "Ana")
+
+    told = ana.send("JOIN #club")
+
+    assert told[:2] == [":Ana!~Ana@127.0.0.1 JOIN #club", ":mpchat.local MODE #club +o Ana"]
+    assert ana.send("MODE #club +k llave") == [":Ana!~Ana@127.0.0.1 MODE #club +k llave"]
+
+
+@pytest.mark.parametrize("how", ["lost", "quit"])
+def test_and_after_a_reconnect(driver: Driver, how: str) -> None:
+    ana, _ = sasl(driver, "Ana")
+    beto = driver.irc("beto")
+    ana.send("JOIN #club")
+    beto.send("JOIN #club")
+    ana.send("QUIT") if how == "quit" else ana.gone("Connection lost")
+    driver.replace_broker()
+    beto.heard()
+    ana, _ = sasl(driver, "Ana")
+    ana.send("JOIN #club")
+    assert beto.heard() == [":Ana!~Ana@127.0.0.1 JOIN #club", ":mpchat.local MODE #club +o Ana"]
+    ana.send("PART #club", "JOIN #club")
+    assert [line.split()[1] for line in beto.heard()] == ["PART", "JOIN"], "once"
+
+
+def test_who_logs_in_later_has_them_in_the_channels_where_they_are(driver: Driver) -> None:
+    ana, _ = sasl(driver, "Ana")
+    beto = driver.irc("beto")
+    ana.send("JOIN #club")
+    beto.send("JOIN #club")
+    ana.gone()
+    again = driver.irc("otra")
+    again.send("JOIN #club", "NS IDENTIFY Ana *")
+    told = answer(driver, again, "in", "Ana")
+    assert ":mpchat.local MODE #club +o otra" in told
+
+
+@pytest.mark.parametrize("how", ["kicked", "taken", "killed", "other", "day"])
+def test_what_was_taken_is_not_given_back(how: str) -> None:
+    driver = Driver(ChatSettings(opers_exist=True))
+    driver.feed(("accounts", ["Ana", "Beto"], BOTH))
+    ana, _ = sasl(driver, "Ana")
+    beto, _ = sasl(driver, "Beto", "Beto")
+    beto.send("OPER root *")
+    driver.answer(True)
+    ana.send("JOIN #club")
+    beto.send("JOIN #club")
+    ana.send("MODE #club +o Beto")
+    other, _ = sasl(driver, "otra")  # another session of the same account
+    other.send("JOIN #club")
+    if how in ("kicked", "taken"):
+        other.gone()
+        third, _ = sasl(driver, "tercera")
+        third.send("JOIN #club")
+        beto.send("KICK #club tercera" if how == "kicked" else "MODE #club -o tercera")
+        third.send("QUIT")
+        ana.send("MODE #club -o Ana", "QUIT")
+    elif how == "killed":
+        other.send("PART #club")
+        beto.send("KILL Ana :x")
+    else:
+        other.send("PART #club")
+        ana.gone()
+    if how == "day":
+        beto.gone()
+        driver.pass_time(25 * 3600)
+        beto, _ = sasl(driver, "Beto", "Beto")
+        beto.send("JOIN #club")
+    driver.pass_time(60)
+    back, _ = sasl(driver, "vuelta", "Beto" if how == "other" else "Ana")
+    beto.heard()
+    back.send("JOIN #club")
+    assert [line.split()[1] for line in beto.heard()] == ["JOIN"]
+
+
+def test_a_ban_holds_for_owners_too(driver: Driver) -> None:
+    ana, _ = sasl(driver, "Ana")
+    beto = driver.irc("beto")
+    ana.send("JOIN #club")
+    beto.send("JOIN #club")
+    ana.send("MODE #club +o beto")
+    ana.gone()
+    beto.send("MODE #club +b Ana!*@*")
+    ana, _ = sasl(driver, "Ana")
+    assert ana.send("JOIN #club")[-1].split()[1] == "474"
+
+
+def test_the_owner_of_an_operators_account_is_one() -> None:
+    driver = with_accounts("Ana", oper_accounts=("ana",))
+    ana, told = sasl(driver, "Ana")
+    assert ":mpchat.local 381 Ana :You are now an IRC operator" in told
+    assert ":Ana!~Ana@127.0.0.1 MODE Ana +o" in told
+    driver.replace_broker()
+    assert ":mpchat.local 252 Ana 1 :operator(s) online" in ana.send("LUSERS")
+    assert ana.send("NS LOGOUT")[1] == ":Ana!~Ana@127.0.0.1 MODE Ana -o"
+    eva = driver.plain("eva")
+    eva.send("/login Ana *")
+    assert "* you are a server operator" in answer(driver, eva, "in", "Ana")
+    assert eva.send("/logout")[-1] == "* you are no server operator any more"
+    half = driver.connect()
+    half.send(*SASL_LOGIN)
+    answer(driver, half, "in", "Ana")
+    half.gone()
+    assert f":mpchat.local 252 Guest{ana.id} 0 :operator(s) online" in ana.send("LUSERS")
+
+
+def test_a_resume_token_keeps_the_login(driver: Driver) -> None:
+    """But not over a line on which others could have read it."""
+    for host, account in (("127.0.0.1", ["330"]), (FAR, [])):
+        was = driver.connect(host=host)
+        was.send("CAP REQ :sasl mpchat.org/resume", "RESUME * " + "1" * 64, "NICK Ana", "USER a 0 * :a")
+        was.send("AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*")
+        answer(driver, was, "in", "Ana")
+        was.send("CAP END", "JOIN #club")
+        was.gone()
+        now = driver.connect(host=host)
+        now.send("CAP REQ :mpchat.org/resume", "RESUME " + "1" * 64 + " " + "2" * 64, "NICK x", "USER a 0 * :a")
+        told = now.send("CAP END")
+        nick = told[0].split()[2]
+        assert nick == ("Ana" if account else "x")
+        assert [line.split()[1] for line in now.send(f"WHOIS {nick}") if " 330 " in line] == account
+        now.send("QUIT")
+
+
+def test_but_a_token_makes_nobody_an_operator() -> None:
+    driver = with_accounts("Ana", oper_accounts=("Ana",))
+    was = driver.connect()
+    was.send("CAP REQ :sasl mpchat.org/resume", "RESUME * " + "1" * 64, "NICK Ana", "USER a 0 * :a", *SASL_LOGIN)
+    answer(driver, was, "in", "Ana")
+    assert "381" in [line.split()[1] for line in was.send("CAP END", "JOIN #club")]
+    now = driver.connect()
+    now.send("CAP REQ :mpchat.org/resume", "RESUME " + "1" * 64 + " " + "2" * 64, "NICK x", "USER a 0 * :a")
+    told = [line.split()[1] for line in now.send("CAP END", "WHOIS Ana")]
+    assert "330" in told
+    assert not {"381", "313"} & set(told)
+
+
+# How often
+
+
+def from_afar(driver: Driver, host: str = FAR) -> Person:
+    who = driver.connect(host=host)
+    who.send("CAP REQ :sasl")
+    return who
+
+
+def wrong(driver: Driver, who: Person) -> bool:
+    """They try a wrong password: is the answer there at once?"""
+    who.send("AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*")
+    return "904" in [line.split()[1] for line in answer(driver, who, "wrong", "Ana")]
+
+
+def test_many_wrong_ones_of_an_address_are_answered_later() -> None:
+    driver = with_accounts("Ana", wrong_logins_per_minute=3, wrong_logins_per_account=0)
+    assert [wrong(driver, from_afar(driver)) for _ in range(3)] == [True] * 3
+    fourth, right, other = from_afar(driver), from_afar(driver), from_afar(driver, "192.0.2.2")
+    assert not wrong(driver, fourth)
+    right.send("AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*")
+    assert answer(driver, right, "in", "Ana") == [], "a right one waits as long"
+    assert wrong(driver, other)
+    assert [wrong(driver, driver.irc(f"n{n}", caps="sasl")) for n in range(6)] == [True] * 6, "exempt"
+    driver.pass_time(19.999)
+    driver.replace_broker()
+    fourth.send("PING"), right.send("PING")
+    assert fourth.heard() == right.heard() == []
+    driver.feed(("answer", fourth.id, ("wrong", "Ana")), ("answer", right.id, ("in", "Ana")))
+    driver.pass_time(60)
+    assert fourth.heard()[0].split()[1] == "904"
+    assert right.heard()[0].split()[1] == "900"
+
+
+def test_many_wrong_ones_of_an_account_too_but_nobody_waits_for_more_than_a_minute() -> None:
+    driver = with_accounts("Ana", wrong_logins_per_minute=0, wrong_logins_per_account=2)
+    hosts = [f"192.0.2.{n}" for n in range(1, 200)]
+    answered = [wrong(driver, from_afar(driver, host)) for host in hosts]
+    assert answered == [True, True] + [False] * 197
+    owner = from_afar(driver, "198.51.100.1")
+    owner.send("AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*")
+    assert answer(driver, owner, "in", "Ana") == []
+    driver.pass_time(60.001)
+    assert owner.heard()[0].split()[1] == "900"
+
+
+def test_who_leaves_while_the_answer_is_kept_back_is_gone_at_once() -> None:
+    driver = with_accounts("Ana", wrong_logins_per_minute=1)
+    wrong(driver, from_afar(driver))
+    second, third = from_afar(driver), from_afar(driver)
+    assert not wrong(driver, second)
+    second.gone()
+    assert second.closed
+    third.send("AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*")
+    third.gone()
+    answer(driver, third, "wrong", "Ana")
+    assert third.closed, "nor does an answer wait that nobody is there to read"
+    driver.pass_time(600)
+
+
+def test_so_many_accounts_can_be_registered_from_an_address() -> None:
+    driver = with_accounts(accounts_per_hour=2)
+
+    def register(nick: str, *said: str) -> str:
+        driver.feed(("open", 0, who := len(driver.people) + 1, "irc", FAR, True))
+        person = Person(driver, who, 0, False)
+        driver.people.append(person)
+        person.send(f"NICK {nick}", f"USER {nick} 0 * :x")
+        told = person.send("REGISTER * * *")
+        return told[0].split()[3] if told else answer(driver, person, *said)[0].split()[2]
+
+    assert register("a", "registered", "a") == "SUCCESS"
+    assert register("b", "weak", "short") == "REGISTER", "what came to nothing does not count"
+    assert register("c", "registered", "c") == "SUCCESS"
+    assert register("d") == "TEMPORARILY_UNAVAILABLE"
+    driver.pass_time(1800)
+    assert register("e", "registered", "e") == "SUCCESS"
+
+
+# What the log is told
+
+
+def test_the_log_is_told_and_no_password(driver: Driver) -> None:
+    core = driver.core
+    beto = driver.irc("beto")
+    reports: list[tuple[str, dict[str, Any]]] = []
+
+    def feed(*records: Any) -> None:
+        reports.extend(core.apply(records).audit)
+
+    def line(text: str) -> None:
+        feed(*beto.records([text]))
+
+    about = {"nick": "beto", "address": "127.0.0.1", "connection": beto.id}
+    line("NS IDENTIFY Ana *")
+    feed(("answer", beto.id, ("wrong", "")))
+    line("NS IDENTIFY * *")
+    feed(("answer", beto.id, ("wrong", "")))
+    line("REGISTER * * *")
+    feed(("answer", beto.id, ("registered", "beto")))
+    line("NS LOGOUT")
+    line("NS IDENTIFY Ana *")
+    feed(("answer", beto.id, ("in", "Ana")))
+    assert reports == [
+        ("wrong password", {"kind": "account", "account": "Ana", **about}),
+        ("wrong password", {"kind": "account", "account": "unknown name", **about}),
+        ("account registered", {"account": "beto", **about}),
+        ("logged out", {"account": "beto", **about}),
+        ("logged in", {"account": "Ana", **about}),
+    ]
+
+
+# Replay
+
+
+def story() -> Driver:
+    """All that there is of accounts, once."""
+    driver = with_accounts("Ana", "Éva", "zoé", oper_accounts=("Ana", "zoé"), wrong_logins_per_minute=1)
+    stranger = driver.plain("guest")
+    ana, _ = sasl(driver, "Ana")
+    ana.send("JOIN #a,#b,#c", "MODE #b +i", "PRIVMSG #a :hola")
+    beto = driver.irc("beto")
+    beto.send("JOIN #a", "REGISTER * * *")
+    answer(driver, beto, "registered", "beto")
+    stranger.send("/login zoé *")
+    answer(driver, stranger, "in", "zoé")
+    for _ in range(3):
+        wrong(driver, from_afar(driver))
+    ana.gone()
+    sasl(driver, "Ana")[0].send("JOIN #a,#b")
+    half = driver.connect()
+    half.send("CAP REQ :sasl", "NICK ana", "AUTHENTICATE PLAIN", "AUTHENTICATE +*")
+    beto.send("NS GHOST Ana *")
+    return driver
+
+
+def digest(driver: Driver) -> str:
+    """Of all that followed from its records, and of what it remembers."""
+    core, out = Core(), sha256()
+    for block in driver.journal:
+        out.update(repr(core.apply(block)).encode())
+    assert core.dump() == driver.core.dump()
+    return sha256(out.digest() + core.dump()).hexdigest()
+
+
+def test_a_replay_comes_to_the_same_under_any_hash_seed() -> None:
+    driver = story()
+    expected = digest(driver)
+    assert Core.load(driver.core.dump()).dump() == driver.core.dump()
+    program = """
+import signal
+signal.alarm(50)
+from tests.core.test_accounts import digest, story
+print(digest(story()))
+"""
+    for seed in ("1", "2"):
+        child = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=Path(__file__).parent.parent.parent,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        assert child.stdout.decode().strip() == expected
+
+
+@pytest.mark.parametrize("death", range(1, 12))
+def test_a_brokers_death_at_each_step_changes_nothing(death: int) -> None:
+    """A login with all that it takes: where a broker dies, the line that asked comes again, and so does its answer."""
+    driver = with_accounts("Ana", oper_accounts=("Ana",))
+    ana = driver.connect()
+    done: list[int] = []
+
+    def step(*lines: str, says: tuple[str, str] | None = None) -> None:
+        if lines:
+            driver.feed(*ana.records(list(lines)))
+        else:
+            assert says is not None
+            driver.feed(("answer", ana.id, says))
+        done.append(1)
+        if len(done) == death:
+            driver.replace_broker()
+
+    step("CAP LS 302")
+    step("NICK Ana")
+    step("USER a 0 * :a")
+    step("CAP REQ :sasl")
+    step("AUTHENTICATE SCRAM-SHA-256")
+    step("AUTHENTICATE +*")
+    step(says=("challenge", "abc"))
+    step("AUTHENTICATE +*")
+    step(says=("in", "Ana"))
+    step("CAP END")
+    step("JOIN #a")
+    words = [line.split()[1] for line in ana.heard() if not line.startswith("AUTHENTICATE")]
+    assert [word for word in words if word in ("900", "903", "001", "381", "JOIN")] == [
+        "900",
+        "903",
+        "001",
+        "381",
+        "JOIN",
+    ]
