@@ -10,6 +10,7 @@ import pytest
 from mpchat.client.commands import execute
 from mpchat.client.confidential import carries_secret, is_mistyped
 from mpchat.client.model import Model
+from mpchat.client.step import Ask
 from tests.client.conftest import Voice, Wire
 from tests.client.person import PASTE, Person
 from tests.client.test_session import registered
@@ -101,7 +102,7 @@ def test_with_a_space_in_front_it_is_obeyed_and_not_said_aloud() -> None:
 def test_oper_sends_what_it_is_given_and_asks_for_what_it_is_not() -> None:
     assert execute("/oper root my pass word", Model("ana")).send == ["OPER root :my pass word"]
     step = execute("/oper root", Model("ana"))
-    assert (step.send, step.oper) == ([], "root")
+    assert (step.send, step.ask) == ([], Ask("oper", "root"))
 
 
 def files(env: dict[str, str]) -> str:
