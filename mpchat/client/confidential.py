@@ -31,6 +31,11 @@ def is_mistyped(text: str) -> bool:
     return text.strip()[:1] == "/" and name not in COMMANDS
 
 
+def veiled(text: str, target: str) -> str:
+    """What of our words to that target may be shown where they have not come back: to a service, their first."""
+    return f"{text.split(' ')[0]} …" if _to_service(target) and " " in text else text
+
+
 def _carries(line: str, talking_to: str) -> bool:
     if not line.startswith("/"):
         return _to_service(talking_to) and bool(line)

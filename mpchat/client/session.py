@@ -6,10 +6,12 @@ After a loss resuming.py asks for what was missed, and then what the server has 
 
 import math
 import re
+from dataclasses import replace
 
-from mpchat.chat.names import SERVICE, fold
+from mpchat.chat.names import SERVICE, fold, is_nickserv
 from mpchat.client import commands
 from mpchat.client.answers import Answers
+from mpchat.client.confidential import veiled
 from mpchat.client.fitting import fit, room_for
 from mpchat.client.lag import Lag
 from mpchat.client.login import Login
@@ -563,13 +565,14 @@ class Session:
                 sent = self.outbox.send(part, now, self._repeats())
             else:
                 sent = Sent(0, part, now)
-                step.show += [self.view.own(part)] if self.shows_own else []
+                shown = replace(part, text=veiled(part.text, part.target))
+                step.show += [self.view.own(shown)] if self.shows_own else []
             step.send.append(self._line(sent))
         return step
 
     def _has_echo(self, speech: Speech) -> bool:
-        """Does the server bring it back? What is said to mpchat's history reaches nobody: it is answered."""
-        is_answered = self._knows_ids and fold(speech.target) == SERVICE
+        """Does the server bring it back? What mpchat's history or NickServ is told reaches nobody: it is answered."""
+        is_answered = self._knows_ids and (fold(speech.target) == SERVICE or is_nickserv(speech.target))
         return "echo-message" in self.registration.capabilities and not is_answered
 
     # Has the server dealt with all we sent?

@@ -130,6 +130,21 @@ def test_a_line_to_the_history_waits_for_no_echo_which_it_does_not_have(typed: s
     assert texts(session.closed()) == []
 
 
+def test_a_line_to_nickserv_waits_for_none_either_and_its_password_is_not_shown() -> None:
+    session = registered()
+    step = session.typed("/msg NickServ identify hunter2", 1.0)
+    assert step.send[-1].endswith(" :identify hunter2")
+    assert texts(step) == ["<you -> NickServ> identify …"]
+    assert (session.status(9.0), session.outbox.waiting()) == ("", 0)
+
+
+def test_nor_where_it_is_late_to_come_back() -> None:
+    session = registered()
+    hear(session, ":s 004 ana s unreal iow nt ov")
+    session.typed("/msg NickServ identify hunter2", 1.0)
+    assert (session.outbox.late(9.0), session.outbox.waiting()) == ("identify …", 1)
+
+
 def test_on_another_server_somebody_may_be_called_so() -> None:
     session = registered()
     hear(session, ":s 004 ana s unreal iow nt ov")
