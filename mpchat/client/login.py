@@ -144,7 +144,7 @@ class Login:
         account = exchange.credentials.account
         match message.command:
             case "903" if exchange.is_proven:
-                self.credentials, self._is_through, self._was_through = exchange.credentials, True, True
+                self._succeeded(exchange.credentials)
                 return Step()
             case "903":
                 return self._refused(t("client.login.no_proof"))
@@ -164,11 +164,14 @@ class Login:
             account = param(message, 1)
             if param(message, 0) != "SUCCESS":  # a code comes by mail
                 return note(t("client.register.verify", account=account, text=_words(message)))
-            self.credentials, self._was_through = Credentials(account, new.password), True
+            self._succeeded(Credentials(account, new.password))
             return note(t("client.register.done", account=account))
         if key := _REFUSALS.get(param(message, 1)):
             return _failed(t(key, account=new.account))
         return _failed(t("client.register.refused", why=_words(message)))
+
+    def _succeeded(self, credentials: Credentials) -> None:
+        self.credentials, self._is_through, self._was_through = credentials, True, True
 
     def _refused(self, why: str) -> Step:
         self.is_refused = True

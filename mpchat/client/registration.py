@@ -120,7 +120,7 @@ class Registration:
     def enter(self) -> list[str]:
         """Nothing keeps us from coming in any more. The old token is spent by that, so a failed login leaves it."""
         nick = [build("", "NICK", self._wanted)] if self._is_kept else []
-        token = [f"RESUME {self._token or '*'} {self._next}"] if self._next else []
+        token = [f"RESUME {self._token or '*'} {self._next}"] if self._next and RESUME in self.capabilities else []
         self._is_kept = False
         return [*nick, *token, "CAP END"]
 

@@ -597,7 +597,7 @@ class Session:
         if not self.ready:
             state = t("screen.state.catching_up" if self.registered else "screen.state.not_connected")
             if self.removed and not self.connected:
-                state = t("screen.state.removed")
+                state = t("screen.state.refused" if self.login.is_refused else "screen.state.removed")
             kept = self.outbox.waiting()
             return t("screen.state.kept", state=state, count=kept) if kept else state
         parts = []

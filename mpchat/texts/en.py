@@ -556,6 +556,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.state.catching_up": "catching up",
     "screen.state.not_connected": "not connected",
     "screen.state.removed": "removed: /reconnect",
+    "screen.state.refused": "no login: /reconnect",
     "screen.state.kept": "{state}, {count} waiting",
     "screen.state.waiting": "{count} waiting",
     "screen.state.slow": "{count} not back yet",

@@ -586,6 +586,7 @@ _SCREEN: dict[str, str] = {  # screen.*: how the client shows what happens
     "screen.state.catching_up": "poniéndose al día",
     "screen.state.not_connected": "sin conexión",
     "screen.state.removed": "expulsado: /reconnect",
+    "screen.state.refused": "sin sesión: /reconnect",
     "screen.state.kept": "{state}, {count} en espera",
     "screen.state.waiting": "{count} en espera",
     "screen.state.slow": "{count} aún sin eco",

@@ -94,6 +94,15 @@ def test_after_a_loss_we_log_in_again_and_take_our_session_up() -> None:
     assert len(resume.split()[1]) == 32
 
 
+def test_a_server_that_knows_tokens_no_more_gets_none() -> None:
+    session = entering()
+    negotiated(session)
+    session.closed()  # before it came to that
+    negotiated(session, "sasl=PLAIN")
+    hear(session, "AUTHENTICATE +")
+    assert hear(session, *LOGGED_IN).send == ["CAP END"]
+
+
 def test_without_an_account_nothing_of_it_is_said() -> None:
     assert [line.split()[0] for line in negotiated(Session("ana", "#lobby", RUN)).send] == ["RESUME", "CAP"]
 
@@ -143,6 +152,7 @@ def test_who_is_refused_after_a_loss_stays_outside_and_is_told_so_once() -> None
     hear(session, "AUTHENTICATE +", ":s 904 * :SASL authentication failed")
     assert session.removed == "no login: the password is wrong, or no account is called ana"
     session.closed()
+    assert session.status(0.0) == "no login: /reconnect"
     assert texts(session.typed("/login ana right", 1.0)) == ["-- the next connection logs in as ana (/reconnect)"]
     negotiated(session)
     assert decoded(hear(session, "AUTHENTICATE +").send) == "\0ana\0right"
@@ -355,6 +365,7 @@ def test_register_makes_an_account_of_our_nick_and_logs_in_with_it_from_then_on(
     assert texts(hear(session, ":s REGISTER SUCCESS ana :Account created")) == [
         "-- the account ana is yours now: /login, or --account ana, logs you in"
     ]
+    assert hear(session, ":s CAP ana ACK :server-time").send == ["CAP END"]
     session.closed()
     negotiated(session)
     assert decoded(hear(session, "AUTHENTICATE +").send) == "\0ana\0hunter2"
