@@ -102,20 +102,19 @@ class Program:
 
 
 def irssi(world: World, mechanism: str) -> Program:
-    """It compares names in a certificate, and no addresses."""
+    """It compares names in a certificate, and no addresses. Its commands are README's."""
     home = world.folder / "irssi"
     home.mkdir()
-    sasl = f'sasl_mechanism = "{mechanism}"; sasl_username = "ana"; sasl_password = "{PASSWORD}";'
-    (home / "config").write_text(f"""
-servers = ({{ address = "localhost"; port = "{world.wire.port}"; chatnet = "mpchat"; autoconnect = "yes";
-  use_tls = "yes"; tls_verify = "yes"; tls_cafile = "{world.authority.cert}"; }});
-chatnets = {{ mpchat = {{ type = "IRC"; nick = "ana"; {sasl if mechanism else ""} }}; }};
-channels = ({{ name = "{ROOM}"; chatnet = "mpchat"; autojoin = "yes"; }});
-settings = {{ core = {{ nick = "ana"; user_name = "program"; server_reconnect_time = "10s"; }};
-  "irc/core" = {{ cmd_queue_speed = "10msec"; }}; }};
-""")
+    (home / "config").write_text('settings = { core = { user_name = "program"; server_reconnect_time = "10s"; }; };')
     env = {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8"}
     child = pexpect.spawn(found("irssi"), ["--home", str(home)], env=env, dimensions=(24, 100), encoding="utf-8")
+    child.expect_exact("Irssi v")
+    sasl = f"-sasl_mechanism {mechanism} -sasl_username ana -sasl_password '{PASSWORD}'"
+    tls = f"-tls -tls_verify -tls_cafile {world.authority.cert}"
+    child.sendline(f"/network add -nick ana {sasl} mpchat")
+    child.sendline(f"/server add -auto {tls} -network mpchat localhost {world.wire.port}")
+    child.sendline(f"/channel add -auto {ROOM} mpchat")
+    child.sendline("/connect mpchat")
 
     def watch() -> None:
         """Its screen, or it would wait for somebody who does."""
@@ -135,30 +134,26 @@ settings = {{ core = {{ nick = "ana"; user_name = "program"; server_reconnect_ti
 
 
 def weechat(world: World, mechanism: str) -> Program:
+    """Without a mechanism it does not log in. Its commands are README's, but for those that make it hurry."""
     path = found("weechat-headless")
     version = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=PATIENCE).stdout
-    tls = "tls" if int(version.partition(".")[0]) >= 4 else "ssl"
+    tls = "-tls" if int(version.partition(".")[0]) >= 4 else "-ssl"
     home = world.folder / "weechat"
     home.mkdir()
-    (home / "weechat.conf").write_text(f'[network]\ngnutls_ca_user = "{world.authority.cert}"\n')
-    sasl = f"""mpchat.sasl_mechanism = {mechanism.lower()}
-mpchat.sasl_username = "ana"
-mpchat.sasl_password = "{PASSWORD}"
-"""
-    (home / "irc.conf").write_text(f"""[server]
-mpchat.addresses = "127.0.0.1/{world.wire.port}"
-mpchat.{tls} = on
-mpchat.{tls}_verify = on
-{sasl if mechanism else ""}mpchat.nicks = "ana,other"
-mpchat.username = "program"
-mpchat.autojoin = "{ROOM}"
-mpchat.autoconnect = on
-mpchat.autoreconnect_delay = 1
-[network]
-autoreconnect_delay_growing = 1
-""")
     (home / "fifo.conf").write_text(f'[file]\nenabled = on\npath = "{home}/keys"\n')
-    process = subprocess.Popen([path, "-d", str(home)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    sasl = f"-sasl_mechanism={mechanism.lower()} -sasl_username=ana" if mechanism else ""
+    commands = [
+        f"/set weechat.network.gnutls_ca_user {world.authority.cert}",
+        f"/server add mpchat 127.0.0.1/{world.wire.port} {tls} -nicks=ana,other -autojoin={ROOM} {sasl}",
+        *[f"/set irc.server.mpchat.sasl_password {PASSWORD}"] * bool(mechanism),
+        "/set irc.server.mpchat.autoreconnect_delay 1",
+        "/set irc.network.autoreconnect_delay_growing 1",
+        "/connect mpchat",
+    ]
+    start = [argument for command in commands for argument in ("-r", command)]
+    process = subprocess.Popen(
+        [path, "-d", str(home), *start], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
     def say(text: str) -> None:
         with (home / "keys").open("w") as keys:
