@@ -5,7 +5,6 @@ prove that it knows us. SCRAM is the library scramp's; where that is not install
 """
 
 import base64
-import binascii
 import importlib.util
 import re
 from dataclasses import dataclass, field
@@ -55,7 +54,7 @@ class Exchange:
             return []
         try:
             challenge = base64.b64decode(self._came, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             raise BadServer from None
         self._came = ""
         self._steps += 1

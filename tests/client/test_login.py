@@ -229,7 +229,7 @@ def test_a_last_piece_of_full_length_is_followed_by_an_empty_one(more: int) -> N
     assert (lines[-1] == "AUTHENTICATE +") is (298 <= more <= 300)
 
 
-@pytest.mark.parametrize("piece", ["no base64!", "/w==", "A" * 401])
+@pytest.mark.parametrize("piece", ["no base64!", "ñ", "/w==", "A" * 401])
 def test_what_is_no_message_ends_the_exchange(piece: str) -> None:
     with pytest.raises(BadServer):
         Exchange(ANA, PLAIN).heard(piece)
@@ -302,6 +302,17 @@ def test_nor_one_that_would_keep_us_busy_for_ever(scramp: Any) -> None:
     step = hear(session, sent(f"r={nonce}x,s=QSXCR+Q6sek8bf92,i=999999999"))
     assert step.failed.startswith("no login: the server does not prove")
     assert step.send == ["AUTHENTICATE *"]
+
+
+@given(text=st.text(max_size=60), begins=st.sampled_from(["", "r=", "r={}x,s=QSXCR+Q6sek8bf92,i=", "v=", "e="]))
+def test_whatever_a_server_says_is_an_answer_or_none(text: str, begins: str) -> None:
+    pytest.importorskip("scramp")
+    exchange = Exchange(ANA, SCRAM)
+    nonce = decoded(exchange.heard("+")).rpartition("r=")[2]
+    for _ in range(2):
+        with contextlib.suppress(BadServer):
+            exchange.heard(sent(begins.format(nonce) + text).partition(" ")[2][: PIECE - 1])
+    assert not exchange.is_proven
 
 
 def test_a_wrong_password_is_told_as_in_plain(scramp: Any) -> None:
