@@ -1194,6 +1194,19 @@ def _add_identity(parser: argparse.ArgumentParser, nick: str) -> None:
     parser.add_argument("--password-file", type=_path, metavar="F", help=t("cli.talker_password_file"))
     parser.add_argument("--tls", action="store_true", help=t("cli.talker_tls"))
     parser.add_argument("--tls-ca", type=_path, metavar="F", help=t("cli.talker_tls_ca"))
+    parser.add_argument("--account", type=_some_text, metavar=t("cli.account_name"), help=t("cli.talker_account"))
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--account-password-file", type=_path, metavar="F", help=t("cli.account_password_file"))
+    source.add_argument(
+        "--account-password-command", type=_some_text, metavar=t("cli.command"), help=t("cli.account_password_command")
+    )
+
+
+def _account_password(options: argparse.Namespace) -> str:
+    """That of --account-password-file, "" where there is none. Raises Unusable."""
+    if not options.account and (options.account_password_file or options.account_password_command):
+        raise Unusable(t("cli.account_missing"))
+    return _password(options.account_password_file, is_private=True)
 
 
 def _some_text(argument: str) -> str:
@@ -1228,6 +1241,9 @@ def _run_client(options: argparse.Namespace) -> int:
             language=options.lang or "",
             tls=options.tls,
             tls_ca=_authorities(options),
+            account=options.account or "",
+            account_password=_account_password(options),
+            account_password_command=options.account_password_command or "",
         )
     )
 
@@ -1259,6 +1275,9 @@ def _script_options(options: argparse.Namespace, room: str) -> "Options":
         password=_password(options.password_file),
         tls=options.tls,
         tls_ca=_authorities(options),
+        account=options.account or "",
+        account_password=_account_password(options),
+        account_password_command=options.account_password_command or "",
     )
 
 

@@ -9,16 +9,18 @@ import pwd
 import secrets
 import signal
 import sys
+from collections.abc import Callable
 
 from mpchat import texts
 from mpchat.chat.names import valid_channel, valid_nick
 from mpchat.client import colours, feed, plain
+from mpchat.client.account_password import NoPassword, credentials
 from mpchat.client.model import is_room
 from mpchat.client.options import Options
 from mpchat.client.preferences import NICK_BYTES, ROOM_BYTES, Preferences
 from mpchat.client.session import Session
 from mpchat.client.settings_file import SettingsFile
-from mpchat.client.status import USAGE, WELL
+from mpchat.client.status import UNCONNECTED, USAGE, WELL
 from mpchat.client.tail import tail
 from mpchat.texts import t
 
@@ -29,6 +31,18 @@ class Gone(Exception):
 
 def run(options: Options) -> int:
     """One visit; the exit status (status.py)."""
+    return _with_password(lambda: _run(options))
+
+
+def _with_password(run: Callable[[], int]) -> int:
+    """What `run` returns, unless the account's password cannot be had."""
+    try:
+        return run()
+    except NoPassword as why:
+        return _complain(str(why), UNCONNECTED)
+
+
+def _run(options: Options) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return _pipe(options)
     try:
@@ -43,7 +57,7 @@ def _pipe(options: Options) -> int:
     room = _room(options.room or "") if options.room is not None else Preferences.room
     if problem := _problem(options, room):
         return _complain(problem, USAGE)
-    session = _session(options, options.nick or _login(), room)
+    session = _session(options, options.nick or _default_nick(options), room)
     return feed.run(
         options, session, colours.wanted(options.color, sys.stdout.isatty(), options.no_color, options.dumb)
     )
@@ -63,7 +77,7 @@ def _visit(options: Options) -> int:
     if not options.nick and not settings.exists():
         asyncio.run(_introduce(options, settings, preferences))
     elif not options.nick:
-        preferences.nick = preferences.nick or _login()
+        preferences.nick = preferences.nick or _default_nick(options)
         _tell(t("client.as_before", nick=preferences.nick))
     nick = options.nick or preferences.nick
     session = _session(options, nick, preferences.room if options.room is None else _room(options.room), preferences)
@@ -88,9 +102,14 @@ def send(options: Options, text: str | None) -> int:
         problem = problem or t("client.nothing_to_send")
     if problem:
         return _complain(problem, USAGE)
-    session = _session(options, options.nick or _login(), target if to_room else "")
-    session.model.current = target
-    return feed.send(options, session, None if text is None else [line.rstrip("\r") for line in text.split("\n")])
+    lines = None if text is None else [line.rstrip("\r") for line in text.split("\n")]
+
+    def said() -> int:
+        session = _session(options, options.nick or _default_nick(options), target if to_room else "")
+        session.model.current = target
+        return feed.send(options, session, lines)
+
+    return _with_password(said)
 
 
 def follow(options: Options, as_json: bool) -> int:
@@ -101,16 +120,26 @@ def follow(options: Options, as_json: bool) -> int:
         problem = problem or t("client.no_room_to_follow")
     if problem:
         return _complain(problem, USAGE)
-    return tail(options, _session(options, options.nick or _login(), room), as_json)
+    nick = options.nick or _default_nick(options)
+    return _with_password(lambda: tail(options, _session(options, nick, room), as_json))
 
 
 def _session(options: Options, nick: str, room: str, preferences: Preferences | None = None) -> Session:
-    """`preferences`: those of a person; None for a script."""
+    """`preferences`: those of a person; None for a script. Raises NoPassword."""
     person = preferences is not None
     # Who named a nick in a script wants that one; everybody else would rather be nick_ than stay outside.
     flexible = person or not options.nick
     run = secrets.token_hex(8)
-    return Session(nick, room, run, options.password, flexible=flexible, greets=person, preferences=preferences)
+    return Session(
+        nick,
+        room,
+        run,
+        options.password,
+        flexible=flexible,
+        greets=person,
+        preferences=preferences,
+        credentials=credentials(options),
+    )
 
 
 def _room(name: str) -> str:
@@ -159,10 +188,11 @@ async def _introduce(options: Options, settings: SettingsFile, preferences: Pref
     if asking := asyncio.current_task():
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, asking.cancel)
     source = plain.Input(sys.stdin.fileno())
-    nick = await _answer(source, t("client.ask.nick", default=_login())) or _login()
+    default_nick = _default_nick(options)
+    nick = await _answer(source, t("client.ask.nick", default=default_nick)) or default_nick
     while not valid_nick(nick, NICK_BYTES):
         print(t("client.ask.nick_rule", bytes=NICK_BYTES))
-        nick = await _answer(source, t("client.ask.nick", default=_login())) or _login()
+        nick = await _answer(source, t("client.ask.nick", default=default_nick)) or default_nick
     preferences.nick = nick
     if options.room is None:
         default = preferences.room
@@ -193,8 +223,10 @@ async def _answer(source: plain.Input, question: str) -> str:
     return lines[0].strip()
 
 
-def _login() -> str:
-    """A nick made of the login name."""
+def _default_nick(options: Options) -> str:
+    """That of the account, else one made of the login name."""
+    if valid_nick(options.account, NICK_BYTES):
+        return options.account
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

@@ -13,12 +13,13 @@ from mpchat.chat.names import fold, valid_nick
 from mpchat.client.model import Model, is_room
 from mpchat.client.preferences import KEYS, MOST_HISTORY, Preferences, Value, shown, typed
 from mpchat.client.status import REFUSED, REMOVED
-from mpchat.client.step import CLIENT, ERROR, Line, Setting, Speech, Step, error, harmless, note
+from mpchat.client.step import CLIENT, ERROR, Ask, Given, Line, Setting, Speech, Step, error, harmless, note
 from mpchat.protocol.message import build, parse
 from mpchat.texts import t
 
 _WITHOUT_VALUE = re.compile(r"[-+A-Za-z]*\+[A-Za-z]*[klov][A-Za-z]*")  # changes of modes that lack what they set
 _VALUELESS = "imnst"  # modes that have none
+_WORDS_WITH_PASSWORD = {"oper": 3, "login": 3, "register": 2}  # of commands that ask for it where they have fewer
 HISTORY_LINES = 20
 LAST_LINES = 20
 _LONG_NICK_BYTES = 256  # of another server than mpchat, which may know longer ones
@@ -116,7 +117,7 @@ def _nearest(name: str, known: Iterable[str] = ()) -> str:
 def needs_server(text: str) -> bool:
     """Is this a /command that cannot be obeyed without a connection?"""
     known = COMMANDS.get(_name(text))
-    return is_command(text) and known is not None and not (known.alone or known.offline or lacks_password(text))
+    return is_command(text) and known is not None and not (known.alone or known.offline or asks_password(text))
 
 
 def moves(text: str) -> bool:
@@ -129,12 +130,16 @@ def moves(text: str) -> bool:
 def works_alone(text: str) -> bool:
     """Is this a /command that stands on nothing: the client's own?"""
     known = COMMANDS.get(_name(text))
-    return is_command(text) and known is not None and (known.alone or lacks_password(text))
+    return is_command(text) and known is not None and (known.alone or bool(asks_password(text)))
 
 
-def lacks_password(text: str) -> bool:
-    """Is this `/oper NAME`, perhaps misspelt? Then what is typed next is a password, whatever comes of the command."""
-    return meant(harmless(text)) == "oper" and len(text.split()) < 3
+def asks_password(text: str) -> str:
+    """Is this `/oper NAME`, `/login`, `/login ACCOUNT` or `/register`, perhaps misspelt? Which?
+
+    Then what is typed next is a password, whatever comes of the command.
+    """
+    name = meant(harmless(text))
+    return name if len(text.split()) < _WORDS_WITH_PASSWORD.get(name, 0) else ""
 
 
 def _unknown(name: str) -> Step:
@@ -437,7 +442,19 @@ def _oper(model: Model, rest: str) -> Step | None:
     if not name:
         return None
     password = password.strip()
-    return Step(send=[build("", "OPER", name, password)]) if password else Step(oper=name)
+    return Step(send=[build("", "OPER", name, password)]) if password else Step(ask=Ask("oper", name))
+
+
+def _login(model: Model, rest: str) -> Step | None:
+    """One word is an account, never a password: it is shown where its password is asked for."""
+    account, _, password = rest.partition(" ")
+    account, password = account or model.nick, password.strip()
+    return Step(given=Given("login", account, password)) if password else Step(ask=Ask("login", account))
+
+
+def _register(model: Model, rest: str) -> Step | None:
+    """An account is called as we are."""
+    return Step(given=Given("register", model.nick, rest)) if rest else Step(ask=Ask("register", model.nick))
 
 
 def _raw(model: Model, rest: str) -> Step | None:
@@ -501,6 +518,8 @@ COMMANDS = {
     "ban": Command(_bar("+b")),
     "unban": Command(_bar("-b"), beside="ban"),
     "mode": Command(_mode),
+    "register": Command(_register),
+    "login": Command(_login, offline=True),
     "oper": Command(_oper),
     "kill": Command(_kill),
     "raw": Command(_raw),

@@ -10,7 +10,7 @@ from mpchat.client.model import is_room
 from mpchat.client.step import harmless
 from mpchat.protocol.message import parse
 
-_SECRET_COMMANDS = {"PASS", "OPER", "AUTHENTICATE", "REGISTER", "VERIFY", "IDENTIFY", "SASL"}
+_SECRET_COMMANDS = {"PASS", "OPER", "AUTHENTICATE", "REGISTER", "VERIFY", "IDENTIFY", "LOGIN", "SASL"}
 _SERVICE = re.compile(r"\w+serv(?:@.*)?|[qx]", re.IGNORECASE)  # NickServ and its kind, and the Q and X of old networks
 _SERVICE_COMMANDS = re.compile(r"[a-z]+serv|[nc]s", re.IGNORECASE)
 
@@ -29,6 +29,11 @@ def is_mistyped(text: str) -> bool:
     """Is this a /command that does not exist? It may be `/oper` misspelt, with a password behind it."""
     name = _name(text.strip())
     return text.strip()[:1] == "/" and name not in COMMANDS
+
+
+def veiled(text: str, target: str) -> str:
+    """What of our words to that target may be shown where they have not come back: to a service, their first."""
+    return f"{text.split(' ')[0]} …" if _to_service(target) and " " in text else text
 
 
 def _carries(line: str, talking_to: str) -> bool:

@@ -9,6 +9,7 @@ import os
 import socket
 import ssl
 
+from mpchat.addresses import is_loopback
 from mpchat.client.trust import refusal
 from mpchat.protocol.message import encode
 from mpchat.texts import t, translate
@@ -43,6 +44,12 @@ class Connection:
         ):  # its labels are none (IDNA), or it is no text, or holds a NUL: before any look-up
             raise OSError(t("screen.no_host")) from None
         return cls(*streams)
+
+    @property
+    def is_private(self) -> bool:
+        """Can nobody on the way read what is said? Over TLS, and where there is no way: to this machine itself."""
+        peer = self._writer.get_extra_info("peername")
+        return self._writer.get_extra_info("ssl_object") is not None or (bool(peer) and is_loopback(peer[0]))
 
     def send(self, lines: list[str]) -> None:
         """Give lines to the kernel, or keep them until it takes them."""

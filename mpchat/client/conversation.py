@@ -8,6 +8,7 @@ import asyncio
 import errno
 import math
 import random
+import re
 import ssl
 import time
 from collections.abc import Callable
@@ -15,16 +16,16 @@ from dataclasses import replace
 from typing import Protocol
 
 from mpchat.addresses import is_loopback
+from mpchat.client import commands
 from mpchat.client.absence import Absence
 from mpchat.client.colours import paint
-from mpchat.client.commands import undone
 from mpchat.client.connection import LONGEST_DELAY, Connection, delay, reason
 from mpchat.client.days import Days
 from mpchat.client.outbox import SLOW_SECONDS
 from mpchat.client.session import Session
 from mpchat.client.settings_file import SettingsFile
-from mpchat.client.status import LOST, REMOVED, UNCONNECTED, WELL, graver
-from mpchat.client.step import ERROR, RULE, Line, Setting, Step, error, harmless, note
+from mpchat.client.status import LOST, REFUSED, REMOVED, UNCONNECTED, WELL, graver
+from mpchat.client.step import ERROR, RULE, Ask, Line, Setting, Step, error, harmless, note
 from mpchat.client.strangers import Greeting, nobody
 from mpchat.texts import t
 
@@ -75,7 +76,7 @@ class Conversation:
         self._bell = bell
         self._person = person
         self._settings = settings  # where /set keeps what is set; None: for this run only
-        self.oper = ""  # the operator's name whose password the screen shall ask for, and hand to answer()
+        self.ask: Ask | None = None  # a password that the screen shall ask for, and hand to answer()
         self._connection: Connection | None = None
         self._opening: asyncio.Task[Connection] | None = None
         self._changed = asyncio.Event()
@@ -101,7 +102,7 @@ class Conversation:
                 return WELL
             if removed and not self._person:
                 self.failure = removed
-                return REMOVED
+                return REMOVED if registered else REFUSED  # it came back, and could not log in any more
             if not self.session.was_in:
                 self.failure = self.failure or ending
                 return self._status
@@ -160,7 +161,7 @@ class Conversation:
     async def _talk(self, connection: Connection) -> str:
         began = time.monotonic()
         greeting, silence = Greeting(*self._address), began + GREETING_SECONDS
-        self._do(self.session.opened(began))
+        self._do(self.session.opened(began, connection.is_private))
         while True:
             lines = await connection.receive(min(self.session.deadline(), silence) - time.monotonic())
             if not self.session.registered and (stranger := greeting.takes(lines, connection.unfinished())):
@@ -191,7 +192,7 @@ class Conversation:
         if not self.leaving:
             step = self.session.typed(text, time.monotonic())
         else:
-            step = Step(show=[Line(undone(harmless(text)), ERROR)] if text.strip() else [], outcome=LOST)
+            step = Step(show=[Line(commands.undone(harmless(text)), ERROR)] if text.strip() else [], outcome=LOST)
         self._do(step)
         return step
 
@@ -219,12 +220,17 @@ class Conversation:
         return bool(step.show)
 
     def answer(self, password: str) -> None:
-        """The operator's password was typed; an empty one is none."""
-        name, self.oper = self.oper, ""
-        if password:
-            self.type(f"/oper {name} {password}")
-        else:
+        """The password that `ask` asks for was typed; an empty one is none."""
+        ask, self.ask = self.ask, None
+        assert ask
+        if not password:
             self.tell(t("screen.no_password"))
+        elif ask.command == "register" and not ask.first:
+            self._do(Step(ask=replace(ask, first=password)))
+        elif ask.first and password != ask.first:
+            self._do(error(t("screen.passwords_differ")))
+        else:
+            self.type(" ".join([f"/{ask.command}", *[ask.name] * (ask.command != "register"), password]))
 
     def leave(self, goodbye: str = "leaving") -> None:
         """Go: say QUIT and wait a moment for the server's goodbye."""
@@ -310,10 +316,11 @@ class Conversation:
                     self.leave()
         if step.save:
             self._do(self._kept(step.save))
-        if step.oper and self._person:
-            self.oper = step.oper
-        elif step.oper:
-            self._do(error(t("screen.nobody_to_ask")))
+        if step.ask and self._person:
+            self.ask = step.ask
+        elif step.ask:
+            usage = re.sub(r"[][]", "", commands.usage(step.ask.command))
+            self._do(error(t("screen.nobody_to_ask", command=step.ask.command, usage=usage)))
         self._returns = self._returns or step.reconnect
         if step.leave is not None:
             self.leave(step.leave)

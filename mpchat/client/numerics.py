@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from mpchat.chat.names import fold, mixes_scripts
 from mpchat.client.model import Model, is_room
-from mpchat.client.step import ERROR, Line
+from mpchat.client.step import CLIENT, ERROR, Line
 from mpchat.protocol.message import Message
 from mpchat.texts import t
 
@@ -20,7 +20,7 @@ _GREETING = frozenset(
     ["001", "002", "003", "004", "005", "042", "250", "251", "252", "253", "254", "255", "265", "266", "422"]
 )
 _GREETED = frozenset(["376", "422"])
-_SILENT = frozenset(["318", "321", "333", "365", "369", "374", "375", "376", "396"])
+_SILENT = frozenset(["318", "321", "333", "365", "369", "374", "375", "376", "396", "906"])
 
 
 class Numerics:
@@ -47,6 +47,7 @@ class Numerics:
             "323": self._list_ends,
             "324": self._modes,
             "329": self._made,
+            "330": lambda p: [Line(t("client.numeric.account", nick=p[0], account=p[1]))],
             "331": lambda p: [Line(t("client.numeric.no_topic", room=p[0]))],
             "332": lambda p: [Line(t("client.numeric.topic", room=p[0], topic=p[1]))],
             "341": lambda p: [Line(t("client.numeric.invited", nick=p[0], room=p[1]))],
@@ -70,6 +71,9 @@ class Numerics:
             "475": self._locked,
             "481": lambda p: [Line(t("client.numeric.no_server_operator"), ERROR)],
             "482": lambda p: [Line(t("plain.refusal.NOT_OPERATOR", room=p[0]), ERROR)],
+            "671": lambda p: [Line(t("client.numeric.secure", nick=p[0]))],
+            "900": lambda p: [Line(t("client.login.done", account=p[1]), CLIENT)],
+            "901": lambda p: [Line(t("client.login.out"), CLIENT)],
         }
 
     def heard(self, message: Message) -> list[Line]:

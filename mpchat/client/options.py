@@ -1,6 +1,6 @@
 """What the command line and the environment asked of the client. Pure data: filled in by cli.py, and never changed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -20,4 +20,7 @@ class Options:
     settings_file: str = ""  # "" keeps no settings
     tls: bool = False
     tls_ca: str = ""  # a file of authorities that may vouch for the server; "" is those of this machine
+    account: str = ""  # to log in to; "" is none
+    account_password: str = field(default="", repr=False)  # "" is what the command prints, or is asked for
+    account_password_command: str = ""  # for the shell
     language: str = ""  # that of --lang; "" is that of the settings file, or the one that texts speaks already

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mpchat.chat.names import fold
+from mpchat.client.confidential import veiled
 from mpchat.client.step import Speech
 
 WAITING = 500  # lines kept while there is no connection: a long paste, not a flood
@@ -81,8 +82,11 @@ class Outbox:
         return sum(now - sent.at >= SLOW_SECONDS for sent in self.unechoed)
 
     def late(self, now: float) -> str:
-        """The words of the oldest line, if its echo is late."""
-        return self.unechoed[0].speech.text if self.slow(now) else ""
+        """The words of the oldest line, if its echo is late; of what a service is told, as much as may be shown."""
+        if not self.slow(now):
+            return ""
+        speech = self.unechoed[0].speech
+        return veiled(speech.text, speech.target)
 
     def since(self) -> float:
         """When the oldest line without an echo was sent."""

@@ -201,9 +201,9 @@ async def _feed_terminal(conversation: Conversation) -> None:
     model = conversation.session.model
     obeys = False
     while behind or not source.ended:
-        if conversation.oper:
-            conversation.tell(t("client.password_of", name=conversation.oper))
-            with _hidden(sys.stdin.fileno()):
+        if conversation.ask:
+            conversation.tell(conversation.ask.question(conversation.ask.name))
+            with hidden(sys.stdin.fileno()):
                 lines = behind or await source.lines(together=True)
             behind = lines[1:]
             conversation.answer(lines[0].strip() if lines else "")
@@ -240,8 +240,8 @@ async def _feed_terminal(conversation: Conversation) -> None:
 
 
 def _type(conversation: Conversation, line: str) -> None:
-    """One line was typed; behind `/oper NAME` it is the password."""
-    if conversation.oper:
+    """One line was typed; behind a command that asks for a password it is that."""
+    if conversation.ask:
         conversation.answer(line.strip())
     else:
         conversation.type(line)
@@ -255,7 +255,7 @@ def _shows_what_is_typed(fd: int) -> bool:
 
 
 @contextmanager
-def _hidden(fd: int) -> Iterator[None]:
+def hidden(fd: int) -> Iterator[None]:
     """The terminal shows nothing of what is typed, but that the line has ended."""
     before = termios.tcgetattr(fd)
     hiding = [*before]

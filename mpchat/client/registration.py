@@ -8,6 +8,7 @@ kept nowhere but here, in memory, and never shown. Pure, but for the chance in t
 import secrets
 
 from mpchat.chat.names import fold
+from mpchat.client.login import REGISTRATION, SASL, Login
 from mpchat.client.model import Model
 from mpchat.client.preferences import NICK_BYTES
 from mpchat.client.status import REFUSED
@@ -17,7 +18,17 @@ from mpchat.protocol.message import Message, build, cut
 from mpchat.texts import t
 
 RESUME, SEARCH = "mpchat.org/resume", "soju.im/search"
-WANTED = ("server-time", "echo-message", "message-tags", "batch", "draft/chathistory", SEARCH, RESUME)
+WANTED = (
+    "server-time",
+    "echo-message",
+    "message-tags",
+    "batch",
+    "draft/chathistory",
+    SEARCH,
+    RESUME,
+    SASL,
+    REGISTRATION,
+)
 _TOKEN_BYTES = 16  # 128 bits: beyond guessing
 CLASSIC_NICK_BYTES = 9  # tried when a server refuses the longer name
 _TAKEN = ("433", "436", "437")
@@ -30,15 +41,19 @@ class Registration:
     Who comes back is always flexible: where the server knows no resume tokens, the nick's holder may be our own lost
     connection, which it still believes in. A person (`regains`) takes the nick back when that connection ends. In
     every other case it is somebody else's, and what we are called is the nick we want from then on.
+
+    Where there is an account to log in to, that comes before all the rest: nobody comes in without.
     """
 
-    def __init__(self, nick: str, password: str, flexible: bool, regains: bool = True) -> None:
+    def __init__(self, nick: str, password: str, flexible: bool, regains: bool, login: Login) -> None:
         self._wanted = nick
         self._password = password
+        self._login = login
         self._flexible = flexible
         self._may_regain = regains
         self._was_in = False
         self._is_taken = False  # the nick we want: so the server says on this connection
+        self._is_kept = False  # the nick we want, for its account: it is ours when we have logged in
         self._regains = False  # our nick, when our lost connection gives it up
         self._tried = nick
         self._endings = list(_ENDINGS)
@@ -52,6 +67,7 @@ class Registration:
         """The first lines."""
         self._tried, self._endings = self._wanted, list(_ENDINGS)
         self._offered, self.capabilities = set(), set()
+        self._is_kept = False
         self._flexible, self._is_taken, self._regains = self._flexible or self._was_in, False, False
         password = [build("", "PASS", self._password)] if self._password else []
         who = [build("", "NICK", self._wanted), build("", "USER", _user(self._wanted), "0", "*", self._wanted)]
@@ -59,6 +75,9 @@ class Registration:
 
     def heard(self, message: Message) -> Step:
         """The answer to a message that comes before 001."""
+        if message.command in _TAKEN and self._login.is_due():
+            self._is_kept = True
+            return Step()
         if message.command in _TAKEN:
             self._is_taken = True
             return self._other_nick(message)
@@ -71,24 +90,39 @@ class Registration:
             return _failed(message)
         return Step()
 
+    def waits(self, message: Message) -> bool:
+        """Is it about the nick that is kept for our account? It is not shown: we ask again when we have logged in."""
+        return self._is_kept and message.command in _TAKEN
+
     def capability(self, message: Message) -> Step:
         """The answer to a CAP message, at any time."""
         kind = message.params[1] if len(message.params) > 1 else ""
-        names = {word.partition("=")[0] for word in message.params[-1].split()} if kind else set()
+        words = message.params[-1].split() if kind else []
+        names = {word.partition("=")[0] for word in words}
         if kind == "LS":
             self._offered |= names
+            self._login.offered(words)
             if len(message.params) > 3:  # "*": more of the list is to come
                 return Step()
             wish = [name for name in WANTED if name in self._offered]
-            return Step(send=[build("", "CAP", "REQ", " ".join(wish)) if wish else "CAP END"])
+            return Step(send=[build("", "CAP", "REQ", " ".join(wish))]) if wish else self._agreed()
         if kind == "ACK":
             self.capabilities |= names & set(WANTED)
             if RESUME in names:
                 self._next = self._next or secrets.token_hex(_TOKEN_BYTES)
-                return Step(send=[f"RESUME {self._token or '*'} {self._next}", "CAP END"])
         elif kind == "DEL":
             self.capabilities -= names
-        return Step(send=["CAP END"]) if kind in ("ACK", "NAK") else Step()
+        return self._agreed() if kind in ("ACK", "NAK") else Step()
+
+    def _agreed(self) -> Step:
+        return self._login.enter() if self._login.is_due() else Step(send=self.enter())
+
+    def enter(self) -> list[str]:
+        """Nothing keeps us from coming in any more. The old token is spent by that, so a failed login leaves it."""
+        nick = [build("", "NICK", self._wanted)] if self._is_kept else []
+        token = [f"RESUME {self._token or '*'} {self._next}"] if self._next and RESUME in self.capabilities else []
+        self._is_kept = False
+        return [*nick, *token, "CAP END"]
 
     def done(self, model: Model) -> list[Line]:
         """We are in. Says so when we are called otherwise than the user asked for."""

@@ -20,12 +20,12 @@ class Script:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._misnamed = ""  # the nickname that we were to have and could not get
-        self._awaits_password = False  # of the operator whose name was in the line before
+        self._awaits_password = ""  # for the command in the line before
 
     def stops(self, line: str) -> Step | None:
         """Why this line is not obeyed; None: it is."""
-        if self._is_password(line):
-            return error(t("client.script.password"))
+        if command := self._wants(line):
+            return error(t("client.script.password", command=command))
         if not self._misnamed or commands.meant(line) in ("nick", "help", "clear", "quit") or _names_us(line):
             return None
         why = t("client.script.nick_refused", nick=self._misnamed)
@@ -65,12 +65,16 @@ class Script:
 
     def undone(self, line: str) -> str:
         """Says of the next line that it is not obeyed."""
-        return t("client.script.password") if self._is_password(line) else commands.undone(harmless(line))
+        command = self._wants(line)
+        return t("client.script.password", command=command) if command else commands.undone(harmless(line))
 
-    def _is_password(self, line: str) -> bool:
-        """Was the next line to be one, as in a terminal, where it is asked for? It is not said, and not shown."""
-        awaited, self._awaits_password = self._awaits_password, commands.lacks_password(line)
-        return awaited and not commands.is_command(line)
+    def _wants(self, line: str) -> str:
+        """Which command before it was this line to be the password for, as in a terminal, where it is asked for?
+
+        It is not said, and not shown.
+        """
+        awaited, self._awaits_password = self._awaits_password, commands.asks_password(line)
+        return "" if commands.is_command(line) else awaited
 
     def _is_expelled(self) -> bool:
         """Did we lose our room since, for a reason of its own?"""

@@ -6,21 +6,25 @@ After a loss resuming.py asks for what was missed, and then what the server has 
 
 import math
 import re
+from dataclasses import replace
 
-from mpchat.chat.names import SERVICE, fold
+from mpchat.chat.names import SERVICE, fold, is_nickserv
 from mpchat.client import commands
 from mpchat.client.answers import Answers
+from mpchat.client.confidential import veiled
 from mpchat.client.fitting import fit, room_for
 from mpchat.client.lag import Lag
+from mpchat.client.login import Login
 from mpchat.client.model import Model, is_room
 from mpchat.client.outbox import Outbox, Sent
 from mpchat.client.preferences import Preferences
 from mpchat.client.presence import Presence
 from mpchat.client.registration import RESUME, Registration
 from mpchat.client.resuming import Resuming
+from mpchat.client.sasl import Credentials
 from mpchat.client.searching import Searching
 from mpchat.client.status import LOST, REFUSED, REMOVED, WELL
-from mpchat.client.step import ERROR, Line, Speech, Step, error, harmless, is_text, note
+from mpchat.client.step import ERROR, Given, Line, Speech, Step, error, harmless, is_text, note
 from mpchat.client.turn import Turn
 from mpchat.client.unread import Unread
 from mpchat.client.view import View, nick_of, param
@@ -57,6 +61,7 @@ class Session:
         flexible: bool = True,
         greets: bool = True,
         preferences: Preferences | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self.preferences = preferences or Preferences()
         self.model = Model(nick, room, self.preferences)
@@ -64,7 +69,8 @@ class Session:
         self.lag = Lag()
         self.view = View(self.model)
         self.outbox = Outbox()
-        self.registration = Registration(nick, password, flexible, regains=greets)
+        self.login = Login(credentials)
+        self.registration = Registration(nick, password, flexible, greets, self.login)
         self.past = Resuming(self.view, self.registration, greets, self.preferences)
         self._presence = Presence(self.model)
         self.searching = Searching(self.view, self.registration)
@@ -76,7 +82,8 @@ class Session:
         self.ready = False  # every room we asked for has answered, and what we missed is shown
         self.has_prompt = True  # which shows where words go; else each change is told
         self.shows_own = True  # what we say is shown when it comes back; else it was seen as it was typed
-        # Who has removed us, or taken our place, and why: a script is over then; a person comes back with /reconnect.
+        # Who has removed us, or taken our place, and why, or why we cannot log in any more: a script is over then; a
+        # person comes back with /reconnect.
         self.removed = ""
         self.answers = Answers()
         self._turn = Turn()
@@ -96,22 +103,26 @@ class Session:
 
     # The connection.
 
-    def opened(self, now: float) -> Step:
-        """There is a connection: introduce ourselves."""
+    def opened(self, now: float, is_private: bool = False) -> Step:
+        """There is a connection: introduce ourselves. `is_private`: nobody on the way can read what is said on it."""
         self.visits += 1
         self.connected, self._heard_at = True, now
         self._asked_at = self._doubted_at = None
         self.lag.began(now)
         self._knows_ids = self._entered = False
         self.model.mask, self.model.gives_back = "", False
+        self.login.opened(is_private)
         return Step(send=self.registration.begin())
 
     def closed(self) -> Step:
         """The connection is gone. Tells which lines may have been lost with it, or will not be said any more."""
+        unanswered = self.login.closed() if self.registered else ""
         self.connected = self.registered = self.ready = False
         self.past.lost()
         self.answers.lost()
         step = Step(show=self._presence.flush())
+        if unanswered:
+            step.add(error(t("client.login.unanswered", command=unanswered)))
         step.add(self._turn.lost(self.model))
         if self._for_person and self.model.current != self._told:
             self._told = self.model.current
@@ -176,6 +187,8 @@ class Session:
         """One line from the server."""
         message = parse(text)
         step = self._heard(message, now)
+        if step.failed and self.login.is_refused and self.was_in:  # to try it again would not help
+            self.removed = step.failed
         if message.command in ("QUIT", "401"):
             gone = nick_of(message) if message.command == "QUIT" else param(message, 1)
             step.add(self._without_words_for(gone))
@@ -210,6 +223,8 @@ class Session:
                 return self._ponged(message, now)
             case "CAP":
                 return self.registration.capability(message)
+            case "001" if self.login.is_due():  # it knows no capabilities
+                return self.login.passed()
             case "001":
                 return self._welcomed(message)
             case "004":
@@ -240,6 +255,8 @@ class Session:
                 self._renamed(nick_of(message), harmless(param(message, 0)))
             case "KICK" if self.model.is_me(param(message, 1)):
                 self._expelled_from.add(fold(param(message, 0)))
+        if (login := self.login.heard(message)) is not None:
+            return self._logged_in(login)
         if self.searching.takes(message) or self.past.takes(message):
             return Step()
         answered = self._answers(message)
@@ -255,7 +272,8 @@ class Session:
             return Step()
         own = self.model.is_me(nick_of(message))  # before the message gives us another nick
         step = Step() if self.registered else self.registration.heard(message)
-        if not step.failed and not step.send and not (message.command == "ERROR" and self._leaving):
+        is_told = step.failed or step.send or self.registration.waits(message)
+        if not is_told and not (message.command == "ERROR" and self._leaving):
             shown = self.view.heard(message, echo=answered is not None)
             step.show += _refused(answered, shown) if answered and not spoken else shown
         if self.registered and _refuses(message):
@@ -268,6 +286,24 @@ class Session:
         step.send += self.registration.regain(message)
         self.answers.heard(message, bool(step.show) and not step.failed, own)
         return step
+
+    def _logged_in(self, step: Step) -> Step:
+        """What has come of a login, or of the making of an account: outside it decides whether we come in."""
+        if self.registered:
+            return error(step.failed or step.lost) if step.failed or step.lost else step
+        if not self.login.is_busy() and not (step.failed or step.lost):
+            step.send += self.registration.enter()
+        return step
+
+    def _with_password(self, given: Given) -> Step:
+        """Log in with it, or make an account. Without a connection, a login comes with the next one."""
+        if given.command == "register":
+            return self._logged_in(self.login.register(given.name, given.password))
+        credentials = Credentials(given.name, given.password)
+        if self.registered:
+            return self._logged_in(self.login.begin(credentials))
+        self.login.credentials = credentials
+        return note(t("client.login.with_next", account=given.name))
 
     def _renamed(self, old: str, new: str) -> None:
         """All that waits for a person goes on to them, whoever takes the old nick."""
@@ -508,6 +544,9 @@ class Session:
             elif not self.outbox.keep(speech):
                 step.add(error(t("screen.not_kept", text=speech.text)))
         step.say = []
+        if step.given:
+            given, step.given = step.given, None
+            step.add(self._with_password(given))
         if step.recall:
             step.add(self.past.recall(*step.recall))
         if step.older:
@@ -532,13 +571,14 @@ class Session:
                 sent = self.outbox.send(part, now, self._repeats())
             else:
                 sent = Sent(0, part, now)
-                step.show += [self.view.own(part)] if self.shows_own else []
+                shown = replace(part, text=veiled(part.text, part.target))
+                step.show += [self.view.own(shown)] if self.shows_own else []
             step.send.append(self._line(sent))
         return step
 
     def _has_echo(self, speech: Speech) -> bool:
-        """Does the server bring it back? What is said to mpchat's history reaches nobody: it is answered."""
-        is_answered = self._knows_ids and fold(speech.target) == SERVICE
+        """Does the server bring it back? What mpchat's history or NickServ is told reaches nobody: it is answered."""
+        is_answered = self._knows_ids and (fold(speech.target) == SERVICE or is_nickserv(speech.target))
         return "echo-message" in self.registration.capabilities and not is_answered
 
     # Has the server dealt with all we sent?
@@ -555,15 +595,15 @@ class Session:
         return Step(send=[build("", "PING", token)] if self.ready and not self.outbox.pasted else [])
 
     def settled(self) -> bool:
-        """Has every mark come back?"""
-        return not self._marks
+        """Has every mark come back, and every login its answer, which takes more than one message?"""
+        return not self._marks and not (self.registered and self.login.is_busy())
 
     def status(self, now: float) -> str:
         """What the prompt should say about our lines and the connection, "" when all is well."""
         if not self.ready:
             state = t("screen.state.catching_up" if self.registered else "screen.state.not_connected")
             if self.removed and not self.connected:
-                state = t("screen.state.removed")
+                state = t("screen.state.refused" if self.login.is_refused else "screen.state.removed")
             kept = self.outbox.waiting()
             return t("screen.state.kept", state=state, count=kept) if kept else state
         parts = []

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from mpchat.chat.text import clean, without_formatting
 from mpchat.client.preferences import Value
 from mpchat.client.status import REFUSED, UNCONNECTED, WELL, graver
+from mpchat.texts import t
 
 _NO_TEXT = re.compile("[\ud800-\udfff]")  # surrogates: each stands for a byte that was no UTF-8
 EVENT, ERROR, CLIENT = "*", "!", "--"  # heads: something happened, was refused, or is the client's own word
@@ -90,6 +91,29 @@ class Setting:
     told: str
 
 
+@dataclass(frozen=True)
+class Ask:
+    """A password that the user is to be asked for, without an echo. No repr() shows one."""
+
+    command: str  # what it is for: oper, login or register
+    name: str  # whose it is: an operator's, an account's
+    first: str = field(default="", repr=False)  # a new one is asked for twice: what was typed the first time
+
+    def question(self, name: str) -> str:
+        """In words, with the name as it is to be shown."""
+        kind = "again" if self.first else "new" if self.command == "register" else "of"
+        return t(f"screen.password_{kind}", name=name)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A password that was typed, for /login or /register, and whose. No repr() shows it."""
+
+    command: str
+    name: str
+    password: str = field(repr=False)
+
+
 @dataclass
 class Step:
     """What should happen now."""
@@ -101,7 +125,8 @@ class Step:
     older: tuple[str, int] | None = None  # and so many of those before what was shown of it
     search: tuple[str, str] | None = None  # show the lines of a room in which these words stand
     save: Setting | None = None  # keep this in the settings file
-    oper: str = ""  # the operator's name whose password the user is to be asked for
+    ask: Ask | None = None  # the user is to be asked for this password
+    given: Given | None = None  # log in with it, or make an account
     reconnect: bool = False  # the user wants to come back now
     clear: bool = False  # the screen
     leave: str | None = None  # the user goes, with this goodbye
@@ -116,7 +141,8 @@ class Step:
         self.send += other.send
         self.say += other.say
         self.save = other.save or self.save
-        self.oper = self.oper or other.oper
+        self.ask = self.ask or other.ask
+        self.given = self.given or other.given
         self.reconnect = self.reconnect or other.reconnect
         self.clear = self.clear or other.clear
         self.leave = other.leave if self.leave is None else self.leave

@@ -37,7 +37,7 @@ from prompt_toolkit.patch_stdout import StdoutProxy
 from prompt_toolkit.search import accept_search
 from prompt_toolkit.utils import get_cwidth
 
-from mpchat.client.commands import is_command, lacks_password, talking
+from mpchat.client.commands import asks_password, is_command, talking
 from mpchat.client.completion import Completing
 from mpchat.client.confidential import carries_secret
 from mpchat.client.conversation import Conversation
@@ -357,9 +357,9 @@ class Terminal:
     def _label(self) -> str:
         """The prompt: `ana #lobby [#so:3 beto:1!]> `, never wider than half the window, or what is to be answered."""
         columns = self._output.get_size().columns
-        if self.conversation.oper:
-            room = columns - CURSOR_COLUMNS - get_cwidth(t("screen.password", name=""))
-            return t("screen.password", name=_shorten(self.conversation.oper, min(columns // 2, room)))
+        if ask := self.conversation.ask:
+            room = columns - CURSOR_COLUMNS - get_cwidth(ask.question("")) - len(" ")
+            return ask.question(_shorten(ask.name, min(columns // 2, room))) + " "
         if self._pasted:
             return self._ask(_filled(self._pasted), columns)
         names = f"{self._model.nick} {self._model.current}".rstrip()
@@ -386,7 +386,7 @@ class Terminal:
         for line in map(harmless, lines):
             is_secret = is_password or carries_secret(line, self._model.current)
             yield f"{line.split()[0] if is_command(line) else ''} …".lstrip() if is_secret else line[:MOST_COLUMNS]
-            is_password = lacks_password(line)
+            is_password = bool(asks_password(line))
 
     def _right(self) -> str:
         """At the right edge: what is said and has not come back, and the connection. As much as fits."""
@@ -401,7 +401,7 @@ class Terminal:
         keys = KeyBindings()
         editing = has_focus(_EDITOR)
         asking = Condition(lambda: bool(self._pasted))
-        secret = Condition(lambda: bool(self.conversation.oper))
+        secret = Condition(lambda: self.conversation.ask is not None)
         for off in _OFF:
             keys.add(*off, eager=True)(_ignore)
         keys.add("c-s", filter=editing)(_ignore)  # a search onwards, where nothing follows; in a search it turns round
@@ -563,7 +563,7 @@ class Terminal:
         lines = _filled(buffer.text)
         buffer.reset()
         for line in lines:
-            if self.conversation.oper:
+            if self.conversation.ask:
                 self._end_password(line)
             else:
                 buffer.text = line
@@ -590,7 +590,7 @@ class Terminal:
         self.conversation.answer(password)
 
     def _interrupt(self, event: KeyPressEvent) -> None:
-        if self.conversation.oper:
+        if self.conversation.ask:
             self._end_password("")
             return
         buffer = self._prompt.default_buffer

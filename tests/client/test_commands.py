@@ -294,6 +294,8 @@ def test_only_some_commands_work_alone() -> None:
         ("/unignore t", ["Troll "]),
         ("/search #d", ["#dev "]),
         ("/unig", ["/unignore "]),
+        ("/reg", ["/register "]),
+        ("/lo", ["/login "]),
     ],
 )
 def test_tab_completes(model: Model, before: str, candidates: list[str]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from mpchat.client.commands import execute
 from mpchat.client.confidential import carries_secret, is_mistyped
 from mpchat.client.model import Model
+from mpchat.client.step import Ask
 from tests.client.conftest import Voice, Wire
 from tests.client.person import PASTE, Person
 from tests.client.test_session import registered
@@ -23,6 +24,11 @@ SECRET = [
     "/oper   root   hunter2",
     "  /oper root hunter2",
     "/oper\troot\thunter2",
+    "/register hunter2",
+    "/login ana hunter2",
+    "/login hunter2",
+    "//login ana hunter2",
+    "/raw REGISTER * * hunter2",
     "//oper root hunter2",
     "/raw OPER root hunter2",
     "/RAW oper root :hunter2",
@@ -63,6 +69,8 @@ OPEN = [
     "/join #room",
     "/msg beto hola",
     "/oper root",
+    "/login",
+    "/register",
     "/mode +o beto",
     "/mode #room +m",
     "/raw WHO ana",
@@ -101,7 +109,7 @@ def test_with_a_space_in_front_it_is_obeyed_and_not_said_aloud() -> None:
 def test_oper_sends_what_it_is_given_and_asks_for_what_it_is_not() -> None:
     assert execute("/oper root my pass word", Model("ana")).send == ["OPER root :my pass word"]
     step = execute("/oper root", Model("ana"))
-    assert (step.send, step.oper) == ([], "root")
+    assert (step.send, step.ask) == ([], Ask("oper", "root"))
 
 
 def files(env: dict[str, str]) -> str:

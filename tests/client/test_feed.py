@@ -222,7 +222,7 @@ def test_nor_is_the_password_said_that_it_has_in_the_next_line(
     done = pipe([*args, "--nick", "ana"], "/oper root\nsecreto\nhola\n", env)
     assert beto.may_speak("PRIVMSG").endswith(":hola")
     assert done.returncode == 4
-    assert "! not said: the line behind /oper NAME, which may be the password\n" in done.stderr
+    assert "! not said: the line behind /oper, which may be the password\n" in done.stderr
     assert "secreto" not in done.stdout + done.stderr
 
 

@@ -121,7 +121,7 @@ sys.exit(main(["client", *sys.argv[1:]]))
 """
 
 
-@pytest.mark.parametrize("moment", ["app.SettingsFile.read", "app._login", "app._room", "app.valid_nick"])
+@pytest.mark.parametrize("moment", ["app.SettingsFile.read", "app._default_nick", "app._room", "app.valid_nick"])
 def test_control_c_leaves_quietly_at_the_first_moment_and_between_questions(start: Start, moment: str) -> None:
     ana = start(client=[sys.executable, "-c", _INTERRUPTED.format(moment)])
     if moment in ("app.valid_nick",):

@@ -205,12 +205,12 @@ def test_a_password_that_nobody_asks_for_is_neither_said_nor_shown(line: str) ->
     stopped = story.script.stops("secreto")
     assert stopped
     assert [shown.plain("") for shown in stopped.show] == [
-        "! not said: the line behind /oper NAME, which may be the password"
+        "! not said: the line behind /oper, which may be the password"
     ]
     assert stopped.outcome == REFUSED
     assert story.says("hola") == ["PRIVMSG #lobby :hola"]
     told = [story.script.undone(each) for each in (line, "secreto", "hola")]
-    assert told[1:] == ["not said: the line behind /oper NAME, which may be the password", "not said: hola"]
+    assert told[1:] == ["not said: the line behind /oper, which may be the password", "not said: hola"]
 
 
 def test_behind_a_whole_oper_and_a_command_words_are_words() -> None:

@@ -7,7 +7,7 @@ import pytest
 from mpchat.client.connection import delay
 from mpchat.client.outbox import DOUBTFUL_SECONDS, WAITING, WINDOW
 from mpchat.client.session import GRACE_SECONDS, IDLE_SECONDS, Session
-from mpchat.client.step import Step
+from mpchat.client.step import Ask, Step
 
 CAPABILITIES = "server-time echo-message"
 RUN = "0123456789abcdef"
@@ -46,12 +46,12 @@ def test_the_introduction_asks_for_what_is_offered_and_ends() -> None:
     session = Session("ana", "#lobby", RUN, password="secret")
     assert session.opened(0.0).send == ["CAP LS 302", "PASS :secret", "NICK :ana", "USER ana 0 * :ana"]
     assert hear(session, ":s CAP * LS * :sasl=PLAIN echo-message").send == []
-    assert hear(session, ":s CAP * LS :server-time away-notify").send == ["CAP REQ :server-time echo-message"]
+    assert hear(session, ":s CAP * LS :server-time away-notify").send == ["CAP REQ :server-time echo-message sasl"]
     assert hear(session, ":s CAP ana ACK :server-time echo-message ").send == ["CAP END"]
     assert hear(session, ":s 001 ana :Welcome").send == ["JOIN :#lobby", "PING :mpchat-entrance"]
 
 
-@pytest.mark.parametrize("answer", [":s CAP * LS :", ":s CAP * LS :sasl", ":s CAP * NAK :server-time"])
+@pytest.mark.parametrize("answer", [":s CAP * LS :", ":s CAP * LS :away-notify", ":s CAP * NAK :server-time"])
 def test_capabilities_are_not_needed(answer: str) -> None:
     session = Session("ana", "#lobby", RUN)
     session.opened(0.0)
@@ -128,6 +128,21 @@ def test_a_line_to_the_history_waits_for_no_echo_which_it_does_not_have(typed: s
     hear(session, ":history!history@s NOTICE ana :[01:49] <beto> hola", ":s PONG s mpchat-answer-1", now=9.0)
     assert (session.status(60.0), session.outbox.waiting()) == ("", 0)
     assert texts(session.closed()) == []
+
+
+def test_a_line_to_nickserv_waits_for_none_either_and_its_password_is_not_shown() -> None:
+    session = registered()
+    step = session.typed("/msg NickServ identify hunter2", 1.0)
+    assert step.send[-1].endswith(" :identify hunter2")
+    assert texts(step) == ["<you -> NickServ> identify …"]
+    assert (session.status(9.0), session.outbox.waiting()) == ("", 0)
+
+
+def test_nor_where_it_is_late_to_come_back() -> None:
+    session = registered()
+    hear(session, ":s 004 ana s unreal iow nt ov")
+    session.typed("/msg NickServ identify hunter2", 1.0)
+    assert (session.outbox.late(9.0), session.outbox.waiting()) == ("identify …", 1)
 
 
 def test_on_another_server_somebody_may_be_called_so() -> None:
@@ -711,7 +726,7 @@ def test_behind_a_join_such_a_turn_waits_too() -> None:
 def test_the_password_is_asked_for_at_once_and_the_command_waits(typed: str) -> None:
     session = registered()
     session.typed(typed, 1.0)
-    assert session.typed("/oper root", 1.0).oper == "root"
+    assert session.typed("/oper root", 1.0).ask == Ask("oper", "root")
     assert ("OPER root :secret" in session.typed("/oper root secret", 1.0).send) is not bool(typed)
     if typed:
         assert hear(session, ":ana!ana@host JOIN #so").send[:1] == ["OPER root :secret"]
@@ -720,7 +735,7 @@ def test_the_password_is_asked_for_at_once_and_the_command_waits(typed: str) -> 
 def test_and_without_a_connection_too_or_it_would_be_said_later() -> None:
     session = registered()
     session.closed()
-    assert session.typed("/oper root", 1.0).oper == "root"
+    assert session.typed("/oper root", 1.0).ask == Ask("oper", "root")
     assert "not connected" in texts(session.typed("/oper root secret", 1.0))[0]
 
 
