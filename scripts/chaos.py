@@ -1,15 +1,18 @@
 """Kill the server's processes under load, and check that nobody notices: `make chaos`, or
 
-    python scripts/chaos.py --seconds 60 --seed 1 --kill worker,broker,acceptor,recorder,authenticator
+    python scripts/chaos.py --seconds 60 --seed 1 --kill worker,broker,acceptor,recorder,authenticator,front
 
 Clients that know nothing of it go on talking, and remember all they say and read; one checker judges their logs. Exit
-status 0 if nothing was lost, doubled, reordered or torn, and no connection ended; 1 otherwise.
+status 0 if nothing was lost, doubled, reordered or torn, and no connection ended, but those of TLS with the front; 1
+otherwise.
 """
 
 import argparse
 import sqlite3
+import ssl
 import statistics
 import sys
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mpchat.store.journal import FACTS, Tail
+from scripts.chaos_run.certificate import make_certificate
 from scripts.chaos_run.checker import KINDS, Checker, Finding
 from scripts.chaos_run.clients import PATIENCE
 from scripts.chaos_run.explained import explain
@@ -65,8 +69,13 @@ def main() -> int:
 
 def run(options: argparse.Namespace) -> int:
     arguments = ["--unlimited", "--ipc", options.ipc, *(["--keep-journal"] if options.explain else [])]
-    server = Server(options.workers, arguments, options.surroundings, options.seed)
-    load = Load(server.irc, server.plain, options.clients, options.seed)
+    with tempfile.TemporaryDirectory(prefix="mpchat-chaos-") as folder:
+        certificate = make_certificate(Path(folder))
+        context = None if certificate is None else ssl.create_default_context(cafile=certificate.cert)
+        if certificate is not None:
+            arguments += ["--tls-port", "0", "--tls-plain-port", "0", *certificate.options]
+        server = Server(options.workers, arguments, options.surroundings, options.seed)
+    load = Load(server.addresses, context, options.clients, options.seed)
     killer = Killer(server, options.kill, options.period, options.seed)
     complaints: list[str] = []
     threading.excepthook = lambda failed: complaints.append(f"a part of this run has failed: {failed.exc_value!r}")
@@ -101,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
         load.close()
     complaints += server.around.complaints()
     acceptor_kills = [kill.at for kill in killer.kills if "acceptor" in kill.roles]
-    checker = Checker(load.logs, acceptor_kills)
+    checker = Checker(load.logs, acceptor_kills, [kill.at for kill in killer.kills if "front" in kill.roles])
     checker.check()
     for source in (recorded, journaled):
         try:
@@ -119,6 +128,7 @@ def run(options: argparse.Namespace) -> int:
     print(f"chaos: seed {options.seed}, {options.seconds:g} s, {options.workers} workers, every {options.period:g} s")
     for name, value in (
         *_table(options.kill, load, killer.kills, checker),
+        ("by TLS", _by_tls(load)),
         *_sizes(before, after),
         *([("waited", f"{load.waited} s more, for bytes that the kernel had on their way")] if load.waited else []),
         *([("explained", told)] if told else []),
@@ -174,7 +184,7 @@ def _table(roles: list[str], load: Load, kills: list[Kill], checker: Checker) ->
     staying = sum(log.lasting for log in logs)
     return [
         ("kills", ", ".join(f"{role} {by_role[role]}" for role in roles) or "none"),
-        ("connections", f"{staying} that stay, {len(logs) - staying} short ones"),
+        ("connections", f"{staying} that stay, {len(logs) - staying} others"),
         ("lines sent", f"{sum(len(log.said) for log in logs):,}"),
         ("deliveries", f"{checker.deliveries:,}"),
         *((_TITLES.get(kind, kind), f"{by_kind[kind]}") for kind in KINDS),
@@ -182,6 +192,13 @@ def _table(roles: list[str], load: Load, kills: list[Kill], checker: Checker) ->
         ("stall", _shown(longest_waits(load.pings, kills), "of {} kills")),
         ("quiet ping", _shown(quiet_waits(load.pings, kills), "of {} pings")),
     ]
+
+
+def _by_tls(load: Load) -> str:
+    if load.context is None:
+        return "skipped: no openssl here, to make a certificate"
+    secure = [log for log in load.logs if log.secure]
+    return f"{len(secure)} connections, {sum(log.ended_with_front for log in secure)} ended with the front"
 
 
 def _sizes(before: Footprint, after: Footprint) -> list[tuple[str, str]]:

@@ -20,11 +20,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from scripts.bench.command_line import OneLineParser, end_like_an_interrupt, positive_seconds
+from scripts.chaos_run.certificate import make_certificate
 from scripts.chaos_run.clients import PATIENCE
 from scripts.chaos_run.server import Server
 from scripts.soak_run.attackers import Attackers
 from scripts.soak_run.attacks import attacks
-from scripts.soak_run.certificate import make_certificate
 from scripts.soak_run.strangers import Ports
 from scripts.soak_run.talk import Party, Talk
 from scripts.soak_run.verdict import Latency, Outcome

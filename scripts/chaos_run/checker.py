@@ -6,7 +6,7 @@ person; a nickname has one holder; no line is torn; no connection is lost. The h
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError
 from itertools import pairwise
@@ -64,11 +64,19 @@ class _Room:
 class Checker:
     """check() first; then there are `orders` to compare a history with."""
 
-    def __init__(self, logs: Sequence[Log], acceptor_kills: Sequence[float] = ()) -> None:
+    def __init__(
+        self, logs: Sequence[Log], acceptor_kills: Sequence[float] = (), front_kills: Sequence[float] = ()
+    ) -> None:
         self._logs = logs
         self._acceptor_kills = acceptor_kills
+        for log in logs:
+            alive = log.closed is not None and any(log.opened <= at <= log.closed for at in front_kills)
+            log.ended_with_front = bool(log.lost) and log.secure and alive
         self._lexicon = Lexicon(logs)
-        self._staying = {log.nick for log in logs if log.lasting}
+        self._lasting = {log.nick for log in logs if log.lasting and not log.ended_with_front}
+        # A quit is told once, and does not say of which room it is. These may quit only when the front is killed.
+        self._rooms = {log.nick: log.rooms for log in logs if log.nick and (log.lasting or log.stays)}
+        self._staying = self._lasting | {log.nick for log in logs if log.stays and not log.ended_with_front}
         self.orders: dict[str, list[Event]] = {}  # by room: what happened there, in the order that all saw
         self.deliveries = 0
         self.holes = 0  # connections that died with an acceptor before they heard a word: known, and counted apart
@@ -105,7 +113,7 @@ class Checker:
             elif event.kind == "shortened":
                 reading.shortened.append(event.text)
             elif event.kind != "service":
-                for placed in _placed(reading, event):
+                for placed in _placed(reading, event, self._rooms):
                     self._take(reading, placed, seen)
         if log.piece and log.whole:
             self._find("torn", log.nick, f"ends in {_shown(log.piece)}")
@@ -133,9 +141,10 @@ class Checker:
             reading.here.remove(event.where)
 
     def _check_connection(self, log: Log) -> None:
-        if not log.lost:
+        if not log.lost or log.ended_with_front:
             return
-        silent = log.closed is not None and not (log.lasting or log.lines or log.piece)
+        # A client of TLS is handed to the next acceptor by the front.
+        silent = log.closed is not None and not (log.lasting or log.secure or log.lines or log.piece)
         if silent and any(log.opened <= at <= (log.closed or 0.0) for at in self._acceptor_kills):
             self.holes += 1
         else:
@@ -180,7 +189,7 @@ class Checker:
         self._check_turns(name, [event for event in order if event.kind == "said"])
         self._check_holders(name, order)
         for event in sorted(room.sure - room.places.keys()):
-            if any(reading.log.lasting and reading.log.nick != event.nick for reading in readings):
+            if any(reading.log.nick in self._lasting and reading.log.nick != event.nick for reading in readings):
                 self._find("lost", f"everybody in {name}", _told(event))
         for reading in readings:
             self._check_view(reading.log, reading.views[name], room)
@@ -237,7 +246,7 @@ class Checker:
                 holders.pop(fold(event.nick), None)
 
     def _check_nicknames(self) -> None:
-        taken = {fold(nick): nick for nick in self._staying}
+        taken = {fold(nick): nick for nick in self._lasting}
         for log in self._logs:
             if not log.lasting and fold(log.nick) in taken:
                 self._find("nickname", log.nick, f"entered while {taken[fold(log.nick)]} was there")
@@ -257,15 +266,23 @@ class Checker:
         return self.findings[before:]
 
 
-def _placed(reading: Reading, event: Event) -> Iterator[Event]:
-    """An event with its room. Plain text has one room at a time and does not name it; a quit is told once for all."""
+def _placed(reading: Reading, event: Event, rooms: Mapping[str, list[str]]) -> Iterator[Event]:
+    """An event with its room. Plain text has one room at a time and does not name it; a quit is told once for all.
+
+    `rooms`: where those are who do not move.
+    """
     log, kind, nick = reading.log, event.kind, event.nick
     if kind == "joined" and nick == log.nick:
         room = event.where or log.rooms[min(len(reading.views), len(log.rooms) - 1)]
         reading.here.append(room)
         yield event._replace(where=room)
     elif kind == "quit":
-        for room in reading.whereabouts.pop(nick, reading.here):
+        seen = reading.whereabouts.pop(nick, reading.here)
+        if log.plain:
+            seen = reading.here  # who was seen to come into the room before may have followed
+        elif nick in rooms:
+            seen = [room for room in reading.here if room in rooms[nick]] or rooms[nick]
+        for room in list(seen):
             yield event._replace(where=room)
     elif kind in ("joined", "left"):
         room = event.where or (reading.here[0] if reading.here else "#?")

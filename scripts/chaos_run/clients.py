@@ -5,7 +5,8 @@
     probes     stay; ask PING every few ms, to see how long the server is away
     visitors   come, say a line or two, and leave in one of the ways there are
 
-They never ask again, never reconnect, and know nothing of what happens to the server.
+Some of each come by TLS. They never ask again, never reconnect, and know nothing of what happens to the server. When
+the front is killed, its clients' connections end; then somebody else comes for each talker who was among them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 from mpchat.chat.hub import LOBBY
 from mpchat.protocol.message import BODY_BYTES
 from scripts.chaos_run.lines import Log, Said
+from scripts.chaos_run.wires import SecureWire, Wire
 
 if TYPE_CHECKING:
     from scripts.chaos_run.load import Load
@@ -29,6 +31,7 @@ Script = Generator[tuple[bytes, ...], bytes, None]  # yields what it waits for, 
 
 PATIENCE = 10.0  # seconds for everything to arrive: only a server that has lost something takes so long
 _PROBE_SECONDS = 0.01
+_REPLACE_SECONDS = 0.3  # after a talker has lost its connection with the front: then somebody else comes
 _TALK_SECONDS = 0.1  # between one talker's lines, on average
 _SLOW_BYTES = 1500  # a slow reader takes so much at a time,
 _SLOW_SECONDS = 0.01  # so often while it reads at all,
@@ -54,7 +57,10 @@ class Client:
         self.wanted: tuple[bytes, ...] = ()
         self._mask = 0
         log.opened = time.monotonic()
-        self.sock.connect_ex(load.addresses[log.plain])
+        host, port = load.addresses[log.plain, log.secure]
+        self.sock.connect_ex((host, port))
+        context = load.context if log.secure else None
+        self.wire = Wire(self.sock) if context is None else SecureWire(self.sock, context, host)
         self.script = self.play()
         self.watch()
         self.follow(None)
@@ -109,10 +115,12 @@ class Client:
         self.flush()
 
     def flush(self) -> None:
-        if self.over or self.holding or not self.out:
+        if self.over:
             return
         try:
-            self.out = self.out[self.sock.send(self.out) :]
+            self.wire.flush()
+            if self.out and not self.holding:
+                self.out = self.out[self.wire.send(self.out) :]
         except BlockingIOError:
             pass
         except OSError as error:
@@ -125,8 +133,9 @@ class Client:
         """Wait for what can be dealt with; a slow reader reads when it wakes up."""
         mask = 0
         if not self.over:
+            has_something = self.wire.unsent or (self.out and not self.holding and self.wire.is_open)
             mask = (0 if self.slow and self.ready else selectors.EVENT_READ) | (
-                selectors.EVENT_WRITE if self.out and not self.holding else 0
+                selectors.EVENT_WRITE if has_something else 0
             )
         if mask and not self._mask:
             self.load.selector.register(self.sock, mask, self)
@@ -141,8 +150,9 @@ class Client:
         if self.over:
             return False
         try:
-            data = self.sock.recv(_SLOW_BYTES if self.slow else 1 << 16)
+            data = self.wire.receive(_SLOW_BYTES if self.slow else 1 << 16)
         except BlockingIOError:
+            self.flush()  # TLS may have been agreed upon
             return False
         except OSError as error:
             self.end(error.strerror or "error")
@@ -191,14 +201,26 @@ class Client:
 
 
 class Talker(Client):
-    def __init__(self, load: Load, plain: bool, echo: bool, rooms: list[str], slow: bool = False) -> None:
+    """Who is not `lasting` comes in the middle, for another one."""
+
+    def __init__(
+        self,
+        load: Load,
+        plain: bool,
+        echo: bool,
+        rooms: list[str],
+        slow: bool = False,
+        secure: bool = False,
+        lasting: bool = True,
+    ) -> None:
         self.rooms = rooms
         self.line_end = load.random.choice(("\r\n", "\n"))
         stamped = not plain and load.random.random() < 0.25
         self.capabilities = " ".join(["echo-message"] * echo + ["server-time"] * stamped)
         user = "~" + load.random.choice(("u", "somebody"))
         registered = [LOBBY, *rooms] if plain else list(rooms)
-        super().__init__(load, Log("", "~plain" if plain else user, plain, echo, lasting=True, rooms=registered), slow)
+        log = Log("", "~plain" if plain else user, plain, echo, lasting, not lasting, secure, registered)
+        super().__init__(load, log, slow)
 
     def play(self) -> Script:
         name = self.load.random.choice(("ana", "José", "peña", "Zoë", "Müller", "x"))
@@ -207,6 +229,13 @@ class Talker(Client):
             self.send(f"/join {room}\n" if self.log.plain else f"JOIN {room}\r\n")
             yield (f"* in {room}: ".encode() if self.log.plain else b" 366 ",)
         self.ready = True
+        if self.log.stays:
+            self.begin()
+
+    def end(self, error: str) -> None:
+        super().end(error)
+        if self.log.lost and self.log.secure:
+            self.load.later(_REPLACE_SECONDS, lambda: self.load.replace(self))
 
     def begin(self) -> None:
         self.watch()
@@ -231,10 +260,11 @@ class Talker(Client):
     def line(self) -> str:
         """To a room, or to somebody; it counts as said from now on."""
         private = self.load.random.random() < 0.1
-        others = [talker.log.nick for talker in self.load.talkers if talker is not self]
+        others = [each.log.nick for each in self.load.talkers if each is not self and each.ready and not each.over]
         target = self.load.random.choice(others if private else self.rooms)
         if self.log.plain:
-            start, limit = f"/msg {target} " if private else "", 4000  # the server cuts it, and says so
+            # What is longer than a line the server cuts, and says so; but not of what is for somebody who has gone.
+            start, limit = (f"/msg {target} ", 300) if private else ("", 4000)
         else:
             start = f"PRIVMSG {target} :"
             limit = BODY_BYTES - len(start.encode())
@@ -277,10 +307,10 @@ class Observer(Talker):
 
 
 class Probe(Client):
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: Load, secure: bool = False) -> None:
         self.unanswered: dict[bytes, float] = {}  # the end of a PONG: when its PING was sent
         self.looked_at = 0  # how many of its lines
-        super().__init__(load, Log("", lasting=True))
+        super().__init__(load, Log("", lasting=True, secure=secure))
 
     def play(self) -> Script:
         yield from self.register(f"probe{next(self.load.numbers)}")
@@ -315,7 +345,8 @@ class Visitor(Client):
         self.room = load.random.choice(load.rooms)
         registered = [LOBBY, self.room] if plain else [self.room]
         echo = not plain and load.random.random() < 0.5
-        super().__init__(load, Log("", "~plain" if plain else "~v", plain, echo, rooms=registered))
+        secure = load.takes_tls()
+        super().__init__(load, Log("", "~plain" if plain else "~v", plain, echo, secure=secure, rooms=registered))
 
     def play(self) -> Script:
         if self.way_out == "glance":
@@ -341,7 +372,7 @@ class Visitor(Client):
             last_words += "/quit\n" if self.log.plain else "QUIT :bye\r\n"
         self.send(last_words)  # far less than the kernel takes at once
         if self.way_out == "half":
-            self.sock.shutdown(socket.SHUT_WR)
+            self.wire.end_output()
         elif self.way_out in ("reset", "close"):
             # close() is a reset too if something lies unread: either way the last words may be lost with it.
             self.log.sure = self.log.whole = False

@@ -32,6 +32,8 @@ class Log:
     plain: bool = False
     echo: bool = False  # it asked for echo-message
     lasting: bool = False  # it was there before the first word and until the last
+    stays: bool = False  # it came later, and was there until the last
+    secure: bool = False  # it came by TLS
     rooms: list[str] = field(default_factory=list)  # those it asked to enter, in order; in plain text one at a time
     said: list[Said] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)  # tokens that must come back
@@ -40,6 +42,7 @@ class Log:
     sure: bool = True  # what it said must arrive: it has not reset its connection
     whole: bool = True  # it has read until there was nothing more for it
     lost: str = ""  # how its connection ended without its will
+    ended_with_front: bool = False  # in that way, as a client of TLS may when the front is killed
     opened: float = 0.0
     closed: float | None = None  # None where it was not the server who closed it
 
@@ -72,6 +75,7 @@ _IRC = {
     "left": rf"{_BY} PART (?P<where>#\S+)",
     "quit": rf"{_BY} QUIT :(?P<text>.*)",
     "answer": rf"{_FROM} PONG {re.escape(SERVER)} :(?P<text>\S+)",
+    "gone": rf"{_FROM} 401 [^ ]+ (?P<where>[^ ]+) :No such nick/channel",
     "service": rf"{_FROM} (?:{_WELCOME}|353|366|433|CAP) [^ ]+ .+|ERROR :Closing link: \S+ \(.*\)|PING :{SERVER}",
 }
 _PLAIN = {
@@ -80,6 +84,7 @@ _PLAIN = {
     "quit": r"\* (?P<nick>\S+) quit \((?P<text>.*)\)",
     "answer": r"! there is no /(?P<text>\S+), /help shows the commands",
     "shortened": r"! that was too long: only its first (?P<text>\d+) bytes were sent",
+    "gone": r"! nobody here is called (?P<where>\S+)",
     "service": r"Welcome to mpchat\.|Type your nickname and press Enter\.|\* you are \S+; /help .*|\* in #\S+: .*"
     r"|! \S+ is taken, try another nickname|\* goodbye \(.*\)",
 }
@@ -102,6 +107,7 @@ class Lexicon:
             plain: [(kind, re.compile(f"(?:{form})" + ("\n" if plain else "\r\n"))) for kind, form in forms.items()]
             for plain, forms in ((False, _IRC), (True, _PLAIN))
         }
+        self._gone = {log.nick for log in logs if log.ended_with_front}
         for log in logs:
             self._learn(log)
 
@@ -110,7 +116,7 @@ class Lexicon:
             text = fitted(log, said)
             event = Event("said", said.target, log.nick, text)
             self.turns[event] = turn
-            if log.sure:
+            if log.sure and said.target not in self._gone:  # to these it may have been too late
                 self._expect(event)
             to = "" if said.target.startswith("#") else " -> you"
             self._known[False][f":{log.prefix} PRIVMSG {said.target} :{text}\r\n".encode()] = event
@@ -139,6 +145,8 @@ class Lexicon:
             return None
         for kind, form in self._forms[plain]:
             found = form.fullmatch(text)
+            if found is not None and kind == "gone":
+                return Event("service") if found["where"] in self._gone else None
             if found is not None:
                 return Event(kind, **found.groupdict())
         return None

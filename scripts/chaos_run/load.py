@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import random
 import selectors
+import ssl
 import time
 from collections.abc import Callable
 from heapq import heappop, heappush
@@ -26,15 +27,22 @@ _LOOK_SECONDS = 0.2  # how often to look whether the server still runs
 _KERNEL_SECONDS = 150  # for what the kernel has: it tries a window that was shut again after up to two minutes
 _STILL_SECONDS = 2  # with nothing in the kernel: what has just come out of it takes a moment to be answered
 _TELL_SECONDS = 5  # between two lines that say what is waited for
+_BY_TLS = 0.4  # of those who come
 _MEMBERS = 12  # talkers in a room, about
 _WORDS = "¡hola! ¿qué tal? ñandú, pingüino, 日本語のテキスト; 👩‍💻 😀 procesos y colas: fork, exec, wait, kill! " * 40
 
 
 class Load:
-    """All clients of one run. `seed` decides what they do; when things happen, the machine decides too."""
+    """All clients of one run. `seed` decides what they do; when things happen, the machine decides too.
 
-    def __init__(self, irc: Address, plain: Address, talkers: int, seed: int) -> None:
-        self.addresses = {False: irc, True: plain}
+    `addresses`: of each dialect (is it plain text?), without and with TLS. `context`: what TLS trusts; None: nobody
+    uses it.
+    """
+
+    def __init__(
+        self, addresses: dict[tuple[bool, bool], Address], context: ssl.SSLContext | None, talkers: int, seed: int
+    ) -> None:
+        self.addresses, self.context = addresses, context
         self.random = random.Random(seed)
         self.selector = selectors.DefaultSelector()
         self.numbers = count(1)
@@ -66,10 +74,21 @@ class Load:
             rooms = self.random.sample(self.rooms[1:], 1 if plain or self.random.random() < 0.7 else 2)
             slow = self.random.random() < 0.15
             echo = not plain and self.random.random() < 0.8
-            self.talkers.append(Talker(self, plain=plain, echo=echo, rooms=rooms, slow=slow))
-        self.probes = [Probe(self) for _ in range(_PROBES)]
+            self.talkers.append(Talker(self, plain, echo, rooms, slow, self.takes_tls()))
+        self.probes = [Probe(self, self.context is not None and number % 2 == 1) for number in range(_PROBES)]
         everybody: list[Client] = [*self.talkers, *self.probes]
         return self.run_until(lambda: all(client.ready for client in everybody))
+
+    def takes_tls(self) -> bool:
+        """Whether the next one comes by it."""
+        return self.context is not None and self.random.random() < _BY_TLS
+
+    def replace(self, gone: Talker) -> None:
+        """Somebody else comes to talk where that one did."""
+        if self.busy:
+            log = gone.log
+            rooms = gone.rooms[:1]  # of one who has come into one of two, nobody knew at his end where he was
+            self.talkers.append(Talker(self, log.plain, log.echo, rooms, gone.slow, secure=True, lasting=False))
 
     def begin(self) -> None:
         self.busy = True
@@ -91,6 +110,7 @@ class Load:
         self.busy = False
         self._deadline = time.monotonic() + PATIENCE
         staying: list[Client] = [*self.talkers, *self.probes]
+        self._settle(lambda: all(client.ready or client.over for client in staying), tell)  # who has just come
         for client in staying:
             client.slow = False
             client.watch()
@@ -147,7 +167,7 @@ class Load:
             name = f"duel{next(self.numbers)}"
             self.visitors += [Visitor(self, name), Visitor(self, name.upper())]
         elif chance < 0.2:
-            self.visitors.append(Visitor(self, self.random.choice(self.talkers).log.nick.upper()))
+            self.visitors.append(Visitor(self, self.random.choice(self.talkers).log.nick.upper()))  # "": no wish
         else:
             self.visitors.append(Visitor(self))
 

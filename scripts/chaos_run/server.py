@@ -22,8 +22,10 @@ from typing import Any, NamedTuple
 from mpchat.ipc.control_socket import ask
 from scripts.chaos_run.surroundings import Surroundings
 
-ROLES = ("worker", "broker", "acceptor", "recorder", "authenticator")
-_READY = re.compile(r"mpchat ready: irc (\S+):(\d+), plain \S+:(\d+)(?:.*, tls \S+:(\d+))?")
+ROLES = ("worker", "broker", "acceptor", "recorder", "authenticator", "front")
+_READY = re.compile(
+    r"mpchat ready: irc (\S+):(\d+), plain \S+:(\d+), pid \d+(?:, tls \S+:(\d+))?(?:, tls-plain \S+:(\d+))?"
+)
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _STOP_SECONDS = 20.0
 _SETTLE_SECONDS = 10.0
@@ -85,8 +87,11 @@ class Server:
         self.around.started(self.pid)
         if found is None:
             raise SystemExit(f"the server did not start: {self.stop()} {self.log_tail()}")
-        self.irc, self.plain = (found[1], int(found[2])), (found[1], int(found[3]))
-        self.tls = (found[1], int(found[4])) if found[4] else None
+        ports = {(False, False): found[2], (True, False): found[3], (False, True): found[4], (True, True): found[5]}
+        # By dialect (is it plain text?), without and with TLS.
+        self.addresses = {kind: (found[1], int(port)) for kind, port in ports.items() if port}
+        self.irc, self.plain = self.addresses[False, False], self.addresses[True, False]
+        self.tls = self.addresses.get((False, True))
 
     def running(self) -> bool:
         return self._process.poll() is None
@@ -236,7 +241,7 @@ class Killer(threading.Thread):
             spared.append("worker")
         if sum(name in whole for name in workers) < self._server.workers:
             spared.append("acceptor")
-        roles = [role for role in self._roles if role not in spared]
+        roles = [role for role in self._roles if role not in spared and (role != "front" or role in rows)]
         pairs = [pair for pair in combinations(roles, 2) if set(pair) != {"acceptor", "worker"}]
         two = pairs and self._random.random() < _PAIRS
         chosen = self._random.choice(pairs) if two else self._random.sample(roles, min(1, len(roles)))

@@ -19,7 +19,7 @@ from itertools import count
 from typing import NamedTuple
 
 from scripts.bench.clients import registration
-from scripts.soak_run.certificate import trusting_context
+from scripts.chaos_run.certificate import trusting_context
 
 Address = tuple[str, int]
 Script = Generator[float, None, None]  # what a stranger does: it yields how many seconds to wait until it goes on

@@ -14,8 +14,8 @@ import time
 from collections.abc import Sequence
 
 from scripts.bench.clients import Member, registration
+from scripts.chaos_run.certificate import trusting_context
 from scripts.chaos_run.orders import differences
-from scripts.soak_run.certificate import trusting_context
 
 Address = tuple[str, int]
 

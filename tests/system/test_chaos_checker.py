@@ -470,6 +470,54 @@ def test_the_known_hole_is_a_connection_that_died_unheard_with_the_acceptor(log:
     assert checker.holes == holes
 
 
+# The front, and clients of TLS
+
+
+def test_a_client_of_tls_may_lose_its_connection_with_the_front_and_at_no_other_time(story: Story) -> None:
+    dani = story.logs["dani"]
+    dani.secure, dani.lost, dani.opened, dani.closed = True, "closed by the server", 1.0, 3.0
+    dani.sure = dani.whole = False
+    story.quit("dani")
+    logs = list(story.logs.values())
+    assert [finding.kind for finding in Checker(logs, [2.0], front_kills=[2.0]).check()] == []
+    assert dani.ended_with_front
+    assert "connection" in [finding.kind for finding in Checker(logs, [2.0], front_kills=[3.5]).check()]
+    dani.secure = False
+    assert "connection" in [finding.kind for finding in Checker(logs, front_kills=[2.0]).check()]
+
+
+def test_what_was_said_to_one_who_had_gone_with_the_front_may_be_refused(story: Story) -> None:
+    dani = story.logs["dani"]
+    dani.secure, dani.lost, dani.opened, dani.closed = True, "closed by the server", 1.0, 3.0
+    dani.sure = dani.whole = False
+    story.quit("dani")
+    refusal = b":mpchat.local 401 ana %s :No such nick/channel\r\n"
+    for nick, said, told in (
+        ("ana", "10 are you there?", refusal % b"dani"),
+        ("cora", "11 and?", b"! nobody here is called dani\n"),
+    ):
+        story.logs[nick].said.append(Said("dani", said))
+        story.logs[nick].lines.append(told)
+    logs = list(story.logs.values())
+    assert Checker(logs, front_kills=[2.0]).check() == []
+    story.logs["ana"].lines.append(refusal % b"beto")
+    assert [finding.kind for finding in Checker(logs, front_kills=[2.0]).check()] == ["torn"], "he was there"
+
+
+def test_a_client_of_tls_is_not_lost_with_an_acceptor() -> None:
+    checker = Checker([Log("", lost="closed", opened=1.0, closed=3.0, secure=True)], acceptor_kills=[2.0])
+    assert [finding.kind for finding in checker.check()] == ["connection"]
+    assert checker.holes == 0
+
+
+def test_who_came_for_one_who_had_gone_stays(story: Story) -> None:
+    story.add(Log("fred", secure=True, stays=True, rooms=[ROOM]))
+    story.say("fred", "10 me too")
+    assert story.check() == []
+    story.logs["fred"].stays = False
+    assert ("lost", f"everybody in {ROOM}") in story.check(), "a visitor would have left"
+
+
 # The history
 
 ROWS = [

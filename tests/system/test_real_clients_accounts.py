@@ -24,18 +24,13 @@ from tests.client.conftest import Wire
 from tests.client.person import Person, environment
 from tests.running import PATIENCE, IrcClient, running
 from tests.system.servers import kill, needs_linux, ready, replaced, until
-from tests.system.tls import Authority, irc, needs_openssl, tls_port
+from tests.system.tls import Authority, irc, tls_port
 
-pytestmark = [needs_linux, needs_openssl, pytest.mark.surroundings, pytest.mark.timeout(180)]
+pytestmark = [needs_linux, pytest.mark.surroundings, pytest.mark.timeout(180)]
 
 PASSWORD = "hunter2 and more"
 ROOM = "#so"
 SOON = 60.0  # seconds: irssi and WeeChat wait before they come back
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @dataclass
