@@ -132,6 +132,12 @@ def _of_chat(rows: list[dict[str, Any]]) -> Iterable[Family]:
         [({"worker": row["role"]}, float(row["clients"])) for row in workers if row["clients"] is not None],
     )
     yield Family(
+        "mpchat_tls_clients",
+        "gauge",
+        "Connections at the front: clients by TLS, and those that agree upon it. Absent where nobody speaks TLS.",
+        [({}, float(row["clients"])) for row in rows if row["role"] == "front" and row["clients"] is not None],
+    )
+    yield Family(
         "mpchat_lines_total",
         "counter",
         "Lines of clients, arrivals and departures; of the recorder: messages stored; of the authenticator: answers "
@@ -223,6 +229,12 @@ def _of_the_whole(snapshot: dict[str, Any], storage: Storage) -> Iterable[Family
         [({}, float(snapshot["disk_full"]))],
     )
     yield Family(
+        "mpchat_certificate_end_time_seconds",
+        "gauge",
+        "When the TLS certificate in use ends, in Unix time. Absent where nobody speaks TLS.",
+        _if_known(snapshot.get("certificate_ends")),
+    )
+    yield Family(
         "mpchat_data_free_bytes",
         "gauge",
         "Room for the exporter's user in the file system with the data directory.",
@@ -238,5 +250,5 @@ def _of_the_whole(snapshot: dict[str, Any], storage: Storage) -> Iterable[Family
     yield Family("mpchat_history_bytes", "gauge", "Size of the history's files.", _if_known(storage.history))
 
 
-def _if_known(size: int | None) -> list[Sample]:
-    return [] if size is None else [({}, float(size))]
+def _if_known(value: float | None) -> list[Sample]:
+    return [] if value is None else [({}, float(value))]

@@ -104,8 +104,10 @@ class Monitoring:
 
     # Snapshots
 
-    def snapshot(self, supervisor: int, begun: float, ports: list[int], children: Children) -> bytes:
-        """`supervisor` is its pid, and `begun` when it began."""
+    def snapshot(
+        self, supervisor: int, begun: float, ports: list[int], certificate_ends: float | None, children: Children
+    ) -> bytes:
+        """`supervisor` is its pid, and `begun` when it began. `certificate_ends`: wall s, None where there is no TLS."""
         now = time.monotonic()
         processes = [self._row("supervisor", supervisor, "working", now - begun)]
         for role in [role for role in children.failures if role != SPARE]:
@@ -130,7 +132,8 @@ class Monitoring:
         settings = children.settings
         head = {"kind": "snapshot", **_times(), "ports": ports, "ipc": Path(settings.ipc).name, "data": settings.data}
         disk = {"disk_full": bool(self._disk_error), "disk_error": self._disk_error}
-        return line({**head, **disk, "processes": processes, "connections": _connections(children)})
+        tls = {"certificate_ends": certificate_ends}
+        return line({**head, **disk, **tls, "processes": processes, "connections": _connections(children)})
 
     def _row(self, role: str, pid: int | None, state: str, age: float | None) -> dict[str, object]:
         return {

@@ -537,7 +537,8 @@ class Supervisor:
             self.change_traces()
 
     def snapshot(self) -> bytes:
-        return self.monitoring.snapshot(os.getpid(), self.begun, self.ports, self.children)
+        ends = None if self.secrets.certificate is None else ends_at(self.secrets.certificate)
+        return self.monitoring.snapshot(os.getpid(), self.begun, self.ports, ends, self.children)
 
     # Settings that change while the server runs
 

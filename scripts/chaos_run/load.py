@@ -114,7 +114,9 @@ class Load:
         for client in staying:
             client.slow = False
             client.watch()
-        settled = self._settle(lambda: not any(each.out for each in staying) and self._nobody_visits(), tell)
+        settled = self._settle(
+            lambda: not any(each.out and not each.over for each in staying) and self._nobody_visits(), tell
+        )
         for _ in range(2):
             for client in staying:
                 client.ask()
@@ -167,7 +169,9 @@ class Load:
             name = f"duel{next(self.numbers)}"
             self.visitors += [Visitor(self, name), Visitor(self, name.upper())]
         elif chance < 0.2:
-            self.visitors.append(Visitor(self, self.random.choice(self.talkers).log.nick.upper()))  # "": no wish
+            # Of those whose nickname is never free: who comes by TLS may have gone with the front.
+            taken = [talker.log.nick for talker in self.talkers if not talker.log.secure]
+            self.visitors.append(Visitor(self, self.random.choice(taken).upper()))
         else:
             self.visitors.append(Visitor(self))
 

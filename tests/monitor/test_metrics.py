@@ -11,7 +11,7 @@ import pytest
 from mpchat.monitor.measuring import Measured, Memory
 from mpchat.monitor.metrics import STATES, Family, Seen, Storage, of_exporter, of_server
 
-ROLES = ["supervisor", "broker", "worker0", "acceptor", "recorder", "resource_tracker"]
+ROLES = ["supervisor", "broker", "worker0", "acceptor", "recorder", "front", "resource_tracker"]
 LABELS = {"role", "worker", "source", "target", "state", "version"}
 MEASURED = Measured(1, 500.0, False, 1.5, 12, 3, 4)
 SEEN = Seen(MEASURED, Memory(8.0, 10.5), 1_700_000_000.25, 1024)
@@ -30,6 +30,7 @@ def snapshot(*changed: dict[str, Any]) -> dict[str, Any]:
     rows[1] |= {"lines": 7}
     rows[2] |= {"lines": 5, "deliveries": 30, "clients": 3, "unsent": 70_000}
     rows[4] |= {"lines": 2}
+    rows[5] |= {"clients": 4}
     others = {each["role"]: each for each in changed}
     rows = [others.pop(each["role"], each) for each in rows]
     connections = [{"from": "worker0", "to": "broker", "by": "queue", "messages": 2, "bytes": 640}]
@@ -38,6 +39,7 @@ def snapshot(*changed: dict[str, Any]) -> dict[str, Any]:
         "ipc": "queue",
         "data": "/data",
         "disk_full": False,
+        "certificate_ends": 1_800_000_000.0,
         "processes": [*rows, row("spare", 200, "spare"), *others.values()],
         "connections": connections,
     }
@@ -151,7 +153,7 @@ def test_a_stopped_process_is_there_and_said_to_be_stopped() -> None:
 
 def test_who_has_no_heartbeat_is_not_said_to_have_one() -> None:
     (family,) = (each for each in told(snapshot()) if each.name == "mpchat_process_silent_seconds")
-    assert [labels["role"] for labels, _ in family.samples] == ["broker", "worker0", "acceptor", "recorder"]
+    assert [labels["role"] for labels, _ in family.samples] == ["broker", "worker0", "acceptor", "recorder", "front"]
 
 
 def test_an_older_server_says_nothing_of_what_is_unsent() -> None:
@@ -159,6 +161,16 @@ def test_an_older_server_says_nothing_of_what_is_unsent() -> None:
     for each in older["processes"]:
         del each["unsent"]
     assert "mpchat_unsent_bytes" not in [family.name for family in told(older)]
+
+
+def test_a_server_without_tls_says_nothing_of_it() -> None:
+    without = snapshot()
+    without["processes"] = [each for each in without["processes"] if each["role"] != "front"]
+    del without["certificate_ends"]
+    older, newer = without, {**without, "certificate_ends": None}
+    for each in (older, newer):
+        told_of = {family.name for family in told(each) if family.samples}
+        assert not told_of & {"mpchat_tls_clients", "mpchat_certificate_end_time_seconds"}
 
 
 @pytest.mark.parametrize(
