@@ -107,7 +107,7 @@ class Monitoring:
     def snapshot(
         self, supervisor: int, begun: float, ports: list[int], certificate_ends: float | None, children: Children
     ) -> bytes:
-        """`supervisor` is its pid, and `begun` when it began. `certificate_ends`: wall s, None where there is no TLS."""
+        """`supervisor` is its pid, and `begun` when it began. `certificate_ends`: wall s; None: there is no TLS."""
         now = time.monotonic()
         processes = [self._row("supervisor", supervisor, "working", now - begun)]
         for role in [role for role in children.failures if role != SPARE]:

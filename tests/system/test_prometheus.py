@@ -18,6 +18,7 @@ import pytest
 from tests.running import PATIENCE, Server, ended, running
 from tests.system.exporting import Exporter, exporting
 from tests.system.servers import kill, needs_linux, ready, replaced, until
+from tests.system.tls import Pair
 
 is_missing = shutil.which("prometheus") is None or shutil.which("promtool") is None
 needs_prometheus = pytest.mark.skipif(is_missing, reason="prometheus is not here")
@@ -115,9 +116,9 @@ class Watched(NamedTuple):
 
 
 @contextmanager
-def watching(folder: Path) -> Iterator[Watched]:
+def watching(folder: Path, *args: str) -> Iterator[Watched]:
     """A server, its exporter, and Prometheus."""
-    with running("--workers", "2", "--unlimited", "--keep-journal") as server:
+    with running("--workers", "2", "--unlimited", "--keep-journal", *args) as server:
         until(lambda: ready(server))
         with exporting(server.environment, server.irc_port) as exporter:
             prometheus = Prometheus(folder, f"{exporter.host}:{exporter.port}")
@@ -128,8 +129,8 @@ def watching(folder: Path) -> Iterator[Watched]:
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    with watching(tmp_path_factory.mktemp("prometheus")) as it:
+def watched(tmp_path_factory: pytest.TempPathFactory, pair: Pair) -> Iterator[Watched]:
+    with watching(tmp_path_factory.mktemp("prometheus"), "--tls-port", "0", *pair.options) as it:
         yield it
 
 
