@@ -55,6 +55,7 @@ _FILE_BYTES = 65_536  # of a file that is read whole: each newcomer is sent the 
 _MOTD_LINES = 1_000  # each costs up to 100 bytes more as a line of IRC
 _MOST_NETWORKS = 100  # that are exempt: they are in the first record of each run, and in each snapshot
 _MOST_DAYS = 36_500  # of history: a century
+_MOST_STS_SECONDS = 10 * 366 * 86_400  # an admin who finds no way back any more is not helped by one who meant well
 _MOST_MEGABYTES = 1_000_000  # of history: SQLite would hold more, a disk here hardly does
 _PRIVATE = stat.S_IRWXG | stat.S_IRWXO  # what the mode of a file with secrets may not have
 _OWN = stat.S_IWGRP | stat.S_IWOTH  # and that of one with settings
@@ -593,6 +594,7 @@ _KEYS = (
     Key("server", "tls_plain_port", int, _port),
     Key("server", "tls_cert", str, _path, needs_start=False),
     Key("server", "tls_key", str, _path, needs_start=False),
+    Key("server", "sts_duration", int, _count(_MOST_STS_SECONDS, 0), needs_start=False),
     Key("server", "workers", int, _count(_MOST_WORKERS)),
     Key("server", "name", str, _name, needs_start=False),
     Key("server", "network", str, _name, needs_start=False),
@@ -737,6 +739,7 @@ def _add_server(commands: Any) -> None:
     parser.set_defaults(given=frozenset(), **_own_limits())
     add = parser.add_argument
     _add_place(parser)
+    add("--sts-duration", type=_count(_MOST_STS_SECONDS, 0), default=0, metavar="S", help=t("cli.sts_duration"))
     add("--config", type=_path, metavar="FILE", help=t("cli.config"))
     add("--print-config", action="store_true", help=t("cli.print_config"))
     keep = parser.add_mutually_exclusive_group()
@@ -1010,6 +1013,8 @@ def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
     names = [oper.name for oper in opers]
     if len(set(names)) < len(names):
         raise Unusable(t("cli.oper_twice"))
+    if options.sts_duration and options.tls_port is None:
+        raise Unusable(t("tls.no_sts"))
     password = options.password or _password(options.password_file, is_private=True)
     secrets = Secrets(password, tuple(opers), _certificate(options))
     chat = ChatSettings(
@@ -1035,6 +1040,7 @@ def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
         wrong_logins_per_minute=0 if options.unlimited else options.wrong_logins_per_minute,
         wrong_logins_per_account=0 if options.unlimited else options.wrong_logins_per_account,
         accounts_per_hour=0 if options.unlimited else options.accounts_per_hour,
+        sts_seconds=options.sts_duration,
         room_flags="n",  # who is not in a room does not speak into it, unless its operators want that
     )
     return chat, secrets

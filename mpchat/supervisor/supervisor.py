@@ -87,6 +87,7 @@ class Supervisor:
                 self.tls_listeners.append((listen(self.settings, port), dialect))
         self.ports = [sock.getsockname()[1] for sock, _ in self.listeners]
         self.tls_ports = {dialect: sock.getsockname()[1] for sock, dialect in self.tls_listeners}
+        self.settings = self.with_sts_port(self.settings)
         # Open and locked until this process ends.
         data = claim(Path(self.settings.data)) if self.settings.data else None
         if data is not None and data.is_open_to_others:
@@ -560,7 +561,8 @@ class Supervisor:
         if self.fixed:
             self.log.warning("takes the next start", keys=", ".join(self.fixed))
         # The folder of the data may be one of chance.
-        self.settings = self.children.settings = replace(read, data=self.settings.data)
+        read = replace(self.with_sts_port(read), data=self.settings.data)
+        self.settings = self.children.settings = read
         self.secrets = self.children.secrets = secrets
         each, rate = read.connections_per_address, read.new_connections_per_minute
         limits: NewLimits = ("limits", each, rate, read.chat.exempt, read.burst_lines, read.lines_per_second)
@@ -577,6 +579,11 @@ class Supervisor:
         if self.told is not None:
             opers = tuple((oper.name, oper.password) for oper in secrets.opers)
             self.told.link.post(("reload", pack(read.chat), secrets.password, opers))
+
+    def with_sts_port(self, settings: Settings) -> Settings:
+        """The core knows no listening socket, and its port may be one of chance."""
+        port = self.tls_ports["irc"] if settings.chat.sts_seconds else 0
+        return replace(settings, chat=replace(settings.chat, sts_port=port))
 
     def reloaded(self) -> None:
         """The broker has journaled the settings that were read last."""

@@ -693,6 +693,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.tls_plain_port": "port for plain text over TLS (default: none)",
     "cli.tls_cert": "the server's certificate and those that vouch for it (PEM); `reload` reads it again",
     "cli.tls_key": "its private key (PEM, without a password)",
+    "cli.sts_duration": "for so long IRC clients that have seen it come by TLS only (seconds; IRCv3 sts; default: 0)",
     "tls.no_port": "--tls-cert and --tls-key are for --tls-port or --tls-plain-port, and neither is given",
     "tls.no_files": "a TLS port needs both --tls-cert FILE and --tls-key FILE",
     "tls.no_certificate": "the first of these files has no certificate (PEM) in it",
@@ -700,6 +701,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "tls.mismatch": "the key is not that of the certificate",
     "tls.encrypted": "the key is encrypted, and nobody is there to type its password "
     "(openssl pkey -in KEY -out PLAIN_KEY)",
+    "tls.no_sts": "--sts-duration sends clients to --tls-port, and there is none",
     "tls.no_openssl": "this Python has no ssl, which TLS ports need",
     "tls.unreadable": "OpenSSL does not take them ({why})",
     "cli.workers": "worker processes (default here: %(default)s)",
@@ -943,6 +945,10 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.tls_port": "The port for IRC over TLS; not set, there is none.",
     "config.tls_plain_port": "The port for plain text over TLS; not set, there is none.",
     "config.tls_cert": "The file (PEM) with the server's certificate, and those that vouch for it behind it.",
+    "config.sts_duration": (
+        "Seconds for which an IRC client that has seen it comes by TLS only, and takes no certificate that it cannot "
+        "verify (IRCv3 sts); 0: that is not offered."
+    ),
     "config.tls_key": "The file (PEM, mode 600, without a password) with the certificate's private key.",
     "config.workers": (
         "Worker processes, 1 to 128. Only a start can change it, as all of this table but name, network, "

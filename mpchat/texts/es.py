@@ -724,13 +724,15 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "cli.tls_plain_port": "puerto para texto plano sobre TLS (por defecto, ninguno)",
     "cli.tls_cert": "el certificado del servidor y los que lo avalan (PEM); `reload` lo lee de nuevo",
     "cli.tls_key": "su clave privada (PEM, sin contraseña)",
+    "cli.sts_duration": "segundos que un cliente de IRC que lo vio viene solo por TLS (IRCv3 sts; por defecto 0)",
     "tls.no_port": "--tls-cert y --tls-key son para --tls-port o --tls-plain-port, y no se ha dado ninguno de los dos",
-    "tls.no_files": "un puerto TLS necesita tanto --tls-cert ARCHIVO como --tls-key FICHERO",
+    "tls.no_files": "un puerto TLS necesita tanto --tls-cert ARCHIVO como --tls-key ARCHIVO",
     "tls.no_certificate": "el primero de estos archivos no contiene ningún certificado (PEM)",
     "tls.no_key": "el segundo de estos archivos no contiene ninguna clave privada (PEM)",
     "tls.mismatch": "la clave no es la del certificado",
     "tls.encrypted": "la clave está cifrada y no hay nadie que teclee su contraseña "
     "(openssl pkey -in CLAVE -out CLAVE_SIN_CIFRAR)",
+    "tls.no_sts": "--sts-duration envía a los clientes a --tls-port, y no lo hay",
     "tls.no_openssl": "este Python no tiene ssl, que hace falta para los puertos TLS",
     "tls.unreadable": "OpenSSL no los acepta ({why})",
     "cli.workers": "procesos worker (por defecto, aquí: %(default)s)",
@@ -980,6 +982,10 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.tls_port": "El puerto de IRC sobre TLS; si no está puesto, no hay ninguno.",
     "config.tls_plain_port": "El puerto de texto plano sobre TLS; si no está puesto, no hay ninguno.",
     "config.tls_cert": "El archivo (PEM) con el certificado del servidor y, detrás, los que lo avalan.",
+    "config.sts_duration": (
+        "Segundos durante los que un cliente de IRC que lo ha visto viene solo por TLS, y no acepta ningún certificado "
+        "que no pueda comprobar (IRCv3 sts); con 0 no se ofrece."
+    ),
     "config.tls_key": "El archivo (PEM, de modo 600, sin contraseña) con la clave privada del certificado.",
     "config.workers": (
         "Procesos worker, de 1 a 128. Solo cambia al arrancar, como toda esta tabla salvo name, network, "

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import PATIENCE, Server, running
+from tests.running import PATIENCE, IrcClient, Server, running
 from tests.system.servers import MPCHAT, kill, ready, replaced, start, status, until, unusual
 from tests.system.tls import Authority, Pair, TlsPlainClient, irc, openssl, tls_port, wrap
 
@@ -212,6 +212,38 @@ def test_a_reload_brings_a_new_certificate_and_a_bad_one_changes_nothing(authori
         assert is_new()
 
 
+def test_sts_is_offered_where_its_duration_is_set_and_a_reload_may_change_it(
+    authority: Authority, pair: Pair, tmp_path: Path
+) -> None:
+    """In the clear it says where TLS is; by TLS, for how long (IRCv3 sts)."""
+    config = tmp_path / "mpchat.toml"
+
+    def offered(client: IrcClient, version: str = " 302") -> list[str]:
+        (answer,) = client.ask(f"CAP LS{version}")
+        return [word for word in answer.partition(" :")[2].split() if word.startswith("sts")]
+
+    def write(seconds: int) -> None:
+        config.write_text(f'[server]\ntls_port = 0\ntls_cert = "{pair.cert}"\ntls_key = "{pair.key}"\n')
+        with config.open("a") as file:
+            file.write(f"sts_duration = {seconds}\n")
+
+    write(2_592_000)
+    with running("--unlimited", "--config", str(config)) as server:
+        ana, beto = server.irc("ana"), irc(server, authority, "beto")
+        assert offered(ana) == [f"sts=port={tls_port(server)}"]
+        assert offered(beto) == ["sts=duration=2592000"]
+        assert offered(ana, "") == offered(ana, " 301") == [], "who knows no values is not told half of it"
+        assert " NAK " in ana.ask("CAP REQ :sts")[0]
+        assert "sts" not in ana.ask("CAP LIST")[0]
+        write(60)
+        assert server.run("reload", "--port", str(server.irc_port)).returncode == 0
+        until(lambda: offered(beto) == ["sts=duration=60"])
+        assert offered(ana) == [f"sts=port={tls_port(server)}"]
+        write(0)
+        assert server.run("reload", "--port", str(server.irc_port)).returncode == 0
+        until(lambda: offered(ana) == offered(beto) == [])
+
+
 @pytest.mark.parametrize(
     ("case", "complaint"),
     [
@@ -221,6 +253,8 @@ def test_a_reload_brings_a_new_certificate_and_a_bad_one_changes_nothing(authori
         ("rubbish", "has no certificate"),
         ("encrypted", "the key is encrypted"),
         ("no port", "neither is given"),
+        ("sts", "--sts-duration sends clients to --tls-port, and there is none"),
+        ("same port", "--tls-plain-port and --tls-port are both 6697"),
     ],
 )
 def test_what_cannot_be_used_is_said_at_the_start(
@@ -240,8 +274,10 @@ def test_what_cannot_be_used_is_said_at_the_start(
         "rubbish": Pair(rubbish, pair.key).options,
         "encrypted": Pair(pair.cert, encrypted).options,
         "no port": pair.options,
+        "sts": [*pair.options, "--tls-plain-port", "0", "--sts-duration", "60"],
+        "same port": [*pair.options, "--tls-port", "6697", "--tls-plain-port", "6697"],
     }[case]
-    port = () if case == "no port" else ("--tls-port", "0")
+    port = () if case in ("no port", "sts") else ("--tls-port", "0")
     ended = start(*MPCHAT, "server", "127.0.0.1", "0", "--ephemeral", *port, *options, environment={})
     assert ended.returncode == 2
     assert complaint in ended.stderr

@@ -184,6 +184,11 @@ def _described(context: Context, connection: Connection, names: Iterable[str], v
             yield f"{name}={','.join(mechanisms(context, connection.session))}"
         else:
             yield name
+    settings = context.settings
+    if has_values and settings.sts_seconds:
+        # No client can ask for it. In the clear it says where TLS is, and only TLS says for how long (IRCv3 sts).
+        is_secure = connection.session.secure
+        yield f"sts=duration={settings.sts_seconds}" if is_secure else f"sts=port={settings.sts_port}"
 
 
 def _cap(context: Context, connection: Connection, verb: str, names: str) -> bytes:
