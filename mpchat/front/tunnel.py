@@ -46,7 +46,7 @@ class Side:
         except BlockingIOError:
             self.readable = False
             return None
-        if size < PIECE_BYTES and not self.hung_up:
+        if size < PIECE_BYTES and not self.hung_up and not self.urgent:  # a read ends at the mark of urgent data
             self.readable = False  # it was all: the next byte, or the end, is another edge (epoll(7))
         return size
 
@@ -145,7 +145,8 @@ class Tunnel:
             return not self._inbound
         if self.input_ended or not (self.client.readable or self._from_client.pending):
             return False
-        if self.client.readable and not self._receive(buffer):
+        # What came behind the end of the handshake may wait here, and be all that there is.
+        if self.client.readable and not self._receive(buffer) and not self._from_client.pending:
             return False
         size = self._decrypt(buffer)
         self._flush()  # an answer of TLS's own

@@ -171,6 +171,46 @@ def test_a_line_that_came_with_the_end_of_the_handshake_is_not_left_lying(scene:
     assert scene.worker.recv(100) == b"NICK ana\r\n"
 
 
+def test_a_read_that_is_full_to_the_byte_leaves_no_line_lying(scene: Scene) -> None:
+    """The handshake's end with lines behind it, PIECE_BYTES in all: there may be more, as far as is known."""
+    client = scene.client
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.tls.do_handshake()
+    client.send()
+    scene.notice()
+    scene.tunnel.shake_hands(scene.buffer)
+    client.receive()
+    client.tls.do_handshake()
+    client.tls.write(b"NICK ana\r\n")
+    overhead = client.outgoing.pending
+    client.tls.write(bytes(100))
+    overhead = client.outgoing.pending - overhead - 100  # of a record
+    left = PIECE_BYTES - client.outgoing.pending - overhead
+    client.tls.write(bytes(left))
+    assert client.outgoing.pending == PIECE_BYTES
+    client.send()
+    scene.notice()
+    scene.tunnel.shake_hands(scene.buffer)
+    assert scene.tunnel.has_agreed
+    scene.tunnel.inner = Side(scene.tunnel, scene.inner)
+    scene.tunnel.pump(scene.buffer)  # no edge tells of it any more
+    assert scene.worker.recv(ALL) == b"NICK ana\r\n" + bytes(100 + left)
+
+
+def test_what_is_behind_urgent_data_is_read_though_no_edge_tells_of_it(scene: Scene) -> None:
+    """A read ends at the mark of the urgent byte (tcp(7)); the poller has told that there is one."""
+    scene.shake_hands()
+    scene.tunnel.client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)  # as listening.listen() does
+    scene.client.tls.write(b"NICK ana\r\n")
+    data = scene.client.outgoing.read()
+    scene.client.sock.send(data[:9], socket.MSG_OOB)
+    scene.client.sock.send(data[9:])
+    scene.notice()
+    scene.tunnel.client.urgent = True
+    scene.tunnel.pump(scene.buffer)
+    assert scene.worker.recv(100) == b"NICK ana\r\n"
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_every_byte_goes_through_once_in_its_order(scene: Scene, seed: int) -> None:
     """A megabyte each way, in records and pieces of any size, while now one and now the other does not read."""
