@@ -41,6 +41,7 @@ from mpchat.settings import Certificate, ChatSettings, Settings
 
 _ACCEPTS = 16  # from one listener in one turn
 _HANDSHAKES = 4  # that go on in one turn: each may take a millisecond, for which those who are in must not wait
+_PUMP_SECONDS = 0.05  # of a turn: then it begins anew, with those who had none of this one
 _OUT_OF_FDS = (errno.EMFILE, errno.ENFILE)
 _UNWATCHED = 8192  # so much unread: OneShotPoller.rearm() waits for no more
 _REST_SECONDS = 0.25  # before the listeners are watched again where no descriptor is free
@@ -124,9 +125,7 @@ class Front:
             elif source in self.listeners:
                 self.accept(source)
         handshakes = [tunnel for tunnel in touched if tunnel in self.handshakes and not tunnel.has_agreed]
-        for tunnel in touched:
-            if tunnel.inner is not None and tunnel in self.tunnels:
-                self.pump(tunnel)
+        self.pump_each([tunnel for tunnel in touched if tunnel.inner is not None and tunnel in self.tunnels])
         for tunnel in handshakes[:_HANDSHAKES]:
             self.shake_hands(tunnel)
         self.ready.update(dict.fromkeys(handshakes[_HANDSHAKES:]))
@@ -300,6 +299,16 @@ class Front:
         self.poller.want_write(link, link.unsent)
 
     # Clients
+
+    def pump_each(self, tunnels: list[Tunnel]) -> None:
+        """As many as there is time for; the others come first in the next turn."""
+        until = time.monotonic() + _PUMP_SECONDS
+        waiting = deque(tunnels)
+        while waiting:
+            self.pump(waiting.popleft())
+            if time.monotonic() >= until:
+                break
+        self.ready = dict.fromkeys([*waiting, *self.ready])
 
     def pump(self, tunnel: Tunnel) -> None:
         """Something has happened at one of its sides, or more can be moved."""

@@ -23,6 +23,9 @@ PIECE_BYTES = 16_384  # read of a socket at once: what a record of TLS has at mo
 # In the clear, a piece of TLS and the record that the piece before has begun. Both are less than they are encrypted.
 BUFFER_BYTES = 3 * PIECE_BYTES
 _ROUNDS = 8  # of one tunnel in one turn: then the others come
+# So much of a client's TLS and nothing in it that is for the worker: a record holds less, whatever the pieces in which
+# it comes. Messages of TLS's own are rare, but each is 27 bytes that cost as much as a whole record.
+_BARREN_BYTES = 4 * PIECE_BYTES
 
 
 class Side:
@@ -64,6 +67,7 @@ class Tunnel:
     """`client` is there from the beginning; `inner` as soon as the loopback pair is whole."""
 
     __slots__ = (
+        "_barren",
         "_from_client",
         "_inbound",
         "_outbound",
@@ -90,6 +94,7 @@ class Tunnel:
         self.client = Side(self, sock)
         self.inner: Side | None = None
         self.dialect, self.host, self.deadline = dialect, host, deadline
+        self._barren = 0  # bytes that the client has sent since there was anything for the worker in them
         self._inbound = self._outbound = b""  # a piece that its receiver does not take yet; to the client, encrypted
         self.has_agreed = False  # upon TLS: the handshake is over
         self.answered = False  # something has come from the server: a worker has it, or the acceptor has refused it
@@ -162,6 +167,7 @@ class Tunnel:
             size = 0
         if size:
             self._from_client.write(buffer[:size])
+            self._barren += size
         elif size == 0:
             self.input_ended = True  # many clients end without close_notify; a line that was cut off is none
         return size is not None
@@ -179,6 +185,10 @@ class Tunnel:
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError:  # what came is no TLS
+            self.input_ended = True
+        if size:
+            self._barren = 0
+        elif self._barren > _BARREN_BYTES:
             self.input_ended = True
         return size
 

@@ -342,6 +342,35 @@ def test_a_new_certificate_is_for_those_who_come_later(turns: Turns, authority: 
     assert (name(old), name(turns.enter())) == ("server", "other")
 
 
+def test_who_had_none_of_a_turns_time_comes_first_in_the_next(
+    turns: Turns, stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A turn in which there is time for one client only, and a first one that always has more to say."""
+    link = turns.acceptor()
+    callers = [turns.enter() for _ in range(4)]
+    workers = [sock for *_, sock in taken(link, stack)]
+    heard = [0] * 4
+
+    def listen_to_all() -> None:
+        for number, worker in enumerate(workers):
+            with contextlib.suppress(BlockingIOError):
+                heard[number] += len(worker.recv(1 << 20))
+
+    monkeypatch.setattr("mpchat.front.front._PUMP_SECONDS", 0.0)
+    monkeypatch.setattr("mpchat.front.tunnel._ROUNDS", 1)
+    for turn in range(8):  # an edge that tells of room to write takes one, too
+        if turn == 1:
+            for caller in callers[1:]:
+                caller.tls.send(b"hola\r\n")
+        with contextlib.suppress(ssl.SSLWantWriteError):
+            while True:
+                callers[0].tls.send(bytes(16_384))
+        turns.turn(1)
+        listen_to_all()
+        assert sum(map(bool, heard)) <= turn + 1
+    assert all(heard)
+
+
 def test_a_stop_ends_handshakes_and_leaves_those_who_are_in_to_their_workers(
     turns: Turns, stack: contextlib.ExitStack
 ) -> None:

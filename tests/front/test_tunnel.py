@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _ssl
 import contextlib
+import ctypes
 import gc
 import random
 import select
@@ -328,6 +330,38 @@ def test_what_is_no_tls_ends_the_input_and_says_why(scene: Scene, what: bytes) -
     scene.until(lambda: scene.input_has_ended)
     assert scene.got == b"hola\r\n"
     scene.until(lambda: "ALERT" in scene.client.alert)
+
+
+def test_a_client_that_sends_nothing_but_messages_of_tls_is_ended(scene: Scene) -> None:
+    """KeyUpdates, for which Python has no words: 27 bytes each, and as dear as a whole record."""
+    scene.shake_hands()
+    openssl = ctypes.CDLL(getattr(_ssl, "__file__", None))
+    # The SSL* is the second field of the object (struct PySSLSocket of CPython's _ssl.c).
+    at = id(scene.client.tls._sslobj) + object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p)  # type: ignore[attr-defined]
+    connection = ctypes.c_void_p.from_address(at)
+
+    def update_keys(times: int) -> None:
+        for _ in range(times):
+            assert openssl.SSL_key_update(connection, 0) == 1
+            assert openssl.SSL_do_handshake(connection) == 1
+
+    for _ in range(3):  # more than the limit in all, and each time a line
+        update_keys(2000)
+        scene.client.tls.write(b"hola\r\n")
+        scene.until(lambda: not scene.client.unsent and not scene.client.outgoing.pending)
+    scene.until(lambda: scene.got == b"hola\r\n" * 3)
+    assert not scene.input_has_ended
+    update_keys(3000)
+    scene.until(lambda: scene.input_has_ended)
+    assert scene.got == b"hola\r\n" * 3
+
+
+def test_a_record_that_comes_byte_by_byte_is_not_taken_for_nothing(scene: Scene) -> None:
+    scene.shake_hands()
+    scene.client.tls.write(bytes(PIECE_BYTES))
+    for _ in range(PIECE_BYTES + 100):
+        scene.turn(at_once=1)
+    assert len(scene.got) == PIECE_BYTES
 
 
 @pytest.mark.parametrize("what", [b"NICK ana\r\n" * 100, b"\x16\x03\x01\xff\xff" + bytes(70_000)])
