@@ -75,7 +75,7 @@ class Front:
         self.context = server_context(certificate)  # of the handshakes that begin from now on
         self.handshake_seconds, self.most_handshakes = settings.handshake_seconds, settings.handshakes
         each, rate = settings.handshakes_per_address, settings.new_connections_per_minute
-        # The total is not Admission's affair here: of handshakes, the oldest gives way.
+        # The total is not Admission's affair here: of handshakes, one gives way.
         self.admission = Admission(sys.maxsize, each, rate, self.exempts(settings.chat.exempt))
         self.complaints = Sparing(log)
         self.poller = Poller()
@@ -234,10 +234,7 @@ class Front:
             self.complaints.warning("client refused", address=host, why=refusal)
             return
         if len(self.handshakes) >= self.most_handshakes:
-            # Whoever means it is done in no time: the oldest is the one that holds the place of another.
-            oldest = next(iter(self.handshakes))
-            self.complaints.warning("too many handshakes", address=oldest.host)
-            self.close(oldest)
+            self.make_room()
         try:
             prepare(sock, DIALECTS[dialect].keepalive, self.settings)
         except OSError:  # it has left already
@@ -251,6 +248,16 @@ class Front:
         self.poller.watch(tunnel.client, stream=True)
         self.ready[tunnel] = None
         crash_point("front: accepted")
+
+    def make_room(self) -> None:
+        """End one handshake: of the household that has most of them, who has said nothing, and of these the oldest.
+
+        Whoever means it is done in no time, or has a bad line; who holds places for no use holds many.
+        """
+        # min() finds the first of several that are alike, and they stand in the order in which they came.
+        it = min(self.handshakes, key=lambda tunnel: (-self.admission.open_of(tunnel.host), tunnel.has_spoken))
+        self.complaints.warning("too many handshakes", address=it.host)
+        self.close(it)
 
     def shake_hands(self, tunnel: Tunnel) -> None:
         try:
@@ -294,8 +301,9 @@ class Front:
             return
         while self.to_pass and not link.unsent:  # what the link must keep takes a descriptor more
             token, again = self.to_pass.popleft()
-            tunnel, theirs = self.on_the_way[token]
-            link.post(("client", token, tunnel.dialect, tunnel.host, again), fds=(theirs.fileno(),))
+            if token in self.on_the_way:  # not if the server stops, or the acceptor has said "taken" of what it has not
+                tunnel, theirs = self.on_the_way[token]
+                link.post(("client", token, tunnel.dialect, tunnel.host, again), fds=(theirs.fileno(),))
         self.poller.want_write(link, link.unsent)
 
     # Clients

@@ -78,6 +78,7 @@ class Tunnel:
         "deadline",
         "dialect",
         "has_agreed",
+        "has_spoken",
         "host",
         "inner",
         "input_ended",
@@ -96,6 +97,7 @@ class Tunnel:
         self.dialect, self.host, self.deadline = dialect, host, deadline
         self._barren = 0  # bytes that the client has sent since there was anything for the worker in them
         self._inbound = self._outbound = b""  # a piece that its receiver does not take yet; to the client, encrypted
+        self.has_spoken = False  # something has come of the client
         self.has_agreed = False  # upon TLS: the handshake is over
         self.answered = False  # something has come from the server: a worker has it, or the acceptor has refused it
         self.input_ended = False  # no more is read of the client
@@ -114,6 +116,7 @@ class Tunnel:
             raise ConnectionResetError
         try:
             if size is not None:
+                self.has_spoken = True
                 self._from_client.write(buffer[:size])
                 self._tls.do_handshake()
                 self.has_agreed = True

@@ -206,6 +206,30 @@ def test_a_link_that_is_full_gets_the_others_when_there_is_room(turns: Turns, st
     assert found == sorted(found)
 
 
+@pytest.mark.parametrize("event", ["stop", "taken"])
+def test_who_waits_for_room_in_the_link_may_have_no_need_of_it_any_more(
+    turns: Turns, stack: contextlib.ExitStack, event: str
+) -> None:
+    """The server stops; or the acceptor says that it has passed on what it was not given yet."""
+    link = turns.acceptor()
+    assert turns.front.acceptor is not None
+    turns.front.acceptor._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    while len(turns.front.to_pass) < 2:
+        turns.enter()
+    waiting = [token for token, _ in turns.front.to_pass]
+    if event == "stop":
+        turns.supervisor.link.post(("stop",))
+    else:
+        link.post(("taken", waiting[0]))
+    turns.turn()
+    found: list[int] = []
+    for _ in range(50):
+        found += [token for token, *_ in taken(link, stack)]
+        turns.turn(1)
+    assert not turns.front.to_pass
+    assert [token for token in waiting if token in found] == ([] if event == "stop" else waiting[1:])
+
+
 @pytest.mark.parametrize(
     "message", [("nonsense",), (), ("taken",), ("taken", "1"), ("taken", 0), ("taken", 2), ("taken", True, 1)]
 )
@@ -253,6 +277,30 @@ def test_of_too_many_handshakes_the_oldest_gives_way(strict: Turns) -> None:
     assert [caller.is_closed for caller in callers] == [True, False, False, False, False, False]
     strict.enter("127.0.0.9")
     assert [caller.is_closed for caller in callers] == [True, True, False, False, False, False]
+
+
+def test_the_address_with_most_handshakes_gives_way_first_who_says_nothing(
+    stack: contextlib.ExitStack, authority: Authority, pair: Pair
+) -> None:
+    """A local process, which has no limit of its own, holds places; a newcomer on a slow line is not closed for it."""
+    turns = Turns(stack, authority, pair, replace(Settings(), handshakes=5))
+    stack.callback(turns.close)
+    slow = turns.call("127.0.0.2")
+    speaking = turns.call("127.0.0.3")
+    speaking.shake_hands()
+    turns.turn()
+    silent = [turns.call("127.0.0.3") for _ in range(3)]
+    turns.call("127.0.0.4")
+    assert [each.is_closed for each in (slow, speaking, *silent)] == [False, False, True, False, False]
+
+
+def test_a_class_behind_one_address_comes_back_at_once(
+    stack: contextlib.ExitStack, authority: Authority, pair: Pair
+) -> None:
+    turns = Turns(stack, authority, pair, STRANGERS)
+    stack.callback(turns.close)
+    callers = [turns.call("127.0.0.2") for _ in range(STRANGERS.connections_per_address)]
+    assert not any(each.is_closed for each in callers)
 
 
 def test_an_address_has_few_handshakes_at_once_and_who_is_in_does_not_count(strict: Turns) -> None:
