@@ -69,6 +69,10 @@ class Admission:
         self._open += 1
         self._of[home] = self._of.get(home, 0) + 1
 
+    def open_of(self, host: str) -> int:
+        """How many connections of this address's household are counted. Raises ValueError."""
+        return self._of.get(household(host), 0)
+
     def left(self, host: str) -> None:
         """A counted connection has ended."""
         self._open -= 1

@@ -41,6 +41,7 @@ from mpchat.settings import Certificate, ChatSettings, Settings
 
 _ACCEPTS = 16  # from one listener in one turn
 _HANDSHAKES = 4  # that go on in one turn: each may take a millisecond, for which those who are in must not wait
+_PUMP_SECONDS = 0.05  # of a turn: then it begins anew, with those who had none of this one
 _OUT_OF_FDS = (errno.EMFILE, errno.ENFILE)
 _UNWATCHED = 8192  # so much unread: OneShotPoller.rearm() waits for no more
 _REST_SECONDS = 0.25  # before the listeners are watched again where no descriptor is free
@@ -74,7 +75,7 @@ class Front:
         self.context = server_context(certificate)  # of the handshakes that begin from now on
         self.handshake_seconds, self.most_handshakes = settings.handshake_seconds, settings.handshakes
         each, rate = settings.handshakes_per_address, settings.new_connections_per_minute
-        # The total is not Admission's affair here: of handshakes, the oldest gives way.
+        # The total is not Admission's affair here: of handshakes, one gives way.
         self.admission = Admission(sys.maxsize, each, rate, self.exempts(settings.chat.exempt))
         self.complaints = Sparing(log)
         self.poller = Poller()
@@ -124,9 +125,7 @@ class Front:
             elif source in self.listeners:
                 self.accept(source)
         handshakes = [tunnel for tunnel in touched if tunnel in self.handshakes and not tunnel.has_agreed]
-        for tunnel in touched:
-            if tunnel.inner is not None and tunnel in self.tunnels:
-                self.pump(tunnel)
+        self.pump_each([tunnel for tunnel in touched if tunnel.inner is not None and tunnel in self.tunnels])
         for tunnel in handshakes[:_HANDSHAKES]:
             self.shake_hands(tunnel)
         self.ready.update(dict.fromkeys(handshakes[_HANDSHAKES:]))
@@ -235,10 +234,7 @@ class Front:
             self.complaints.warning("client refused", address=host, why=refusal)
             return
         if len(self.handshakes) >= self.most_handshakes:
-            # Whoever means it is done in no time: the oldest is the one that holds the place of another.
-            oldest = next(iter(self.handshakes))
-            self.complaints.warning("too many handshakes", address=oldest.host)
-            self.close(oldest)
+            self.make_room()
         try:
             prepare(sock, DIALECTS[dialect].keepalive, self.settings)
         except OSError:  # it has left already
@@ -252,6 +248,16 @@ class Front:
         self.poller.watch(tunnel.client, stream=True)
         self.ready[tunnel] = None
         crash_point("front: accepted")
+
+    def make_room(self) -> None:
+        """End one handshake: of the household that has most of them, who has said nothing, and of these the oldest.
+
+        Whoever means it is done in no time, or has a bad line; who holds places for no use holds many.
+        """
+        # min() finds the first of several that are alike, and they stand in the order in which they came.
+        it = min(self.handshakes, key=lambda tunnel: (-self.admission.open_of(tunnel.host), tunnel.has_spoken))
+        self.complaints.warning("too many handshakes", address=it.host)
+        self.close(it)
 
     def shake_hands(self, tunnel: Tunnel) -> None:
         try:
@@ -295,11 +301,22 @@ class Front:
             return
         while self.to_pass and not link.unsent:  # what the link must keep takes a descriptor more
             token, again = self.to_pass.popleft()
-            tunnel, theirs = self.on_the_way[token]
-            link.post(("client", token, tunnel.dialect, tunnel.host, again), fds=(theirs.fileno(),))
+            if token in self.on_the_way:  # not if the server stops, or the acceptor has said "taken" of what it has not
+                tunnel, theirs = self.on_the_way[token]
+                link.post(("client", token, tunnel.dialect, tunnel.host, again), fds=(theirs.fileno(),))
         self.poller.want_write(link, link.unsent)
 
     # Clients
+
+    def pump_each(self, tunnels: list[Tunnel]) -> None:
+        """As many as there is time for; the others come first in the next turn."""
+        until = time.monotonic() + _PUMP_SECONDS
+        waiting = deque(tunnels)
+        while waiting:
+            self.pump(waiting.popleft())
+            if time.monotonic() >= until:
+                break
+        self.ready = dict.fromkeys([*waiting, *self.ready])
 
     def pump(self, tunnel: Tunnel) -> None:
         """Something has happened at one of its sides, or more can be moved."""

@@ -23,6 +23,9 @@ PIECE_BYTES = 16_384  # read of a socket at once: what a record of TLS has at mo
 # In the clear, a piece of TLS and the record that the piece before has begun. Both are less than they are encrypted.
 BUFFER_BYTES = 3 * PIECE_BYTES
 _ROUNDS = 8  # of one tunnel in one turn: then the others come
+# So much of a client's TLS and nothing in it that is for the worker: a record holds less, whatever the pieces in which
+# it comes. Messages of TLS's own are rare, but each is 27 bytes that cost as much as a whole record.
+_BARREN_BYTES = 4 * PIECE_BYTES
 
 
 class Side:
@@ -46,7 +49,7 @@ class Side:
         except BlockingIOError:
             self.readable = False
             return None
-        if size < PIECE_BYTES and not self.hung_up:
+        if size < PIECE_BYTES and not self.hung_up and not self.urgent:  # a read ends at the mark of urgent data
             self.readable = False  # it was all: the next byte, or the end, is another edge (epoll(7))
         return size
 
@@ -64,6 +67,7 @@ class Tunnel:
     """`client` is there from the beginning; `inner` as soon as the loopback pair is whole."""
 
     __slots__ = (
+        "_barren",
         "_from_client",
         "_inbound",
         "_outbound",
@@ -74,6 +78,7 @@ class Tunnel:
         "deadline",
         "dialect",
         "has_agreed",
+        "has_spoken",
         "host",
         "inner",
         "input_ended",
@@ -90,7 +95,9 @@ class Tunnel:
         self.client = Side(self, sock)
         self.inner: Side | None = None
         self.dialect, self.host, self.deadline = dialect, host, deadline
+        self._barren = 0  # bytes that the client has sent since there was anything for the worker in them
         self._inbound = self._outbound = b""  # a piece that its receiver does not take yet; to the client, encrypted
+        self.has_spoken = False  # something has come of the client
         self.has_agreed = False  # upon TLS: the handshake is over
         self.answered = False  # something has come from the server: a worker has it, or the acceptor has refused it
         self.input_ended = False  # no more is read of the client
@@ -109,6 +116,7 @@ class Tunnel:
             raise ConnectionResetError
         try:
             if size is not None:
+                self.has_spoken = True
                 self._from_client.write(buffer[:size])
                 self._tls.do_handshake()
                 self.has_agreed = True
@@ -145,7 +153,8 @@ class Tunnel:
             return not self._inbound
         if self.input_ended or not (self.client.readable or self._from_client.pending):
             return False
-        if self.client.readable and not self._receive(buffer):
+        # What came behind the end of the handshake may wait here, and be all that there is.
+        if self.client.readable and not self._receive(buffer) and not self._from_client.pending:
             return False
         size = self._decrypt(buffer)
         self._flush()  # an answer of TLS's own
@@ -161,6 +170,7 @@ class Tunnel:
             size = 0
         if size:
             self._from_client.write(buffer[:size])
+            self._barren += size
         elif size == 0:
             self.input_ended = True  # many clients end without close_notify; a line that was cut off is none
         return size is not None
@@ -178,6 +188,10 @@ class Tunnel:
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError:  # what came is no TLS
+            self.input_ended = True
+        if size:
+            self._barren = 0
+        elif self._barren > _BARREN_BYTES:
             self.input_ended = True
         return size
 

@@ -52,6 +52,7 @@ _MISFIT = (
     "the third at one record of the journal, which this code cannot replay: nothing of what {folder} keeps was changed;"
     " bring the code of before back, or mend it, and start again"
 )
+_DAY_SECONDS = 86_400.0
 _AGAIN_SECONDS = 1.0  # within this it is the same Ctrl-C: timeout(1) and others send it once more
 
 
@@ -68,6 +69,7 @@ class Supervisor:
     told: Child | None = None  # the broker that was told of the reload that is under way
     announced: bool = False
     looked: float = 0.0  # monotonic: when the children's heartbeats were last looked at
+    certificate_due: float = 0.0  # monotonic: when its end is looked at again
     reason: str = ""  # of a stop, once one is asked for
     asked: float = 0.0  # monotonic: when it was asked for
     stopping: bool = False  # the children are being stopped, one after the other: a child that dies is not replaced
@@ -120,7 +122,6 @@ class Supervisor:
         )
         try:
             take_name("mpchat:super")
-            self.warn_of_certificate()
             self.watch()
         finally:
             self.children.kill()
@@ -168,6 +169,7 @@ class Supervisor:
             if now - self.looked >= BEAT_SECONDS:
                 self.kill_the_hung(now)
                 self.tell_followers(now)
+                self.look_at_certificate(now)
                 self.keep_control()
                 if self.control not in self.selector.get_map():
                     self.selector.register(self.control, selectors.EVENT_READ, self.take_asker)
@@ -574,7 +576,7 @@ class Supervisor:
             front.link.post(("certificate", certificate.chain, certificate.key))
             most, each = read.handshakes, read.handshakes_per_address
             front.link.post(("handshakes", read.handshake_seconds, most, each, rate, read.chat.exempt))
-        self.warn_of_certificate()
+        self.certificate_due = 0.0
         self.told = self.children.by_role.get("broker")
         if self.told is not None:
             opers = tuple((oper.name, oper.password) for oper in secrets.opers)
@@ -603,10 +605,11 @@ class Supervisor:
         if broker is not None:
             broker.link.post(("rehashed", connection, end, is_done, said))
 
-    def warn_of_certificate(self) -> None:
-        """Log it if the certificate has ended, or soon will."""
-        if self.secrets.certificate is None:
+    def look_at_certificate(self, now: float) -> None:
+        """Once a day, and when there is another one: log it if the certificate has ended, or soon will."""
+        if self.secrets.certificate is None or now < self.certificate_due:
             return
+        self.certificate_due = now + _DAY_SECONDS
         ends = ends_at(self.secrets.certificate)
         if ends - time.time() < SOON_SECONDS:
             has_ended = ends <= time.time()

@@ -989,7 +989,7 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.registration_seconds": "Seconds that a client may take to enter.",
     "config.max_clients": "Connections of all clients at the same time. Takes the next start.",
     "config.handshake_seconds": "Seconds that a client may take to agree upon TLS.",
-    "config.handshakes": "Clients that are agreeing upon it at once; of more, the one that began first is closed.",
+    "config.handshakes": "Clients that are agreeing upon it at once; of more, one is closed, of the address that has most.",
     "config.handshakes_per_address": "Those of one address.",
     "config.burst_lines": (
         "Lines that a client may send at once; then it is read more slowly, and never closed for that."

@@ -1031,7 +1031,7 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.registration_seconds": "Segundos que puede tardar un cliente en entrar.",
     "config.max_clients": "Conexiones de todos los clientes a la vez. Solo cambia al arrancar.",
     "config.handshake_seconds": "Segundos que puede tardar un cliente en acordar TLS.",
-    "config.handshakes": "Clientes que lo acuerdan a la vez; si son más, se cierra al que empezó primero.",
+    "config.handshakes": "Clientes que lo acuerdan a la vez; si son más, se cierra uno, de la dirección que más tiene.",
     "config.handshakes_per_address": "Los de una dirección.",
     "config.burst_lines": (
         "Líneas que puede enviar un cliente de golpe; después se le lee más despacio, y nunca se le cierra por eso."

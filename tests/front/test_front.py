@@ -206,6 +206,30 @@ def test_a_link_that_is_full_gets_the_others_when_there_is_room(turns: Turns, st
     assert found == sorted(found)
 
 
+@pytest.mark.parametrize("event", ["stop", "taken"])
+def test_who_waits_for_room_in_the_link_may_have_no_need_of_it_any_more(
+    turns: Turns, stack: contextlib.ExitStack, event: str
+) -> None:
+    """The server stops; or the acceptor says that it has passed on what it was not given yet."""
+    link = turns.acceptor()
+    assert turns.front.acceptor is not None
+    turns.front.acceptor._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    while len(turns.front.to_pass) < 2:
+        turns.enter()
+    waiting = [token for token, _ in turns.front.to_pass]
+    if event == "stop":
+        turns.supervisor.link.post(("stop",))
+    else:
+        link.post(("taken", waiting[0]))
+    turns.turn()
+    found: list[int] = []
+    for _ in range(50):
+        found += [token for token, *_ in taken(link, stack)]
+        turns.turn(1)
+    assert not turns.front.to_pass
+    assert [token for token in waiting if token in found] == ([] if event == "stop" else waiting[1:])
+
+
 @pytest.mark.parametrize(
     "message", [("nonsense",), (), ("taken",), ("taken", "1"), ("taken", 0), ("taken", 2), ("taken", True, 1)]
 )
@@ -253,6 +277,30 @@ def test_of_too_many_handshakes_the_oldest_gives_way(strict: Turns) -> None:
     assert [caller.is_closed for caller in callers] == [True, False, False, False, False, False]
     strict.enter("127.0.0.9")
     assert [caller.is_closed for caller in callers] == [True, True, False, False, False, False]
+
+
+def test_the_address_with_most_handshakes_gives_way_first_who_says_nothing(
+    stack: contextlib.ExitStack, authority: Authority, pair: Pair
+) -> None:
+    """A local process, which has no limit of its own, holds places; a newcomer on a slow line is not closed for it."""
+    turns = Turns(stack, authority, pair, replace(Settings(), handshakes=5))
+    stack.callback(turns.close)
+    slow = turns.call("127.0.0.2")
+    speaking = turns.call("127.0.0.3")
+    speaking.shake_hands()
+    turns.turn()
+    silent = [turns.call("127.0.0.3") for _ in range(3)]
+    turns.call("127.0.0.4")
+    assert [each.is_closed for each in (slow, speaking, *silent)] == [False, False, True, False, False]
+
+
+def test_a_class_behind_one_address_comes_back_at_once(
+    stack: contextlib.ExitStack, authority: Authority, pair: Pair
+) -> None:
+    turns = Turns(stack, authority, pair, STRANGERS)
+    stack.callback(turns.close)
+    callers = [turns.call("127.0.0.2") for _ in range(STRANGERS.connections_per_address)]
+    assert not any(each.is_closed for each in callers)
 
 
 def test_an_address_has_few_handshakes_at_once_and_who_is_in_does_not_count(strict: Turns) -> None:
@@ -340,6 +388,35 @@ def test_a_new_certificate_is_for_those_who_come_later(turns: Turns, authority: 
         return caller.tls.getpeercert()["subject"][0][0][1]  # type: ignore[index]
 
     assert (name(old), name(turns.enter())) == ("server", "other")
+
+
+def test_who_had_none_of_a_turns_time_comes_first_in_the_next(
+    turns: Turns, stack: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A turn in which there is time for one client only, and a first one that always has more to say."""
+    link = turns.acceptor()
+    callers = [turns.enter() for _ in range(4)]
+    workers = [sock for *_, sock in taken(link, stack)]
+    heard = [0] * 4
+
+    def listen_to_all() -> None:
+        for number, worker in enumerate(workers):
+            with contextlib.suppress(BlockingIOError):
+                heard[number] += len(worker.recv(1 << 20))
+
+    monkeypatch.setattr("mpchat.front.front._PUMP_SECONDS", 0.0)
+    monkeypatch.setattr("mpchat.front.tunnel._ROUNDS", 1)
+    for turn in range(8):  # an edge that tells of room to write takes one, too
+        if turn == 1:
+            for caller in callers[1:]:
+                caller.tls.send(b"hola\r\n")
+        with contextlib.suppress(ssl.SSLWantWriteError):
+            while True:
+                callers[0].tls.send(bytes(16_384))
+        turns.turn(1)
+        listen_to_all()
+        assert sum(map(bool, heard)) <= turn + 1
+    assert all(heard)
 
 
 def test_a_stop_ends_handshakes_and_leaves_those_who_are_in_to_their_workers(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _ssl
 import contextlib
+import ctypes
 import gc
 import random
 import select
@@ -171,6 +173,46 @@ def test_a_line_that_came_with_the_end_of_the_handshake_is_not_left_lying(scene:
     assert scene.worker.recv(100) == b"NICK ana\r\n"
 
 
+def test_a_read_that_is_full_to_the_byte_leaves_no_line_lying(scene: Scene) -> None:
+    """The handshake's end with lines behind it, PIECE_BYTES in all: there may be more, as far as is known."""
+    client = scene.client
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.tls.do_handshake()
+    client.send()
+    scene.notice()
+    scene.tunnel.shake_hands(scene.buffer)
+    client.receive()
+    client.tls.do_handshake()
+    client.tls.write(b"NICK ana\r\n")
+    overhead = client.outgoing.pending
+    client.tls.write(bytes(100))
+    overhead = client.outgoing.pending - overhead - 100  # of a record
+    left = PIECE_BYTES - client.outgoing.pending - overhead
+    client.tls.write(bytes(left))
+    assert client.outgoing.pending == PIECE_BYTES
+    client.send()
+    scene.notice()
+    scene.tunnel.shake_hands(scene.buffer)
+    assert scene.tunnel.has_agreed
+    scene.tunnel.inner = Side(scene.tunnel, scene.inner)
+    scene.tunnel.pump(scene.buffer)  # no edge tells of it any more
+    assert scene.worker.recv(ALL) == b"NICK ana\r\n" + bytes(100 + left)
+
+
+def test_what_is_behind_urgent_data_is_read_though_no_edge_tells_of_it(scene: Scene) -> None:
+    """A read ends at the mark of the urgent byte (tcp(7)); the poller has told that there is one."""
+    scene.shake_hands()
+    scene.tunnel.client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)  # as listening.listen() does
+    scene.client.tls.write(b"NICK ana\r\n")
+    data = scene.client.outgoing.read()
+    scene.client.sock.send(data[:9], socket.MSG_OOB)
+    scene.client.sock.send(data[9:])
+    scene.notice()
+    scene.tunnel.client.urgent = True
+    scene.tunnel.pump(scene.buffer)
+    assert scene.worker.recv(100) == b"NICK ana\r\n"
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_every_byte_goes_through_once_in_its_order(scene: Scene, seed: int) -> None:
     """A megabyte each way, in records and pieces of any size, while now one and now the other does not read."""
@@ -288,6 +330,38 @@ def test_what_is_no_tls_ends_the_input_and_says_why(scene: Scene, what: bytes) -
     scene.until(lambda: scene.input_has_ended)
     assert scene.got == b"hola\r\n"
     scene.until(lambda: "ALERT" in scene.client.alert)
+
+
+def test_a_client_that_sends_nothing_but_messages_of_tls_is_ended(scene: Scene) -> None:
+    """KeyUpdates, for which Python has no words: 27 bytes each, and as dear as a whole record."""
+    scene.shake_hands()
+    openssl = ctypes.CDLL(getattr(_ssl, "__file__", None))
+    # The SSL* is the second field of the object (struct PySSLSocket of CPython's _ssl.c).
+    at = id(scene.client.tls._sslobj) + object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p)  # type: ignore[attr-defined]
+    connection = ctypes.c_void_p.from_address(at)
+
+    def update_keys(times: int) -> None:
+        for _ in range(times):
+            assert openssl.SSL_key_update(connection, 0) == 1
+            assert openssl.SSL_do_handshake(connection) == 1
+
+    for _ in range(3):  # more than the limit in all, and each time a line
+        update_keys(2000)
+        scene.client.tls.write(b"hola\r\n")
+        scene.until(lambda: not scene.client.unsent and not scene.client.outgoing.pending)
+    scene.until(lambda: scene.got == b"hola\r\n" * 3)
+    assert not scene.input_has_ended
+    update_keys(3000)
+    scene.until(lambda: scene.input_has_ended)
+    assert scene.got == b"hola\r\n" * 3
+
+
+def test_a_record_that_comes_byte_by_byte_is_not_taken_for_nothing(scene: Scene) -> None:
+    scene.shake_hands()
+    scene.client.tls.write(bytes(PIECE_BYTES))
+    for _ in range(PIECE_BYTES + 100):
+        scene.turn(at_once=1)
+    assert len(scene.got) == PIECE_BYTES
 
 
 @pytest.mark.parametrize("what", [b"NICK ana\r\n" * 100, b"\x16\x03\x01\xff\xff" + bytes(70_000)])

@@ -248,6 +248,7 @@ def test_sts_is_offered_where_its_duration_is_set_and_a_reload_may_change_it(
     ("case", "complaint"),
     [
         ("mismatch", "the key is not that of the certificate"),
+        ("another kind of key", "the key is not that of the certificate"),
         ("no key", "a TLS port needs both"),
         ("missing", "No such file"),
         ("rubbish", "has no certificate"),
@@ -267,10 +268,14 @@ def test_what_cannot_be_used_is_said_at_the_start(
     key = ("pkey", "-in", str(pair.key), "-aes256", "-passout", "pass:secret", "-out", str(encrypted))
     if case == "encrypted":
         openssl(*key)
+    rsa = tmp_path / "rsa"
+    if case == "another kind of key":
+        openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", str(rsa))
     options = {
         "mismatch": Pair(pair.cert, other.key).options,
         "no key": pair.options[:2],
         "missing": Pair(tmp_path / "none", pair.key).options,
+        "another kind of key": Pair(pair.cert, rsa).options,
         "rubbish": Pair(rubbish, pair.key).options,
         "encrypted": Pair(pair.cert, encrypted).options,
         "no port": pair.options,
