@@ -73,6 +73,7 @@ from mpchat.protocol.outcomes import (
     Told,
 )
 from mpchat.protocol.server_bans import why_banned
+from mpchat.protocol.wrong_passwords import end_if_too_many
 from mpchat.settings import ChatSettings, pack, unpack
 
 STATE_VERSION = 8  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
@@ -509,9 +510,9 @@ class Core:
             name = _account_of(connection.asked, answer)
             account = fold(name) if name in accounts else ""
             due = self._login_delay.due(connection.session.host, account, answer[0] == "in", self._context.mono)
-            has_left = bool(connection.held) and connection.held[-1][0] == "gone"
-            if due > self._context.mono and not has_left:
+            if due > self._context.mono:
                 self._login_delay.hold(id, due, answer)
+                self._take_held(connection)  # it may have left meanwhile
                 return
         self._give_answer(connection, answer)
 
@@ -578,15 +579,9 @@ class Core:
     def _take_held(self, connection: Connection) -> None:
         """What has waited for an answer, up to the next question."""
         while connection.held and connection.id in self._connections:
-            waits = self._guessing.waits(connection.id) or self._login_delay.holds(connection.id)
-            if waits and connection.held[-1][0] == "gone":  # the client has left, and needs no right to anything
-                self._guessing.forget(connection.id)
-                self._login_delay.forget(connection.id)
-                connection.asked, self._acks[connection.id] = None, connection.taken
-            elif self._is_moot(connection) and connection.held[-1][0] == "gone":
-                self._audit.append(("rehash", {**_who(connection.session), "done": "unknown"}))
-                connection.asked, self._acks[connection.id] = None, connection.taken
-            if connection.asked is not None:
+            if connection.held[-1][0] == "gone":
+                self._give_up(connection)
+            if connection.asked is not None or connection.id not in self._connections:
                 break
             kind, end, what, line_start = connection.held.pop(0)
             if kind == "gone":
@@ -600,6 +595,28 @@ class Core:
         if connection.waits_for_client and (gone := [each for each in connection.held if each[0] == "gone"]):
             connection.held.remove(gone[0])  # a client that leaves is not waited for
             self._gone(connection.id, gone[0][2])
+
+    def _give_up(self, connection: Connection) -> None:
+        """The client has left, and needs no right to anything: its question is dropped, if it can be.
+
+        The answer to a login that is held back is not given early either: a client that has only ended its input reads
+        it (RFC 9293 3.6). A wrong one counts, as if it had been told.
+        """
+        id, question = connection.id, connection.asked
+        if self._login_delay.holds(id):
+            assert isinstance(question, (LoginAsked, SaslAsked))
+            answer = self._login_delay.forget(id)
+            connection.asked, self._acks[id] = None, connection.taken
+            if answer[0] == "wrong":
+                self._report_account(connection, question, answer)
+                connection.wrong += 1
+                self._run(connection, end_if_too_many(self._context, connection))
+        elif self._guessing.waits(id):
+            self._guessing.forget(id)
+            connection.asked, self._acks[id] = None, connection.taken
+        elif self._is_moot(connection):
+            self._audit.append(("rehash", {**_who(connection.session), "done": "unknown"}))
+            connection.asked, self._acks[id] = None, connection.taken
 
     def _is_moot(self, connection: Connection) -> bool:
         """Whether the answer to its question changes nothing: a client that has left does not wait for it."""

@@ -725,6 +725,41 @@ def test_who_leaves_while_the_answer_is_kept_back_is_gone_at_once() -> None:
     driver.pass_time(600)
 
 
+@pytest.mark.parametrize("kind", ["in", "wrong"])
+def test_but_who_has_only_ended_their_input_reads_no_answer_early(kind: str) -> None:
+    """Nor one of the guesses behind it; and each wrong one counts."""
+    driver = with_accounts("Ana", wrong_logins_per_minute=1)
+    wrong(driver, from_afar(driver))
+    guesser = from_afar(driver)
+    guesser.heard()
+    driver.feed(*guesser.records(["NS x", *["AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*"] * 8]))
+    guesser.gone()  # a FIN (RFC 9293 3.6): it goes on reading
+    answered = len(driver.asked)
+    told = answer(driver, guesser, kind, "Ana")
+    for _ in range(10):
+        if len(driver.asked) == answered or guesser.closed:
+            break
+        answered = len(driver.asked)
+        told += answer(driver, guesser, kind, "Ana")
+    assert not {"900", "903"} & {line.split()[1] for line in told}
+    assert guesser.closed
+    free = with_accounts("Ana", wrong_logins_per_minute=0, wrong_logins_per_account=0)
+    there = from_afar(free)
+    there.send("AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*")
+    there.gone()
+    assert "900" in answer(free, there, "in", "Ana")[0], "one that need not wait is told"
+
+
+def test_an_answer_that_is_dropped_is_in_the_log() -> None:
+    driver = with_accounts("Ana", wrong_logins_per_minute=1)
+    wrong(driver, from_afar(driver))
+    guesser = from_afar(driver)
+    guesser.send("AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*")
+    guesser.gone()
+    (report,) = driver.core.apply([("answer", guesser.id, ("wrong", "Ana"))]).audit
+    assert (report[0], report[1]["account"]) == ("wrong password", "Ana")
+
+
 def test_so_many_accounts_can_be_registered_from_an_address() -> None:
     driver = with_accounts(accounts_per_hour=2)
 
