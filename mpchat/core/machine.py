@@ -44,7 +44,7 @@ from mpchat.messages import (
     UnknownMessage,
     WorkerNumber,
 )
-from mpchat.protocol.accounts import OFTEN
+from mpchat.protocol.accounts import OFTEN, dismiss
 from mpchat.protocol.capabilities import BARE, ECHO_MESSAGE
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
@@ -54,6 +54,7 @@ from mpchat.protocol.outcomes import (
     AccountQuestion,
     Appointed,
     BanSet,
+    Dismissed,
     DrainAsked,
     EarlierAsked,
     Goodbye,
@@ -182,6 +183,7 @@ class Core:
                     self._reload(settings)
                 case ("accounts", accounts, mechanisms):
                     self._context.hub.accounts.know(accounts, mechanisms)
+                    self._report_missing_accounts()
                 case ("start", settings, workers, utc_offset, wall, mono, *rest):
                     self._start(settings, workers, utc_offset, wall, mono, *rest[:1])  # what follows is the broker's
                 case _:
@@ -353,7 +355,9 @@ class Core:
         self._registrations = Quota(chat.accounts_per_hour, _HOUR)
 
     def _reload(self, settings: Any) -> None:
-        """Who is in stays in, and stays an operator: the new settings decide who may come, and what they read."""
+        """Who is in stays in, and who is an operator by OPER stays one: the new settings decide who may come, and what
+        they read. Who is one by an account stays one while they say so.
+        """
         context = self._context
         context.settings = context.hub.settings = chat = unpack(settings)
         self._guessing.limit(chat.oper_wait_seconds, chat.oper_forgotten_seconds, chat.exempts)
@@ -362,6 +366,16 @@ class Core:
         self._count_entering()
         said = {"motd_lines": len(chat.motd), "password": "yes" if chat.password_needed else "no"}
         self._audit.append(("reloaded", {**said, "operators": "yes" if chat.opers_exist else "no"}))
+        for connection in self._connections.values():
+            self._run(connection, dismiss(context, connection.session))
+        self._report_missing_accounts()
+
+    def _report_missing_accounts(self) -> None:
+        """An operator's account that nobody has registered yet: nobody can, as long as it is an operator's."""
+        hub, names = self._context.hub, self._context.settings.oper_accounts
+        if hub.accounts.mechanisms:
+            missing = [name for name in names if name not in hub.accounts]
+            self._audit += [("operator's account is not registered", {"account": name}) for name in missing]
 
     def _clock(self, wall: Ms, mono: Ms, utc_offset: int | None = None) -> None:
         context = self._context
@@ -523,7 +537,7 @@ class Core:
         if isinstance(question, (RegistrationAsked, LoginAsked, SaslAsked)):
             self._report_account(connection, question, answer)
             if answer[0] in ("in", "wrong"):
-                connection.wrong = connection.wrong + 1 if answer[0] == "wrong" else 0
+                connection.wrong_logins = connection.wrong_logins + 1 if answer[0] == "wrong" else 0
             if isinstance(question, RegistrationAsked) and answer[0] != "registered":
                 self._registrations.give_back(home_of(connection.session.host))
         elif isinstance(question, (OperAsked, PasswordAsked)):
@@ -609,7 +623,7 @@ class Core:
             connection.asked, self._acks[id] = None, connection.taken
             if answer[0] == "wrong":
                 self._report_account(connection, question, answer)
-                connection.wrong += 1
+                connection.wrong_logins += 1
                 self._run(connection, end_if_too_many(self._context, connection))
         elif self._guessing.waits(id):
             self._guessing.forget(id)
@@ -788,6 +802,10 @@ class Core:
                     self._audit.append(("logged out", {"account": outcome.account, **_who(outcome.session)}))
                 elif isinstance(outcome, Resigned):
                     self._audit.append(("operator no more", _who(outcome.session)))
+                elif isinstance(outcome, Dismissed):
+                    self._audit.append(("operator no more", _who(outcome.session)))
+                    whom = self._connections[outcome.session.id]
+                    self._routing.send(whom, [whom.dialect.dismissed(whom)])
                 elif isinstance(outcome, BanSet):
                     about = {"did": outcome.command, "mask": outcome.mask}
                     limits = {"minutes": outcome.minutes, "closed": outcome.closed}
