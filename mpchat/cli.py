@@ -484,6 +484,10 @@ def _opers(path: str | None) -> tuple[list[Oper], list[str]]:
                 raise Unusable(t("cli.bad_line", path=path, number=number, wrong=t("cli.oper_above")))
             accounts[fold(account)] = account
             continue
+        if text.startswith(
+            "account:"
+        ):  # else that would be an operator of this name, whose password is an account's name
+            raise Unusable(t("cli.bad_line", path=path, number=number, wrong=t("cli.oper_account_colon")))
         oper, wrong = _operator(text)
         if wrong == t("cli.no_oper"):
             wrong = t("cli.no_oper_line")

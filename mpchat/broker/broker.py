@@ -523,6 +523,8 @@ class Broker:
                 self.log.warning(event, **facts)
             elif event in ("wrong password", "login refused"):
                 self.refusals.warning(event, **facts)
+            elif event == "operator's account is not registered":
+                self.log.warning(event, **facts)
             else:
                 self.log.info(event, **facts)
         self.recovery.audit.clear()

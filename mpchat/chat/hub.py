@@ -604,9 +604,14 @@ class Hub:
         self.invisible += (1 if on else -1) if changed else 0
         return changed
 
-    def set_operator(self, session: Session, on: bool) -> bool:
-        """Returns whether that changed anything."""
+    def set_operator(self, session: Session, on: bool, account: str = "") -> bool:
+        """Returns whether that changed anything. `account`: the one that makes it a server operator, "": OPER does.
+
+        Who is one by OPER stays one by that, whatever becomes of an account.
+        """
         changed = session.operator != on
+        if changed or not account:
+            session.operator_by = account
         session.operator = on
         self.operators += (1 if on else -1) if changed else 0
         return changed

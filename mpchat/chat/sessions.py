@@ -42,6 +42,7 @@ class Session:
         "invitations",
         "nick",
         "operator",
+        "operator_by",
         "order",
         "prefix",
         "realname",
@@ -64,6 +65,7 @@ class Session:
         self.prefix = ""  # nick!user@host, kept because every message carries it
         self.away = ""
         self.account = ""  # the name of the one whose owner it has proved to be
+        self.operator_by = ""  # of a server operator: the account that made it one, "": OPER did
         self.registered = False  # has finished registration: can be seen and spoken to
         self.invisible = self.wallops = self.operator = False
         self.channels: dict[str, Channel] = {}  # by folded name

@@ -44,7 +44,7 @@ from mpchat.messages import (
     UnknownMessage,
     WorkerNumber,
 )
-from mpchat.protocol.accounts import OFTEN
+from mpchat.protocol.accounts import OFTEN, dismiss
 from mpchat.protocol.capabilities import BARE, ECHO_MESSAGE
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
@@ -54,6 +54,7 @@ from mpchat.protocol.outcomes import (
     AccountQuestion,
     Appointed,
     BanSet,
+    Dismissed,
     DrainAsked,
     EarlierAsked,
     Goodbye,
@@ -73,6 +74,7 @@ from mpchat.protocol.outcomes import (
     Told,
 )
 from mpchat.protocol.server_bans import why_banned
+from mpchat.protocol.wrong_passwords import end_if_too_many
 from mpchat.settings import ChatSettings, pack, unpack
 
 STATE_VERSION = 8  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
@@ -181,6 +183,7 @@ class Core:
                     self._reload(settings)
                 case ("accounts", accounts, mechanisms):
                     self._context.hub.accounts.know(accounts, mechanisms)
+                    self._report_missing_accounts()
                 case ("start", settings, workers, utc_offset, wall, mono, *rest):
                     self._start(settings, workers, utc_offset, wall, mono, *rest[:1])  # what follows is the broker's
                 case _:
@@ -352,7 +355,9 @@ class Core:
         self._registrations = Quota(chat.accounts_per_hour, _HOUR)
 
     def _reload(self, settings: Any) -> None:
-        """Who is in stays in, and stays an operator: the new settings decide who may come, and what they read."""
+        """Who is in stays in, and who is an operator by OPER stays one: the new settings decide who may come, and what
+        they read. Who is one by an account stays one while they say so.
+        """
         context = self._context
         context.settings = context.hub.settings = chat = unpack(settings)
         self._guessing.limit(chat.oper_wait_seconds, chat.oper_forgotten_seconds, chat.exempts)
@@ -361,6 +366,16 @@ class Core:
         self._count_entering()
         said = {"motd_lines": len(chat.motd), "password": "yes" if chat.password_needed else "no"}
         self._audit.append(("reloaded", {**said, "operators": "yes" if chat.opers_exist else "no"}))
+        for connection in self._connections.values():
+            self._run(connection, dismiss(context, connection.session))
+        self._report_missing_accounts()
+
+    def _report_missing_accounts(self) -> None:
+        """An operator's account that nobody has registered yet: nobody can, as long as it is an operator's."""
+        hub, names = self._context.hub, self._context.settings.oper_accounts
+        if hub.accounts.mechanisms:
+            missing = [name for name in names if name not in hub.accounts]
+            self._audit += [("operator's account is not registered", {"account": name}) for name in missing]
 
     def _clock(self, wall: Ms, mono: Ms, utc_offset: int | None = None) -> None:
         context = self._context
@@ -509,9 +524,9 @@ class Core:
             name = _account_of(connection.asked, answer)
             account = fold(name) if name in accounts else ""
             due = self._login_delay.due(connection.session.host, account, answer[0] == "in", self._context.mono)
-            has_left = bool(connection.held) and connection.held[-1][0] == "gone"
-            if due > self._context.mono and not has_left:
+            if due > self._context.mono:
                 self._login_delay.hold(id, due, answer)
+                self._take_held(connection)  # it may have left meanwhile
                 return
         self._give_answer(connection, answer)
 
@@ -522,7 +537,7 @@ class Core:
         if isinstance(question, (RegistrationAsked, LoginAsked, SaslAsked)):
             self._report_account(connection, question, answer)
             if answer[0] in ("in", "wrong"):
-                connection.wrong = connection.wrong + 1 if answer[0] == "wrong" else 0
+                connection.wrong_logins = connection.wrong_logins + 1 if answer[0] == "wrong" else 0
             if isinstance(question, RegistrationAsked) and answer[0] != "registered":
                 self._registrations.give_back(home_of(connection.session.host))
         elif isinstance(question, (OperAsked, PasswordAsked)):
@@ -578,15 +593,9 @@ class Core:
     def _take_held(self, connection: Connection) -> None:
         """What has waited for an answer, up to the next question."""
         while connection.held and connection.id in self._connections:
-            waits = self._guessing.waits(connection.id) or self._login_delay.holds(connection.id)
-            if waits and connection.held[-1][0] == "gone":  # the client has left, and needs no right to anything
-                self._guessing.forget(connection.id)
-                self._login_delay.forget(connection.id)
-                connection.asked, self._acks[connection.id] = None, connection.taken
-            elif self._is_moot(connection) and connection.held[-1][0] == "gone":
-                self._audit.append(("rehash", {**_who(connection.session), "done": "unknown"}))
-                connection.asked, self._acks[connection.id] = None, connection.taken
-            if connection.asked is not None:
+            if connection.held[-1][0] == "gone":
+                self._give_up(connection)
+            if connection.asked is not None or connection.id not in self._connections:
                 break
             kind, end, what, line_start = connection.held.pop(0)
             if kind == "gone":
@@ -600,6 +609,28 @@ class Core:
         if connection.waits_for_client and (gone := [each for each in connection.held if each[0] == "gone"]):
             connection.held.remove(gone[0])  # a client that leaves is not waited for
             self._gone(connection.id, gone[0][2])
+
+    def _give_up(self, connection: Connection) -> None:
+        """The client has left, and needs no right to anything: its question is dropped, if it can be.
+
+        The answer to a login that is held back is not given early either: a client that has only ended its input reads
+        it (RFC 9293 3.6). A wrong one counts, as if it had been told.
+        """
+        id, question = connection.id, connection.asked
+        if self._login_delay.holds(id):
+            assert isinstance(question, (LoginAsked, SaslAsked))
+            answer = self._login_delay.forget(id)
+            connection.asked, self._acks[id] = None, connection.taken
+            if answer[0] == "wrong":
+                self._report_account(connection, question, answer)
+                connection.wrong_logins += 1
+                self._run(connection, end_if_too_many(self._context, connection))
+        elif self._guessing.waits(id):
+            self._guessing.forget(id)
+            connection.asked, self._acks[id] = None, connection.taken
+        elif self._is_moot(connection):
+            self._audit.append(("rehash", {**_who(connection.session), "done": "unknown"}))
+            connection.asked, self._acks[id] = None, connection.taken
 
     def _is_moot(self, connection: Connection) -> bool:
         """Whether the answer to its question changes nothing: a client that has left does not wait for it."""
@@ -771,6 +802,10 @@ class Core:
                     self._audit.append(("logged out", {"account": outcome.account, **_who(outcome.session)}))
                 elif isinstance(outcome, Resigned):
                     self._audit.append(("operator no more", _who(outcome.session)))
+                elif isinstance(outcome, Dismissed):
+                    self._audit.append(("operator no more", _who(outcome.session)))
+                    whom = self._connections[outcome.session.id]
+                    self._routing.send(whom, [whom.dialect.dismissed(whom)])
                 elif isinstance(outcome, BanSet):
                     about = {"did": outcome.command, "mask": outcome.mask}
                     limits = {"minutes": outcome.minutes, "closed": outcome.closed}

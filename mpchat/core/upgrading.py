@@ -107,12 +107,12 @@ def _to_7(values: Values) -> Values:
 def _to_8(values: Values) -> Values:
     """A session knows whether it came by TLS, which there was not; and there are accounts, though none yet."""
     times, settings, (own, sessions, *others), connections, groups, rest = values
-    sessions = [((*each, False, ""), *of_session) for each, *of_session in sessions]
+    sessions = [((*each, False, "", ""), *of_session) for each, *of_session in sessions]
     channels, dormant, deduplication, (tokens, lost), *others = others
     lost = [(token, (*each, "")) for token, each in lost]
     hub = own, sessions, channels, dormant, deduplication, (tokens, lost), *others, ([], ())
     connections = [
-        ((*own, ("", False)), dialect, None if registration is None else (*registration, ""), asked)
+        ((*own, ("", False), 0), dialect, None if registration is None else (*registration, ""), asked)
         for own, dialect, registration, asked in connections
     ]
     return times, settings, hub, connections, groups, (*rest, [], ([], [], []))

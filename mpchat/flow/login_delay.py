@@ -68,9 +68,10 @@ class LoginDelay:
         due = sorted((at, id) for id, (at, _) in self._held.items() if at <= now)
         return [(id, self._held.pop(id)[1]) for _, id in due]
 
-    def forget(self, id: int) -> None:
-        """This connection is not to be answered any more."""
-        self._held.pop(id, None)
+    def forget(self, id: int) -> Any:
+        """This connection is not to be answered any more. Returns the answer that was held for it, None if none was."""
+        _, answer = self._held.pop(id, (0, None))
+        return answer
 
     def values(self) -> Values:
         """All of it as plain values; load() is the inverse."""

@@ -7,7 +7,7 @@ from mpchat.chat.names import fold
 from mpchat.chat.sessions import Session
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.outcomes import Goodbye, LoggedOut, Outcome, Outcomes, Resigned, Told
+from mpchat.protocol.outcomes import Dismissed, Goodbye, LoggedOut, Outcome, Outcomes, Told
 from mpchat.protocol.secrets import PLAIN
 from mpchat.settings import Settings
 
@@ -46,16 +46,34 @@ def gains(context: Context, session: Session) -> Outcomes:
         yield Regained(session, channel, rights)
 
 
+def is_operators(context: Context, name: str) -> bool:
+    """Whether the settings make the owner of this account, or of the one that is to have this name, an operator."""
+    return fold(name) in map(fold, context.settings.oper_accounts)
+
+
 def appoint(context: Context, session: Session) -> bool:
     """Whether the session becomes a server operator now, by its account: then the caller tells it, and the log."""
-    operators = {fold(name) for name in context.settings.oper_accounts}
-    return fold(session.account) in operators and context.hub.set_operator(session, True)
+    account = session.account
+    return is_operators(context, account) and context.hub.set_operator(session, True, account)
+
+
+def dismiss(context: Context, session: Session) -> Outcomes:
+    """It is no server operator any more, if an account made it one that is not its own now, or that makes none now."""
+    by = session.operator_by
+    if by and (fold(by) != fold(session.account) or not is_operators(context, by)):
+        context.hub.set_operator(session, False)
+        yield Dismissed(session)
+
+
+def log_in(context: Context, session: Session, account: str) -> Outcomes:
+    """It has proved to be this account's owner. What it has by another one it loses."""
+    session.account = account
+    yield from dismiss(context, session)
 
 
 def log_out(context: Context, session: Session) -> Outcomes:
-    """It is nobody's any more, and no server operator, if it was one by its account."""
+    """It is nobody's any more."""
     account = session.account
     context.hub.log_out(session)
     yield LoggedOut(session, account)
-    if fold(account) in map(fold, context.settings.oper_accounts) and context.hub.set_operator(session, False):
-        yield Resigned(session)
+    yield from dismiss(context, session)

@@ -65,6 +65,7 @@ class Connection:
         "taken",
         "worker",
         "wrong",
+        "wrong_logins",
     )
 
     def __init__(self, session: Session, dialect: Dialect, worker: WorkerNumber, mono: int) -> None:
@@ -89,7 +90,9 @@ class Connection:
         self.before = (0, 0, b"")  # taken, line_start and part as they were before the line that asked
         self.held: list[Held] = []
         self.renames_paid_at = 0  # when its changes of nickname so far will all be forgotten (nick_changes.py)
-        self.wrong = 0  # passwords, one after the other
+        # Wrong passwords, one after the other: the server's and an operator's, and those of accounts. Anybody can make
+        # an account, and its right password says nothing of those.
+        self.wrong = self.wrong_logins = 0
         self.sasl = ("", False)  # the mechanism of the exchange that is open, "" for none; has its first piece come?
 
     @property

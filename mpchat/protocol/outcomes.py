@@ -180,6 +180,13 @@ class Resigned:
 
 
 @dataclass(slots=True)
+class Dismissed:
+    """The session is no server operator any more, as its account makes it none: it is told, and so is the log."""
+
+    session: Session
+
+
+@dataclass(slots=True)
 class BanSet:
     """A server operator has set a ban of the whole server, or lifted it, which the log must have.
 
@@ -196,6 +203,6 @@ class BanSet:
 AccountQuestion = RegistrationAsked | LoginAsked | SaslAsked
 PastQuestion = PastAsked | EarlierAsked | SearchAsked
 Question = PasswordAsked | OperAsked | RehashAsked | AccountQuestion | PastQuestion
-Reported = Appointed | LoggedOut | Resigned | BanSet
+Reported = Appointed | LoggedOut | Resigned | Dismissed | BanSet
 Outcome = bytes | Event | TagsSent | Question | DrainAsked | Goodbye | Told | Regroup | Reported
 Outcomes = Iterator[Outcome]

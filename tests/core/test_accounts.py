@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from mpchat.core.machine import Core
-from mpchat.settings import ChatSettings
+from mpchat.messages import ConnectionId
+from mpchat.settings import ChatSettings, pack
 from tests.core.driver import Driver, Person, Routed
 
 BOTH = ["PLAIN", "SCRAM-SHA-256"]
@@ -622,16 +623,96 @@ def test_the_owner_of_an_operators_account_is_one() -> None:
     assert ":Ana!~Ana@127.0.0.1 MODE Ana +o" in told
     driver.replace_broker()
     assert ":mpchat.local 252 Ana 1 :operator(s) online" in ana.send("LUSERS")
-    assert ana.send("NS LOGOUT")[1] == ":Ana!~Ana@127.0.0.1 MODE Ana -o"
+    assert ":Ana!~Ana@127.0.0.1 MODE Ana -o" in ana.send("NS LOGOUT")
     eva = driver.plain("eva")
     eva.send("/login Ana *")
     assert "* you are a server operator" in answer(driver, eva, "in", "Ana")
-    assert eva.send("/logout")[-1] == "* you are no server operator any more"
+    assert eva.send("/logout") == ["* you are no server operator any more", "* you are logged out"]
     half = driver.connect()
     half.send(*SASL_LOGIN)
     answer(driver, half, "in", "Ana")
     half.gone()
     assert f":mpchat.local 252 Guest{ana.id} 0 :operator(s) online" in ana.send("LUSERS")
+
+
+def is_operator(driver: Driver, who: Person) -> bool:
+    return driver.core.hub.sessions[ConnectionId(who.id)].operator
+
+
+def identify(driver: Driver, who: Person, account: str) -> list[str]:
+    who.send(f"NS IDENTIFY {account} *")
+    return answer(driver, who, "in", account)
+
+
+@pytest.mark.parametrize("how", ["another account", "reload", "reload, then out"])
+def test_who_is_an_operator_by_an_account_is_one_while_that_makes_it_one(how: str) -> None:
+    driver = with_accounts("boss", "bob", oper_accounts=("boss",))
+    boss, eva = driver.irc("x"), driver.plain("eva")
+    identify(driver, boss, "boss")
+    eva.send("/login boss *"), answer(driver, eva, "in", "boss")
+    driver.replace_broker()
+    assert is_operator(driver, boss)
+    if how == "another account":
+        told = identify(driver, boss, "bob")
+        eva.send("/login bob *"), answer(driver, eva, "in", "bob")
+    else:
+        driver.feed(("reload", pack(ChatSettings(oper_accounts=("bob",)))))
+        told = boss.heard()
+    if how == "reload, then out":
+        boss.send("NS LOGOUT"), eva.send("/logout")
+    assert ":x!~x@127.0.0.1 MODE x -o" in told
+    assert not is_operator(driver, boss)
+    assert not is_operator(driver, eva)
+    assert driver.core.hub.operators == 0
+
+
+def test_who_is_one_by_oper_stays_one_whatever_account_they_log_in_to() -> None:
+    driver = with_accounts("boss", "bob", oper_accounts=("boss",), opers_exist=True)
+    before, after = driver.irc("before"), driver.irc("after")
+    before.send("OPER root *"), driver.answer(True)
+    identify(driver, before, "boss")
+    identify(driver, after, "boss")
+    driver.pass_time(2)
+    after.send("OPER root *"), driver.answer(True)
+    for who in (before, after):
+        identify(driver, who, "bob")
+        who.send("NS LOGOUT")
+        assert is_operator(driver, who)
+    driver.feed(("reload", pack(ChatSettings(opers_exist=True))))
+    assert is_operator(driver, before)
+    assert is_operator(driver, after)
+
+
+def test_nobody_registers_the_name_of_an_operators_account() -> None:
+    """Else whoever comes first would be an operator; the log says that there is a name which nobody has."""
+    driver = Driver(ChatSettings(oper_accounts=("Boss",)))
+    missing = ("operator's account is not registered", {"account": "Boss"})
+    assert driver.core.apply([("accounts", ["bob"], BOTH)]).audit == [missing]
+    for enter in (lambda: driver.irc("boss"), lambda: driver.plain("BOSS")):
+        boss = enter()
+        boss.heard()
+        lines = ["/register *"] if boss.plain else ["NS REGISTER *", "REGISTER boss * *"]
+        for line in lines:
+            (told,) = boss.send(line)
+            assert told.endswith(" cannot be registered: the settings make its owner a server operator")
+        boss.gone()
+    assert driver.asked == []
+    reload = ("reload", pack(ChatSettings(oper_accounts=("bob", "Boss"))))
+    assert missing in driver.core.apply([reload]).audit
+    driver.feed(("accounts", ["bob", "boss"], BOTH))
+    assert driver.core.apply([reload]).audit[1:] == []
+
+
+def test_ones_own_account_does_not_excuse_wrong_passwords_of_operators() -> None:
+    driver = with_accounts("bob", opers_exist=True)
+    guesser = driver.irc("x")
+    for guess in range(ChatSettings.wrong_passwords):
+        assert not guesser.closed
+        identify(driver, guesser, "bob")
+        driver.pass_time(2)
+        guesser.send(f"OPER root{guess} *")
+        driver.answer(False)
+    assert guesser.closed
 
 
 def test_a_resume_token_keeps_the_login(driver: Driver) -> None:
@@ -723,6 +804,41 @@ def test_who_leaves_while_the_answer_is_kept_back_is_gone_at_once() -> None:
     answer(driver, third, "wrong", "Ana")
     assert third.closed, "nor does an answer wait that nobody is there to read"
     driver.pass_time(600)
+
+
+@pytest.mark.parametrize("kind", ["in", "wrong"])
+def test_but_who_has_only_ended_their_input_reads_no_answer_early(kind: str) -> None:
+    """Nor one of the guesses behind it; and each wrong one counts."""
+    driver = with_accounts("Ana", wrong_logins_per_minute=1)
+    wrong(driver, from_afar(driver))
+    guesser = from_afar(driver)
+    guesser.heard()
+    driver.feed(*guesser.records(["NS x", *["AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*"] * 8]))
+    guesser.gone()  # a FIN (RFC 9293 3.6): it goes on reading
+    answered = len(driver.asked)
+    told = answer(driver, guesser, kind, "Ana")
+    for _ in range(10):
+        if len(driver.asked) == answered or guesser.closed:
+            break
+        answered = len(driver.asked)
+        told += answer(driver, guesser, kind, "Ana")
+    assert not {"900", "903"} & {line.split()[1] for line in told}
+    assert guesser.closed
+    free = with_accounts("Ana", wrong_logins_per_minute=0, wrong_logins_per_account=0)
+    there = from_afar(free)
+    there.send("AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*")
+    there.gone()
+    assert "900" in answer(free, there, "in", "Ana")[0], "one that need not wait is told"
+
+
+def test_an_answer_that_is_dropped_is_in_the_log() -> None:
+    driver = with_accounts("Ana", wrong_logins_per_minute=1)
+    wrong(driver, from_afar(driver))
+    guesser = from_afar(driver)
+    guesser.send("AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*")
+    guesser.gone()
+    (report,) = driver.core.apply([("answer", guesser.id, ("wrong", "Ana"))]).audit
+    assert (report[0], report[1]["account"]) == ("wrong password", "Ana")
 
 
 def test_so_many_accounts_can_be_registered_from_an_address() -> None:

@@ -117,6 +117,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, args: list[str], stat
         (b"root:se creto\n", r"line 1: an operator is NAME:PASSWORD, without spaces"),
         (b"root:" + b"secreto" * 40, r"line 1: an operator's name or password must have at most 250 bytes"),
         (b"account \n", r"line 1: an operator is NAME:PASSWORD, without spaces, or `account NAME`"),
+        (b"account:boss\n", r"line 1: an operator's account is written `account NAME`, with a space"),
         (b"account 1x\n", r"line 1: an operator is NAME:PASSWORD, without spaces, or `account NAME`"),
         (b"account ana\naccount ANA\n", r"line 2: an operator of this name stands above"),
         (b"\n\r\n", r"names no operator"),

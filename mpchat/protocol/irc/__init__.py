@@ -24,6 +24,7 @@ from mpchat.protocol.irc import (
     server_bans,
 )
 from mpchat.protocol.irc.messages import after_speech, speech
+from mpchat.protocol.irc.modes import own_modes
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.rendering import render, stamp
 from mpchat.protocol.irc.secrets import secret_in, shown
@@ -105,6 +106,11 @@ def is_too_long(line: bytes) -> bool:
 def notice(context: Context, connection: Connection, text: str) -> bytes:
     """A word from the server, which no client answers."""
     return context.reply(connection, "NOTICE", text)
+
+
+def dismissed(connection: Connection) -> bytes:
+    """It is no server operator any more."""
+    return own_modes(connection, [("-", "o")])
 
 
 def too_long(context: Context, connection: Connection) -> bytes:

@@ -7,7 +7,17 @@ about them. VERIFY has nothing to verify here: an account is there as soon as it
 from mpchat.chat.names import fold
 from mpchat.messages import AccountAnswer
 from mpchat.protocol import numerics as n
-from mpchat.protocol.accounts import OFTEN, PASSWORD_BOUNDS, appoint, claim, gains, log_out, mechanisms
+from mpchat.protocol.accounts import (
+    OFTEN,
+    PASSWORD_BOUNDS,
+    appoint,
+    claim,
+    gains,
+    is_operators,
+    log_in,
+    log_out,
+    mechanisms,
+)
 from mpchat.protocol.capabilities import SASL
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
@@ -73,7 +83,7 @@ def sasl_answer(context: Context, connection: Connection, answer: AccountAnswer)
         return
     connection.sasl = "", False
     if kind == "in":
-        yield _logged_in(context, connection, text)
+        yield from _logged_in(context, connection, text)
         yield context.reply(connection, n.SASLSUCCESS, "SASL authentication successful")
         yield from proven(context, connection)
         return
@@ -97,13 +107,13 @@ def _failed(context: Context, connection: Connection, why: str) -> bytes:
 
 def logged_in(context: Context, connection: Connection, account: str) -> Outcomes:
     """The client has proved to be this account's owner."""
-    yield _logged_in(context, connection, account)
+    yield from _logged_in(context, connection, account)
     yield from proven(context, connection)
 
 
-def _logged_in(context: Context, connection: Connection, account: str) -> bytes:
-    connection.session.account = account
-    return context.reply(
+def _logged_in(context: Context, connection: Connection, account: str) -> Outcomes:
+    yield from log_in(context, connection.session, account)
+    yield context.reply(
         connection, n.LOGGEDIN, _whole(connection), middle(account), f"You are now logged in as {account}"
     )
 
@@ -120,11 +130,8 @@ def proven(context: Context, connection: Connection) -> Outcomes:
 
 
 def logged_out(context: Context, connection: Connection) -> Outcomes:
-    session, was_operator = connection.session, connection.session.operator
-    yield from log_out(context, session)
+    yield from log_out(context, connection.session)
     yield context.reply(connection, n.LOGGEDOUT, _whole(connection), "You are now logged out")
-    if was_operator and not session.operator:
-        yield own_modes(connection, [("-", "o")])
 
 
 def take(context: Context, connection: Connection, nick: str) -> Outcomes:
@@ -165,6 +172,9 @@ def register(context: Context, connection: Connection, params: list[str]) -> Out
         yield _fail(context, "REGISTER", "ACCOUNT_NAME_MUST_BE_NICK", account, text)
     elif context.hub.accounts.owner_of(session.nick):
         yield _exists(context, session.nick)
+    elif is_operators(context, session.nick):
+        text = say(DEFAULT, "account.reserved", account=session.nick)
+        yield _fail(context, "REGISTER", "BAD_ACCOUNT_NAME", session.nick, text)
     else:
         yield RegistrationAsked(session.nick)
 

@@ -7,7 +7,7 @@ Redaction leaves of what is said to it the command, an account's name, and a sta
 from mpchat.chat.names import NICKSERV, fold
 from mpchat.chat.refusals import Refusal
 from mpchat.messages import AccountAnswer
-from mpchat.protocol.accounts import OFTEN, PASSWORD_BOUNDS
+from mpchat.protocol.accounts import OFTEN, PASSWORD_BOUNDS, is_operators
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc.accounts import logged_in, logged_out, take
@@ -62,6 +62,8 @@ def _register(context: Context, connection: Connection, words: list[str]) -> Out
         yield _notice(context, connection, "account.insecure")
     elif owner := context.hub.accounts.owner_of(session.nick):
         yield _notice(context, connection, "account.taken", account=owner)
+    elif is_operators(context, session.nick):
+        yield _notice(context, connection, "account.reserved", account=session.nick)
     else:
         yield ServiceRegistrationAsked(session.nick)
 

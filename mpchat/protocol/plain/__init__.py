@@ -119,6 +119,11 @@ def notice(context: Context, connection: Connection, text: str) -> bytes:
     return line("! " + translated(language_of(connection.capabilities), text))
 
 
+def dismissed(connection: Connection) -> bytes:
+    """It is no server operator any more."""
+    return tell(connection, "account.no_operator")
+
+
 def too_long(context: Context, connection: Connection) -> bytes:
     """The one answer to a line longer than any may be."""
     return warn(connection, "plain.too_long")

@@ -1,7 +1,7 @@
 """Accounts for people at a terminal: /register /login /logout. Redaction leaves a star of each password."""
 
 from mpchat.messages import AccountAnswer
-from mpchat.protocol.accounts import OFTEN, PASSWORD_BOUNDS, appoint, gains, log_out
+from mpchat.protocol.accounts import OFTEN, PASSWORD_BOUNDS, appoint, gains, is_operators, log_in, log_out
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.outcomes import Appointed, LoginAsked, Outcomes, RegistrationAsked
@@ -20,6 +20,8 @@ def register(context: Context, connection: Connection, rest: str) -> Outcomes:
         yield usage(connection, "register")
     elif owner := context.hub.accounts.owner_of(session.nick):
         yield warn(connection, "account.taken", account=owner)
+    elif is_operators(context, session.nick):
+        yield warn(connection, "account.reserved", account=session.nick)
     else:
         yield RegistrationAsked(session.nick)
 
@@ -36,14 +38,12 @@ def login(context: Context, connection: Connection, rest: str) -> Outcomes:
 
 
 def logout(context: Context, connection: Connection, rest: str) -> Outcomes:
-    session, was_operator = connection.session, connection.session.operator
+    session = connection.session
     if not session.account:
         yield warn(connection, "account.not_in")
         return
     yield from log_out(context, session)
     yield tell(connection, "account.out")
-    if was_operator and not session.operator:
-        yield tell(connection, "account.no_operator")
 
 
 def _no_password_here(context: Context, connection: Connection) -> bytes | None:
@@ -54,7 +54,7 @@ def _no_password_here(context: Context, connection: Connection) -> bytes | None:
 
 
 def registered(context: Context, connection: Connection, account: str) -> Outcomes:
-    connection.session.account = account
+    yield from log_in(context, connection.session, account)
     yield tell(connection, "account.registered", account=account)
     yield from proven(context, connection)
 

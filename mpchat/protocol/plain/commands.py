@@ -13,7 +13,7 @@ from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.text import CTCP, has_words
 from mpchat.messages import Past
-from mpchat.protocol.accounts import claim
+from mpchat.protocol.accounts import claim, log_in
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.history import MOST_ROWS, count_in, found, latest, not_searched, room_asked, search, told
@@ -69,7 +69,7 @@ def take_name(context: Context, connection: Connection, nick: str) -> Outcomes:
 
 def logged_in(context: Context, connection: Connection, account: str) -> Outcomes:
     """They have proved to be this account's owner: they are called so, too, and come in if they have not yet."""
-    connection.session.account = account
+    yield from log_in(context, connection.session, account)
     yield tell(connection, "account.in", account=account)
     if connection.registration is not None:
         yield from take_name(context, connection, account)
