@@ -140,7 +140,8 @@ class Settings:
     journal_bytes: int = 1 << 30  # what a recorder that is dead or slow may make the journal grow to
     keep_journal: bool = False  # all of it, for `mpchat explain`: then the disk alone bounds it
     question_seconds: float = 2.0  # how long the history may take for an answer: the line waits for it
-    account_seconds: float = 10.0  # how long a login may take: some wait behind others, each for a derivation of keys
+    account_seconds: float = 10.0  # with no answer of the authenticator's for so long, who waits is told to try again
+    account_most_seconds: float = 120.0  # and after so long in any case: hundreds have had their turn
     # OWASP's Password Storage Cheat Sheet, for PBKDF2-HMAC-SHA256: a derivation takes 0.1 to 0.4 s. Kept per account.
     key_iterations: int = 600_000
     max_accounts: int = 10_000  # some 500 bytes of memory each; a start and the journal's record of them stay short

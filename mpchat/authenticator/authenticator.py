@@ -2,14 +2,18 @@
 
 It waits on the link to the broker, the control link to the supervisor, and the thread that derives keys. It decides
 nothing about the chat: what a login gives is the broker's affair. Passwords come by the broker's link, stay in memory
-until they were checked, and are written nowhere.
+until they were checked, and are written nowhere. Of the right ones a reminder stays, in memory too (keys.py): who comes
+back with the same password waits for no derivation. A wrong one always costs a derivation, as does an account that
+there is not.
 
 If it dies, the broker asks its successor what was open, with the passwords that it has kept; of an exchange by SCRAM
 that had begun, the client is told to begin again. An account is on the disk before anybody is told that it is
 registered, with the line that made it: the same line asked again, after any death, is told the same.
 """
 
+import hmac
 import os
+import secrets
 import socket
 import sqlite3
 import time
@@ -20,7 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from mpchat.authenticator.derivation import Derivation
-from mpchat.authenticator.keys import are_same, new_salt, of_nobody, weakness
+from mpchat.authenticator.keys import are_same, new_salt, of_nobody, reminder, weakness
 from mpchat.authenticator.sasl import PLAIN, SCRAM, BadMessage, Message, Scram, WrongProof, encoded, mechanisms, plain
 from mpchat.chat.names import fold
 from mpchat.flow.fair_queue import FairQueue
@@ -50,6 +54,7 @@ from mpchat.store.journal import Damaged, full_name
 _UNUSABLE = (sqlite3.Error, OSError, Damaged)  # errors of the files: a later try may succeed
 _RETRY_SECONDS = 0.5
 _CHECK_SECONDS = 1.0  # between two looks whether the accounts' files are those that have their names
+_SECRET_BYTES = 32  # as long as SHA-256's output (RFC 2104, section 3)
 _NICENESS = 5  # the chat comes first; but with more, on a busy machine, no login would be done within its seconds
 
 
@@ -68,7 +73,7 @@ class _Job:
     end: Offset
     account: str
     password: str = field(repr=False)
-    keys: Keys = field(repr=False)  # to compare with; of a new account, what to derive with
+    keys: Keys = field(repr=False)  # whose salt and iterations are used
     kind: Literal["make", "made", "check"]  # "made": the line that asks may be the one that has made it
 
 
@@ -103,6 +108,8 @@ class Authenticator:
         self.clients: OrderedDict[ConnectionId, _Client] = OrderedDict()
         self.accounts: Accounts | None = None  # as long as they can be used
         self.former: Accounts | None = None  # what there was, if its files were removed
+        self.secret = secrets.token_bytes(_SECRET_BYTES)  # of the reminders
+        self.reminders: dict[str, bytes] = {}  # by folded name of an account: of the password that it had last
         self.has_complained = self.is_full = self.is_ready = False
         self.open_at = self.check_at = self.look_at = 0.0  # monotonic: the next try, look at files, look at frames
         self.peers = TurnWatch(scoreboard)
@@ -163,6 +170,7 @@ class Authenticator:
             then="they are written again" if was_removed else "those that are there now are used",
         )
         accounts.close()
+        self.reminders.clear()
         self.accounts, self.former, self.open_at = None, accounts if was_removed else None, 0.0
 
     def retry_later(self, error: Exception) -> None:
@@ -313,7 +321,10 @@ class Authenticator:
         found = accounts.find(fold(account))
         if not is_registration:
             keys = self.keys_of(accounts, account)
-            self.queue.add(id, address, _Job(id, end, account, password, keys, "check"))
+            if self.is_remembered(account, password, keys) and found is not None:
+                self.say(id, end, ("in", found.name))
+            else:
+                self.queue.add(id, address, _Job(id, end, account, password, keys, "check"))
         elif found is not None and (found.connection, found.line_end) == (id, end):
             self.queue.add(id, address, _Job(id, end, account, password, found.keys, "made"))
         elif found is not None:
@@ -328,6 +339,14 @@ class Authenticator:
         """Of an account that there is not, such as nobody can tell from those of one, and which no password has."""
         found = accounts.find(fold(name))
         return found.keys if found else of_nobody(accounts.secret, fold(name), self.settings.key_iterations)
+
+    def is_remembered(self, account: str, password: str, keys: Keys) -> bool:
+        """Whether this password was found to be that of these keys before."""
+        remembered = self.reminders.get(fold(account), b"")
+        return hmac.compare_digest(reminder(self.secret, password, keys), remembered)
+
+    def remember(self, account: Account, password: str) -> None:
+        self.reminders[account.folded] = reminder(self.secret, password, account.keys)
 
     def take_piece(
         self, id: ConnectionId, end: Offset, address: str, mechanism: str, is_first: bool, piece: str
@@ -386,11 +405,12 @@ class Authenticator:
         if self.accounts is None:
             self.say(job.id, job.end, ("late", ""))
             return
-        is_right, found = are_same(keys, job.keys), self.accounts.find(fold(job.account))
-        if job.kind == "made":
-            self.say(job.id, job.end, ("registered", found.name) if is_right and found else ("taken", ""))
-        else:
-            self.say(job.id, job.end, ("in", found.name) if is_right and found else _wrong(found))
+        found = self.accounts.find(fold(job.account))
+        if found is None or not are_same(keys, found.keys):
+            self.say(job.id, job.end, ("taken", "") if job.kind == "made" else _wrong(found))
+            return
+        self.remember(found, job.password)
+        self.say(job.id, job.end, ("registered" if job.kind == "made" else "in", found.name))
 
     def make(self, job: _Job, keys: Keys) -> None:
         """Store a new account. Where that cannot be, the log says why, and the client is told to try again."""
@@ -414,6 +434,7 @@ class Authenticator:
             self.say(job.id, job.end, ("late", ""))
         else:
             crash_point("authenticator: stored")
+            self.remember(account, job.password)
             self.say(job.id, job.end, ("registered", account.name))
 
 

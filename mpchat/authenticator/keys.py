@@ -19,12 +19,23 @@ _SALT_BYTES = 16  # SCRAM's own example has as many, and NIST SP 800-132 asks fo
 
 def derive(password: str, salt: bytes, iterations: int) -> Keys:
     """The keys of a password as it was typed, which takes its time. One that cannot be any is derived as it is."""
-    prepared = saslprep(password)
-    salted = hashlib.pbkdf2_hmac(
-        "sha256", (password if prepared is None else prepared).encode(errors="replace"), salt, iterations
-    )
+    salted = hashlib.pbkdf2_hmac("sha256", _prepared(password), salt, iterations)
     client_key = hmac.digest(salted, b"Client Key", "sha256")
     return Keys(salt, iterations, hashlib.sha256(client_key).digest(), hmac.digest(salted, b"Server Key", "sha256"))
+
+
+def reminder(secret: bytes, password: str, keys: Keys) -> bytes:
+    """What is remembered of a password that was found to be that of these keys, to know it again at no cost.
+
+    `secret`: random, in the memory of one process only. Without it a reminder tells nothing; with it, passwords can be
+    tried as fast as the hash is: neither is ever written anywhere.
+    """
+    return hmac.digest(secret, keys.stored_key + _prepared(password), "sha256")
+
+
+def _prepared(password: str) -> bytes:
+    prepared = saslprep(password)
+    return (password if prepared is None else prepared).encode(errors="replace")
 
 
 def are_same(one: Keys, other: Keys) -> bool:

@@ -2,10 +2,11 @@
 
 The broker does not wait for it: only the line that asked does, and those behind it. What a dead authenticator was asked
 its successor is asked too. Where no answer comes in time, or nothing is there that could give one, the client is told
-to try again.
+to try again. Many who log in at once wait for each other: as long as answers come, nobody's time is up.
 """
 
 import time
+from dataclasses import dataclass
 
 from mpchat.ipc.link import Link, close_all
 from mpchat.ipc.scoreboard import Meter
@@ -21,23 +22,40 @@ from mpchat.messages import (
     UnknownMessage,
 )
 from mpchat.protocol.outcomes import AccountQuestion, LoginAsked, RegistrationAsked, SaslAsked
+from mpchat.runtime.log import Log
 from mpchat.runtime.poller import AnyPoller
 from mpchat.settings import Settings
 
 _NO_TIME = 0.0
+_LONG_SECONDS = 5.0  # a wait of which the log speaks: irssi and WeeChat give up after 15 to 20 s
+_REPORT_SECONDS = 60.0  # between two such lines
+
+
+@dataclass(slots=True)
+class _Open:
+    """A question: what the next authenticator is asked too, and since when it waits. It has the password in it."""
+
+    message: PasswordTold | SaslPiece
+    asked_at: float
+    waits_long: bool = False  # it is counted among those
 
 
 class AuthenticatorClient:
     """Of one broker, with the authenticator of the moment. Times in monotonic seconds."""
 
-    def __init__(self, settings: Settings, poller: AnyPoller, meter: Meter) -> None:
+    def __init__(self, settings: Settings, poller: AnyPoller, meter: Meter, log: Log) -> None:
         self.authenticator: Link[BrokerToAuthenticator] | None = None
+        self._log = log
         self._poller = poller
         self._meter = meter  # of our end of the link
         # Without a data directory nothing is kept, no account either: there is no authenticator.
         self._seconds = settings.account_seconds if settings.data else _NO_TIME
-        # Questions by connection and end of the line: the deadline, and what the next authenticator is asked too.
-        self._open: dict[tuple[ConnectionId, Offset], tuple[float, PasswordTold | SaslPiece]] = {}
+        self._most_seconds = settings.account_most_seconds
+        self._open: dict[tuple[ConnectionId, Offset], _Open] = {}  # by connection and end of the line
+        self._answered_at = 0.0  # the last answer of any authenticator
+        # Since the last line of the log: so many have begun to wait long, have got no answer; the longest wait.
+        self._long, self._late, self._longest = 0, 0, 0.0
+        self._report_at = 0.0  # the next line is due
         self._asked_by: set[ConnectionId] = set()  # connections of which the authenticator knows
         self._names: list[str] = []  # of all accounts
         self._mechanisms: list[str] = []
@@ -47,8 +65,8 @@ class AuthenticatorClient:
         self.authenticator = link
         link.count_on(self._meter)
         self._poller.watch(link)
-        for _, question in self._open.values():
-            self._post(question)
+        for each in self._open.values():
+            self._post(each.message)
 
     def leave_authenticator(self) -> None:
         """It is dead, or misbehaves. What it was asked, the next one is asked too."""
@@ -67,7 +85,7 @@ class AuthenticatorClient:
         if not secret:
             return [_late(connection)]
         message = _message(connection, end, address, question, secret)
-        self._open[connection, end] = time.monotonic() + self._seconds, message
+        self._open[connection, end] = _Open(message, time.monotonic())
         self._asked_by.add(connection)
         self._post(message)
         return self.overdue() if self._seconds == _NO_TIME else []
@@ -88,7 +106,7 @@ class AuthenticatorClient:
                     answers.append(self._accounts)
                     self._post(("heard",))
                 case ("verdict", int() as connection, int() as end, verdict), []:
-                    answer = account_answer(verdict)
+                    answer, self._answered_at = account_answer(verdict), time.monotonic()
                     if answer[0] == "registered" and answer[1] not in self._names:
                         self._names.append(answer[1])
                     if self._open.pop((ConnectionId(connection), end), None) is not None:
@@ -109,15 +127,35 @@ class AuthenticatorClient:
         return "accounts", sorted(self._names), list(self._mechanisms)
 
     def overdue(self) -> list[Record]:
-        """No answer has come in time: the client is told so, and nothing comes of it any more."""
-        if not self._open:
-            return []
+        """No answer has come in time: the client is told so, and nothing comes of it any more.
+
+        The time begins anew with each answer, as then the authenticator turns to the next who waits; but nobody waits
+        for longer than account_most_seconds.
+        """
         now = time.monotonic()
-        late = [place for place, (deadline, _) in self._open.items() if deadline <= now]
+        late = []
+        for place, each in self._open.items():
+            waited = now - each.asked_at
+            if waited >= _LONG_SECONDS:
+                self._long += not each.waits_long
+                self._longest, each.waits_long = max(self._longest, waited), True
+            if waited >= self._most_seconds or now - max(each.asked_at, self._answered_at) >= self._seconds:
+                late.append(place)
         for place in late:
             del self._open[place]
             self._forget(place[0])
+        if self._seconds != _NO_TIME:
+            self._late += len(late)
+            self._report(now)
         return [_late(connection) for connection, _ in late]
+
+    def _report(self, now: float) -> None:
+        """A line a minute while logins wait long, or get no answer."""
+        if now >= self._report_at and (self._long or self._late):
+            facts = {"wait_long": self._long, "unanswered": self._late, "longest_seconds": round(self._longest, 1)}
+            self._log.warning("logins and registrations wait for the authenticator", **facts)
+            self._long, self._late, self._longest = 0, 0, 0.0
+            self._report_at = now + _REPORT_SECONDS
 
     def closed(self, connection: ConnectionId) -> None:
         """It has left: no account is made for it, and an exchange that it had begun is over."""

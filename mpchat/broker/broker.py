@@ -146,7 +146,7 @@ class Broker:
         self.rehashing = Rehashing(control.post)
         self.history_client = HistoryClient(settings, self.poller, self.recovery, meter)
         meter = scoreboard.meter("broker", "authenticator")
-        self.authenticator_client = AuthenticatorClient(settings, self.poller, meter)
+        self.authenticator_client = AuthenticatorClient(settings, self.poller, meter, log)
         self.streams = Streams(self.poller, self.recovery, scoreboard, settings.workers, settings.lag_bytes)
         self.ledger = self.streams.ledger
         self.pending = Pending(self.ledger)

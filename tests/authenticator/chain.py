@@ -50,7 +50,7 @@ class Chain:
     def begin_broker(self) -> None:
         self.poller = Poller()
         meter = self.scoreboard.meter("broker", "authenticator")
-        self.client = AuthenticatorClient(self.settings, self.poller, meter)
+        self.client = AuthenticatorClient(self.settings, self.poller, meter, Log("broker", "info", False))
 
     def begin_authenticator(self) -> None:
         ours, theirs = Link.pair()
@@ -142,6 +142,10 @@ class Chain:
     def sasl(self, id: int, mechanism: str, piece: str, is_first: bool = True) -> Any:
         self.ask(id, SaslAsked(mechanism, is_first), piece)
         return self.answer(id)
+
+    def forget_passwords(self) -> None:
+        """As an authenticator that has just begun: a login costs a derivation."""
+        self.authenticator.reminders.clear()
 
     @property
     def derivations(self) -> int:

@@ -73,6 +73,32 @@ def test_an_account_that_there_is_not_costs_what_a_wrong_password_costs(chain: C
     assert begun == [(16, chain.settings.key_iterations)]
 
 
+def test_who_comes_back_with_the_same_password_costs_nothing(chain: Chain) -> None:
+    """And in whatever form it is typed; a wrong one costs a derivation every time."""
+    chain.register(ANA, "Ana", "contrase\u00f1a")
+    chain.register(BETO, "beto", "another password")
+    for remember_at in ("registration", "login"):
+        before = chain.derivations
+        for typed in ("contrase\u00f1a", "contrasen\u0303a"):
+            assert chain.login(CARO, "ana", typed) == ("in", "Ana")
+        assert chain.derivations == before, remember_at
+        for _ in range(2):
+            assert chain.login(CARO, "ana", "another password") == ("wrong", "Ana"), "that is beto's"
+        assert chain.derivations == before + 2
+        assert chain.login(CARO, "ana", "contrase\u00f1a") == ("in", "Ana")
+        assert chain.derivations == before + 2, "wrong ones do not make it forget"
+        chain.forget_passwords()
+        assert chain.login(CARO, "ana", "contrase\u00f1a") == ("in", "Ana")
+        assert chain.derivations == before + 3
+
+
+def test_of_an_account_that_there_is_not_nothing_is_remembered(chain: Chain) -> None:
+    for number in range(3):
+        assert chain.login(ANA, "nobody") == ("wrong", "")
+        assert chain.derivations == number + 1
+    assert not chain.authenticator.reminders
+
+
 def test_there_are_no_more_accounts_than_there_may_be(chain: Chain, capfd: pytest.CaptureFixture[str]) -> None:
     object.__setattr__(chain.settings, "max_accounts", 1)
     assert chain.register(ANA, "ana") == ("registered", "ana")

@@ -71,6 +71,7 @@ def test_so_does_a_message_that_comes_in_pieces(chain: Chain) -> None:
 def test_what_the_first_of_two_brokers_was_not_told_the_second_is(chain: Chain) -> None:
     """The line comes again from the kernel. What was checked for it is neither checked nor counted twice."""
     chain.register(ANA, "ana")
+    chain.forget_passwords()
     before = chain.derivations
     end = chain.ask(ANA, LoginAsked("ana"), PASSWORD)
     chain.end_broker()
@@ -132,6 +133,82 @@ def test_an_answer_that_does_not_come_is_late_and_nothing_comes_of_it(chain: Cha
     chain.begin_broker()
     chain.connect()
     assert chain.register(ANA, "ana") == ("registered", "ana")
+
+
+class Clock:
+    """The broker's, which only a test makes go on."""
+
+    def __init__(self, chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        self.chain = chain
+        monkeypatch.setattr("mpchat.broker.authenticator_client.time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def go_on(self, seconds: float) -> None:
+        self.now += seconds
+        self.chain.records += self.chain.client.overdue()
+
+
+@pytest.fixture
+def clock(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(chain, monkeypatch)
+
+
+def test_nobodys_time_is_up_while_others_are_answered(chain: Chain, clock: Clock) -> None:
+    """Who is the last of many gets in long after a single one would have been told to try again."""
+    chain.register(ANA, "ana")
+    chain.forget_passwords()
+    others = range(10, 22)
+    for id in [*others, ANA]:
+        chain.ask(id, LoginAsked("ana" if id == ANA else "nobody"), PASSWORD, address=f"198.51.100.{id}")
+    for id in others:
+        clock.go_on(9)
+        assert chain.answer(id) == ("wrong", "")
+    clock.go_on(9)
+    assert chain.answer(ANA) == ("in", "ana")
+
+
+def test_whom_nothing_answers_is_told_so_after_ten_seconds(chain: Chain, clock: Clock) -> None:
+    chain.end_broker()  # and with it the link
+    chain.ask(ANA, LoginAsked("ana"), PASSWORD)
+    clock.go_on(9.9)
+    assert chain.records == []
+    clock.go_on(0.2)
+    assert chain.records == [("answer", ANA, ("late", ""))]
+
+
+def test_but_for_ever_nobody_waits(chain: Chain, clock: Clock) -> None:
+    """Another is answered and answered; who never is, is told so in the end."""
+    chain.accounts()
+    chain.authenticator.derivation.is_busy = True  # it never ends
+    chain.ask(ANA, RegistrationAsked("ana"), PASSWORD)
+    for _ in range(13):
+        assert chain.records[-1][0] != "answer"
+        assert chain.register(CARO, "caro", "short") == ("weak", "short")
+        clock.go_on(9.5)
+    assert chain.records[-1] == ("answer", ANA, ("late", ""))
+    chain.authenticator.derivation.is_busy = False
+
+
+def test_the_log_says_once_a_minute_that_logins_wait(
+    chain: Chain, clock: Clock, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def logged_after(seconds: int) -> list[str]:
+        clock.go_on(seconds)
+        lines = [line.partition(" wait for the authenticator ") for line in capfd.readouterr().err.splitlines()]
+        return [facts for _, found, facts in lines if found]
+
+    chain.end_broker()
+    chain.ask(ANA, LoginAsked("ana"), PASSWORD)
+    assert logged_after(4) == []
+    assert logged_after(2) == ["wait_long=1 unanswered=0 longest_seconds=6.0"]
+    chain.ask(BETO, LoginAsked("ana"), PASSWORD)
+    assert logged_after(6) == [], "what comes within the minute is in the next line"
+    assert logged_after(10) == []
+    assert logged_after(50) == ["wait_long=1 unanswered=2 longest_seconds=16.0"]
+    assert logged_after(100) == []
 
 
 def test_what_was_begun_for_a_line_that_is_late_is_not_stored(chain: Chain) -> None:
