@@ -54,10 +54,8 @@ class ChatSettings:
     motd: tuple[str, ...] = ()
     password_needed: bool = False
     opers_exist: bool = False
-    sts_seconds: int = (
-        0  # for so long an IRC client that has seen it here comes by TLS only (IRCv3 sts); 0: not offered
-    )
-    sts_port: int = 0  # the one for TLS that it finds then
+    sts_seconds: int = 0  # for so long an IRC client that has seen it comes by TLS only (IRCv3 sts); 0: not offered
+    sts_port: int = 0  # the one for TLS that it finds then; 0: this server has none, and does not offer it
     oper_accounts: tuple[str, ...] = ()  # whose owners are server operators as soon as they have logged in
     language: str = "en"  # one of texts.LANGUAGES: of those who have not said which one they read
     # How much there is of what came in with a newer server: whoever replays an older one's records must come to what

@@ -583,8 +583,8 @@ class Supervisor:
             self.told.link.post(("reload", pack(read.chat), secrets.password, opers))
 
     def with_sts_port(self, settings: Settings) -> Settings:
-        """The core knows no listening socket, and its port may be one of chance."""
-        port = self.tls_ports["irc"] if settings.chat.sts_seconds else 0
+        """The core knows no listening socket, and its port may be one of chance. A reload opens none."""
+        port = self.tls_ports.get("irc", 0) if settings.chat.sts_seconds else 0
         return replace(settings, chat=replace(settings.chat, sts_port=port))
 
     def reloaded(self) -> None:

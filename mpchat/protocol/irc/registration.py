@@ -185,7 +185,7 @@ def _described(context: Context, connection: Connection, names: Iterable[str], v
         else:
             yield name
     settings = context.settings
-    if has_values and settings.sts_seconds:
+    if has_values and settings.sts_port:
         # No client can ask for it. In the clear it says where TLS is, and only TLS says for how long (IRCv3 sts).
         is_secure = connection.session.secure
         yield f"sts=duration={settings.sts_seconds}" if is_secure else f"sts=port={settings.sts_port}"
