@@ -314,7 +314,9 @@ def test_a_handshake_that_is_broken_off(scene: Scene) -> None:
 def test_a_tunnel_that_is_closed_goes_at_once_with_what_openssl_keeps(scene: Scene, context: ssl.SSLContext) -> None:
     """The collector would be in no hurry: it counts objects, and these are few."""
     scene.shake_hands()
-    closed, scene.tunnel = scene.tunnel, Tunnel(tcp()[0], context, "irc", "127.0.0.1", 0.0)
+    other, far = tcp()
+    far.close()
+    closed, scene.tunnel = scene.tunnel, Tunnel(other, context, "irc", "127.0.0.1", 0.0)
     (kept,) = [weakref.ref(each) for each in gc.get_referents(closed) if isinstance(each, ssl.SSLObject)]
     gc.disable()
     try:
