@@ -161,7 +161,7 @@ class Settings:
     connections_per_address: int = 64  # a class behind one NAT fits, a flood does not
     new_connections_per_minute: int = 120  # per address
     handshake_seconds: float = 10  # for one of TLS: a phone on a bad line takes two or three
-    handshakes: int = 256  # of TLS at once: each takes some 40 kB, and of more one gives way
+    handshakes: int = 256  # of TLS at once: 40 kB each, 15 kB when it is over; of more one gives way
     handshakes_per_address: int = 64  # a class behind one NAT comes back all at once when the front has died
     flush_seconds: float = 5.0  # how long a closing client may take to accept its last lines
     drain_seconds: float = 2.0  # and how long we go on discarding what it still sends

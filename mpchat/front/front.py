@@ -115,7 +115,8 @@ class Front:
                 source.readable |= readable
                 source.writable |= writable
                 source.hung_up |= hung_up
-                touched[source.tunnel] = None
+                if source.tunnel is not None:
+                    touched[source.tunnel] = None
             elif source is self.control:
                 self.on_control()
             elif source is self.acceptor:

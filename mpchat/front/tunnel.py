@@ -34,7 +34,7 @@ class Side:
     __slots__ = ("hung_up", "readable", "sock", "tunnel", "urgent", "writable")
 
     def __init__(self, tunnel: "Tunnel", sock: socket.socket) -> None:
-        self.tunnel = tunnel
+        self.tunnel: Tunnel | None = tunnel  # None once that is closed
         self.sock = sock
         self.readable = self.writable = True  # as far as is known
         self.hung_up = self.urgent = False
@@ -273,10 +273,9 @@ class Tunnel:
 
     def close(self) -> None:
         """Can be called again."""
-        if self.client.fileno() >= 0:
-            # What OpenSSL keeps of the client goes now, some 40 KiB: a tunnel and its sides refer to each other, so
-            # they wait for the collector, which counts objects, and not what these hold.
-            del self._tls
-        self.client.sock.close()
-        if self.inner is not None:
-            self.inner.sock.close()
+        for side in (self.client, self.inner):
+            if side is not None:
+                side.sock.close()
+                # All that OpenSSL keeps of the client, some 40 KiB in a handshake, goes with the tunnel, and that goes
+                # when nothing refers to it: the collector would be in no hurry, since it counts objects, not bytes.
+                side.tunnel = None

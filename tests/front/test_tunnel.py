@@ -385,14 +385,18 @@ def test_a_handshake_that_is_broken_off(scene: Scene) -> None:
         scene.tunnel.shake_hands(scene.buffer)
 
 
-def test_what_openssl_keeps_of_a_client_goes_when_its_tunnel_is_closed(scene: Scene) -> None:
+def test_a_tunnel_that_is_closed_goes_at_once_with_what_openssl_keeps(scene: Scene, context: ssl.SSLContext) -> None:
     """The collector would be in no hurry: it counts objects, and these are few."""
     scene.shake_hands()
-    (kept,) = [weakref.ref(each) for each in gc.get_referents(scene.tunnel) if isinstance(each, ssl.SSLObject)]
+    other, far = tcp()
+    far.close()
+    closed, scene.tunnel = scene.tunnel, Tunnel(other, context, "irc", "127.0.0.1", 0.0)
+    (kept,) = [weakref.ref(each) for each in gc.get_referents(closed) if isinstance(each, ssl.SSLObject)]
     gc.disable()
     try:
-        scene.tunnel.close()
-        scene.tunnel.close()
+        closed.close()
+        closed.close()
+        del closed
         assert kept() is None
     finally:
         gc.enable()
