@@ -174,6 +174,17 @@ def test_the_fronts_death_ends_its_clients_and_the_next_serves_at_once(server: S
     until(lambda: "401" in beto.ask("PRIVMSG ana :?")[0])
 
 
+def test_a_front_that_hangs_is_as_good_as_dead(pair: Pair, authority: Authority) -> None:
+    with running("--unlimited", "--hang-limit", "1", "--tls-port", "0", *pair.options) as server:
+        ana, beto = irc(server, authority, "ana"), server.irc("beto")
+        before = kill(server, "front", by=signal.SIGSTOP)
+        assert beto.ask("VERSION"), "who speaks no TLS does not wait for it"
+        with contextlib.suppress(ConnectionResetError):
+            assert ana.sock.recv(1) == b""
+        replaced(server, before, "front")
+        irc(server, authority, "carla")
+
+
 def test_a_stop_tells_clients_of_tls(pair: Pair, authority: Authority) -> None:
     with running("--unlimited", "--tls-port", "0", *pair.options) as server:
         ana = irc(server, authority, "ana")
