@@ -400,11 +400,11 @@ def _operator(text: str) -> tuple[Oper, str]:
 # What files and the environment say
 
 
-def _read(path: str, forbidden: int = 0) -> bytes:
+def _read(path: str, forbidden: int = 0, why: str = "cli.file_shared") -> bytes:
     """All that a file has, _FILE_BYTES at most; also of a pipe (`<(...)` in a shell), if its end comes in time.
 
     One is refused whose mode has one of the `forbidden` bits: a _PRIVATE one is its owner's alone, an _OWN one only its
-    owner may write. (A terminal others may write to, write(1): it is no file.)
+    owner may write. (A terminal others may write to, write(1): it is no file.) `why` is the text that says so.
     O_NONBLOCK, because to open a FIFO otherwise waits until its other end is opened (fifo(7)).
     """
     data = b""
@@ -413,7 +413,7 @@ def _read(path: str, forbidden: int = 0) -> bytes:
         try:
             mode = os.fstat(fd).st_mode
             if mode & forbidden and (forbidden != _OWN or stat.S_ISREG(mode)):
-                raise Unusable(t("cli.file_shared" if forbidden == _PRIVATE else "config.shared", path=path))
+                raise Unusable(t(why, path=path))
             deadline = None if os.isatty(fd) else time.monotonic() + _FILE_SECONDS
             readable = select.poll()
             readable.register(fd, select.POLLIN)
@@ -513,7 +513,7 @@ def _certificate(options: argparse.Namespace) -> Certificate | None:
     try:
         from mpchat.front.context import server_context
 
-        certificate = Certificate(_read(options.tls_cert), _read(options.tls_key))
+        certificate = Certificate(_read(options.tls_cert), _read(options.tls_key, _OWN, "tls.key_shared"))
         server_context(certificate)
     except ImportError:
         raise Unusable(t("tls.no_openssl")) from None
@@ -522,6 +522,13 @@ def _certificate(options: argparse.Namespace) -> Certificate | None:
     except Unfit as error:
         raise Unusable(f"--tls-cert {options.tls_cert}, --tls-key {options.tls_key}: {error}") from None
     return certificate
+
+
+def _shared_key(options: argparse.Namespace, secrets: Secrets) -> str:
+    """The file of the key in use if others than its owner may read it, which some systems' groups do; or ""."""
+    if secrets.certificate is None or not os.stat(options.tls_key).st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        return ""
+    return str(options.tls_key)
 
 
 def _xdg(name: str) -> str:
@@ -687,7 +694,7 @@ def _take_file(options: argparse.Namespace) -> None:
     """Put what the file says in force, where the command line says nothing."""
     text = "\n".join(
         _decoded(line, options.config, number)
-        for number, line in enumerate(_read(options.config, _OWN).split(b"\n"), 1)
+        for number, line in enumerate(_read(options.config, _OWN, "config.shared").split(b"\n"), 1)
     )
     try:
         values = config_file.read(text, _KEYS)
@@ -891,7 +898,7 @@ def _run_server(options: argparse.Namespace) -> int:
     from mpchat.runtime.listening import CannotListen
     from mpchat.runtime.log import Log
     from mpchat.runtime.signals import set_dispositions
-    from mpchat.supervisor.supervisor import Supervisor
+    from mpchat.supervisor.supervisor import KEY_IS_SHARED, Supervisor
 
     arguments, options = options, _with_file(options)
     if options.lang:
@@ -901,7 +908,7 @@ def _run_server(options: argparse.Namespace) -> int:
     settings, secrets = _settings_of(options)
     if options.print_config:
         return _print_config(options, settings)
-    read_again = _reader(arguments, options)
+    read_again = _reader(arguments, options, secrets.certificate)
     load_mains = roles.load_with_front if secrets.certificate is not None else roles.load
     try:
         find(settings.ipc)
@@ -920,8 +927,8 @@ def _run_server(options: argparse.Namespace) -> int:
     for option, given in (("--oper", options.oper), ("--password", options.password)):
         if given:
             log.warning("arguments are visible to everybody on this machine", option=option, instead=f"{option}-file")
-    if secrets.certificate is not None and os.stat(options.tls_key).st_mode & stat.S_IROTH:
-        log.warning("every user of this machine can read the key", file=options.tls_key)
+    if shared := _shared_key(options, secrets):
+        log.warning(KEY_IS_SHARED, file=shared)
     try:
         if settings.data and (options.ephemeral or (options.port == 0 and not options.data)):
             with tempfile.TemporaryDirectory(prefix="mpchat-") as folder:  # nobody comes back to a port of chance
@@ -937,10 +944,13 @@ def _run_server(options: argparse.Namespace) -> int:
     return 1
 
 
-def _settings_of(options: argparse.Namespace) -> tuple[Settings, Secrets]:
-    """The settings and secrets; what is wrong may have come from the file, which is named then. Raises Unusable."""
+def _settings_of(options: argparse.Namespace, own: argparse.Namespace | None = None) -> tuple[Settings, Secrets]:
+    """The settings and secrets; what is wrong may have come from the file, which is named then. Raises Unusable.
+
+    `own`: the options in which certificate, key and TLS ports belong together, if these are others.
+    """
     with _file_named(options):
-        chat, secrets = _chat_settings(options)
+        chat, secrets = _chat_settings(options, _certificate(own or options))
         return _server_settings(options, chat), secrets
 
 
@@ -976,7 +986,7 @@ def _server_settings(options: argparse.Namespace, chat: ChatSettings) -> Setting
         option = "--data" if options.data else "--keep-journal"
         raise Unusable(t("cli.nothing_kept", option=option))
     plain_port = _plain_port_of(options)
-    fitting = _clients_that_fit(options.workers)
+    fitting = _clients_that_fit(options)
     if (options.max_clients or 0) > fitting:
         raise Unusable(t("cli.too_many_clients", given=options.max_clients, fitting=fitting, workers=options.workers))
     return Settings(
@@ -1010,7 +1020,7 @@ def _server_settings(options: argparse.Namespace, chat: ChatSettings) -> Setting
     )
 
 
-def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
+def _chat_settings(options: argparse.Namespace, certificate: Certificate | None) -> tuple[ChatSettings, Secrets]:
     """What the chat is to be like, and the secrets: all that is read from files. Raises Unusable."""
     of_file, oper_accounts = _opers(options.oper_file)
     opers = [*options.oper, *of_file]
@@ -1020,7 +1030,7 @@ def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
     if options.sts_duration and options.tls_port is None:
         raise Unusable(t("tls.no_sts"))
     password = options.password or _password(options.password_file, is_private=True)
-    secrets = Secrets(password, tuple(opers), _certificate(options))
+    secrets = Secrets(password, tuple(opers), certificate)
     chat = ChatSettings(
         answer_bytes=min(ChatSettings.answer_bytes, options.sendq // 2),  # a long answer is no lag
         name=options.name,
@@ -1050,10 +1060,13 @@ def _chat_settings(options: argparse.Namespace) -> tuple[ChatSettings, Secrets]:
     return chat, secrets
 
 
-def _reader(arguments: argparse.Namespace, options: argparse.Namespace) -> "Callable[[], Read]":
+def _reader(
+    arguments: argparse.Namespace, options: argparse.Namespace, certificate: Certificate | None
+) -> "Callable[[], Read]":
     """What reads the files again, wherever the server's working directory is by then.
 
     `arguments` are the command line's, `options` what is in force with the file: what only a start can take stays so.
+    So a server without TLS gets no `certificate`; one with TLS keeps its own if the files speak of none any more.
     It raises Rejected, whose text says in one line what is wrong. It may wait as _read() does.
     """
     from mpchat.supervisor.reloading import Read, Rejected
@@ -1066,13 +1079,19 @@ def _reader(arguments: argparse.Namespace, options: argparse.Namespace) -> "Call
                     setattr(each, name, os.path.join(os.getcwd(), path))
 
     def read() -> Read:
+        nonlocal certificate
         try:
             new = _with_file(again)
             _check_start(new)
             fixed = [key for key in _KEYS if key.needs_start and getattr(new, key.name) != getattr(in_force, key.name)]
+            own = argparse.Namespace(**vars(new))
             for key in fixed:
                 setattr(new, key.name, getattr(in_force, key.name))
-            return Read(*_settings_of(new), tuple(map(str, fixed)))
+            settings, secrets = _settings_of(new, own)
+            shared = _shared_key(own, secrets)
+            if settings.has_front:
+                certificate = secrets.certificate or certificate
+            return Read(settings, replace(secrets, certificate=certificate), tuple(map(str, fixed)), shared)
         except Unusable as error:
             raise Rejected(str(error)) from None
         except OSError as error:
@@ -1123,14 +1142,17 @@ def _plain_port_of(options: argparse.Namespace) -> int | None:
     return plain_port
 
 
-def _clients_that_fit(workers: int) -> int:
+def _clients_that_fit(options: argparse.Namespace) -> int:
     """Raise the soft limit of open files to the hard one; returns how many clients that allows."""
     hard = _raise_open_files()
+    workers: int = options.workers
+    has_front = options.tls_port is not None or options.tls_plain_port is not None
+    each = 2 if has_front else 1  # the front has two sockets for a client: its own, and one that leads to its worker
     needed = _FDS_PER_WORKER * (workers + _OTHER_ROLES)
     if hard < needed:
         raise Unusable(t("cli.too_many_workers", workers=workers, needed=needed, limit=hard))
     # The headroom is a generous one: under a low limit it would leave hardly a client.
-    return max(hard - _HEADROOM_FDS - _FDS_PER_WORKER * workers, hard // 3)
+    return max(hard - _HEADROOM_FDS - _FDS_PER_WORKER * workers, hard // 3) // each
 
 
 def _raise_open_files() -> int:
@@ -1353,7 +1375,7 @@ def _run_doctor(options: argparse.Namespace) -> int:
         no_data = str(error)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
-        clients = min(_clients_that_fit(options.workers), options.max_clients or _MOST_CLIENTS)
+        clients = min(_clients_that_fit(options), options.max_clients or _MOST_CLIENTS)
     except Unusable as error:
         too_few = str(error)
     certificate, no_certificate = None, ""

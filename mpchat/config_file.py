@@ -108,6 +108,8 @@ def printed(keys: Iterable[Key], values: Mapping[str, Value | None], derived: Co
             lines += ["", f"[{table}]"]
         lines += ["", *(f"# {line}" for line in wrap(t(f"config.{key.name}"), _WIDTH))]
         value = values[key.name]
-        line = f"{key.name} = {written('...' if value is None else value)}"
-        lines.append(f"# {line}" if value is None or key.name in derived else line)
+        if value is None:  # what kind of value it would be
+            value = 0 if key.kind is int else "..."
+        line = f"{key.name} = {written(value)}"
+        lines.append(f"# {line}" if values[key.name] is None or key.name in derived else line)
     return "\n".join(lines) + "\n"

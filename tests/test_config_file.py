@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mpchat import cli, config_file
 from mpchat.config_file import Key, Wrong
+from tests.system.tls import Pair
 
 UNPRINTABLE = "\x00\x1f\x7f\t\n\"\\#'ñ😀"
 VALUES: dict[type, st.SearchStrategy[Any]] = {
@@ -208,6 +209,24 @@ def test_what_is_printed_is_in_force_again(
         - (cli._DERIVED.keys() - said)
     )
     assert config_file.read(first, cli._KEYS).keys() == expected
+
+
+def test_what_is_not_set_is_shown_as_what_it_would_be(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever takes the "# " away and changes the value has no text where a whole number belongs."""
+    text = printed(capsys, "--lang", "en")
+    assert "\n# tls_port = 0\n" in text
+    assert '\n# tls_cert = "..."\n' in text
+
+
+def test_a_client_of_tls_takes_two_open_files(
+    pair: Pair, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "_raise_open_files", lambda: 1072)
+    assert "\n# max_clients = 1000\n" in printed(capsys, "--lang", "en", "--workers", "1")
+    with_tls = ("--workers", "1", "--tls-port", "6697", *pair.options)
+    assert "\n# max_clients = 500\n" in printed(capsys, "--lang", "en", *with_tls)
+    assert cli.main(["server", *with_tls, "--max-clients", "501", "--print-config"]) == 2
+    assert "500 with --workers 1" in capsys.readouterr().err
 
 
 def test_what_follows_from_machine_and_port_is_shown_but_not_set(

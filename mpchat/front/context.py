@@ -30,11 +30,10 @@ def server_context(certificate: Certificate) -> ssl.SSLContext:
         try:
             context.load_cert_chain(chain, key, password=_no_password)
         except ssl.SSLError as error:
-            if (
-                "MISMATCH" in (error.reason or "") or error.reason == "NO_CERTIFICATE_ASSIGNED"
-            ):  # of another kind of key
+            reason = error.reason or ""
+            if "MISMATCH" in reason or reason == "NO_CERTIFICATE_ASSIGNED":  # the latter of another kind of key
                 raise Unfit(t("tls.mismatch")) from None
-            raise Unfit(t("tls.unreadable", why=error.reason or "PEM")) from None
+            raise Unfit(t("tls.unreadable", why=reason or "PEM")) from None
     return context
 
 

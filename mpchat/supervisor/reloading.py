@@ -25,6 +25,7 @@ class Read(NamedTuple):
     settings: Settings
     secrets: Secrets
     fixed: tuple[str, ...] = ()  # what else they say, by table and key, that only the next start can take: for people
+    shared_key: str = ""  # the file of the certificate's key, if others than its owner may read it
 
 
 Answer = Callable[[bool, str], None]  # is all well; what has happened, in one line

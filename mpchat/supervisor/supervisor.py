@@ -47,6 +47,7 @@ from mpchat.supervisor.monitoring import SNAPSHOT_SECONDS, Monitoring
 from mpchat.supervisor.reloading import Read, Rejected, Reloading
 
 STOPPED, FAILED = 0, 1
+KEY_IS_SHARED = "others than its owner can read the key"
 _MOST_ASKERS = 16  # at the control socket at once: the next one waits in its backlog
 _MISFIT = (
     "the third at one record of the journal, which this code cannot replay: nothing of what {folder} keeps was changed;"
@@ -555,13 +556,15 @@ class Supervisor:
     def pass_on_settings(self) -> None:
         """The files have been read: those at work are told what is theirs, and so are later ones, with their roles."""
         try:
-            read, secrets, self.fixed = self.reloading.take()
+            read, secrets, self.fixed, shared_key = self.reloading.take()
         except Rejected as error:
             self.log.error("not reloaded: all stays as it was", why=str(error))
             self.reloading.over(False, f"nothing was changed: {error}")
             return
         if self.fixed:
             self.log.warning("takes the next start", keys=", ".join(self.fixed))
+        if shared_key:
+            self.log.warning(KEY_IS_SHARED, file=shared_key)
         # The folder of the data may be one of chance.
         read = replace(self.with_sts_port(read), data=self.settings.data)
         self.settings = self.children.settings = read

@@ -700,6 +700,7 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "tls.no_files": "a TLS port needs both --tls-cert FILE and --tls-key FILE",
     "tls.no_certificate": "the first of these files has no certificate (PEM) in it",
     "tls.no_key": "the second of these files has no private key (PEM) in it",
+    "tls.key_shared": "{path}: others than its owner may write to it, and so pass for this server (chmod go-w helps)",
     "tls.mismatch": "the key is not that of the certificate",
     "tls.encrypted": "the key is encrypted, and nobody is there to type its password "
     "(openssl pkey -in KEY -out PLAIN_KEY)",
@@ -991,7 +992,7 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     "config.registration_seconds": "Seconds that a client may take to enter.",
     "config.max_clients": "Connections of all clients at the same time. Takes the next start.",
     "config.handshake_seconds": "Seconds that a client may take to agree upon TLS.",
-    "config.handshakes": "Clients that are agreeing upon it at once; of more, one is closed, of the address that has most.",
+    "config.handshakes": "Clients that are agreeing upon it at once; of more, one of the busiest address is closed.",
     "config.handshakes_per_address": "Those of one address.",
     "config.burst_lines": (
         "Lines that a client may send at once; then it is read more slowly, and never closed for that."
@@ -1472,8 +1473,8 @@ _DOCTOR: dict[str, str] = {  # doctor.*: whether a server will run on this machi
     "doctor.certificate.affects": "before that day it must be replaced: 'mpchat reload' reads it again",
     "doctor.certificate_over": "the certificate has ended on {day}",
     "doctor.certificate_over.affects": "clients that verify it refuse to connect",
-    "doctor.key": "{path} is not for every user of this machine",
-    "doctor.key_shared": "{path} can be read by every user of this machine",
+    "doctor.key": "{path} is for its owner alone",
+    "doctor.key_shared": "{path} can be read by others than its owner",
     "doctor.key_shared.affects": "who has the key can pass for this server: chmod 600",
     "doctor.no_server": "no server of yours on port {port}",
     "doctor.server": "a server of yours runs on port {port}: pid {pid}",

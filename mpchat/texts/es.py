@@ -731,6 +731,8 @@ _CLI: dict[str, str] = {  # cli.*: the command line, its help and its errors
     "tls.no_files": "un puerto TLS necesita tanto --tls-cert ARCHIVO como --tls-key ARCHIVO",
     "tls.no_certificate": "el primero de estos archivos no contiene ningún certificado (PEM)",
     "tls.no_key": "el segundo de estos archivos no contiene ninguna clave privada (PEM)",
+    "tls.key_shared": "{path}: no solo su dueño puede escribir en él y así hacerse pasar por este servidor (se arregla "
+    "con chmod go-w)",
     "tls.mismatch": "la clave no es la del certificado",
     "tls.encrypted": "la clave está cifrada y no hay nadie que teclee su contraseña "
     "(openssl pkey -in CLAVE -out CLAVE_SIN_CIFRAR)",
@@ -1519,8 +1521,8 @@ _DOCTOR: dict[str, str] = {  # doctor.*: si un servidor funcionará en esta máq
     "doctor.certificate.affects": "antes de ese día hay que cambiarlo: 'mpchat reload' lo lee de nuevo",
     "doctor.certificate_over": "el certificado caducó el {day}",
     "doctor.certificate_over.affects": "los clientes que lo comprueban se niegan a conectar",
-    "doctor.key": "{path} no está al alcance de cualquier usuario de esta máquina",
-    "doctor.key_shared": "{path} lo puede leer cualquier usuario de esta máquina",
+    "doctor.key": "{path} es solo para su dueño",
+    "doctor.key_shared": "{path} no solo lo puede leer su dueño",
     "doctor.key_shared.affects": "quien tiene la clave puede hacerse pasar por este servidor: chmod 600",
     "doctor.no_server": "ningún servidor tuyo en el puerto {port}",
     "doctor.server": "hay un servidor tuyo en el puerto {port}: pid {pid}",

@@ -7,6 +7,7 @@ import errno
 import select
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -439,3 +440,33 @@ def test_a_stop_ends_handshakes_and_leaves_those_who_are_in_to_their_workers(
     caller.tls.close()
     turns.turn()
     assert not turns.front.tunnels
+
+
+def test_a_client_that_does_not_end_when_its_worker_has_is_closed_in_time(
+    turns: Turns, stack: contextlib.ExitStack
+) -> None:
+    link = turns.acceptor()
+    turns.enter()
+    ((token, *_, worker),) = taken(link, stack)
+    link.post(("taken", token))
+    turns.turn()
+    now = time.monotonic()
+    worker.close()
+    turns.turn()
+    seconds = turns.front.settings.flush_seconds + turns.front.settings.drain_seconds
+    turns.front.keep_time(now + seconds - 0.1)
+    assert turns.front.tunnels, "it may still read"
+    turns.front.keep_time(time.monotonic() + seconds)
+    assert not turns.front.tunnels
+
+
+def test_beyond_the_clients_that_there_may_be_nobody_is_taken_in(
+    stack: contextlib.ExitStack, authority: Authority, pair: Pair
+) -> None:
+    """The acceptor, who counts all clients, tells who is too many; the front has room for those to be told."""
+    turns = Turns(stack, authority, pair, replace(Settings(), max_clients=2, handshakes=1))
+    stack.callback(turns.close)
+    turns.acceptor()
+    for _ in range(3):
+        turns.enter()
+    assert turns.call().is_closed

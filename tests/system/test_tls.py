@@ -174,6 +174,17 @@ def test_the_fronts_death_ends_its_clients_and_the_next_serves_at_once(server: S
     until(lambda: "401" in beto.ask("PRIVMSG ana :?")[0])
 
 
+def test_a_front_that_hangs_is_as_good_as_dead(pair: Pair, authority: Authority) -> None:
+    with running("--unlimited", "--hang-limit", "1", "--tls-port", "0", *pair.options) as server:
+        ana, beto = irc(server, authority, "ana"), server.irc("beto")
+        before = kill(server, "front", by=signal.SIGSTOP)
+        assert beto.ask("VERSION"), "who speaks no TLS does not wait for it"
+        with contextlib.suppress(ConnectionResetError):
+            assert ana.sock.recv(1) == b""
+        replaced(server, before, "front")
+        irc(server, authority, "carla")
+
+
 def test_a_stop_tells_clients_of_tls(pair: Pair, authority: Authority) -> None:
     with running("--unlimited", "--tls-port", "0", *pair.options) as server:
         ana = irc(server, authority, "ana")
@@ -244,6 +255,40 @@ def test_sts_is_offered_where_its_duration_is_set_and_a_reload_may_change_it(
         until(lambda: offered(ana) == offered(beto) == [])
 
 
+def test_tls_that_a_file_gains_or_loses_takes_the_next_start_and_all_else_is_taken_now(
+    authority: Authority, pair: Pair, tmp_path: Path
+) -> None:
+    motd, file = tmp_path / "motd", tmp_path / "server.toml"
+    motd.write_text("one\n")
+    without = f'[server]\nmotd = "{motd}"\n'
+    keys = f'tls_port = 0\ntls_cert = "{pair.cert}"\ntls_key = "{pair.key}"\n'
+    for at_start, later in ((without, without + keys), (without + keys, without)):
+        file.write_text(at_start)
+        with running("--unlimited", "--config", str(file)) as server:
+            file.write_text(later)
+            motd.write_text("two\n" * 2)
+            told = server.run("reload", "--port", str(server.irc_port))
+            assert told.returncode == 0, told.stderr
+            assert "2 lines of the day" in told.stdout
+            assert "only the next start can take [server] tls_port" in told.stdout
+            if "tls_port" in at_start:
+                replaced(server, kill(server, "front"), "front")
+                assert irc(server, authority, "ana").ask("VERSION"), "the next front has the certificate, too"
+
+
+def test_a_key_that_others_can_read_is_warned_of(pair: Pair, tmp_path: Path) -> None:
+    here = Pair(pair.cert, tmp_path / "k.pem")
+    shutil.copy(pair.key, here.key)
+    here.key.chmod(0o600)
+    with running("--unlimited", "--tls-port", "0", *here.options) as server:
+        assert "can read the key" not in server.log_text()
+        here.key.chmod(0o640)
+        assert server.run("reload", "--port", str(server.irc_port)).returncode == 0
+        assert "others than its owner can read the key" in server.log_text()
+    with running("--unlimited", "--tls-port", "0", *here.options) as server:
+        assert "others than its owner can read the key" in server.log_text()
+
+
 @pytest.mark.parametrize(
     ("case", "complaint"),
     [
@@ -253,6 +298,7 @@ def test_sts_is_offered_where_its_duration_is_set_and_a_reload_may_change_it(
         ("missing", "No such file"),
         ("rubbish", "has no certificate"),
         ("encrypted", "the key is encrypted"),
+        ("shared key", "others than its owner may write to it"),
         ("no port", "neither is given"),
         ("sts", "--sts-duration sends clients to --tls-port, and there is none"),
         ("same port", "--tls-plain-port and --tls-port are both 6697"),
@@ -271,12 +317,16 @@ def test_what_cannot_be_used_is_said_at_the_start(
     rsa = tmp_path / "rsa"
     if case == "another kind of key":
         openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", str(rsa))
+    shared = tmp_path / "shared"
+    shutil.copy(pair.key, shared)
+    shared.chmod(0o620)
     options = {
         "mismatch": Pair(pair.cert, other.key).options,
         "no key": pair.options[:2],
         "missing": Pair(tmp_path / "none", pair.key).options,
         "another kind of key": Pair(pair.cert, rsa).options,
         "rubbish": Pair(rubbish, pair.key).options,
+        "shared key": Pair(pair.cert, shared).options,
         "encrypted": Pair(pair.cert, encrypted).options,
         "no port": pair.options,
         "sts": [*pair.options, "--tls-plain-port", "0", "--sts-duration", "60"],

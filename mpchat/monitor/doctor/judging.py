@@ -253,7 +253,7 @@ def no_certificate(error: str) -> Finding:
 
 
 def key(path: str, is_shared: bool) -> Finding:
-    """`is_shared`: users of this machine who are neither its owner nor of its group can read it."""
+    """`is_shared`: others than its owner can read it."""
     if is_shared:
         return Finding("key", NOTE, t("doctor.key_shared", path=path), t("doctor.key_shared.affects"))
     return Finding("key", OK, t("doctor.key", path=path))

@@ -261,7 +261,7 @@ def certificate(asked: Asked) -> list[Finding]:
         return []
     ends = ends_at(asked.certificate)
     of_certificate = judging.certificate(ends, time.time(), SOON_SECONDS, day_of(ends))
-    is_shared = bool(os.stat(asked.key_path).st_mode & stat.S_IROTH)
+    is_shared = bool(os.stat(asked.key_path).st_mode & (stat.S_IRGRP | stat.S_IROTH))
     return [of_certificate, judging.key(asked.key_path, is_shared)]
 
 
