@@ -34,7 +34,9 @@ class Resumption:
         self._most = most
         self._tokens: dict[ConnectionId, str] = {}  # of the sessions that have one
         self._holders: dict[str, ConnectionId] = {}  # the inverse
-        self._lost: dict[str, Lost] = {}  # by token, or _key() of an account, in the order in which they were lost
+        # By token, or by _key() of a place that an account has; in the order in which they were lost.
+        self._lost: dict[str, Lost] = {}
+        self._of_account: dict[str, dict[str, None]] = {}  # by folded name: the keys of its places, the oldest first
         self._places = 0  # that these have
         self._operators: Counter[int] = Counter()  # by Channel.creation: how many of these places are its operators'
 
@@ -56,38 +58,34 @@ class Resumption:
 
         Returns whether it is kept.
         """
-        token, key = self.void(id), _key(account)
+        token, keys = self.void(id), [_key(account, place[1]) for place in places if account]
         if places and token:
             self._keep(token, (mono + KEPT_MS, nick, places, account))
-        if places and key:
-            have = {place[1] for place in places}
-            earlier = self._forget(key)[2] if key in self._lost else ()
-            all_of_it = (*(place for place in earlier if place[1] not in have), *places)
-            self._keep(key, (mono + KEPT_MS, nick, all_of_it[-_ACCOUNT_PLACES:], account))
-        return token in self._lost or key in self._lost
+        for key, place in zip(keys, places if keys else (), strict=True):  # each by itself: none prolongs another's day
+            if key in self._lost:
+                self._forget(key)
+            self._keep(key, (mono + KEPT_MS, nick, (place,), account))
+            if len(of_account := self._of_account.get(fold(account), {})) > _ACCOUNT_PLACES:
+                self._forget(next(iter(of_account)))
+        return token in self._lost or any(key in self._lost for key in keys)
 
     def _keep(self, key: str, lost: Lost) -> None:
         self._lost[key] = lost
+        self._index(key, lost)
         self._count(lost[2])
         while self._places > self._most:
             self._forget(next(iter(self._lost)))
 
     def place(self, account: str, creation: int) -> Place | None:
         """What this account has had in this channel (Channel.creation), and may have again."""
-        _, _, places, _ = self._lost.get(_key(account), (0, "", (), ""))
-        return next((place for place in places if place[1] == creation), None)
+        lost = self._lost.get(_key(account, creation)) if account else None
+        return None if lost is None else lost[2][0]
 
     def take_place(self, account: str, creation: int) -> Place | None:
         """The same; from now on it has it no more: a session has it, or it was taken from them."""
-        found, key = self.place(account, creation), _key(account)
+        found = self.place(account, creation)
         if found is not None:
-            until, nick, places, account = self._lost[key]
-            left = tuple(place for place in places if place is not found)
-            if left:
-                self._uncount((found,))
-                self._lost[key] = until, nick, left, account  # where it stood: the first is the oldest
-            else:
-                self._forget(key)
+            self._forget(_key(account, creation))
         return found
 
     def take(self, token: str) -> ConnectionId | Lost | None:
@@ -101,7 +99,16 @@ class Resumption:
     def _forget(self, token: str) -> Lost:
         lost = self._lost.pop(token)
         self._uncount(lost[2])
+        if _is_accounts(token):
+            of_account = self._of_account[fold(lost[3])]
+            del of_account[token]
+            if not of_account:
+                del self._of_account[fold(lost[3])]
         return lost
+
+    def _index(self, key: str, lost: Lost) -> None:
+        if _is_accounts(key):
+            self._of_account.setdefault(fold(lost[3]), {})[key] = None
 
     def _count(self, places: Places) -> None:
         self._places += len(places)
@@ -130,7 +137,7 @@ class Resumption:
         """Go on with what an earlier run has lost. `shift`: as Hub.inherit() has it."""
         lost = former._lost.items()
         self._lost = {token: (until + shift, nick, places, account) for token, (until, nick, places, account) in lost}
-        self._places, self._operators = former._places, former._operators
+        self._places, self._operators, self._of_account = former._places, former._operators, former._of_account
         self.expire(mono)
 
     def values(self) -> Values:
@@ -141,13 +148,19 @@ class Resumption:
         tokens, lost = values
         self._tokens, self._lost = dict(tokens), dict(lost)
         self._holders = {token: id for id, token in tokens}
-        for _, _, places, _ in self._lost.values():
-            self._count(places)
+        for key, each in self._lost.items():
+            self._index(key, each)
+            self._count(each[2])
 
 
-def _key(account: str) -> str:
-    """The one under which an account's places are kept; it is no token, which has no space."""
-    return f"account {fold(account)}" if account else ""
+def _key(account: str, creation: int) -> str:
+    """The one under which an account's place in a channel (Channel.creation) is kept."""
+    return f"account {creation} {fold(account)}"
+
+
+def _is_accounts(key: str) -> bool:
+    """Whether it is one of those, and no token: that has no space."""
+    return " " in key
 
 
 def _operated(places: Places) -> list[int]:

@@ -7,6 +7,7 @@ from mpchat.chat.names import fold
 from mpchat.chat.sessions import Session
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
+from mpchat.protocol.nick_changes import count, need_rest
 from mpchat.protocol.outcomes import Dismissed, Goodbye, LoggedOut, Outcome, Outcomes, Told
 from mpchat.protocol.secrets import PLAIN
 from mpchat.settings import Settings
@@ -23,13 +24,24 @@ def mechanisms(context: Context, session: Session) -> tuple[str, ...]:
     return known if session.is_private else tuple(name for name in known if name != PLAIN)
 
 
-def claim(context: Context, connection: Connection, nick: str) -> Generator[Outcome, None, Renamed | None]:
+def claim(
+    context: Context, connection: Connection, nick: str, own_too: bool = True
+) -> Generator[Outcome, None, Renamed | None]:
     """Take a nickname, as Hub.claim(). An owner has that of the account, whoever else has it. Raises Refusal.
 
     The other one gets another nickname; a client that has not entered yet is closed, as it would wait for nothing.
+    `own_too`: also if the other one is of the same account. Two clients of one owner that both want the nickname back
+    as soon as it is lost would take it from each other for ever.
+
+    Of a registered session it is a change, which is counted, and is refused where those are too many.
     """
     hub, session = context.hub, connection.session
+    if session.registered and not session.operator:
+        hub.need_not_removed(nick, session.host, context.mono)
+        need_rest(context, connection, nick)
     for other in hub.usurpers(session, nick):
+        if not own_too and fold(other.account) == fold(session.account):
+            continue  # Hub.claim() refuses
         if other.registered:
             renamed = hub.claim(other, hub.spare_nick(other), context.seconds)
             if renamed is not None:
@@ -37,7 +49,10 @@ def claim(context: Context, connection: Connection, nick: str) -> Generator[Outc
             yield Told(other, _TAKEN_BACK.format(nick=other.nick))
         else:
             yield Goodbye(other, "This nickname belongs to an account, whose owner has come", is_refusal=True)
-    return hub.claim(session, nick, context.seconds)
+    renamed = hub.claim(session, nick, context.seconds)
+    if renamed is not None:
+        count(context, connection)
+    return renamed
 
 
 def gains(context: Context, session: Session) -> Outcomes:

@@ -13,7 +13,6 @@ import re
 from collections.abc import Container
 from typing import NamedTuple
 
-from mpchat.chat.names import valid_nick
 from mpchat.chat.text import clean
 
 HIDDEN = "*"
@@ -23,7 +22,6 @@ ABORT = "*"  # what a client sends that wants to end a SASL exchange
 PIECE, LONG_PIECE = "+*", "++*"  # what is shown of a piece of one, and of a piece that is too long
 UNFIT = "?"  # shown instead of what cannot be an account's name, or an address for mail
 _PIECE_CHARACTERS = 400  # IRCv3 sasl-3.1
-_NAME_BYTES = 64  # a nickname has fewer
 _TOKEN = re.compile("[0-9a-f]{32}", re.ASCII)
 _OPER = re.compile("([^ ]+) +(?::|(?![: ]))(.+)")  # name and password
 _TOKENS = 2  # that a command takes: what stands behind them is no token
@@ -40,15 +38,16 @@ class Secret(NamedTuple):
     shown: bytes = HIDDEN.encode()
     name: str = ""
     account: str = ""
+    no_account: str = HIDDEN  # stands in `shown`, first, in the place of `account`
 
     def among(self, opers: Container[str], names: Container[str] = ()) -> "Secret":
         """The same for one who knows the operators' names: another name than these is hidden, and has no password.
 
-        Nor is an account's name shown that is not among `names`; its place is the first star. A password stays one:
+        Nor is an account's name shown that is not among `names`. A password stays one:
         whether there is such an account, nobody is told sooner than whether that is its password.
         """
         if self.account and self.account in names:
-            return self._replace(shown=self.shown.replace(HIDDEN.encode(), self.account.encode(), 1))
+            return self._replace(shown=self.shown.replace(self.no_account.encode(), self.account.encode(), 1))
         if not self.name:
             return self
         return self._replace(shown=f"{self.name} {HIDDEN}".encode()) if self.name in opers else self._replace(text="")
@@ -74,17 +73,18 @@ def piece(before: bytes, word: str) -> Secret | None:
 def registration(before: bytes, words: list[str]) -> Secret:
     """REGISTER's words stand there: account, address for mail, password. Of the address only is shown if it is one.
 
-    Who knows another REGISTER (NickServ's) puts the password where the account stands: then the next word is no
-    address, and of the account nothing is shown.
+    Who knows another REGISTER (NickServ's) puts the password where the account stands: that is shown where it is a
+    name that anybody may know, as one's own nickname is. And where the next word is no address, not even then.
     """
     if len(words) < 3:
         return Secret(before, "")
     account, mail, password = words[:3]
     if mail != "*" and "@" not in mail:
-        account, mail = UNFIT, UNFIT
-    elif account != "*" and not valid_nick(account, _NAME_BYTES):
-        account = UNFIT
-    return Secret(before, password, f"{account} {UNFIT if mail == UNFIT else HIDDEN} {HIDDEN}".encode())
+        return Secret(before, password, f"{UNFIT} {UNFIT} {HIDDEN}".encode())
+    if account == "*":
+        return Secret(before, password, f"{HIDDEN} {HIDDEN} {HIDDEN}".encode())
+    shown = f"{UNFIT} {HIDDEN} {HIDDEN}".encode()
+    return Secret(before, password, shown, account=account, no_account=UNFIT)
 
 
 def said_to_nickserv(before: bytes, text: str) -> Secret:
@@ -96,8 +96,10 @@ def said_to_nickserv(before: bytes, text: str) -> Secret:
             return Secret(before, "", verb.encode())
         case "REGISTER" | "IDENTIFY" | "GHOST" | "RELEASE" | "INFO" if not words:
             return Secret(before, "", verb.encode())
-        case "REGISTER":  # what stands behind the password is an address for mail
+        case "REGISTER" if len(words) == 1 or (len(words) == 2 and "@" in words[1]):  # the second is for mail
             return Secret(before, words[0], f"{verb} {HIDDEN}".encode())
+        case "REGISTER":  # a password of several words, or an account's name before it: it is not taken by halves
+            return Secret(before, "", f"{verb} {HIDDEN} {HIDDEN}".encode())
         case "IDENTIFY" if len(words) == 1:
             return Secret(before, words[0], f"{verb} {HIDDEN}".encode())
         case "IDENTIFY" | "GHOST" | "RELEASE" if len(words) > 1:

@@ -228,7 +228,7 @@ _ACCOUNTS: dict[str, str] = {  # account.*, nickserv.*: what both dialects say o
     "account.weak.characters": "that password has characters that none may have",
     "nickserv.unknown": "I know REGISTER IDENTIFY GHOST INFO LOGOUT HELP: /msg NickServ HELP",
     "nickserv.help.register": "REGISTER password: the nickname that you have is yours from now on",
-    "nickserv.help.identify": "IDENTIFY [account] password: log in; then NICK takes your nickname, whoever has it",
+    "nickserv.help.identify": "IDENTIFY [account] password: log in; then NICK takes your nickname, from a stranger too",
     "nickserv.help.ghost": "GHOST nickname [password]: be called so, and whoever has your nickname gets another one",
     "nickserv.help.info": "INFO [nickname]: whether it is registered",
     "nickserv.help.logout": "LOGOUT: be nobody again",

@@ -236,8 +236,8 @@ _ACCOUNTS: dict[str, str] = {  # account.*, nickserv.*: what both dialects say o
     "account.weak.characters": "esa contraseña tiene caracteres que ninguna puede tener",
     "nickserv.unknown": "entiendo REGISTER IDENTIFY GHOST INFO LOGOUT HELP: /msg NickServ HELP",
     "nickserv.help.register": "REGISTER contraseña: el apodo que tienes es tuyo desde ahora",
-    "nickserv.help.identify": "IDENTIFY [cuenta] contraseña: inicia sesión; después /nick recupera tu apodo, lo tenga "
-    "quien lo tenga",
+    "nickserv.help.identify": "IDENTIFY [cuenta] contraseña: inicia sesión; después /nick recupera tu apodo, también "
+    "de un extraño",
     "nickserv.help.ghost": "GHOST apodo [contraseña]: te llamas así, y quien tenga tu apodo recibe otro",
     "nickserv.help.info": "INFO [apodo]: si está registrado",
     "nickserv.help.logout": "LOGOUT: vuelves a no ser nadie",

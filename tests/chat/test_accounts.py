@@ -66,7 +66,7 @@ def test_each_channel_is_given_back_once() -> None:
     assert it.has_operator(2)
     assert it.take_place("ana", 2) == ("#a", 2, OP, ALL)
     assert not it.has_operator(2)
-    assert [key for key, _ in it.values()[1]] == ["account beto"]
+    assert [key for key, _ in it.values()[1]] == ["account 3 beto"]
 
 
 def test_the_last_session_of_an_account_says_what_it_has() -> None:
@@ -89,6 +89,16 @@ def test_it_has_it_for_a_day() -> None:
     assert again.place("beto", 2) is not None
     again.expire(KEPT_MS + 2 - HOUR)
     assert again.place("beto", 2) is None
+
+
+def test_no_place_lives_longer_because_another_is_lost() -> None:
+    it = lost("ana")
+    for hour in range(1, 30):
+        it.lose(TWO, "y", (("#b", 2, OP, ALL),), hour * HOUR, "ana")
+        it.expire(hour * HOUR)
+    assert it.place("ana", 1) is None
+    assert not it.has_operator(1)
+    assert it.place("ana", 2) is not None
 
 
 def test_of_many_it_keeps_the_newest() -> None:

@@ -271,7 +271,11 @@ def test_so_they_do_from_their_own_ghost_and_from_who_has_not_entered(driver: Dr
     assert ghost.heard()[-1].endswith(f"you are Guest{ghost.id} now")
     driver.replace_broker()
     again, _ = sasl(driver, "beto")
-    assert again.send("NICK Ana") == [":beto!~beto@127.0.0.1 NICK Ana"]
+    assert again.send("NICK Ana") == [":mpchat.local 433 beto Ana :Nickname is already in use"]
+    assert ana.heard() == [], "while both live, only GHOST takes it"
+    again.send("NS GHOST Ana")
+    assert again.heard() == []
+    assert ana.heard()[-1].endswith(f"you are Guest{ana.id} now")
     assert not ana.closed
 
     late = Driver()
@@ -402,6 +406,14 @@ def test_nickserv_registers(driver: Driver) -> None:
     assert notices(beto.send("NS INFO beto")) == ["beto is registered", "the owner of beto is here as beto"]
 
 
+def test_nickserv_takes_no_password_by_halves(driver: Driver) -> None:
+    beto = driver.irc("beto")
+    assert notices(beto.send("NS REGISTER * *")) == [
+        "REGISTER password: the nickname that you have is yours from now on"
+    ]
+    assert driver.asked == []
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [
@@ -446,6 +458,31 @@ def test_ghost_gives_the_nickname_back(driver: Driver) -> None:
     assert notices(told) == ["you are logged in as Ana", "you are Ana"]
     assert ghost.heard()[-1].endswith(f"you are Guest{ghost.id} now")
     assert notices(ghost.send("NS RELEASE Ana")) == ["you are Ana"], "who is logged in needs no password"
+
+
+def test_ghost_is_no_way_round_the_limit_of_changes() -> None:
+    driver = with_accounts("FLO", nick_changes_per_minute=3)
+    flo = driver.connect(host=FAR)
+    flo.send("NICK x", "USER x 0 * :x", "CAP REQ :sasl", "AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*")
+    answer(driver, flo, "in", "FLO")
+    told = flo.send(*["NS GHOST FLO", "NS GHOST flo"] * 20)
+    assert [line.split()[1] for line in told].count("NICK") == 3
+    assert " 438 " in told[-1]
+
+
+def test_nor_round_a_kill() -> None:
+    driver = with_accounts("flo", opers_exist=True)
+    root, flo = driver.irc("root"), sasl(driver, "flo", "flo")[0]
+    root.send("OPER root *"), driver.answer(True)
+    root.send("KILL flo :out")
+    assert flo.closed
+    again = driver.irc("flo3")
+    identify(driver, again, "flo")
+    for line in ("NICK flo", "NS GHOST flo"):
+        assert again.send(line)[-1].split()[1] == "437"
+    eva = driver.plain("eva")
+    eva.send("/login flo *")
+    assert "removed by a server operator" in answer(driver, eva, "in", "flo")[-1]
 
 
 def test_a_notice_to_nickserv_is_not_answered(driver: Driver) -> None:
@@ -688,8 +725,8 @@ def test_nobody_registers_the_name_of_an_operators_account() -> None:
     driver = Driver(ChatSettings(oper_accounts=("Boss",)))
     missing = ("operator's account is not registered", {"account": "Boss"})
     assert driver.core.apply([("accounts", ["bob"], BOTH)]).audit == [missing]
-    for enter in (lambda: driver.irc("boss"), lambda: driver.plain("BOSS")):
-        boss = enter()
+    for plain in (False, True):
+        boss = driver.plain("BOSS") if plain else driver.irc("boss")
         boss.heard()
         lines = ["/register *"] if boss.plain else ["NS REGISTER *", "REGISTER boss * *"]
         for line in lines:

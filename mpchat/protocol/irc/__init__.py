@@ -187,6 +187,7 @@ __all__ = [
     "after_speech",
     "answered",
     "banned",
+    "dismissed",
     "ends_lines_at_returns",
     "farewell",
     "go_on",

@@ -25,7 +25,6 @@ from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.modes import own_modes
 from mpchat.protocol.irc.refusing import middle
 from mpchat.protocol.message import build, encode
-from mpchat.protocol.nick_changes import count
 from mpchat.protocol.outcomes import Appointed, Outcomes, RegistrationAsked, SaslAsked
 from mpchat.protocol.secrets import ABORT, LONG_PIECE, MECHANISMS, UNFIT
 from mpchat.protocol.wrong_passwords import end_if_too_many
@@ -134,11 +133,10 @@ def logged_out(context: Context, connection: Connection) -> Outcomes:
     yield context.reply(connection, n.LOGGEDOUT, _whole(connection), "You are now logged out")
 
 
-def take(context: Context, connection: Connection, nick: str) -> Outcomes:
-    """Be called so from now on. Raises Refusal."""
-    renamed = yield from claim(context, connection, nick)
+def take(context: Context, connection: Connection, nick: str, own_too: bool = True) -> Outcomes:
+    """Be called so from now on. Raises Refusal. `own_too`: see claim()."""
+    renamed = yield from claim(context, connection, nick, own_too)
     if renamed is not None:
-        count(context, connection)
         yield renamed
 
 

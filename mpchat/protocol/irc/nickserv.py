@@ -54,7 +54,7 @@ def ask(context: Context, connection: Connection, said: str) -> Outcomes:
 
 def _register(context: Context, connection: Connection, words: list[str]) -> Outcomes:
     session = connection.session
-    if not words:
+    if len(words) != 1:
         yield _notice(context, connection, "nickserv.help.register")
     elif session.account:
         yield _notice(context, connection, "account.already", account=session.account)

@@ -24,7 +24,6 @@ from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.server import isupport, lusers, motd
 from mpchat.protocol.message import build, cut, encode
-from mpchat.protocol.nick_changes import need_rest
 from mpchat.protocol.outcomes import Goodbye, Outcomes, PasswordAsked, Regroup
 from mpchat.protocol.server_bans import why_banned
 from mpchat.protocol.wrong_passwords import end_if_too_many
@@ -49,15 +48,12 @@ def password_answer(context: Context, connection: Connection, right: bool) -> Ou
 
 def nick(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     name, session, entry = params[0] if params else "", connection.session, connection.registration
-    if session.registered and not session.operator:
-        context.hub.need_not_removed(name, session.host, context.mono)
-        need_rest(context, connection, name)
     if entry is not None:
         entry.wanted = ""
         if entry.negotiating and context.hub.accounts.owner_of(name):
             entry.wanted = name
             return
-    yield from take(context, connection, name)
+    yield from take(context, connection, name, own_too=not session.registered)
     yield from enter_if_complete(context, connection)
 
 

@@ -19,7 +19,6 @@ from mpchat.protocol.context import Context
 from mpchat.protocol.history import MOST_ROWS, count_in, found, latest, not_searched, room_asked, search, told
 from mpchat.protocol.length_limit import ACTION, fit
 from mpchat.protocol.message import cut
-from mpchat.protocol.nick_changes import count, need_rest
 from mpchat.protocol.outcomes import DrainAsked, Goodbye, Outcomes, PasswordAsked, PastAsked, Regroup, SearchAsked
 from mpchat.protocol.plain import accounts, people, room
 from mpchat.protocol.plain.languages import BITS, say
@@ -175,11 +174,7 @@ def _nick(context: Context, connection: Connection, rest: str) -> Outcomes:
     if connection.registration is not None:
         yield from take_name(context, connection, rest)
         return
-    context.hub.need_not_removed(rest, connection.session.host, context.mono)
-    need_rest(context, connection, rest)
-    renamed = yield from claim(context, connection, rest)
-    if renamed is not None:
-        count(context, connection)
+    renamed = yield from claim(context, connection, rest, own_too=False)
     yield tell(connection, "plain.you_are_already", nick=rest) if renamed is None else renamed
 
 
