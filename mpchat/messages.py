@@ -219,9 +219,10 @@ SaslPiece: TypeAlias = tuple[Literal["sasl"], ConnectionId, Offset, str, str, bo
 Forget: TypeAlias = tuple[Literal["forget"], ConnectionId]
 BrokerToAuthenticator: TypeAlias = Heard | PasswordTold | SaslPiece | Forget
 
-# Accounts is the first that it says by a new link, and comes again if accounts come, or go, by no client's question
+# Accounts or NoAccounts is the first that it says by a new link; Accounts comes again if they come or go by no question
 Verdict: TypeAlias = tuple[Literal["verdict"], ConnectionId, Offset, AccountAnswer]
-AuthenticatorToBroker: TypeAlias = Accounts | Verdict
+NoAccounts: TypeAlias = tuple[Literal["no accounts"]]  # their files cannot be used; once they can, Accounts comes
+AuthenticatorToBroker: TypeAlias = Accounts | NoAccounts | Verdict
 
 # The supervisor to its children, by their control links. Those marked * carry file descriptors.
 

@@ -175,10 +175,12 @@ class Authenticator:
 
     def retry_later(self, error: Exception) -> None:
         """Nobody can log in meanwhile; who is in stays in."""
+        self.open_at = time.monotonic() + _RETRY_SECONDS
         if not self.has_complained:
+            self.has_complained = True
             self.log.error("accounts cannot be used: nobody can log in until they can", error=str(error))
-        self.has_complained, self.open_at = True, time.monotonic() + _RETRY_SECONDS
-        self.be_ready()
+            self.tell_accounts()
+            self.be_ready()
 
     def be_ready(self) -> None:
         if not self.is_ready:
@@ -276,6 +278,8 @@ class Authenticator:
     def tell_accounts(self) -> None:
         if self.accounts is not None:
             self.post(("accounts", [account.name for account in self.accounts], self.mechanisms))
+        elif self.has_complained:
+            self.post(("no accounts",))
 
     def post(self, message: AuthenticatorToBroker) -> None:
         if self.broker is not None:
