@@ -99,9 +99,10 @@ Record: TypeAlias = WorkerRecord | Start | Reload | Clock | Accounts | Answer | 
 
 # what the authenticator says of an account: "in", its name; "registered", its name; "wrong" password, its name,
 # or no such account, ""; "taken"; "challenge", what the client must answer (base64); "more" of the message must come;
-# "bad": no such message can be; "weak": why a password is refused; "late": nothing has answered, or it died: try again
+# "bad": no such message can be; "weak": why a password is refused; "late": nothing has answered, or it died: try again;
+# "full": there are as many accounts as there may be
 AccountAnswer: TypeAlias = tuple[
-    Literal["in", "registered", "wrong", "taken", "challenge", "more", "bad", "weak", "late"], str
+    Literal["in", "registered", "wrong", "taken", "challenge", "more", "bad", "weak", "late", "full"], str
 ]
 
 # why a password is refused: it has too few characters, or too many, or is the account's name, or has some that no
@@ -219,9 +220,10 @@ SaslPiece: TypeAlias = tuple[Literal["sasl"], ConnectionId, Offset, str, str, bo
 Forget: TypeAlias = tuple[Literal["forget"], ConnectionId]
 BrokerToAuthenticator: TypeAlias = Heard | PasswordTold | SaslPiece | Forget
 
-# Accounts is the first that it says by a new link, and comes again if accounts come, or go, by no client's question
+# Accounts or NoAccounts is the first that it says by a new link; Accounts comes again if they come or go by no question
 Verdict: TypeAlias = tuple[Literal["verdict"], ConnectionId, Offset, AccountAnswer]
-AuthenticatorToBroker: TypeAlias = Accounts | Verdict
+NoAccounts: TypeAlias = tuple[Literal["no accounts"]]  # their files cannot be used; once they can, Accounts comes
+AuthenticatorToBroker: TypeAlias = Accounts | NoAccounts | Verdict
 
 # The supervisor to its children, by their control links. Those marked * carry file descriptors.
 

@@ -175,10 +175,12 @@ class Authenticator:
 
     def retry_later(self, error: Exception) -> None:
         """Nobody can log in meanwhile; who is in stays in."""
+        self.open_at = time.monotonic() + _RETRY_SECONDS
         if not self.has_complained:
+            self.has_complained = True
             self.log.error("accounts cannot be used: nobody can log in until they can", error=str(error))
-        self.has_complained, self.open_at = True, time.monotonic() + _RETRY_SECONDS
-        self.be_ready()
+            self.tell_accounts()
+            self.be_ready()
 
     def be_ready(self) -> None:
         if not self.is_ready:
@@ -276,6 +278,8 @@ class Authenticator:
     def tell_accounts(self) -> None:
         if self.accounts is not None:
             self.post(("accounts", [account.name for account in self.accounts], self.mechanisms))
+        elif self.has_complained:
+            self.post(("no accounts",))
 
     def post(self, message: AuthenticatorToBroker) -> None:
         if self.broker is not None:
@@ -331,6 +335,8 @@ class Authenticator:
             self.say(id, end, ("taken", ""))
         elif (weak := weakness(self.settings, account, password)) is not None:
             self.say(id, end, ("weak", weak))
+        elif not self.has_room(accounts):
+            self.say(id, end, ("full", ""))
         else:
             keys = Keys(new_salt(), self.settings.key_iterations, b"", b"")
             self.queue.add(id, address, _Job(id, end, account, password, keys, "make"))
@@ -339,6 +345,14 @@ class Authenticator:
         """Of an account that there is not, such as nobody can tell from those of one, and which no password has."""
         found = accounts.find(fold(name))
         return found.keys if found else of_nobody(accounts.secret, fold(name), self.settings.key_iterations)
+
+    def has_room(self, accounts: Accounts) -> bool:
+        """Whether there may be one account more. Of the first that may not be, the log speaks."""
+        is_full = len(accounts) >= self.settings.max_accounts
+        if is_full and not self.is_full:
+            self.log.error("there are as many accounts as there may be", most=self.settings.max_accounts)
+        self.is_full = is_full
+        return not is_full
 
     def is_remembered(self, account: str, password: str, keys: Keys) -> bool:
         """Whether this password was found to be that of these keys before."""
@@ -418,12 +432,11 @@ class Authenticator:
         if accounts is not None and accounts.find(name) is not None:  # another client's, which was waiting before
             self.say(job.id, job.end, ("taken", ""))
             return
-        is_full = accounts is not None and len(accounts) >= self.settings.max_accounts
-        if is_full and not self.is_full:
-            self.log.error("there are as many accounts as there may be", most=self.settings.max_accounts)
-        self.is_full = is_full
-        if accounts is None or is_full:
+        if accounts is None:
             self.say(job.id, job.end, ("late", ""))
+            return
+        if not self.has_room(accounts):  # others have registered while this one waited
+            self.say(job.id, job.end, ("full", ""))
             return
         account = Account(name, job.account, keys, time.time_ns() // 1_000_000, job.id, job.end)
         try:

@@ -46,6 +46,7 @@ class AuthenticatorClient:
     def __init__(self, settings: Settings, poller: AnyPoller, meter: Meter, log: Log) -> None:
         self.authenticator: Link[BrokerToAuthenticator] | None = None
         self._log = log
+        self.has_spoken = False  # the authenticator has said which accounts there are, or that it cannot
         self._poller = poller
         self._meter = meter  # of our end of the link
         # Without a data directory nothing is kept, no account either: there is no authenticator.
@@ -102,9 +103,11 @@ class AuthenticatorClient:
         for message, fds in self.authenticator.take():
             match message, fds:
                 case ("accounts", list() as names, list() as mechanisms), [] if are_texts(names + mechanisms):
-                    self._names, self._mechanisms = names, mechanisms
+                    self.has_spoken, self._names, self._mechanisms = True, names, mechanisms
                     answers.append(self._accounts)
                     self._post(("heard",))
+                case ("no accounts",), []:
+                    self.has_spoken = True
                 case ("verdict", int() as connection, int() as end, verdict), []:
                     answer, self._answered_at = account_answer(verdict), time.monotonic()
                     if answer[0] == "registered" and answer[1] not in self._names:

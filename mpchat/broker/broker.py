@@ -153,6 +153,7 @@ class Broker:
         self.refusals = Sparing(log)
         self.disk_full = DiskFull(self.recovery, log, lambda why: control.post(("disk full", why)))
         self.has_begun = self.stopping = False
+        self.admit_at = 0.0  # monotonic: clients are admitted from then on, even without a word of the authenticator's
         self.code_has_changed = code_has_changed  # in this run: a replay may be another one
         self.records = self.turns = 0
         self.tracing: Tracing | None = None  # what somebody traces
@@ -248,6 +249,8 @@ class Broker:
             said = wall if self.recovery.has_a_past else 0  # no more than 1,000 messages a second, all day long
             offset = utc_offset(wall // 60_000)
             code = pure_source.as_imported()
+            if self.settings.data:
+                self.admit_at = time.monotonic() + self.settings.account_seconds
             self.pending.add_first([("start", chat, self.settings.workers, offset, wall, mono, said, code)])
         elif len(self.recovery.outboxes) != self.settings.workers:
             there = f"the journal of a server with {len(self.recovery.outboxes)} workers, not {self.settings.workers}"
@@ -322,7 +325,7 @@ class Broker:
         if not self.has_begun and not self.pending.begins_alone:
             self.has_begun = True
             self.control.post(("ready",))
-        while self.streams.asking_to_attach and self.has_begun:
+        while self.streams.asking_to_attach and self.has_begun and self.admits:
             worker, position = self.streams.asking_to_attach.popitem()
             self.pending.discard_from(worker)
             try:
@@ -334,6 +337,15 @@ class Broker:
                     raise
                 why = "the code of the chat was changed while the server ran, and its replay is another one"
                 raise Damaged(f"{why}: {error}") from error
+
+    @property
+    def admits(self) -> bool:
+        """Whether workers are attached, and clients come in: at a start, when it is known whose the nicknames are.
+
+        Accounts may be newer than the journal: of a folder that somebody has moved, or where the journal was lost. An
+        authenticator that cannot open them says so; for one that does not live to say anything nobody waits for long.
+        """
+        return self.authenticator_client.has_spoken or self.stopping or time.monotonic() >= self.admit_at
 
     def due_in(self) -> float:
         """Seconds until the core wants to know the time."""

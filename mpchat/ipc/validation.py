@@ -126,7 +126,7 @@ def account_answer(message: object) -> AccountAnswer:
     """The message as what an authenticator says of an account. Raises UnknownMessage if it is none."""
     match message:
         case (
-            "in" | "registered" | "wrong" | "taken" | "challenge" | "more" | "bad" | "weak" | "late" as word,
+            "in" | "registered" | "wrong" | "taken" | "challenge" | "more" | "bad" | "weak" | "late" | "full" as word,
             str() as text,
         ) if _is_text(text):
             return word, text

@@ -5,6 +5,7 @@ from collections.abc import Generator
 from mpchat.chat.events import Regained, Renamed
 from mpchat.chat.names import fold
 from mpchat.chat.sessions import Session
+from mpchat.messages import AccountAnswer
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.nick_changes import count, need_rest
@@ -16,6 +17,14 @@ from mpchat.settings import Settings
 PASSWORD_BOUNDS = {"least": Settings.password_characters, "most": Settings.password_most_characters}
 _TAKEN_BACK = "Its owner has logged in and taken this nickname: you are {nick} now"
 OFTEN = "often"  # with the answer "late": not now, as too many accounts were registered from this address
+
+
+def why_not_now(answer: AccountAnswer) -> str:
+    """The key of the sentence that says why it came to nothing, by no fault of the name's or the password's."""
+    kind, text = answer
+    if kind == "full":
+        return "account.full"
+    return "account.often" if text == OFTEN else "account.late"
 
 
 def mechanisms(context: Context, session: Session) -> tuple[str, ...]:

@@ -103,9 +103,18 @@ def test_there_are_no_more_accounts_than_there_may_be(chain: Chain, capfd: pytes
     object.__setattr__(chain.settings, "max_accounts", 1)
     assert chain.register(ANA, "ana") == ("registered", "ana")
     for _ in range(2):
-        assert chain.register(BETO, "beto") == ("late", "")
+        assert chain.register(BETO, "beto") == ("full", "")
+    assert chain.derivations == 1, "there is nothing to derive for"
+    assert chain.register(BETO, "ana") == ("taken", "")
     assert chain.login(ANA, "ana") == ("in", "ana")
     assert capfd.readouterr().err.count("as many accounts as there may be most=1") == 1
+
+
+def test_of_two_who_want_the_last_account_at_once_the_first_gets_it(chain: Chain) -> None:
+    object.__setattr__(chain.settings, "max_accounts", 1)
+    chain.ask(ANA, RegistrationAsked("ana"), PASSWORD)
+    chain.ask(BETO, RegistrationAsked("beto"), PASSWORD)
+    assert [chain.answer(ANA), chain.answer(BETO)] == [("registered", "ana"), ("full", "")]
 
 
 def test_the_loop_turns_while_keys_are_derived(chain: Chain) -> None:

@@ -275,9 +275,11 @@ def test_a_damaged_database_is_one_line_and_nobody_gets_in(chain: Chain, capfd: 
     log = Path("accounts.db-wal")
     log.unlink(missing_ok=True)
     Path("accounts.db").write_bytes(b"nonsense" * 1000)
+    chain.begin_broker()
     chain.begin_authenticator()
     for number in range(1, 4):
         chain.authenticator.see_to_files(1e9 * number)
+    assert chain.until(lambda: chain.client.has_spoken), "the broker may admit clients"
     assert chain.login(ANA, "ana") == ("late", "")
     assert chain.register(ANA, "beto") == ("late", "")
     assert chain.sasl(ANA, "PLAIN", encoded(f"{NUL}ana{NUL}{PASSWORD}")) == ("late", "")

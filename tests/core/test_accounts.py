@@ -22,6 +22,7 @@ from tests.core.driver import Driver, Person, Routed
 BOTH = ["PLAIN", "SCRAM-SHA-256"]
 SASL_LOGIN = ("CAP REQ :sasl", "AUTHENTICATE PLAIN", "AUTHENTICATE +*")
 FAR = "192.0.2.1"
+FULL = "this server has as many accounts as it can have: only its administrator can change that"
 
 
 def with_accounts(*names: str, mechanisms: list[str] = BOTH, **limits: Any) -> Driver:
@@ -336,6 +337,7 @@ def test_what_is_no_registration(driver: Driver, line: str, code: str) -> None:
         (("taken", ""), "ACCOUNT_EXISTS"),
         (("weak", "short"), "WEAK_PASSWORD"),
         (("late", ""), "TEMPORARILY_UNAVAILABLE"),
+        (("full", ""), "TEMPORARILY_UNAVAILABLE"),
         (("bad", ""), "UNACCEPTABLE_PASSWORD"),
     ],
 )
@@ -354,6 +356,15 @@ def test_neither_before_entry_nor_where_others_can_read(driver: Driver) -> None:
     assert "over TLS only" in far.send("NS IDENTIFY *")[0]
     assert "over TLS only" in far.send("NS GHOST Ana *")[0]
     assert driver.asked == []
+
+
+def test_where_there_is_no_room_for_more_accounts_it_is_said(driver: Driver) -> None:
+    """To try again, as whom nothing answers is told to, would change nothing."""
+    beto, eva = driver.irc("beto"), driver.plain("eva")
+    beto.send("REGISTER * * *")
+    assert answer(driver, beto, "full", "")[-1].endswith(f" :{FULL}")
+    eva.send("/register *")
+    assert answer(driver, eva, "full", "") == [f"! {FULL}"]
 
 
 def test_an_account_is_known_though_its_owner_has_left(driver: Driver) -> None:
@@ -420,6 +431,7 @@ def test_nickserv_takes_no_password_by_halves(driver: Driver) -> None:
         (("weak", "short"), "that password is too short: 8 characters at least"),
         (("taken", ""), "carla is registered"),
         (("late", ""), "nobody can check passwords at this moment: try again soon"),
+        (("full", ""), FULL),
     ],
 )
 def test_what_nickserv_does_not_register(driver: Driver, said: tuple[str, str], words: str) -> None:

@@ -298,6 +298,14 @@ class BrokerTurns:
         self.authenticator = supervisor.connect("authenticator")
         self.turn()
 
+    def hear_accounts(self) -> None:
+        """Before that, no client is admitted."""
+        self.authenticator.post(("accounts", [], []))
+        self.turn()
+        assert [said for said, _ in self.authenticator.take()] == [("heard",)]
+        turned(self.broker.scoreboard)
+        self.broker.look()  # at a link on which all has come whole
+
     def turn(self) -> None:
         """What came first may be a message that has descriptors with it; such a one is read alone."""
         for timeout in (PATIENCE, 0, 0):
@@ -314,6 +322,7 @@ class BrokerTurns:
 def broker(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BrokerTurns]:
     monkeypatch.chdir(tmp_path)  # a broker works in its data directory
     it = BrokerTurns(supervisor, tmp_path)
+    it.hear_accounts()
     yield it
     it.close()
 
@@ -533,6 +542,7 @@ def test_a_recorder_does_not_go_on_with_a_supervisor_that_misbehaves(
         ("accounts", ["ana", 7], []),
         ("accounts", ["\ud800"], []),
         ("accounts", (), ("PLAIN",)),
+        ("no accounts", "ana"),
         ("verdict", CLIENT, 5, None),
         ("verdict", CLIENT, 5, ("in",)),
         ("verdict", CLIENT, 5, ("out", "ana")),

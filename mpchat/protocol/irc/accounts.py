@@ -8,7 +8,6 @@ from mpchat.chat.names import fold
 from mpchat.messages import AccountAnswer
 from mpchat.protocol import numerics as n
 from mpchat.protocol.accounts import (
-    OFTEN,
     PASSWORD_BOUNDS,
     appoint,
     claim,
@@ -17,6 +16,7 @@ from mpchat.protocol.accounts import (
     log_in,
     log_out,
     mechanisms,
+    why_not_now,
 )
 from mpchat.protocol.capabilities import SASL
 from mpchat.protocol.connection import Connection
@@ -190,8 +190,8 @@ def registration_answer(context: Context, connection: Connection, account: str, 
             yield _fail(
                 context, "REGISTER", "WEAK_PASSWORD", account, say(DEFAULT, f"account.weak.{text}", **PASSWORD_BOUNDS)
             )
-        case "late":
-            why = say(DEFAULT, "account.often" if text == OFTEN else "account.late")
+        case "late" | "full":
+            why = say(DEFAULT, why_not_now(answer))
             yield _fail(context, "REGISTER", "TEMPORARILY_UNAVAILABLE", account, why)
         case _:
             yield _fail(context, "REGISTER", "UNACCEPTABLE_PASSWORD", account, "That can be no password")

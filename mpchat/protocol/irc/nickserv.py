@@ -7,7 +7,7 @@ Redaction leaves of what is said to it the command, an account's name, and a sta
 from mpchat.chat.names import NICKSERV, fold
 from mpchat.chat.refusals import Refusal
 from mpchat.messages import AccountAnswer
-from mpchat.protocol.accounts import OFTEN, PASSWORD_BOUNDS, is_operators
+from mpchat.protocol.accounts import PASSWORD_BOUNDS, is_operators, why_not_now
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc.accounts import logged_in, logged_out, take
@@ -141,7 +141,7 @@ def registration_answer(context: Context, connection: Connection, account: str, 
         case "weak":
             yield _notice(context, connection, f"account.weak.{text}", **PASSWORD_BOUNDS)
         case _:
-            yield _notice(context, connection, "account.often" if text == OFTEN else "account.late")
+            yield _notice(context, connection, why_not_now(answer))
 
 
 def _notice(context: Context, connection: Connection, key: str, **values: object) -> bytes:

@@ -1,7 +1,7 @@
 """Accounts for people at a terminal: /register /login /logout. Redaction leaves a star of each password."""
 
 from mpchat.messages import AccountAnswer
-from mpchat.protocol.accounts import OFTEN, PASSWORD_BOUNDS, appoint, gains, is_operators, log_in, log_out
+from mpchat.protocol.accounts import PASSWORD_BOUNDS, appoint, gains, is_operators, log_in, log_out, why_not_now
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.outcomes import Appointed, LoginAsked, Outcomes, RegistrationAsked
@@ -72,7 +72,7 @@ def refused(
         case "weak":
             yield warn(connection, f"account.weak.{text}", **PASSWORD_BOUNDS)
         case _:
-            yield warn(connection, "account.often" if text == OFTEN else "account.late")
+            yield warn(connection, why_not_now(answer))
 
 
 def proven(context: Context, connection: Connection) -> Outcomes:
