@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.client.person import Person, environment
 from tests.running import PATIENCE, IrcClient, Server, running
-from tests.system.servers import MPCHAT, kill, ready, replaced, start, status, until, unusual
+from tests.system.servers import MPCHAT, kill, needs_linux, ready, replaced, start, status, until, unusual
 from tests.system.tls import Authority, Pair, TlsPlainClient, irc, openssl, tls_port, wrap
 
 
@@ -172,6 +173,59 @@ def test_the_fronts_death_ends_its_clients_and_the_next_serves_at_once(server: S
     irc(server, authority, "ana2")
     replaced(server, before, "front")
     until(lambda: "401" in beto.ask("PRIVMSG ana :?")[0])
+
+
+@needs_linux
+def test_a_front_that_hangs_is_killed_and_the_next_one_serves_who_waits(pair: Pair, authority: Authority) -> None:
+    with running("--unlimited", "--hang-limit", "1", "--tls-port", "0", *pair.options) as server:
+        until(lambda: ready(server))
+        ana, beto = irc(server, authority, "ana"), server.irc("beto")
+        before = kill(server, "front", by=signal.SIGSTOP)
+        eva = irc(server, authority, "eva")  # its connection waits in the backlog of the listening socket
+        replaced(server, before, "front")
+        with contextlib.suppress(ConnectionResetError):
+            assert ana.sock.recv(1) == b""
+        assert eva.ask("PRIVMSG beto :hola") == []
+        assert beto.expect("PRIVMSG beto :hola$")
+        assert "process hangs hung='front'" in server.log_text()
+
+
+@pytest.mark.parametrize("step", ["front: accepted", "front: paired"])
+def test_a_front_that_dies_in_the_middle_of_a_newcomer_has_a_successor(
+    pair: Pair, authority: Authority, step: str, tmp_path: Path
+) -> None:
+    orders = tmp_path / "orders"
+    with unusual("--unlimited", "--tls-port", "0", *pair.options, environment={"MPCHAT_CRASH": str(orders)}) as server:
+        until(lambda: ready(server))
+        orders.with_suffix(".draft").write_text(f"{step}|1")
+        orders.with_suffix(".draft").rename(orders)
+        with contextlib.suppress(OSError), wrap(server, authority) as sock:
+            assert sock.recv(1) == b""
+        assert not orders.exists()
+        assert irc(server, authority, "ana").ask("VERSION")
+
+
+def test_our_client_comes_back_after_the_fronts_death_and_reads_what_it_missed(
+    server: Server, authority: Authority, tmp_path: Path
+) -> None:
+    until(lambda: ready(server))
+    beto = server.irc("beto")
+    beto.join("#r")
+    trusted = ("--tls", "--tls-ca", str(authority.cert))
+    ana = Person([server.host, str(tls_port(server)), "--nick", "ana", "--room", "#r", *trusted], environment(tmp_path))
+    try:
+        ana.sees(r"in #r \(2\)")
+        beto.until("JOIN")
+        before = kill(server, "front")
+        beto.until("QUIT")
+        beto.send("PRIVMSG #r :while you were away")
+        replaced(server, before, "front")
+        beto.until("JOIN")
+        ana.sees("while you were away")
+        ana.say("here I am again")
+        assert beto.until("PRIVMSG")[-1].endswith("PRIVMSG #r :here I am again")
+    finally:
+        ana.close()
 
 
 def test_a_stop_tells_clients_of_tls(pair: Pair, authority: Authority) -> None:
