@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import ssl
+import subprocess
 import threading
 import warnings
 from collections.abc import Iterator
@@ -364,6 +365,28 @@ def test_our_client_verifies_and_says_why_it_refuses(server: Server, authority: 
         refused = other.run("send", "--tls", *trusted, "--port", str(tls_port(other)), "--nick", "robot", "hola")
         assert refused.returncode != 0
         assert "its certificate is for another name" in refused.stderr
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.es.md"])
+def test_a_team_is_its_own_authority_by_the_commands_of_readme(tmp_path: Path, readme: str) -> None:
+    """As they stand there; also for those who are strict about certificates, as Python is from 3.13 on."""
+    text = (Path(__file__).parent.parent.parent / readme).read_text()
+    section = text.partition("\n## TLS\n")[2].partition("\n## ")[0]
+    lines = [line.removeprefix("$ ") for line in section.splitlines() if line.startswith(("$ openssl", "$ printf"))]
+    assert len(lines) == 4
+    done = subprocess.run(["sh", "-ec", "\n".join(lines)], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    authority, made = str(tmp_path / "authority.pem"), Pair(tmp_path / "server.pem", tmp_path / "server.key")
+    with running("--unlimited", "--tls-port", "0", *made.options) as server:
+        server.irc("beto").join("#lobby")
+        port = str(tls_port(server))
+        said = server.run("send", "--tls", "--tls-ca", authority, "--port", port, "--nick", "robot", "hola")
+        assert said.returncode == 0, said.stderr
+        strict = ssl.create_default_context(cafile=authority)
+        strict.verify_flags |= ssl.VERIFY_X509_STRICT
+        for name in ("127.0.0.1", "chat.example.org"):
+            with socket.create_connection((server.host, int(port)), PATIENCE) as sock:
+                strict.wrap_socket(sock, server_hostname=name).close()
 
 
 def test_a_file_of_authorities_that_is_none(server: Server, tmp_path: Path) -> None:
