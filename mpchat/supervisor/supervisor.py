@@ -295,6 +295,8 @@ class Supervisor:
         if self.stopping:
             self.go_on_stopping(each)
             return
+        if each.condemned is Death.KILLED:  # one spare too many
+            return
         self.monitoring.died(each)
         is_fatal = each.complaint and each.role != "recorder"  # the chat does not depend on the history
         self.log.warning("process died", how=each.how_it_died if is_fatal else each.how_it_ended)

@@ -28,6 +28,7 @@ def make_certificate(folder: Path) -> Certificate | None:
     made = Certificate(folder / "cert.pem", folder / "key.pem")
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(made.key)]
     names = ["-subj", "/CN=mpchat", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    names += ["-addext", "keyUsage=critical,digitalSignature,keyCertSign"]  # Python 3.13 insists (RFC 5280 4.2.1.3)
     command = ["openssl", "req", "-x509", *key, *names, "-out", str(made.cert)]
     subprocess.run(command, check=True, capture_output=True, timeout=_SECONDS)
     return made

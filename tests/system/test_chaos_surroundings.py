@@ -81,7 +81,7 @@ def test_a_run_waits_for_them_and_says_so(
     """And no longer than a moment when there are none: then the server has lost something."""
     said: list[str] = []
     left = iter(seen)
-    load = Load(("127.0.0.1", 1), ("127.0.0.1", 2), 0, 1)
+    load = Load({(False, False): ("127.0.0.1", 1), (True, False): ("127.0.0.1", 2)}, None, 0, 1)
     monkeypatch.setattr("scripts.chaos_run.load.PATIENCE", 0.0)
     monkeypatch.setattr("scripts.chaos_run.load.on_their_way", lambda ports: next(left, 0))
     monkeypatch.setattr(load, "run_until", lambda done, deadline: load.waited == len(seen))

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import ssl
+import subprocess
 import threading
 import warnings
 from collections.abc import Iterator
@@ -15,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.client.person import Person, environment
 from tests.running import PATIENCE, IrcClient, Server, running
-from tests.system.servers import MPCHAT, kill, ready, replaced, start, status, until, unusual
+from tests.system.servers import MPCHAT, kill, needs_linux, ready, replaced, start, status, until, unusual
 from tests.system.tls import Authority, Pair, TlsPlainClient, irc, openssl, tls_port, wrap
 
 
@@ -174,15 +176,57 @@ def test_the_fronts_death_ends_its_clients_and_the_next_serves_at_once(server: S
     until(lambda: "401" in beto.ask("PRIVMSG ana :?")[0])
 
 
-def test_a_front_that_hangs_is_as_good_as_dead(pair: Pair, authority: Authority) -> None:
+@needs_linux
+def test_a_front_that_hangs_is_killed_and_the_next_one_serves_who_waits(pair: Pair, authority: Authority) -> None:
     with running("--unlimited", "--hang-limit", "1", "--tls-port", "0", *pair.options) as server:
+        until(lambda: ready(server))
         ana, beto = irc(server, authority, "ana"), server.irc("beto")
         before = kill(server, "front", by=signal.SIGSTOP)
-        assert beto.ask("VERSION"), "who speaks no TLS does not wait for it"
+        eva = irc(server, authority, "eva")  # its connection waits in the backlog of the listening socket
+        replaced(server, before, "front")
         with contextlib.suppress(ConnectionResetError):
             assert ana.sock.recv(1) == b""
+        assert eva.ask("PRIVMSG beto :hola") == []
+        assert beto.expect("PRIVMSG beto :hola$")
+        assert "process hangs hung='front'" in server.log_text()
+
+
+@pytest.mark.parametrize("step", ["front: accepted", "front: paired"])
+def test_a_front_that_dies_in_the_middle_of_a_newcomer_has_a_successor(
+    pair: Pair, authority: Authority, step: str, tmp_path: Path
+) -> None:
+    orders = tmp_path / "orders"
+    with unusual("--unlimited", "--tls-port", "0", *pair.options, environment={"MPCHAT_CRASH": str(orders)}) as server:
+        until(lambda: ready(server))
+        orders.with_suffix(".draft").write_text(f"{step}|1")
+        orders.with_suffix(".draft").rename(orders)
+        with contextlib.suppress(OSError), wrap(server, authority) as sock:
+            assert sock.recv(1) == b""
+        assert not orders.exists()
+        assert irc(server, authority, "ana").ask("VERSION")
+
+
+def test_our_client_comes_back_after_the_fronts_death_and_reads_what_it_missed(
+    server: Server, authority: Authority, tmp_path: Path
+) -> None:
+    until(lambda: ready(server))
+    beto = server.irc("beto")
+    beto.join("#r")
+    trusted = ("--tls", "--tls-ca", str(authority.cert))
+    ana = Person([server.host, str(tls_port(server)), "--nick", "ana", "--room", "#r", *trusted], environment(tmp_path))
+    try:
+        ana.sees(r"in #r \(2\)")
+        beto.until("JOIN")
+        before = kill(server, "front")
+        beto.until("QUIT")
+        beto.send("PRIVMSG #r :while you were away")
         replaced(server, before, "front")
-        irc(server, authority, "carla")
+        beto.until("JOIN")
+        ana.sees("while you were away")
+        ana.say("here I am again")
+        assert beto.until("PRIVMSG")[-1].endswith("PRIVMSG #r :here I am again")
+    finally:
+        ana.close()
 
 
 def test_a_stop_tells_clients_of_tls(pair: Pair, authority: Authority) -> None:
@@ -365,6 +409,28 @@ def test_our_client_verifies_and_says_why_it_refuses(server: Server, authority: 
         refused = other.run("send", "--tls", *trusted, "--port", str(tls_port(other)), "--nick", "robot", "hola")
         assert refused.returncode != 0
         assert "its certificate is for another name" in refused.stderr
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.es.md"])
+def test_a_team_is_its_own_authority_by_the_commands_of_readme(tmp_path: Path, readme: str) -> None:
+    """As they stand there; also for those who are strict about certificates, as Python is from 3.13 on."""
+    text = (Path(__file__).parent.parent.parent / readme).read_text()
+    section = text.partition("\n## TLS\n")[2].partition("\n## ")[0]
+    lines = [line.removeprefix("$ ") for line in section.splitlines() if line.startswith(("$ openssl", "$ printf"))]
+    assert len(lines) == 4
+    done = subprocess.run(["sh", "-ec", "\n".join(lines)], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    authority, made = str(tmp_path / "authority.pem"), Pair(tmp_path / "server.pem", tmp_path / "server.key")
+    with running("--unlimited", "--tls-port", "0", *made.options) as server:
+        server.irc("beto").join("#lobby")
+        port = str(tls_port(server))
+        said = server.run("send", "--tls", "--tls-ca", authority, "--port", port, "--nick", "robot", "hola")
+        assert said.returncode == 0, said.stderr
+        strict = ssl.create_default_context(cafile=authority)
+        strict.verify_flags |= ssl.VERIFY_X509_STRICT
+        for name in ("127.0.0.1", "chat.example.org"):
+            with socket.create_connection((server.host, int(port)), PATIENCE) as sock:
+                strict.wrap_socket(sock, server_hostname=name).close()
 
 
 def test_a_file_of_authorities_that_is_none(server: Server, tmp_path: Path) -> None:

@@ -35,9 +35,8 @@ class Authority:
         self.folder = folder
         self.key, self.cert = folder / "authority.key", folder / "authority.pem"
         new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-        usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
-        to = ("-keyout", str(self.key), "-out", str(self.cert))
-        openssl("req", "-x509", *new, *to, "-subj", "/CN=test", "-days", "9", *usage)
+        about = ("-subj", "/CN=test", "-days", "9", "-addext", "keyUsage=critical,keyCertSign")
+        openssl("req", "-x509", *new, "-keyout", str(self.key), "-out", str(self.cert), *about)
 
     def sign(self, name: str, names: str = "DNS:localhost,IP:127.0.0.1", days: int = 90) -> Pair:
         pair = Pair(self.folder / f"{name}.pem", self.folder / f"{name}.key")
