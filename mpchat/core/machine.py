@@ -44,7 +44,7 @@ from mpchat.messages import (
     UnknownMessage,
     WorkerNumber,
 )
-from mpchat.protocol.accounts import OFTEN, dismiss
+from mpchat.protocol.accounts import GUESSED, OFTEN, dismiss
 from mpchat.protocol.capabilities import BARE, ECHO_MESSAGE
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
@@ -524,7 +524,11 @@ class Core:
             name = _account_of(connection.asked, answer)
             account = fold(name) if name in accounts else ""
             due = self._login_delay.due(connection.session.host, account, answer[0] == "in", self._context.mono)
-            if due > self._context.mono:
+            if due is None:
+                if answer[0] == "wrong":
+                    self._report_account(connection, connection.asked, answer)
+                answer = "late", GUESSED
+            elif due > self._context.mono:
                 self._login_delay.hold(id, due, answer)
                 self._take_held(connection)  # it may have left meanwhile
                 return
@@ -536,7 +540,9 @@ class Core:
         assert not isinstance(question, DrainAsked)
         if isinstance(question, (RegistrationAsked, LoginAsked, SaslAsked)):
             self._report_account(connection, question, answer)
-            if answer[0] in ("in", "wrong"):
+            if answer == ("late", GUESSED):  # right or wrong, or the end of the connection would tell
+                connection.wrong_logins += 1
+            elif answer[0] in ("in", "wrong"):
                 connection.wrong_logins = connection.wrong_logins + 1 if answer[0] == "wrong" else 0
             if isinstance(question, RegistrationAsked) and answer[0] != "registered":
                 self._registrations.give_back(home_of(connection.session.host))

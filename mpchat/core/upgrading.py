@@ -115,7 +115,7 @@ def _to_8(values: Values) -> Values:
         ((*own, ("", False), 0), dialect, None if registration is None else (*registration, ""), asked)
         for own, dialect, registration, asked in connections
     ]
-    return times, settings, hub, connections, groups, (*rest, [], ([], [], []))
+    return times, settings, hub, connections, groups, (*rest, [], ([], [], [], []))
 
 
 def dialect_name(value: str | bool) -> str:

@@ -3,8 +3,12 @@
 They are counted by household (admission.py), and by account. The answer that was right waits as long as one that was
 wrong, and all names that are no account's are counted as one: the delay says nothing that the answer does not.
 
-Of an exempt address they are counted by account only. And for an account no answer waits longer than a minute: those
-who guess have many addresses, and its owner has to come in.
+An address that has had far too many is refused, right or wrong, and is to try again later: what says nothing need not
+be counted, so no address gets further behind than that, whoever else shares it.
+
+For an account, whose guessers have many addresses, nobody is refused: its owner has to come in. Where the account has
+logged in a while ago they do not wait for it; elsewhere no longer than clients have patience for; and from an exempt
+address, of which nothing else is counted, a minute.
 """
 
 from __future__ import annotations
@@ -17,8 +21,12 @@ from mpchat.flow.quota import Quota
 from mpchat.flow.quota import Values as QuotaValues
 
 _MINUTE = 60_000
+_PATIENCE = 10_000  # clients give a login by SASL up after 15 s (WeeChat) or 20 s (irssi), and come in without it
+_KNOWN_FOR = 30 * 24 * 60 * _MINUTE  # after its last login from there, an account's owner is not taken for a guesser
+_KNOWN = 10_000  # pairs of a household and an account that are remembered, some 200 bytes each; the oldest goes
 
-Values = tuple[QuotaValues, QuotaValues, list[tuple[int, int, Any]]]
+# the two quotas; the answers that are held; until when an account is known at a household
+Values = tuple[QuotaValues, QuotaValues, list[tuple[int, int, Any]], list[tuple[str, int]]]
 
 
 class LoginDelay:
@@ -29,8 +37,9 @@ class LoginDelay:
     """
 
     def __init__(self, by_address: int, by_account: int, exempts: Callable[[str], bool]) -> None:
-        self._of_address, self._of_account = Quota(by_address, _MINUTE), Quota(by_account, _MINUTE, _MINUTE)
+        self._of_address, self._of_account = Quota(by_address, _MINUTE, _MINUTE), Quota(by_account, _MINUTE, _MINUTE)
         self._exempts = exempts
+        self._known: dict[str, int] = {}  # by household and account: until when; the last login is the last
         self._held: dict[int, tuple[int, Any]] = {}  # by connection: when its answer is due, the answer
 
     def limit(self, by_address: int, by_account: int, exempts: Callable[[str], bool]) -> None:
@@ -39,17 +48,32 @@ class LoginDelay:
         self._of_account.limit(by_account)
         self._exempts = exempts
 
-    def due(self, address: str, account: str, is_right: bool, now: int) -> int:
-        """When the answer to a login may be given. It is counted, if it is wrong. `account`: folded; "": none."""
+    def due(self, address: str, account: str, is_right: bool, now: int) -> int | None:
+        """When the answer to a login may be given; None: never, the client is to try again later.
+
+        A wrong one is counted, if it is answered. `account`: folded; "": none.
+        """
         due = self._of_account.free_at(account)
-        if not is_right:
-            self._of_account.pay(account, now)
         if not self._exempts(address):
             home = home_of(address)
-            due = max(due, self._of_address.free_at(home))
-            if not is_right:
+            of_address = self._of_address.free_at(home)
+            if of_address - now > _PATIENCE:
+                return None
+            is_known = self._known.get(f"{home} {account}", now) > now
+            due = of_address if is_known else max(of_address, min(due, now + _PATIENCE))
+            if is_right:
+                self._know(f"{home} {account}", now)
+            else:
                 self._of_address.pay(home, now)
+        if not is_right:
+            self._of_account.pay(account, now)
         return due
+
+    def _know(self, pair: str, now: int) -> None:
+        self._known.pop(pair, None)
+        self._known[pair] = now + _KNOWN_FOR
+        if len(self._known) > _KNOWN:
+            del self._known[next(iter(self._known))]
 
     def hold(self, id: int, due: int, answer: Any) -> None:
         """The answer for this connection is to be given then; see take_due()."""
@@ -76,10 +100,11 @@ class LoginDelay:
     def values(self) -> Values:
         """All of it as plain values; load() is the inverse."""
         held = [(id, due, answer) for id, (due, answer) in self._held.items()]
-        return self._of_address.values(), self._of_account.values(), held
+        return self._of_address.values(), self._of_account.values(), held, list(self._known.items())
 
     def load(self, values: Values) -> None:
-        of_address, of_account, held = values
+        of_address, of_account, held, known = values
         self._of_address.load(of_address)
         self._of_account.load(of_account)
         self._held = {id: (due, answer) for id, due, answer in held}
+        self._known = dict(known)

@@ -16,6 +16,8 @@ from mpchat.settings import Settings
 # What the sentences account.weak.* speak of.
 PASSWORD_BOUNDS = {"least": Settings.password_characters, "most": Settings.password_most_characters}
 _TAKEN_BACK = "Its owner has logged in and taken this nickname: you are {nick} now"
+# With the answer "late": nothing is told of a login, as too many from this address were wrong.
+GUESSED = "guessed"
 OFTEN = "often"  # with the answer "late": not now, as too many accounts were registered from this address
 
 

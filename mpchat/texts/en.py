@@ -223,6 +223,7 @@ _ACCOUNTS: dict[str, str] = {  # account.*, nickserv.*: what both dialects say o
     "account.late": "nobody can check passwords at this moment: try again soon",
     "account.full": "this server has as many accounts as it can have: only its administrator can change that",
     "account.often": "too many accounts were registered from your address: try again later",
+    "account.guessed": "too many wrong passwords came from your address: try again in a minute",
     "account.weak.short": "that password is too short: {least} characters at least",
     "account.weak.long": "that password is too long: {most} characters at most",
     "account.weak.name": "the name of the account is no password",

@@ -231,6 +231,7 @@ _ACCOUNTS: dict[str, str] = {  # account.*, nickserv.*: what both dialects say o
     "account.late": "en este momento nadie puede comprobar contraseñas: vuelve a intentarlo enseguida",
     "account.full": "en este servidor ya no caben más cuentas: solo quien lo administra puede cambiarlo",
     "account.often": "se han registrado demasiadas cuentas desde tu dirección: vuelve a intentarlo más tarde",
+    "account.guessed": "desde tu dirección han llegado demasiadas contraseñas equivocadas: inténtalo en un minuto",
     "account.weak.short": "esa contraseña es demasiado corta: tiene que tener al menos {least} caracteres",
     "account.weak.long": "esa contraseña es demasiado larga: puede tener como mucho {most} caracteres",
     "account.weak.name": "el nombre de la cuenta no sirve de contraseña",

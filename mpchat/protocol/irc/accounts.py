@@ -8,6 +8,7 @@ from mpchat.chat.names import fold
 from mpchat.messages import AccountAnswer
 from mpchat.protocol import numerics as n
 from mpchat.protocol.accounts import (
+    GUESSED,
     PASSWORD_BOUNDS,
     appoint,
     claim,
@@ -34,6 +35,7 @@ _PIECE = 400  # characters: a shorter one is a message's last (IRCv3 sasl-3.1)
 _FAILED = {
     "wrong": "SASL authentication failed",
     "bad": "SASL authentication failed: that is no message of this mechanism",
+    GUESSED: "SASL authentication failed: too many wrong passwords from your address, try again later",
     "late": "SASL authentication failed: nobody can check passwords at this moment, try again soon",
 }
 
@@ -86,8 +88,8 @@ def sasl_answer(context: Context, connection: Connection, answer: AccountAnswer)
         yield context.reply(connection, n.SASLSUCCESS, "SASL authentication successful")
         yield from proven(context, connection)
         return
-    yield _failed(context, connection, _FAILED.get(kind, _FAILED["bad"]))
-    if kind == "wrong":
+    yield _failed(context, connection, _FAILED.get(text if answer == ("late", GUESSED) else kind, _FAILED["bad"]))
+    if kind == "wrong" or answer == ("late", GUESSED):
         yield from end_if_too_many(context, connection)
 
 

@@ -7,7 +7,7 @@ Redaction leaves of what is said to it the command, an account's name, and a sta
 from mpchat.chat.names import NICKSERV, fold
 from mpchat.chat.refusals import Refusal
 from mpchat.messages import AccountAnswer
-from mpchat.protocol.accounts import PASSWORD_BOUNDS, is_operators, why_not_now
+from mpchat.protocol.accounts import GUESSED, PASSWORD_BOUNDS, is_operators, why_not_now
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc.accounts import logged_in, logged_out, take
@@ -123,8 +123,8 @@ def login_answer(context: Context, connection: Connection, question: LoginAsked,
         yield _notice(context, connection, "account.in", account=text)
         if isinstance(question, GhostAsked):
             yield from _take(context, connection, text)
-    elif kind == "wrong":
-        yield _notice(context, connection, "account.wrong")
+    elif kind == "wrong" or answer == ("late", GUESSED):
+        yield _notice(context, connection, "account.guessed" if kind == "late" else "account.wrong")
         yield from end_if_too_many(context, connection)
     else:
         yield _notice(context, connection, "account.late")

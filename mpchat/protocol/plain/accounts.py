@@ -1,7 +1,16 @@
 """Accounts for people at a terminal: /register /login /logout. Redaction leaves a star of each password."""
 
 from mpchat.messages import AccountAnswer
-from mpchat.protocol.accounts import PASSWORD_BOUNDS, appoint, gains, is_operators, log_in, log_out, why_not_now
+from mpchat.protocol.accounts import (
+    GUESSED,
+    PASSWORD_BOUNDS,
+    appoint,
+    gains,
+    is_operators,
+    log_in,
+    log_out,
+    why_not_now,
+)
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.outcomes import Appointed, LoginAsked, Outcomes, RegistrationAsked
@@ -64,8 +73,8 @@ def refused(
 ) -> Outcomes:
     kind, text = answer
     match kind:
-        case "wrong":
-            yield warn(connection, "account.wrong")
+        case _ if kind == "wrong" or answer == ("late", GUESSED):
+            yield warn(connection, "account.guessed" if kind == "late" else "account.wrong")
             yield from end_if_too_many(context, connection)
         case "taken":
             yield warn(connection, "account.taken", account=question.account)
