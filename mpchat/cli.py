@@ -950,6 +950,7 @@ def _settings_of(options: argparse.Namespace, own: argparse.Namespace | None = N
     `own`: the options in which certificate, key and TLS ports belong together, if these are others.
     """
     with _file_named(options):
+        _plain_port_of(options)  # first of all: it needs no file
         chat, secrets = _chat_settings(options, _certificate(own or options))
         return _server_settings(options, chat), secrets
 

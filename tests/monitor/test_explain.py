@@ -579,9 +579,9 @@ def everything() -> Driver:
     driver.answer(True)
     some[10].send("REHASH")
     driver.answer((True, "read again"))
-    driver.feed(("accounts", ["ana"], ["PLAIN"]))
+    driver.feed(("accounts", ["otto"], ["PLAIN"]))
     for word in get_args(get_args(AccountAnswer)[0]):
-        driver.feed(("answer", ana.id, (word, "ana")))
+        driver.feed(("answer", ana.id, (word, "otto")))
     some[10].send("DLINE 192.0.2.7 :x")
     driver.connect(host="192.0.2.7")
     driver.connect(secure=True)

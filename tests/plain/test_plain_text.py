@@ -333,13 +333,14 @@ def test_rooms_shows_the_rooms_but_no_secret_ones(server: Server, channel: str, 
         assert ana.ask(f"/who {name}", f"/who {name[1:]}") == [f"! there is no room {name}"] * 2
 
 
-def test_help_shows_every_command_with_its_words_in_one_column(server: Server, nicks: Iterator[str]) -> None:
+def test_help_shows_what_one_can_do_now_with_its_words_in_one_column(server: Server, nicks: Iterator[str]) -> None:
     ana = enter(server, next(nicks), "#lobby")
     ana.ask()
     answer = [line for line in ana.ask("/help") if line.startswith("* ")]
     assert [line.split()[1] for line in answer] == [
         *("/nick", "/join", "/part", "/msg", "/me", "/away", "/who", "/whois", "/rooms", "/history"),
-        *("/search", "/topic", "/invite", "/kick", "/op", "/mode", "/lang", "/pass", "/help", "/quit", "//text"),
+        *("/search", "/topic", "/invite", "/kick", "/op", "/mode", "/lang", "/help", "/register", "/login", "/quit"),
+        "//text",
     ]
     assert {line[24] for line in answer} == {" "}
     assert not [line for line in answer if line[25] == " "]
