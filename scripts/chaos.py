@@ -137,7 +137,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"  {name:<18} {value}")
     if not complaints:
         server.discard()
-        print("good: nothing was lost, doubled, reordered or torn, and nobody's connection ended")
+        but = ", but with the front" if any(log.ended_with_front for log in load.logs) else ""
+        print(f"good: nothing was lost, doubled, reordered or torn, and nobody's connection ended{but}")
         return 0
     print("bad: what a client must not notice, or the server must not leave, was seen:")
     print("\n".join(complaints))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -227,6 +229,46 @@ def test_our_client_comes_back_after_the_fronts_death_and_reads_what_it_missed(
         assert beto.until("PRIVMSG")[-1].endswith("PRIVMSG #r :here I am again")
     finally:
         ana.close()
+
+
+def test_those_who_watch_know_the_front(server: Server, authority: Authority) -> None:
+    until(lambda: ready(server))
+    ana, beto = irc(server, authority, "ana"), server.irc("beto")
+    port = ("--port", str(server.irc_port))
+    trace = subprocess.Popen(
+        [*MPCHAT, "trace", *port, "--from", "ana", "--private", "--count", "1", "--json"],
+        env=server.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def told() -> bool:
+        ana.ask("PRIVMSG beto :hola")
+        return trace.poll() is not None
+
+    with trace:
+        until(told)
+        assert trace.stdout is not None
+        hops = json.loads(trace.stdout.readline())
+    assert "front" not in json.dumps(hops), "it understands no line, so it cannot tell of one"
+    assert beto.expect("PRIVMSG beto :hola$")
+
+    before = kill(server, "front")
+    replaced(server, before, "front")
+    shown = server.run("ps", *port).stdout.splitlines()
+    assert [line.split()[2] for line in shown if line.startswith("front ")] == ["0"], "its clients have gone with it"
+    asked = json.loads(server.run("ps", *port, "--json").stdout)
+    assert asked["tls_ports"] == [tls_port(server), tls_port(server, "tls-plain")]
+    assert asked["front"] != before["front"]
+    snapshot = json.loads(server.run("top", *port, "--once", "--json").stdout)
+    (row,) = [row for row in snapshot["processes"] if row["role"] == "front"]
+    assert (row["state"], row["deaths"], row["clients"]) == ("working", 1, 0)
+    assert {("front", "acceptor"), ("acceptor", "front")} <= {
+        (each["from"], each["to"]) for each in snapshot["connections"]
+    }
+    assert snapshot["certificate_ends"] > time.time()
+    events = server.run("events", *port).stdout
+    assert f"front ({before['front']}) has died: SIGKILL" in events
 
 
 def test_a_stop_tells_clients_of_tls(pair: Pair, authority: Authority) -> None:
