@@ -362,3 +362,17 @@ def test_a_stop_ends_handshakes_and_leaves_those_who_are_in_to_their_workers(
     caller.tls.close()
     turns.turn()
     assert not turns.front.tunnels
+
+
+def test_a_stop_ends_those_who_wait_for_room_in_the_link(turns: Turns, stack: contextlib.ExitStack) -> None:
+    link = turns.acceptor()
+    assert turns.front.acceptor is not None
+    turns.front.acceptor._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    callers = [turns.enter() for _ in range(40)]
+    assert turns.front.to_pass
+    turns.supervisor.link.post(("stop",))
+    turns.turn()
+    assert all(caller.is_closed for caller in callers)
+    assert len(taken(link, stack)) < 40
+    turns.turn()  # there is room again
+    assert not turns.front.tunnels
