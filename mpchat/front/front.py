@@ -191,6 +191,7 @@ class Front:
         self.listeners = {}
         for tunnel in list(self.handshakes):
             self.close(tunnel)
+        self.to_pass.clear()
         for token in list(self.on_the_way):
             tunnel, theirs = self.on_the_way.pop(token)
             theirs.close()

@@ -470,3 +470,17 @@ def test_beyond_the_clients_that_there_may_be_nobody_is_taken_in(
     for _ in range(3):
         turns.enter()
     assert turns.call().is_closed
+
+
+def test_a_stop_ends_those_who_wait_for_room_in_the_link(turns: Turns, stack: contextlib.ExitStack) -> None:
+    link = turns.acceptor()
+    assert turns.front.acceptor is not None
+    turns.front.acceptor._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    callers = [turns.enter() for _ in range(40)]
+    assert turns.front.to_pass
+    turns.supervisor.link.post(("stop",))
+    turns.turn()
+    assert all(caller.is_closed for caller in callers)
+    assert len(taken(link, stack)) < 40
+    turns.turn()  # there is room again
+    assert not turns.front.tunnels
