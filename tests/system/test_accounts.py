@@ -149,13 +149,13 @@ def test_a_restart_gives_the_nickname_the_rights_and_the_office_back(tmp_path: P
     opers = tmp_path / "opers"
     opers.write_text("account zoe\n")
     opers.chmod(0o600)
-    words = ("--unlimited", "--workers", "1", "--oper-file", str(opers))
+    words = ("--unlimited", "--workers", "1")
     with running(*words, data=tmp_path / "data") as first:
         zoe = registered(first, "zoe")
         zoe.sync()
         zoe.join("#club")
         zoe.ask("MODE #club +i")
-    with running(*words, data=tmp_path / "data") as second:
+    with running(*words, "--oper-file", str(opers), data=tmp_path / "data") as second:
         stranger = second.irc("beto")
         assert commands(stranger.ask("NICK zoe", "JOIN #club")) == ["433", "473"]
         zoe = entered(second, "zoe", "zoe", PASSWORD)
@@ -164,6 +164,18 @@ def test_a_restart_gives_the_nickname_the_rights_and_the_office_back(tmp_path: P
         log = second.log_text()
         assert "operator account='zoe'" in log
         assert "logged in" in log
+        assert "is not registered" not in log
+
+
+def test_before_an_operators_account_is_registered_nobody_can_register_it(tmp_path: Path) -> None:
+    opers = tmp_path / "opers"
+    opers.write_text("account zoe\n")
+    opers.chmod(0o600)
+    with running("--workers", "1", "--oper-file", str(opers), data=tmp_path / "data") as server:
+        stranger = server.irc("zoe")
+        told = stranger.ask(f"REGISTER * * {PASSWORD}")
+        assert " FAIL REGISTER BAD_ACCOUNT_NAME zoe " in told[-1]
+        assert "WARNING" in next(line for line in server.log_text().splitlines() if "is not registered" in line).upper()
 
 
 @needs_linux
