@@ -98,11 +98,12 @@ Stop: TypeAlias = tuple[Literal["stop"], str]
 Record: TypeAlias = WorkerRecord | Start | Reload | Clock | Accounts | Answer | Again | Skip | Full | Stop
 
 # what the authenticator says of an account: "in", its name; "registered", its name; "wrong" password, its name,
-# or no such account, ""; "taken"; "challenge", what the client must answer (base64); "more" of the message must come;
-# "bad": no such message can be; "weak": why a password is refused; "late": nothing has answered, or it died: try again;
-# "full": there are as many accounts as there may be
+# or no such account, ""; "taken"; "challenge", what the client must answer (base64); "proof", as the client has proved
+# to know the password: its account's name, a space, and what it must answer; "more" of the message must come; "bad": no
+# such message can be; "weak": why a password is refused; "late": nothing has answered, or it died: try again; "full":
+# there are as many accounts as there may be
 AccountAnswer: TypeAlias = tuple[
-    Literal["in", "registered", "wrong", "taken", "challenge", "more", "bad", "weak", "late", "full"], str
+    Literal["in", "registered", "wrong", "taken", "challenge", "proof", "more", "bad", "weak", "late", "full"], str
 ]
 
 # why a password is refused: it has too few characters, or too many, or is the account's name, or has some that no

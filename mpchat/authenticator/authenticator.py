@@ -308,7 +308,7 @@ class Authenticator:
         """The answer to a line that waits."""
         client = self.clients[id]
         client.answer = answer
-        if answer[0] not in ("more", "challenge"):
+        if answer[0] not in ("more", "challenge", "proof"):
             client.message = client.scram = None
         self.answers += 1
         self.post(("verdict", id, end, answer))
@@ -386,6 +386,7 @@ class Authenticator:
 
     def go_on(self, id: ConnectionId, end: Offset, client: _Client, accounts: Accounts, message: str) -> None:
         """The next step of an exchange by SCRAM: the derivation is the client's part of it. Raises BadMessage."""
+        is_first = client.scram is None
         if client.scram is None:
             client.scram = Scram(lambda name: self.keys_of(accounts, name))
         try:
@@ -393,11 +394,15 @@ class Authenticator:
         except WrongProof:
             self.say(id, end, _wrong(accounts.find(fold(client.scram.account))))
             return
-        if answer is not None:
-            self.say(id, end, ("challenge", encoded(answer)))
-            return
         found = accounts.find(fold(client.scram.account))
-        self.say(id, end, _wrong(None) if found is None else ("in", found.name))
+        if answer is not None and is_first:
+            self.say(id, end, ("challenge", encoded(answer)))
+        elif found is None:
+            self.say(id, end, _wrong(None))
+        elif answer is not None:
+            self.say(id, end, ("proof", f"{found.name} {encoded(answer)}"))
+        else:
+            self.say(id, end, ("in", found.name))
 
     # Derivations
 

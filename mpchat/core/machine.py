@@ -520,10 +520,10 @@ class Core:
         connection = self._connections.get(id)
         if connection is None or connection.asked is None or isinstance(connection.asked, DrainAsked):
             return
-        if isinstance(connection.asked, (LoginAsked, SaslAsked)) and answer[0] in ("in", "wrong"):
+        if isinstance(connection.asked, (LoginAsked, SaslAsked)) and answer[0] in ("in", "proof", "wrong"):
             name = _account_of(connection.asked, answer)
             account = fold(name) if name in accounts else ""
-            due = self._login_delay.due(connection.session.host, account, answer[0] == "in", self._context.mono)
+            due = self._login_delay.due(connection.session.host, account, answer[0] != "wrong", self._context.mono)
             if due is None:
                 if answer[0] == "wrong":
                     self._report_account(connection, connection.asked, answer)
@@ -913,7 +913,7 @@ def _login_delay(chat: ChatSettings) -> LoginDelay:
 
 def _account_of(question: AccountQuestion, answer: AccountAnswer) -> str:
     """The account that a login was about. With SASL that is in what the client has sent: the answer has it."""
-    return answer[1] if isinstance(question, SaslAsked) else question.account
+    return answer[1].partition(" ")[0] if isinstance(question, SaslAsked) else question.account
 
 
 def connection_of(record: Record) -> ConnectionId:

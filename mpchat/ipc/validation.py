@@ -130,6 +130,8 @@ def account_answer(message: object) -> AccountAnswer:
             str() as text,
         ) if _is_text(text):
             return word, text
+        case "proof", str() as text if _is_text(text) and text.count(" ") == 1:
+            return "proof", text
         case _:
             raise UnknownMessage(message)
 

@@ -1172,6 +1172,7 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.account.wrong": "the account's password is wrong, or there is no such account",
     "explain.account.taken": "there is an account of that name already",
     "explain.account.challenge": "the next step of a login by SASL",
+    "explain.account.proof": "the last step but one of a login by SASL: the password was right",
     "explain.account.more": "more of a login by SASL must come",
     "explain.account.bad": "that is no login by SASL",
     "explain.account.weak": "the password is refused: {name}",

@@ -1217,6 +1217,7 @@ _EXPLAIN: dict[str, str] = {  # explain.*: what the journal says, in words
     "explain.account.wrong": "la contraseña de la cuenta no es correcta, o no hay tal cuenta",
     "explain.account.taken": "ya hay una cuenta con ese nombre",
     "explain.account.challenge": "el paso siguiente de un inicio de sesión por SASL",
+    "explain.account.proof": "el penúltimo paso de un inicio de sesión por SASL: la contraseña era correcta",
     "explain.account.more": "falta una parte de un inicio de sesión por SASL",
     "explain.account.bad": "eso no es un inicio de sesión por SASL",
     "explain.account.weak": "la contraseña no se acepta: {name}",

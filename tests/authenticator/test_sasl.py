@@ -61,8 +61,9 @@ def scram(chain: Chain, id: int, account: str, password: str) -> tuple[list[Any]
     answers = [chain.sasl(id, SCRAM, encoded(client.get_client_first()))]
     client.set_server_first(base64.b64decode(answers[0][1]).decode())
     answers.append(chain.sasl(id, SCRAM, encoded(client.get_client_final()), is_first=False))
-    if answers[-1][0] == "challenge":
-        client.set_server_final(base64.b64decode(answers[-1][1]).decode())  # it checks our signature
+    if answers[-1][0] == "proof":
+        signature = answers[-1][1].partition(" ")[2]
+        client.set_server_final(base64.b64decode(signature).decode())  # the client checks it
         answers.append(chain.sasl(id, SCRAM, "+", is_first=False))
     return answers, client
 
@@ -71,7 +72,8 @@ def test_a_client_logs_in_by_scram(chain: Chain) -> None:
     chain.register(ANA, "Ana")
     before = chain.derivations
     answers, _ = scram(chain, BETO, "ana", PASSWORD)
-    assert [answer[0] for answer in answers] == ["challenge", "challenge", "in"]
+    assert [answer[0] for answer in answers] == ["challenge", "proof", "in"]
+    assert answers[-2][1].startswith("Ana ")
     assert answers[-1] == ("in", "Ana")
     assert chain.derivations == before, "that work is the client's"
 
@@ -147,7 +149,7 @@ def test_the_last_message_of_scram_is_empty(chain: Chain) -> None:
     client = scramp.ScramClient([SCRAM], "ana", PASSWORD)
     first = chain.sasl(BETO, SCRAM, encoded(client.get_client_first()))
     client.set_server_first(base64.b64decode(first[1]).decode())
-    assert chain.sasl(BETO, SCRAM, encoded(client.get_client_final()), is_first=False)[0] == "challenge"
+    assert chain.sasl(BETO, SCRAM, encoded(client.get_client_final()), is_first=False)[0] == "proof"
     assert chain.sasl(BETO, SCRAM, encoded("more"), is_first=False) == ("bad", "")
 
 

@@ -817,16 +817,21 @@ def test_many_wrong_ones_of_an_address_are_answered_later() -> None:
     assert not wrong(driver, next_one)
     right.send("AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*")
     assert answer(driver, right, "in", "Ana") == [], "a right one waits as long"
+    prover = from_afar(driver)
+    prover.send("AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*")
+    assert answer(driver, prover, "proof", "Ana dj1z") == [], "our proof tells that theirs was right"
     assert wrong(driver, other)
     assert [wrong(driver, driver.irc(f"n{n}", caps="sasl")) for n in range(6)] == [True] * 6, "exempt"
     driver.pass_time(2.999)
     driver.replace_broker()
-    next_one.send("PING"), right.send("PING")
-    assert next_one.heard() == right.heard() == []
+    next_one.send("PING"), right.send("PING"), prover.send("PING")
+    assert next_one.heard() == right.heard() == prover.heard() == []
     driver.feed(("answer", next_one.id, ("wrong", "Ana")), ("answer", right.id, ("in", "Ana")))
+    driver.feed(("answer", prover.id, ("proof", "Ana dj1z")))
     driver.pass_time(60)
     assert next_one.heard()[0].split()[1] == "904"
     assert right.heard()[0].split()[1] == "900"
+    assert prover.heard()[0] == "AUTHENTICATE dj1z"
 
 
 def test_many_wrong_ones_of_an_account_too_but_nobody_waits_for_longer_than_clients_do() -> None:
@@ -841,7 +846,7 @@ def test_many_wrong_ones_of_an_account_too_but_nobody_waits_for_longer_than_clie
     assert owner.heard()[0].split()[1] == "900"
 
 
-@pytest.mark.parametrize("kind", ["in", "wrong"])
+@pytest.mark.parametrize("kind", ["in", "proof", "wrong"])
 def test_after_far_too_many_of_an_address_right_and_wrong_are_refused_alike(kind: str) -> None:
     """In words, at once: nobody learns anything, and nobody's client waits. It closes connections, too."""
     driver = with_accounts("Ana", wrong_logins_per_minute=1)

@@ -77,10 +77,10 @@ def abort(context: Context, connection: Connection) -> Outcomes:
 def sasl_answer(context: Context, connection: Connection, answer: AccountAnswer) -> Outcomes:
     kind, text = answer
     mechanism, _ = connection.sasl
-    if kind in ("more", "challenge"):
+    if kind in ("more", "challenge", "proof"):
         connection.sasl = mechanism, True
-        if kind == "challenge":
-            yield from _challenge(text)
+        if kind != "more":
+            yield from _challenge(text.rpartition(" ")[2])
         return
     connection.sasl = "", False
     if kind == "in":
