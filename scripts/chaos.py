@@ -121,6 +121,7 @@ def run(options: argparse.Namespace) -> int:
     complaints += [str(finding) for finding in first_of_each_kind(checker.findings)]
     if checker.holes > len(acceptor_kills):
         complaints.append("more newcomers were lost than acceptors were killed")
+    complaints += load.logins.complaints[:_SHOWN]
     told = ""
     if options.explain:
         told, missing = explain(server.data, load.logs)
@@ -129,6 +130,7 @@ def run(options: argparse.Namespace) -> int:
     for name, value in (
         *_table(options.kill, load, killer.kills, checker),
         ("by TLS", _by_tls(load)),
+        ("logins", str(load.logins)),
         *_sizes(before, after),
         *([("waited", f"{load.waited} s more, for bytes that the kernel had on their way")] if load.waited else []),
         *([("explained", told)] if told else []),

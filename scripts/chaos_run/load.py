@@ -18,6 +18,7 @@ from mpchat.chat.hub import LOBBY
 from mpchat.protocol.message import cut
 from scripts.chaos_run.clients import PATIENCE, Client, Observer, Probe, Talker, Visitor
 from scripts.chaos_run.lines import Log
+from scripts.chaos_run.logins import Logins
 
 Address = tuple[str, int]
 
@@ -53,6 +54,7 @@ class Load:
         self.observers: list[Observer] = []  # the first in each room
         self.talkers: list[Talker] = []  # they are among these
         self.probes: list[Probe] = []
+        self.logins = Logins(self)
         self.busy = False  # is anybody to say more?
         self.waited = 0  # seconds that the end took longer, because the kernel still had bytes on their way
         self._still = 0  # seconds, at the end, since it last had any
@@ -77,7 +79,8 @@ class Load:
             self.talkers.append(Talker(self, plain, echo, rooms, slow, self.takes_tls()))
         self.probes = [Probe(self, self.context is not None and number % 2 == 1) for number in range(_PROBES)]
         everybody: list[Client] = [*self.talkers, *self.probes]
-        return self.run_until(lambda: all(client.ready for client in everybody))
+        self.logins.register()
+        return self.run_until(lambda: all(client.ready for client in everybody) and self.logins.are_over)
 
     def takes_tls(self) -> bool:
         """Whether the next one comes by it."""
@@ -95,6 +98,7 @@ class Load:
         for client in (*self.talkers, *self.probes):
             client.begin()
         self.visit()
+        self.logins.begin()
 
     def go_on(self, seconds: float, while_true: Callable[[], bool]) -> None:
         end = time.monotonic() + seconds
@@ -115,7 +119,7 @@ class Load:
             client.slow = False
             client.watch()
         settled = self._settle(
-            lambda: not any(each.out and not each.over for each in staying) and self._nobody_visits(), tell
+            lambda: not any(each.out and not each.over for each in staying) and self._nobody_comes(), tell
         )
         for _ in range(2):
             for client in staying:
@@ -140,10 +144,10 @@ class Load:
             self._deadline = time.monotonic() + 1
         return True
 
-    def _nobody_visits(self) -> bool:
+    def _nobody_comes(self) -> bool:
         staying = {talker.log.nick for talker in self.talkers}
         left = all(observer.present <= staying for observer in self.observers if not observer.over)
-        return left and all(visitor.over for visitor in self.visitors)
+        return left and all(visitor.over for visitor in self.visitors) and self.logins.are_over
 
     def await_farewell(self) -> bool:
         """The server is stopping: read what it still says, until it has closed every connection: whether it has."""
@@ -153,7 +157,7 @@ class Load:
         return self.run_until(lambda: all(client.over for client in staying))
 
     def close(self) -> None:
-        for client in (*self.talkers, *self.probes, *self.visitors):
+        for client in (*self.talkers, *self.probes, *self.visitors, *self.logins.clients):
             client.close()
         self.selector.close()
 
