@@ -53,7 +53,7 @@ tls_key = "key.pem"
 
 def main() -> int:
     end_like_an_interrupt()
-    parser = OneLineParser(prog="soak", description="Strangers attack a server, and who behaves must not notice.")
+    parser = OneLineParser(description="Strangers attack a server, and who behaves must not notice.")
     add = parser.add_argument
     add("--seconds", type=positive_seconds, default=60.0, help="of attack (default: %(default)s)")
     add("--seed", type=int, default=1, help="of all that is decided by chance (default: %(default)s)")

@@ -121,7 +121,7 @@ class Children:
             due.remove(role)
         if self.ready:
             # Of two that a slow start has led to: they share a row of the scoreboard, so one would beat for the other.
-            for each in [each for each in self.unassigned if each.here and not each.condemned][1:]:
+            for each in [each for each in self.unassigned if each.here and not each.condemned][:-1]:
                 self.end(each, Death.KILLED)
         needs_spare = with_spare and self.ready and self.failures[SPARE].not_before <= now
         # A child that has been starting for longer than the hang limit may be stopped: another is started besides.

@@ -172,10 +172,14 @@ def fds(server: Server) -> dict[str, int]:
 
 
 def ready(server: Server) -> dict[str, int] | None:
-    """The process ids by role, if everybody is there and at work, and a spare too."""
-    rows = status(server)
-    is_whole = "spare" in rows and all(row.get("ready", True) and row["pid"] for row in rows.values())
-    return {role: int(row["pid"]) for role, row in rows.items()} if is_whole else None
+    """The process ids by role, if everybody is there and at work, and one spare too.
+
+    A start that takes long leads to two, of which one is ended.
+    """
+    rows = ask(socket_file(server))["processes"]
+    is_whole = [row["role"] for row in rows].count("spare") == 1
+    is_whole &= all(row.get("ready", True) and row["pid"] for row in rows)
+    return {row["role"]: int(row["pid"]) for row in rows} if is_whole else None
 
 
 def kill(server: Server, *roles: str, by: signal.Signals = signal.SIGKILL) -> dict[str, int]:

@@ -425,6 +425,7 @@ def test_registrations_and_memory_are_compared_too(tmp_path: Path) -> None:
 
 
 @needs_linux
+@pytest.mark.timeout(240)
 def test_growth(tmp_path: Path) -> None:
     done = bench(
         "clients", "--rounds", "1", "--workers", "1,2", "--out", str(tmp_path), script="scripts/bench/growth.py"
