@@ -246,6 +246,8 @@ def test_a_broker_that_never_gets_ready_ends_it(tmp_path: Path) -> None:
         kill(server, "spare")  # it has the old code
         until(lambda: (now := ready(server)) and now["spare"] != before["spare"])
         kill(server, "broker")
+        for client in (ana, beto, carla):
+            client.sock.settimeout(3 * PATIENCE)  # ten starts, with up to a second between two
         for client in (ana, beto):
             assert client.rest() == ["ERROR :Closing link: (Its broker cannot start)"]
             client.close()
