@@ -69,7 +69,8 @@ def main() -> int:
 
 def run(options: argparse.Namespace) -> int:
     arguments = ["--unlimited", "--ipc", options.ipc, *(["--keep-journal"] if options.explain else [])]
-    with tempfile.TemporaryDirectory(prefix="mpchat-chaos-") as folder:
+    # Not in /tmp: with `tmp` among the surroundings the server has one of its own.
+    with tempfile.TemporaryDirectory(prefix="mpchat-chaos-", dir="/var/tmp") as folder:
         certificate = make_certificate(Path(folder))
         context = None if certificate is None else ssl.create_default_context(cafile=certificate.cert)
         if certificate is not None:
