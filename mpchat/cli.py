@@ -1251,7 +1251,6 @@ def _some_text(argument: str) -> str:
 
 def _run_client(options: argparse.Namespace) -> int:
     from mpchat.client.app import run
-    from mpchat.client.options import Options
 
     options.port = _port_of(options)
     _need_stream(0)
@@ -1259,24 +1258,15 @@ def _run_client(options: argparse.Namespace) -> int:
     environment = os.environ
     state, config = _state_folder(), _own_folder("XDG_CONFIG_HOME", ".config")
     return run(
-        Options(
-            host=options.host,
-            port=options.port,
-            nick=options.nick or "",
-            room=options.room,
+        replace(
+            _client_options(options, options.room),
             plain=options.plain,
             color=options.color,
-            password=_password(options.password_file),
             no_color=bool(environment.get("NO_COLOR")),
             dumb=environment.get("TERM", "") in ("", "dumb"),
             history_file="" if state is None else str(state / "client-history"),
             settings_file="" if config is None else str(config / "client.toml"),
             language=options.lang or "",
-            tls=options.tls,
-            tls_ca=_authorities(options),
-            account=options.account or "",
-            account_password=_account_password(options),
-            account_password_command=options.account_password_command or "",
         )
     )
 
@@ -1287,17 +1277,18 @@ def _run_send(options: argparse.Namespace) -> int:
     text = None if options.text in ([], ["-"]) else " ".join(options.text)
     if text is None:
         _need_stream(0)
-    return send(_script_options(options, options.to), text)
+    return send(_client_options(options, options.to), text)
 
 
 def _run_tail(options: argparse.Namespace) -> int:
     from mpchat.client.app import follow
 
     _need_stream(1)
-    return follow(_script_options(options, options.room), options.json)
+    return follow(_client_options(options, options.room), options.json)
 
 
-def _script_options(options: argparse.Namespace, room: str) -> "Options":
+def _client_options(options: argparse.Namespace, room: str) -> "Options":
+    """What client, send and tail have in common."""
     from mpchat.client.options import Options
 
     return Options(

@@ -1,9 +1,11 @@
 """Every setting and every limit of the server, each with its unit and why it is what it is.
 
 Pure data: cli.py fills it in, once. Settings go to every process, and hold the ChatSettings, which the
-core is given; Secrets go to the broker alone. A new server starts from new ones.
+core is given; of the Secrets the broker has the passwords, and the front the certificate. A new server
+starts from new ones.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from ipaddress import ip_network
@@ -173,6 +175,10 @@ class Settings:
     def has_front(self) -> bool:
         """Whether there is a port for TLS."""
         return self.tls_port is not None or self.tls_plain_port is not None
+
+    def exempting(self, networks: tuple[str, ...]) -> Callable[[str], bool]:
+        """What tells whether an address has no limits of its own: as it is in these networks, or by --unlimited."""
+        return (lambda host: True) if self.unlimited else ChatSettings(exempt=networks).exempts
 
 
 @lru_cache(maxsize=16)

@@ -13,7 +13,6 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Callable
 
 from mpchat.acceptor.fd_store import FdStore
 from mpchat.flow.admission import FULL, Admission, household
@@ -30,7 +29,7 @@ from mpchat.runtime.first_minute import BEAT_SECONDS
 from mpchat.runtime.listening import prepare, turn_away
 from mpchat.runtime.log import Log, Sparing
 from mpchat.runtime.poller import Poller
-from mpchat.settings import ChatSettings, Settings
+from mpchat.settings import Settings
 from mpchat.store.journal import Damaged
 
 _ACCEPTS = 64  # from one listener in one turn, so that a storm on one does not starve the other
@@ -67,7 +66,7 @@ class Acceptor:
         self.control, self.log, self.settings, self.scoreboard = control, log, settings, scoreboard
         self.listeners = listeners
         most, each, rate = settings.max_clients, settings.connections_per_address, settings.new_connections_per_minute
-        self.admission = Admission(most, each, rate, self.exempts(settings.chat.exempt))
+        self.admission = Admission(most, each, rate, settings.exempting(settings.chat.exempt))
         self.last_number = term << 32  # of a connection: no two acceptors give the same
         self.accepting = False
         self.turns = 0
@@ -131,7 +130,7 @@ class Acceptor:
                 case ("stop",), []:
                     os._exit(0)
                 case ("limits", int() as each, int() as rate, tuple() as exempt, int(), int() | float()), []:
-                    self.admission.limit(each, rate, self.exempts(exempt))
+                    self.admission.limit(each, rate, self.settings.exempting(exempt))
                 case ("link", int() as number), [fd]:
                     self.fd_stores[number].take_link(Link(socket.socket(fileno=fd)))
                 case ("front",), [fd]:
@@ -140,10 +139,6 @@ class Acceptor:
                     raise unusable(self.control, message)
         if self.control.ended:
             os._exit(0)
-
-    def exempts(self, networks: tuple[str, ...]) -> Callable[[str], bool]:
-        """What tells whether an address has no limits of its own: in these networks, or in --unlimited."""
-        return (lambda host: True) if self.settings.unlimited else ChatSettings(exempt=networks).exempts
 
     def begin_accepting(self) -> None:
         """Once all workers have passed what they have: the limits count the connections of an earlier acceptor too."""

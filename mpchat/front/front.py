@@ -19,7 +19,6 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
 
 from mpchat.flow.admission import Admission
 from mpchat.front.context import server_context
@@ -37,7 +36,7 @@ from mpchat.runtime.first_minute import BEAT_SECONDS
 from mpchat.runtime.listening import prepare
 from mpchat.runtime.log import Log, Sparing
 from mpchat.runtime.poller import Poller
-from mpchat.settings import Certificate, ChatSettings, Settings
+from mpchat.settings import Certificate, Settings
 
 _ACCEPTS = 16  # from one listener in one turn
 _HANDSHAKES = 4  # that go on in one turn: each may take a millisecond, for which those who are in must not wait
@@ -76,7 +75,7 @@ class Front:
         self.handshake_seconds, self.most_handshakes = settings.handshake_seconds, settings.handshakes
         each, rate = settings.handshakes_per_address, settings.new_connections_per_minute
         # The total is not Admission's affair here: of handshakes, one gives way.
-        self.admission = Admission(sys.maxsize, each, rate, self.exempts(settings.chat.exempt))
+        self.admission = Admission(sys.maxsize, each, rate, settings.exempting(settings.chat.exempt))
         self.complaints = Sparing(log)
         self.poller = Poller()
         self.pairs = LoopbackPairs[Tunnel](settings)
@@ -169,17 +168,13 @@ class Front:
                     isinstance(seconds, int | float)
                 ):
                     self.handshake_seconds, self.most_handshakes = seconds, most
-                    self.admission.limit(each, rate, self.exempts(exempt))
+                    self.admission.limit(each, rate, self.settings.exempting(exempt))
                 case ("stop",), []:
                     self.stop()
                 case _:
                     raise unusable(self.control, message)
         if self.control.ended:
             os._exit(0)
-
-    def exempts(self, networks: tuple[str, ...]) -> Callable[[str], bool]:
-        """What tells whether an address has no limits of its own: in these networks, or in --unlimited."""
-        return (lambda host: True) if self.settings.unlimited else ChatSettings(exempt=networks).exempts
 
     def stop(self) -> None:
         """Accept nobody any more; those who are in go on until their workers have told them, and closed."""

@@ -120,7 +120,7 @@ class Children:
             self.assign(here[0], role)
             due.remove(role)
         if self.ready:
-            # Of two that a slow start has led to: they share a row of the scoreboard, so one would beat for the other.
+            # A slow start leads to two spares. They share a row of the scoreboard, so one would beat for the other.
             for each in [each for each in self.unassigned if each.here and not each.condemned][:-1]:
                 self.end(each, Death.KILLED)
         needs_spare = with_spare and self.ready and self.failures[SPARE].not_before <= now
