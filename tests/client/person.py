@@ -16,6 +16,7 @@ import pexpect
 import pyte
 
 CLIENT = [sys.executable, "-m", "mpchat", "client"]
+EMPTY_PROMPT = re.compile(r"[>:](?: {2,}.*)?$")  # of a room, or of a question; the state stands at the right
 SECONDS = 10.0  # for anything to happen; a failing test waits so long, a passing one never
 PASTE = "\x1b[200~{}\x1b[201~"
 
@@ -52,14 +53,15 @@ class Person:
         self.child.send(text.encode())
 
     def say(self, text: str) -> None:
-        """Type a line and wait until it is said (or obeyed): the editor is empty again.
+        """Type a line and wait until it is said (or obeyed): the prompt is there again, and empty.
 
-        Keys that come in one read with Enter would make it a paste.
+        Keys that come in one read with Enter would make it a paste; and a prompt that is gone only for as long as a
+        message is written above it says nothing of Enter.
         """
         self.type(text)
         self.until(lambda: text in self.bottom())
         self.type("\r")
-        self.until(lambda: text not in self.bottom())
+        self.until(lambda: bool(EMPTY_PROMPT.search(self.bottom())))
 
     def resize(self, rows: int, columns: int) -> None:
         """Drag the window's corner."""

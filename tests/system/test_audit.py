@@ -79,7 +79,7 @@ SLIPS = (
     *("QUOTE OPER root palabra-1", "/oper root palabra-1", "/quote oper root palabra-1", "/raw oper root palabra-1"),
     *("AUTHENTICATE palabra-1", "LOGIN palabra-1", ":oper palabra-1 root", "PASSWORD palabra-1"),
 )
-SLIPS_IN_PLAIN = ("/oper root palabra-1", "/operr root palabra-1", "/quote oper root palabra-1", "/login palabra-1")
+SLIPS_IN_PLAIN = ("/oper root palabra-1", "/operr root palabra-1", "/quote oper root palabra-1", "/logn palabra-1")
 
 
 def test_an_operators_password_in_the_wrong_place_is_in_no_file(server: Server, tmp_path: Path) -> None:
@@ -91,6 +91,7 @@ def test_an_operators_password_in_the_wrong_place_is_in_no_file(server: Server, 
     for line in SLIPS_IN_PLAIN:
         name = line.partition(" ")[0]
         assert carla.ask(line)[0].startswith(f"! there is no {name}")
+    assert carla.ask("/login palabra-1") == ["! there is no such account with that password"]
     ana.send_bytes(b"QUOTE OPER root pala")
     carla.ask("hola")
     kill(server, "broker")
