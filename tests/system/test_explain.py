@@ -82,11 +82,13 @@ def files(folder: Path) -> dict[str, tuple[int, ...]]:
 
 
 def talk(server: Server, first: int, count: int, nick: str = "ana") -> None:
-    """Say numbers in #lobby, so many."""
+    """Say numbers in #lobby, so many, and leave: the nick is free then, for a session of another worker too."""
     with server.irc(nick) as client:
         client.join("#lobby")
         for start in range(first, first + count, 400):
             client.ask(*(f"PRIVMSG #lobby :number {n}" for n in range(start, min(start + 400, first + count))))
+        client.send("QUIT")
+        client.rest()
 
 
 def numbers(happenings: list[dict[str, Any]]) -> list[int]:
