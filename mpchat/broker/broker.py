@@ -141,7 +141,7 @@ class Broker:
         self.recovery = Recovery(
             folder, settings.workers, settings.power, self.heartbeat, log, self.tell_place, settings.keep_journal
         )
-        self.redaction = Redaction(names(secrets))
+        self.redaction = Redaction(names(secrets), lambda name: name in self.recovery.core.hub)
         meter = scoreboard.meter("broker", "recorder")
         self.rehashing = Rehashing(control.post)
         self.history_client = HistoryClient(settings, self.poller, self.recovery, meter)
@@ -349,8 +349,7 @@ class Broker:
 
     def due_in(self) -> float:
         """Seconds until the core wants to know the time."""
-        deadline = self.recovery.core.next_deadline
-        return math.inf if deadline is None else (deadline - now()[1]) / 1000
+        return (self.recovery.core.next_deadline - now()[1]) / 1000
 
     def timeout(self) -> float:
         """Seconds until there is something to do that no file descriptor tells of."""
@@ -504,7 +503,6 @@ class Broker:
         Passwords are taken out first, so neither journal nor core sees one. When the core must know whether one was
         right it asks, and the answer is a record too, in a block of its own behind the one that asked.
         """
-        self.redaction.names = self.recovery.core.hub
         try:
             asked = self.recovery.propose(self.redaction.take_block(block))
         except OSError as error:

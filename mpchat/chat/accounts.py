@@ -38,6 +38,8 @@ class Accounts:
 
     def owner_of(self, nick: str) -> str:
         """The account to which a nickname belongs, itself or as its double; "": to none."""
+        if not self._names:
+            return ""
         shape = look(nick)
         return self._names.get(fold(nick)) or self._names.get(shape) or self._looks.get(shape, "")
 

@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 from re import split
 from typing import Generic, TypeVar
 
-from mpchat.addresses import address_of, network_of
+from mpchat.addresses import network_of, number_of
 from mpchat.chat.names import fold
 
 Network = IPv4Network | IPv6Network
@@ -113,13 +113,3 @@ def network_in(mask: str) -> Network | None:
     if (slash and not length.isdecimal()) or (network.prefixlen == 0 and not any(map(str.isalnum, user))):
         return None
     return network
-
-
-@lru_cache(maxsize=4096)
-def number_of(host: str) -> tuple[int, int]:
-    """An address's version and number; (0, 0) for what is none."""
-    try:
-        address = address_of(host)
-    except ValueError:
-        return 0, 0
-    return address.version, int(address)

@@ -8,10 +8,11 @@ it: if that is set back, the ban lasts longer. One that has ended is gone, whate
 from __future__ import annotations
 
 import re
+from math import inf
 from typing import Literal, NamedTuple
 
-from mpchat.addresses import network_of
-from mpchat.chat.ban_index import ByMask, ByNetwork, Network, network_in, number_of
+from mpchat.addresses import network_of, number_of
+from mpchat.chat.ban_index import ByMask, ByNetwork, Network, network_in
 from mpchat.chat.names import fold, matches
 from mpchat.messages import Ms
 
@@ -48,7 +49,7 @@ class Bans:
     def __init__(self) -> None:
         self.of: dict[Kind, dict[str, Ban]] = {"K": {}, "D": {}}
         self._last = 0  # number
-        self._next: Ms = _ENDLESS  # when the first one of all ends, if one does
+        self.next_end: float = inf  # wall ms: when the first one of all ends; expire() is due then
         # Where to look for those that meet somebody; None: to be made anew from the lists.
         self._masks: ByMask | None = None
         self._networks: ByNetwork[str] | None = None
@@ -80,6 +81,8 @@ class Bans:
 
     def mask_on(self, user: str, host: str, level: int) -> Ban | None:
         """The K-line that meets this user, if there is one: of several the oldest. `level`: of the server."""
+        if not self.of["K"]:
+            return None
         if self._masks is None:
             self._masks = ByMask()
             for ban in self.of["K"].values():
@@ -89,6 +92,8 @@ class Bans:
 
     def network_of(self, host: str) -> Ban | None:
         """The D-line that meets this address, if there is one: of several the oldest."""
+        if not self.of["D"]:
+            return None
         if self._networks is None:
             self._networks = ByNetwork()
             for ban in self.of["D"].values():
@@ -99,9 +104,7 @@ class Bans:
         return min((self.of[kind][fold(mask)] for mask in masks), key=lambda ban: ban.number, default=None)
 
     def expire(self, wall: Ms) -> None:
-        """Forget those that are over. Mostly one comparison."""
-        if self._next == _ENDLESS or wall < self._next:
-            return
+        """Forget those that are over."""
         for kind, bans in self.of.items():
             self.of[kind] = {mask: ban for mask, ban in bans.items() if not ban.is_over(wall)}
         self._masks = self._networks = None
@@ -109,7 +112,7 @@ class Bans:
 
     def _look_ahead(self) -> None:
         ends = [ban.until for bans in self.of.values() for ban in bans.values() if ban.until != _ENDLESS]
-        self._next = min(ends, default=_ENDLESS)
+        self.next_end = min(ends, default=inf)
 
     def values(self) -> Values:
         """For a snapshot."""

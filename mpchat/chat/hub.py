@@ -86,11 +86,14 @@ class Hub:
                 channel.members, channel.past = {}, {}
                 self.dormant[channel.folded] = (mono + _DORMANT_MS, channel)
 
-    def expire(self, mono: int) -> None:
-        """Forget the dormant channels and the lost sessions whose day is over (mono ms), and who was killed long ago.
+    def expire(self, mono: int, wall: Ms) -> None:
+        """Forget the dormant channels and the lost sessions whose day is over (mono ms), and who was killed long ago;
+        and the bans that are over (wall ms).
 
         The oldest is the first, so this is mostly O(1).
         """
+        if wall >= self.bans.next_end:
+            self.bans.expire(wall)
         self.resumption.expire(mono)
         until, _ = next(iter(self.dormant.values()), (mono + 1, None))
         if until <= mono:

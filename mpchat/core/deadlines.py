@@ -7,6 +7,7 @@ means nothing any more is dropped when it falls due.
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from math import inf
 
 from mpchat.messages import ConnectionId, Ms
 
@@ -18,9 +19,9 @@ class Deadlines:
         self.heap = heap if heap is not None else []
 
     @property
-    def next(self) -> Ms | None:
-        """When the next one is due, if there is one."""
-        return self.heap[0][0] if self.heap else None
+    def next(self) -> float:
+        """When the next one is due; infinity: there is none."""
+        return self.heap[0][0] if self.heap else inf
 
     def add(self, due: Ms, id: ConnectionId) -> None:
         heappush(self.heap, (due, id))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from math import inf
 from typing import Any, NamedTuple
 
 from mpchat.chat.channels import Channel
@@ -276,12 +277,9 @@ class Core:
         return self._context.settings
 
     @property
-    def next_deadline(self) -> Ms | None:
-        """Monotonic ms at which a clock record is due, if none comes before."""
-        if self._stopped:
-            return None
-        due = self._deadlines.next, self._guessing.next, self._login_delay.next
-        return min((each for each in due if each is not None), default=None)
+    def next_deadline(self) -> float:
+        """Monotonic ms at which a clock record is due, if none comes before; infinity: none is."""
+        return inf if self._stopped else min(self._deadlines.next, self._guessing.next, self._login_delay.next_due)
 
     # Snapshots
 
@@ -389,13 +387,17 @@ class Core:
                 self._wait(connection, _ANSWER_SECONDS)
             elif connection is not None:
                 self._due(connection)
-        context.hub.expire(context.mono)
-        context.hub.bans.expire(context.wall)
+        context.hub.expire(context.mono, context.wall)
         self._check_passwords()
-        for waits, answer in self._login_delay.take_due(context.mono):
-            waiting = self._connections.get(ConnectionId(waits))
-            if waiting is not None:  # else another's answer has just ended it
-                self._give_answer(waiting, answer)
+        if self._login_delay.next_due <= context.mono:
+            self._give_late_answers()
+
+    def _give_late_answers(self) -> None:
+        """To the logins that were to wait until now."""
+        for id, answer in self._login_delay.take_due(self._context.mono):
+            connection = self._connections.get(ConnectionId(id))
+            if connection is not None:  # else another's answer has just ended it
+                self._give_answer(connection, answer)
 
     def _open(self, worker: WorkerNumber, id: ConnectionId, dialect: str, host: str, is_secure: bool) -> None:
         """Raises UnknownMessage if this program does not know the dialect."""

@@ -9,6 +9,7 @@ those who guess and those who know have one address, is one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import TypeAlias
 
 from mpchat.addresses import is_loopback
@@ -67,11 +68,11 @@ class Guessing:
         return due
 
     @property
-    def next(self) -> int | None:
-        """When take_due() is to be called, if one waits that does not wait for an answer."""
+    def next(self) -> float:
+        """When take_due() is to be called; infinity: none waits, but for an answer."""
         if not self._waiting:
-            return None
-        return min((self._free(home) for home in self._waiting if home not in self._checked), default=None)
+            return inf
+        return min((self._free(home) for home in self._waiting if home not in self._checked), default=inf)
 
     def waits(self, id: int) -> bool:
         """Whether its password waits, and is not being checked."""

@@ -14,6 +14,7 @@ address, of which nothing else is counted, a minute.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from mpchat.flow.admission import home_of
@@ -41,6 +42,7 @@ class LoginDelay:
         self._exempts = exempts
         self._known: dict[str, int] = {}  # by household and account: until when; the last login is the last
         self._held: dict[int, tuple[int, Any]] = {}  # by connection: when its answer is due, the answer
+        self.next_due: float = inf  # when take_due() is to be called; of one that is forgotten, for nothing
 
     def limit(self, by_address: int, by_account: int, exempts: Callable[[str], bool]) -> None:
         """Other limits from now on. What waits already keeps its time."""
@@ -78,19 +80,20 @@ class LoginDelay:
     def hold(self, id: int, due: int, answer: Any) -> None:
         """The answer for this connection is to be given then; see take_due()."""
         self._held[id] = due, answer
+        self.next_due = min(self.next_due, due)
 
     def holds(self, id: int) -> bool:
         return id in self._held
 
-    @property
-    def next(self) -> int | None:
-        """When take_due() is to be called."""
-        return min((due for due, _ in self._held.values()), default=None)
-
     def take_due(self, now: int) -> list[tuple[int, Any]]:
         """The connections whose answers are due, each with its answer, in the order in which they fall due."""
         due = sorted((at, id) for id, (at, _) in self._held.items() if at <= now)
-        return [(id, self._held.pop(id)[1]) for _, id in due]
+        taken = [(id, self._held.pop(id)[1]) for _, id in due]
+        self._look_ahead()
+        return taken
+
+    def _look_ahead(self) -> None:
+        self.next_due = min((due for due, _ in self._held.values()), default=inf)
 
     def forget(self, id: int) -> Any:
         """This connection is not to be answered any more. Returns the answer that was held for it, None if none was."""
@@ -107,4 +110,5 @@ class LoginDelay:
         self._of_address.load(of_address)
         self._of_account.load(of_account)
         self._held = {id: (due, answer) for id, due, answer in held}
+        self._look_ahead()
         self._known = dict(known)

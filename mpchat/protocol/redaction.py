@@ -37,12 +37,13 @@ class Begun(NamedTuple):
 
 
 class Redaction:
-    """Between a batch of records and the core. `opers`: the names of the server's operators, which may be seen; and
-    `names`: those of accounts and of who is here. Any other word in the place of an account's may be a password.
+    """Between a batch of records and the core. `opers`: the names of the server's operators, which may be seen;
+    `is_known`: whether a name is an account's, or that of somebody who is here. Any other word in the place of an
+    account's may be a password.
     """
 
-    def __init__(self, opers: Container[str] = (), names: Container[str] = ()) -> None:
-        self.opers, self.names = opers, names
+    def __init__(self, opers: Container[str] = (), is_known: Callable[[str], bool] = lambda name: False) -> None:
+        self.opers, self._is_known = opers, is_known
         self._dialects: dict[ConnectionId, Dialect] = {}  # of each open connection
         self._secrets: dict[tuple[ConnectionId, int], str] = {}
         self._begun: dict[ConnectionId, Begun] = {}
@@ -104,7 +105,7 @@ class Redaction:
         text = whole.removesuffix(b"\r") if is_over else whole  # its line end is no secret
         found = _find(dialect, text, shown)
         if found is not None:
-            found = found.among(self.opers, self.names)
+            found = found.among(self.opers, self._is_known)
             visible, shown_of_it = found.before, found.shown if is_over else _HIDDEN
             if is_over:
                 if connection in self._dialects and found.text:

@@ -10,7 +10,7 @@ can be compared, and tells nothing else. What could be guessed is no token: of t
 
 import hashlib
 import re
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import NamedTuple
 
 from mpchat.chat.text import clean
@@ -40,13 +40,13 @@ class Secret(NamedTuple):
     account: str = ""
     no_account: str = HIDDEN  # stands in `shown`, first, in the place of `account`
 
-    def among(self, opers: Container[str], names: Container[str] = ()) -> "Secret":
+    def among(self, opers: Container[str], is_known: Callable[[str], bool]) -> "Secret":
         """The same for one who knows the operators' names: another name than these is hidden, and has no password.
 
-        Nor is an account's name shown that is not among `names`. A password stays one:
-        whether there is such an account, nobody is told sooner than whether that is its password.
+        Nor is an account's name shown that is not known. A password stays one: whether there is such an account, nobody
+        is told sooner than whether that is its password.
         """
-        if self.account and self.account in names:
+        if self.account and is_known(self.account):
             return self._replace(shown=self.shown.replace(self.no_account.encode(), self.account.encode(), 1))
         if not self.name:
             return self

@@ -197,7 +197,8 @@ class Connection:
                 # all of the segment it came in, until there is no window left for the line's end (Linux 6.18).
                 records.append(("part", id, base + end, bytes(view[at:size])))
                 self.begun += size - at
-                self._make_room(True)  # until it is acknowledged: of what may be a password, nothing is for now
+                if not self.large_receive_buffer:
+                    self._make_room(True)  # until it is acknowledged: of what may be a password, nothing is for now
             at = end
         return at
 
@@ -211,7 +212,9 @@ class Connection:
 
         Of a line with a password it has only the beginning, or nothing, until the line is whole.
         """
-        self._make_room(self.begun > 0 and end < self.forwarded)
+        is_begun = self.begun > 0 and end < self.forwarded
+        if self.large_receive_buffer != is_begun:
+            self._make_room(is_begun)
         while self.consumed < end:
             try:
                 taken = self.sock.recv_into(self.limits.view, min(end - self.consumed, len(self.limits.view)))
@@ -225,11 +228,10 @@ class Connection:
     def _make_room(self, is_needed: bool) -> None:
         """A piece of a line lies in the kernel, which charges us for all of the segment that it came in: then there
         must be a window besides, for the line's end (see _cut)."""
-        if self.large_receive_buffer != is_needed:
-            self.large_receive_buffer = is_needed
-            with suppress(OSError):  # it may have been reset
-                size = _ROOMY_BYTES if is_needed else self.limits.receive_buffer
-                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        self.large_receive_buffer = is_needed
+        with suppress(OSError):  # it may have been reset
+            size = _ROOMY_BYTES if is_needed else self.limits.receive_buffer
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
     def unread(self) -> bool:
         """Does anything of it lie in the kernel that the broker has not heard of?"""

@@ -159,7 +159,7 @@ class Driver:
         """As in a broker, which wakes up for each deadline."""
         items: list[Routed] = []
         end = self.mono + int(seconds * 1000)
-        while (due := self.core.next_deadline) is not None and due < end:
+        while (due := self.core.next_deadline) < end:
             items += self.stand_still((due - self.mono) / 1000)
         return items + self.stand_still((end - self.mono) / 1000)
 

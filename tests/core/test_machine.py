@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import pytest
@@ -138,7 +139,7 @@ def test_plain_text_is_not_asked(driver: Driver) -> None:
 
 
 def test_the_next_deadline_is_told(driver: Driver) -> None:
-    assert driver.core.next_deadline is None
+    assert driver.core.next_deadline == inf
     ana = driver.connect()
     assert driver.core.next_deadline == 30_000
     driver.pass_time(1)
@@ -148,7 +149,7 @@ def test_the_next_deadline_is_told(driver: Driver) -> None:
     driver.pass_time(29)
     assert driver.core.next_deadline == 31_000, "the other's"
     driver.pass_time(1)
-    assert driver.core.next_deadline is None
+    assert driver.core.next_deadline == inf
 
 
 def test_only_the_wall_clock_goes_back(driver: Driver) -> None:

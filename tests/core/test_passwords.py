@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from mpchat.settings import ChatSettings
@@ -138,7 +140,7 @@ def test_a_new_run_owes_nobody_an_answer(driver: Driver) -> None:
     for nick in ("ana", "beto"):
         driver.irc(nick).send("OPER root *")
     driver.start()
-    assert driver.core.next_deadline is None
+    assert driver.core.next_deadline == inf
     driver.irc("ana").send("OPER root *")
     assert len(asked(driver)) == 1
 

@@ -12,6 +12,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -328,7 +329,7 @@ def test_after_a_restart_nobody_is_here_but_the_rooms_are_kept(driver: Driver, s
     again(driver, after=3600)
 
     assert driver.core.inputs(0) == driver.core.inputs(1) == []
-    assert driver.core.next_deadline is None
+    assert driver.core.next_deadline == inf
     beto = driver.irc("beto")
     beto.heard()
     assert beto.send("LIST", "NAMES #a", "WHOIS ana") == [
@@ -465,7 +466,7 @@ def test_a_long_chain_of_rooms_is_no_deep_thing(driver: Driver) -> None:
 
 
 def test_a_core_that_has_not_begun_can_be_kept_too() -> None:
-    assert Core.load(Core().dump()).next_deadline is None
+    assert Core.load(Core().dump()).next_deadline == inf
 
 
 def test_dead_invitations_are_forgotten_as_they_would_be_without_a_snapshot() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from mpchat.flow.guessing import Guessing
@@ -32,8 +34,7 @@ def wrong(guessing: Guessing, now: int, address: str = HOME) -> None:
 def free(guessing: Guessing, address: str = HOME) -> int:
     """When the next one is checked."""
     guessing.wait(9, address)
-    at = guessing.next
-    assert at is not None
+    at = int(guessing.next)
     assert guessing.take_due(at - 1) == []
     guessing.forget(9)
     return at
@@ -83,7 +84,7 @@ def test_of_one_address_one_is_checked_at_a_time(guessing: Guessing) -> None:
     for id in (1, 2, 3):
         guessing.wait(id, HOME)
     assert guessing.take_due(0) == [1]
-    assert guessing.next is None
+    assert guessing.next == inf
     assert [guessing.waits(id) for id in (1, 2, 3, 4)] == [False, True, True, False]
     guessing = again(guessing)
     assert guessing.take_due(99_000) == []
@@ -103,7 +104,7 @@ def test_on_loopback_one_a_second_right_or_wrong(guessing: Guessing) -> None:
         at = 5000 + turn * 1000
         guessing = again(guessing)
         guessing.answered(id, LOOPBACK, id == 2, at)
-        assert guessing.next == (at + 1000 if id < 4 else None)
+        assert guessing.next == (at + 1000 if id < 4 else inf)
         assert guessing.take_due(at + 999) == []
         assert guessing.take_due(at + 1000) == ([id + 1] if id < 4 else [])
     assert guessing.values()[0] == []
@@ -131,7 +132,7 @@ def test_an_exempt_address_waits_for_no_other_and_never_longer() -> None:
         assert guessing.take_due(at - 1) == []
         assert guessing.take_due(at) == [id]
         guessing.answered(id, HOME, False, at)
-    assert guessing.next is None
+    assert guessing.next == inf
     assert len(guessing.values()[0]) == 4, "of each address that is not loopback's its last check"
 
 

@@ -198,7 +198,7 @@ def test_nor_what_holds_no_secret_in_irc(line: str) -> None:
     ],
 )
 def test_the_rest_of_the_line_stays(line: str, seen: str, secret: str) -> None:
-    redaction = Redaction({"root"}, {"ana", "Ana"})
+    redaction = Redaction({"root"}, {"ana", "Ana"}.__contains__)
     redaction.take(("open", 0, 7, "irc", "127.0.0.1"))
 
     assert redaction.take(("line", 7, 20, line.encode())) == ("line", 7, 20, seen.encode())
@@ -284,7 +284,7 @@ def test_a_secret_behind_a_slip_of_the_keys_is_withheld_too(line: str, seen: str
     ],
 )
 def test_so_it_is_in_plain_text(line: str, seen: str) -> None:
-    redaction = Redaction({"root"}, {"ana"})
+    redaction = Redaction({"root"}, {"ana"}.__contains__)
     redaction.take(("open", 0, 7, "plain", "127.0.0.1"))
 
     assert redaction.take(("line", 7, 40, line.encode()))[3].decode() == seen
@@ -312,7 +312,7 @@ def test_what_begins_or_ends_an_exchange_is_no_secret(line: str) -> None:
 )
 def test_of_what_comes_in_pieces_no_more_is_seen(pieces: tuple[bytes, ...], seen: bytes) -> None:
     """Twice, too: a worker's successor forwards all of it again, and so does one to another broker."""
-    redaction = Redaction((), {"ana"})
+    redaction = Redaction((), {"ana"}.__contains__)
     redaction.take(("open", 0, 7, "irc", "127.0.0.1"))
     came, shown = 0, b""
     for number, piece in enumerate(pieces, 1):
@@ -326,7 +326,7 @@ def test_of_what_comes_in_pieces_no_more_is_seen(pieces: tuple[bytes, ...], seen
     assert shown == seen
     assert b"cret" not in shown
 
-    other = Redaction((), {"ana"})
+    other = Redaction((), {"ana"}.__contains__)
     begun = bytes(pieces[0][:12]) if b"AUTH" in pieces[0] else b"NS " if b"NS" in pieces[0] else b"REGISTER "
     other.resume(7, "irc", len(begun), begun)
     rest = b"".join(pieces)[len(begun) :]
