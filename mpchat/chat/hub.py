@@ -185,9 +185,9 @@ class Hub:
 
     def usurpers(self, session: Session, nick: str) -> list[Session]:
         """The other sessions that have this nickname, or a double of it, if it is that of this session's account."""
-        owner, shape = self.accounts.owner_of(nick), look(nick)
-        if not owner or fold(owner) != fold(session.account):
+        if not session.account or fold(self.accounts.owner_of(nick)) != fold(session.account):
             return []
+        shape = look(nick)
         found = self.nicks.get(fold(nick)), self.nicks.get(shape), self.looks.get(shape)
         return [each for each in dict.fromkeys(found) if each is not None and each is not session]
 

@@ -58,9 +58,12 @@ class Resumption:
 
         Returns whether it is kept.
         """
-        token, keys = self.void(id), [_key(account, place[1]) for place in places if account]
-        if places and token:
+        token = self.void(id)
+        if not places:
+            return False
+        if token:
             self._keep(token, (mono + KEPT_MS, nick, places, account))
+        keys = [_key(account, place[1]) for place in places if account]
         for key, place in zip(keys, places if keys else (), strict=True):  # each by itself: none prolongs another's day
             if key in self._lost:
                 self._forget(key)
