@@ -196,14 +196,24 @@ WorkerToAcceptor: TypeAlias = Mine | All | Closed | NoRoom
 # The broker and the recorder, by their link.
 
 Grown: TypeAlias = tuple[Literal["grown"]]  # the journal has more for the history
-# what was said in a channel behind a message: the journal's position at which it was asked, who asks and by which line,
-# channel, number, the end before another number (0: none), at most how many, the last of them or the first
-HistoryAsked: TypeAlias = tuple[Literal["history"], JournalPosition, ConnectionId, Offset, str, int, int, int, bool]
+# where a part of a channel's past begins or ends: at the message with this number, or at a moment (wall ms)
+Bound: TypeAlias = tuple[Literal["message", "time"], int]
+# which part that is, as CHATHISTORY has them: the last ones, behind a bound or not; the last before one; the first
+# behind one; those between two, as seen from the first; those around one (IRCv3 chathistory)
+Window: TypeAlias = Literal["LATEST", "BEFORE", "AFTER", "BETWEEN", "AROUND"]
+# what was said in a channel behind the message with this number: the journal's position at which it was asked, who asks
+# and by which line, channel, number, which part, its bounds, at most how many
+HistoryAsked: TypeAlias = tuple[
+    Literal["history"], JournalPosition, ConnectionId, Offset, str, int, Window, tuple[Bound, ...], int
+]
 # the same of messages that have these words: words, channels and behind which number in each, a sender's nickname or
 # "", from when to when, at most how many
 Places: TypeAlias = tuple[tuple[str, int], ...]
 WordsAsked: TypeAlias = tuple[Literal["search"], JournalPosition, ConnectionId, Offset, str, Places, str, Ms, Ms, int]
-BrokerToRecorder: TypeAlias = Grown | HistoryAsked | WordsAsked
+# the last message of each channel behind its number, if it was said between two moments: which of those that are
+# nearest to the first one, at most how many
+TargetsAsked: TypeAlias = tuple[Literal["targets"], JournalPosition, ConnectionId, Offset, Places, Ms, Ms, int]
+BrokerToRecorder: TypeAlias = Grown | HistoryAsked | WordsAsked | TargetsAsked
 
 Idle: TypeAlias = tuple[Literal["idle"], JournalPosition]  # it is at the journal's end, and waits for "grown"
 Rows: TypeAlias = tuple[Literal["rows"], ConnectionId, Offset, Past]

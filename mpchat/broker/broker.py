@@ -58,7 +58,6 @@ from mpchat.messages import (
 )
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.outcomes import (
-    EarlierAsked,
     LoginAsked,
     OperAsked,
     PasswordAsked,
@@ -67,6 +66,7 @@ from mpchat.protocol.outcomes import (
     RehashAsked,
     SaslAsked,
     SearchAsked,
+    TargetsAsked,
 )
 from mpchat.protocol.redaction import Redaction
 from mpchat.runtime import pure_source
@@ -543,7 +543,7 @@ class Broker:
         """The answer to a question of the core's, if it is known; else whoever knows it is asked."""
         connection, end, question = asked
         match question:
-            case PastAsked() | EarlierAsked() | SearchAsked():
+            case PastAsked() | TargetsAsked() | SearchAsked():
                 self.history_client.ask(connection, end, question)
                 return []
             case RehashAsked():

@@ -5,6 +5,7 @@ gives no answer in time, and then "no answer" is the answer: None.
 """
 
 import time
+from typing import TypeAlias
 
 from mpchat.broker.recovery import Recovery
 from mpchat.ipc.link import Link, close_all
@@ -17,12 +18,16 @@ from mpchat.messages import (
     JournalPosition,
     Offset,
     Record,
+    TargetsAsked,
     UnknownMessage,
     WordsAsked,
 )
-from mpchat.protocol.outcomes import EarlierAsked, PastAsked, PastQuestion, SearchAsked
+from mpchat.protocol import outcomes
+from mpchat.protocol.outcomes import PastAsked, PastQuestion, SearchAsked
 from mpchat.runtime.poller import AnyPoller
 from mpchat.settings import Settings
+
+Asked: TypeAlias = HistoryAsked | WordsAsked | TargetsAsked
 
 
 class HistoryClient:
@@ -35,7 +40,7 @@ class HistoryClient:
         self._seconds = settings.question_seconds
         self._poller = poller
         # Questions by connection and end of the line: the deadline, and what is to be asked of the next recorder too.
-        self._open: dict[tuple[ConnectionId, int], tuple[float, HistoryAsked | WordsAsked]] = {}
+        self._open: dict[tuple[ConnectionId, int], tuple[float, Asked]] = {}
         self._is_idle = False  # the recorder waits to be told that there is more
         self._told = 0
 
@@ -130,14 +135,12 @@ class HistoryClient:
         self.leave_recorder()
 
 
-def _message(
-    position: JournalPosition, connection: ConnectionId, end: Offset, question: PastQuestion
-) -> HistoryAsked | WordsAsked:
+def _message(position: JournalPosition, connection: ConnectionId, end: Offset, question: PastQuestion) -> Asked:
     """A question as the recorder reads it."""
     match question:
-        case PastAsked(room, number, limit, is_latest):
-            return "history", position, connection, end, room, number, 0, limit, is_latest
-        case EarlierAsked(room, number, before, limit):
-            return "history", position, connection, end, room, number, before, limit, True
+        case PastAsked(room, number, window, bounds, limit):
+            return "history", position, connection, end, room, number, window, bounds, limit
+        case outcomes.TargetsAsked(places, first, second, limit):
+            return "targets", position, connection, end, places, first, second, limit
         case SearchAsked(words, places, sender, since, until, limit):
             return "search", position, connection, end, words, places, sender, since, until, limit

@@ -57,7 +57,6 @@ from mpchat.protocol.outcomes import (
     BanSet,
     Dismissed,
     DrainAsked,
-    EarlierAsked,
     Goodbye,
     LoggedOut,
     LoginAsked,
@@ -72,20 +71,21 @@ from mpchat.protocol.outcomes import (
     Resigned,
     SaslAsked,
     SearchAsked,
+    TargetsAsked,
     Told,
 )
 from mpchat.protocol.server_bans import why_banned
 from mpchat.protocol.wrong_passwords import end_if_too_many
 from mpchat.settings import ChatSettings, pack, unpack
 
-STATE_VERSION = 8  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
+STATE_VERSION = 9  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
 _HOUR = 3_600_000  # ms
 _FULL = "The server's disk is full: what you send waits, and is dealt with when there is room"
 _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
 _CLOSED = "Connection closed"  # the reason of a client that has ended its input, and may still read (RFC 9293 3.6)
 _ASKED_AT_ONCE = (
     *(PasswordAsked, RehashAsked, RegistrationAsked, LoginAsked, SaslAsked),
-    *(PastAsked, EarlierAsked, SearchAsked),
+    *(PastAsked, TargetsAsked, SearchAsked),
 )
 _CROWDED = "Too many connections from your address have not entered yet"
 _LATE_MS = 1000  # the server itself has stood still (a full disk, Ctrl-Z): what came meanwhile is about to be heard

@@ -9,7 +9,6 @@ from mpchat.protocol.connection import Connection, Registration
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.outcomes import (
     DrainAsked,
-    EarlierAsked,
     GhostAsked,
     LoginAsked,
     NoticesAsked,
@@ -23,6 +22,7 @@ from mpchat.protocol.outcomes import (
     SearchAsked,
     ServiceLoginAsked,
     ServiceRegistrationAsked,
+    TargetsAsked,
 )
 
 Values = tuple[Any, str, tuple[object, ...] | None, tuple[str, object] | None]
@@ -85,11 +85,11 @@ def dump_asked(asked: Question | DrainAsked) -> tuple[str, Any]:
             return _LOGINS[type(asked)], account
         case SaslAsked(mechanism, is_first):
             return "sasl", (mechanism, is_first)
-        case PastAsked(room, number, limit, is_latest):
+        case PastAsked(room, number, window, bounds, limit):
             kind = "notices" if isinstance(asked, NoticesAsked) else "history"
-            return kind, (room, number, limit, is_latest)
-        case EarlierAsked(room, number, before, limit):
-            return "earlier", (room, number, before, limit)
+            return kind, (room, number, window, bounds, limit)
+        case TargetsAsked(places, first, second, limit):
+            return "targets", (places, first, second, limit)
         case SearchAsked(words, places, sender, since, until, limit):
             return "search", (words, places, sender, since, until, limit)
         case DrainAsked(cursor):
@@ -121,8 +121,8 @@ def load_asked(kind: str, about: Any) -> Question | DrainAsked:
             return PastAsked(*about)
         case "notices":
             return NoticesAsked(*about)
-        case "earlier":
-            return EarlierAsked(*about)
+        case "targets":
+            return TargetsAsked(*about)
         case "search":
             return SearchAsked(*about)
         case "drain":

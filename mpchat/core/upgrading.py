@@ -118,6 +118,24 @@ def _to_8(values: Values) -> Values:
     return times, settings, hub, connections, groups, (*rest, [], ([], [], [], []))
 
 
+def _to_9(values: Values) -> Values:
+    """What is asked about the past has a part of it, and bounds."""
+    times, settings, hub, connections, groups, rest = values
+    connections = [(*connection, None if asked is None else question_9(*asked)) for *connection, asked in connections]
+    return times, settings, hub, connections, groups, rest
+
+
+def question_9(kind: str, about: Any) -> Values:
+    """A question of a state before version 9, as dump_asked() has it, as it is there from then on."""
+    if kind in ("history", "notices"):
+        room, number, limit, is_latest = about
+        return kind, (room, number, "LATEST" if is_latest else "AFTER", (), limit)
+    if kind == "earlier":
+        room, number, before, limit = about
+        return "history", (room, number, "BEFORE", (("message", before),), limit)
+    return kind, about
+
+
 def dialect_name(value: str | bool) -> str:
     """A dialect's name, as messages have it. In states before version 5, and in their journals: is it plain text?"""
     if isinstance(value, bool):
@@ -125,4 +143,4 @@ def dialect_name(value: str | bool) -> str:
     return value
 
 
-UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8}
+UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8, 8: _to_9}

@@ -146,6 +146,19 @@ def are_numbers(values: list[object]) -> bool:
     return all(type(value) is int and 0 <= value <= MOST for value in values)
 
 
+def are_bounds(window: str, bounds: tuple[object, ...]) -> bool:
+    """Whether they are the Bounds of this Window: as many as it has."""
+    numbers = {"LATEST": (0, 1), "BEFORE": (1,), "AFTER": (0, 1), "AROUND": (1,), "BETWEEN": (2,)}
+    return len(bounds) in numbers.get(window, ()) and all(map(_is_bound, bounds))
+
+
+def _is_bound(bound: object) -> bool:
+    match bound:
+        case ("message" | "time", int() as value):
+            return 0 <= value <= MOST
+    return False
+
+
 def are_places(places: tuple[object, ...]) -> bool:
     """Whether they are Places."""
     return bool(places) and all(_types(place) == (str, int) for place in places)

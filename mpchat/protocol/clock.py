@@ -5,6 +5,10 @@ from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z", re.ASCII)
+_DAY_AND_HOUR = re.compile(
+    r"(?P<only_day>\d{4}-\d\d-\d\d)|(?:(?P<day>\d{4}-\d\d-\d\d) +)?(?P<hour>\d{1,2}):(?P<minute>\d\d)", re.ASCII
+)
+_DAY_MS = 24 * 3_600_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -45,6 +49,25 @@ def wall_ms(text: str) -> int | None:
     except ValueError:  # a 13th month
         return None
     return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def moment_in(text: str, now: int, utc_offset: int) -> int | None:
+    """A day, an hour or both, as people type them (2026-11-30, 14:30, 2026-11-30 14:30), in wall ms; None: it is none.
+
+    A day alone is its beginning; an hour alone the last time at which it was that hour. `now` in wall ms, `utc_offset`
+    in minutes.
+    """
+    found = _DAY_AND_HOUR.fullmatch(text)
+    if found is None:
+        return None
+    day, hour, minute = found["day"] or found["only_day"], found["hour"] or "0", found["minute"] or "0"
+    try:
+        date = datetime.fromisoformat(day) if day else _moment(now, utc_offset).replace(tzinfo=None)
+        then = date.replace(hour=int(hour), minute=int(minute), second=0, microsecond=0, tzinfo=timezone.utc)
+    except ValueError:  # a 13th month
+        return None
+    wall = (then - _EPOCH) // timedelta(milliseconds=1) - utc_offset * 60_000
+    return wall if day or wall <= now else wall - _DAY_MS
 
 
 @lru_cache(maxsize=8)

@@ -8,12 +8,12 @@ from collections.abc import Collection, Sequence
 
 from mpchat.chat.channels import Channel
 from mpchat.chat.sessions import Session
-from mpchat.messages import Ms, Past, Row
+from mpchat.messages import Bound, Ms, Past, Places, Row, Window
 from mpchat.protocol.clock import hour_of_day
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.message import cut
-from mpchat.protocol.outcomes import EarlierAsked, PastAsked, SearchAsked
+from mpchat.protocol.outcomes import PastAsked, SearchAsked, TargetsAsked
 
 OldRow = tuple[int, Ms, str, str, str, str]  # in an old journal: a Row without its last value
 
@@ -24,19 +24,27 @@ _MOST_WORDS, _MOST_BYTES = 8, 200  # of one search: within one word's list of me
 EVER = (0, 1 << 62)  # wall ms: from when to when
 
 
-def latest(channel: Channel, reader: Session, limit: int, number: int = 0) -> PastAsked:
-    """What was said last, as far as this member may read it, but only behind the message with this number."""
-    return PastAsked(channel.folded, max(number, channel.begins_for(reader)), limit, is_latest=True)
+def part_of(channel: Channel, reader: Session, window: Window, bounds: tuple[Bound, ...], limit: int) -> PastAsked:
+    """This part of what was said in a channel, as far as this member may read it."""
+    number = channel.begins_for(reader)
+    match window, bounds:
+        case (("LATEST" | "AFTER"), [("message", behind)]):
+            number, bounds = max(number, behind), ()
+    return PastAsked(channel.folded, number, window, bounds, min(limit, MOST_ROWS))
 
 
-def after(channel: Channel, reader: Session, number: int, limit: int) -> PastAsked:
-    """What was said first behind the message with this number, as far as this member may read it."""
-    return PastAsked(channel.folded, max(number, channel.begins_for(reader)), limit, is_latest=False)
+def latest(channel: Channel, reader: Session, limit: int) -> PastAsked:
+    """What was said last, as far as this member may read it."""
+    return part_of(channel, reader, "LATEST", (), limit)
 
 
-def earlier(channel: Channel, reader: Session, before: int, limit: int) -> EarlierAsked:
-    """What was said last before the message with this number, as far as this member may read it."""
-    return EarlierAsked(channel.folded, channel.begins_for(reader), before, limit)
+def targets(channels: Collection[Channel], reader: Session, first: Ms, second: Ms, limit: int) -> TargetsAsked:
+    """In which channels of this member something was said last between two moments, as far as it may read them."""
+    return TargetsAsked(_places(channels, reader), first, second, min(limit, MOST_ROWS))
+
+
+def _places(channels: Collection[Channel], reader: Session) -> Places:
+    return tuple((channel.folded, channel.begins_for(reader)) for channel in channels)
 
 
 def search(
@@ -48,12 +56,11 @@ def search(
     times: tuple[Ms, Ms] = EVER,
 ) -> SearchAsked:
     """The last messages with these words in channels of this member, as far as it may read them."""
-    places = tuple((channel.folded, channel.begins_for(reader)) for channel in channels)
     few = " ".join([*dict.fromkeys(cut(words, _MOST_BYTES).split())][:_MOST_WORDS])
-    return SearchAsked(few, places, sender, *times, min(limit, MOST_FOUND))
+    return SearchAsked(few, _places(channels, reader), sender, *times, min(limit, MOST_FOUND))
 
 
-def room_asked(connection: Connection, question: PastAsked | EarlierAsked) -> Channel | None:
+def room_asked(connection: Connection, question: PastAsked) -> Channel | None:
     """The channel a question was about; None if the one who asked has had to leave it meanwhile."""
     return connection.session.channels.get(question.room)
 
@@ -81,7 +88,7 @@ def not_searched(past: Past) -> str:
     return {"too slow": "search.too_slow", "no index": "search.no_index"}.get(str(past), "search.no_answer")
 
 
-def told(question: PastAsked | EarlierAsked, rows: Sequence[Row | OldRow]) -> list[Row]:
+def told(question: PastAsked, rows: Sequence[Row | OldRow]) -> list[Row]:
     """The rows that answer it, whatever else came. In an old journal they do not have their last value."""
     number = question.number
     whole = [row if len(row) == 7 else (*row, None) for row in rows]

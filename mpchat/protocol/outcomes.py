@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mpchat.chat.events import Event, TagsSent
 from mpchat.chat.sessions import Session
-from mpchat.messages import Ms, Places
+from mpchat.messages import Bound, Ms, Places, Window
 
 
 @dataclass(slots=True)
@@ -73,15 +73,16 @@ class RehashAsked:
 
 @dataclass(slots=True)
 class PastAsked:
-    """To the world outside: what was said in a channel behind the message with this number?
+    """To the world outside: what was said in a channel behind the message with this number, in this part of it?
 
-    The first messages behind it, at most `limit`, or the last. See history.py.
+    At most `limit` messages. See history.py.
     """
 
     room: str  # casefolded
     number: int
+    window: Window
+    bounds: tuple[Bound, ...]
     limit: int
-    is_latest: bool
 
 
 @dataclass(slots=True)
@@ -90,15 +91,15 @@ class NoticesAsked(PastAsked):
 
 
 @dataclass(slots=True)
-class EarlierAsked:
-    """To the world outside: what was said in a channel behind the message with this number, and before another one?
+class TargetsAsked:
+    """To the world outside: in which of these channels was the last message said between two moments (wall ms)?
 
-    The last messages of those, at most `limit`.
+    `places`: as SearchAsked has them. At most `limit` channels, those nearest to `first`, which may be the later one.
     """
 
-    room: str  # casefolded
-    number: int
-    before: int
+    places: Places
+    first: Ms
+    second: Ms
     limit: int
 
 
@@ -201,7 +202,7 @@ class BanSet:
 
 
 AccountQuestion = RegistrationAsked | LoginAsked | SaslAsked
-PastQuestion = PastAsked | EarlierAsked | SearchAsked
+PastQuestion = PastAsked | TargetsAsked | SearchAsked
 Question = PasswordAsked | OperAsked | RehashAsked | AccountQuestion | PastQuestion
 Reported = Appointed | LoggedOut | Resigned | Dismissed | BanSet
 Outcome = bytes | Event | TagsSent | Question | DrainAsked | Goodbye | Told | Regroup | Reported

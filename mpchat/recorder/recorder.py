@@ -24,7 +24,7 @@ from mpchat.ipc.frames import LOOK_SECONDS, most_looks
 from mpchat.ipc.link import Link
 from mpchat.ipc.scoreboard import BROKER_ROW, RECORDER_ROW, Scoreboard, TurnWatch
 from mpchat.ipc.trace_ring import Hop
-from mpchat.ipc.validation import are_places
+from mpchat.ipc.validation import are_bounds, are_places
 from mpchat.messages import (
     BadFrame,
     ChildToSupervisor,
@@ -35,6 +35,7 @@ from mpchat.messages import (
     Offset,
     Past,
     RecorderToBroker,
+    TargetsAsked,
     UnknownMessage,
     WordsAsked,
 )
@@ -45,7 +46,7 @@ from mpchat.runtime.log import Log
 from mpchat.runtime.poller import Poller
 from mpchat.settings import Settings
 from mpchat.store.data_directory import DataDirectory
-from mpchat.store.history import FILE, NO_END, History, HistoryDamaged, check_version, move_aside
+from mpchat.store.history import FILE, History, HistoryDamaged, check_version, move_aside
 from mpchat.store.journal import FACTS, Damaged, Tail, full_name, journal_end
 from mpchat.store.word_index import TooSlow
 
@@ -85,7 +86,7 @@ class Recorder:
         self.heartbeat = Heartbeat(scoreboard, RECORDER_ROW)
         self.poller = Poller()
         self.broker: Link[RecorderToBroker] | None = None
-        self.queries: deque[HistoryAsked] = deque()  # whose answer may not be in the history yet
+        self.queries: deque[HistoryAsked | TargetsAsked] = deque()  # whose answer may not be in the history yet
         self.searches: deque[WordsAsked] = deque()  # the same; they wait for the index, too
         self.said_at = 0.0  # monotonic: when something was last read from the journal
         # Monotonic seconds: when the journal is read next. First when the broker says so: by then the broker has cut a
@@ -159,7 +160,7 @@ class Recorder:
         if not self.has_complained:
             self.log.error("cannot write the history: it waits until it can", error=str(error))
         self.has_complained, self.read_at = True, time.monotonic() + _RETRY_SECONDS
-        questions: list[HistoryAsked | WordsAsked] = [*self.queries, *self.searches]
+        questions: list[HistoryAsked | TargetsAsked | WordsAsked] = [*self.queries, *self.searches]
         for query in questions:
             self.tell(query[2], query[3], None)
         self.queries.clear()
@@ -271,13 +272,26 @@ class Recorder:
                 int() as end,
                 str() as channel,
                 int() as number,
-                int() as before,
+                ("LATEST" | "BEFORE" | "AFTER" | "BETWEEN" | "AROUND") as window,
+                tuple() as bounds,
                 int() as limit,
-                bool() as is_latest,
-            ), []:
+            ), [] if are_bounds(window, bounds) and limit > 0:
                 position, id = JournalPosition(asked_at), ConnectionId(connection)
-                self.queries.append(("history", position, id, end, channel, number, before, limit, is_latest))
+                self.queries.append(("history", position, id, end, channel, number, window, bounds, limit))
                 self.read_at = 0.0  # a client waits
+            case (
+                "targets",
+                int() as asked_at,
+                int() as connection,
+                int() as end,
+                tuple() as places,
+                int() as first,
+                int() as second,
+                int() as limit,
+            ), [] if are_places(places) and limit > 0:
+                position, id = JournalPosition(asked_at), ConnectionId(connection)
+                self.queries.append(("targets", position, id, end, places, first, second, limit))
+                self.read_at = 0.0
             case (
                 "search",
                 int() as asked_at,
@@ -356,13 +370,13 @@ class Recorder:
     def answer(self, history: History, tail: Tail[Fact]) -> None:
         """Answer the queries before which all that had been said is recorded."""
         while self.queries and tail.position >= self.queries[0][1]:
-            _, _, connection, end, channel, number, before, limit, is_latest = self.queries[0]
-            if is_latest:
-                rows = history.latest(channel, limit, number, before or NO_END)
+            question = self.queries[0]
+            if question[0] == "history":
+                rows = history.part(*question[4:])
             else:
-                rows = history.after(channel, number, limit)
+                rows = history.last_ones(*question[4:])
             self.queries.popleft()
-            self.tell(connection, end, rows)
+            self.tell(question[2], question[3], rows)
 
     def should_index(self) -> bool:
         """The chat comes first: words are indexed when it is quiet, or must not wait any longer."""

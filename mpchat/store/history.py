@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 
-from mpchat.messages import Row, WordsAsked
+from mpchat.messages import Bound, Places, Row, Window, WordsAsked
 from mpchat.store.database import BUSY_SECONDS, Database
 from mpchat.store.journal import Damaged, full_name
 from mpchat.store.word_index import WordIndex
@@ -125,14 +125,79 @@ class History(Database):
         )[::-1]
         return self._with_gaps(rows, rows[0][0] if len(rows) == limit else number, end)
 
-    def after(self, channel: str, number: int, limit: int) -> list[Row]:
-        """The first `limit` messages of a channel behind a number, oldest first; what has expired is a gap."""
+    def after(self, channel: str, number: int, limit: int, end: int = NO_END) -> list[Row]:
+        """The first `limit` (1 or more) messages of a channel behind a number and before `end`, oldest first; what has
+        expired is a gap."""
         rows = self._rows(
-            f"SELECT {_COLUMNS} FROM messages WHERE room = ? AND number > ? ORDER BY number LIMIT ?",
-            (channel, number, limit),
+            f"SELECT {_COLUMNS} FROM messages WHERE room = ? AND number > ? AND number < ? ORDER BY number LIMIT ?",
+            (channel, number, end, limit),
         )
         gap = self._rows(f"SELECT ?, {_GAP_COLUMNS} FROM expired WHERE number > ?", (number, number))
-        return gap + self._with_gaps(rows, number, rows[-1][0] if len(rows) == limit else NO_END)
+        return gap + self._with_gaps(rows, number, rows[-1][0] if len(rows) == limit else end)
+
+    def part(self, channel: str, number: int, window: Window, bounds: Sequence[Bound], limit: int) -> list[Row]:
+        """Of a channel's messages behind a number the part that is asked for, at most `limit` (1 or more) messages,
+        oldest first, with its gaps. `bounds`: as many as the window has (messages.py); none of them is in it, but that
+        which messages are around.
+        """
+        match window, [self._numbers(bound) for bound in bounds]:
+            case "LATEST", []:
+                return self.latest(channel, limit, number)
+            case "LATEST", [(_, last)]:
+                return self.latest(channel, limit, max(number, last))
+            case "BEFORE", [(first, _)]:
+                return self.latest(channel, limit, number, first)
+            case "AFTER", []:
+                return self.after(channel, number, limit)
+            case "AFTER", [(_, last)]:
+                return self.after(channel, max(number, last), limit)
+            case "BETWEEN", [(first, last), (other_first, other_last)] if first <= other_first:
+                return self.after(channel, max(number, last), limit, other_first)
+            case "BETWEEN", [(first, _), (_, other_last)]:
+                return self.latest(channel, limit, max(number, other_last), first)
+            case "AROUND", [(first, _)]:
+                before = self.latest(channel, limit // 2, number, first) if limit > 1 else []
+                behind = self.after(channel, max(number, first - 1), limit - limit // 2)
+                return list(dict.fromkeys([*before, *behind]))
+            case _:
+                raise ValueError(f"there is no {window} with {len(bounds)} bounds")
+
+    def _numbers(self, bound: Bound) -> tuple[int, int]:
+        """What is before this bound has a lower number than the first one, what is behind it a higher one than the
+        second."""
+        kind, value = bound
+        return (value, value) if kind == "message" else (self._number_at(value), self._number_at(value + 1) - 1)
+
+    def _number_at(self, wall_ms: int) -> int:
+        """The number of the first message of all that was said at this moment or later, or one between that and the
+        message before it.
+
+        Found by bisection, as there is no index of times: where the clock was set back, times are not in order, and the
+        number is one of those that it may be.
+        """
+        ((low, high),) = self._pairs("SELECT coalesce(min(number), 0), coalesce(max(number) + 1, 0) FROM messages")
+        while low < high:
+            middle = (low + high) // 2
+            (next_,) = self._pairs(
+                "SELECT number, wall_ms FROM messages WHERE number >= ? ORDER BY number LIMIT 1", middle
+            )
+            if next_[1] >= wall_ms:
+                high = middle
+            else:
+                low = next_[0] + 1
+        return low
+
+    def last_ones(self, places: Places, first_ms: int, second_ms: int, limit: int) -> list[Row]:
+        """Of each channel the last message behind its number, if that was said between two moments, oldest first: of
+        more than `limit` those that are nearest to the first moment."""
+        rows = [row for channel, number in places for row in self._last(channel, number)]
+        since, until = sorted((first_ms, second_ms))
+        between = sorted([row for row in rows if since < row[1] < until], key=lambda row: (row[1], row[0]))
+        return between[:limit] if first_ms <= second_ms else between[-limit:]
+
+    def _last(self, channel: str, number: int) -> list[Row]:
+        select = f"SELECT {_COLUMNS} FROM messages WHERE room = ? AND number > ? ORDER BY number DESC LIMIT 1"
+        return self._rows(select, (channel, number))
 
     # The index of their words, which follows behind the messages.
 
@@ -205,6 +270,10 @@ class History(Database):
         last = "SELECT max(n) FROM (SELECT max(number) AS n FROM messages UNION ALL SELECT number FROM expired)"
         ((self._last_number,),) = self._db.execute(last)
         self._words = WordIndex(self._db)
+
+    def _pairs(self, select: str, *values: int) -> list[tuple[int, int]]:
+        with self._damage_raised():
+            return self._db.execute(select, values).fetchall()
 
     def _rows(self, select: str, values: tuple[int | str | None, ...]) -> list[Row]:
         with self._damage_raised():

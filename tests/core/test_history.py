@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from mpchat.messages import Row
+from mpchat.protocol.clock import wall_ms
 from mpchat.protocol.tags import message_id
+from mpchat.settings import ChatSettings
 from tests.core.driver import UTC_OFFSET, WALL, Driver, Person
 
 S = ":mpchat.local "
@@ -32,6 +34,9 @@ def msgid(number: int) -> str:
     return f"msgid={message_id(WALL, number)}"
 
 
+STAMP = "timestamp=2023-11-14T22:13:20.123Z"  # WALL
+
+
 def row(number: int, text: str, kind: str = "PRIVMSG", after: int = 0) -> Row:
     return number, WALL + after, "#ñandú", ANA, kind, text, UTC_OFFSET
 
@@ -46,25 +51,31 @@ ROWS = [row(3, "hola"), row(4, "aviso", "NOTICE", 1000), gap(4), row(5, "\x01ACT
 @pytest.mark.parametrize(
     ("line", "about"),
     [
-        ("CHATHISTORY LATEST #ñandú * 50", ("#ñandú", 0, 50, True)),
-        ("chathistory latest #ÑANDÚ * 1", ("#ñandú", 0, 1, True)),
-        ("CHATHISTORY LATEST #ñandú * 101", ("#ñandú", 0, 100, True)),
-        (f"CHATHISTORY LATEST #ñandú {msgid(3)} 50", ("#ñandú", 3, 50, True)),
-        (f"CHATHISTORY AFTER #ñandú {msgid(3)} 50", ("#ñandú", 3, 50, False)),
-        (f"CHATHISTORY AFTER #ñandú {msgid(0)} 999999999", ("#ñandú", 0, 100, False)),
+        ("CHATHISTORY LATEST #ñandú * 50", (0, "LATEST", (), 50)),
+        ("chathistory latest #ÑANDÚ * 1", (0, "LATEST", (), 1)),
+        ("CHATHISTORY LATEST #ñandú * 101", (0, "LATEST", (), 100)),
+        (f"CHATHISTORY LATEST #ñandú {msgid(3)} 50", (3, "LATEST", (), 50)),
+        (f"CHATHISTORY LATEST #ñandú {STAMP} 50", (0, "LATEST", (("time", WALL),), 50)),
+        (f"CHATHISTORY AFTER #ñandú {msgid(3)} 50", (3, "AFTER", (), 50)),
+        (f"CHATHISTORY AFTER #ñandú {msgid(0)} 999999999", (0, "AFTER", (), 100)),
+        (f"CHATHISTORY BEFORE #ñandú {msgid(3)} 5", (0, "BEFORE", (("message", 3),), 5)),
+        (f"CHATHISTORY BEFORE #ñandú {STAMP} 5", (0, "BEFORE", (("time", WALL),), 5)),
+        (f"CHATHISTORY AROUND #ñandú {STAMP} 5", (0, "AROUND", (("time", WALL),), 5)),
+        (f"CHATHISTORY BETWEEN #ñandú {STAMP} {msgid(6)} 5", (0, "BETWEEN", (("time", WALL), ("message", 6)), 5)),
     ],
 )
-def test_what_is_asked(driver: Driver, line: str, about: tuple[str, int, int, bool]) -> None:
+def test_what_is_asked(driver: Driver, line: str, about: tuple[object, ...]) -> None:
     beto = member(driver)
 
     assert beto.send(line, "PING x") == []
 
-    assert driver.asked == [("ask", beto.id, beto.sent - len("PING x\r\n"), "history", about)]
+    assert driver.asked == [("ask", beto.id, beto.sent - len("PING x\r\n"), "history", ("#ñandú", *about))]
     driver.answer([])
     assert beto.heard()[-1].endswith("PONG mpchat.local :x"), "what came behind it has waited"
 
 
-LOST, BY_ID, NONE = "Messages could not be retrieved", "Messages are found by msgid only", "There is no such message"
+LOST, BY_ID = "Messages could not be retrieved", "Messages are found by msgid or timestamp"
+NONE = "There is no such message"
 
 
 @pytest.mark.parametrize(
@@ -83,13 +94,17 @@ LOST, BY_ID, NONE = "Messages could not be retrieved", "Messages are found by ms
         ("AFTER #ñandú * 9", f"INVALID_MSGREFTYPE AFTER #ñandú * :{BY_ID}"),
         ("BEFORE #ñandú * 9", f"INVALID_MSGREFTYPE BEFORE #ñandú * :{BY_ID}"),
         ("BEFORE #ñandú msgid=x 9", f"MESSAGE_ERROR BEFORE #ñandú msgid=x :{NONE}"),
-        ("LATEST #ñandú timestamp=2023 9", f"INVALID_MSGREFTYPE LATEST #ñandú timestamp=2023 :{BY_ID}"),
+        ("LATEST #ñandú time=2023 9", f"INVALID_MSGREFTYPE LATEST #ñandú time=2023 :{BY_ID}"),
+        ("LATEST #ñandú timestamp=2023 9", "INVALID_PARAMS LATEST #ñandú timestamp=2023 :Invalid timestamp"),
+        ("AROUND #ñandú * 9", f"INVALID_MSGREFTYPE AROUND #ñandú * :{BY_ID}"),
+        ("BETWEEN #ñandú * 9", "INVALID_PARAMS BETWEEN :Insufficient parameters"),
+        (f"BETWEEN #ñandú {msgid(1)} * 9", f"INVALID_MSGREFTYPE BETWEEN #ñandú * :{BY_ID}"),
+        ("TARGETS #ñandú * 9", "INVALID_PARAMS TARGETS #ñandú :Invalid timestamp"),
+        (f"TARGETS {STAMP} {msgid(1)} 9", f"INVALID_PARAMS TARGETS {msgid(1)} :Invalid timestamp"),
+        (f"TARGETS {STAMP} {STAMP} 0", "INVALID_PARAMS TARGETS 0 :Invalid limit"),
         ("AFTER #ñandú msgid=x 9", f"MESSAGE_ERROR AFTER #ñandú msgid=x :{NONE}"),
         (f"AFTER #ñandú {msgid(7)} 9", f"MESSAGE_ERROR AFTER #ñandú {msgid(7)} :{NONE}"),
-        *[
-            (f"{verb} #ñandú * 9", f"INVALID_PARAMS {verb} :Unknown command")
-            for verb in ("AROUND", "BETWEEN", "TARGETS", "NONSENSE")
-        ],
+        ("NONSENSE #ñandú * 9", "INVALID_PARAMS NONSENSE :Unknown command"),
     ],
 )
 def test_what_cannot_be_asked(driver: Driver, asked: str, failure: str) -> None:
@@ -97,6 +112,29 @@ def test_what_cannot_be_asked(driver: Driver, asked: str, failure: str) -> None:
 
     assert beto.send(f"CHATHISTORY {asked}") == [S + "FAIL CHATHISTORY " + failure]
     assert driver.asked == []
+
+
+@pytest.mark.parametrize("asked", ["AROUND #ñandú * 9", "BETWEEN #ñandú * * 9", "TARGETS * * 9"])
+def test_what_an_older_server_did_not_know_is_refused_in_its_records_as_it_was(asked: str) -> None:
+    beto = member(Driver(ChatSettings(level=3)), "draft/chathistory")
+
+    verb = asked.partition(" ")[0]
+    assert beto.send(f"CHATHISTORY {asked}") == [S + f"FAIL CHATHISTORY INVALID_PARAMS {verb} :Unknown command"]
+    assert beto.send(f"CHATHISTORY LATEST #ñandú {STAMP} 9") == [
+        S + f"FAIL CHATHISTORY INVALID_MSGREFTYPE LATEST #ñandú {STAMP} :Messages are found by msgid only"
+    ]
+
+
+def test_in_which_rooms_something_was_said_last(driver: Driver) -> None:
+    beto = member(driver)
+    beto.send("JOIN #otra", f"CHATHISTORY TARGETS {STAMP} timestamp=2023-11-14T23:00:00.000Z 999")
+
+    assert driver.asked[-1][3:] == ("targets", ((("#ñandú", 0), ("#otra", 6)), WALL, WALL + 2_799_877, 100))
+    driver.answer([(9, WALL + 1000, "#nada", ANA, "PRIVMSG", "x", 0), row(6, "hola", after=2000)])
+    start, line, end = beto.heard()
+    assert start.endswith(S + "BATCH +history draft/chathistory-targets")
+    assert line == f"@batch=history {S}CHATHISTORY TARGETS #Ñandú 2023-11-14T22:13:22.123Z"
+    assert end.endswith(S + "BATCH -history")
 
 
 def test_the_command_comes_with_its_capability(driver: Driver) -> None:
@@ -237,7 +275,7 @@ def test_a_later_message_is_asked_for_by_its_number(driver: Driver) -> None:
     carla = second_room(driver)
     carla.send(f"CHATHISTORY AFTER #ñandú {msgid(8)} 50")
 
-    assert driver.asked[-1][4] == ("#ñandú", 8, 50, False)
+    assert driver.asked[-1][4] == ("#ñandú", 8, "AFTER", (), 50)
 
 
 def test_a_room_that_outlives_a_restart_keeps_its_past(driver: Driver) -> None:
@@ -246,7 +284,7 @@ def test_a_room_that_outlives_a_restart_keeps_its_past(driver: Driver) -> None:
     eva = reader(driver)
     eva.send("/history")
 
-    assert driver.asked[-1][4] == ("#ñandú", 7, 20, True)
+    assert driver.asked[-1][4] == ("#ñandú", 7, "LATEST", (), 20)
 
 
 def test_after_its_day_it_does_not(driver: Driver) -> None:
@@ -256,7 +294,7 @@ def test_after_its_day_it_does_not(driver: Driver) -> None:
     eva = reader(driver)
     eva.send("/history")
 
-    assert driver.asked[-1][4] == ("#ñandú", 8, 20, True)
+    assert driver.asked[-1][4] == ("#ñandú", 8, "LATEST", (), 20)
 
 
 def test_the_lobby_was_always_there(driver: Driver) -> None:
@@ -265,7 +303,7 @@ def test_the_lobby_was_always_there(driver: Driver) -> None:
     eva = driver.plain("eva")
     eva.send("/history")
 
-    assert driver.asked[-1][4] == ("#lobby", 0, 20, True)
+    assert driver.asked[-1][4] == ("#lobby", 0, "LATEST", (), 20)
 
 
 # Plain text
@@ -285,13 +323,52 @@ def test_plain_asks_for_the_last_lines(driver: Driver, line: str, limit: int) ->
     eva = reader(driver)
 
     assert eva.send(line) == []
-    assert driver.asked[-1][3:] == ("history", ("#ñandú", 0, limit, True))
+    assert driver.asked[-1][3:] == ("history", ("#ñandú", 0, "LATEST", (), limit))
 
 
-@pytest.mark.parametrize("line", ["/history 0", "/history -1", "/history x", "/history ٣", "/history 1 2"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/history 0",
+        "/history -1",
+        "/history x",
+        "/history ٣",
+        "/history 1 2",
+        "/history 25:00",
+        "/history 14:60",
+        "/history 5 2023-02-30",
+        "/history 14:30 5",
+    ],
+)
 def test_plain_explains_itself(driver: Driver, line: str) -> None:
     assert reader(driver).send(line) == [
         "! how to use it: /history [N], how many of the room's last lines, at most 100"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "since"),
+    [
+        ("/since 23:13", "2023-11-14T22:13:00.000Z"),
+        ("/since 23:14", "2023-11-13T22:14:00.000Z"),  # it has not been so late today
+        ("/since 2023-11-13", "2023-11-12T23:00:00.000Z"),
+        ("/since  2023-11-13  8:05 ", "2023-11-13T07:05:00.000Z"),
+    ],
+)
+def test_plain_asks_what_was_said_since(driver: Driver, line: str, since: str) -> None:
+    """By the clock of where the server is, an hour ahead of UTC."""
+    eva = reader(driver)
+    before = wall_ms(since)
+
+    assert before is not None
+    assert eva.send(line) == []
+    assert driver.asked[-1][3:] == ("history", ("#ñandú", 0, "AFTER", (("time", before - 1),), 100))
+
+
+@pytest.mark.parametrize("when", ["", "25:00", "14:60", "2023-02-30", "14:30 5", "ayer", "٢٣:١٣"])
+def test_what_is_no_time(driver: Driver, when: str) -> None:
+    assert reader(driver).send(f"/since {when}") == [
+        "! how to use it: /since [DAY] [HOUR], such as 2026-11-30, 14:30, or both; 100 lines at most"
     ]
 
 

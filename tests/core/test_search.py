@@ -162,7 +162,7 @@ def test_before_a_message(driver: Driver) -> None:
     ana.send(*["PRIVMSG #club :hola"] * 5)
     ana.send(f"CHATHISTORY BEFORE #club msgid={message_id(WALL, 4)} 2")
 
-    assert driver.asked[-1][3:] == ("earlier", ("#club", 0, 4, 2))
+    assert driver.asked[-1][3:] == ("history", ("#club", 0, "BEFORE", (("message", 4),), 2))
     driver.answer([row(2, "#club", "dos"), row(3, "#club", "tres")])
     start, *lines, _ = ana.heard()
     assert start == S + "BATCH +history chathistory #club"
@@ -181,7 +181,7 @@ def test_the_service_tells_the_past_in_notices(driver: Driver) -> None:
     ana = member(driver, "ana", "#Club", caps="")
     ana.send("PRIVMSG History :#club 50")
 
-    assert driver.asked[-1][3:] == ("notices", ("#club", 0, 50, True))
+    assert driver.asked[-1][3:] == ("notices", ("#club", 0, "LATEST", (), 50))
     driver.answer(
         [row(1, "#club", "hola"), row(2, "#club", "\x01ACTION saluda\x01"), (2, WALL, "", "", "GAP", "", None)]
     )

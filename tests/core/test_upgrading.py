@@ -77,7 +77,7 @@ def test_the_next_run_inherits_it(core: Core) -> None:
     assert "332 dora #vieja :de ayer" in told
     assert "JOIN #reunión" in ask("JOIN #reunión llave")
     (asked,) = core.apply([("line", NEW, 50_000, b"CHATHISTORY LATEST #club * 50\r")]).asked
-    assert asked.question == PastAsked("#club", 0, 50, True)
+    assert asked.question == PastAsked("#club", 0, "LATEST", (), 50)
 
 
 @pytest.mark.parametrize("version", UPGRADES)

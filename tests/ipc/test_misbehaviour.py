@@ -424,8 +424,8 @@ def test_a_broker_and_a_worker_that_misbehaves(broker: BrokerTurns, message: Any
 def test_a_broker_and_a_recorder_that_misbehaves(broker: BrokerTurns, message: tuple[Any, ...]) -> None:
     """What had been asked is asked of the next one; an answer that came before that is one."""
     history_client = broker.broker.history_client
-    history_client.ask(CLIENT, 5, PastAsked("#lobby", -1, 10, True))
-    history_client.ask(CLIENT + 1, 5, PastAsked("#lobby", -1, 10, True))
+    history_client.ask(CLIENT, 5, PastAsked("#lobby", 0, "LATEST", (), 10))
+    history_client.ask(CLIENT + 1, 5, PastAsked("#lobby", 0, "LATEST", (), 10))
     broker.recorder.post(("rows", CLIENT + 1, 5, []))
     broker.recorder.post(message)
     broker.turn()
@@ -478,8 +478,15 @@ def recorder(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("nonsense",),
         (),
         ("grown", 1),
-        ("history", 0, CLIENT, 5, "#lobby", 0, 0, 10),
-        ("history", 0, CLIENT, 5, b"#lobby", 0, 0, 10, True),
+        ("history", 0, CLIENT, 5, "#lobby", 0, "LATEST", ()),
+        ("history", 0, CLIENT, 5, "#lobby", 0, "LATEST", (), 0),
+        ("history", 0, CLIENT, 5, "#lobby", 0, "FIRST", (), 10),
+        ("history", 0, CLIENT, 5, "#lobby", 0, "BETWEEN", (("time", 1),), 10),
+        ("history", 0, CLIENT, 5, "#lobby", 0, "BEFORE", (("msgid", 1),), 10),
+        ("history", 0, CLIENT, 5, "#lobby", 0, "BEFORE", (("time", -1),), 10),
+        ("targets", 0, CLIENT, 5, (("#lobby",),), 0, 1, 10),
+        ("targets", 0, CLIENT, 5, (("#lobby", 0),), 0, 1, 0),
+        ("history", 0, CLIENT, 5, b"#lobby", 0, "LATEST", (), 10),
         ("search", 0, CLIENT, 5, "hola", (), "", 0, 1, 10),
         ("search", 0, CLIENT, 5, "hola", (("#lobby", 0), ("#club",)), "", 0, 1, 10),
         ("search", 0, CLIENT, 5, b"hola", (("#lobby", 0),), "", 0, 1, 10),
@@ -491,7 +498,7 @@ def test_a_recorder_and_a_broker_that_misbehaves(
     broker = supervisor.connect("broker")
     recorder.on_control()
     assert recorder.broker is not None
-    broker.post(("history", 0, CLIENT, 5, "#lobby", 0, 0, 10, True))
+    broker.post(("history", 0, CLIENT, 5, "#lobby", 0, "LATEST", (), 10))
     broker.post(("search", 0, CLIENT, 9, "hola", (("#lobby", 0),), "", 0, 1, 10))
     recorder.on_broker(recorder.broker, writable=False)
     assert (len(recorder.queries), len(recorder.searches)) == (1, 1)

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def texts(lines: list[str]) -> list[str]:
 def test_005_and_cap_say_what_can_be_asked(server: Server, nicks: Iterator[str]) -> None:
     greeting = " ".join(server.irc().register(next(nicks)))
     assert " CHATHISTORY=100 " in greeting
-    assert " MSGREFTYPES=msgid " in greeting
+    assert " MSGREFTYPES=msgid,timestamp " in greeting
     assert " draft/chathistory " in server.irc().ask("CAP LS 302")[0]
 
 
@@ -67,6 +68,47 @@ def test_page_by_page_behind_what_was_read_last(server: Server, nicks: Iterator[
     assert newest is not None
     latest = ana.ask(f"CHATHISTORY LATEST {channel} msgid={newest[1]} 5", f"CHATHISTORY LATEST {channel} * 999")
     assert texts(latest) == [str(number) for number in [*range(245, 250), *range(150, 250)]]
+
+
+def test_by_time_around_and_between(server: Server, nicks: Iterator[str], channel: str) -> None:
+    ana = member(server, next(nicks), channel, CAPS)
+    said = []
+    for number in range(9):
+        said += ana.ask(f"PRIVMSG {channel} :{number}")
+        time.sleep(0.002)  # a moment of its own for each
+    found = [re.search(r"time=([^ ;]+);msgid=([^ ;]+)", line) for line in said]
+    times, ids = zip(*[(f"timestamp={one[1]}", f"msgid={one[2]}") for one in found if one], strict=True)
+
+    def asked(what: str) -> str:
+        return "".join(texts(ana.ask(f"CHATHISTORY {what}")))
+
+    for references in (times, ids):
+        assert asked(f"BEFORE {channel} {references[4]} 2") == "23"
+        assert asked(f"AFTER {channel} {references[4]} 2") == "56"
+        assert asked(f"LATEST {channel} {references[4]} 2") == "78"
+        assert asked(f"AROUND {channel} {references[4]} 5") == "23456"
+        assert asked(f"AROUND {channel} {references[0]} 3") == "01"
+        assert asked(f"BETWEEN {channel} {references[2]} {references[7]} 3") == "345"
+        assert asked(f"BETWEEN {channel} {references[7]} {references[2]} 3") == "456"
+        assert asked(f"BETWEEN {channel} {references[2]} {references[3]} 3") == ""
+    assert asked(f"BETWEEN {channel} {times[2]} {ids[5]} 9") == "34"
+
+
+def test_in_which_rooms_something_was_said_last(server: Server, nicks: Iterator[str], channel: str) -> None:
+    ana = member(server, next(nicks), channel, CAPS)
+    ana.join(f"{channel}2")
+    ana.join(f"{channel}3")
+    (first,) = ana.ask(f"PRIVMSG {channel}2 :antes")
+    time.sleep(0.002)
+    (second,) = ana.ask(f"PRIVMSG {channel} :luego")
+    ever = "timestamp=1970-01-01T00:00:00.000Z timestamp=2999-01-01T00:00:00.000Z"
+    start, *lines, end = untimed(ana.ask(f"CHATHISTORY TARGETS {ever} 10"))
+    when = [line.partition("time=")[2].partition(";")[0] for line in (first, second)]
+    assert (start, end) == (f"{ME} BATCH +history draft/chathistory-targets", f"{ME} BATCH -history")
+    assert lines == [
+        f"@batch=history {ME} CHATHISTORY TARGETS {channel}2 {when[0]}",
+        f"@batch=history {ME} CHATHISTORY TARGETS {channel} {when[1]}",
+    ]
 
 
 def test_without_batch_and_tags_the_lines_stand_alone(server: Server, nicks: Iterator[str], channel: str) -> None:

@@ -12,11 +12,14 @@ from contextlib import closing
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mpchat.messages import Row
+from mpchat.messages import Bound, Row
 from mpchat.store.history import EXPIRE_ROWS, GAP, VERSION, History, check_version, move_aside
 from mpchat.store.journal import Damaged
 
@@ -78,6 +81,61 @@ def test_a_room_is_read_from_any_place(history: History) -> None:
     assert numbers(history.after("#odd", 13, 2)) == [15, 17]
     assert numbers(history.after("#odd", 17, 9)) == [19]
     assert history.latest("#none", 9) == history.after("#odd", 19, 9) == []
+
+
+NUMBERS = st.integers(0, 14)
+
+
+@given(
+    said=st.lists(st.tuples(st.sampled_from(["#a", "#b"]), st.integers(0, 3)), max_size=12),
+    number=NUMBERS,
+    bounds=st.tuples(*[st.tuples(st.sampled_from(["message", "time"]), NUMBERS)] * 2),
+    limit=st.integers(1, 6),
+)
+def test_the_part_between_bounds_is_told(
+    said: list[tuple[str, int]], number: int, bounds: tuple[Bound, Bound], limit: int
+) -> None:
+    """By the number of a message, or by a moment; several messages may be of one. A bound itself is in no part."""
+    with TemporaryDirectory() as folder, closing(History(Path(folder) / "history.db")) as history:
+        rows, wall = [], 0
+        for at, (room, pause) in enumerate(said, 1):
+            wall += pause
+            rows.append((at, wall, room, "ana!ana@host", "PRIVMSG", "hola", 60))
+        history.add(rows, 1)
+        mine = [row for row in rows if row[2] == "#a" and row[0] > number]
+
+        def place(row: Row, bound: Bound) -> int:
+            """-1: before it, 0: it, 1: behind it."""
+            kind, value = bound
+            at = row[0] if kind == "message" else row[1]
+            return (at > value) - (at < value)
+
+        one, other = bounds
+        before = [row for row in mine if place(row, one) < 0]
+        behind = [row for row in mine if place(row, one) > 0]
+        assert history.part("#a", number, "LATEST", (), limit) == mine[-limit:]
+        assert history.part("#a", number, "AFTER", (), limit) == mine[:limit]
+        assert history.part("#a", number, "LATEST", (one,), limit) == behind[-limit:]
+        assert history.part("#a", number, "AFTER", (one,), limit) == behind[:limit]
+        assert history.part("#a", number, "BEFORE", (one,), limit) == before[-limit:]
+        around = [row for row in mine if place(row, one) >= 0][: limit - limit // 2]
+        assert (
+            history.part("#a", number, "AROUND", (one,), limit) == before[len(before) - limit // 2 :][:limit] + around
+        )
+        forwards = [row for row in behind if place(row, other) < 0]
+        backwards = [row for row in before if place(row, other) > 0]
+        between = history.part("#a", number, "BETWEEN", bounds, limit)
+        assert between in (forwards[:limit], backwards[-limit:])
+        assert between or not (forwards or backwards)
+
+
+def test_in_which_rooms_something_was_said_last(history: History) -> None:
+    history.add([row(1, room="#a"), row(2, room="#b"), row(3, room="#c"), row(4, room="#a"), row(5, room="#d")], 1)
+    places = (("#a", 0), ("#b", 0), ("#c", 3), ("#d", 0), ("#none", 0))
+    assert numbers(history.last_ones(places, 0, 9000, 9)) == [2, 4, 5]
+    assert numbers(history.last_ones(places, 2000, 5000, 9)) == [4], "none of the two moments is between them"
+    assert numbers(history.last_ones(places, 0, 9000, 2)) == [2, 4]
+    assert numbers(history.last_ones(places, 9000, 0, 2)) == [4, 5], "the nearest to the first moment"
 
 
 def test_what_is_missing_shows(history: History) -> None:

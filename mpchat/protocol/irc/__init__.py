@@ -31,7 +31,6 @@ from mpchat.protocol.irc.secrets import secret_in, shown
 from mpchat.protocol.irc.table import COMMANDS
 from mpchat.protocol.message import BODY_BYTES, TAG_BYTES, Message, build, encode, parse
 from mpchat.protocol.outcomes import (
-    EarlierAsked,
     Goodbye,
     LoginAsked,
     NoticesAsked,
@@ -46,6 +45,7 @@ from mpchat.protocol.outcomes import (
     SaslAsked,
     SearchAsked,
     ServiceRegistrationAsked,
+    TargetsAsked,
 )
 from mpchat.protocol.web import REFUSED, is_request
 
@@ -123,8 +123,10 @@ def answered(context: Context, connection: Connection, question: Question, answe
     match question:
         case NoticesAsked():
             yield from history.service_answer(context, connection, question, answer)
-        case PastAsked() | EarlierAsked():
+        case PastAsked():
             yield from history.history_answer(context, connection, question, answer)
+        case TargetsAsked():
+            yield from history.targets_answer(context, connection, answer)
         case SearchAsked():
             yield from history.search_answer(context, connection, answer)
         case OperAsked():

@@ -7,10 +7,10 @@ The messages are kept outside: asking for them is a Question. Private messages a
 from mpchat.chat.channels import Channel
 from mpchat.chat.names import SERVICE, fold
 from mpchat.chat.text import clean
-from mpchat.messages import Past, Row
+from mpchat.messages import Bound, Past, Row, Window
 from mpchat.protocol import numerics as n
 from mpchat.protocol.capabilities import BATCH, CHATHISTORY, SEARCH, SEARCH_NAME
-from mpchat.protocol.clock import wall_ms
+from mpchat.protocol.clock import timestamp, wall_ms
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.history import (
@@ -18,22 +18,22 @@ from mpchat.protocol.history import (
     GAP,
     MOST_FOUND,
     MOST_ROWS,
-    after,
     count_in,
-    earlier,
     found,
     latest,
     not_searched,
+    part_of,
     room_asked,
     search,
     shown_time,
+    targets,
     told,
 )
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import middle
 from mpchat.protocol.length_limit import action
-from mpchat.protocol.message import BODY_BYTES, build, cut, encode, parse_tags
-from mpchat.protocol.outcomes import EarlierAsked, NoticesAsked, Outcomes, PastAsked
+from mpchat.protocol.message import BODY_BYTES, build, build_words, cut, encode, parse_tags
+from mpchat.protocol.outcomes import NoticesAsked, Outcomes, PastAsked
 from mpchat.protocol.tags import before_line, id_tag, number_of, time_tag
 from mpchat.texts import DEFAULT, say
 
@@ -41,59 +41,96 @@ _BATCH = "history"  # one name does for all: a batch is over before anything els
 _ATTRIBUTES = frozenset(("in", "from", "after", "before", "text", "limit"))
 _SERVICE_LINES = 20
 _LOST = "Messages could not be retrieved"
+_LEVELS = {"AFTER": 0, "LATEST": 0, "BEFORE": 1, "AROUND": 4, "BETWEEN": 4, "TARGETS": 4}  # of a server that knows them
+_NEVER = 1 << 62  # the level at which it knows any other
+_WRONG_REFERENCE = {
+    "MESSAGE_ERROR": "There is no such message",
+    "INVALID_MSGREFTYPE": "Messages are found by msgid or timestamp",
+    "INVALID_PARAMS": "Invalid timestamp",
+}
 
 
 def chathistory(context: Context, connection: Connection, params: list[str]) -> Outcomes:
-    """CHATHISTORY LATEST channel * | msgid=id limit; AFTER or BEFORE channel msgid=id limit."""
+    """CHATHISTORY verb target bound... limit, or CHATHISTORY TARGETS timestamp timestamp limit."""
     verb = params[0].upper()
     if not connection.capabilities & CHATHISTORY:
         yield context.reply(connection, n.UNKNOWNCOMMAND, "CHATHISTORY", "Unknown command")
-    elif verb not in ("AFTER", "BEFORE", "LATEST") or (verb == "BEFORE" and context.settings.level < 1):
+    elif context.settings.level < _LEVELS.get(verb, _NEVER):
         yield _fail(context, "CHATHISTORY", "INVALID_PARAMS", verb, "Unknown command")
-    elif len(params) != 4:
-        why = "Insufficient parameters" if len(params) < 4 else "Too many parameters"
+    elif len(params) != (wanted := 5 if verb == "BETWEEN" else 4):
+        why = "Insufficient parameters" if len(params) < wanted else "Too many parameters"
         yield _fail(context, "CHATHISTORY", "INVALID_PARAMS", verb, why)
+    elif not (count := count_in(params[-1])):
+        yield _fail(context, "CHATHISTORY", "INVALID_PARAMS", verb, params[-1], "Invalid limit")
+    elif verb == "TARGETS":
+        yield from _targets(context, connection, params[1], params[2], count)
     else:
-        yield _question(context, connection, verb, *params[1:])
+        yield _question(context, connection, verb, params[1], params[2:-1], count)
 
 
 def _question(
-    context: Context, connection: Connection, verb: str, target: str, start: str, limit: str
-) -> PastAsked | EarlierAsked | bytes:
+    context: Context, connection: Connection, verb: str, target: str, references: list[str], count: int
+) -> PastAsked | bytes:
     """What must be asked, or why that cannot be."""
     channel = connection.session.channels.get(fold(target))
-    count = count_in(limit)
-    kind, _, id = start.partition("=")
-    if not count:
-        return _fail(context, "CHATHISTORY", "INVALID_PARAMS", verb, limit, "Invalid limit")
     if channel is None:  # whether there is such a channel is no stranger's business
         return _fail(context, "CHATHISTORY", "INVALID_TARGET", verb, target, _LOST)
-    count = min(count, MOST_ROWS)
-    if verb == "LATEST" and start == "*":
-        return latest(channel, connection.session, count)
-    if kind != "msgid":
-        why = "Messages are found by msgid only"
-        return _fail(context, "CHATHISTORY", "INVALID_MSGREFTYPE", verb, target, start, why)
-    number = number_of(context.hub.born, id)
-    if number is None or number > context.hub.said:
-        return _fail(context, "CHATHISTORY", "MESSAGE_ERROR", verb, target, start, "There is no such message")
-    reader = connection.session
-    if verb == "BEFORE":
-        return earlier(channel, reader, number, count)
-    return latest(channel, reader, count, number) if verb == "LATEST" else after(channel, reader, number, count)
+    bounds: list[Bound] = []
+    for reference in [] if verb == "LATEST" and references == ["*"] else references:
+        bound = _bound(context, reference)
+        if isinstance(bound, str):
+            by_time = context.settings.level >= 4
+            why = _WRONG_REFERENCE[bound] if by_time or bound == "MESSAGE_ERROR" else "Messages are found by msgid only"
+            return _fail(context, "CHATHISTORY", bound, verb, target, reference, why)
+        bounds.append(bound)
+    window: Window = verb  # type: ignore[assignment]  # one of _LEVELS, but TARGETS
+    return part_of(channel, connection.session, window, tuple(bounds), count)
 
 
-def history_answer(
-    context: Context, connection: Connection, question: PastAsked | EarlierAsked, past: Past
-) -> Outcomes:
+def _bound(context: Context, reference: str) -> Bound | str:
+    """Where msgid=ID or timestamp=TIME is; or the code of what is wrong with it."""
+    kind, _, value = reference.partition("=")
+    if kind == "msgid":
+        number = number_of(context.hub.born, value)
+        return "MESSAGE_ERROR" if number is None or number > context.hub.said else ("message", number)
+    if kind != "timestamp" or context.settings.level < 4:
+        return "INVALID_MSGREFTYPE"
+    wall = wall_ms(value)
+    return "INVALID_PARAMS" if wall is None or wall < 0 else ("time", wall)
+
+
+def _targets(context: Context, connection: Connection, first: str, second: str, count: int) -> Outcomes:
+    bounds = [_bound(context, reference) for reference in (first, second)]
+    match bounds:
+        case [("time", int() as since), ("time", int() as until)]:
+            session = connection.session
+            yield targets(session.channels.values(), session, since, until, count)
+        case _:
+            wrong = first if not isinstance(bounds[0], tuple) or bounds[0][0] != "time" else second
+            why = _WRONG_REFERENCE["INVALID_PARAMS"]
+            yield _fail(context, "CHATHISTORY", "INVALID_PARAMS", "TARGETS", wrong, why)
+
+
+def history_answer(context: Context, connection: Connection, question: PastAsked, past: Past) -> Outcomes:
     channel = room_asked(connection, question)
     if channel is None or not isinstance(past, list):
         code = "INVALID_TARGET" if channel is None else "MESSAGE_ERROR"
-        verb = "BEFORE" if isinstance(question, EarlierAsked) else "LATEST" if question.is_latest else "AFTER"
-        yield _fail(context, "CHATHISTORY", code, verb, question.room, _LOST)
+        yield _fail(context, "CHATHISTORY", code, question.window, question.room, _LOST)
         return
     lines = [_line(context, connection, channel, row) for row in told(question, past)]
     yield from _batch(context, connection, f"chathistory {channel.name}", lines)
+
+
+def targets_answer(context: Context, connection: Connection, past: Past) -> Outcomes:
+    if not isinstance(past, list):
+        yield _fail(context, "CHATHISTORY", "MESSAGE_ERROR", "TARGETS", _LOST)
+        return
+    tag = before_line(f"batch={_BATCH}") if connection.capabilities & BATCH else b""
+    lines = [
+        tag + encode(build_words(context.settings.name, "CHATHISTORY", "TARGETS", channel.name, timestamp(row[1])))
+        for channel, row in found(connection, past)
+    ]
+    yield from _batch(context, connection, "draft/chathistory-targets", lines)
 
 
 def search_command(context: Context, connection: Connection, params: list[str]) -> Outcomes:
@@ -138,8 +175,8 @@ def ask_service(context: Context, connection: Connection, text: str) -> Outcomes
     elif channel is None:
         yield _notice(context, connection, "history.not_inside", room=name)
     else:
-        asked = latest(channel, connection.session, min(count, MOST_ROWS))
-        yield NoticesAsked(asked.room, asked.number, asked.limit, asked.is_latest)
+        asked = latest(channel, connection.session, count)
+        yield NoticesAsked(asked.room, asked.number, asked.window, asked.bounds, asked.limit)
 
 
 def service_answer(context: Context, connection: Connection, question: NoticesAsked, past: Past) -> Outcomes:

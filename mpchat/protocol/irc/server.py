@@ -34,7 +34,7 @@ def isupport(context: Context, connection: Connection) -> Outcomes:
         f"MODES={w.mode_changes}",
         f"TARGMAX=JOIN:,KICK:,NOTICE:{w.targets},PART:,PRIVMSG:{w.targets},TAGMSG:{w.targets}",
         f"CHATHISTORY={MOST_ROWS}",
-        "MSGREFTYPES=msgid",
+        "MSGREFTYPES=msgid,timestamp" if w.level >= 4 else "MSGREFTYPES=msgid",
     ]
     for start in range(0, len(tokens), _TOKENS_A_LINE):
         line = tokens[start : start + _TOKENS_A_LINE]

@@ -12,11 +12,12 @@ from mpchat.chat.names import SERVICE, fold, is_nickserv
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.text import CTCP, has_words
-from mpchat.messages import Past
+from mpchat.messages import Bound, Past
 from mpchat.protocol.accounts import claim, log_in
+from mpchat.protocol.clock import moment_in
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.history import MOST_ROWS, count_in, found, latest, not_searched, room_asked, search, told
+from mpchat.protocol.history import MOST_ROWS, count_in, found, latest, not_searched, part_of, room_asked, search, told
 from mpchat.protocol.length_limit import ACTION, fit
 from mpchat.protocol.message import cut
 from mpchat.protocol.outcomes import DrainAsked, Goodbye, Outcomes, PasswordAsked, PastAsked, Regroup, SearchAsked
@@ -243,7 +244,17 @@ def _history(context: Context, connection: Connection, rest: str) -> Outcomes:
     if not count:
         yield warn(connection, "plain.history_usage", most=MOST_ROWS)
         return
-    yield latest(its_room(connection), connection.session, min(count, MOST_ROWS))
+    yield latest(its_room(connection), connection.session, count)
+
+
+def _since(context: Context, connection: Connection, rest: str) -> Outcomes:
+    """The first lines since a day, an hour or both."""
+    moment = moment_in(rest, context.wall, context.utc_offset)
+    if moment is None:
+        yield warn(connection, "plain.since_usage", most=MOST_ROWS)
+        return
+    bound: Bound = ("time", max(0, moment - 1))
+    yield part_of(its_room(connection), connection.session, "AFTER", (bound,), MOST_ROWS)
 
 
 def show_past(context: Context, connection: Connection, question: PastAsked, past: Past) -> Outcomes:
@@ -330,6 +341,7 @@ COMMANDS = {
     "whois": _Command(people.whois, level=1),
     "rooms": _Command(_rooms),
     "history": _Command(_history),
+    "since": _Command(_since, level=4),
     "search": _Command(_search, level=1),
     "topic": _Command(room.topic, level=1),
     "invite": _Command(room.invite, level=1),
