@@ -153,10 +153,7 @@ def are_bounds(window: str, bounds: tuple[object, ...]) -> bool:
 
 
 def _is_bound(bound: object) -> bool:
-    match bound:
-        case ("message" | "time", int() as value):
-            return 0 <= value <= MOST
-    return False
+    return _types(bound) == (str, int) and bound[0] in ("message", "time") and 0 <= bound[1] <= MOST  # type: ignore[index]
 
 
 def are_places(places: tuple[object, ...]) -> bool:

@@ -27,9 +27,8 @@ EVER = (0, 1 << 62)  # wall ms: from when to when
 def part_of(channel: Channel, reader: Session, window: Window, bounds: tuple[Bound, ...], limit: int) -> PastAsked:
     """This part of what was said in a channel, as far as this member may read it."""
     number = channel.begins_for(reader)
-    match window, bounds:
-        case (("LATEST" | "AFTER"), [("message", behind)]):
-            number, bounds = max(number, behind), ()
+    if window in ("LATEST", "AFTER") and bounds and bounds[0][0] == "message":
+        number, bounds = max(number, bounds[0][1]), ()
     return PastAsked(channel.folded, number, window, bounds, min(limit, MOST_ROWS))
 
 

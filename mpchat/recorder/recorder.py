@@ -371,10 +371,7 @@ class Recorder:
         """Answer the queries before which all that had been said is recorded."""
         while self.queries and tail.position >= self.queries[0][1]:
             question = self.queries[0]
-            if question[0] == "history":
-                rows = history.part(*question[4:])
-            else:
-                rows = history.last_ones(*question[4:])
+            rows = history.part(*question[4:]) if question[0] == "history" else history.last_ones(*question[4:])
             self.queries.popleft()
             self.tell(question[2], question[3], rows)
 

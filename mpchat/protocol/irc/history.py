@@ -100,15 +100,16 @@ def _bound(context: Context, reference: str) -> Bound | str:
 
 
 def _targets(context: Context, connection: Connection, first: str, second: str, count: int) -> Outcomes:
-    bounds = [_bound(context, reference) for reference in (first, second)]
-    match bounds:
-        case [("time", int() as since), ("time", int() as until)]:
-            session = connection.session
-            yield targets(session.channels.values(), session, since, until, count)
-        case _:
-            wrong = first if not isinstance(bounds[0], tuple) or bounds[0][0] != "time" else second
+    moments: list[int] = []
+    for reference in (first, second):
+        bound = _bound(context, reference)
+        if isinstance(bound, str) or bound[0] != "time":
             why = _WRONG_REFERENCE["INVALID_PARAMS"]
-            yield _fail(context, "CHATHISTORY", "INVALID_PARAMS", "TARGETS", wrong, why)
+            yield _fail(context, "CHATHISTORY", "INVALID_PARAMS", "TARGETS", reference, why)
+            return
+        moments.append(bound[1])
+    session = connection.session
+    yield targets(session.channels.values(), session, moments[0], moments[1], count)
 
 
 def history_answer(context: Context, connection: Connection, question: PastAsked, past: Past) -> Outcomes:
