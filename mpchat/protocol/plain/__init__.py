@@ -37,7 +37,7 @@ from mpchat.protocol.plain.commands import (
 )
 from mpchat.protocol.plain.languages import BITS, PROFILES, language_of, profile, say
 from mpchat.protocol.plain.own_words import translated
-from mpchat.protocol.plain.rendering import line, refuse, render, stamp, tell, warn
+from mpchat.protocol.plain.rendering import alike, line, refuse, render, stamp, tell, warn
 from mpchat.protocol.plain.room import its_room
 from mpchat.protocol.plain.secrets import secret_in, shown
 from mpchat.protocol.plain.telnet import IAC, is_unfinished, without_commands
@@ -129,6 +129,16 @@ def too_long(context: Context, connection: Connection) -> bytes:
     return warn(connection, "plain.too_long")
 
 
+def offer(context: Context, connection: Connection) -> dict[str, str]:
+    """People switch on nothing but a language."""
+    return {}
+
+
+def offer_changed(context: Context, connection: Connection, before: dict[str, str]) -> Outcomes:
+    """Nothing ever does."""
+    yield from ()
+
+
 def removed(context: Context, connection: Connection) -> Outcomes:
     """Who was kicked is in no room: the line that they are typing is for those who read it so far, and nobody else.
 
@@ -152,6 +162,7 @@ def turned_away(reason: str, language: str) -> bytes:
 
 __all__ = [
     "after_speech",
+    "alike",
     "answered",
     "banned",
     "dismissed",
@@ -164,6 +175,8 @@ __all__ = [
     "keepalive",
     "name",
     "notice",
+    "offer",
+    "offer_changed",
     "probe",
     "profile",
     "profiles",
