@@ -92,7 +92,7 @@ class ChatSettings:
     # OPERs one a second is checked, for all together: there those who guess and those who know have one address.
     exempt: tuple[str, ...] = LOOPBACK
     unregistered_per_address: int = 32  # connections whose client has not entered yet: a class that opens nc at once
-    nick_changes_per_minute: int = 12  # of a client: a person tries a few names, a flood of them fills every screen
+    nick_changes_per_minute: int = 12  # of a client, SETNAME too: a person tries a few, a flood fills every screen
     wrong_passwords: int = 5  # of one connection, then it is closed: who mistypes more often may connect again
     oper_wait_seconds: int = 60  # an address waits one second more for each wrong OPER, and no longer than this
     oper_forgotten_seconds: int = 600  # after its last one an address is as good as any: people share addresses

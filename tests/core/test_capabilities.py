@@ -411,6 +411,22 @@ def test_what_is_no_real_name_is_refused_and_changes_nothing(driver: Driver, lin
     assert beto.send("WHOIS beto")[0].endswith(":Beto Realname")
 
 
+def test_who_changes_their_names_all_the_time_must_rest() -> None:
+    driver = Driver(ChatSettings(nick_changes_per_minute=3))
+    ana, far = in_room(driver, "ana", "setname"), driver.connect(host="192.0.2.7")
+    far.send("NICK far", "USER far 0 * :Far", "JOIN #a")
+    read(ana, far)
+    far.send("SETNAME :1", "NICK far2", "SETNAME :3")
+    assert far.send("SETNAME :4") == [S + "FAIL SETNAME CANNOT_CHANGE_REALNAME :Too many changes of name, wait 20 s"]
+    assert far.send("NICK far5")[0].split()[1] == "438"
+    assert [line.split()[-1] for line in ana.heard()] == [":1", "far2", ":3"]
+    driver.pass_time(20)
+    assert far.send("SETNAME :5") == []
+    assert ana.heard() == [":far2!~far@192.0.2.7 SETNAME :5"]
+    for number in range(9):
+        assert ana.send(f"SETNAME :{number}") == [ANA + f"SETNAME :{number}"], "on this machine nothing is counted"
+
+
 def test_a_real_name_is_made_harmless(driver: Driver) -> None:
     ana = in_room(driver, "ana", "setname")
     ana.heard()

@@ -25,6 +25,7 @@ from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.server import isupport, lusers, motd
 from mpchat.protocol.message import BODY_BYTES, build, cut, encode
+from mpchat.protocol.nick_changes import count, rest
 from mpchat.protocol.outcomes import Goodbye, Outcomes, PasswordAsked, Regroup
 from mpchat.protocol.server_bans import why_banned
 from mpchat.protocol.wrong_passwords import end_if_too_many
@@ -75,11 +76,16 @@ def user(context: Context, connection: Connection, params: list[str]) -> Outcome
 
 def setname(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     """SETNAME :realname. Who does not have the capability is told nothing, unless it is refused."""
-    session, realname = connection.session, params[0] if params else ""
-    if not realname.strip() or len(realname.encode()) > context.settings.realname_bytes:
-        why = f"A real name has 1 to {context.settings.realname_bytes} bytes"
-        yield encode(build(context.settings.name, "FAIL", "SETNAME", "INVALID_REALNAME", why))
+    session, most, realname = connection.session, context.settings.realname_bytes, params[0] if params else ""
+    code = why = ""
+    if not realname.strip() or len(realname.encode()) > most:
+        code, why = "INVALID_REALNAME", f"A real name has 1 to {most} bytes"
+    elif not session.operator and (seconds := rest(context, connection)):
+        code, why = "CANNOT_CHANGE_REALNAME", f"Too many changes of name, wait {seconds} s"
+    if code:
+        yield encode(build(context.settings.name, "FAIL", "SETNAME", code, why))
         return
+    count(context, connection)
     session.realname = realname
     yield RealnameSet(session, list(session.channels.values()))
 
