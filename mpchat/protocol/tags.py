@@ -30,7 +30,9 @@ def before_message(profile: int, wall: int, born: int, number: int, *others: str
 
     They stand behind ours, so that they displace none. `account`: the sender's, "" for none.
     """
-    ours = time_tag(profile, wall), id_tag(profile, born, number), account_tag(profile, account)
+    ours = [time_tag(profile, wall), id_tag(profile, born, number)]
+    if account and profile & ACCOUNT_TAG:  # IRCv3 account-tag
+        ours.append(f"account={account.translate(_ESCAPED)}")
     return before_line(*ours, *others) if profile & MESSAGE_TAGS else before_line(*ours)
 
 
@@ -42,11 +44,6 @@ def time_tag(profile: int, wall: int) -> str:
 def id_tag(profile: int, born: int, number: int) -> str:
     """Which message it is, if that is wanted; 0: no number is known."""
     return f"msgid={message_id(born, number)}" if number and profile & MESSAGE_TAGS else ""
-
-
-def account_tag(profile: int, account: str) -> str:
-    """Whose account the sender has, if that is wanted (IRCv3 account-tag); "": none."""
-    return f"account={account.translate(_ESCAPED)}" if account and profile & ACCOUNT_TAG else ""
 
 
 def message_id(born: int, number: int) -> str:
