@@ -825,7 +825,7 @@ class Core:
                 elif isinstance(outcome, Dismissed):
                     self._audit.append(("operator no more", _who(outcome.session)))
                     whom = self._connections[outcome.session.id]
-                    self._routing.send(whom, [whom.dialect.dismissed(whom)])
+                    self._routing.send(whom, [whom.dialect.dismissed(context, whom)])
                 elif isinstance(outcome, BanSet):
                     about = {"did": outcome.command, "mask": outcome.mask}
                     limits = {"minutes": outcome.minutes, "closed": outcome.closed}

@@ -60,7 +60,7 @@ class Dialect(Protocol):
     def notice(self, context: Context, connection: Connection, text: str) -> bytes:
         """A word from the server, which no client answers."""
 
-    def dismissed(self, connection: Connection) -> bytes:
+    def dismissed(self, context: Context, connection: Connection) -> bytes:
         """It is no server operator any more, without having asked for that."""
 
     def farewell(self, connection: Connection, reason: str) -> bytes:

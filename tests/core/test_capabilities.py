@@ -376,7 +376,7 @@ def test_whose_account_stands_before_all_that_they_do(driver: Driver) -> None:
         after + "PART #a :5",
     ]
     assert deaf.heard()[:2] == [BETO + "PRIVMSG #a :1", BETO + "NOTICE #a :3"]
-    both.heard()
+    assert both.send("MODE both +i")[-1] == "@account=Zoe :both!~both@127.0.0.1 MODE both +i"
     (echo,) = both.send("@+mpchat.org/id=abcdefgh.1;+a=b PRIVMSG #a :hola")
     assert re.match(r"@msgid=[^;]+;account=Zoe;\+a=b;\+mpchat.org/id=abcdefgh.1 :both", echo)
     assert both.send("@+mpchat.org/id=abcdefgh.1;+a=b PRIVMSG #a :hola") == [echo], "a repeat is echoed as it was"

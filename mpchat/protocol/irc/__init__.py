@@ -109,9 +109,9 @@ def notice(context: Context, connection: Connection, text: str) -> bytes:
     return context.reply(connection, "NOTICE", text)
 
 
-def dismissed(connection: Connection) -> bytes:
+def dismissed(context: Context, connection: Connection) -> bytes:
     """It is no server operator any more."""
-    return own_modes(connection, [("-", "o")])
+    return own_modes(context, connection, [("-", "o")])
 
 
 def too_long(context: Context, connection: Connection) -> bytes:

@@ -119,7 +119,7 @@ def notice(context: Context, connection: Connection, text: str) -> bytes:
     return line("! " + translated(language_of(connection.capabilities), text))
 
 
-def dismissed(connection: Connection) -> bytes:
+def dismissed(context: Context, connection: Connection) -> bytes:
     """It is no server operator any more."""
     return tell(connection, "account.no_operator")
 
