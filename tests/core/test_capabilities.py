@@ -474,6 +474,26 @@ def test_each_reads_what_they_asked_for_whatever_others_want(driver: Driver) -> 
         assert verbs == ["JOIN", *[verb for verb, name in wanted.items() if name in wish.split()], "PRIVMSG"], wish
 
 
+def test_bytes_are_made_once_for_all_who_read_the_same_and_sent_to_none_who_reads_nothing(driver: Driver) -> None:
+    wishes = ["", *DETAILS.split(), "extended-join", "account-tag", "server-time", "server-time away-notify"]
+    for number, wish in enumerate(wishes):
+        in_room(driver, f"p{number}", wish)
+    beto = in_room(driver, "beto")
+
+    def casts(line: str) -> list[bytes]:
+        return [item[2] for _, item in driver.feed(*beto.records([line])) if item[0] == "cast"]
+
+    said = casts("PRIVMSG #a :hola")
+    assert len(said) == len(wishes) + 1, "there is a group of each, and one more of beto's worker"
+    assert len({id(data) for data in said}) == len(set(said)) == 2, "with its time, and without"
+    assert len({id(data) for data in casts("TOPIC #a :x")}) == 2
+    assert len(told := casts("AWAY :x")) == 2
+    assert {data.split(b" ")[-2] for data in told} == {b"AWAY"}
+    assert len(casts("SETNAME :x")) == 1
+    assert len({id(data) for data in casts("PART #a")}) == 2
+    assert len({id(data) for data in casts("JOIN #a")}) == 3 + 2, "and an AWAY, with its time and without"
+
+
 def test_a_snapshot_has_what_they_asked_for(driver: Driver) -> None:
     everything = f"{DETAILS} account-tag extended-join multi-prefix userhost-in-names cap-notify"
     ana, beto = in_room(driver, "ana", everything), in_room(driver, "beto")
