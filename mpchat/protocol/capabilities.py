@@ -65,8 +65,9 @@ _SINCE = {
     "userhost-in-names": 4,
 }  # the level of the server that brought it (ChatSettings), for those that are not of level 0
 BARE = 0  # the wire profile of an IRC client that has asked for nothing
-_RELAYED = SERVER_TIME | MESSAGE_TAGS
-_RELAYED |= AWAY_NOTIFY | EXTENDED_JOIN | ACCOUNT_NOTIFY | ACCOUNT_TAG | SETNAME | INVITE_NOTIFY
+_RELAYED = (
+    SERVER_TIME | MESSAGE_TAGS | AWAY_NOTIFY | EXTENDED_JOIN | ACCOUNT_NOTIFY | ACCOUNT_TAG | SETNAME | INVITE_NOTIFY
+)
 
 
 def _sets_of(bits: int) -> tuple[int, ...]:

@@ -9,6 +9,8 @@ import re
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mpchat.protocol.capabilities import NAMES
 from mpchat.settings import ChatSettings, pack
@@ -492,6 +494,58 @@ def test_bytes_are_made_once_for_all_who_read_the_same_and_sent_to_none_who_read
     assert len(casts("SETNAME :x")) == 1
     assert len({id(data) for data in casts("PART #a")}) == 2
     assert len({id(data) for data in casts("JOIN #a")}) == 3 + 2, "and an AWAY, with its time and without"
+
+
+NOTIFIED = ("away-notify", "extended-join", "setname", "server-time")
+DEEDS = st.one_of(
+    st.tuples(
+        st.just("CAP REQ"), st.integers(0, 3), st.sampled_from([f"{sign}{n}" for n in NOTIFIED for sign in ("", "-")])
+    ),
+    st.tuples(st.sampled_from(["JOIN", "PART"]), st.integers(0, 3), st.sampled_from(["#a", "#b"])),
+    st.tuples(st.just("AWAY"), st.integers(0, 3), st.sampled_from(["", ":x", ":y"])),
+    st.tuples(st.just("SETNAME"), st.integers(0, 3), st.sampled_from(["one", "two"])),
+)
+
+
+@given(deeds=st.lists(DEEDS, min_size=20, max_size=60))
+@settings(deadline=None, max_examples=100)
+def test_whatever_they_switch_and_wherever_they_are(deeds: list[tuple[str, int, str]]) -> None:
+    """Each hears once what it has asked for, of those who share a room with it; the other worker's too."""
+    driver = Driver()
+    people = [in_room(driver, f"p{number}", "away-notify" if number % 2 else "") for number in range(4)]
+    held: list[set[str]] = [set(), {"away-notify"}, set(), {"away-notify"}]
+    rooms: list[set[str]] = [{"#a"} for _ in people]
+    away = [""] * 4
+    for verb, who, what in deeds:
+        read(*people)
+        people[who].send(f"{verb} {what}")
+        sharing = [n for n in range(4) if n != who and rooms[n] & rooms[who]]
+        wanted: dict[int, list[str]] = {n: [] for n in range(4) if n != who}
+        match verb:
+            case "CAP REQ":
+                held[who] = held[who] - {what[1:]} if what[0] == "-" else held[who] | {what}
+            case "JOIN" if what not in rooms[who]:
+                rooms[who].add(what)
+                for n in wanted:
+                    if what in rooms[n]:
+                        wanted[n] = [f"JOIN {what}" + (" * :" if "extended-join" in held[n] else "")]
+                        wanted[n] += ["AWAY"] if away[who] and "away-notify" in held[n] else []
+            case "PART" if what in rooms[who]:
+                wanted = {n: [f"PART {what}"] if what in rooms[n] else [] for n in wanted}
+                rooms[who].discard(what)
+            case "AWAY" if what != away[who]:
+                away[who] = what
+                wanted = {n: ["AWAY"] if n in sharing and "away-notify" in held[n] else [] for n in wanted}
+            case "SETNAME":
+                wanted = {n: ["SETNAME"] if n in sharing and "setname" in held[n] else [] for n in wanted}
+        for n, expected in wanted.items():
+            lines = people[n].heard()
+            assert all(line.startswith("@time=") == ("server-time" in held[n]) for line in lines)
+            told = [line[line.index(f":p{who}!") :].split(" ", 1)[1] for line in lines]
+            assert len(told) == len(expected)
+            for line, beginning in zip(told, expected, strict=True):
+                exactly = beginning.startswith(("JOIN", "PART")) and "*" not in beginning
+                assert line == beginning if exactly else line.startswith(beginning)
 
 
 def test_a_snapshot_has_what_they_asked_for(driver: Driver) -> None:
