@@ -65,7 +65,9 @@ class ChatSettings:
     # private rooms wait for members that were lost; who is kicked out in plain text is in no room; names that look like
     # one in use are refused. 2: KLINE, DLINE, their opposites, STATS and REHASH. 3: KLINE takes networks, and no hosts
     # that no client can have; whom a ban closes reads 465; an operator who leaves does not wait for REHASH; accounts,
-    # by REGISTER, SASL and NickServ, and /register /login /logout. 4: CHATHISTORY by time, AROUND, BETWEEN, TARGETS.
+    # by REGISTER, SASL and NickServ, and /register /login /logout. 4: the capabilities that tell more of the others
+    # (account-notify and so on), cap-notify, labeled-response, WHOX and SETNAME; CHATHISTORY by time, AROUND, BETWEEN and
+    # TARGETS, and /since.
     level: int = 4
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 
@@ -91,7 +93,7 @@ class ChatSettings:
     # OPERs one a second is checked, for all together: there those who guess and those who know have one address.
     exempt: tuple[str, ...] = LOOPBACK
     unregistered_per_address: int = 32  # connections whose client has not entered yet: a class that opens nc at once
-    nick_changes_per_minute: int = 12  # of a client: a person tries a few names, a flood of them fills every screen
+    nick_changes_per_minute: int = 12  # of a client, SETNAME too: a person tries a few, a flood fills every screen
     wrong_passwords: int = 5  # of one connection, then it is closed: who mistypes more often may connect again
     oper_wait_seconds: int = 60  # an address waits one second more for each wrong OPER, and no longer than this
     oper_forgotten_seconds: int = 600  # after its last one an address is as good as any: people share addresses

@@ -140,6 +140,40 @@ class Wallops:
     text: str
 
 
+@dataclass(slots=True)
+class AwaySet:
+    """Somebody is away, says so in other words, or is back: `by.away` has it. To the others on these channels."""
+
+    by: Session
+    channels: list[Channel]
+
+
+@dataclass(slots=True)
+class AccountSet:
+    """Somebody has logged in or out: `by.account` has it. To themselves and to all on one of these channels."""
+
+    by: Session
+    channels: list[Channel]
+
+
+@dataclass(slots=True)
+class RealnameSet:
+    """Somebody has another realname: `by.realname` has it. To themselves and to all on one of these channels."""
+
+    by: Session
+    channels: list[Channel]
+
+
+@dataclass(slots=True)
+class InviteSeen:
+    """Somebody has been invited: to the channel's members, but for who has done it."""
+
+    by: Session
+    whom: Session
+    channel: Channel
+
+
 Decision = Kicked | TopicSet | ModesSet | Invited  # somebody decides about a channel
 Happening = Joined | Regained | Parted | Decision | ActsAsOperator | Renamed | Left | Wallops  # all but speech
-Event = Said | Happening
+Detail = TagsSent | AwaySet | AccountSet | RealnameSet | InviteSeen  # only for those whose clients have asked for it
+Event = Said | Happening | Detail

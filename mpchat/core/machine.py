@@ -14,7 +14,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from mpchat.chat.channels import Channel
-from mpchat.chat.events import ActsAsOperator, Decision, Event, Invited, Kicked, ModesSet, Said, TagsSent, TopicSet
+from mpchat.chat.events import ActsAsOperator, Decision, Event, Invited, Kicked, ModesSet, Said, TopicSet
 from mpchat.chat.hub import Hub
 from mpchat.chat.names import fold
 from mpchat.chat.refusals import Refusal
@@ -183,8 +183,10 @@ class Core:
                 case ("reload", settings):
                     self._reload(settings)
                 case ("accounts", accounts, mechanisms):
+                    offers = self._offers()
                     self._context.hub.accounts.know(accounts, mechanisms)
                     self._report_missing_accounts()
+                    self._tell_offers(offers)
                 case ("start", settings, workers, utc_offset, wall, mono, *rest):
                     self._start(settings, workers, utc_offset, wall, mono, *rest[:1])  # what follows is the broker's
                 case _:
@@ -356,7 +358,7 @@ class Core:
         """Who is in stays in, and who is an operator by OPER stays one: the new settings decide who may come, and what
         they read. Who is one by an account stays one while they say so.
         """
-        context = self._context
+        context, offers = self._context, self._offers()
         context.settings = context.hub.settings = chat = unpack(settings)
         self._guessing.limit(chat.oper_wait_seconds, chat.oper_forgotten_seconds, chat.exempts)
         self._login_delay.limit(chat.wrong_logins_per_minute, chat.wrong_logins_per_account, chat.exempts)
@@ -367,6 +369,16 @@ class Core:
         for connection in self._connections.values():
             self._run(connection, dismiss(context, connection.session))
         self._report_missing_accounts()
+        self._tell_offers(offers)
+
+    def _offers(self) -> list[tuple[Connection, dict[str, str]]]:
+        """What is offered to those clients that are to be told when it changes."""
+        offers = [(each, each.dialect.offer(self._context, each)) for each in self._connections.values()]
+        return [(connection, offer) for connection, offer in offers if offer]
+
+    def _tell_offers(self, before: list[tuple[Connection, dict[str, str]]]) -> None:
+        for connection, offer in before:
+            self._run(connection, connection.dialect.offer_changed(self._context, connection, offer))
 
     def _report_missing_accounts(self) -> None:
         """An operator's account that nobody has registered yet: nobody can, as long as it is an operator's."""
@@ -813,7 +825,7 @@ class Core:
                 elif isinstance(outcome, Dismissed):
                     self._audit.append(("operator no more", _who(outcome.session)))
                     whom = self._connections[outcome.session.id]
-                    self._routing.send(whom, [whom.dialect.dismissed(whom)])
+                    self._routing.send(whom, [whom.dialect.dismissed(context, whom)])
                 elif isinstance(outcome, BanSet):
                     about = {"did": outcome.command, "mask": outcome.mask}
                     limits = {"minutes": outcome.minutes, "closed": outcome.closed}
@@ -828,7 +840,7 @@ class Core:
         if long and connection.asked is None:
             self._drain(connection, DrainAsked())
 
-    def _publish(self, event: Event | TagsSent) -> None:
+    def _publish(self, event: Event) -> None:
         if isinstance(event, Said):
             self._deliver(event)
             return

@@ -1,4 +1,4 @@
-"""Who hears what: channels -> groups of connections, events -> bytes, made once for each wire profile.
+"""Who hears what: channels -> groups of connections, events -> bytes, made once for all who read the same.
 
 A group is a channel's members on one worker who want the same bytes. What a whole group gets is one item ("cast"); what
 one connection gets is another ("send").
@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from mpchat.chat.channels import Channel
 from mpchat.chat.events import (
+    AccountSet,
     ActsAsOperator,
+    AwaySet,
     Event,
     Invited,
+    InviteSeen,
     Joined,
     Kicked,
     Left,
     ModesSet,
     Parted,
+    RealnameSet,
     Regained,
     Renamed,
     Said,
@@ -54,7 +58,7 @@ class Routing:
         data = connection.dialect.stamp(self.context, connection.profile, lines)
         self.items[connection.worker].append(("send", connection.id, data))
 
-    def publish(self, event: Event | TagsSent) -> None:
+    def publish(self, event: Event) -> None:
         """Deliver an event, but speech, to its audience, and let it change groups."""
         match event:
             case TagsSent():
@@ -62,13 +66,15 @@ class Routing:
             case Joined():
                 self.join(self.connections[event.by.id], event.channel)
                 self.cast([event.channel], event)
+                if event.by.away:
+                    self.publish(AwaySet(event.by, [event.channel]))
             case Parted():
                 self.cast([event.channel], event)
                 self.leave(self.connections[event.by.id], event.channel)
             case Kicked():
                 self.cast([event.channel], event)
                 self.leave(self.connections[event.whom.id], event.channel)
-            case Renamed():
+            case Renamed() | AccountSet() | RealnameSet():
                 if event.channels:
                     self.cast(event.channels, event)
                 else:
@@ -79,6 +85,11 @@ class Routing:
                     self.leave(self.connections[event.by.id], channel)
             case Invited():
                 self.tell(event.whom, event, {})
+                self.publish(InviteSeen(event.by, event.whom, event.channel))
+            case InviteSeen():
+                self.cast([event.channel], event, event.by.id)
+            case AwaySet():
+                self.cast(event.channels, event, event.by.id)
             case Wallops():
                 rendered: dict[int, bytes] = {}
                 for session in [who for who in self.context.hub.people() if who.wallops]:
@@ -92,20 +103,15 @@ class Routing:
         """To all who would hear a message, if their clients know tags."""
         rendered: dict[int, bytes] = {}
         sender = event.by.id
-        told = [event.by] if self.connections[sender].capabilities & ECHO_MESSAGE else []
         if isinstance(event.to, Session):
-            told.insert(0, event.to)
+            self.tell(event.to, event, rendered)
         else:
-            for (worker, profile), (group, _) in self.groups.get(event.to, {}).items():
-                if data := rendered.get(profile) or self._render(event, profile, rendered):
-                    self.items[worker].append(("cast", (group,), data, sender))
-        for session in told:
-            to = self.connections[session.id]
-            if data := rendered.get(to.profile) or self._render(event, to.profile, rendered):
-                self.items[to.worker].append(("send", to.id, data))
+            self.cast_one(event.to, event, sender, rendered)
+        if self.connections[sender].capabilities & ECHO_MESSAGE:
+            self.tell(event.by, event, rendered)
 
     def cast(self, channels: list[Channel], event: Event, exclude: ConnectionId = NOT_EXCLUDED) -> None:
-        """To everybody on any of these channels once: one item for each worker and wire profile."""
+        """To everybody on any of these channels once: one item for each worker and wire profile that reads it."""
         rendered: dict[int, bytes] = {}
         if len(channels) == 1:
             self.cast_one(channels[0], event, exclude, rendered)
@@ -115,26 +121,31 @@ class Routing:
             for place, (group, _) in self.groups.get(channel, {}).items():
                 together[place] = (*together.get(place, ()), group)
         for (worker, profile), groups in together.items():
-            data = rendered.get(profile) or self._render(event, profile, rendered)
-            self.items[worker].append(("cast", groups, data, exclude))
+            if data := rendered.get(profile) or self._render(event, profile, rendered):
+                self.items[worker].append(("cast", groups, data, exclude))
 
     def cast_one(self, channel: Channel, event: Event, exclude: ConnectionId, rendered: dict[int, bytes]) -> None:
         """The same to one channel, which may be empty: the lobby, or one that its last member is leaving."""
         groups = self.groups.get(channel)
         if groups is not None:
             for (worker, profile), (group, _) in groups.items():
-                data = rendered.get(profile) or self._render(event, profile, rendered)
-                self.items[worker].append(("cast", (group,), data, exclude))
+                if data := rendered.get(profile) or self._render(event, profile, rendered):
+                    self.items[worker].append(("cast", (group,), data, exclude))
 
     def tell(self, session: Session, event: Event, rendered: dict[int, bytes]) -> None:
         """To one person alone."""
         to = self.connections[session.id]
-        data = rendered.get(to.profile) or self._render(event, to.profile, rendered)
-        self.items[to.worker].append(("send", to.id, data))
+        if data := rendered.get(to.profile) or self._render(event, to.profile, rendered):
+            self.items[to.worker].append(("send", to.id, data))
 
-    def _render(self, event: Event | TagsSent, profile: int, rendered: dict[int, bytes]) -> bytes:
-        """Make an event's bytes for a wire profile, for the first who wants them, and keep them for the others."""
-        data = rendered[profile] = OF_PROFILE[profile].render(self.context, event, profile)
+    def _render(self, event: Event, profile: int, rendered: dict[int, bytes]) -> bytes:
+        """An event's bytes for a wire profile, made for the first of all who read the same of it."""
+        dialect = OF_PROFILE[profile]
+        like = dialect.alike(event, profile)
+        data = rendered.get(like)
+        if data is None:
+            data = rendered[like] = dialect.render(self.context, event, like)
+        rendered[profile] = data
         return data
 
     # Groups

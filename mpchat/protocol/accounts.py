@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 
-from mpchat.chat.events import Regained, Renamed
+from mpchat.chat.events import AccountSet, Regained, Renamed
 from mpchat.chat.names import fold
 from mpchat.chat.sessions import Session
 from mpchat.messages import AccountAnswer
@@ -93,7 +93,9 @@ def dismiss(context: Context, session: Session) -> Outcomes:
 
 def log_in(context: Context, session: Session, account: str) -> Outcomes:
     """It has proved to be this account's owner. What it has by another one it loses."""
-    session.account = account
+    before, session.account = session.account, account
+    if session.registered and account != before and context.settings.level >= 4:
+        yield AccountSet(session, list(session.channels.values()))
     yield from dismiss(context, session)
 
 
@@ -102,4 +104,5 @@ def log_out(context: Context, session: Session) -> Outcomes:
     account = session.account
     context.hub.log_out(session)
     yield LoggedOut(session, account)
+    yield AccountSet(session, list(session.channels.values()))
     yield from dismiss(context, session)

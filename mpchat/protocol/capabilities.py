@@ -18,26 +18,68 @@ SASL = 128
 REGISTRATION = 256
 SASL_NAME = "sasl"
 REGISTRATION_NAME = "draft/account-registration"
+# From here on behind 1 << 16, a language's of plain text (plain/languages.py).
+CAP_NOTIFY = 1 << 17
+MULTI_PREFIX = 1 << 18
+USERHOST_IN_NAMES = 1 << 19
+AWAY_NOTIFY = 1 << 20
+EXTENDED_JOIN = 1 << 21
+ACCOUNT_NOTIFY = 1 << 22
+ACCOUNT_TAG = 1 << 23
+SETNAME = 1 << 24
+INVITE_NOTIFY = 1 << 25
+VERSION_302 = 1 << 26  # the client knows what CAP LS 302 brought, and so has cap-notify for good: no name asks for this
 
 NAMES = {
+    "account-notify": ACCOUNT_NOTIFY,
+    "account-tag": ACCOUNT_TAG,
+    "away-notify": AWAY_NOTIFY,
     "batch": BATCH,
+    "cap-notify": CAP_NOTIFY,
     REGISTRATION_NAME: REGISTRATION,
     "draft/chathistory": CHATHISTORY,
     "echo-message": ECHO_MESSAGE,
+    "extended-join": EXTENDED_JOIN,
+    "invite-notify": INVITE_NOTIFY,
     "message-tags": MESSAGE_TAGS,
     "mpchat.org/resume": RESUME,
+    "multi-prefix": MULTI_PREFIX,
     "server-time": SERVER_TIME,
     SASL_NAME: SASL,
+    "setname": SETNAME,
     SEARCH_NAME: SEARCH,
+    "userhost-in-names": USERHOST_IN_NAMES,
 }
 _SINCE = {
+    "account-notify": 4,
+    "account-tag": 4,
+    "away-notify": 4,
+    "cap-notify": 4,
     REGISTRATION_NAME: 3,
+    "extended-join": 4,
+    "invite-notify": 4,
+    "multi-prefix": 4,
     SASL_NAME: 3,
+    "setname": 4,
     SEARCH_NAME: 1,
+    "userhost-in-names": 4,
 }  # the level of the server that brought it (ChatSettings), for those that are not of level 0
 BARE = 0  # the wire profile of an IRC client that has asked for nothing
-_RELAYED = SERVER_TIME | MESSAGE_TAGS
-PROFILES: tuple[int, ...] = (0, SERVER_TIME, MESSAGE_TAGS, SERVER_TIME | MESSAGE_TAGS)
+_RELAYED = (
+    SERVER_TIME | MESSAGE_TAGS | AWAY_NOTIFY | EXTENDED_JOIN | ACCOUNT_NOTIFY | ACCOUNT_TAG | SETNAME | INVITE_NOTIFY
+)
+
+
+def _sets_of(bits: int) -> tuple[int, ...]:
+    """All that can be made of these bits, nothing included."""
+    sets = [0]
+    for bit in NAMES.values():
+        if bit & bits:
+            sets += [each | bit for each in sets]
+    return tuple(sets)
+
+
+PROFILES = _sets_of(_RELAYED)
 
 
 def profile(capabilities: int) -> int:
@@ -56,10 +98,14 @@ def offered(level: int, without: Collection[str]) -> dict[str, int]:
 
 
 def changed(capabilities: int, request: str, names: dict[str, int]) -> int | None:
-    """What CAP REQ makes of a set: all of the request or, None, nothing of it (IRCv3 capability negotiation)."""
+    """What CAP REQ makes of a set: all of the request or, None, nothing of it (IRCv3 capability negotiation).
+
+    Whoever has asked for version 302 keeps cap-notify.
+    """
+    is_302 = capabilities & VERSION_302
     for word in request.split():
         bit = names.get(word.removeprefix("-"))
         if bit is None:
             return None
         capabilities = capabilities & ~bit if word.startswith("-") else capabilities | bit
-    return capabilities
+    return None if is_302 and not capabilities & CAP_NOTIFY else capabilities

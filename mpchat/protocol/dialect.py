@@ -7,7 +7,7 @@ socket names its dialect, and the name goes with each connection that it accepts
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from mpchat.chat.events import Event, Said, TagsSent
+from mpchat.chat.events import Event, Said
 from mpchat.chat.refusals import Refusal
 from mpchat.protocol import irc, plain
 from mpchat.protocol.connection import Connection
@@ -60,7 +60,7 @@ class Dialect(Protocol):
     def notice(self, context: Context, connection: Connection, text: str) -> bytes:
         """A word from the server, which no client answers."""
 
-    def dismissed(self, connection: Connection) -> bytes:
+    def dismissed(self, context: Context, connection: Connection) -> bytes:
         """It is no server operator any more, without having asked for that."""
 
     def farewell(self, connection: Connection, reason: str) -> bytes:
@@ -76,10 +76,19 @@ class Dialect(Protocol):
     def turned_away(self, reason: str, language: str) -> bytes:
         """All that a client reads which never gets a session, and so reads what the server speaks by default."""
 
+    def offer(self, context: Context, connection: Connection) -> dict[str, str]:
+        """What the client could switch on now, each with its value, if it is to be told when that changes."""
+
+    def offer_changed(self, context: Context, connection: Connection, before: dict[str, str]) -> Iterable[Outcome]:
+        """That may have changed. `before`: what offer() said then."""
+
     def profile(self, capabilities: int) -> int:
         """The wire profile of a connection with these capabilities: all that decides the bytes of an event."""
 
-    def render(self, context: Context, event: Event | TagsSent, profile: int) -> bytes:
+    def alike(self, event: Event, profile: int) -> int:
+        """The wire profile that stands for all whose clients read the same of an event as those of this one."""
+
+    def render(self, context: Context, event: Event, profile: int) -> bytes:
         """What every client of this wire profile reads of an event; nothing if that is not for such clients."""
 
     def stamp(self, context: Context, profile: int, lines: list[bytes]) -> bytes:

@@ -1,7 +1,8 @@
 """Changes of nickname are limited by connection, in both dialects: each fills the screens of all its rooms. Pure.
 
-They are counted by the generic cell rate algorithm (ITU-T I.371, annex A): so many at once, and then one as soon as the
-minute has room for it again. A nickname that is asked for before registration has ended is no change.
+So are those of the real name (SETNAME), together with them. They are counted by the generic cell rate algorithm (ITU-T
+I.371, annex A): so many at once, and then one as soon as the minute has room for it again. A nickname that is asked for
+before registration has ended is no change.
 """
 
 from mpchat.chat.refusals import Reason, Refusal
@@ -12,15 +13,20 @@ _MINUTE = 60_000  # ms
 
 
 def need_rest(context: Context, connection: Connection, nick: str) -> None:
-    """Raises Refusal if the connection, which is registered, has changed its nickname too often."""
+    """Raises Refusal if the connection, which is registered, has changed its names too often."""
+    if seconds := rest(context, connection):
+        raise Refusal(Reason.NICK_TOO_FAST, nick, f"Nick change too fast, wait {seconds} s")
+
+
+def rest(context: Context, connection: Connection) -> int:
+    """The seconds until the connection may change one of its names, 0: now."""
     each = _each(context, connection)
     wait = connection.renames_paid_at + each - _MINUTE - context.mono
-    if each and wait > 0:
-        raise Refusal(Reason.NICK_TOO_FAST, nick, f"Nick change too fast, wait {-(-wait // 1000)} s")
+    return -(-wait // 1000) if each and wait > 0 else 0
 
 
 def count(context: Context, connection: Connection) -> None:
-    """It has changed its nickname."""
+    """It has changed one of its names."""
     each = _each(context, connection)
     connection.renames_paid_at = max(connection.renames_paid_at, context.mono) + each if each else 0
 

@@ -6,7 +6,7 @@ Bytes answer the connection, an event goes to its audience, and the classes belo
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mpchat.chat.events import Event, TagsSent
+from mpchat.chat.events import Event
 from mpchat.chat.sessions import Session
 from mpchat.messages import Bound, Ms, Places, Window
 
@@ -205,5 +205,5 @@ AccountQuestion = RegistrationAsked | LoginAsked | SaslAsked
 PastQuestion = PastAsked | TargetsAsked | SearchAsked
 Question = PasswordAsked | OperAsked | RehashAsked | AccountQuestion | PastQuestion
 Reported = Appointed | LoggedOut | Resigned | Dismissed | BanSet
-Outcome = bytes | Event | TagsSent | Question | DrainAsked | Goodbye | Told | Regroup | Reported
+Outcome = bytes | Event | Question | DrainAsked | Goodbye | Told | Regroup | Reported
 Outcomes = Iterator[Outcome]

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from mpchat.chat.text import clean
-from mpchat.protocol.capabilities import MESSAGE_TAGS, SERVER_TIME
+from mpchat.protocol.capabilities import ACCOUNT_TAG, MESSAGE_TAGS, SERVER_TIME
 from mpchat.protocol.clock import timestamp
 
 LINE_ID = "+mpchat.org/id"  # how a client numbers its lines, so that it can send them again: name.number
@@ -25,13 +25,15 @@ def before_line(*tags: str) -> bytes:
     return f"@{some} ".encode() if some else b""
 
 
-def before_message(profile: int, wall: int, born: int, number: int, *others: str) -> bytes:
+def before_message(profile: int, wall: int, born: int, number: int, *others: str, account: str) -> bytes:
     """What a client of this wire profile reads before a message. `others`, a client's, are for who understands tags.
 
-    They stand behind ours, so that they displace none.
+    They stand behind ours, so that they displace none. `account`: the sender's, "" for none.
     """
-    time = time_tag(profile, wall)
-    return before_line(time, id_tag(profile, born, number), *others) if profile & MESSAGE_TAGS else before_line(time)
+    ours = [time_tag(profile, wall), id_tag(profile, born, number)]
+    if account and profile & ACCOUNT_TAG:  # IRCv3 account-tag
+        ours.append(f"account={account.translate(_ESCAPED)}")
+    return before_line(*ours, *others) if profile & MESSAGE_TAGS else before_line(*ours)
 
 
 def time_tag(profile: int, wall: int) -> str:

@@ -1011,7 +1011,7 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     ),
     "config.channels_per_client": "Rooms that a client may be in.",
     "config.targets": "Receivers of one PRIVMSG, NOTICE or TAGMSG.",
-    "config.nick_changes_per_minute": "Changes of nickname of a client within a minute; more are refused (438).",
+    "config.nick_changes_per_minute": "A client's changes of nickname or real name within a minute; more are refused.",
     "config.wrong_passwords": "Wrong passwords in a row (PASS, OPER, an account's) after which a connection is closed.",
     "config.oper_wait_seconds": (
         "After each wrong OPER its address waits a second more before the next is checked, and at most so many seconds."

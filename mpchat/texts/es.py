@@ -1052,7 +1052,7 @@ _CONFIG: dict[str, str] = {  # config.*: the server's configuration file, and wh
     ),
     "config.channels_per_client": "Salas en las que puede estar un cliente.",
     "config.targets": "Destinatarios de un PRIVMSG, NOTICE o TAGMSG.",
-    "config.nick_changes_per_minute": "Cambios de apodo de un cliente en un minuto; los demás se rechazan (438).",
+    "config.nick_changes_per_minute": "Cambios de apodo o nombre real de un cliente por minuto; los demás se rechazan.",
     "config.wrong_passwords": (
         "Contraseñas equivocadas seguidas (PASS, OPER o de cuentas) tras las que se cierra una conexión."
     ),

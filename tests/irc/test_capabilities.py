@@ -103,7 +103,7 @@ def test_a_refused_req_takes_nothing_away_either(server: Server, nicks: Iterator
     ana = server.irc(next(nicks), caps="echo-message")
     ana.sync()
     assert command(ana.ask("CAP REQ :-echo-message no-such-thing")[0]) == "CAP"
-    assert ana.ask("CAP LIST") == [f":mpchat.local CAP {ana.nick} LIST :echo-message"]
+    assert ana.ask("CAP LIST") == [f":mpchat.local CAP {ana.nick} LIST :cap-notify echo-message"]
 
 
 @pytest.mark.parametrize("line", ["CAP NOSUCH", "CAP nosuch :a b", "CAP ACK :echo-message", "CAP 302"])
@@ -149,7 +149,7 @@ def test_cap_after_registration(server: Server, nicks: Iterator[str], channel: s
     assert offer.startswith(f":mpchat.local CAP {ana.nick} LS :")
     assert commands(ana.ask(f"JOIN {channel}")) == ["JOIN", "353", "366"]  # it holds nothing any more
     assert ana.ask("CAP REQ :echo-message") == [f":mpchat.local CAP {ana.nick} ACK :echo-message"]
-    assert ana.ask("CAP LIST") == [f":mpchat.local CAP {ana.nick} LIST :echo-message"]
+    assert ana.ask("CAP LIST") == [f":mpchat.local CAP {ana.nick} LIST :cap-notify echo-message"]
     assert ana.ask("CAP END") == []
 
 

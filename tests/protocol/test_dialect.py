@@ -10,7 +10,8 @@ from mpchat.chat.channels import Channel
 from mpchat.chat.events import Said, TagsSent
 from mpchat.chat.hub import Hub
 from mpchat.chat.sessions import Session
-from mpchat.protocol.capabilities import MESSAGE_TAGS, NAMES
+from mpchat.protocol import irc
+from mpchat.protocol.capabilities import CAP_NOTIFY, MESSAGE_TAGS, NAMES
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.dialect import DIALECTS, OF_PROFILE, Dialect
@@ -42,8 +43,13 @@ def test_no_two_have_a_wire_profile_in_common() -> None:
 @dialects
 def test_whatever_a_client_can_do_has_a_wire_profile(dialect: Dialect) -> None:
     """What IRC's clients switch on, and the language that people who read plain text choose: other bits."""
-    switched_on = range(1 << len(NAMES))
-    assert not set(BITS.values()) & {*switched_on} - {0}
+    switched_on = [0]
+    for bit in NAMES.values():
+        if irc.profile(bit):
+            switched_on += [bits | bit for bits in switched_on]
+    switched_on += [sum(NAMES.values()), sum(NAMES.values()) & ~irc.profile(sum(NAMES.values()))]
+    assert len(set(NAMES.values())) == len(NAMES)
+    assert not sum(NAMES.values()) & sum(BITS.values())
     assert {dialect.profile(bits | language) for bits in switched_on for language in BITS.values()} == set(
         dialect.profiles
     )
@@ -81,6 +87,15 @@ def test_a_message_is_a_line_for_each_profile_and_tags_for_those_that_know_any(p
     assert b"hola" in said
     assert said.count(b"\n") == 1
     assert bool(tags) == (b"msgid=" in said) == (dialect.name == "irc" and bool(profile & MESSAGE_TAGS))
+
+
+@dialects
+def test_nothing_is_told_of_an_offer_that_is_as_it_was(dialect: Dialect, context: Context) -> None:
+    connection = connected(context, dialect)
+    connection.capabilities = CAP_NOTIFY
+    offer = dialect.offer(context, connection)
+    assert ("cap-notify" in offer) == (dialect.name == "irc")
+    assert list(dialect.offer_changed(context, connection, offer)) == []
 
 
 @dialects

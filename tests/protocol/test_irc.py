@@ -18,7 +18,10 @@ from mpchat.settings import ChatSettings
 from tests.core.driver import Driver, Person
 
 S = ":mpchat.local "
-CAPABILITIES = "batch draft/chathistory echo-message message-tags mpchat.org/resume server-time soju.im/search"
+CAPABILITIES = (
+    "account-notify account-tag away-notify batch cap-notify draft/chathistory echo-message extended-join invite-notify"
+    " message-tags mpchat.org/resume multi-prefix server-time setname soju.im/search userhost-in-names"
+)
 ANA, BETO = ":ana!~ana@127.0.0.1 ", ":beto!~beto@127.0.0.1 "
 
 
@@ -249,7 +252,7 @@ def test_capabilities_hold_registration() -> None:
     assert ana.send("CAP LS 302", "NICK ana", "USER ana 0 * :Ana", "CAP REQ :echo-message", "CAP LIST") == [
         S + f"CAP * LS :{CAPABILITIES}",
         S + "CAP ana ACK :echo-message",
-        S + "CAP ana LIST :echo-message",
+        S + "CAP ana LIST :cap-notify echo-message",
     ]
     assert ana.send("CAP END")[0].startswith(S + "001 ana ")
 

@@ -36,11 +36,12 @@ def test_what_is_no_id_of_ours(id: str) -> None:
     ],
 )
 def test_each_reads_what_they_asked_for(profile: int, tags: bytes) -> None:
-    assert before_message(profile, BORN, BORN, 35, "+a=b") == tags.replace(b"loyw3v8r-z", message_id(BORN, 35).encode())
+    found = before_message(profile, BORN, BORN, 35, "+a=b", account="")
+    assert found == tags.replace(b"loyw3v8r-z", message_id(BORN, 35).encode())
 
 
 def test_what_nobody_knows_is_not_told() -> None:
-    assert before_message(MESSAGE_TAGS, BORN, BORN, 0) == b""
+    assert before_message(MESSAGE_TAGS, BORN, BORN, 0, account="") == b""
     assert before_line("", "a", "", "b=c") == b"@a;b=c "
     assert before_line("", "") == b""
 

@@ -334,7 +334,8 @@ def test_sts_is_offered_where_its_duration_is_set_and_a_reload_may_change_it(
         assert "sts" not in ana.ask("CAP LIST")[0]
         write(60)
         assert server.run("reload", "--port", str(server.irc_port)).returncode == 0
-        until(lambda: offered(beto) == ["sts=duration=60"])
+        assert beto.until("CAP")[-1].endswith(" CAP beto NEW :sts=duration=60"), "told by itself (IRCv3 cap-notify)"
+        assert offered(beto) == ["sts=duration=60"]
         assert offered(ana) == [f"sts=port={tls_port(server)}"]
         write(0)
         assert server.run("reload", "--port", str(server.irc_port)).returncode == 0

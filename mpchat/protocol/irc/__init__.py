@@ -26,7 +26,8 @@ from mpchat.protocol.irc import (
 from mpchat.protocol.irc.messages import after_speech, speech
 from mpchat.protocol.irc.modes import own_modes
 from mpchat.protocol.irc.refusing import middle, refuse
-from mpchat.protocol.irc.rendering import render, stamp
+from mpchat.protocol.irc.registration import offer, offer_changed
+from mpchat.protocol.irc.rendering import alike, render, stamp
 from mpchat.protocol.irc.secrets import secret_in, shown
 from mpchat.protocol.irc.table import COMMANDS
 from mpchat.protocol.message import BODY_BYTES, TAG_BYTES, Message, build, encode, parse
@@ -108,9 +109,9 @@ def notice(context: Context, connection: Connection, text: str) -> bytes:
     return context.reply(connection, "NOTICE", text)
 
 
-def dismissed(connection: Connection) -> bytes:
+def dismissed(context: Context, connection: Connection) -> bytes:
     """It is no server operator any more."""
-    return own_modes(connection, [("-", "o")])
+    return own_modes(context, connection, [("-", "o")])
 
 
 def too_long(context: Context, connection: Connection) -> bytes:
@@ -187,6 +188,7 @@ def probe(context: Context, connection: Connection) -> bytes:
 
 __all__ = [
     "after_speech",
+    "alike",
     "answered",
     "banned",
     "dismissed",
@@ -199,6 +201,8 @@ __all__ = [
     "keepalive",
     "name",
     "notice",
+    "offer",
+    "offer_changed",
     "probe",
     "profile",
     "profiles",

@@ -127,7 +127,7 @@ def proven(context: Context, connection: Connection) -> Outcomes:
     if appoint(context, connection.session):
         yield Appointed(connection.session)
         yield context.reply(connection, n.YOUREOPER, "You are now an IRC operator")
-        yield own_modes(connection, [("+", "o")])
+        yield own_modes(context, connection, [("+", "o")])
 
 
 def logged_out(context: Context, connection: Connection) -> Outcomes:

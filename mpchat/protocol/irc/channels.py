@@ -7,6 +7,7 @@ from mpchat.chat.events import Joined, Regained
 from mpchat.chat.names import fold
 from mpchat.chat.refusals import Refusal
 from mpchat.protocol import numerics as n
+from mpchat.protocol.capabilities import MULTI_PREFIX, USERHOST_IN_NAMES
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command, Continuation
@@ -131,6 +132,8 @@ def _names_of_each(context: Context, connection: Connection, behind: int, *names
 def _names(context: Context, connection: Connection, name: str, behind: int, cursor: Cursor, rest: Cursor) -> Outcomes:
     """353 in as few lines as fit, then 366. Strangers do not see the invisible, nor a secret channel's members.
 
+    Members stand there as nick!user@host for who asked for that (IRCv3 userhost-in-names).
+
     What is left of it begins at `cursor`, behind whom, `rest`.
     """
     channel = context.hub.channels.get(fold(name))
@@ -140,10 +143,14 @@ def _names(context: Context, connection: Connection, name: str, behind: int, cur
         inside = connection.session in channel.members
         symbol = "@" if "s" in channel.flags else "="
         head = len(build(context.settings.name, n.NAMREPLY, connection.session.nick, symbol, channel.name, "").encode())
-        roll = channel.roll(behind)
+        roll, wish = channel.roll(behind), connection.capabilities
         for start in range(0, len(roll), FEW):
             some = roll[start : start + FEW]
-            shown = [sigil(channel.members[one]) + one.nick for one in some if inside or not one.invisible]
+            shown = [
+                sigil(channel.members[one], wish) + (one.prefix if wish & USERHOST_IN_NAMES else one.nick)
+                for one in some
+                if inside or not one.invisible
+            ]
             for line in pack(shown, BODY_BYTES - head):
                 yield context.reply(connection, n.NAMREPLY, symbol, channel.name, line)
             if len(roll) > FEW:
@@ -156,8 +163,13 @@ def listed(names: str) -> list[str]:
     return list({fold(name): name for name in names.split(",") if name}.values())
 
 
-def sigil(rights: int) -> str:
-    """The sign that stands before the nickname of a member with these rights: the highest one's only."""
+def sigil(rights: int, capabilities: int = 0) -> str:
+    """The sign that stands before the nickname of a member with these rights: the highest one's only.
+
+    Whose client has asked for it reads all of them, the highest first (IRCv3 multi-prefix).
+    """
+    if capabilities & MULTI_PREFIX and rights & OP and rights & VOICE:
+        return "@+"
     return "@" if rights & OP else "+" if rights & VOICE else ""
 
 

@@ -6,7 +6,7 @@ A line that its client has numbered is said once, however often it is sent: a re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from mpchat.chat.events import Said
+from mpchat.chat.events import AwaySet, Said
 from mpchat.chat.names import SERVICE, fold, is_nickserv, is_servers_own
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
@@ -122,8 +122,8 @@ def after_speech(context: Context, connection: Connection, said: Said, text: str
 def _echo(context: Context, connection: Connection, said: Said, own: ClientTags) -> Outcomes:
     """It was said before. Its sender has not heard that, or would not ask."""
     if connection.capabilities & ECHO_MESSAGE:
-        tags = before_message(connection.profile, context.wall, context.hub.born, said.number, own.relayed, own.id)
-        yield tags + fit(said).line
+        when, account = (context.wall, context.hub.born, said.number), said.by.account
+        yield before_message(connection.profile, *when, own.relayed, own.id, account=account) + fit(said).line
 
 
 def tagmsg(context: Context, connection: Connection, params: list[str], tags: dict[str, str] = NO_TAGS) -> Outcomes:
@@ -162,11 +162,14 @@ def _own(connection: Connection, tags: dict[str, str], targets: list[str]) -> Cl
 
 
 def away(context: Context, connection: Connection, params: list[str]) -> Outcomes:
-    connection.session.away = cut(params[0], context.settings.reason_bytes) if params else ""
-    if connection.session.away:
+    session = connection.session
+    before, session.away = session.away, cut(params[0], context.settings.reason_bytes) if params else ""
+    if session.away:
         yield context.reply(connection, n.NOWAWAY, "You have been marked as being away")
     else:
         yield context.reply(connection, n.UNAWAY, "You are no longer marked as being away")
+    if session.away != before:
+        yield AwaySet(session, list(session.channels.values()))
 
 
 COMMANDS = {

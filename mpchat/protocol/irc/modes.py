@@ -2,12 +2,14 @@
 
 from mpchat.chat.channels import Channel
 from mpchat.protocol import numerics as n
+from mpchat.protocol.capabilities import ACCOUNT_TAG
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.message import build_words, encode
 from mpchat.protocol.outcomes import Outcomes, Resigned
 from mpchat.protocol.room_modes import parse_changes, set_modes
+from mpchat.protocol.tags import before_message
 
 
 def mode(context: Context, connection: Connection, params: list[str]) -> Outcomes:
@@ -61,7 +63,7 @@ def _own_mode(context: Context, connection: Connection, nick: str, params: list[
         elif _set_own(context, connection, letter, sign == "+"):
             changes.append((sign, letter))
     if changes:
-        yield own_modes(connection, changes)
+        yield own_modes(context, connection, changes)
     if ("-", "o") in changes:
         yield Resigned(session)
     if unknown:
@@ -78,10 +80,13 @@ def _set_own(context: Context, connection: Connection, letter: str, on: bool) ->
     return changed
 
 
-def own_modes(connection: Connection, changes: list[tuple[str, str]]) -> bytes:
+def own_modes(context: Context, connection: Connection, changes: list[tuple[str, str]]) -> bytes:
     """One's own MODE, as oneself sees it."""
-    nick = connection.session.nick
-    return encode(build_words(connection.session.prefix, "MODE", nick, letters(changes)))
+    session, profile = connection.session, connection.profile
+    line = encode(build_words(session.prefix, "MODE", session.nick, letters(changes)))
+    if session.account and profile & ACCOUNT_TAG:
+        return before_message(profile, context.wall, context.hub.born, 0, account=session.account) + line
+    return line
 
 
 def letters(changes: list[tuple[str, str]]) -> str:

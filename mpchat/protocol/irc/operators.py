@@ -26,7 +26,7 @@ def oper_answer(context: Context, connection: Connection, right: bool) -> Outcom
         return
     yield context.reply(connection, n.YOUREOPER, "You are now an IRC operator")
     if context.hub.set_operator(connection.session, True):
-        yield own_modes(connection, [("+", "o")])
+        yield own_modes(context, connection, [("+", "o")])
 
 
 def for_operators(run: Handler) -> Handler:

@@ -1,5 +1,6 @@
-"""Who is who: WHO WHOIS WHOWAS USERHOST ISON (RFC 2812 sections 3.6 and 4.8, 4.9)."""
+"""Who is who: WHO WHOIS WHOWAS USERHOST ISON (RFC 2812 sections 3.6 and 4.8, 4.9; IRCv3 WHOX)."""
 
+import re
 from collections.abc import Iterator
 
 from mpchat.chat.channels import FEW, NOBODY, Channel
@@ -18,21 +19,40 @@ from mpchat.protocol.message import BODY_BYTES, build
 from mpchat.protocol.outcomes import DrainAsked, Outcomes
 
 _USERHOSTS = 5  # RFC 2812 section 4.8
+_FIELDS = "tcuihsnfdlaor"  # of WHOX, in the order of the answer
+_TOKEN = re.compile("[0-9]{1,3}")
 
 
 def who(context: Context, connection: Connection, params: list[str]) -> Outcomes:
-    mask = params[0] if params and params[0] else "*"
-    only_operators = len(params) > 1 and params[1] == "o"
-    yield from _who(context, connection, NOBODY, mask, only_operators)
+    """WHO [mask [o][%fields[,token]]]. WHOX has no fields but those it names; it takes no word for an error."""
+    mask, options = params[0] if params and params[0] else "*", params[1] if len(params) > 1 else ""
+    if context.settings.level < 4:
+        yield from _who(context, connection, NOBODY, mask, options == "o")
+        return
+    flags, percent, wanted = options.partition("%")
+    letters, _, token = wanted.partition(",")
+    fields = percent + "".join(letter for letter in _FIELDS if letter in letters)
+    yield from _who(context, connection, NOBODY, mask, "o" in flags, fields, token if _TOKEN.fullmatch(token) else "0")
 
 
-def _who(context: Context, connection: Connection, behind: int, mask: str, only_operators: bool) -> Outcomes:
-    """Those who arrived behind this one."""
+def _who(
+    context: Context,
+    connection: Connection,
+    behind: int,
+    mask: str,
+    only_operators: bool,
+    fields: str = "",
+    token: str = "",
+) -> Outcomes:
+    """Those who arrived behind this one. `fields`: of WHOX, behind a "%"."""
     for session, channel, may_wait in _found(context, connection, "*" if mask == "0" else mask, behind):
         if session.operator or not only_operators:
-            yield _who_line(context, connection, session, channel)
+            if fields:
+                yield _whox_line(context, connection, session, channel, fields, token)
+            else:
+                yield _who_line(context, connection, session, channel)
             if may_wait:
-                yield DrainAsked(("who", session.order, mask, only_operators))
+                yield DrainAsked(("who", session.order, mask, only_operators, fields, token))
     yield context.reply(connection, n.ENDOFWHO, middle(mask), "End of WHO list")
 
 
@@ -66,16 +86,37 @@ def _shared(me: Session, other: Session) -> Channel | None:
 
 
 def _who_line(context: Context, connection: Connection, session: Session, channel: Channel | None) -> bytes:
-    flags = "G" if session.away else "H"
-    flags += "*" if session.operator else ""
-    flags += sigil(channel.members[session]) if channel is not None else ""
-    place = channel.name if channel is not None else "*"
+    place, flags = _place_and_flags(connection, session, channel)
     return context.reply(
         connection,
         n.WHOREPLY,
         *(place, session.user, session.host, context.settings.name, session.nick, flags),
         f"0 {session.realname}",
     )
+
+
+def _whox_line(
+    context: Context, connection: Connection, session: Session, channel: Channel | None, fields: str, token: str
+) -> bytes:
+    """What was asked for and nothing else. Nobody is further away than this server, and operators have no levels."""
+    place, flags = _place_and_flags(connection, session, channel)
+    idle = (context.mono - session.spoke_at) // 1000
+    values = (
+        *(token, place, session.user, session.host, session.host, context.settings.name, session.nick, flags),
+        *("0", str(idle), session.account or "0", "n/a", session.realname),
+    )
+    told = [value for letter, value in zip(_FIELDS, values, strict=True) if letter in fields]
+    reply = context.reply if fields.endswith("r") else context.reply_words
+    return reply(connection, n.WHOSPCRPL, *told)
+
+
+def _place_and_flags(connection: Connection, session: Session, channel: Channel | None) -> tuple[str, str]:
+    """Is somebody away, a server operator, and what in the channel?"""
+    flags = "G" if session.away else "H"
+    flags += "*" if session.operator else ""
+    if channel is None:
+        return "*", flags
+    return channel.name, flags + sigil(channel.members[session], connection.capabilities)
 
 
 def whois(context: Context, connection: Connection, params: list[str]) -> Outcomes:

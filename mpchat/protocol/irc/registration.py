@@ -1,4 +1,5 @@
-"""The way in and out: PASS NICK USER CAP RESUME PING PONG QUIT (RFC 2812 section 3.1, IRCv3 capability negotiation).
+"""The way in and out: PASS NICK USER SETNAME CAP RESUME PING PONG QUIT (RFC 2812 section 3.1, IRCv3 capability
+negotiation and setname).
 
 RESUME is ours: by it our client takes up the session that it had when its connection was lost.
 
@@ -6,9 +7,9 @@ Clients send NICK before they log in by SASL. So a nickname that is an account's
 the client negotiates: that is decided when it enters.
 """
 
-from collections.abc import Iterable
 from contextlib import suppress
 
+from mpchat.chat.events import RealnameSet
 from mpchat.chat.names import visible
 from mpchat.chat.refusals import Refusal
 from mpchat.chat.resumption import Places
@@ -19,16 +20,18 @@ from mpchat.protocol.clock import date
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc.accounts import abort, proven, take
-from mpchat.protocol.irc.channels import returned
+from mpchat.protocol.irc.channels import pack, returned
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.server import isupport, lusers, motd
-from mpchat.protocol.message import build, cut, encode
+from mpchat.protocol.message import BODY_BYTES, build, cut, encode
+from mpchat.protocol.nick_changes import count, rest
 from mpchat.protocol.outcomes import Goodbye, Outcomes, PasswordAsked, Regroup
 from mpchat.protocol.server_bans import why_banned
 from mpchat.protocol.wrong_passwords import end_if_too_many
 
 _USER_LETTERS = frozenset("-._")
+_STS = "sts"  # nobody asks for it, and it has no bit: its value is all there is (IRCv3 sts)
 
 
 def password(context: Context, connection: Connection, params: list[str]) -> Outcomes:
@@ -69,6 +72,22 @@ def user(context: Context, connection: Connection, params: list[str]) -> Outcome
     connection.registration.user = cut("~" + name, context.settings.user_bytes)
     connection.registration.realname = cut(params[3], context.settings.realname_bytes)
     yield from enter_if_complete(context, connection)
+
+
+def setname(context: Context, connection: Connection, params: list[str]) -> Outcomes:
+    """SETNAME :realname. Who does not have the capability is told nothing, unless it is refused."""
+    session, most, realname = connection.session, context.settings.realname_bytes, params[0] if params else ""
+    code = why = ""
+    if not realname.strip() or len(realname.encode()) > most:
+        code, why = "INVALID_REALNAME", f"A real name has 1 to {most} bytes"
+    elif not session.operator and (seconds := rest(context, connection)):
+        code, why = "CANNOT_CHANGE_REALNAME", f"Too many changes of name, wait {seconds} s"
+    if code:
+        yield encode(build(context.settings.name, "FAIL", "SETNAME", code, why))
+        return
+    count(context, connection)
+    session.realname = realname
+    yield RealnameSet(session, list(session.channels.values()))
 
 
 def enter_if_complete(context: Context, connection: Connection) -> Outcomes:
@@ -138,15 +157,21 @@ def _welcome(context: Context, connection: Connection, places: Places, has_prove
 def cap(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     verb = params[0].upper()
     argument = params[1] if len(params) > 1 else ""
-    entry, offered = connection.registration, _offered(context, connection)
+    entry = connection.registration
     if verb in ("LS", "REQ") and entry is not None:
         entry.negotiating = True
     if verb == "LS":
-        yield _cap(context, connection, "LS", " ".join(_described(context, connection, offered, argument)))
+        is_302 = argument.isascii() and argument.isdigit() and len(argument) < 10 and int(argument) >= 302
+        if is_302 and context.settings.level >= 4:
+            connection.capabilities |= capabilities.VERSION_302 | capabilities.CAP_NOTIFY
+            yield Regroup()
+        yield from _cap_list(context, connection, "LS", _words(_offer(context, connection), is_302), is_302)
     elif verb == "LIST":
-        yield _cap(context, connection, "LIST", capabilities.listed(connection.capabilities))
+        names = capabilities.listed(connection.capabilities).split()
+        is_302 = bool(connection.capabilities & capabilities.VERSION_302)
+        yield from _cap_list(context, connection, "LIST", names, is_302)
     elif verb == "REQ":
-        wanted = capabilities.changed(connection.capabilities, argument, offered)
+        wanted = capabilities.changed(connection.capabilities, argument, _offered(context, connection))
         if wanted is not None:
             connection.capabilities = wanted
         yield _cap(context, connection, "NAK" if wanted is None else "ACK", argument)
@@ -172,23 +197,58 @@ def _offered(context: Context, connection: Connection) -> dict[str, int]:
     return capabilities.offered(context.settings.level, without)
 
 
-def _described(context: Context, connection: Connection, names: Iterable[str], version: str) -> Iterable[str]:
-    """With their values, for clients that know those (CAP LS 302)."""
-    has_values = version.isascii() and version.isdigit() and len(version) < 10 and int(version) >= 302
-    for name in names:
-        if name == capabilities.SASL_NAME and has_values:
-            yield f"{name}={','.join(mechanisms(context, connection.session))}"
-        else:
-            yield name
-    settings = context.settings
-    if has_values and settings.sts_port:
-        # No client can ask for it. In the clear it says where TLS is, and only TLS says for how long (IRCv3 sts).
-        is_secure = connection.session.secure
-        yield f"sts=duration={settings.sts_seconds}" if is_secure else f"sts=port={settings.sts_port}"
+def _offer(context: Context, connection: Connection) -> dict[str, str]:
+    """Each that this server has for this client, with its value, "" for those that have none."""
+    session, settings = connection.session, context.settings
+    offer = dict.fromkeys(_offered(context, connection), "")
+    if capabilities.SASL_NAME in offer:
+        offer[capabilities.SASL_NAME] = ",".join(mechanisms(context, session))
+    if settings.sts_port:  # in the clear it says where TLS is, and only TLS says for how long
+        offer[_STS] = f"duration={settings.sts_seconds}" if session.secure else f"port={settings.sts_port}"
+    return offer
+
+
+def _words(offer: dict[str, str], is_302: bool) -> list[str]:
+    """As they are told; with their values, to clients that know those (CAP LS 302)."""
+    if is_302:
+        return [f"{name}={value}" if value else name for name, value in offer.items()]
+    return [name for name in offer if name != _STS]
 
 
 def _cap(context: Context, connection: Connection, verb: str, names: str) -> bytes:
     return context.reply(connection, "CAP", verb, names)
+
+
+def _cap_list(context: Context, connection: Connection, verb: str, words: list[str], is_302: bool) -> Outcomes:
+    """In as many lines as it takes, but for the last with a star; a client that does not know that reads the first."""
+    head = len(build(context.settings.name, "CAP", connection.session.nick or "*", verb, "*", "").encode())
+    lines = pack(words, BODY_BYTES - head) or [""]
+    if is_302:
+        for line in lines[:-1]:
+            yield context.reply(connection, "CAP", verb, "*", line)
+    yield _cap(context, connection, verb, lines[-1] if is_302 else lines[0])
+
+
+def offer(context: Context, connection: Connection) -> dict[str, str]:
+    """What the client may be told of when it changes (IRCv3 cap-notify)."""
+    return _offer(context, connection) if connection.capabilities & capabilities.CAP_NOTIFY else {}
+
+
+def offer_changed(context: Context, connection: Connection, before: dict[str, str]) -> Outcomes:
+    """CAP DEL of what is not offered any more, but of sts, which has no such end; CAP NEW of what is, or is otherwise.
+
+    What is cancelled is off, and the client need not say so.
+    """
+    now, is_302 = _offer(context, connection), bool(connection.capabilities & capabilities.VERSION_302)
+    gone = [name for name in before if name not in now and name != _STS]
+    for name in gone:
+        connection.capabilities &= ~capabilities.NAMES[name]
+    if gone:
+        yield _cap(context, connection, "DEL", " ".join(gone))
+        yield Regroup()
+    new = {name: value for name, value in now.items() if name not in before or (is_302 and value != before[name])}
+    if words := _words(new, is_302):
+        yield _cap(context, connection, "NEW", " ".join(words))
 
 
 def resume(context: Context, connection: Connection, params: list[str]) -> Outcomes:
@@ -234,5 +294,6 @@ COMMANDS = {
     "PONG": Command(pong, unregistered=True),
     "RESUME": Command(resume, least=2, unregistered=True),
     "QUIT": Command(quit, unregistered=True, text=0, any_bytes=True),
+    "SETNAME": Command(setname, text=0, level=4),
     "USER": Command(user, least=4, unregistered=True, text=3, any_bytes=True),
 }

@@ -2,14 +2,18 @@
 
 from mpchat.chat.channels import granted
 from mpchat.chat.events import (
+    AccountSet,
     ActsAsOperator,
+    AwaySet,
     Event,
     Invited,
+    InviteSeen,
     Joined,
     Kicked,
     Left,
     ModesSet,
     Parted,
+    RealnameSet,
     Regained,
     Renamed,
     Said,
@@ -17,34 +21,66 @@ from mpchat.chat.events import (
     TopicSet,
     Wallops,
 )
-from mpchat.protocol.capabilities import MESSAGE_TAGS, SERVER_TIME
+from mpchat.protocol.capabilities import (
+    ACCOUNT_NOTIFY,
+    ACCOUNT_TAG,
+    AWAY_NOTIFY,
+    BARE,
+    EXTENDED_JOIN,
+    INVITE_NOTIFY,
+    MESSAGE_TAGS,
+    SERVER_TIME,
+    SETNAME,
+)
 from mpchat.protocol.clock import time_tag
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc.modes import letters
 from mpchat.protocol.message import BODY_BYTES, build, build_words, encode
 from mpchat.protocol.tags import before_message
 
+# What a client must have asked for to be told of an event at all, and what besides decides how it is told.
+_NEEDED: dict[type[Event], int] = {
+    AccountSet: ACCOUNT_NOTIFY,
+    AwaySet: AWAY_NOTIFY,
+    InviteSeen: INVITE_NOTIFY,
+    RealnameSet: SETNAME,
+    TagsSent: MESSAGE_TAGS,
+}
+_SHAPING: dict[type[Event], int] = {Joined: EXTENDED_JOIN, Said: MESSAGE_TAGS}
+_OF_SERVER = (ActsAsOperator, Regained)  # it says these itself: nobody's account stands before them
 
-def render(context: Context, event: Event | TagsSent, profile: int) -> bytes:
+
+def alike(event: Event, profile: int) -> int:
+    """The profile with the fewest capabilities whose clients read the same of this event as those of this one."""
+    kind = type(event)
+    needed = _NEEDED.get(kind, 0)
+    if needed & ~profile:
+        return BARE
+    tags = SERVER_TIME | ACCOUNT_TAG if event.by.account and kind not in _OF_SERVER else SERVER_TIME
+    return profile & (needed | tags | _SHAPING.get(kind, 0))
+
+
+def render(context: Context, event: Event, profile: int) -> bytes:
     """The lines that say it to a client of this wire profile."""
-    prefix = event.by.prefix
+    if _NEEDED.get(type(event), 0) & ~profile:
+        return b""
+    prefix, account = event.by.prefix, event.by.account
     match event:
         case Said():
-            if profile & MESSAGE_TAGS:
-                tags = before_message(profile, context.wall, context.hub.born, event.number, event.tags)
-                return tags + event.line
+            if profile & (MESSAGE_TAGS | ACCOUNT_TAG):
+                return _before(context, profile, event) + event.line
             return time_tag(context.wall) + event.line if profile & SERVER_TIME else event.line
         case TagsSent():
-            if not profile & MESSAGE_TAGS:
-                return b""
-            tags = before_message(profile, context.wall, context.hub.born, event.number, event.tags)
-            return tags + encode(build_words(prefix, "TAGMSG", event.target))
+            return _before(context, profile, event) + encode(build_words(prefix, "TAGMSG", event.target))
         case Joined():
             text = build_words(prefix, "JOIN", event.channel.name)
+            if profile & EXTENDED_JOIN:
+                text = build(prefix, "JOIN", event.channel.name, account or "*", event.by.realname)
         case Regained():
             right = granted(event.rights)
             whose = [event.by.nick] * len(right)
-            text = build_words(context.settings.name, "MODE", event.channel.name, f"+{right}", *whose)
+            words = build_words(context.settings.name, "MODE", event.channel.name, f"+{right}", *whose)
+            return stamp(context, profile, [encode(words)])
         case Parted():
             text = build_words(prefix, "PART", event.channel.name)
             if event.reason:
@@ -54,7 +90,7 @@ def render(context: Context, event: Event | TagsSent, profile: int) -> bytes:
         case TopicSet():
             text = build(prefix, "TOPIC", event.channel.name, event.channel.topic)
         case ModesSet():
-            return stamp(context, profile, [encode(line) for line in _mode_lines(event)])
+            return _tagged(context, profile, account, _mode_lines(event))
         case Renamed():
             text = build_words(event.before, "NICK", event.by.nick)
         case Left():
@@ -63,12 +99,32 @@ def render(context: Context, event: Event | TagsSent, profile: int) -> bytes:
             what = f"{event.by.nick} acts as a server operator" + (
                 f", inviting {event.whom.nick}" if event.whom else ""
             )
-            text = build(context.settings.name, "NOTICE", event.channel.name, what)
-        case Invited():
+            return stamp(context, profile, [encode(build(context.settings.name, "NOTICE", event.channel.name, what))])
+        case Invited() | InviteSeen():
             text = build_words(prefix, "INVITE", event.whom.nick, event.channel.name)
         case Wallops():
             text = build(prefix, "WALLOPS", event.text)
-    return stamp(context, profile, [encode(text)])
+        case AwaySet():
+            text = build(prefix, "AWAY", event.by.away) if event.by.away else build(prefix, "AWAY")
+        case AccountSet():
+            text = build_words(prefix, "ACCOUNT", account or "*")
+        case RealnameSet():
+            text = build(prefix, "SETNAME", event.by.realname)
+    return _tagged(context, profile, account, [text])
+
+
+def _before(context: Context, profile: int, event: Said | TagsSent) -> bytes:
+    number, account = event.number, event.by.account
+    return before_message(profile, context.wall, context.hub.born, number, event.tags, account=account)
+
+
+def _tagged(context: Context, profile: int, account: str, texts: list[str]) -> bytes:
+    """Somebody's lines with the account that they come from, if the reader wants that."""
+    lines = [encode(text) for text in texts]
+    if account and profile & ACCOUNT_TAG:
+        tags = before_message(profile, context.wall, context.hub.born, 0, account=account)
+        lines = [tags + line for line in lines]
+    return stamp(context, profile, lines)
 
 
 def stamp(context: Context, profile: int, lines: list[bytes]) -> bytes:

@@ -37,7 +37,7 @@ from mpchat.protocol.plain.commands import (
 )
 from mpchat.protocol.plain.languages import BITS, PROFILES, language_of, profile, say
 from mpchat.protocol.plain.own_words import translated
-from mpchat.protocol.plain.rendering import line, refuse, render, stamp, tell, warn
+from mpchat.protocol.plain.rendering import alike, line, refuse, render, stamp, tell, warn
 from mpchat.protocol.plain.room import its_room
 from mpchat.protocol.plain.secrets import secret_in, shown
 from mpchat.protocol.plain.telnet import IAC, is_unfinished, without_commands
@@ -119,7 +119,7 @@ def notice(context: Context, connection: Connection, text: str) -> bytes:
     return line("! " + translated(language_of(connection.capabilities), text))
 
 
-def dismissed(connection: Connection) -> bytes:
+def dismissed(context: Context, connection: Connection) -> bytes:
     """It is no server operator any more."""
     return tell(connection, "account.no_operator")
 
@@ -127,6 +127,16 @@ def dismissed(connection: Connection) -> bytes:
 def too_long(context: Context, connection: Connection) -> bytes:
     """The one answer to a line longer than any may be."""
     return warn(connection, "plain.too_long")
+
+
+def offer(context: Context, connection: Connection) -> dict[str, str]:
+    """People switch on nothing but a language."""
+    return {}
+
+
+def offer_changed(context: Context, connection: Connection, before: dict[str, str]) -> Outcomes:
+    """Nothing ever does."""
+    yield from ()
 
 
 def removed(context: Context, connection: Connection) -> Outcomes:
@@ -152,6 +162,7 @@ def turned_away(reason: str, language: str) -> bytes:
 
 __all__ = [
     "after_speech",
+    "alike",
     "answered",
     "banned",
     "dismissed",
@@ -164,6 +175,8 @@ __all__ = [
     "keepalive",
     "name",
     "notice",
+    "offer",
+    "offer_changed",
     "probe",
     "profile",
     "profiles",

@@ -1,6 +1,7 @@
 """Who somebody is, and whether they are there: /whois /away."""
 
 from mpchat.chat.channels import granted
+from mpchat.chat.events import AwaySet
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.message import cut
@@ -44,5 +45,8 @@ def _span(seconds: int) -> str:
 
 
 def away(context: Context, connection: Connection, rest: str) -> Outcomes:
-    connection.session.away = text = cut(rest, context.settings.reason_bytes)
+    session, text = connection.session, cut(rest, context.settings.reason_bytes)
+    before, session.away = session.away, text
     yield tell(connection, "plain.away", text=text) if text else tell(connection, "plain.back")
+    if text != before:
+        yield AwaySet(session, list(session.channels.values()))

@@ -9,6 +9,7 @@ from mpchat import texts
 from mpchat.chat.channels import granted
 from mpchat.chat.events import (
     ActsAsOperator,
+    Detail,
     Event,
     Happening,
     Invited,
@@ -20,7 +21,6 @@ from mpchat.chat.events import (
     Regained,
     Renamed,
     Said,
-    TagsSent,
     TopicSet,
     Wallops,
 )
@@ -96,9 +96,14 @@ def _closer(refusal: Refusal, key: str) -> str:
     return "BLANK_IN_NICK" if " " in nick else "MIXED_NICK" if mixes_scripts(nick) else key
 
 
-def render(context: Context, event: Event | TagsSent, profile: int) -> bytes:
-    """The line that says it. Times as the server's own clock shows them. Tags are nothing to people."""
-    if isinstance(event, TagsSent):
+def alike(event: Event, profile: int) -> int:
+    """Each language says it in its own words."""
+    return profile
+
+
+def render(context: Context, event: Event, profile: int) -> bytes:
+    """The line that says it. Times as the server's own clock shows them. Details are nothing to people."""
+    if isinstance(event, Detail):
         return b""
     if isinstance(event, Kicked) and event.reason == event.by.nick and context.settings.level >= 1:
         event = replace(event, reason="")  # a client of IRC's says so where its user has said nothing
