@@ -118,6 +118,17 @@ def _to_8(values: Values) -> Values:
     return times, settings, hub, connections, groups, (*rest, [], ([], [], [], []))
 
 
+def _to_9(values: Values) -> Values:
+    times, settings, hub, connections, groups, rest = values
+    connections = [(_connection_9(*own), *others) for own, *others in connections]
+    return times, settings, hub, connections, groups, rest
+
+
+def _connection_9(*own: Any) -> Values:
+    """No line had a label."""
+    return *own, "", False
+
+
 def dialect_name(value: str | bool) -> str:
     """A dialect's name, as messages have it. In states before version 5, and in their journals: is it plain text?"""
     if isinstance(value, bool):
@@ -125,4 +136,4 @@ def dialect_name(value: str | bool) -> str:
     return value
 
 
-UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8}
+UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8, 8: _to_9}

@@ -18,22 +18,28 @@ SASL = 128
 REGISTRATION = 256
 SASL_NAME = "sasl"
 REGISTRATION_NAME = "draft/account-registration"
+LABELED_RESPONSE = 1 << 27  # 1 << 16 is a language's of plain text (plain/languages.py)
+STANDARD_REPLIES = 1 << 28
 
 NAMES = {
     "batch": BATCH,
     REGISTRATION_NAME: REGISTRATION,
     "draft/chathistory": CHATHISTORY,
     "echo-message": ECHO_MESSAGE,
+    "labeled-response": LABELED_RESPONSE,
     "message-tags": MESSAGE_TAGS,
     "mpchat.org/resume": RESUME,
     "server-time": SERVER_TIME,
     SASL_NAME: SASL,
     SEARCH_NAME: SEARCH,
+    "standard-replies": STANDARD_REPLIES,
 }
 _SINCE = {
     REGISTRATION_NAME: 3,
+    "labeled-response": 4,
     SASL_NAME: 3,
     SEARCH_NAME: 1,
+    "standard-replies": 4,
 }  # the level of the server that brought it (ChatSettings), for those that are not of level 0
 BARE = 0  # the wire profile of an IRC client that has asked for nothing
 _RELAYED = SERVER_TIME | MESSAGE_TAGS

@@ -23,7 +23,7 @@ from tests.core.driver import Driver, Person
 
 DATA = Path(__file__).parent.parent / "data"
 
-VERSION, LAYOUT = 8, "9bd6d7b3d365c77a"  # one belongs to the other
+VERSION, LAYOUT = 9, "599294b5a18a82c8"  # one belongs to the other
 
 CHANGED = f"""
 the layout of the state that a snapshot holds is not that of version {VERSION} any more, which servers have written.

@@ -18,7 +18,10 @@ from mpchat.settings import ChatSettings
 from tests.core.driver import Driver, Person
 
 S = ":mpchat.local "
-CAPABILITIES = "batch draft/chathistory echo-message message-tags mpchat.org/resume server-time soju.im/search"
+CAPABILITIES = (
+    "batch draft/chathistory echo-message labeled-response message-tags mpchat.org/resume server-time soju.im/search"
+    " standard-replies"
+)
 ANA, BETO = ":ana!~ana@127.0.0.1 ", ":beto!~beto@127.0.0.1 "
 
 

@@ -36,6 +36,8 @@ def isupport(context: Context, connection: Connection) -> Outcomes:
         f"CHATHISTORY={MOST_ROWS}",
         "MSGREFTYPES=msgid",
     ]
+    if w.level >= 4:
+        tokens.append("UTF8ONLY")
     for start in range(0, len(tokens), _TOKENS_A_LINE):
         line = tokens[start : start + _TOKENS_A_LINE]
         yield context.reply(connection, n.ISUPPORT, *line, "are supported by this server")
