@@ -66,8 +66,8 @@ class ChatSettings:
     # one in use are refused. 2: KLINE, DLINE, their opposites, STATS and REHASH. 3: KLINE takes networks, and no hosts
     # that no client can have; whom a ban closes reads 465; an operator who leaves does not wait for REHASH; accounts,
     # by REGISTER, SASL and NickServ, and /register /login /logout. 4: the capabilities that tell more of the others
-    # (account-notify and so on), cap-notify, labeled-response, WHOX and SETNAME; CHATHISTORY by time, AROUND, BETWEEN and
-    # TARGETS, and /since.
+    # (account-notify and so on), cap-notify, labeled-response, standard-replies, UTF8ONLY, WHOX and SETNAME;
+    # CHATHISTORY by time, AROUND, BETWEEN and TARGETS, and /history by time.
     level: int = 4
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 

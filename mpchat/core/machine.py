@@ -50,6 +50,7 @@ from mpchat.protocol.capabilities import BARE, ECHO_MESSAGE
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.dialect import DIALECTS, Dialect
+from mpchat.protocol.labels import label_of
 from mpchat.protocol.length_limit import VERBS, fit
 from mpchat.protocol.outcomes import (
     AccountQuestion,
@@ -489,7 +490,9 @@ class Core:
         elif dialect.is_unfinished(data):
             connection.part = data + b"\n"
         else:
-            self._run(connection, dialect.handle(self._context, connection, line))
+            if line[:1] == b"@":
+                connection.label = label_of(connection.capabilities, line)
+            self._answer_line(connection, dialect.handle(self._context, connection, line))
             if connection.asked is not None and not connection.waits_for_client:  # it is acknowledged with its answer
                 connection.before = taken, line_start, part
                 return
@@ -568,7 +571,7 @@ class Core:
         if isinstance(question, OperAsked):
             self._guessing.answered(id, connection.session.host, bool(answer), self._context.mono)
             self._check_passwords()
-        self._run(connection, connection.dialect.answered(self._context, connection, question, answer))
+        self._answer_line(connection, connection.dialect.answered(self._context, connection, question, answer))
         self._acks[id] = connection.taken
         self._take_held(connection)
 
@@ -640,17 +643,17 @@ class Core:
         if self._login_delay.holds(id):
             assert isinstance(question, (LoginAsked, SaslAsked))
             answer = self._login_delay.forget(id)
-            connection.asked, self._acks[id] = None, connection.taken
+            connection.asked, connection.label, self._acks[id] = None, "", connection.taken
             if answer[0] == "wrong":
                 self._report_account(connection, question, answer)
                 connection.wrong_logins += 1
                 self._run(connection, end_if_too_many(self._context, connection))
         elif self._guessing.waits(id):
             self._guessing.forget(id)
-            connection.asked, self._acks[id] = None, connection.taken
+            connection.asked, connection.label, self._acks[id] = None, "", connection.taken
         elif self._is_moot(connection):
             self._audit.append(("rehash", {**_who(connection.session), "done": "unknown"}))
-            connection.asked, self._acks[id] = None, connection.taken
+            connection.asked, connection.label, self._acks[id] = None, "", connection.taken
 
     def _is_moot(self, connection: Connection) -> bool:
         """Whether the answer to its question changes nothing: a client that has left does not wait for it."""
@@ -665,9 +668,11 @@ class Core:
         """The client has taken what it was told, or has left: now the rest of the answer, and what came behind it."""
         assert isinstance(connection.asked, DrainAsked)
         cursor, connection.asked, connection.given = connection.asked.cursor, None, 0
+        rest: Iterable[Outcome] = ()
         if cursor and connection.leaving in ("", _CLOSED):
             name, *where = cursor
-            self._run(connection, connection.dialect.go_on(self._context, connection, str(name), *where))
+            rest = connection.dialect.go_on(self._context, connection, str(name), *where)
+        self._answer_line(connection, rest)
         self._take_held(connection)
 
     def _again(self, id: ConnectionId) -> None:
@@ -758,13 +763,24 @@ class Core:
         if sender.capabilities & ECHO_MESSAGE:
             if said.id:  # which is for the sender alone
                 said, rendered = replace(said, tags=f"{said.tags};{said.id}".lstrip(";")), {BARE: said.line}
-            routing.tell(said.by, said, rendered)
+            routing.echo(said, rendered)
         if tracing is not None:
             items, is_private = added(routing.items, before), isinstance(to, Session)
             for trace in tracing.of(said, self._context.mono):
                 self._marked.append(Marked(trace, sender.id, sender.taken, is_private, items))
 
     # Outcomes
+
+    def _answer_line(self, connection: Connection, outcomes: Iterable[Outcome]) -> None:
+        """Let a dialect answer a line, or a part of that: under the line's label, if it has one."""
+        if not connection.label:
+            self._run(connection, outcomes)
+            return
+        self._routing.labelled = connection
+        self._run(connection, outcomes)
+        if connection.label:  # else all of it has been released
+            self._routing.release(connection, is_whole=connection.asked is None)
+        self._routing.labelled = None
 
     def _run(self, connection: Connection, outcomes: Iterable[Outcome], whole: bool = False) -> None:
         """Let a dialect answer, and do what it yields in the order in which it yields it.
@@ -862,7 +878,7 @@ class Core:
         self._routing.publish(event)
         has_seen = by in channel.members or (isinstance(event, Kicked) and event.whom is by)
         if not has_seen and not isinstance(event, Invited):
-            self._routing.tell(by, event, {})
+            self._routing.echo(event, {})
         match event:
             case Kicked():
                 done = f"KICK {event.whom.nick}"
@@ -880,6 +896,8 @@ class Core:
         """The client must take what it was told; only then the rest of the answer follows, if `question` has one."""
         if connection.leaving or connection.id not in self._connections:
             return
+        if connection is self._routing.labelled:
+            self._routing.release(connection, is_whole=not question.cursor)
         connection.asked = question
         connection.before = connection.taken, connection.taken, b""
         connection.drains += 1
@@ -895,6 +913,8 @@ class Core:
 
     def _hang_up(self, connection: Connection, reason: str) -> None:
         self._routing.send(connection, [connection.dialect.farewell(connection, reason)])
+        if connection is self._routing.labelled:
+            self._routing.release(connection, is_whole=True)
         self._routing.items[connection.worker].append(("close", connection.id))
         self._closed.append(connection.id)
         self._guessing.forget(connection.id)

@@ -33,6 +33,7 @@ from mpchat.protocol.capabilities import ECHO_MESSAGE
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.dialect import OF_PROFILE
+from mpchat.protocol.labels import under_label
 
 NOT_EXCLUDED = ConnectionId(0)
 
@@ -44,6 +45,8 @@ class Routing:
 
     items   by worker: what follows for it, until the core hands it over
     groups  by channel; a channel without members has none
+    labelled  whose labelled line is being dealt with now, if anybody's is
+    answer  what it is told meanwhile that answers this line, and has not been released
     """
 
     def __init__(self, context: Context, workers: int) -> None:
@@ -52,11 +55,24 @@ class Routing:
         self.groups: dict[Channel, Groups] = {}
         self.last_group = 0
         self.items: list[list[Item]] = [[] for _ in range(workers)]
+        self.labelled: Connection | None = None
+        self.answer: list[bytes] = []
 
     def send(self, connection: Connection, lines: list[bytes]) -> None:
         """Lines of an answer, to the connection alone."""
         data = connection.dialect.stamp(self.context, connection.profile, lines)
-        self.items[connection.worker].append(("send", connection.id, data))
+        if connection is self.labelled:
+            self.answer.append(data)
+        else:
+            self.items[connection.worker].append(("send", connection.id, data))
+
+    def release(self, connection: Connection, is_whole: bool) -> None:
+        """Send what has come of the answer to its labelled line, which is the last of it if that `is_whole`."""
+        lines, self.answer = b"".join(self.answer).splitlines(keepends=True), []
+        if data := under_label(self.context, connection, lines, is_whole):
+            self.items[connection.worker].append(("send", connection.id, data))
+        if is_whole:
+            connection.label, self.labelled = "", None
 
     def publish(self, event: Event) -> None:
         """Deliver an event, but speech, to its audience, and let it change groups."""
@@ -78,7 +94,7 @@ class Routing:
                 if event.channels:
                     self.cast(event.channels, event)
                 else:
-                    self.tell(event.by, event, {})
+                    self.echo(event, {})
             case Left():
                 self.cast(event.channels, event, event.by.id)
                 for channel in event.channels:
@@ -93,7 +109,10 @@ class Routing:
             case Wallops():
                 rendered: dict[int, bytes] = {}
                 for session in [who for who in self.context.hub.people() if who.wallops]:
-                    self.tell(session, event, rendered)
+                    if session is event.by:
+                        self.echo(event, rendered)
+                    else:
+                        self.tell(session, event, rendered)
             case Regained() | TopicSet() | ModesSet() | ActsAsOperator():
                 self.cast([event.channel], event)
             case Said():
@@ -108,11 +127,13 @@ class Routing:
         else:
             self.cast_one(event.to, event, sender, rendered)
         if self.connections[sender].capabilities & ECHO_MESSAGE:
-            self.tell(event.by, event, rendered)
+            self.echo(event, rendered)
 
     def cast(self, channels: list[Channel], event: Event, exclude: ConnectionId = NOT_EXCLUDED) -> None:
         """To everybody on any of these channels once: one item for each worker and wire profile that reads it."""
         rendered: dict[int, bytes] = {}
+        if self.labelled is not None and exclude != self.labelled.id:
+            exclude = self._cast_to_labelled(self.labelled, channels, event, exclude, rendered)
         if len(channels) == 1:
             self.cast_one(channels[0], event, exclude, rendered)
             return
@@ -132,10 +153,46 @@ class Routing:
                 if data := rendered.get(profile) or self._render(event, profile, rendered):
                     self.items[worker].append(("cast", (group,), data, exclude))
 
+    def _cast_to_labelled(
+        self,
+        connection: Connection,
+        channels: list[Channel],
+        event: Event,
+        exclude: ConnectionId,
+        rendered: dict[int, bytes],
+    ) -> ConnectionId:
+        """What the one reads of a cast whose labelled line it follows from. Returns whom the cast leaves out then.
+
+        What they do themselves answers their line, if they are there to read it. What others do in consequence answers
+        nothing; they read it with their group, and in its place among their answers.
+        """
+        me, is_mine = connection.session, event.by is connection.session
+        is_leaving = isinstance(event, Parted) or (isinstance(event, Kicked) and event.whom is me)
+        is_member = any(me in channel.members for channel in channels)
+        if is_mine and (is_member or is_leaving):
+            self.echo(event, rendered)
+            return connection.id
+        if is_mine or is_member:
+            self.release(connection, is_whole=False)
+        return exclude
+
+    def echo(self, event: Event, rendered: dict[int, bytes]) -> None:
+        """To the one alone who has done it, in answer to their line."""
+        to = self.connections[event.by.id]
+        data = rendered.get(to.profile) or self._render(event, to.profile, rendered)
+        if not data:
+            return
+        if to is self.labelled:
+            self.answer.append(data)
+        else:
+            self.items[to.worker].append(("send", to.id, data))
+
     def tell(self, session: Session, event: Event, rendered: dict[int, bytes]) -> None:
-        """To one person alone."""
+        """To one person alone, as any other would get it: if it is their own message to themselves, it is no answer."""
         to = self.connections[session.id]
         if data := rendered.get(to.profile) or self._render(event, to.profile, rendered):
+            if to is self.labelled:
+                self.release(to, is_whole=False)
             self.items[to.worker].append(("send", to.id, data))
 
     def _render(self, event: Event, profile: int, rendered: dict[int, bytes]) -> bytes:

@@ -32,6 +32,7 @@ Values = tuple[Any, str, tuple[object, ...] | None, tuple[str, object] | None]
 _CONNECTION = (
     *("accepted", "before", "capabilities", "id", "discarding", "drains", "given", "heard_at", "held", "leaving"),
     *("line_start", "part", "pinged", "profile", "renames_paid_at", "taken", "worker", "wrong", "sasl", "wrong_logins"),
+    *("label", "is_batch_open"),
 )
 _REGISTRATION = ("negotiating", "password_right", "realname", "tokens", "user", "wanted")
 # The kinds of a question that are told apart by their answers.

@@ -119,9 +119,12 @@ def _to_8(values: Values) -> Values:
 
 
 def _to_9(values: Values) -> Values:
-    """What is asked about the past has a part of it, and bounds."""
+    """No line had a label; what is asked about the past has a part of it, and bounds."""
     times, settings, hub, connections, groups, rest = values
-    connections = [(*connection, None if asked is None else question_9(*asked)) for *connection, asked in connections]
+    connections = [
+        ((*own, "", False), *others, None if asked is None else question_9(*asked))
+        for own, *others, asked in connections
+    ]
     return times, settings, hub, connections, groups, rest
 
 

@@ -29,6 +29,8 @@ ACCOUNT_TAG = 1 << 23
 SETNAME = 1 << 24
 INVITE_NOTIFY = 1 << 25
 VERSION_302 = 1 << 26  # the client knows what CAP LS 302 brought, and so has cap-notify for good: no name asks for this
+LABELED_RESPONSE = 1 << 27
+STANDARD_REPLIES = 1 << 28
 
 NAMES = {
     "account-notify": ACCOUNT_NOTIFY,
@@ -41,6 +43,7 @@ NAMES = {
     "echo-message": ECHO_MESSAGE,
     "extended-join": EXTENDED_JOIN,
     "invite-notify": INVITE_NOTIFY,
+    "labeled-response": LABELED_RESPONSE,
     "message-tags": MESSAGE_TAGS,
     "mpchat.org/resume": RESUME,
     "multi-prefix": MULTI_PREFIX,
@@ -48,6 +51,7 @@ NAMES = {
     SASL_NAME: SASL,
     "setname": SETNAME,
     SEARCH_NAME: SEARCH,
+    "standard-replies": STANDARD_REPLIES,
     "userhost-in-names": USERHOST_IN_NAMES,
 }
 _SINCE = {
@@ -59,9 +63,11 @@ _SINCE = {
     "extended-join": 4,
     "invite-notify": 4,
     "multi-prefix": 4,
+    "labeled-response": 4,
     SASL_NAME: 3,
     "setname": 4,
     SEARCH_NAME: 1,
+    "standard-replies": 4,
     "userhost-in-names": 4,
 }  # the level of the server that brought it (ChatSettings), for those that are not of level 0
 BARE = 0  # the wire profile of an IRC client that has asked for nothing

@@ -53,6 +53,8 @@ class Connection:
         "heard_at",
         "held",
         "id",
+        "is_batch_open",
+        "label",
         "leaving",
         "line_start",
         "part",
@@ -94,6 +96,8 @@ class Connection:
         # an account, and its right password says nothing of those.
         self.wrong = self.wrong_logins = 0
         self.sasl = ("", False)  # the mechanism of the exchange that is open, "" for none; has its first piece come?
+        # Of the line that is being answered, "" if it has none; and has some of the answer been sent, in a batch?
+        self.label, self.is_batch_open = "", False
 
     @property
     def waits_for_client(self) -> bool:
@@ -108,7 +112,7 @@ class Connection:
     def ask_again(self) -> None:
         """As if the line that asked, and all after it, had not come; of one that waits for the client, all after it."""
         if not isinstance(self.asked, DrainAsked):
-            self.asked = None
+            self.asked, self.label = None, ""
         self.held = []
         self.taken, self.line_start, self.part = self.before
         self.accepted, self.discarding = self.taken, False

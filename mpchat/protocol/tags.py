@@ -46,6 +46,11 @@ def id_tag(profile: int, born: int, number: int) -> str:
     return f"msgid={message_id(born, number)}" if number and profile & MESSAGE_TAGS else ""
 
 
+def label_tag(label: str) -> str:
+    """A label as the client itself may have written it (IRCv3 labeled-response)."""
+    return f"label={label.translate(_ESCAPED)}"
+
+
 def message_id(born: int, number: int) -> str:
     """`born`: when the numbers began, in wall ms."""
     return f"{_base36(born)}-{_base36(number)}"

@@ -25,7 +25,12 @@ from mpchat.store.journal import Tail
 from tests.core.driver import routed
 
 DATA = Path(__file__).parent.parent / "data" / "journal-4"
-NEW = (" mpchat.org/resume", " SEARCH")  # a capability, and a command that HELP lists
+NEW = {  # a capability, a command that HELP lists, and what another one can do besides; and what there was instead
+    " mpchat.org/resume": "",
+    " SEARCH": "",
+    "[N or WHEN]   ": "[N]           ",
+    "lines, or 20; or since 14:30": "lines, or 20",
+}
 
 Block = list[Record]
 Orders = list[tuple[int, Item]]  # each with its worker
@@ -119,8 +124,8 @@ def apart(output: list[Any]) -> tuple[list[Any], list[Any]]:
 
 def without_new(what: Any) -> Any:
     """A line, or what befell a connection, without what this program says besides, and that one did not."""
-    for new in NEW if isinstance(what, str) else ():
-        what = what.replace(new, "")
+    for new, old in NEW.items() if isinstance(what, str) else ():
+        what = what.replace(new, old)
     return what
 
 

@@ -95,7 +95,7 @@ def test_005_keeps_to_its_limits(server: Server, nicks: Iterator[str]) -> None:
         told = words.split(" ")[3:]
         assert 1 <= len(told) <= 13
         assert text == "are supported by this server"
-        assert all(re.fullmatch(r"-?[A-Z]+(=[^= ]*)?", token) for token in told), told
+        assert all(re.fullmatch(r"-?[A-Z0-9]+(=[^= ]*)?", token) for token in told), told
     names = [token for line in lines for token in line.split(" :")[0].split(" ")[3:]]
     assert len(names) == len({name.split("=")[0] for name in names})  # each once
 

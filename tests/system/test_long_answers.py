@@ -134,6 +134,27 @@ def test_a_password_behind_it_outlives_the_broker(server: Server) -> None:
 
 
 @needs_linux
+def test_it_is_one_answer_under_its_label_whoever_dies(server: Server) -> None:
+    """And so is what is asked behind it, whose label is nowhere but in the kernel."""
+    client = server.irc("ana", caps="labeled-response batch")
+    narrow(client)
+    client.send("@label=1 LIST", "@label=2 OPER root secret", "PING behind")
+    lines: list[str] = []
+    for roles in (["broker"], ["worker0", "broker"]):
+        lines += [client.read() for _ in range(150)]
+        before = until(lambda: ready(server))
+        kill(server, *roles)
+        replaced(server, before, *roles)
+    read_all(client, lines)
+
+    end = lines.index(":mpchat.local BATCH -label")
+    assert lines[0] == "@label=1 :mpchat.local BATCH +label labeled-response"
+    assert all(line.startswith("@batch=label :mpchat.local 32") for line in lines[1:end])
+    assert [line.split(" ")[4] for line in lines[1 : end - 1] if "#lobby" not in line] == NAMES
+    assert [line.split(" ")[0] for line in lines[end + 1 : -1]] == ["@label=2", *["@batch=label"] * 2, ":mpchat.local"]
+
+
+@needs_linux
 def test_killed_exactly_there(server: Server, orders: Path) -> None:
     for step in STEPS:
         with irc(server) as client:

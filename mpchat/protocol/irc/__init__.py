@@ -9,7 +9,7 @@ from typing import Any
 from mpchat.chat.text import clean, spoiled
 from mpchat.protocol import numerics as n
 from mpchat.protocol.capabilities import PROFILES as profiles
-from mpchat.protocol.capabilities import profile
+from mpchat.protocol.capabilities import STANDARD_REPLIES, profile
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc import (
@@ -25,7 +25,7 @@ from mpchat.protocol.irc import (
 )
 from mpchat.protocol.irc.messages import after_speech, speech
 from mpchat.protocol.irc.modes import own_modes
-from mpchat.protocol.irc.refusing import middle, refuse
+from mpchat.protocol.irc.refusing import fail, middle, refuse
 from mpchat.protocol.irc.registration import offer, offer_changed
 from mpchat.protocol.irc.rendering import alike, render, stamp
 from mpchat.protocol.irc.secrets import secret_in, shown
@@ -75,7 +75,10 @@ def handle(context: Context, connection: Connection, line: bytes) -> Iterable[Ou
     if command is not None and command.level > context.settings.level:
         command = None
     if not is_utf_8 and not (command is not None and command.any_bytes):
-        return [notice(context, connection, "Refused: not UTF-8 text")]
+        why = "Refused: not UTF-8 text"
+        if connection.capabilities & STANDARD_REPLIES:
+            return [fail(context, "*" if command is None else message.command, "INVALID_UTF8", why)]
+        return [notice(context, connection, why)]
     if is_unregistered and not (command is not None and command.unregistered):
         return [context.reply(connection, n.NOTREGISTERED, "You have not registered")]
     if command is None:

@@ -3,10 +3,12 @@
 from mpchat.chat.events import Wallops
 from mpchat.chat.text import in_one_line
 from mpchat.protocol import numerics as n
+from mpchat.protocol.capabilities import STANDARD_REPLIES
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command, Handler
 from mpchat.protocol.irc.modes import own_modes
+from mpchat.protocol.irc.refusing import fail
 from mpchat.protocol.message import cut
 from mpchat.protocol.outcomes import Goodbye, OperAsked, Outcomes, RehashAsked
 from mpchat.protocol.wrong_passwords import end_if_too_many
@@ -60,13 +62,15 @@ def rehash(context: Context, connection: Connection, params: list[str]) -> Outco
 
 
 def rehash_answer(context: Context, connection: Connection, is_done: bool, said: str) -> Outcomes:
-    """RFC 2812 knows no answer for a rehash that fails, which changes nothing.
+    """RFC 2812 knows no answer for a rehash that fails, which changes nothing; IRCv3 standard-replies does.
 
     In a journal of earlier times the name of a file in it may be no text, or have line ends.
     """
     said = in_one_line(said)
     if is_done:
         yield context.reply(connection, n.REHASHING, context.settings.name, f"Rehashing: {said}")
+    elif connection.capabilities & STANDARD_REPLIES:
+        yield fail(context, "REHASH", "CONFIG_BAD", said)
     else:
         yield context.reply(connection, "NOTICE", f"REHASH: {said}")
 

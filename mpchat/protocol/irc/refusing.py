@@ -1,9 +1,9 @@
-"""A refusal in IRC's words."""
+"""A refusal in IRC's words: as a numeric, or where a specification has codes of its own, as a standard reply."""
 
 from mpchat.chat.refusals import Refusal
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.message import cut
+from mpchat.protocol.message import build, cut, encode
 from mpchat.protocol.numerics import REFUSALS
 
 _ECHOED_BYTES = 100  # of what a user typed: the reason must still fit behind it
@@ -16,6 +16,11 @@ def refuse(context: Context, connection: Connection, refusal: Refusal) -> bytes:
     if text is None:
         text = about.pop()
     return context.reply(connection, numeric, *(middle(word) for word in about), text)
+
+
+def fail(context: Context, command: str, code: str, text: str) -> bytes:
+    """The standard reply that a command has failed (IRCv3 standard-replies). "*": no command that is known."""
+    return encode(build(context.settings.name, "FAIL", command, code, text))
 
 
 def middle(word: str) -> str:

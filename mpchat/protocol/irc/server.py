@@ -37,7 +37,7 @@ def isupport(context: Context, connection: Connection) -> Outcomes:
         "MSGREFTYPES=msgid,timestamp" if w.level >= 4 else "MSGREFTYPES=msgid",
     ]
     if w.level >= 4:
-        tokens += [f"NAMELEN={w.realname_bytes}", "WHOX"]
+        tokens += [f"NAMELEN={w.realname_bytes}", "UTF8ONLY", "WHOX"]
     for start in range(0, len(tokens), _TOKENS_A_LINE):
         line = tokens[start : start + _TOKENS_A_LINE]
         yield context.reply(connection, n.ISUPPORT, *line, "are supported by this server")

@@ -12,7 +12,7 @@ from mpchat.chat.names import SERVICE, fold, is_nickserv
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
 from mpchat.chat.text import CTCP, has_words
-from mpchat.messages import Bound, Past
+from mpchat.messages import Past
 from mpchat.protocol.accounts import claim, log_in
 from mpchat.protocol.clock import moment_in
 from mpchat.protocol.connection import Connection
@@ -240,21 +240,15 @@ def _list(context: Context, connection: Connection, behind: int) -> Outcomes:
 
 
 def _history(context: Context, connection: Connection, rest: str) -> Outcomes:
-    count = count_in(rest or str(_PAST_LINES))
-    if not count:
+    """The last lines; or, since a day, an hour or both, the first ones."""
+    channel, session, count = its_room(connection), connection.session, count_in(rest or str(_PAST_LINES))
+    moment = moment_in(rest, context.wall, context.utc_offset) if context.settings.level >= 4 else None
+    if moment is not None:
+        yield part_of(channel, session, "AFTER", (("time", max(0, moment - 1)),), MOST_ROWS)
+    elif count:
+        yield latest(channel, session, count)
+    else:
         yield warn(connection, "plain.history_usage", most=MOST_ROWS)
-        return
-    yield latest(its_room(connection), connection.session, count)
-
-
-def _since(context: Context, connection: Connection, rest: str) -> Outcomes:
-    """The first lines since a day, an hour or both."""
-    moment = moment_in(rest, context.wall, context.utc_offset)
-    if moment is None:
-        yield warn(connection, "plain.since_usage", most=MOST_ROWS)
-        return
-    bound: Bound = ("time", max(0, moment - 1))
-    yield part_of(its_room(connection), connection.session, "AFTER", (bound,), MOST_ROWS)
 
 
 def show_past(context: Context, connection: Connection, question: PastAsked, past: Past) -> Outcomes:
@@ -341,7 +335,6 @@ COMMANDS = {
     "whois": _Command(people.whois, level=1),
     "rooms": _Command(_rooms),
     "history": _Command(_history),
-    "since": _Command(_since, level=4),
     "search": _Command(_search, level=1),
     "topic": _Command(room.topic, level=1),
     "invite": _Command(room.invite, level=1),
