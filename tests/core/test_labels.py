@@ -147,7 +147,7 @@ COMMON = [
 @given(st.lists(st.tuples(st.sampled_from(COMMON), st.integers(0, 2), st.booleans()), max_size=8))
 def test_whatever_is_asked_one_after_the_other(lines: list[tuple[str, int, bool]]) -> None:
     labelled, plain = scene(answer_bytes=100), scene(answer_bytes=100)
-    has_labels = True
+    has_labels, ana = True, labelled[1]
     for number, (line, answer, dies) in enumerate(lines):
         told, *others = said(*labelled, f"@label={number} {line}", answer, dies)
         as_ever, *others_as_ever = said(*plain, line, answer)
@@ -155,7 +155,7 @@ def test_whatever_is_asked_one_after_the_other(lines: list[tuple[str, int, bool]
             answer_of(told, str(number))
         assert without_labels(told) == as_ever
         assert others == others_as_ever
-        has_labels = {"CAP REQ :-batch": False, "CAP REQ :batch": True}.get(line, has_labels)
+        has_labels = {"CAP REQ :-batch": False, "CAP REQ :batch": True}.get(line, has_labels) and not ana.closed
     again = Core()
     for block in labelled[0].journal:
         again.apply(block)
@@ -304,12 +304,17 @@ def test_what_others_do_in_consequence_is_no_part_of_the_answer() -> None:
 
     assert [parts(line)[1][0] for line in ana.send("@label=1 KILL beto :x")] == ["QUIT", "ACK"]
 
-    carla = driver.connect(host="192.0.2.1")
-    carla.send("NICK carla", "USER carla 0 * :C", "JOIN #a")
-    ana.heard()
-    told = ana.send("@label=2 DLINE 192.0.2.1 :x")
-    assert [parts(line)[1][0] for line in told] == ["BATCH", "NOTICE", "QUIT", "BATCH"]
-    assert [parts(line)[0].get("batch") for line in told] == [None, "label", None, None]
+    for room, address in (("#a", "192.0.2.1"), ("#elsewhere", "192.0.2.2")):
+        carla = driver.connect(host=address)
+        carla.send("NICK carla", "USER carla 0 * :C", f"JOIN {room}")
+        ana.heard()
+        told = ana.send(f"@label=2 DLINE {address} :x")
+        if room == "#a":
+            assert [parts(line)[1][0] for line in told] == ["BATCH", "NOTICE", "QUIT", "BATCH"]
+            assert [parts(line)[0].get("batch") for line in told] == [None, "label", None, None]
+        else:
+            assert [parts(line)[1][0] for line in told] == ["NOTICE"]
+            assert parts(told[0])[0]["label"] == "2"
 
 
 @pytest.mark.parametrize("dies", [False, True])
