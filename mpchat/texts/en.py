@@ -27,7 +27,7 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.wrong_key": "that is not the key of {room}",
     "plain.did_you_mean": "did you mean /{name}?",
     "plain.see_help": "/help shows the commands",
-    "plain.history_usage": "how to use it: /history [N], how many of the room's last lines, or since when, as 2026-11-30 14:30; {most} at most",
+    "plain.history_usage": "how to use it: /history [N], so many lines ({most} at most), or /history 2026-11-30 14:30",
     "plain.history_left": "you are no longer in {room}",
     "plain.language": "English",
     "plain.lang": "your language is {language}; there are {languages}: /lang CODE changes it",

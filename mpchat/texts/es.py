@@ -30,7 +30,7 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.wrong_key": "esa no es la clave de {room}",
     "plain.did_you_mean": "¿querías decir /{name}?",
     "plain.see_help": "/help muestra los comandos",
-    "plain.history_usage": "se usa así: /history [N], cuántas de las últimas líneas, o desde cuándo: 2026-11-30 14:30; {most} como máximo",
+    "plain.history_usage": "se usa así: /history [N], cuántas líneas ({most} como mucho), o /history 2026-11-30 14:30",
     "plain.history_left": "ya no estás en {room}",
     "plain.language": "español",
     "plain.lang": "tu idioma es {language}; hay {languages}: /lang CÓDIGO lo cambia",

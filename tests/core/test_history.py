@@ -309,9 +309,7 @@ def test_the_lobby_was_always_there(driver: Driver) -> None:
 # Plain text
 
 
-USAGE = (
-    "! how to use it: /history [N], how many of the room's last lines, or since when, as 2026-11-30 14:30; 100 at most"
-)
+USAGE = "! how to use it: /history [N], so many lines (100 at most), or /history 2026-11-30 14:30"
 
 
 def reader(driver: Driver) -> Person:

@@ -218,5 +218,5 @@ def test_the_past_is_read_in_ones_own_language(spanish: Driver) -> None:
         spanish.answer(answer)
         assert ana.heard()[-1] == told
     assert ana.send("/history x") == [
-        "! se usa así: /history [N], cuántas de las últimas líneas de la sala, 100 como máximo"
+        "! se usa así: /history [N], cuántas líneas (100 como mucho), o /history 2026-11-30 14:30"
     ]

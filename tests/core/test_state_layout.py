@@ -23,7 +23,7 @@ from tests.core.driver import Driver, Person
 
 DATA = Path(__file__).parent.parent / "data"
 
-VERSION, LAYOUT = 9, "30a18e1423aad13c"  # one belongs to the other
+VERSION, LAYOUT = 9, "56b3c9c208ddc1cc"  # one belongs to the other
 
 CHANGED = f"""
 the layout of the state that a snapshot holds is not that of version {VERSION} any more, which servers have written.
