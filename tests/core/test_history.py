@@ -133,7 +133,9 @@ def test_in_which_rooms_something_was_said_last(driver: Driver) -> None:
     driver.answer([(9, WALL + 1000, "#nada", ANA, "PRIVMSG", "x", 0), row(6, "hola", after=2000)])
     start, line, end = beto.heard()
     assert start.endswith(S + "BATCH +history draft/chathistory-targets")
-    assert line == f"@batch=history {S}CHATHISTORY TARGETS #Ñandú 2023-11-14T22:13:22.123Z"
+    assert (
+        line == f"@batch=history;time=2023-11-14T22:13:20.123Z {S}CHATHISTORY TARGETS #Ñandú 2023-11-14T22:13:22.123Z"
+    )
     assert end.endswith(S + "BATCH -history")
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,8 +47,9 @@ def test_of_this_room_only(server: Server, nicks: Iterator[str], channel: str) -
 
 def test_help_explains_it(server: Server, nicks: Iterator[str]) -> None:
     ana = enter(server, next(nicks), "#lobby")
-    assert any(line.startswith("* /history [N] ") for line in ana.ask("/help"))
-    assert ana.ask("/history many") == ["! how to use it: /history [N], how many of the room's last lines, at most 100"]
+    assert any(line.startswith("* /history [N or WHEN] ") for line in ana.ask("/help"))
+    usage = "! how to use it: /history [N], so many lines (100 at most), or /history 2026-11-30 14:30"
+    assert ana.ask("/history many") == [usage]
 
 
 def test_a_recorder_that_hangs_is_no_reason_to_hang(nicks: Iterator[str], channel: str, tmp_path: Path) -> None:
@@ -62,3 +64,11 @@ def test_a_recorder_that_hangs_is_no_reason_to_hang(nicks: Iterator[str], channe
         finally:
             os.kill(recorder, signal.SIGCONT)
         assert [line[8:] for line in ana.ask("/history")][-1].endswith("> hola")
+
+
+def test_what_was_said_since_an_hour(server: Server, nicks: Iterator[str], channel: str) -> None:
+    ana = enter(server, next(nicks), channel)
+    ana.ask("hola")
+    today = time.strftime("%Y-%m-%d")
+    assert [line.rpartition(" ")[2] for line in ana.ask(f"/history {today}")] == ["hola"]
+    assert ana.ask("/history 2999-01-01 10:00") == [f"* the history has nothing of {channel}"]

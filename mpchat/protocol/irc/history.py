@@ -126,9 +126,10 @@ def targets_answer(context: Context, connection: Connection, past: Past) -> Outc
     if not isinstance(past, list):
         yield _fail(context, "CHATHISTORY", "MESSAGE_ERROR", "TARGETS", _LOST)
         return
-    tag = before_line(f"batch={_BATCH}") if connection.capabilities & BATCH else b""
+    batch = f"batch={_BATCH}" if connection.capabilities & BATCH else ""
+    tags = before_line(batch, time_tag(connection.profile, context.wall))
     lines = [
-        tag + encode(build_words(context.settings.name, "CHATHISTORY", "TARGETS", channel.name, timestamp(row[1])))
+        tags + encode(build_words(context.settings.name, "CHATHISTORY", "TARGETS", channel.name, timestamp(row[1])))
         for channel, row in found(connection, past)
     ]
     yield from _batch(context, connection, "draft/chathistory-targets", lines)
