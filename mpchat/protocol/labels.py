@@ -71,4 +71,4 @@ def _is_one_batch(lines: list[bytes]) -> bool:
     if found is None:
         return False
     end = b" BATCH -" + found[1] + b"\r\n"
-    return [line.endswith(end) for line in lines].index(True) == len(lines) - 1
+    return [number for number, line in enumerate(lines, 1) if line.endswith(end)][:1] == [len(lines)]
