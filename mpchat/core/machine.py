@@ -73,12 +73,13 @@ from mpchat.protocol.outcomes import (
     SaslAsked,
     SearchAsked,
     Told,
+    ToldOwner,
 )
 from mpchat.protocol.server_bans import why_banned
 from mpchat.protocol.wrong_passwords import end_if_too_many
 from mpchat.settings import ChatSettings, pack, unpack
 
-STATE_VERSION = 8  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
+STATE_VERSION = 9  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
 _HOUR = 3_600_000  # ms
 _FULL = "The server's disk is full: what you send waits, and is dealt with when there is room"
 _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
@@ -804,6 +805,11 @@ class Core:
                 elif isinstance(outcome, Told):
                     to = self._connections[outcome.session.id]
                     self._routing.send(to, [to.dialect.notice(context, to, outcome.text)])
+                elif isinstance(outcome, ToldOwner):
+                    for session in context.hub.owned_with(connection.session):
+                        other = self._connections[session.id]
+                        if other.capabilities & outcome.capability:
+                            self._routing.send(other, [outcome.line])
                 elif isinstance(outcome, Appointed):
                     self._audit.append(("operator", {"account": outcome.session.account, **_who(outcome.session)}))
                 elif isinstance(outcome, LoggedOut):

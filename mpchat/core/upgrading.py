@@ -118,6 +118,16 @@ def _to_8(values: Values) -> Values:
     return times, settings, hub, connections, groups, (*rest, [], ([], [], [], []))
 
 
+def _to_9(values: Values) -> Values:
+    times, settings, hub, connections, groups, rest = values
+    return times, settings, _hub_9(*hub), connections, groups, rest
+
+
+def _hub_9(*hub: Any) -> Values:
+    """Nobody has marked up to where they have read."""
+    return *hub, ([], [])
+
+
 def dialect_name(value: str | bool) -> str:
     """A dialect's name, as messages have it. In states before version 5, and in their journals: is it plain text?"""
     if isinstance(value, bool):
@@ -125,4 +135,4 @@ def dialect_name(value: str | bool) -> str:
     return value
 
 
-UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8}
+UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8, 8: _to_9}

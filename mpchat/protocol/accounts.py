@@ -93,7 +93,7 @@ def dismiss(context: Context, session: Session) -> Outcomes:
 
 def log_in(context: Context, session: Session, account: str) -> Outcomes:
     """It has proved to be this account's owner. What it has by another one it loses."""
-    session.account = account
+    context.hub.log_in(session, account)
     yield from dismiss(context, session)
 
 

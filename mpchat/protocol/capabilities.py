@@ -18,11 +18,13 @@ SASL = 128
 REGISTRATION = 256
 SASL_NAME = "sasl"
 REGISTRATION_NAME = "draft/account-registration"
+READ_MARKER = 1 << 29  # 1 << 16 is a language's of plain text (plain/languages.py)
 
 NAMES = {
     "batch": BATCH,
     REGISTRATION_NAME: REGISTRATION,
     "draft/chathistory": CHATHISTORY,
+    "draft/read-marker": READ_MARKER,
     "echo-message": ECHO_MESSAGE,
     "message-tags": MESSAGE_TAGS,
     "mpchat.org/resume": RESUME,
@@ -32,6 +34,7 @@ NAMES = {
 }
 _SINCE = {
     REGISTRATION_NAME: 3,
+    "draft/read-marker": 4,
     SASL_NAME: 3,
     SEARCH_NAME: 1,
 }  # the level of the server that brought it (ChatSettings), for those that are not of level 0

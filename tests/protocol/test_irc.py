@@ -18,7 +18,9 @@ from mpchat.settings import ChatSettings
 from tests.core.driver import Driver, Person
 
 S = ":mpchat.local "
-CAPABILITIES = "batch draft/chathistory echo-message message-tags mpchat.org/resume server-time soju.im/search"
+CAPABILITIES = (
+    "batch draft/chathistory draft/read-marker echo-message message-tags mpchat.org/resume server-time soju.im/search"
+)
 ANA, BETO = ":ana!~ana@127.0.0.1 ", ":beto!~beto@127.0.0.1 "
 
 

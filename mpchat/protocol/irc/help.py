@@ -108,9 +108,18 @@ _NEWEST = {
 }
 
 
+# And of those that came next.
+_LATEST = {
+    "": (*_NEWEST[""], "Also: MARKREAD"),
+    "MARKREAD": (
+        "MARKREAD #channel-or-nick [timestamp=time]: up to where you have read, to all clients of your account",
+    ),
+}
+
+
 def help(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     subject = params[0].upper() if params else ""
-    known = (_TOPICS, _NEWER, _NEWEST)[: max(context.settings.level, 1)]
+    known = (_TOPICS, _NEWER, _NEWEST, _LATEST)[: max(context.settings.level, 1)]
     topics = {name: text for each in known for name, text in each.items()}
     lines, shown = topics.get(subject), middle(subject)
     if lines is None:
