@@ -66,7 +66,7 @@ class ChatSettings:
     # one in use are refused. 2: KLINE, DLINE, their opposites, STATS and REHASH. 3: KLINE takes networks, and no hosts
     # that no client can have; whom a ban closes reads 465; an operator who leaves does not wait for REHASH; accounts,
     # by REGISTER, SASL and NickServ, and /register /login /logout. 4: the capabilities that tell more of the others
-    # (account-notify and so on), cap-notify, labeled-response, standard-replies, UTF8ONLY, WHOX and SETNAME;
+    # (account-notify and so on), cap-notify, labeled-response, standard-replies, UTF8ONLY, WHOX, SETNAME and MARKREAD;
     # CHATHISTORY by time, AROUND, BETWEEN and TARGETS, and /history by time.
     level: int = 4
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
@@ -87,6 +87,8 @@ class ChatSettings:
     channels_per_client: int = 50
     departed_names: int = 1000  # WHOWAS remembers so many; a few hundred bytes each
     lost_places: int = 50_000  # rooms of lost sessions, all together: five for each of a full server's; 200 bytes each
+    read_markers: int = 20_000  # of all accounts; as many of sessions without one: a course of 200, 100 each; 400 bytes
+    read_markers_per_account: int = 200  # or session: its channels, and those it writes to; what is more was long ago
     dormant_rooms: int = 10_000  # with so many, no more wait for the lost; at most 20 kB each
 
     # Networks whose addresses have none of the limits that count by address, nor that of nickname changes. Of their

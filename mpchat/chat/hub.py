@@ -15,6 +15,7 @@ from mpchat.chat.channels import ALL, FLAGS, LENT, OP, RIGHTS, VOICE, Channel, P
 from mpchat.chat.deduplication import Deduplication
 from mpchat.chat.events import Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TagsSent, TopicSet
 from mpchat.chat.names import fold, full_mask, is_servers_own, look, valid_channel, valid_nick
+from mpchat.chat.read_markers import Owner, ReadMarkers
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.resumption import Places, Resumption
 from mpchat.chat.sessions import Invitation, Session
@@ -46,6 +47,7 @@ class Hub:
         self.removed: dict[tuple[str, str], int] = {}
         self.bans = Bans()  # of the whole server
         self.accounts = Accounts()
+        self._owned: dict[str, dict[ConnectionId, Session]] = {}  # by folded account: the sessions that have proved it
         self.born = 0  # wall ms: when the numbers of the messages began, in the very first run
         self.said = 0  # messages so far
         self.arrivals = 0  # sessions and channels so far: the `order` of the last one; both dicts are in that order
@@ -53,6 +55,8 @@ class Hub:
         self.creations = 0  # channels so far, in all runs: the `creation` of the last one
         self.deduplication = Deduplication()
         self.resumption = Resumption(settings.lost_places)
+        # Of accounts, for ever; and of sessions that have none, which push out nothing of an account's.
+        self.read_markers, self.own_markers = _read_markers(settings), _read_markers(settings)
         self.registered = self.invisible = self.operators = self.most = 0  # what LUSERS counts
         lobby = self.channels[LOBBY] = Channel(LOBBY, wall)
         lobby.flags = "nt"
@@ -67,6 +71,7 @@ class Hub:
         self.born, self.said, self.deduplication = former.born, former.said, former.deduplication
         self.creations, self.bans, self.accounts = former.creations, former.bans, former.accounts
         self.resumption.inherit(former.resumption, shift, mono)
+        self.read_markers.load(former.read_markers.values())
         for session in former.people():
             former.remember(session, ended)
         self.departed.extend(former.departed)
@@ -251,10 +256,10 @@ class Hub:
             return "", (), None
         if isinstance(found, tuple):
             _, nick, places, account = found
-            session.account = session.account or (account if session.is_private else "")
+            self.log_in(session, session.account or (account if session.is_private else ""))
             return nick, places, None
         former = self.sessions[found]
-        session.account = session.account or (former.account if session.is_private else "")
+        self.log_in(session, session.account or (former.account if session.is_private else ""))
         for folded, channel in former.channels.items():
             channel.seat(session, channel.members[former], channel.past.get(former, ALL))
             session.channels[folded] = channel
@@ -295,16 +300,40 @@ class Hub:
                     regained.append((channel, new))
         return regained
 
+    def log_in(self, session: Session, account: str) -> None:
+        """It has proved to be this account's owner, and no other's."""
+        self._disown(session)
+        session.account = account
+        self.own(session)
+
     def log_out(self, session: Session) -> None:
         """It is nobody's any more. It keeps its nickname until the owner wants it, and its rights in channels."""
-        session.account = ""
+        self.log_in(session, "")
+
+    def own(self, session: Session) -> None:
+        """From now on it is found by its account, if it has one."""
+        if session.account:
+            self._owned.setdefault(fold(session.account), {})[session.id] = session
+
+    def _disown(self, session: Session) -> None:
+        if session.account:
+            owned = self._owned[fold(session.account)]
+            del owned[session.id]
+            if not owned:
+                del self._owned[fold(session.account)]
+
+    def owned_with(self, session: Session) -> list[Session]:
+        """The other registered sessions of its account, in order of arrival."""
+        owned = self._owned.get(fold(session.account), {}).values()
+        others = [other for other in owned if other.registered and other is not session]
+        return sorted(others, key=lambda other: other.order)
 
     def remove(self, session: Session, mono: int) -> None:
         """It is about to be killed: for a while its nickname is not let in from its address.
 
         Nor does its account have again what it had.
         """
-        session.account = ""
+        self.log_out(session)
         who = (fold(session.nick), session.host)
         self.removed.pop(who, None)
         self.removed[who] = mono + self.settings.removed_seconds * 1000
@@ -320,6 +349,8 @@ class Hub:
         """The session is over; its nickname is free at once. `is_lost`: as lose() has said."""
         channels = list(session.channels.values())
         self.resumption.void(session.id)
+        self.own_markers.forget(session.id)
+        self._disown(session)
         del self.sessions[session.id]
         if session.nick:
             self._let_go(session)
@@ -522,6 +553,24 @@ class Hub:
         self.said += 1
         return TagsSent(session, to, to.name if isinstance(to, Channel) else to.nick, tags, self.said)
 
+    # Reading
+
+    def mark_read(self, session: Session, target: str, time: Ms) -> bool:
+        """The session's owner has read this channel, or what this nickname wrote to them, up to this time (wall ms).
+
+        Returns whether that is news.
+        """
+        markers, owner = self._markers(session)
+        return markers.move(owner, fold(target), time)
+
+    def read_until(self, session: Session, target: str) -> Ms | None:
+        """Up to where (wall ms) that has been read; None: nobody has said."""
+        markers, owner = self._markers(session)
+        return markers.time(owner, fold(target))
+
+    def _markers(self, session: Session) -> tuple[ReadMarkers, Owner]:
+        return (self.read_markers, fold(session.account)) if session.account else (self.own_markers, session.id)
+
     # Modes
 
     def set_modes(
@@ -618,6 +667,10 @@ class Hub:
         session.operator = on
         self.operators += (1 if on else -1) if changed else 0
         return changed
+
+
+def _read_markers(settings: ChatSettings) -> ReadMarkers:
+    return ReadMarkers(settings.read_markers_per_account, settings.read_markers)
 
 
 def _meets(kind: Kind, mask: str, session: Session, level: int) -> bool:

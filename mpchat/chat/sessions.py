@@ -64,7 +64,7 @@ class Session:
         self.realname = ""
         self.prefix = ""  # nick!user@host, kept because every message carries it
         self.away = ""
-        self.account = ""  # the name of the one whose owner it has proved to be
+        self.account = ""  # the name of the one whose owner it has proved to be: Hub.log_in()
         self.operator_by = ""  # of a server operator: the account that made it one, "": OPER did
         self.registered = False  # has finished registration: can be seen and spoken to
         self.invisible = self.wallops = self.operator = False

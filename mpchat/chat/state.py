@@ -13,6 +13,7 @@ from mpchat.chat.accounts import Values as AccountsValues
 from mpchat.chat.bans import Values as BansValues
 from mpchat.chat.channels import Channel, Past
 from mpchat.chat.hub import Hub
+from mpchat.chat.read_markers import Values as MarkersValues
 from mpchat.chat.resumption import Values as ResumptionValues
 from mpchat.chat.sessions import Invitation, Session
 from mpchat.messages import ConnectionId
@@ -25,7 +26,8 @@ SessionValues = tuple[Values, list[str], list[tuple[str, bool, int | None]]]  # 
 Kept = tuple[str, dict[int, int]]  # as the deduplication has it
 Removed = dict[tuple[str, str], int]  # as the hub has them
 # the hub's own attributes, the first of them a list; its sessions; its channels; those asleep, and until when; what was
-# said before; resume tokens; who was killed; who is banned from the server; accounts
+# said before; resume tokens; who was killed; who is banned from the server; accounts; up to where these have read, and
+# sessions without one
 HubValues = tuple[
     Any,
     list[SessionValues],
@@ -36,6 +38,7 @@ HubValues = tuple[
     Removed,
     BansValues,
     AccountsValues,
+    tuple[MarkersValues, MarkersValues],
 ]
 
 # The layout of the values: a change here must raise core.machine.STATE_VERSION. Attributes that refer to other objects
@@ -79,12 +82,15 @@ def hub_values(hub: Hub) -> HubValues:
         hub.removed,
         hub.bans.values(),
         hub.accounts.values(),
+        (hub.read_markers.values(), hub.own_markers.values()),
     )
 
 
 def hub_of(settings: ChatSettings, values: HubValues) -> Hub:
     """The inverse of hub_values()."""
-    (departed, *counts), sessions, channels, dormant, deduplication, resumption, removed, bans, accounts = values
+    (departed, *counts), sessions, channels, dormant, deduplication, resumption, removed, bans, accounts, markers = (
+        values
+    )
     hub = Hub(settings, 0)
     hub.removed = removed
     hub.bans.load(bans)
@@ -93,6 +99,7 @@ def hub_of(settings: ChatSettings, values: HubValues) -> Hub:
     for own, _, _ in sessions:
         session = _fill(Session.__new__(Session), _SESSION, own)
         hub.sessions[session.id] = session
+        hub.own(session)
         if session.nick:
             hub.hold(session)
     hub.channels = {channel.folded: channel for channel in (_channel_of(hub, kept) for kept in channels)}
@@ -104,6 +111,9 @@ def hub_of(settings: ChatSettings, values: HubValues) -> Hub:
         session.invitations = [Invitation(existing[name], opens, since) for name, opens, since in invitations]
     hub.deduplication.load(deduplication)
     hub.resumption.load(resumption)
+    of_accounts, of_others = markers
+    hub.read_markers.load(of_accounts)
+    hub.own_markers.load(of_others)
     return hub
 
 

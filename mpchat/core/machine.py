@@ -74,6 +74,7 @@ from mpchat.protocol.outcomes import (
     SearchAsked,
     TargetsAsked,
     Told,
+    ToldOwner,
 )
 from mpchat.protocol.server_bans import why_banned
 from mpchat.protocol.wrong_passwords import end_if_too_many
@@ -832,6 +833,11 @@ class Core:
                 elif isinstance(outcome, Told):
                     to = self._connections[outcome.session.id]
                     self._routing.send(to, [to.dialect.notice(context, to, outcome.text)])
+                elif isinstance(outcome, ToldOwner):
+                    for session in context.hub.owned_with(connection.session):
+                        other = self._connections[session.id]
+                        if other.capabilities & outcome.capability:
+                            self._routing.send(other, [outcome.line])
                 elif isinstance(outcome, Appointed):
                     self._audit.append(("operator", {"account": outcome.session.account, **_who(outcome.session)}))
                 elif isinstance(outcome, LoggedOut):

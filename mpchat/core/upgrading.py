@@ -125,7 +125,7 @@ def _to_9(values: Values) -> Values:
         ((*own, "", False), *others, None if asked is None else question_9(*asked))
         for own, *others, asked in connections
     ]
-    return times, settings, hub, connections, groups, rest
+    return times, settings, _hub_9(*hub), connections, groups, rest
 
 
 def question_9(kind: str, about: Any) -> Values:
@@ -137,6 +137,11 @@ def question_9(kind: str, about: Any) -> Values:
         room, number, before, limit = about
         return "history", (room, number, "BEFORE", (("message", before),), limit)
     return kind, about
+
+
+def _hub_9(*hub: Any) -> Values:
+    """Nobody has marked up to where they have read."""
+    return *hub, ([], [])
 
 
 def dialect_name(value: str | bool) -> str:

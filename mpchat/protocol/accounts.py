@@ -93,7 +93,8 @@ def dismiss(context: Context, session: Session) -> Outcomes:
 
 def log_in(context: Context, session: Session, account: str) -> Outcomes:
     """It has proved to be this account's owner. What it has by another one it loses."""
-    before, session.account = session.account, account
+    before = session.account
+    context.hub.log_in(session, account)
     if session.registered and account != before and context.settings.level >= 4:
         yield AccountSet(session, list(session.channels.values()))
     yield from dismiss(context, session)

@@ -31,6 +31,7 @@ INVITE_NOTIFY = 1 << 25
 VERSION_302 = 1 << 26  # the client knows what CAP LS 302 brought, and so has cap-notify for good: no name asks for this
 LABELED_RESPONSE = 1 << 27
 STANDARD_REPLIES = 1 << 28
+READ_MARKER = 1 << 29
 
 NAMES = {
     "account-notify": ACCOUNT_NOTIFY,
@@ -40,6 +41,7 @@ NAMES = {
     "cap-notify": CAP_NOTIFY,
     REGISTRATION_NAME: REGISTRATION,
     "draft/chathistory": CHATHISTORY,
+    "draft/read-marker": READ_MARKER,
     "echo-message": ECHO_MESSAGE,
     "extended-join": EXTENDED_JOIN,
     "invite-notify": INVITE_NOTIFY,
@@ -60,6 +62,7 @@ _SINCE = {
     "away-notify": 4,
     "cap-notify": 4,
     REGISTRATION_NAME: 3,
+    "draft/read-marker": 4,
     "extended-join": 4,
     "invite-notify": 4,
     "multi-prefix": 4,

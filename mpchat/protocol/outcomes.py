@@ -159,6 +159,14 @@ class Told:
 
 
 @dataclass(slots=True)
+class ToldOwner:
+    """The other sessions of the account whose line it is read this line too, if they have this capability."""
+
+    line: bytes
+    capability: int
+
+
+@dataclass(slots=True)
 class Appointed:
     """The session is a server operator by its account, which the log must have."""
 
@@ -205,5 +213,5 @@ AccountQuestion = RegistrationAsked | LoginAsked | SaslAsked
 PastQuestion = PastAsked | TargetsAsked | SearchAsked
 Question = PasswordAsked | OperAsked | RehashAsked | AccountQuestion | PastQuestion
 Reported = Appointed | LoggedOut | Resigned | Dismissed | BanSet
-Outcome = bytes | Event | Question | DrainAsked | Goodbye | Told | Regroup | Reported
+Outcome = bytes | Event | Question | DrainAsked | Goodbye | Told | ToldOwner | Regroup | Reported
 Outcomes = Iterator[Outcome]

@@ -26,7 +26,7 @@ _HOSTILE_WORDS = (
 )
 _PLAIN_COMMANDS = "/nick /join /part /msg /me /who /rooms /history /help /quit /x / //"
 _TAGS = b"@a=b;+c;+d=\\s\x02\\r\x1b\xc2\x9b\t;+mpchat.org/id=abcdefgh.1;" + b"+x" * 1990
-_ALL_CAPS = "batch draft/chathistory echo-message message-tags server-time"
+_ALL_CAPS = "batch draft/chathistory draft/read-marker echo-message message-tags server-time"
 # Even if the history held such a thing: it is kept in a file.
 _ROWS = [(1, 0, "#a", "ana!~ana@" + "h" * 60, "PRIVMSG", "ñ" * 300), (1, 0, "", "", "GAP", "")]
 

@@ -27,7 +27,7 @@ from mpchat.settings import ChatSettings
 from tests.core.driver import LINE_BYTES, UTC_OFFSET, Driver, Person
 
 DAY = 24 * 3600
-ALL = "batch draft/chathistory echo-message message-tags server-time"
+ALL = "batch draft/chathistory draft/read-marker echo-message message-tags server-time"
 Blocks = list[tuple[Record, ...]]
 
 
@@ -500,6 +500,8 @@ spoken = st.one_of(
     st.tuples(st.sampled_from(["/join", "/msg", "/me", "/who", "hola", "/part"]), words).map(" ".join),
     st.sampled_from(["CAP REQ :echo-message server-time", "CAP REQ :-server-time", "PING x", "WALLOPS :x", "/pass x"]),
     st.sampled_from(["CAP REQ :message-tags", "CAP REQ :batch draft/chathistory", "CHATHISTORY LATEST #a * 9"]),
+    st.sampled_from(["CAP REQ :draft/read-marker", "MARKREAD #a"]),
+    st.builds("MARKREAD {} timestamp=2023-11-14T22:13:0{}.000Z".format, nouns, st.integers(0, 9)),
     st.sampled_from(["@+a=b TAGMSG #a", "@+mpchat.org/id=abcdefgh.1 PRIVMSG #a :uno", "/history"]),
     st.builds("@+mpchat.org/id=zyxwvuts.{} PRIVMSG {} :x".format, st.integers(1, 3), nouns),
 )
@@ -527,7 +529,9 @@ stories = st.lists(happenings, max_size=40)
 
 def told_as_records(story: list[tuple[str, int, Any]]) -> Blocks:
     """A story as what a journal has of it."""
-    driver = Driver(ChatSettings(opers_exist=True, departed_names=3, channels_per_client=3, answer_bytes=200))
+    driver = Driver(
+        ChatSettings(opers_exist=True, departed_names=3, channels_per_client=3, answer_bytes=200, read_markers=3)
+    )
     populate(driver)
     for happening, number, what in story:
         happen(driver, happening, number, what)

@@ -23,7 +23,7 @@ from tests.core.driver import Driver, Person
 
 DATA = Path(__file__).parent.parent / "data"
 
-VERSION, LAYOUT = 9, "56b3c9c208ddc1cc"  # one belongs to the other
+VERSION, LAYOUT = 9, "624985b2ecaef7fa"  # one belongs to the other
 
 CHANGED = f"""
 the layout of the state that a snapshot holds is not that of version {VERSION} any more, which servers have written.
@@ -51,12 +51,13 @@ def busy() -> Core:
     was = driver.irc("ana", tokens=("*", "ana"))
     was.send("JOIN #club,#vieja", "TOPIC #club :siempre", "MODE #club +b *!*@bad.example")
     driver.start()
-    ana = driver.irc("ana", caps="message-tags draft/chathistory batch")
+    ana = driver.irc("ana", caps="message-tags draft/chathistory batch draft/read-marker")
     driver.irc("dora", tokens=("*", "dora")).send("JOIN #vieja")
     beto, eva, gone = driver.irc("beto"), driver.plain("eva"), driver.irc("gone")
     gone.send("QUIT")
     driver.irc("victim")
     ana.send("JOIN #club", "INVITE beto #club", "@+mpchat.org/id=abcdefgh.1 PRIVMSG #club :hola")
+    ana.send("MARKREAD beto timestamp=2023-11-14T20:00:00.000Z")
     ana.send("CHATHISTORY LATEST #club * 50", "PING behind")
     driver.connect().send("NICK half")
     root, spy = driver.irc("root"), driver.connect(host="192.0.2.1")
@@ -79,6 +80,7 @@ def busy() -> Core:
     driver.people.append(zoe)
     zoe.send("NICK zoe", "USER zoe 0 * :Z", "REGISTER * * *")
     driver.feed(("answer", zoe.id, ("registered", "zoe")))
+    zoe.send("CAP REQ :draft/read-marker", "MARKREAD beto timestamp=2023-11-14T20:00:00.000Z")
     driver.feed(beto.piece("PRIVMSG ana :a me"))
     driver.feed(*eva.records(["hola"]))
     return driver.core

@@ -92,6 +92,18 @@ def test_a_message_of_nothing_but_tags(driver: Driver) -> None:
     ]
 
 
+@pytest.mark.parametrize("tag", ["+typing=active", "+typing=paused", "+draft/typing=done"])
+def test_who_types_is_seen_to_type_and_nothing_of_it_is_kept(driver: Driver, tag: str) -> None:
+    ana, beto = in_room(driver, ana="message-tags", beto="message-tags")
+    driver.pass_time(60)
+
+    assert ana.send(f"@{tag} TAGMSG #a", f"@{tag} TAGMSG beto") == []
+
+    assert [line.partition(";")[2] for line in beto.heard()] == [f"{tag} {ANA}TAGMSG {to}" for to in ("#a", "beto")]
+    assert driver.facts() == []
+    assert " 317 beto ana 60 " in " ".join(beto.send("WHOIS ana")), "who types has not spoken"
+
+
 @pytest.mark.parametrize(
     ("line", "answer"),
     [

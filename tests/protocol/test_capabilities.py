@@ -18,7 +18,7 @@ from mpchat.protocol.capabilities import (
 BOTH = ECHO_MESSAGE | SERVER_TIME
 NEWER = {
     *("account-notify", "account-tag", "away-notify", "cap-notify", "extended-join", "invite-notify"),
-    *("labeled-response", "multi-prefix", "setname", "standard-replies", "userhost-in-names"),
+    *("draft/read-marker", "labeled-response", "multi-prefix", "setname", "standard-replies", "userhost-in-names"),
 }
 
 

@@ -19,9 +19,9 @@ from tests.core.driver import Driver, Person
 
 S = ":mpchat.local "
 CAPABILITIES = (
-    "account-notify account-tag away-notify batch cap-notify draft/chathistory echo-message extended-join invite-notify"
-    " labeled-response message-tags mpchat.org/resume multi-prefix server-time setname soju.im/search standard-replies"
-    " userhost-in-names"
+    "account-notify account-tag away-notify batch cap-notify draft/chathistory draft/read-marker echo-message"
+    " extended-join invite-notify labeled-response message-tags mpchat.org/resume multi-prefix server-time setname"
+    " soju.im/search standard-replies userhost-in-names"
 )
 ANA, BETO = ":ana!~ana@127.0.0.1 ", ":beto!~beto@127.0.0.1 "
 

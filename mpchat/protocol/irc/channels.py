@@ -7,10 +7,11 @@ from mpchat.chat.events import Joined, Regained
 from mpchat.chat.names import fold
 from mpchat.chat.refusals import Refusal
 from mpchat.protocol import numerics as n
-from mpchat.protocol.capabilities import MULTI_PREFIX, USERHOST_IN_NAMES
+from mpchat.protocol.capabilities import MULTI_PREFIX, READ_MARKER, USERHOST_IN_NAMES
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command, Continuation
+from mpchat.protocol.irc.read_markers import marker
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.server import motd
 from mpchat.protocol.length_limit import fit_topic
@@ -56,6 +57,8 @@ def _join(context: Context, connection: Connection, wanted: Wanted) -> Outcomes:
                 yield Regained(connection.session, joined.channel, joined.regained)
             if joined.channel.topic:
                 yield from _topic(context, connection, joined.channel)
+            if connection.capabilities & READ_MARKER:
+                yield marker(context, connection, joined.channel.name)
             yield from _joined(context, connection, name, NOBODY, wanted[place:])
 
 
@@ -75,6 +78,8 @@ def returned(context: Context, connection: Connection, restored: list[tuple[Chan
             yield Regained(connection.session, channel, rights)
         if channel.topic:
             yield from _topic(context, connection, channel)
+        if connection.capabilities & READ_MARKER:
+            yield marker(context, connection, channel.name)
     yield from _returned(context, connection, NOBODY, *(channel.name for channel, _ in restored))
 
 

@@ -110,7 +110,10 @@ _NEWEST = {
 
 # And of those that came next.
 _LATEST = {
-    "": (*_NEWEST[""], "Also: SETNAME"),
+    "": (*_NEWEST[""], "Also: MARKREAD SETNAME"),
+    "MARKREAD": (
+        "MARKREAD #channel-or-nick [timestamp=time]: up to where you have read, to all clients of your account",
+    ),
     "SETNAME": ("SETNAME :real name: be described so from now on",),
     "WHO": (*_TOPICS["WHO"], "WHO #channel-or-nick-or-mask %fields[,token]: these of tcuihsnfdlaor, in that order"),
 }

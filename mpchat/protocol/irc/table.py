@@ -10,6 +10,7 @@ from mpchat.protocol.irc import (
     nickserv,
     operators,
     people,
+    read_markers,
     registration,
     server,
     server_bans,
@@ -26,6 +27,7 @@ COMMANDS = {
     **nickserv.COMMANDS,
     **operators.COMMANDS,
     **people.COMMANDS,
+    **read_markers.COMMANDS,
     **server.COMMANDS,
     **server_bans.COMMANDS,
 }
