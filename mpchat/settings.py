@@ -65,8 +65,9 @@ class ChatSettings:
     # private rooms wait for members that were lost; who is kicked out in plain text is in no room; names that look like
     # one in use are refused. 2: KLINE, DLINE, their opposites, STATS and REHASH. 3: KLINE takes networks, and no hosts
     # that no client can have; whom a ban closes reads 465; an operator who leaves does not wait for REHASH; accounts,
-    # by REGISTER, SASL and NickServ, and /register /login /logout.
-    level: int = 3
+    # by REGISTER, SASL and NickServ, and /register /login /logout. 4: an owner changes the password or drops the
+    # account, a server operator drops it; who is logged in to an account that there is no more is logged out.
+    level: int = 4
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 
     # Limits that IRC clients read in 005 (RPL_ISUPPORT). Bytes are UTF-8 bytes: what the 512-byte line counts.

@@ -11,9 +11,11 @@ from mpchat.chat.text import clean
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.outcomes import (
+    DropAsked,
     Goodbye,
     LoginAsked,
     Outcomes,
+    PasswordChangeAsked,
     PastAsked,
     Question,
     RegistrationAsked,
@@ -86,14 +88,16 @@ def answered(context: Context, connection: Connection, question: Question, answe
         yield from show_past(context, connection, question, answer)
     elif isinstance(question, SearchAsked):
         yield from show_found(context, connection, question, answer)
-    elif isinstance(question, (RegistrationAsked, LoginAsked)):
+    elif isinstance(question, (RegistrationAsked, LoginAsked, PasswordChangeAsked, DropAsked)):
         kind, text = answer
         if kind == "in":
             yield from logged_in(context, connection, text)
         elif kind == "registered":
             yield from accounts.registered(context, connection, text)
+        elif kind in ("changed", "dropped"):
+            yield tell(connection, f"account.{kind}", account=text)
         else:
-            yield from accounts.refused(context, connection, question, answer)
+            yield from accounts.refused(context, connection, question.account, answer)
     elif connection.registration is not None:
         connection.registration.password_right = answer
         if answer:
@@ -124,6 +128,11 @@ def dismissed(connection: Connection) -> bytes:
     return tell(connection, "account.no_operator")
 
 
+def account_gone(context: Context, connection: Connection) -> Outcomes:
+    """There is no such account any more as it is logged in to."""
+    return accounts.gone(context, connection)
+
+
 def too_long(context: Context, connection: Connection) -> bytes:
     """The one answer to a line longer than any may be."""
     return warn(connection, "plain.too_long")
@@ -151,6 +160,7 @@ def turned_away(reason: str, language: str) -> bytes:
 
 
 __all__ = [
+    "account_gone",
     "after_speech",
     "answered",
     "banned",
