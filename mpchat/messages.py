@@ -98,12 +98,28 @@ Stop: TypeAlias = tuple[Literal["stop"], str]
 Record: TypeAlias = WorkerRecord | Start | Reload | Clock | Accounts | Answer | Again | Skip | Full | Stop
 
 # what the authenticator says of an account: "in", its name; "registered", its name; "wrong" password, its name,
-# or no such account, ""; "taken"; "challenge", what the client must answer (base64); "proof", as the client has proved
-# to know the password: its account's name, a space, and what it must answer; "more" of the message must come; "bad": no
+# or no such account, ""; "changed", its name: it has another password; "dropped", its name: there is no such account
+# any more; "taken"; "challenge", what the client must answer (base64); "proof", as the client has proved to know the
+# password: its account's name, a space, and what it must answer; "more" of the message must come; "bad": no
 # such message can be; "weak": why a password is refused; "late": nothing has answered, or it died: try again; "full":
 # there are as many accounts as there may be
 AccountAnswer: TypeAlias = tuple[
-    Literal["in", "registered", "wrong", "taken", "challenge", "proof", "more", "bad", "weak", "late", "full"], str
+    Literal[
+        "in",
+        "registered",
+        "changed",
+        "dropped",
+        "wrong",
+        "taken",
+        "challenge",
+        "proof",
+        "more",
+        "bad",
+        "weak",
+        "late",
+        "full",
+    ],
+    str,
 ]
 
 # why a password is refused: it has too few characters, or too many, or is the account's name, or has some that no
@@ -223,13 +239,16 @@ RecorderToBroker: TypeAlias = Idle | Rows
 
 # it has taken which accounts there are, and what comes from clients now comes behind that
 Heard: TypeAlias = tuple[Literal["heard"]]
-# make this account, or is this its password: who asks and by which line, from which address; account, password
-PasswordTold: TypeAlias = tuple[Literal["register", "login"], ConnectionId, Offset, str, str, str]
+# make this account; is this its password; let this be its password from now on; drop it, if this is its password: who
+# asks and by which line, from which address; account, password
+PasswordTold: TypeAlias = tuple[Literal["register", "login", "password", "drop"], ConnectionId, Offset, str, str, str]
+# drop this account, as a server operator says so, who need not know its password: who asks and by which line; account
+Removal: TypeAlias = tuple[Literal["remove"], ConnectionId, Offset, str]
 # go on with a SASL exchange: who, by which line, from which address; mechanism, does it begin, what the client sent
 SaslPiece: TypeAlias = tuple[Literal["sasl"], ConnectionId, Offset, str, str, bool, str]
 # this connection has left, or was told that nothing has answered: what it had asked, or begun, is void
 Forget: TypeAlias = tuple[Literal["forget"], ConnectionId]
-BrokerToAuthenticator: TypeAlias = Heard | PasswordTold | SaslPiece | Forget
+BrokerToAuthenticator: TypeAlias = Heard | PasswordTold | Removal | SaslPiece | Forget
 
 # Accounts or NoAccounts is the first that it says by a new link; Accounts comes again if they come or go by no question
 Verdict: TypeAlias = tuple[Literal["verdict"], ConnectionId, Offset, AccountAnswer]

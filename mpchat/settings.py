@@ -67,7 +67,8 @@ class ChatSettings:
     # that no client can have; whom a ban closes reads 465; an operator who leaves does not wait for REHASH; accounts,
     # by REGISTER, SASL and NickServ, and /register /login /logout. 4: the capabilities that tell more of the others
     # (account-notify and so on), cap-notify, labeled-response, standard-replies, UTF8ONLY, WHOX, SETNAME and MARKREAD;
-    # CHATHISTORY by time, AROUND, BETWEEN and TARGETS, and /history by time.
+    # CHATHISTORY by time, AROUND, BETWEEN and TARGETS, and /history by time; an owner changes the password or drops the
+    # account, a server operator drops it, and then nobody is logged in to it.
     level: int = 4
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 

@@ -8,7 +8,9 @@ there is not.
 
 If it dies, the broker asks its successor what was open, with the passwords that it has kept; of an exchange by SCRAM
 that had begun, the client is told to begin again. An account is on the disk before anybody is told that it is
-registered, with the line that made it: the same line asked again, after any death, is told the same.
+registered, with the line that made it: the same line asked again, after any death, is told the same. Another password
+is on the disk before anybody is told of it, and so is that an account is dropped: asked again, the one is stored once
+more, and of the other nothing is left to do.
 """
 
 import hmac
@@ -74,7 +76,8 @@ class _Job:
     account: str
     password: str = field(repr=False)
     keys: Keys = field(repr=False)  # whose salt and iterations are used
-    kind: Literal["make", "made", "check"]  # "made": the line that asks may be the one that has made it
+    # "made": the line that asks may be the one that has made it; "change": to this password; "drop": if it is right
+    kind: Literal["make", "made", "check", "change", "drop"]
 
 
 @dataclass(slots=True)
@@ -228,7 +231,7 @@ class Authenticator:
             case ("heard",), []:
                 self.be_ready()
             case (
-                "register" | "login" as kind,
+                "register" | "login" | "password" | "drop" as kind,
                 int() as connection,
                 int() as end,
                 str() as address,
@@ -237,7 +240,11 @@ class Authenticator:
             ), []:
                 id = ConnectionId(connection)
                 if self.is_new(id, end):
-                    self.ask(id, end, address, account, password, kind == "register")
+                    self.ask(id, end, address, account, password, kind)
+            case ("remove", int() as connection, int() as end, str() as account), []:
+                id = ConnectionId(connection)
+                if self.is_new(id, end):
+                    self.drop(id, end, account)
             case (
                 "sasl",
                 int() as connection,
@@ -314,16 +321,20 @@ class Authenticator:
         self.post(("verdict", id, end, answer))
         crash_point("authenticator: answered")
 
-    def ask(
-        self, id: ConnectionId, end: Offset, address: str, account: str, password: str, is_registration: bool
-    ) -> None:
+    def ask(self, id: ConnectionId, end: Offset, address: str, account: str, password: str, kind: str) -> None:
         """Answer at once what needs no derivation, and no secret; the rest waits for its turn."""
         accounts = self.accounts
         if accounts is None:
             self.say(id, end, ("late", ""))
             return
         found = accounts.find(fold(account))
-        if not is_registration:
+        if kind == "password":
+            self.ask_for_change(id, end, address, found, password)
+        elif kind == "drop" and found is not None:
+            self.queue.add(id, address, _Job(id, end, account, password, found.keys, "drop"))
+        elif kind == "drop":
+            self.drop(id, end, account)
+        elif kind == "login":
             keys = self.keys_of(accounts, account)
             if self.is_remembered(account, password, keys) and found is not None:
                 self.say(id, end, ("in", found.name))
@@ -340,6 +351,18 @@ class Authenticator:
         else:
             keys = Keys(new_salt(), self.settings.key_iterations, b"", b"")
             self.queue.add(id, address, _Job(id, end, account, password, keys, "make"))
+
+    def ask_for_change(
+        self, id: ConnectionId, end: Offset, address: str, account: Account | None, password: str
+    ) -> None:
+        """The owner wants another password. If the account has just been dropped, they are about to be told."""
+        if account is None:
+            self.say(id, end, ("late", ""))
+        elif (weak := weakness(self.settings, account.name, password)) is not None:
+            self.say(id, end, ("weak", weak))
+        else:
+            keys = Keys(new_salt(), self.settings.key_iterations, b"", b"")
+            self.queue.add(id, address, _Job(id, end, account.name, password, keys, "change"))
 
     def keys_of(self, accounts: Accounts, name: str) -> Keys:
         """Of an account that there is not, such as nobody can tell from those of one, and which no password has."""
@@ -376,7 +399,7 @@ class Authenticator:
             if message is None:
                 self.say(id, end, ("more", ""))
             elif mechanism == PLAIN:
-                self.ask(id, end, address, *plain(message), is_registration=False)
+                self.ask(id, end, address, *plain(message), kind="login")
             elif mechanism == SCRAM and SCRAM in self.mechanisms:
                 self.go_on(id, end, client, accounts, message)
             else:
@@ -397,8 +420,8 @@ class Authenticator:
         found = accounts.find(fold(client.scram.account))
         if answer is not None and is_first:
             self.say(id, end, ("challenge", encoded(answer)))
-        elif found is None:
-            self.say(id, end, _wrong(None))
+        elif found is None or found.keys != client.scram.keys:  # dropped meanwhile, or with another password
+            self.say(id, end, _wrong(found))
         elif answer is not None:
             self.say(id, end, ("proof", f"{found.name} {encoded(answer)}"))
         else:
@@ -425,6 +448,12 @@ class Authenticator:
             self.say(job.id, job.end, ("late", ""))
             return
         found = self.accounts.find(fold(job.account))
+        if job.kind == "change":
+            self.change(job, keys, found)
+            return
+        if job.kind == "drop" and (found is None or are_same(keys, found.keys)):
+            self.drop(job.id, job.end, job.account)
+            return
         if found is None or not are_same(keys, found.keys):
             self.say(job.id, job.end, ("taken", "") if job.kind == "made" else _wrong(found))
             return
@@ -454,6 +483,47 @@ class Authenticator:
             crash_point("authenticator: stored")
             self.remember(account, job.password)
             self.say(job.id, job.end, ("registered", account.name))
+
+    def change(self, job: _Job, keys: Keys, account: Account | None) -> None:
+        """Store another password of this account. Sessions that are logged in stay so; an exchange does not."""
+        accounts = self.accounts
+        if accounts is None or account is None:
+            self.say(job.id, job.end, ("late", ""))
+            return
+        changed = account._replace(keys=keys)
+        try:
+            with self.heartbeat.waiting_for_the_disk:
+                accounts.change(changed)
+        except _UNUSABLE as error:
+            self.log.error("another password could not be stored", error=str(error))
+            self.say(job.id, job.end, ("late", ""))
+        else:
+            crash_point("authenticator: stored")
+            self.remember(changed, job.password)
+            self.say(job.id, job.end, ("changed", account.name))
+
+    def drop(self, id: ConnectionId, end: Offset, name: str) -> None:
+        """There is no such account any more: the broker is told so before who has asked for it.
+
+        Where there was none, as this line had asked before, they are told the same.
+        """
+        accounts = self.accounts
+        account = None if accounts is None else accounts.find(fold(name))
+        if accounts is None:
+            self.say(id, end, ("late", ""))
+            return
+        try:
+            with self.heartbeat.waiting_for_the_disk:
+                if account is not None:
+                    accounts.drop(account.folded)
+        except _UNUSABLE as error:
+            self.log.error("an account could not be dropped", error=str(error))
+            self.say(id, end, ("late", ""))
+            return
+        crash_point("authenticator: stored")
+        self.reminders.pop(fold(name), None)
+        self.tell_accounts()
+        self.say(id, end, ("dropped", name if account is None else account.name))
 
 
 def _wrong(found: Account | None) -> AccountAnswer:

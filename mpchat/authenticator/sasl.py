@@ -76,6 +76,7 @@ class Scram:
         from scramp import ScramException, ScramMechanism
 
         self.account = ""  # as the client has called it, once it has
+        self.keys: Keys | None = None  # that it proves to have, from then on
         self._keys_of = keys_of
         self._error: type[Exception] = ScramException
         self._server: Any = ScramMechanism(SCRAM).make_server(self._keys)
@@ -84,7 +85,7 @@ class Scram:
     def _keys(self, account: str) -> tuple[bytes, bytes, bytes, int]:
         """In scramp's order."""
         self.account = account
-        keys = self._keys_of(account)
+        self.keys = keys = self._keys_of(account)
         return keys.salt, keys.stored_key, keys.server_key, keys.iterations
 
     def answer(self, message: str) -> str | None:

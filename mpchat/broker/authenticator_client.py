@@ -8,6 +8,7 @@ to try again. Many who log in at once wait for each other: as long as answers co
 import time
 from dataclasses import dataclass
 
+from mpchat.chat.names import fold
 from mpchat.ipc.link import Link, close_all
 from mpchat.ipc.scoreboard import Meter
 from mpchat.ipc.validation import account_answer, are_texts
@@ -18,10 +19,19 @@ from mpchat.messages import (
     Offset,
     PasswordTold,
     Record,
+    Removal,
     SaslPiece,
     UnknownMessage,
 )
-from mpchat.protocol.outcomes import AccountQuestion, LoginAsked, RegistrationAsked, SaslAsked
+from mpchat.protocol.outcomes import (
+    AccountQuestion,
+    DropAsked,
+    LoginAsked,
+    PasswordChangeAsked,
+    RegistrationAsked,
+    RemovalAsked,
+    SaslAsked,
+)
 from mpchat.runtime.log import Log
 from mpchat.runtime.poller import AnyPoller
 from mpchat.settings import Settings
@@ -35,7 +45,7 @@ _REPORT_SECONDS = 60.0  # between two such lines
 class _Open:
     """A question: what the next authenticator is asked too, and since when it waits. It has the password in it."""
 
-    message: PasswordTold | SaslPiece
+    message: PasswordTold | Removal | SaslPiece
     asked_at: float
     waits_long: bool = False  # it is counted among those
 
@@ -81,9 +91,9 @@ class AuthenticatorClient:
     ) -> list[Record]:
         """Ask, for the line of this connection that ends there. Returns the answer if there can be no other.
 
-        `secret`: what redaction has taken out of the line; without one nothing can be asked.
+        `secret`: what redaction has taken out of the line; without one nothing can be asked but what needs none.
         """
-        if not secret:
+        if not secret and not isinstance(question, RemovalAsked):
             return [_late(connection)]
         message = _message(connection, end, address, question, secret)
         self._open[connection, end] = _Open(message, time.monotonic())
@@ -104,7 +114,7 @@ class AuthenticatorClient:
             match message, fds:
                 case ("accounts", list() as names, list() as mechanisms), [] if are_texts(names + mechanisms):
                     self.has_spoken, self._names, self._mechanisms = True, names, mechanisms
-                    answers.append(self._accounts)
+                    answers += [self._accounts, *self._void_changes()]
                     self._post(("heard",))
                 case ("no accounts",), []:
                     self.has_spoken = True
@@ -123,6 +133,18 @@ class AuthenticatorClient:
             self.leave_authenticator()
         else:
             self._poller.want_write(self.authenticator, self.authenticator.unsent)
+
+    def _void_changes(self) -> list[Record]:
+        """Whoever wants another password for an account that there is no more is told that nothing comes of it.
+
+        A stranger may register the name next: what is asked of the next authenticator must not be about their account.
+        """
+        known = {None, *map(fold, self._names)}
+        void = [place for place, each in self._open.items() if _changes(each.message) not in known]
+        for place in void:
+            del self._open[place]
+            self._forget(place[0])
+        return [_late(connection) for connection, _ in void]
 
     @property
     def _accounts(self) -> Accounts:
@@ -172,18 +194,29 @@ class AuthenticatorClient:
         self._post(("forget", connection))
 
 
+def _changes(message: PasswordTold | Removal | SaslPiece) -> str | None:
+    """The account, folded, whose password this message is to change; None: of none."""
+    return fold(message[4]) if message[0] == "password" else None
+
+
 def _late(connection: ConnectionId) -> Record:
     return "answer", connection, ("late", "")
 
 
 def _message(
     connection: ConnectionId, end: Offset, address: str, question: AccountQuestion, secret: str
-) -> PasswordTold | SaslPiece:
+) -> PasswordTold | Removal | SaslPiece:
     """A question as the authenticator reads it."""
     match question:
         case RegistrationAsked(account):
             return "register", connection, end, address, account, secret
         case LoginAsked(account):
             return "login", connection, end, address, account, secret
+        case PasswordChangeAsked(account):
+            return "password", connection, end, address, account, secret
+        case DropAsked(account):
+            return "drop", connection, end, address, account, secret
+        case RemovalAsked(account):
+            return "remove", connection, end, account
         case SaslAsked(mechanism, is_first):
             return "sasl", connection, end, address, mechanism, is_first, secret

@@ -58,12 +58,15 @@ from mpchat.messages import (
 )
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.outcomes import (
+    DropAsked,
     LoginAsked,
     OperAsked,
     PasswordAsked,
+    PasswordChangeAsked,
     PastAsked,
     RegistrationAsked,
     RehashAsked,
+    RemovalAsked,
     SaslAsked,
     SearchAsked,
     TargetsAsked,
@@ -549,7 +552,9 @@ class Broker:
             case RehashAsked():
                 self.rehashing.ask(connection, end)
                 return []
-            case RegistrationAsked() | LoginAsked() | SaslAsked():
+            case (
+                RegistrationAsked() | LoginAsked() | SaslAsked() | PasswordChangeAsked() | DropAsked() | RemovalAsked()
+            ):
                 known = self.recovery.core.connection(connection)
                 address = known.session.host if known is not None else ""
                 secret = self.redaction.secret(connection, end)

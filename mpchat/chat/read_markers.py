@@ -6,6 +6,7 @@ A marker is the time of the last message that was read. It only ever goes forwar
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Container
 
 from mpchat.messages import ConnectionId, Ms
 
@@ -51,6 +52,11 @@ class ReadMarkers:
         """All that this one has."""
         for target in self._targets.pop(owner, ()):
             del self._times[owner, target]
+
+    def forget_accounts(self, known: Container[Owner]) -> None:
+        """All that accounts have which are not among these."""
+        for owner in [owner for owner in self._targets if owner not in known]:
+            self.forget(owner)
 
     def _drop(self, owner: Owner, target: str) -> None:
         targets = self._targets[owner]

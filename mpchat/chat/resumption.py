@@ -11,6 +11,7 @@ An account has what each of its sessions had when that ended: for a day, each ch
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 
 from mpchat.chat.channels import LENT, OP, Past
 from mpchat.chat.names import fold
@@ -127,6 +128,15 @@ class Resumption:
     def has_operator(self, creation: int) -> bool:
         """Whether a session that was lost is an operator of its own to this channel (Channel.creation)."""
         return creation in self._operators
+
+    def forget_accounts(self, known: Container[str]) -> None:
+        """Of accounts that are not among these nothing is left: no place, and no token leads back to one."""
+        for key, (until, nick, places, account) in list(self._lost.items()):
+            if account and account not in known:
+                if _is_accounts(key):
+                    self._forget(key)
+                else:
+                    self._lost[key] = until, nick, places, ""
 
     def expire(self, mono: Ms) -> None:
         """Forget what has been kept for its day. The first is the oldest, so this is mostly O(1)."""

@@ -58,17 +58,20 @@ from mpchat.protocol.outcomes import (
     BanSet,
     Dismissed,
     DrainAsked,
+    DropAsked,
     Goodbye,
     LoggedOut,
     LoginAsked,
     OperAsked,
     Outcome,
     PasswordAsked,
+    PasswordChangeAsked,
     PastAsked,
     Question,
     RegistrationAsked,
     Regroup,
     RehashAsked,
+    RemovalAsked,
     Resigned,
     SaslAsked,
     SearchAsked,
@@ -87,8 +90,16 @@ _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the s
 _CLOSED = "Connection closed"  # the reason of a client that has ended its input, and may still read (RFC 9293 3.6)
 _ASKED_AT_ONCE = (
     *(PasswordAsked, RehashAsked, RegistrationAsked, LoginAsked, SaslAsked),
+    *(PasswordChangeAsked, DropAsked, RemovalAsked),
     *(PastAsked, TargetsAsked, SearchAsked),
 )
+_PROVEN = (LoginAsked, SaslAsked, DropAsked)  # whose answer says whether a password was right
+_DONE = {  # what the log says of answers
+    "in": "logged in",
+    "registered": "account registered",
+    "changed": "password changed",
+    "dropped": "account dropped",
+}
 _CROWDED = "Too many connections from your address have not entered yet"
 _LATE_MS = 1000  # the server itself has stood still (a full disk, Ctrl-Z): what came meanwhile is about to be heard
 
@@ -188,6 +199,8 @@ class Core:
                     offers = self._offers()
                     self._context.hub.accounts.know(accounts, mechanisms)
                     self._report_missing_accounts()
+                    if self._context.settings.level >= 4:
+                        self._end_logins()
                     self._tell_offers(offers)
                 case ("start", settings, workers, utc_offset, wall, mono, *rest):
                     self._start(settings, workers, utc_offset, wall, mono, *rest[:1])  # what follows is the broker's
@@ -389,6 +402,21 @@ class Core:
             missing = [name for name in names if name not in hub.accounts]
             self._audit += [("operator's account is not registered", {"account": name}) for name in missing]
 
+    def _end_logins(self) -> None:
+        """To accounts that there are no more. Who owns such a name next has nothing of what it gave."""
+        hub = self._context.hub
+        hub.resumption.forget_accounts(hub.accounts)
+        hub.read_markers.forget_accounts(hub.accounts)
+        self._login_delay.revise(self._still_right)
+        for connection in list(self._connections.values()):
+            if connection.session.account and connection.session.account not in hub.accounts:
+                self._run(connection, connection.dialect.account_gone(self._context, connection))
+
+    def _still_right(self, answer: AccountAnswer) -> AccountAnswer:
+        """An answer that a login waits for, as it must be now."""
+        is_right = answer[0] != "wrong" and answer[1].partition(" ")[0] in self._context.hub.accounts
+        return answer if is_right else ("wrong", "")
+
     def _clock(self, wall: Ms, mono: Ms, utc_offset: int | None = None) -> None:
         context = self._context
         context.wall, context.mono = wall, max(mono, context.mono)
@@ -538,7 +566,7 @@ class Core:
         connection = self._connections.get(id)
         if connection is None or connection.asked is None or isinstance(connection.asked, DrainAsked):
             return
-        if isinstance(connection.asked, (LoginAsked, SaslAsked)) and answer[0] in ("in", "proof", "wrong"):
+        if isinstance(connection.asked, _PROVEN) and answer[0] in ("in", "proof", "wrong"):
             name = _account_of(connection.asked, answer)
             account = fold(name) if name in accounts else ""
             due = self._login_delay.due(connection.session.host, account, answer[0] != "wrong", self._context.mono)
@@ -556,7 +584,7 @@ class Core:
         id, question, connection.asked = connection.id, connection.asked, None
         assert question is not None
         assert not isinstance(question, DrainAsked)
-        if isinstance(question, (RegistrationAsked, LoginAsked, SaslAsked)):
+        if isinstance(question, AccountQuestion):
             self._report_account(connection, question, answer)
             if answer == ("late", GUESSED):  # right or wrong, or the end of the connection would tell
                 connection.wrong_logins += 1
@@ -589,9 +617,10 @@ class Core:
     def _report_account(self, connection: Connection, question: AccountQuestion, answer: AccountAnswer) -> None:
         kind, text = answer
         who = _who(connection.session)
-        if kind in ("in", "registered"):
-            event = "logged in" if kind == "in" else "account registered"
-            self._audit.append((event, {"account": text, **who}))
+        if isinstance(question, RemovalAsked) and kind == "dropped":
+            self._audit.append(("acts as a server operator", {**who, "did": "DROP", "account": text}))
+        elif kind in _DONE:
+            self._audit.append((_DONE[kind], {"account": text, **who}))
         elif kind == "wrong":
             name = _account_of(question, answer)
             known = name if name in self._context.hub.accounts else "unknown name"  # else it may be the password
@@ -642,7 +671,7 @@ class Core:
         """
         id, question = connection.id, connection.asked
         if self._login_delay.holds(id):
-            assert isinstance(question, (LoginAsked, SaslAsked))
+            assert isinstance(question, _PROVEN)
             answer = self._login_delay.forget(id)
             connection.asked, connection.label, self._acks[id] = None, "", connection.taken
             if answer[0] == "wrong":

@@ -9,15 +9,18 @@ from mpchat.protocol.connection import Connection, Registration
 from mpchat.protocol.dialect import DIALECTS
 from mpchat.protocol.outcomes import (
     DrainAsked,
+    DropAsked,
     GhostAsked,
     LoginAsked,
     NoticesAsked,
     OperAsked,
     PasswordAsked,
+    PasswordChangeAsked,
     PastAsked,
     Question,
     RegistrationAsked,
     RehashAsked,
+    RemovalAsked,
     SaslAsked,
     SearchAsked,
     ServiceLoginAsked,
@@ -84,6 +87,12 @@ def dump_asked(asked: Question | DrainAsked) -> tuple[str, Any]:
             return _REGISTRATIONS[type(asked)], account
         case LoginAsked(account):
             return _LOGINS[type(asked)], account
+        case PasswordChangeAsked(account):
+            return "password change", account
+        case DropAsked(account):
+            return "drop", account
+        case RemovalAsked(account):
+            return "removal", account
         case SaslAsked(mechanism, is_first):
             return "sasl", (mechanism, is_first)
         case PastAsked(room, number, window, bounds, limit):
@@ -116,6 +125,12 @@ def load_asked(kind: str, about: Any) -> Question | DrainAsked:
             return ServiceLoginAsked(about)
         case "ghost":
             return GhostAsked(about)
+        case "password change":
+            return PasswordChangeAsked(about)
+        case "drop":
+            return DropAsked(about)
+        case "removal":
+            return RemovalAsked(about)
         case "sasl":
             return SaslAsked(*about)
         case "history":

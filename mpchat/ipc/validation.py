@@ -126,9 +126,11 @@ def account_answer(message: object) -> AccountAnswer:
     """The message as what an authenticator says of an account. Raises UnknownMessage if it is none."""
     match message:
         case (
-            "in" | "registered" | "wrong" | "taken" | "challenge" | "more" | "bad" | "weak" | "late" | "full" as word,
+            "in" | "registered" | "changed" | "dropped" | "wrong" | "taken" as word,
             str() as text,
         ) if _is_text(text):
+            return word, text
+        case "challenge" | "more" | "bad" | "weak" | "late" | "full" as word, str() as text if _is_text(text):
             return word, text
         case "proof", str() as text if _is_text(text) and text.count(" ") == 1:
             return "proof", text

@@ -63,6 +63,9 @@ class Dialect(Protocol):
     def dismissed(self, context: Context, connection: Connection) -> bytes:
         """It is no server operator any more, without having asked for that."""
 
+    def account_gone(self, context: Context, connection: Connection) -> Iterable[Outcome]:
+        """There is no such account any more as it is logged in to: it is logged out; perhaps amid a line of its own."""
+
     def farewell(self, connection: Connection, reason: str) -> bytes:
         """The last line that the leaving one reads."""
 

@@ -53,6 +53,29 @@ class GhostAsked(ServiceLoginAsked):
 
 
 @dataclass(slots=True)
+class PasswordChangeAsked:
+    """To the world outside: let the secret that redaction has taken out of this line be this account's password from
+    now on. Who asks is logged in to it."""
+
+    account: str
+
+
+@dataclass(slots=True)
+class DropAsked:
+    """To the world outside: drop this account, if the secret that redaction has taken out of this line is its password.
+    Who asks is logged in to it."""
+
+    account: str
+
+
+@dataclass(slots=True)
+class RemovalAsked:
+    """To the world outside: drop this account. A server operator says so, and does not know its password."""
+
+    account: str
+
+
+@dataclass(slots=True)
 class SaslAsked:
     """To the world outside: go on with a SASL exchange (RFC 4422): what the client sent is the secret that redaction
     has taken out of this line, a piece of at most 400 characters of base64, "+" for nothing (IRCv3 SASL).
@@ -209,7 +232,7 @@ class BanSet:
     closed: int = 0
 
 
-AccountQuestion = RegistrationAsked | LoginAsked | SaslAsked
+AccountQuestion = RegistrationAsked | LoginAsked | SaslAsked | PasswordChangeAsked | DropAsked | RemovalAsked
 PastQuestion = PastAsked | TargetsAsked | SearchAsked
 Question = PasswordAsked | OperAsked | RehashAsked | AccountQuestion | PastQuestion
 Reported = Appointed | LoggedOut | Resigned | Dismissed | BanSet

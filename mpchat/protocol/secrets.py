@@ -16,6 +16,7 @@ from typing import NamedTuple
 from mpchat.chat.text import clean
 
 HIDDEN = "*"
+PASSWORD = "PASSWORD"  # what NickServ can SET
 PLAIN = "PLAIN"
 MECHANISMS = (PLAIN, "SCRAM-SHA-256")  # of SASL: their names are no piece of a message in base64
 ABORT = "*"  # what a client sends that wants to end a SASL exchange
@@ -94,7 +95,7 @@ def said_to_nickserv(before: bytes, text: str) -> Secret:
     match verb:
         case "HELP" | "LOGOUT":
             return Secret(before, "", verb.encode())
-        case "REGISTER" | "IDENTIFY" | "GHOST" | "RELEASE" | "INFO" if not words:
+        case "REGISTER" | "IDENTIFY" | "GHOST" | "RELEASE" | "INFO" | "SET" | "DROP" if not words:
             return Secret(before, "", verb.encode())
         case "REGISTER" if len(words) == 1 or (len(words) == 2 and "@" in words[1]):  # the second is for mail
             return Secret(before, words[0], f"{verb} {HIDDEN}".encode())
@@ -102,9 +103,13 @@ def said_to_nickserv(before: bytes, text: str) -> Secret:
             return Secret(before, "", f"{verb} {HIDDEN} {HIDDEN}".encode())
         case "IDENTIFY" if len(words) == 1:
             return Secret(before, words[0], f"{verb} {HIDDEN}".encode())
-        case "IDENTIFY" | "GHOST" | "RELEASE" if len(words) > 1:
+        case "SET" if len(words) == 2 and words[0].upper() == PASSWORD:
+            return Secret(before, words[1], f"{verb} {PASSWORD} {HIDDEN}".encode())
+        case "SET":
+            return Secret(before, "", f"{verb} {HIDDEN}".encode())
+        case "IDENTIFY" | "GHOST" | "RELEASE" | "DROP" if len(words) > 1:
             return named(before, f"{verb} ", rest.strip())
-        case "GHOST" | "RELEASE" | "INFO":
+        case "GHOST" | "RELEASE" | "INFO" | "DROP":
             return Secret(before, "", f"{verb} {HIDDEN}".encode(), account=words[0])
     return Secret(before, clean(text))
 

@@ -1,7 +1,8 @@
 """The accounts: names and SCRAM keys, in SQLite. Only the authenticator has them open.
 
 No password is in it, and none can be worked out from it but by trying (RFC 5802, section 9). An account is on the disk
-when add() returns, also after a power cut (PRAGMA synchronous = FULL): whoever is told "registered" may rely on it.
+when add() returns, also after a power cut (PRAGMA synchronous = FULL): whoever is told "registered" may rely on it. So
+are another password, and that an account is dropped.
 All accounts are in memory too. They are few (settings.max_accounts), a login does not wait for the disk, and if
 somebody removes the files they can be written again.
 """
@@ -85,6 +86,21 @@ class Accounts(Database):
         with self._transaction():
             self._insert([account])
         self._accounts[account.folded] = account
+
+    def change(self, account: Account) -> None:
+        """Store what this one is now in place of what it was: another password's keys. Waits for the disk, as add()."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE accounts SET salt = ?, iterations = ?, stored_key = ?, server_key = ? WHERE folded = ?",
+                (*account.keys, account.folded),
+            )
+        self._accounts[account.folded] = account
+
+    def drop(self, folded: str) -> None:
+        """There is no such account any more, on the disk neither. Waits for the disk, as add()."""
+        with self._transaction():
+            self._db.execute("DELETE FROM accounts WHERE folded = ?", (folded,))
+        del self._accounts[folded]
 
     def _insert(self, accounts: Iterable[Account]) -> None:
         rows = [(each.folded, each.name, *each.keys, *each[3:]) for each in accounts]

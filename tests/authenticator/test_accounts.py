@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mpchat.protocol.outcomes import LoginAsked, RegistrationAsked
+from mpchat.protocol.outcomes import DropAsked, LoginAsked, PasswordChangeAsked, RegistrationAsked, RemovalAsked
 from tests.authenticator.chain import ANA, BETO, CARO, PASSWORD, Chain
+
+OTHER = "unwise donkey"
 
 
 def test_an_account_is_made_and_its_password_opens_it(chain: Chain) -> None:
@@ -97,6 +99,78 @@ def test_of_an_account_that_there_is_not_nothing_is_remembered(chain: Chain) -> 
         assert chain.login(ANA, "nobody") == ("wrong", "")
         assert chain.derivations == number + 1
     assert not chain.authenticator.reminders
+
+
+# Another password, and the end of an account
+
+
+def test_an_owner_has_another_password(chain: Chain) -> None:
+    chain.register(ANA, "Ana")
+    chain.ask(BETO, PasswordChangeAsked("ana"), OTHER)
+    assert chain.answer(BETO) == ("changed", "Ana")
+    before = chain.derivations
+    assert chain.login(CARO, "ana", OTHER) == ("in", "Ana")
+    assert chain.derivations == before, "it is remembered"
+    assert chain.login(CARO, "ana") == ("wrong", "Ana")
+    chain.end_authenticator()
+    chain.begin_authenticator()
+    assert chain.login(CARO, "ana", OTHER) == ("in", "Ana")
+    assert chain.login(CARO, "ana") == ("wrong", "Ana")
+
+
+def test_a_weak_password_is_no_other_one(chain: Chain) -> None:
+    chain.register(ANA, "Anastasia")
+    for password, why in (("short", "short"), ("anaSTASIA", "name")):
+        chain.ask(ANA, PasswordChangeAsked("anastasia"), password)
+        assert chain.answer(ANA) == ("weak", why)
+    assert chain.login(ANA, "Anastasia") == ("in", "Anastasia")
+
+
+def test_an_owner_drops_an_account_and_the_name_is_free(chain: Chain) -> None:
+    chain.register(ANA, "Ana")
+    chain.ask(ANA, DropAsked("ana"), OTHER)
+    assert chain.answer(ANA) == ("wrong", "Ana")
+    chain.records.clear()
+    chain.ask(ANA, DropAsked("ana"), PASSWORD)
+    assert chain.answer(ANA) == ("dropped", "Ana")
+    assert chain.records == [("accounts", [], ["PLAIN", "SCRAM-SHA-256"])], "before the answer"
+    assert chain.login(ANA, "ana") == ("wrong", "")
+    assert not chain.authenticator.reminders
+    assert chain.register(BETO, "ana", OTHER) == ("registered", "ana")
+    assert chain.login(ANA, "ana") == ("wrong", "ana")
+
+
+def test_a_server_operator_drops_it_without_a_password(chain: Chain) -> None:
+    chain.register(ANA, "Ana")
+    for _ in range(2):
+        chain.ask(BETO, RemovalAsked("ana"), "")
+        assert chain.answer(BETO)[0] == "dropped", "as often as it is asked"
+    assert chain.accounts()[1] == []
+
+
+def test_for_an_account_that_is_no_more_nothing_is_changed(chain: Chain) -> None:
+    """Nor for the stranger's who has registered the name since."""
+    chain.register(ANA, "ana")
+    chain.authenticator.derivation.is_busy = True
+    chain.ask(ANA, PasswordChangeAsked("ana"), OTHER)
+    chain.turn()
+    chain.ask(BETO, RemovalAsked("ana"), "")
+    assert chain.answer(ANA) == ("late", "")
+    assert chain.answer(BETO) == ("dropped", "ana")
+    chain.ask(CARO, RegistrationAsked("ana"), "a stranger's")
+    chain.authenticator.derivation.is_busy = False
+    assert chain.answer(CARO) == ("registered", "ana")
+    chain.ask(ANA, PasswordChangeAsked("beto"), OTHER)
+    assert chain.answer(ANA) == ("late", "")
+    assert chain.login(CARO, "ana", "a stranger's") == ("in", "ana")
+    assert chain.login(CARO, "ana", OTHER) == ("wrong", "ana")
+
+
+def test_of_two_who_drop_it_at_once_both_have(chain: Chain) -> None:
+    chain.register(ANA, "ana")
+    chain.ask(ANA, DropAsked("ana"), PASSWORD)
+    chain.ask(BETO, DropAsked("ana"), PASSWORD)
+    assert [chain.answer(ANA), chain.answer(BETO)] == [("dropped", "ana")] * 2
 
 
 def test_there_are_no_more_accounts_than_there_may_be(chain: Chain, capfd: pytest.CaptureFixture[str]) -> None:

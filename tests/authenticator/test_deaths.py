@@ -11,7 +11,15 @@ import pytest
 import scramp
 
 from mpchat.messages import ConnectionId
-from mpchat.protocol.outcomes import LoginAsked, RegistrationAsked, SaslAsked
+from mpchat.protocol.outcomes import (
+    AccountQuestion,
+    DropAsked,
+    LoginAsked,
+    PasswordChangeAsked,
+    RegistrationAsked,
+    RemovalAsked,
+    SaslAsked,
+)
 from tests.authenticator.chain import ANA, BETO, CARO, NUL, PASSWORD, Chain, encoded
 
 SCRAM = "SCRAM-SHA-256"
@@ -233,6 +241,93 @@ def test_of_those_who_have_left_nothing_is_kept(chain: Chain) -> None:
     for id in range(1, 10):
         chain.sasl(id, SCRAM, encoded("n,,n=ana,r=nonce"))
     assert list(chain.authenticator.clients) == [7, 8, 9]
+
+
+# Another password, and the end of an account
+
+
+@pytest.mark.parametrize(
+    ("question", "said", "opens"),
+    [(PasswordChangeAsked("ana"), ("changed", "ana"), "unwise donkey"), (DropAsked("ana"), ("dropped", "ana"), "")],
+)
+def test_what_was_done_before_its_death_is_done_once(
+    chain: Chain, question: AccountQuestion, said: object, opens: str
+) -> None:
+    """It has reached the disk, and nobody has been told: the same line, asked again, is told that it is done."""
+    chain.register(ANA, "ana")
+    keys = next(iter(chain.authenticator.accounts or ())).keys
+    chain.ask(ANA, question, opens or PASSWORD)
+    while [each.keys for each in chain.authenticator.accounts or ()] == [keys]:
+        chain.authenticator.turn(0.01)  # its answer stays in the link
+    chain.end_authenticator()
+    chain.begin_authenticator()
+    assert chain.answer(ANA) == said
+    assert chain.login(BETO, "ana", opens or PASSWORD)[0] == ("in" if opens else "wrong")
+    assert chain.accounts()[1] == (["ana"] if opens else [])
+
+
+def test_a_broker_that_was_not_told_that_an_account_was_dropped_learns_it_first(chain: Chain) -> None:
+    chain.register(ANA, "ana")
+    end = chain.ask(ANA, DropAsked("ana"), PASSWORD)
+    chain.until(lambda: chain.authenticator.derivation.is_busy)
+    chain.end_broker()
+    chain.begin_broker()
+    while len(chain.authenticator.accounts or ()):
+        chain.authenticator.turn(0.01)
+    chain.connect()
+    chain.records.clear()
+    assert chain.accounts()[1] == []
+    assert chain.register(BETO, "ana") == ("registered", "ana")
+    chain.records.clear()
+    chain.ask_again(ANA, end, DropAsked("ana"), PASSWORD)
+    assert chain.answer(ANA) == ("dropped", "ana")
+    assert chain.records == [], "and nothing is dropped by that"
+    assert chain.login(BETO, "ana") == ("in", "ana")
+
+
+def test_an_exchange_does_not_outlive_the_password(chain: Chain) -> None:
+    """Nor does what was proved of an account prove anything of another one of that name."""
+    for change in (PasswordChangeAsked("ana"), RemovalAsked("ana")):
+        chain.register(ANA, "ana")
+        client = scramp.ScramClient([SCRAM], "ana", PASSWORD)
+        first = chain.sasl(BETO, SCRAM, encoded(client.get_client_first()))
+        client.set_server_first(base64.b64decode(first[1]).decode())
+        chain.sasl(BETO, SCRAM, encoded(client.get_client_final()), is_first=False)
+        chain.ask(ANA, change, "unwise donkey")
+        chain.answer(ANA)
+        chain.register(CARO, "ana")
+        assert chain.sasl(BETO, SCRAM, "+", is_first=False) == ("wrong", "ana")
+        chain.ask(ANA, RemovalAsked("ana"), "")
+        chain.answer(ANA)
+
+
+@pytest.mark.parametrize("question", [PasswordChangeAsked("ana"), DropAsked("ana"), RemovalAsked("ana")])
+def test_a_full_disk_changes_nothing(
+    chain: Chain, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, question: AccountQuestion
+) -> None:
+    chain.register(ANA, "ana")
+    accounts = chain.authenticator.accounts
+    assert accounts is not None
+
+    def no_room() -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(accounts, "_transaction", no_room)
+    chain.ask(ANA, question, PASSWORD)
+    assert chain.answer(ANA) == ("late", "")
+    assert "could not be " in capfd.readouterr().err
+    monkeypatch.undo()
+    assert chain.login(BETO, "ana") == ("in", "ana")
+
+
+@pytest.mark.parametrize("question", [PasswordChangeAsked("ana"), DropAsked("ana"), RemovalAsked("ana")])
+def test_while_the_files_cannot_be_used_nothing_is_changed(chain: Chain, question: AccountQuestion) -> None:
+    chain.register(ANA, "ana")
+    accounts, chain.authenticator.accounts = chain.authenticator.accounts, None
+    chain.ask(ANA, question, PASSWORD)
+    assert chain.answer(ANA) == ("late", "")
+    chain.authenticator.accounts = accounts
+    assert chain.login(BETO, "ana") == ("in", "ana")
 
 
 # The files

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import scramp
 
-from mpchat.protocol.outcomes import LoginAsked, RegistrationAsked
+from mpchat.protocol.outcomes import DropAsked, LoginAsked, PasswordChangeAsked, RegistrationAsked
 from mpchat.roles import load
 from mpchat.runtime.crash_points import STEPS
 from mpchat.supervisor.child import Child, spawn
@@ -83,6 +83,23 @@ def test_whoever_asks_does_not_notice_its_death(processes: Processes, orders: Pa
     assert processes.login(CARO, "ana") == ("in", "ana")
     assert processes.login(CARO, "beto", "a wrong one") == ("wrong", "beto")
     assert processes.child.process.pid != first
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if step.startswith("authenticator: ")])
+def test_nor_does_whoever_wants_another_password_or_no_account(processes: Processes, orders: Path, step: str) -> None:
+    for id, name in ((ANA, "ana"), (BETO, "beto")):
+        processes.register(id, name)
+    for question, said in ((PasswordChangeAsked("ana"), "changed"), (DropAsked("beto"), "dropped")):
+        orders.write_text(f"{step}|1")
+        first = processes.child.process.pid
+        processes.ask(CARO, question, PASSWORD + "!" * (said == "changed"))
+        assert processes.answer(CARO) == (said, question.account)
+        assert not orders.exists()
+        processes.until(lambda before=first: processes.child.process.pid != before)
+    assert processes.login(CARO, "ana", PASSWORD + "!") == ("in", "ana")
+    assert processes.login(CARO, "ana") == ("wrong", "ana")
+    assert processes.login(CARO, "beto") == ("wrong", "")
+    assert processes.accounts()[1] == ["ana"]
 
 
 def test_it_is_ready_when_the_broker_has_what_it_says(processes: Processes) -> None:

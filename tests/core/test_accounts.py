@@ -400,9 +400,9 @@ def test_each_way_to_nickserv(driver: Driver, way: str) -> None:
     assert notices(beto.send(way.format("LOGOUT"))) == ["you are logged out"]
     assert notices(beto.send(way.format("LOGOUT"))) == ["you are not logged in"]
     assert notices(beto.send(way.format("INFO Ana"))) == ["Ana is registered"]
-    assert len(notices(beto.send(way.format("HELP")))) == 6
+    assert len(notices(beto.send(way.format("HELP")))) == 8
     assert notices(beto.send(way.format("*"))) == [
-        "I know REGISTER IDENTIFY GHOST INFO LOGOUT HELP: /msg NickServ HELP"
+        "I know REGISTER IDENTIFY GHOST INFO LOGOUT SET DROP HELP: /msg NickServ HELP"
     ]
 
 
@@ -566,7 +566,264 @@ def test_help_says_what_can_be_done_now(driver: Driver) -> None:
     assert {"/register", "/login"} == told(eva) & {"/register", "/login", "/logout", "/pass"}
     eva.send("/register *")
     answer(driver, eva, "registered", "eva")
-    assert {"/login", "/logout"} == told(eva) & {"/register", "/login", "/logout", "/pass"}
+    of_accounts = {"/register", "/login", "/logout", "/password", "/drop", "/pass"}
+    assert of_accounts - {"/register", "/pass"} == told(eva) & of_accounts
+
+
+# Another password, and the end of an account
+
+
+def owner(driver: Driver, nick: str = "x") -> Person:
+    """Somebody who has logged in to Ana."""
+    who = driver.irc(nick)
+    identify(driver, who, "Ana")
+    who.heard()
+    return who
+
+
+def test_an_owner_changes_the_password_and_stays_logged_in_everywhere(driver: Driver) -> None:
+    ana, also = owner(driver), owner(driver, "y")
+    ana.send("NS SET password *")
+    assert asked(driver) == (ana.id, "password change", "Ana")
+    assert notices(answer(driver, ana, "changed", "Ana")) == ["the password of Ana is another one from now on"]
+    assert [line.split()[1] for line in also.send("WHOIS x", "WHOIS y")].count("330") == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("NS SET PASSWORD", "SET PASSWORD password"),
+        ("NS SET", "SET PASSWORD password"),
+        ("NS SET *", "SET PASSWORD password"),
+        ("NS DROP", "DROP account password"),
+        ("NS DROP Ana", "DROP account password"),
+        ("NS DROP beto *", "only who is logged in"),
+        ("NS DROP * *", "only who is logged in"),
+    ],
+)
+def test_what_is_no_change_of_an_account(line: str, told: str) -> None:
+    driver = with_accounts("Ana", "beto")
+    ana = owner(driver)
+    before = len(driver.asked)
+    assert notices(ana.send(line))[0].startswith(told)
+    assert len(driver.asked) == before
+
+
+@pytest.mark.parametrize("line", ["NS SET PASSWORD *", "NS DROP Ana *"])
+def test_nobody_changes_an_account_who_is_not_logged_in_or_whom_others_can_read(driver: Driver, line: str) -> None:
+    stranger, far = driver.irc("beto"), driver.connect(host=FAR)
+    assert len(notices(stranger.send(line))) == 1
+    far.send("CAP REQ :sasl", "NICK far", "USER far 0 * :far", "AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*")
+    answer(driver, far, "in", "Ana")
+    far.send("CAP END")
+    before = len(driver.asked)
+    assert notices(far.send(line)) == [
+        "a password is taken over TLS only, where nobody can read it: connect by TLS, then try again"
+    ]
+    assert len(driver.asked) == before
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (("weak", "short"), "that password is too short: 8 characters at least"),
+        (("late", ""), "nobody can check passwords at this moment: try again soon"),
+    ],
+)
+def test_a_password_that_is_not_changed(driver: Driver, said: tuple[str, str], words: str) -> None:
+    ana = owner(driver)
+    ana.send("NS SET PASSWORD *")
+    assert notices(answer(driver, ana, *said)) == [words]
+
+
+def dropped(driver: Driver, who: Person, left: list[str] | None = None) -> list[str]:
+    """As the authenticator says it: first which accounts there are; what they hear."""
+    driver.feed(("accounts", left or [], BOTH), ("answer", who.id, ("dropped", "Ana")))
+    return who.heard()
+
+
+def test_an_owner_drops_the_account_and_is_logged_out_everywhere(driver: Driver) -> None:
+    ana, also, eva = owner(driver), owner(driver, "y"), driver.plain("eva")
+    ana.send("NICK Ana")
+    eva.send("/login Ana *")
+    answer(driver, eva, "in", "Ana")  # and has the nickname now
+    ana.heard(), also.heard()
+    ana.send("NS DROP Ana *")
+    assert asked(driver) == (ana.id, "drop", "Ana")
+    told = dropped(driver, ana)
+    assert [line.split()[1] for line in told] == ["901", "NOTICE", "NOTICE"]
+    assert notices(told) == [
+        "there is no account Ana any more: you are logged out",
+        "Ana is dropped: anybody can register that nickname",
+    ]
+    assert [line.split()[1] for line in also.heard()] == ["901", "NOTICE"]
+    assert eva.heard()[-1] == "! there is no account Ana any more: you are logged out"
+    assert notices(also.send("NS INFO Ana")) == ["there is no such account"]
+    eva.gone()
+    assert ":y!~y@127.0.0.1 NICK Ana" in also.send("NICK Ana"), "anybody can be called so"
+    also.send("NS REGISTER *")
+    assert asked(driver) == (also.id, "registration at NickServ", "Ana")
+
+
+def test_whoever_is_amid_a_login_is_logged_out_too(driver: Driver) -> None:
+    half = driver.connect()
+    half.send("CAP REQ :sasl", *SASL_LOGIN[1:])
+    answer(driver, half, "in", "Ana")
+    driver.feed(("accounts", [], BOTH))
+    assert [line.split()[1] for line in half.heard()] == ["901"]
+    half.send("NICK x", "USER x 0 * :x", "CAP END")
+    assert "330" not in [line.split()[1] for line in half.send("WHOIS x")]
+
+
+def test_whoever_registers_the_name_next_has_nothing_of_what_was_kept(driver: Driver) -> None:
+    """Neither rights in rooms, nor by a resume token, nor by a login whose answer is kept back."""
+    driver = with_accounts("Ana", wrong_logins_per_minute=20)
+    beto = driver.irc("beto")
+    beto.send("JOIN #a")
+    was = driver.connect()
+    was.send("CAP REQ :sasl mpchat.org/resume", "RESUME * " + "1" * 64, "NICK Ana", "USER a 0 * :a", *SASL_LOGIN)
+    answer(driver, was, "in", "Ana")
+    was.send("CAP END", "JOIN #a")
+    beto.send("MODE #a +o Ana")
+    was.gone()
+    for _ in range(20):
+        wrong(driver, from_afar(driver))
+    late = from_afar(driver)
+    late.send("AUTHENTICATE SCRAM-SHA-256", "AUTHENTICATE +*")
+    assert answer(driver, late, "in", "Ana") == [], "it is kept back"
+
+    driver.feed(("accounts", [], BOTH))
+    driver.feed(("accounts", ["Ana"], BOTH))  # another's
+    heir = owner(driver, "heir")
+    assert "MODE #a +o heir" not in "".join(heir.send("JOIN #a"))
+    now = driver.connect()
+    now.send("CAP REQ :mpchat.org/resume", "RESUME " + "1" * 64 + " " + "2" * 64, "NICK x", "USER a 0 * :a")
+    assert now.send("CAP END")[0].split()[2] == "x", "its nickname is another's now"
+    assert "330" not in [line.split()[1] for line in now.send("WHOIS x")]
+    driver.pass_time(60)
+    assert late.heard()[0].split()[1] == "904"
+
+
+def test_a_wrong_password_drops_nothing_and_counts() -> None:
+    driver = with_accounts("Ana", wrong_logins_per_minute=20, exempt=())
+    ana = owner(driver)
+    for _ in range(19):
+        wrong(driver, from_afar(driver, "127.0.0.1"))
+    ana.send("NS DROP Ana *")
+    assert notices(answer(driver, ana, "wrong", "Ana")) == ["there is no such account with that password"]
+    ana.send("NS DROP Ana *")
+    assert answer(driver, ana, "wrong", "Ana") == [], "as the answer to a login it comes later"
+    driver.pass_time(60)
+    assert notices(ana.heard()) == ["there is no such account with that password"]
+    for _ in range(ChatSettings.wrong_passwords - 2):
+        ana.send("NS DROP Ana *")
+        answer(driver, ana, "wrong", "Ana")
+        driver.pass_time(60)
+    assert ana.closed
+
+
+def test_far_too_many_wrong_ones_of_an_address_are_refused_here_too() -> None:
+    driver = with_accounts("Ana", wrong_logins_per_minute=1, exempt=())
+    ana, eva = owner(driver), driver.plain("eva")
+    eva.send("/login Ana *")
+    answer(driver, eva, "in", "Ana")
+    wrong(driver, driver.irc("beto", caps="sasl"))
+    guessed = "too many wrong passwords came from your address: try again in a minute"
+    ana.send("NS DROP Ana *")
+    assert notices(answer(driver, ana, "wrong", "Ana")) == [guessed]
+    eva.send("/drop *")
+    assert answer(driver, eva, "wrong", "Ana")[-1] == f"! {guessed}"
+
+
+def test_who_leaves_while_that_answer_is_kept_back_is_gone_at_once() -> None:
+    driver = with_accounts("Ana", wrong_logins_per_minute=20, exempt=())
+    ana = owner(driver)
+    for _ in range(20):
+        wrong(driver, from_afar(driver, "127.0.0.1"))
+    ana.send("NS DROP Ana *")
+    assert answer(driver, ana, "wrong", "Ana") == []
+    ana.gone()
+    assert ana.closed
+
+
+def operator(driver: Driver) -> Person:
+    root = driver.irc("root")
+    root.send("OPER root *")
+    driver.pass_time(2)
+    driver.answer(True)
+    root.heard()
+    return root
+
+
+def test_a_server_operator_drops_an_account_without_its_password() -> None:
+    driver = with_accounts("Ana", "zoe", opers_exist=True, oper_accounts=("zoe",))
+    ana, root = owner(driver), operator(driver)
+    assert notices(root.send("NS DROP nobody")) == ["there is no such account"]
+    assert notices(root.send("NS DROP zoe")) == ["zoe stays as long as the settings make its owner a server operator"]
+    root.send("NS DROP ana")
+    assert asked(driver) == (root.id, "removal", "ana")
+    driver.replace_broker()
+    assert asked(driver) == (root.id, "removal", "ana")
+    assert notices(dropped(driver, root, ["zoe"])) == ["Ana is dropped: anybody can register that nickname"]
+    assert [line.split()[1] for line in ana.heard()] == ["901", "NOTICE"]
+
+
+def test_an_owner_does_not_drop_what_makes_them_an_operator() -> None:
+    driver = with_accounts("Ana", oper_accounts=("Ana",))
+    ana, eva = owner(driver), driver.plain("eva")
+    eva.send("/login Ana *")
+    answer(driver, eva, "in", "Ana")
+    kept = "Ana stays as long as the settings make its owner a server operator"
+    assert notices(ana.send("NS DROP Ana *")) == [kept]
+    assert eva.send("/drop *") == [f"! {kept}"]
+
+
+def test_password_and_drop_in_plain_text(driver: Driver) -> None:
+    eva = driver.plain("eva")
+    eva.heard()
+    assert eva.send("/password *", "/drop *") == ["! you are not logged in"] * 2
+    eva.send("/login Ana *")
+    answer(driver, eva, "in", "Ana")
+    assert eva.send("/password", "/password * *", "/drop") == [
+        *["! how to use it: /password PASSWORD"] * 2,
+        "! how to use it: /drop PASSWORD",
+    ]
+    eva.send("/password *")
+    assert asked(driver) == (eva.id, "password change", "Ana")
+    assert answer(driver, eva, "weak", "name") == ["! the name of the account is no password"]
+    eva.send("/password *")
+    assert answer(driver, eva, "changed", "Ana") == ["* the password of Ana is another one from now on"]
+    eva.send("/drop *")
+    assert asked(driver) == (eva.id, "drop", "Ana")
+    assert answer(driver, eva, "wrong", "Ana") == ["! there is no such account with that password"]
+    eva.send("/drop *")
+    assert dropped(driver, eva) == [
+        "! there is no account Ana any more: you are logged out",
+        "* Ana is dropped: anybody can register that nickname",
+    ]
+
+
+@pytest.mark.parametrize("line", ["NS SET PASSWORD *", "NS DROP Ana *"])
+def test_such_a_question_outlives_the_broker(driver: Driver, line: str) -> None:
+    ana = owner(driver)
+    ana.send(line)
+    question = asked(driver)
+    driver.replace_broker()
+    assert asked(driver) == question
+    assert len(notices(answer(driver, ana, "late", ""))) == 1
+
+
+def test_a_server_of_before_changes_and_drops_nothing() -> None:
+    driver = with_accounts("Ana", level=3)
+    ana, eva = owner(driver), driver.plain("eva")
+    eva.heard()
+    known = "I know REGISTER IDENTIFY GHOST INFO LOGOUT HELP: /msg NickServ HELP"
+    assert notices(ana.send("NS SET PASSWORD *", "NS DROP Ana *")) == [known] * 2
+    assert len(notices(ana.send("NS HELP"))) == 6
+    assert eva.send("/drop *")[0].startswith("! there is no /drop")
+    driver.feed(("accounts", [], BOTH))
+    assert ana.heard() == []
+    assert "330" in [line.split()[1] for line in ana.send("WHOIS x")], "who is in stays in"
 
 
 # What a login gives
@@ -973,12 +1230,26 @@ def test_the_log_is_told_and_no_password(driver: Driver) -> None:
     line("NS LOGOUT")
     line("NS IDENTIFY Ana *")
     feed(("answer", beto.id, ("in", "Ana")))
+    line("NS SET PASSWORD *")
+    feed(("answer", beto.id, ("changed", "Ana")))
+    line("NS DROP Ana *")
+    feed(("answer", beto.id, ("wrong", "Ana")))
+    line("NS DROP Ana *")
+    feed(("accounts", ["beto"], BOTH), ("answer", beto.id, ("dropped", "Ana")))
+    core.hub.set_operator(core.hub.session("beto"), True)
+    line("NS DROP beto")
+    feed(("accounts", [], BOTH), ("answer", beto.id, ("dropped", "beto")))
     assert reports == [
         ("wrong password", {"kind": "account", "account": "Ana", **about}),
         ("wrong password", {"kind": "account", "account": "unknown name", **about}),
         ("account registered", {"account": "beto", **about}),
         ("logged out", {"account": "beto", **about}),
         ("logged in", {"account": "Ana", **about}),
+        ("password changed", {"account": "Ana", **about}),
+        ("wrong password", {"kind": "account", "account": "Ana", **about}),
+        ("logged out", {"account": "Ana", **about}),
+        ("account dropped", {"account": "Ana", **about}),
+        ("acts as a server operator", {**about, "did": "DROP", "account": "beto"}),
     ]
 
 

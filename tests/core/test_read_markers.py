@@ -210,3 +210,13 @@ def test_strangers_push_out_nothing_of_an_accounts() -> None:
         "n4", T1
     )
     assert ana.send("MARKREAD beto") == marked("beto", T1)
+
+
+def test_whoever_registers_the_name_of_a_dropped_account_has_nothing_of_its_markers(driver: Driver) -> None:
+    ana, beto = owner(driver, "ana"), owner(driver, "beto", "Beto")
+    ana.send(f"MARKREAD secreta {T1}")
+    beto.send(f"MARKREAD carla {T1}")
+    driver.feed(("accounts", ["Beto"], ["PLAIN"]))
+    driver.feed(("accounts", ["Ana", "Beto"], ["PLAIN"]))
+    assert owner(driver, "ana2").send("MARKREAD secreta")[-1:] == marked("secreta")
+    assert beto.send("MARKREAD carla")[-1:] == marked("carla", T1)

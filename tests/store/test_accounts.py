@@ -54,6 +54,22 @@ def test_a_name_is_stored_once(tmp_path: Path) -> None:
     accounts.close()
 
 
+def test_another_password_and_a_dropped_account_are_there_when_it_is_opened_again(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path / "accounts.db")
+    accounts.add(ANA)
+    accounts.add(BETO)
+    changed = ANA._replace(keys=Keys(b"tlas" * 4, 8192, b"t" * 32, b"l" * 32))
+    accounts.change(changed)
+    accounts.drop("beto")
+    assert list(accounts) == [changed]
+    accounts.close()
+    again = Accounts(tmp_path / "accounts.db")
+    assert (list(again), again.find("beto")) == ([changed], None)
+    again.add(BETO)
+    assert len(again) == 2, "the name is free"
+    again.close()
+
+
 def test_a_change_waits_for_the_disk(tmp_path: Path) -> None:
     accounts = Accounts(tmp_path / "accounts.db")
     assert accounts._db.execute("PRAGMA synchronous").fetchone() == (2,), "FULL (sqlite.org/pragma.html)"

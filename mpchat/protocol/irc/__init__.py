@@ -32,6 +32,7 @@ from mpchat.protocol.irc.secrets import secret_in, shown
 from mpchat.protocol.irc.table import COMMANDS
 from mpchat.protocol.message import BODY_BYTES, TAG_BYTES, Message, build, encode, parse
 from mpchat.protocol.outcomes import (
+    DropAsked,
     Goodbye,
     LoginAsked,
     NoticesAsked,
@@ -39,10 +40,12 @@ from mpchat.protocol.outcomes import (
     Outcome,
     Outcomes,
     PasswordAsked,
+    PasswordChangeAsked,
     PastAsked,
     Question,
     RegistrationAsked,
     RehashAsked,
+    RemovalAsked,
     SaslAsked,
     SearchAsked,
     ServiceRegistrationAsked,
@@ -117,6 +120,11 @@ def dismissed(context: Context, connection: Connection) -> bytes:
     return own_modes(context, connection, [("-", "o")])
 
 
+def account_gone(context: Context, connection: Connection) -> Iterable[Outcome]:
+    """There is no such account any more as it is logged in to."""
+    return nickserv.account_gone(context, connection)
+
+
 def too_long(context: Context, connection: Connection) -> bytes:
     """The one answer to a line that nobody can take."""
     return context.reply(connection, n.INPUTTOOLONG, "Input line was too long")
@@ -141,6 +149,8 @@ def answered(context: Context, connection: Connection, question: Question, answe
             yield from accounts.registration_answer(context, connection, account, answer)
         case LoginAsked():
             yield from nickserv.login_answer(context, connection, question, answer)
+        case PasswordChangeAsked() | DropAsked() | RemovalAsked():
+            yield from nickserv.upkeep_answer(context, connection, answer)
         case SaslAsked():
             yield from accounts.sasl_answer(context, connection, answer)
         case RehashAsked():
@@ -190,6 +200,7 @@ def probe(context: Context, connection: Connection) -> bytes:
 
 
 __all__ = [
+    "account_gone",
     "after_speech",
     "alike",
     "answered",

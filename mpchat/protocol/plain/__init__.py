@@ -11,9 +11,11 @@ from mpchat.chat.text import clean
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.outcomes import (
+    DropAsked,
     Goodbye,
     LoginAsked,
     Outcomes,
+    PasswordChangeAsked,
     PastAsked,
     Question,
     RegistrationAsked,
@@ -86,14 +88,16 @@ def answered(context: Context, connection: Connection, question: Question, answe
         yield from show_past(context, connection, question, answer)
     elif isinstance(question, SearchAsked):
         yield from show_found(context, connection, question, answer)
-    elif isinstance(question, (RegistrationAsked, LoginAsked)):
+    elif isinstance(question, (RegistrationAsked, LoginAsked, PasswordChangeAsked, DropAsked)):
         kind, text = answer
         if kind == "in":
             yield from logged_in(context, connection, text)
         elif kind == "registered":
             yield from accounts.registered(context, connection, text)
+        elif kind in ("changed", "dropped"):
+            yield tell(connection, f"account.{kind}", account=text)
         else:
-            yield from accounts.refused(context, connection, question, answer)
+            yield from accounts.refused(context, connection, question.account, answer)
     elif connection.registration is not None:
         connection.registration.password_right = answer
         if answer:
@@ -122,6 +126,11 @@ def notice(context: Context, connection: Connection, text: str) -> bytes:
 def dismissed(context: Context, connection: Connection) -> bytes:
     """It is no server operator any more."""
     return tell(connection, "account.no_operator")
+
+
+def account_gone(context: Context, connection: Connection) -> Outcomes:
+    """There is no such account any more as it is logged in to."""
+    return accounts.gone(context, connection)
 
 
 def too_long(context: Context, connection: Connection) -> bytes:
@@ -161,6 +170,7 @@ def turned_away(reason: str, language: str) -> bytes:
 
 
 __all__ = [
+    "account_gone",
     "after_speech",
     "alike",
     "answered",

@@ -1,4 +1,7 @@
-"""Accounts for people at a terminal: /register /login /logout. Redaction leaves a star of each password."""
+"""Accounts for people at a terminal: /register /login /logout /password /drop.
+
+Redaction leaves a star of each password.
+"""
 
 from mpchat.messages import AccountAnswer
 from mpchat.protocol.accounts import (
@@ -13,7 +16,7 @@ from mpchat.protocol.accounts import (
 )
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
-from mpchat.protocol.outcomes import Appointed, LoginAsked, Outcomes, RegistrationAsked
+from mpchat.protocol.outcomes import Appointed, DropAsked, LoginAsked, Outcomes, PasswordChangeAsked, RegistrationAsked
 from mpchat.protocol.plain.rendering import tell, usage, warn
 from mpchat.protocol.wrong_passwords import end_if_too_many
 
@@ -55,6 +58,34 @@ def logout(context: Context, connection: Connection, rest: str) -> Outcomes:
     yield tell(connection, "account.out")
 
 
+def password(context: Context, connection: Connection, rest: str) -> Outcomes:
+    """/password PASSWORD: another one, of the account that they are logged in to."""
+    session = connection.session
+    if not session.account:
+        yield warn(connection, "account.not_in")
+    elif (why := _no_password_here(context, connection)) is not None:
+        yield why
+    elif len(rest.split()) != 1:
+        yield usage(connection, "password")
+    else:
+        yield PasswordChangeAsked(session.account)
+
+
+def drop(context: Context, connection: Connection, rest: str) -> Outcomes:
+    """/drop PASSWORD: their account is there no more."""
+    session = connection.session
+    if not session.account:
+        yield warn(connection, "account.not_in")
+    elif (why := _no_password_here(context, connection)) is not None:
+        yield why
+    elif not rest:
+        yield usage(connection, "drop")
+    elif is_operators(context, session.account):
+        yield warn(connection, "account.kept", account=session.account)
+    else:
+        yield DropAsked(session.account)
+
+
 def _no_password_here(context: Context, connection: Connection) -> bytes | None:
     """Why this client may not send one; None: it may."""
     if not context.hub.accounts.mechanisms:
@@ -68,16 +99,21 @@ def registered(context: Context, connection: Connection, account: str) -> Outcom
     yield from proven(context, connection)
 
 
-def refused(
-    context: Context, connection: Connection, question: RegistrationAsked | LoginAsked, answer: AccountAnswer
-) -> Outcomes:
+def gone(context: Context, connection: Connection) -> Outcomes:
+    """There is no such account any more as they are logged in to."""
+    account = connection.session.account
+    yield from log_out(context, connection.session)
+    yield warn(connection, "account.gone", account=account)
+
+
+def refused(context: Context, connection: Connection, account: str, answer: AccountAnswer) -> Outcomes:
     kind, text = answer
     match kind:
         case _ if kind == "wrong" or answer == ("late", GUESSED):
             yield warn(connection, "account.guessed" if kind == "late" else "account.wrong")
             yield from end_if_too_many(context, connection)
         case "taken":
-            yield warn(connection, "account.taken", account=question.account)
+            yield warn(connection, "account.taken", account=account)
         case "weak":
             yield warn(connection, f"account.weak.{text}", **PASSWORD_BOUNDS)
         case _:

@@ -347,8 +347,11 @@ COMMANDS = {
     "register": _Command(accounts.register, level=3),
     "login": _Command(accounts.login, unregistered=True, level=3),
     "logout": _Command(accounts.logout, level=3),
+    "password": _Command(accounts.password, level=4),
+    "drop": _Command(accounts.drop, level=4),
     "quit": _Command(_quit, unregistered=True),
 }
+_OF_OWNERS = {"logout", "password", "drop"}  # of use to whoever has logged in
 # What is no command here, and is typed as one: the sentence that says what there is instead.
 _ELSEWHERE = {"": "plain.slash_alone", "ignore": "plain.no_ignore", "unignore": "plain.no_ignore"}
 
@@ -368,9 +371,9 @@ def _useful(context: Context, connection: Connection) -> list[str]:
     if not (is_outside and context.settings.password_needed):
         useless.add("pass")
     if not context.hub.accounts.mechanisms:
-        useless |= {"register", "login", "logout"}
+        useless |= {"register", "login", *_OF_OWNERS}
     else:
-        useless.add("register" if connection.session.account else "logout")
+        useless |= {"register"} if connection.session.account else _OF_OWNERS
     return [
         name for name, command in commands.items() if name not in useless and (command.unregistered or not is_outside)
     ]

@@ -1,5 +1,5 @@
-"""Where a line of plain text has a secret: behind /pass, /register and /login, in what is said to a service, and behind
-no command.
+"""Where a line of plain text has a secret: behind /pass, /register, /login, /password and /drop, in what is said to a
+service, and behind no command.
 
 As in IRC: where the word behind the slash is no command of ours (/oper, /quote, /identify, a slip of the keys), all
 that stands behind it is a secret, since a password may be. The answer names the word, and nothing else.
@@ -14,7 +14,7 @@ from mpchat.protocol.plain.telnet import without_commands
 from mpchat.protocol.secrets import HIDDEN, Secret, named
 
 _COMMAND = re.compile(r"(/(?!/)(\S*)\s+)(.+)")
-_WITH_SECRET = ("pass", "register", "login")
+_WITH_SECRET = ("pass", "register", "login", "password", "drop")
 _SAID = re.compile(r"([^ ]+) +(.+)")
 # No line that begins otherwise can hold one: what clean() and strip() take away may stand before it.
 _FIRST = frozenset(b"/") | frozenset(range(0x21)) | frozenset(range(0x7F, 0x100))
@@ -38,7 +38,7 @@ def secret_in(line: bytes) -> Secret | None:
         return named(before.encode(), "", rest)
     elif word in COMMANDS and word not in _WITH_SECRET:
         return None
-    elif word == "register" and _SAID.fullmatch(rest):  # it has a word too many, and is no password
+    elif word in ("register", "password") and _SAID.fullmatch(rest):  # it has a word too many, and is no password
         return Secret(before.encode(), "", f"{HIDDEN} {HIDDEN}".encode())
     return Secret(before.encode(), rest)
 
