@@ -34,7 +34,13 @@ _QUIET_SECONDS = 2.0  # before the first kill, for a measure of an undisturbed s
 _PROGRESS_SECONDS = 5.0  # between two lines that say how far it is
 _BEFORE, _AFTER = 0.2, 1.0  # seconds around a kill: whoever asks then may have to wait because of it
 _SHOWN = 3  # findings of each kind
-_TITLES = {"echo": "echoes wrong", "nickname": "nicknames twice", "connection": "connections lost"}
+_TITLES = {
+    "echo": "echoes wrong",
+    "nickname": "nicknames twice",
+    "connection": "connections lost",
+    "tags": "tags wrong",
+    "answers": "answers wrong",
+}
 
 Ping = tuple[float, float]  # when it was asked, in monotonic seconds, and how long the answer took
 
@@ -191,11 +197,19 @@ def _table(roles: list[str], load: Load, kills: list[Kill], checker: Checker) ->
         ("connections", f"{staying} that stay, {len(logs) - staying} others"),
         ("lines sent", f"{sum(len(log.said) for log in logs):,}"),
         ("deliveries", f"{checker.deliveries:,}"),
+        ("questions", _questions(load, checker)),
         *((_TITLES.get(kind, kind), f"{by_kind[kind]}") for kind in KINDS),
         ("known hole", f"{checker.holes}"),
         ("stall", _shown(longest_waits(load.pings, kills), "of {} kills")),
         ("quiet ping", _shown(quiet_waits(load.pings, kills), "of {} pings")),
     ]
+
+
+def _questions(load: Load, checker: Checker) -> str:
+    asked = sum(len(log.questions) for log in load.logs)
+    answered, failed = checker.asked["answered"], checker.asked["failed"]
+    ended = f", {asked - answered - failed} ended with the front" if load.context is not None else ""
+    return f"{asked:,} about the past: {answered:,} answered, {failed} told that it is out of reach{ended}"
 
 
 def _by_tls(load: Load) -> str:

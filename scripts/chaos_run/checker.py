@@ -2,10 +2,12 @@
 
 What it holds the server to: all members of a room see one order, without a gap; every line that was sent arrives once,
 in its sender's order and byte for byte; an echo comes to those who asked for one, once; a private message reaches one
-person; a nickname has one holder; no line is torn; no connection is lost. The history says the same.
+person; a nickname has one holder; no line is torn; no connection is lost. Tags come to those who know tags, with the
+message, and to nobody else. The history says the same, and so does each answer about the past.
 """
 
-from collections import defaultdict
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError
@@ -13,9 +15,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from mpchat.chat.names import fold
-from scripts.chaos_run.lines import Event, Lexicon, Log, fitted
+from scripts.chaos_run.answers import Answer, Known, Mark, Past, judged, judged_targets
+from scripts.chaos_run.lines import SPEECH, Asked, Event, Lexicon, Log, Tags, fitted
 from scripts.chaos_run.orders import differences, dissenters, merged
 
+_OF_THE_PAST = ("begun", "ended", "gap", "target", "failed", "unfound")
 KINDS = {
     "connection": "a connection ended by itself",
     "lost": "a line that was sent, or an arrival or a leaving, did not reach somebody",
@@ -25,6 +29,8 @@ KINDS = {
     "torn": "somebody read what is no line of this chat, or what nobody sent",
     "strayed": "something reached somebody whom it was not for",
     "nickname": "one nickname, two holders",
+    "tags": "a message had other tags than its sender gave it, or not the id or the time that others read",
+    "answers": "a question about the past was not answered once, or not with what was told live",
     "history": "the history tells it differently",
 }
 
@@ -45,7 +51,10 @@ class Reading:
     log: Log
     views: dict[str, list[Event]] = field(default_factory=dict)  # by room: what it saw there, in order
     private: list[Event] = field(default_factory=list)  # said to it, or echoed to it
+    read_at: dict[str, list[int]] = field(default_factory=dict)  # by room: how many lines it had read before each
     answers: list[str] = field(default_factory=list)
+    past: list[Answer] = field(default_factory=list)  # answers about it
+    open: Answer | None = None  # one that has begun
     shortened: list[str] = field(default_factory=list)
     here: list[str] = field(default_factory=list)  # the rooms it is in
     whereabouts: dict[str, list[str]] = field(default_factory=dict)  # of those whom it saw arrive
@@ -79,13 +88,16 @@ class Checker:
         self._staying = self._lasting | {log.nick for log in logs if log.stays and not log.ended_with_front}
         self.orders: dict[str, list[Event]] = {}  # by room: what happened there, in the order that all saw
         self.deliveries = 0
+        self.asked: Counter[str] = Counter()  # questions about the past: answered, failed
+        self._marks: dict[Event, Mark] = {}  # of what was said: its id and time
+        self._ids: dict[str, Event] = {}
         self.holes = 0  # connections that died with an acceptor before they heard a word: known, and counted apart
         self.findings: list[Finding] = []
 
     def check(self) -> list[Finding]:
         rooms: dict[str, list[Reading]] = defaultdict(list)
-        for log in self._logs:
-            reading = self._read(log)
+        readings = [self._read(log) for log in self._logs]
+        for log, reading in zip(self._logs, readings, strict=True):
             self._check_connection(log)
             self._check_answers(reading)
             self._check_private(reading)
@@ -94,6 +106,9 @@ class Checker:
         for room in sorted(rooms):
             self._check_room(room, rooms[room])
         self._check_nicknames()
+        past = {room: Past(order, self._marks) for room, order in self.orders.items()}
+        for reading in readings:
+            self._check_past(reading, past)
         return self.findings
 
     def _find(self, kind: str, who: str, what: str) -> None:
@@ -104,28 +119,61 @@ class Checker:
     def _read(self, log: Log) -> Reading:
         reading = Reading(log)
         seen: set[Event] = set()
-        for line in log.lines:
-            event = self._lexicon.look_up(line, log.plain)
+        for number, line in enumerate(log.lines):
+            event, tags = self._lexicon.look_up(line, log.plain)
             if event is None:
                 self._find("torn", log.nick, f"read {_shown(line)}")
+            elif not log.tagged and (event.kind == "tagged" or any(tags._replace(time=""))):
+                self._find("strayed", log.nick, f"knows no tags, and read {_shown(line)}")
+            elif tags.batch or event.kind in _OF_THE_PAST:
+                self._take_past(reading, event, tags, number)
             elif event.kind == "answer":
                 reading.answers.append(event.text)
             elif event.kind == "shortened":
                 reading.shortened.append(event.text)
             elif event.kind != "service":
+                if event.kind in SPEECH and log.tagged:
+                    self._check_tags(log, event, tags)
                 for placed in _placed(reading, event, self._rooms):
-                    self._take(reading, placed, seen)
+                    self._take(reading, placed, seen, number)
         if log.piece and log.whole:
             self._find("torn", log.nick, f"ends in {_shown(log.piece)}")
+        if reading.open is not None and log.whole:
+            self._find("answers", log.nick, "one was begun, and not ended")
         return reading
 
-    def _take(self, reading: Reading, event: Event, seen: set[Event]) -> None:
+    def _check_tags(self, log: Log, event: Event, tags: Tags) -> None:
+        """All who read a message live must have read the same."""
+        if tags.relayed != self._lexicon.relayed[event]:
+            self._find("tags", log.nick, f"read {tags.relayed!r} with {_told(event)}")
+        mark = Mark(tags.id, tags.time)
+        if not (mark.id and mark.time):
+            self._find("tags", log.nick, f"read no id, or no time, with {_told(event)}")
+        elif self._marks.setdefault(event, mark) != mark or self._ids.setdefault(mark.id, event) != event:
+            self._find("tags", log.nick, f"read {' '.join(mark)} with {_told(event)}, which is not its own")
+
+    def _take_past(self, reading: Reading, event: Event, tags: Tags, number: int) -> None:
+        """A line of an answer about the past. Between two of them others may stand."""
+        nick, answer = reading.log.nick, reading.open
+        if event.kind in ("failed", "unfound"):
+            reading.past.append(Answer(event.where, number, failed=event.text or "SEARCH"))
+        elif event.kind == "begun" and answer is None:
+            reading.open = Answer(event.where, number, event.text)
+        elif event.kind == "ended" and answer is not None:
+            reading.past.append(answer)
+            reading.open = None
+        elif tags.batch and event.kind in ("said", "tagged", "gap", "target") and answer is not None:
+            answer.rows.append((event, tags))
+        else:
+            self._find("answers", nick, f"{event.kind} stands where it cannot: {_told(event)}")
+
+    def _take(self, reading: Reading, event: Event, seen: set[Event], number: int) -> None:
         log = reading.log
         mine = event.nick == log.nick
-        self.deliveries += event.kind == "said"
+        self.deliveries += event.kind in SPEECH
         if event in seen:
             self._find("doubled", log.nick, _told(event))
-        elif event.kind == "said" and mine and not log.echo:
+        elif event.kind in SPEECH and mine and not log.echo:
             self._find("echo", log.nick, f"never asked for {_told(event)}")
         elif not event.where.startswith("#"):
             if event.where == log.nick or mine:
@@ -136,6 +184,7 @@ class Checker:
             self._find("strayed", log.nick, f"is not there: {_told(event)}")
         else:
             reading.views.setdefault(event.where, []).append(event)
+            reading.read_at.setdefault(event.where, []).append(number)
         seen.add(event)
         if mine and event.kind == "left" and event.where in reading.here:
             reading.here.remove(event.where)
@@ -168,7 +217,7 @@ class Checker:
         seen = set(reading.private)
         for event in self._lexicon.private[log.nick] if log.whole else ():
             mine = event.nick == log.nick
-            if event not in seen and (log.echo or not mine):
+            if event not in seen and (log.echo or not mine) and _is_for(log, event):
                 self._find("echo" if mine else "lost", log.nick, _told(event))
         self._check_turns(log.nick, reading.private)
 
@@ -186,10 +235,11 @@ class Checker:
     def _check_room(self, name: str, readings: list[Reading]) -> None:
         order = self.orders[name] = self._agree(name, readings)
         room = _Room(order, self._lexicon.sure[name])
-        self._check_turns(name, [event for event in order if event.kind == "said"])
+        self._check_turns(name, [event for event in order if event.kind in SPEECH])
         self._check_holders(name, order)
         for event in sorted(room.sure - room.places.keys()):
-            if any(reading.log.nick in self._lasting and reading.log.nick != event.nick for reading in readings):
+            others = [reading.log for reading in readings if reading.log.nick != event.nick]
+            if any(log.nick in self._lasting and _is_for(log, event) for log in others):
                 self._find("lost", f"everybody in {name}", _told(event))
         for reading in readings:
             self._check_view(reading.log, reading.views[name], room)
@@ -228,8 +278,8 @@ class Checker:
         last = max(known)
         for place in range(start, room.ends.get(log.nick, len(room.order))):
             event = room.order[place]
-            mine = event.nick == log.nick and event.kind == "said"
-            due = place < last or (log.whole and event in room.sure)
+            mine = event.nick == log.nick and event.kind in SPEECH
+            due = (place < last or (log.whole and event in room.sure)) and _is_for(log, event)
             if due and event not in seen and (log.echo or not mine):
                 self._find("echo" if mine else "lost", log.nick, _told(event))
 
@@ -250,6 +300,47 @@ class Checker:
         for log in self._logs:
             if not log.lasting and fold(log.nick) in taken:
                 self._find("nickname", log.nick, f"entered while {taken[fold(log.nick)]} was there")
+
+    # The past, as it was told to who asked
+
+    def _check_past(self, reading: Reading, past: Mapping[str, Past]) -> None:
+        """Each question has one answer, in the order of the questions: nothing else says which answer is to which."""
+        log = reading.log
+        for number, answer in enumerate(reading.past):
+            question = log.questions[number] if number < len(log.questions) else None
+            if question is None or not answer.may_be_to(question):
+                self._find("answers", log.nick, f"it did not ask for the answer number {number + 1}")
+                return  # nor can be said what those behind it answer
+            self.asked["failed" if answer.failed else "answered"] += 1
+            if not answer.failed:
+                self._judge(reading, question, answer, past)
+        if log.whole:
+            for question in log.questions[len(reading.past) :]:
+                self._find("answers", log.nick, f"none came to {question.line}")
+
+    def _judge(self, reading: Reading, question: Asked, answer: Answer, past: Mapping[str, Past]) -> None:
+        for event, tags in answer.rows:
+            if event.kind == "said" and (tags.relayed or Mark(tags.id, tags.time) != self._marks.get(event)):
+                told = f"{' '.join(filter(None, tags[1:]))} with {_told(event)}, which live was told otherwise"
+                self._find("answers", reading.log.nick, f"to {question.line}: {told}")
+        rooms = {room: past[room] for room in reading.views if past[room].order}
+        known = {
+            room: Known(self._count(reading, room, each, question.read), self._count(reading, room, each, answer.read))
+            for room, each in rooms.items()
+        }
+        if question.verb == "TARGETS":
+            found = judged_targets(answer, rooms, known)
+        elif question.room in rooms:
+            found = judged(question, answer, rooms[question.room], known[question.room], self._ids)
+        else:
+            return  # there is no order to compare it with, and that was found
+        for what in found:
+            self._find("answers", reading.log.nick, f"to {question.line}: {what}")
+
+    def _count(self, reading: Reading, room: str, past: Past, read: int) -> int:
+        """How much of what was said in a room was said for sure when a client had read so many lines."""
+        place = bisect_left(reading.read_at[room], read)
+        return past.until(reading.views[room][place - 1]) if place else 0
 
     # The history
 
@@ -294,6 +385,11 @@ def _placed(reading: Reading, event: Event, rooms: Mapping[str, list[str]]) -> I
         yield event._replace(where=room)
     else:
         yield event
+
+
+def _is_for(log: Log, event: Event) -> bool:
+    """Who knows no tags gets no message that has nothing else."""
+    return log.tagged or event.kind != "tagged"
 
 
 def _told(event: Event) -> str:

@@ -1,6 +1,7 @@
 """The clients of a chaos run. Each keeps a log of all that it said and read; scripts/chaos_run/load.py has the loop.
 
-    talkers    stay; speak IRC or plain text in rooms and to each other; some send lines in halves, some read slowly
+    talkers    stay; speak IRC or plain text in rooms and to each other; some send lines in halves, some read slowly;
+               some of those who speak IRC know tags, give some to others, and ask about the past (CHATHISTORY, SEARCH)
     observers  are talkers who see all of one room
     probes     stay; ask PING every few ms, to see how long the server is away
     visitors   come, say a line or two, and leave in one of the ways there are
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from mpchat.chat.hub import LOBBY
 from mpchat.protocol.message import BODY_BYTES
-from scripts.chaos_run.lines import Log, Said
+from scripts.chaos_run.lines import Asked, Log, Said
 from scripts.chaos_run.wires import SecureWire, Wire
 
 if TYPE_CHECKING:
@@ -33,11 +34,20 @@ PATIENCE = 10.0  # seconds for everything to arrive: only a server that has lost
 _PROBE_SECONDS = 0.01
 _REPLACE_SECONDS = 0.3  # after a talker has lost its connection with the front: then somebody else comes
 _TALK_SECONDS = 0.1  # between one talker's lines, on average
+_ASK_SECONDS = 0.5  # between one talker's questions about the past, on average,
+_OPEN_QUESTIONS = 2  # of which so many may wait for their answers: each waits for a recorder that has been killed
+_LIMITS = (1, 3, 10, 30, 100)  # messages in an answer
+_TRIES = 20  # to find a message that one has read of the room one asks about
 _SLOW_BYTES = 1500  # a slow reader takes so much at a time,
 _SLOW_SECONDS = 0.01  # so often while it reads at all,
 _NAP_SECONDS = 8.0  # and nothing at all for up to so long: more than the kernel keeps for it
 _SLOW_BUFFER_BYTES = 4096
 _MOVED = re.compile(r"(?:@\S+ )?:([^!]+)!\S+ (JOIN|PART|QUIT) ")
+_TOLD = re.compile(rb"@time=([^; ]+);msgid=([^; ]+)\S* :\S+ PRIVMSG (#\S+) :(\d+)")  # to a room, and not as history
+_ANSWERED = re.compile(rb"(?:@\S+ )?:\S+ (?:BATCH -|FAIL )")
+_BOUNDS = {"LATEST": 1, "BEFORE": 1, "AFTER": 1, "AROUND": 1, "BETWEEN": 2, "SEARCH": 1}
+_VALUES = ("", r"\:\s\\", "ñ")  # what else stands in a tag's value, escaped
+_ALL_TIMES = ("timestamp=1970-01-01T00:00:00.000Z", "timestamp=2999-01-01T00:00:00.000Z")
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time at all: close() sends RST
 
 
@@ -212,14 +222,18 @@ class Talker(Client):
         slow: bool = False,
         secure: bool = False,
         lasting: bool = True,
+        tagged: bool = False,
     ) -> None:
         self.rooms = rooms
+        self.looked_at = 0  # how many of its lines
+        self.open_questions = 0
         self.line_end = load.random.choice(("\r\n", "\n"))
         stamped = not plain and load.random.random() < 0.25
-        self.capabilities = " ".join(["echo-message"] * echo + ["server-time"] * stamped)
+        knows_tags = ["message-tags", "server-time", "batch", "draft/chathistory", "soju.im/search"] * tagged
+        self.capabilities = " ".join(["echo-message"] * echo + (knows_tags or ["server-time"] * stamped))
         user = "~" + load.random.choice(("u", "somebody"))
         registered = [LOBBY, *rooms] if plain else list(rooms)
-        log = Log("", "~plain" if plain else user, plain, echo, lasting, not lasting, secure, registered)
+        log = Log("", "~plain" if plain else user, plain, echo, tagged, lasting, not lasting, secure, registered)
         super().__init__(load, log, slow)
 
     def play(self) -> Script:
@@ -240,6 +254,8 @@ class Talker(Client):
     def begin(self) -> None:
         self.watch()
         self.load.later(self.load.random.uniform(0, _TALK_SECONDS), self.talk)
+        if self.log.tagged:
+            self.load.later(self.load.random.uniform(0, _ASK_SECONDS), self.wonder)
         if self.slow:
             self.nap()
 
@@ -268,9 +284,52 @@ class Talker(Client):
         else:
             start = f"PRIVMSG {target} :"
             limit = BODY_BYTES - len(start.encode())
-        text = self.load.text(limit)
-        self.log.said.append(Said(target, text))
-        return start + text + self.line_end
+        text, tags = self.load.text(limit), ""
+        if self.log.tagged and self.load.random.random() < 0.3:
+            text = self.load.random.choice((text, ""))
+            tags = f"+example.org/n={next(self.load.numbers)}{self.load.random.choice(_VALUES)}"
+        said = Said(target, text, tags)
+        self.log.said.append(said)
+        return (start + text if self.log.plain else said.line) + self.line_end
+
+    # The past
+
+    def wonder(self) -> None:
+        if not self.load.busy or self.over:
+            return
+        self.load.later(self.load.random.uniform(0, 2 * _ASK_SECONDS), self.wonder)
+        if self.open_questions < _OPEN_QUESTIONS and not self.out:
+            self.open_questions += 1
+            asked = self.question()
+            self.log.questions.append(asked)
+            self.send(asked.line + self.line_end)
+
+    def question(self) -> Asked:
+        chance, lines, room = self.load.random, self.log.lines, self.load.random.choice(self.rooms)
+        if chance.random() < 0.1:
+            return Asked("TARGETS", "", _ALL_TIMES, max(_LIMITS), len(lines))
+        read = [_TOLD.match(chance.choice(lines)) for _ in range(_TRIES)]
+        told = [found for found in read if found is not None and found[3] == room.encode()]
+        verb = chance.choice(list(_BOUNDS))
+        wanted = _BOUNDS[verb]
+        if len(told) < wanted or (verb == "LATEST" and chance.random() < 0.5):
+            verb, wanted = "LATEST", 0
+        if verb == "SEARCH":  # each text has a number of its own
+            return Asked(verb, room, (), chance.choice(_LIMITS), len(lines), told[0][4].decode())
+        by_id = chance.random() < 0.5
+        bounds = [f"msgid={found[2].decode()}" if by_id else f"timestamp={found[1].decode()}" for found in told]
+        return Asked(verb, room, tuple(bounds[:wanted]), chance.choice(_LIMITS), len(lines))
+
+    def read(self) -> bool:
+        read = super().read()
+        for line in self.log.lines[self.looked_at :]:
+            self.look_at(line)
+        self.looked_at = len(self.log.lines)
+        return read
+
+    def look_at(self, line: bytes) -> None:
+        if self.open_questions and _ANSWERED.match(line):
+            self.open_questions -= 1
 
     # A slow reader
 
@@ -291,19 +350,15 @@ class Observer(Talker):
 
     def __init__(self, load: Load, room: str) -> None:
         self.present: set[str] = set()
-        self.looked_at = 0  # how many of its lines
-        super().__init__(load, plain=False, echo=True, rooms=[room])
+        super().__init__(load, plain=False, echo=True, rooms=[room], tagged=True)
 
-    def read(self) -> bool:
-        read = super().read()
-        for line in self.log.lines[self.looked_at :]:
-            found = _MOVED.match(line.decode(errors="replace"))
-            if found is not None and found[2] == "JOIN":
-                self.present.add(found[1])
-            elif found is not None:
-                self.present.discard(found[1])
-        self.looked_at = len(self.log.lines)
-        return read
+    def look_at(self, line: bytes) -> None:
+        super().look_at(line)
+        found = _MOVED.match(line.decode(errors="replace"))
+        if found is not None and found[2] == "JOIN":
+            self.present.add(found[1])
+        elif found is not None:
+            self.present.discard(found[1])
 
 
 class Probe(Client):

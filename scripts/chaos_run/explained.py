@@ -53,7 +53,7 @@ class Explained:
                 if log.plain:
                     said[log.nick][each.text if to.startswith("#") else f"/msg {to} {each.text}"] += 1
                 else:
-                    said[log.nick][f"PRIVMSG {to} :{each.text}"] += 1
+                    said[log.nick][each.line] += 1
         return _lacking("was sent to", read, sent) + _lacking("was said by", said, self._said)
 
 

@@ -29,6 +29,7 @@ _KERNEL_SECONDS = 150  # for what the kernel has: it tries a window that was shu
 _STILL_SECONDS = 2  # with nothing in the kernel: what has just come out of it takes a moment to be answered
 _TELL_SECONDS = 5  # between two lines that say what is waited for
 _BY_TLS = 0.4  # of those who come
+_TAGGED = 0.4  # of those who speak IRC and have echoes: they know tags
 _MEMBERS = 12  # talkers in a room, about
 _WORDS = "¡hola! ¿qué tal? ñandú, pingüino, 日本語のテキスト; 👩‍💻 😀 procesos y colas: fork, exec, wait, kill! " * 40
 
@@ -76,7 +77,8 @@ class Load:
             rooms = self.random.sample(self.rooms[1:], 1 if plain or self.random.random() < 0.7 else 2)
             slow = self.random.random() < 0.15
             echo = not plain and self.random.random() < 0.8
-            self.talkers.append(Talker(self, plain, echo, rooms, slow, self.takes_tls()))
+            tagged = echo and self.random.random() < _TAGGED
+            self.talkers.append(Talker(self, plain, echo, rooms, slow, self.takes_tls(), tagged=tagged))
         self.probes = [Probe(self, self.context is not None and number % 2 == 1) for number in range(_PROBES)]
         everybody: list[Client] = [*self.talkers, *self.probes]
         self.logins.register()
@@ -91,7 +93,9 @@ class Load:
         if self.busy:
             log = gone.log
             rooms = gone.rooms[:1]  # of one who has come into one of two, nobody knew at his end where he was
-            self.talkers.append(Talker(self, log.plain, log.echo, rooms, gone.slow, secure=True, lasting=False))
+            self.talkers.append(
+                Talker(self, log.plain, log.echo, rooms, gone.slow, secure=True, lasting=False, tagged=log.tagged)
+            )
 
     def begin(self) -> None:
         self.busy = True

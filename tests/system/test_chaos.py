@@ -14,7 +14,18 @@ from tests.system.servers import needs_linux
 pytestmark = [needs_linux, pytest.mark.slow, pytest.mark.timeout(300)]
 
 CHAOS = Path(__file__).parent.parent.parent / "scripts" / "chaos.py"
-ZEROS = ("connections lost", "lost", "echoes wrong", "doubled", "reordered", "torn", "strayed", "nicknames twice")
+ZEROS = (
+    "connections lost",
+    "lost",
+    "echoes wrong",
+    "doubled",
+    "reordered",
+    "torn",
+    "strayed",
+    "nicknames twice",
+    "tags wrong",
+    "answers wrong",
+)
 
 
 def chaos(*args: str) -> dict[str, str]:
@@ -43,6 +54,8 @@ def counts(row: str) -> list[int]:
 def test_nobody_notices_that_its_processes_are_killed(ipc: str) -> None:
     rows = chaos("--seconds", "10", "--ipc", ipc)
     assert sum(counts(rows["kills"])) >= 5
+    _, answered, *_ = counts(rows["questions"].replace(",", ""))
+    assert answered >= 20
 
 
 @pytest.mark.surroundings
