@@ -3,8 +3,8 @@
     python scripts/chaos.py --seconds 60 --seed 1 --kill worker,broker,acceptor,recorder,authenticator,front
 
 Clients that know nothing of it go on talking, and remember all they say and read; one checker judges their logs. Exit
-status 0 if nothing was lost, doubled, reordered or torn, and no connection ended, but those of TLS with the front; 1
-otherwise.
+status 0 if nothing was lost, doubled, reordered or torn, also in what was told of the past, and no connection ended,
+but those of TLS with the front; 1 otherwise.
 """
 
 import argparse

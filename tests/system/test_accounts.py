@@ -178,6 +178,85 @@ def test_before_an_operators_account_is_registered_nobody_can_register_it(tmp_pa
         assert "WARNING" in next(line for line in server.log_text().splitlines() if "is not registered" in line).upper()
 
 
+def notices(client: IrcClient, *wanted: str) -> None:
+    """The next of NickServ's, which must be these."""
+    assert [client.until("NOTICE")[-1].partition(" :")[2] for _ in wanted] == list(wanted)
+
+
+def test_an_owner_changes_the_password_in_each_way(server: Server) -> None:
+    """Who is logged in stays so, in the other dialect too; the former password opens nothing any more."""
+    ana, eva = registered(server, "ana"), server.plain("eva")
+    eva.send(f"/register {PASSWORD}")
+    eva.expect("* eva is registered and yours")
+    ana.send(f"NS SET PASSWORD {OTHER}")
+    ana.expect(f"{NICKSERV} ana :the password of ana is another one from now on")
+    eva.send(f"/password {OTHER}")
+    eva.expect("* the password of eva is another one from now on")
+    assert ":mpchat.local 330 ana eva eva :is logged in as" in ana.ask("WHOIS eva")
+    for account in ("ana", "eva"):
+        stranger = server.irc(f"{account}2")
+        stranger.send(f"NS IDENTIFY {account} {PASSWORD}")
+        stranger.expect(f"{NICKSERV} {account}2 :there is no such account with that password")
+        assert entered(server, f"{account}3", account, OTHER, "SCRAM-SHA-256")
+
+
+def test_an_owner_drops_the_account_in_each_way(server: Server) -> None:
+    ana, eva = registered(server, "ana"), server.plain("eva")
+    eva.send(f"/register {PASSWORD}")
+    eva.expect("* eva is registered and yours")
+    also = entered(server, "ana2", "ana", PASSWORD)
+    gone = "there is no account ana any more: you are logged out"
+    ana.send(f"NS DROP ana {OTHER}", f"NS DROP ana {PASSWORD}")
+    notices(
+        ana, "there is no such account with that password", gone, "ana is dropped: anybody can register that nickname"
+    )
+    notices(also, gone)
+    eva.send(f"/drop {PASSWORD}")
+    eva.expect("! there is no account eva any more: you are logged out")
+    eva.expect("eva is dropped: anybody can register that nickname")
+    ana.send("QUIT")
+    ana.rest()
+    assert " NICK ana" in also.ask("NICK ana")[0]
+    also.send(f"REGISTER * * {OTHER}")
+    assert also.until("900", "FAIL")[-1].startswith(":mpchat.local 900 ana ")
+
+
+def test_a_server_operator_drops_an_account_and_the_log_says_so(server: Server) -> None:
+    ana, root = registered(server, "ana"), server.irc("root")
+    root.send("OPER root not-her-password")
+    root.until("381")
+    root.send("NS DROP ana")
+    notices(root, "ana is dropped: anybody can register that nickname")
+    notices(ana, "there is no account ana any more: you are logged out")
+    until(lambda: "acts as a server operator nick='root'" in server.log_text())
+    said = next(line for line in server.log_text().splitlines() if "acts as a server operator" in line)
+    assert "did='DROP' account='ana'" in said
+
+
+@pytest.mark.parametrize("role", ["authenticator", "broker", "worker0", "acceptor"])
+def test_another_password_and_the_end_of_an_account_outlive_any_death(server: Server, role: str) -> None:
+    """Each is asked for while a process dies, and happens once: whoever asked is told, and a restart has it too."""
+    ana, beto = registered(server, "ana"), registered(server, "beto")
+    before = until(lambda: ready(server))
+    ana.send(f"NS SET PASSWORD {OTHER}")
+    beto.send(f"NS DROP beto {PASSWORD}")
+    kill(server, role)
+    replaced(server, before, role)
+    for client, line, done in (
+        (ana, f"NS SET PASSWORD {OTHER}", "is another one"),
+        (beto, f"NS DROP beto {PASSWORD}", "is dropped"),
+    ):
+        while done not in (told := client.until("NOTICE")[-1]):
+            if "no account beto any more" in told and role == "broker":
+                break  # the answer died with the broker, but not what it was about
+            if "nobody can check passwords" in told:
+                client.send(line)
+    assert entered(server, "ana2", "ana", OTHER)
+    stranger = server.irc("stranger")
+    stranger.send(f"NS IDENTIFY beto {PASSWORD}")
+    stranger.expect(f"{NICKSERV} stranger :there is no such account with that password")
+
+
 @needs_linux
 def test_no_password_is_in_any_file_log_or_command_line(tmp_path: Path, server: Server) -> None:
     """Nor those of lines that came in pieces, with a broker's death between them."""
@@ -188,6 +267,14 @@ def test_no_password_is_in_any_file_log_or_command_line(tmp_path: Path, server: 
     eva.send(f"/register {PASSWORD}", f"/login {OTHER}", f"/login eva {PASSWORD}")
     eva.expect("* you are logged in as eva")
     entered(server, "x", "ana", PASSWORD)
+    eva.send(f"/password {OTHER}", f"/password {OTHER} {PASSWORD}", f"/drop {PASSWORD}")
+    eva.expect("! there is no such account with that password")
+    eva.send(f"/drop {OTHER}")
+    eva.expect("eva is dropped")
+    beto.send(f"NS SET PASSWORD {PASSWORD} {OTHER}", f"NS SET {OTHER}", f"NS DROP {OTHER}", f"NS DROP beto {PASSWORD}")
+    beto.send(f"NS SET PASSWORD {PASSWORD}", f"NS DROP beto {PASSWORD}")
+    while "beto is dropped" not in beto.until("NOTICE")[-1]:
+        pass
     half, before = server.irc("half"), until(lambda: ready(server))
     half.send_bytes(f"NS IDENTIFY ana {PASSWORD[:9]}".encode())
     beto.sync()
