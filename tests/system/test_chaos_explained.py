@@ -33,6 +33,7 @@ def told() -> list[dict[str, Any]]:
         happening(ANA, "ana", "PRIVMSG beto :2 psst", ([BETO], [SECRET]), ([ANA], [SECRET])),
         happening(CORA, "cora", "3 yes", ([ANA, BETO], [":cora!~plain@127.0.0.1 PRIVMSG #room :3 yes"])),
         happening(CORA, "cora", "/msg beto 4 no", ([BETO], [":cora!~plain@127.0.0.1 PRIVMSG beto :4 no"])),
+        happening(ANA, "ana", "@+a=5 TAGMSG #room"),
         happening(ANA, "ana", "PING x", ([ANA], [ANSWER])),
         happening(ANA, "ana", "PING x", ([ANA], [ANSWER])),
     ]
@@ -43,7 +44,7 @@ def logs() -> dict[str, Log]:
     return {
         "ana": Log(
             "ana",
-            said=[Said("#room", "1 hola"), Said("beto", "2 psst")],
+            said=[Said("#room", "1 hola"), Said("beto", "2 psst"), Said("#room", "", "+a=5")],
             lines=[f"{line}\r\n".encode() for line in (HELLO, SECRET, ANSWER, ANSWER)],
         ),
         "beto": Log("beto", lines=[f"{line}\r\n".encode() for line in (HELLO, SECRET)]),
@@ -100,6 +101,7 @@ def test_one_that_is_told_to_be_private(told: list[dict[str, Any]], logs: dict[s
         (5, "ana", "PRIVMSG beto :2 psst"),
         (6, "cora", "3 yes"),
         (7, "cora", "/msg beto 4 no"),
+        (8, "ana", "@+a=5 TAGMSG #room"),
     ],
 )
 def test_a_line_that_was_said_and_is_not_told(
