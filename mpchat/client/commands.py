@@ -19,7 +19,8 @@ from mpchat.texts import t
 
 _WITHOUT_VALUE = re.compile(r"[-+A-Za-z]*\+[A-Za-z]*[klov][A-Za-z]*")  # changes of modes that lack what they set
 _VALUELESS = "imnst"  # modes that have none
-_WORDS_WITH_PASSWORD = {"oper": 3, "login": 3, "register": 2}  # of commands that ask for it where they have fewer
+# Of commands that ask for a password where they have fewer words.
+_WORDS_WITH_PASSWORD = {"oper": 3, "login": 3, "register": 2, "password": 2, "drop": 3}
 HISTORY_LINES = 20
 LAST_LINES = 20
 _LONG_NICK_BYTES = 256  # of another server than mpchat, which may know longer ones
@@ -134,7 +135,7 @@ def works_alone(text: str) -> bool:
 
 
 def asks_password(text: str) -> str:
-    """Is this `/oper NAME`, `/login`, `/login ACCOUNT` or `/register`, perhaps misspelt? Which?
+    """Is this `/oper NAME`, `/login`, `/login ACCOUNT`, `/register`, or another that asks, perhaps misspelt? Which?
 
     Then what is typed next is a password, whatever comes of the command.
     """
@@ -457,6 +458,18 @@ def _register(model: Model, rest: str) -> Step | None:
     return Step(given=Given("register", model.nick, rest)) if rest else Step(ask=Ask("register", model.nick))
 
 
+def _password(model: Model, rest: str) -> Step | None:
+    """Of the account that we are logged in to, which is most often called as we are."""
+    return Step(given=Given("password", model.nick, rest)) if rest else Step(ask=Ask("password", model.nick))
+
+
+def _drop(model: Model, rest: str) -> Step | None:
+    """One word is an account, as in /login."""
+    account, _, password = rest.partition(" ")
+    account, password = account or model.nick, password.strip()
+    return Step(given=Given("drop", account, password)) if password else Step(ask=Ask("drop", account))
+
+
 def _raw(model: Model, rest: str) -> Step | None:
     return Step(send=[rest]) if rest else None
 
@@ -520,6 +533,8 @@ COMMANDS = {
     "mode": Command(_mode),
     "register": Command(_register),
     "login": Command(_login, offline=True),
+    "password": Command(_password),
+    "drop": Command(_drop),
     "oper": Command(_oper),
     "kill": Command(_kill),
     "raw": Command(_raw),

@@ -10,7 +10,18 @@ from mpchat.client.model import is_room
 from mpchat.client.step import harmless
 from mpchat.protocol.message import parse
 
-_SECRET_COMMANDS = {"PASS", "OPER", "AUTHENTICATE", "REGISTER", "VERIFY", "IDENTIFY", "LOGIN", "SASL"}
+_SECRET_COMMANDS = {
+    "PASS",
+    "OPER",
+    "AUTHENTICATE",
+    "REGISTER",
+    "VERIFY",
+    "IDENTIFY",
+    "LOGIN",
+    "SASL",
+    "PASSWORD",
+    "DROP",
+}
 _SERVICE = re.compile(r"\w+serv(?:@.*)?|[qx]", re.IGNORECASE)  # NickServ and its kind, and the Q and X of old networks
 _SERVICE_COMMANDS = re.compile(r"[a-z]+serv|[nc]s", re.IGNORECASE)
 

@@ -225,12 +225,12 @@ class Conversation:
         assert ask
         if not password:
             self.tell(t("screen.no_password"))
-        elif ask.command == "register" and not ask.first:
+        elif ask.is_new and not ask.first:
             self._do(Step(ask=replace(ask, first=password)))
         elif ask.first and password != ask.first:
             self._do(error(t("screen.passwords_differ")))
         else:
-            self.type(" ".join([f"/{ask.command}", *[ask.name] * (ask.command != "register"), password]))
+            self.type(" ".join([f"/{ask.command}", *([] if ask.is_new else [ask.name]), password]))
 
     def leave(self, goodbye: str = "leaving") -> None:
         """Go: say QUIT and wait a moment for the server's goodbye."""

@@ -40,12 +40,15 @@ class Login:
         self._registers = False
         self._exchange: Exchange | None = None
         self._new: Credentials | None = None  # of the account that is being made
+        # With the password that was asked for last: NickServ's words do not tell a program whether it has taken it.
+        self._changed: Credentials | None = None
+        self._drops = False  # the account, if NickServ takes that
 
     def opened(self, is_private: bool) -> None:
         """There is a connection. `is_private`: nobody on the way can read it."""
         self._is_private, self._mechanisms, self._registers = is_private, frozenset(), False
         self._exchange, self._new = None, None
-        self._is_through = self.is_refused = False
+        self._is_through = self.is_refused = self._drops = False
 
     def closed(self) -> str:
         """It is gone. Returns the command that will have no answer, "" if none waits for one."""
@@ -71,8 +74,9 @@ class Login:
 
     def enter(self) -> Step:
         """Log in with what we have: the step fails where that cannot be."""
-        assert self.credentials
-        return self.begin(self.credentials)
+        credentials = self._changed or self.credentials
+        assert credentials
+        return self.begin(credentials)
 
     def passed(self) -> Step:
         """The server has let us in without."""
@@ -122,10 +126,35 @@ class Login:
         self._new = Credentials(nick, password)
         return Step(send=[line])
 
+    def change(self, password: str) -> Step:
+        """Another password for the account that we are logged in to, by NickServ."""
+        step = self._to_nickserv(f"SET PASSWORD {password}")
+        if step.send and self.credentials:
+            self._changed = Credentials(self.credentials.account, password)
+        return step
+
+    def drop(self, account: str, password: str) -> Step:
+        """The account, by NickServ: when the server has logged us out, the next connection does not log in."""
+        step = self._to_nickserv(f"DROP {account} {password}")
+        self._drops = bool(step.send)
+        return step
+
+    def _to_nickserv(self, text: str) -> Step:
+        """As a command, not as a message, which servers may send back with the password in it."""
+        line = build("", "NICKSERV", text)
+        if not self._is_private:
+            return _failed(t("client.password.exposed"))
+        if len(line.encode()) > BODY_BYTES:
+            return _failed(t("client.password.long"))
+        return Step(send=[line])
+
     def heard(self, message: Message) -> Step | None:
         """What a message from the server leads to; None: it is about something else."""
         if self._new and (message.command == "REGISTER" or _is_about(message, "REGISTER")):
             return self._registered(message, self._new)
+        if message.command == "901" and self._drops:
+            self.credentials, self._changed, self._drops = None, None, False
+            return None
         exchange = self._exchange
         if exchange and message.command == "AUTHENTICATE":
             try:
@@ -150,6 +179,9 @@ class Login:
                 return self._refused(t("client.login.no_proof"))
             case "904" if _AGAIN.search(_words(message)):
                 return Step(lost=t("client.login.later"))
+            case "904" if exchange.credentials is self._changed and self.credentials:
+                self._changed = None
+                return self.begin(self.credentials)
             case "904":
                 return self._refused(t("client.login.wrong", account=account))
             case "907":
@@ -172,6 +204,7 @@ class Login:
 
     def _succeeded(self, credentials: Credentials) -> None:
         self.credentials, self._is_through, self._was_through = credentials, True, True
+        self._changed, self._drops = None, False
 
     def _refused(self, why: str) -> Step:
         self.is_refused = True

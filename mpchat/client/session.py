@@ -296,9 +296,14 @@ class Session:
         return step
 
     def _with_password(self, given: Given) -> Step:
-        """Log in with it, or make an account. Without a connection, a login comes with the next one."""
-        if given.command == "register":
-            return self._logged_in(self.login.register(given.name, given.password))
+        """What /login and its kind want. Without a connection, a login comes with the next one."""
+        match given.command:
+            case "register":
+                return self._logged_in(self.login.register(given.name, given.password))
+            case "password":
+                return self._logged_in(self.login.change(given.password))
+            case "drop":
+                return self._logged_in(self.login.drop(given.name, given.password))
         credentials = Credentials(given.name, given.password)
         if self.registered:
             return self._logged_in(self.login.begin(credentials))

@@ -95,19 +95,24 @@ class Setting:
 class Ask:
     """A password that the user is to be asked for, without an echo. No repr() shows one."""
 
-    command: str  # what it is for: oper, login or register
+    command: str  # what it is for: oper, login, register, password or drop
     name: str  # whose it is: an operator's, an account's
     first: str = field(default="", repr=False)  # a new one is asked for twice: what was typed the first time
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it is to be the password of the account that we are, or shall be: it is asked for twice."""
+        return self.command in ("register", "password")
+
     def question(self, name: str) -> str:
         """In words, with the name as it is to be shown."""
-        kind = "again" if self.first else "new" if self.command == "register" else "of"
+        kind = "again" if self.first else "new" if self.is_new else "of"
         return t(f"screen.password_{kind}", name=name)
 
 
 @dataclass(frozen=True)
 class Given:
-    """A password that was typed, for /login or /register, and whose. No repr() shows it."""
+    """A password that was typed, for /login, /register, /password or /drop, and whose. No repr() shows it."""
 
     command: str
     name: str
@@ -126,7 +131,7 @@ class Step:
     search: tuple[str, str] | None = None  # show the lines of a room in which these words stand
     save: Setting | None = None  # keep this in the settings file
     ask: Ask | None = None  # the user is to be asked for this password
-    given: Given | None = None  # log in with it, or make an account
+    given: Given | None = None  # log in with it, make an account, change it, or drop the account
     reconnect: bool = False  # the user wants to come back now
     clear: bool = False  # the screen
     leave: str | None = None  # the user goes, with this goodbye

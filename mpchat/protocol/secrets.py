@@ -103,8 +103,8 @@ def said_to_nickserv(before: bytes, text: str) -> Secret:
             return Secret(before, "", f"{verb} {HIDDEN} {HIDDEN}".encode())
         case "IDENTIFY" if len(words) == 1:
             return Secret(before, words[0], f"{verb} {HIDDEN}".encode())
-        case "SET" if len(words) == 2 and words[0].upper() == PASSWORD:
-            return Secret(before, words[1], f"{verb} {PASSWORD} {HIDDEN}".encode())
+        case "SET" if len(words) > 1 and words[0].upper() == PASSWORD:  # which may have several words
+            return Secret(before, rest.split(maxsplit=1)[1].strip(), f"{verb} {PASSWORD} {HIDDEN}".encode())
         case "SET":
             return Secret(before, "", f"{verb} {HIDDEN}".encode())
         case "IDENTIFY" | "GHOST" | "RELEASE" | "DROP" if len(words) > 1:

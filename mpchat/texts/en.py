@@ -277,6 +277,8 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.usage.mode": "[#ROOM] [CHANGE]",
     "client.usage.register": "[PASSWORD]",
     "client.usage.login": "[ACCOUNT] [PASSWORD]",
+    "client.usage.password": "[PASSWORD]",
+    "client.usage.drop": "[ACCOUNT] [PASSWORD]",
     "client.usage.oper": "NAME [PASSWORD]",
     "client.usage.kill": "NICK [WHY]",
     "client.usage.raw": "LINE",
@@ -314,6 +316,8 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.help.mode": "read a room's modes; operators change them",
     "client.help.register": "make an account of your nickname; asks for its password",
     "client.help.login": "log in; ACCOUNT: by default your nickname; asks for the password",
+    "client.help.password": "another password for your account; asks for it",
+    "client.help.drop": "your account ends; ACCOUNT: as in /login; asks for the password",
     "client.help.oper": "become an operator of the server; NAME alone: asks for the password",
     "client.help.kill": "remove somebody from the server (operators of the server)",
     "client.help.raw": "send a line of IRC as it is",
@@ -475,6 +479,8 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.register.not_offered": "this server makes no accounts by /register",
     "client.register.exposed": "no account: others on the way could read its password (--tls hides it)",
     "client.register.long": "no account: that password is too long for a line",
+    "client.password.exposed": "nothing is changed: others on the way could read the password (--tls hides it)",
+    "client.password.long": "nothing is changed: that password is too long for a line",
     "client.account.nobody_to_ask": (
         "no terminal to ask for the account's password: --account-password-file or --account-password-command has it"
     ),

@@ -286,6 +286,8 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.usage.mode": "[#SALA] [CAMBIO]",
     "client.usage.register": "[CONTRASEÑA]",
     "client.usage.login": "[CUENTA] [CONTRASEÑA]",
+    "client.usage.password": "[CONTRASEÑA]",
+    "client.usage.drop": "[CUENTA] [CONTRASEÑA]",
     "client.usage.oper": "NOMBRE [CONTRASEÑA]",
     "client.usage.kill": "APODO [MOTIVO]",
     "client.usage.raw": "LÍNEA",
@@ -323,6 +325,8 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.help.mode": "lee los modos de una sala; los operadores los cambian",
     "client.help.register": "registra tu apodo como cuenta; pide la contraseña",
     "client.help.login": "inicia sesión; CUENTA: por defecto, tu apodo; pide la contraseña",
+    "client.help.password": "otra contraseña para tu cuenta; la pide",
+    "client.help.drop": "elimina tu cuenta; CUENTA: como en /login; pide la contraseña",
     "client.help.oper": "te hace operador del servidor; NOMBRE solo: pide la contraseña",
     "client.help.kill": "expulsa a alguien del servidor (operadores del servidor)",
     "client.help.raw": "envía una línea de IRC tal cual",
@@ -500,6 +504,8 @@ _CLIENT: dict[str, str] = {  # client.*: the screen, and its commands
     "client.register.not_offered": "este servidor no registra cuentas con /register",
     "client.register.exposed": "sin cuenta: por el camino otros podrían leer la contraseña (--tls lo evita)",
     "client.register.long": "sin cuenta: esa contraseña no cabe en una línea",
+    "client.password.exposed": "no cambia nada: por el camino otros podrían leer la contraseña (--tls lo evita)",
+    "client.password.long": "no cambia nada: esa contraseña no cabe en una línea",
     "client.account.nobody_to_ask": (
         "no hay terminal en el que preguntar la contraseña de la cuenta: dala con --account-password-file o con "
         "--account-password-command"

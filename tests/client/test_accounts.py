@@ -94,6 +94,37 @@ def test_typed_with_its_password_a_command_is_not_kept(join: Join, env: dict[str
     assert "horse" not in files(env)
 
 
+def test_password_asks_twice_and_drop_once_and_nothing_is_shown(
+    wire: Wire, join: Join, voice: Speak, env: dict[str, str], account: str, password: Path, room: str
+) -> None:
+    """And the client logs in again with the new one."""
+    voice("beto")  # without anybody in it the room would end
+    ana = join(account, "--account", account, "--account-password-file", str(password), port=wire.port)
+    ana.sees(f"-- logged in as {account}")
+    ana.until(lambda: ana.bottom() == f"{account} {room}>")
+    ana.say("/password")
+    ana.until(lambda: ana.bottom() == f"new password of {account}:")
+    ana.type("unwise donkey\r")
+    ana.until(lambda: ana.bottom() == f"the same of {account} again:")
+    ana.type("unwise donkey\r")
+    ana.sees(f"the password of {account} is another one from now on")
+    wire.cut()
+    ana.until(lambda: sum(f"-- logged in as {account}" in line for line in ana.lines()) == 2)
+    ana.until(lambda: ana.bottom() == f"{account} {room}>")
+    for answer, told in (
+        (PASSWORD, "there is no such account with that password"),
+        ("unwise donkey", f"{account} is dropped: anybody can register that nickname"),
+    ):
+        ana.say("/drop")
+        ana.until(lambda: ana.bottom() == f"password of {account}:")
+        ana.type(f"{answer}\r")
+        ana.sees(told)
+    ana.sees("-- logged out")
+    for part in (b"horse", b"donkey"):
+        assert part not in ana.raw
+    assert "donkey" not in files(env)
+
+
 def test_in_plain_lines_too(join: Join, nicks: Iterator[str]) -> None:
     nick = next(nicks)
     ana = join(nick, "--plain", "--color", "never")

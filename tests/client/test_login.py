@@ -382,6 +382,72 @@ def test_register_makes_an_account_of_our_nick_and_logs_in_with_it_from_then_on(
     assert decoded(hear(session, "AUTHENTICATE +").send) == "\0ana\0hunter2"
 
 
+def tried(session: Session, said: str) -> str:
+    """The password with which the next connection logs in, and what the server says to that."""
+    session.closed()
+    negotiated(session)
+    password = decoded(hear(session, "AUTHENTICATE +").send).split("\0")[2]
+    hear(session, said)
+    return password
+
+
+def test_another_password_is_asked_for_twice_and_then_nickserv_is_told() -> None:
+    session = inside(ANA)
+    assert session.typed("/password", 1.0).ask == Ask("password", "ana")
+    assert session.typed("/password my other", 1.0).send == ["NICKSERV :SET PASSWORD my other"]
+    assert tried(session, ":s 903 ana :yes") == "my other"
+    assert tried(session, ":s 903 ana :yes") == "my other"
+
+
+def test_where_nickserv_has_not_taken_it_the_former_one_still_logs_us_in() -> None:
+    session = inside(ANA)
+    session.typed("/password short", 1.0)
+    session.closed()
+    negotiated(session)
+    hear(session, "AUTHENTICATE +")
+    assert hear(session, ":s 904 ana :SASL authentication failed").send == ["AUTHENTICATE PLAIN"]
+    assert decoded(hear(session, "AUTHENTICATE +").send) == "\0ana\0hunter2"
+    hear(session, *LOGGED_IN)
+    assert tried(session, ":s 903 ana :yes") == "hunter2"
+
+
+def test_if_neither_of_them_is_right_that_is_told() -> None:
+    session = inside(ANA)
+    session.typed("/password another", 1.0)
+    tried(session, ":s 904 ana :SASL authentication failed")
+    hear(session, "AUTHENTICATE +")
+    step = hear(session, ":s 904 ana :SASL authentication failed")
+    assert step.failed == "no login: the password is wrong, or no account is called ana"
+
+
+def test_whose_account_is_dropped_does_not_log_in_any_more() -> None:
+    session = inside(ANA)
+    assert session.typed("/drop", 1.0).ask == Ask("drop", "ana")
+    assert session.typed("/drop beto", 1.0).ask == Ask("drop", "beto")
+    assert session.typed("/drop ana hunter2", 1.0).send == ["NICKSERV :DROP ana hunter2"]
+    hear(session, ":s 901 ana ana!ana@h :You are now logged out")
+    session.closed()
+    assert negotiated(session).send[-1] == "CAP END"
+
+
+def test_who_is_logged_out_without_that_does() -> None:
+    session = inside(ANA)
+    hear(session, ":s 901 ana ana!ana@h :You are now logged out")
+    assert tried(session, ":s 903 ana :yes") == "hunter2"
+    session.typed("/drop ana wrong", 1.0)
+    assert tried(session, ":s 903 ana :yes") == "hunter2"
+    hear(session, ":s 901 ana ana!ana@h :You are now logged out")
+    assert tried(session, ":s 903 ana :yes") == "hunter2", "that was about another connection's"
+
+
+@pytest.mark.parametrize("line", ["/password hunter2", "/drop ana hunter2"])
+def test_nor_do_these_go_where_others_could_read_them_or_by_halves(line: str) -> None:
+    step = inside(private=False).typed(line, 1.0)
+    assert (step.send, texts(step)[0][:48]) == ([], "! nothing is changed: others on the way could re")
+    step = inside().typed(line + "x" * 500, 1.0)
+    assert (step.send, texts(step)) == ([], ["! nothing is changed: that password is too long for a line"])
+
+
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
