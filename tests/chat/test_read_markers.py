@@ -37,9 +37,9 @@ def test_the_oldest_of_one_owner_goes_and_none_of_another() -> None:
 
 def test_the_oldest_of_all_goes() -> None:
     markers = ReadMarkers(10, 2)
-    for owner, target, time in (("beto", "#a", 1), ("ana", "#a", 1), ("ana", "#b", 1)):
+    for owner, target, time in (("beto", "#a", 1), ("ana", "#a", 1), ("beto", "#a", 2), ("ana", "#b", 1)):
         markers.move(owner, target, time)
-    assert markers.values() == [("ana", "#a", 1), ("ana", "#b", 1)]
+    assert markers.values() == [("beto", "#a", 2), ("ana", "#b", 1)], "a marker that has moved is as good as new"
 
 
 def test_what_does_not_move_grows_no_younger() -> None:
