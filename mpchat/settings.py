@@ -65,8 +65,8 @@ class ChatSettings:
     # private rooms wait for members that were lost; who is kicked out in plain text is in no room; names that look like
     # one in use are refused. 2: KLINE, DLINE, their opposites, STATS and REHASH. 3: KLINE takes networks, and no hosts
     # that no client can have; whom a ban closes reads 465; an operator who leaves does not wait for REHASH; accounts,
-    # by REGISTER, SASL and NickServ, and /register /login /logout.
-    level: int = 3
+    # by REGISTER, SASL and NickServ, and /register /login /logout. 4: exceptions to bans and to +i.
+    level: int = 4
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 
     # Limits that IRC clients read in 005 (RPL_ISUPPORT). Bytes are UTF-8 bytes: what the 512-byte line counts.
@@ -77,7 +77,7 @@ class ChatSettings:
     reason_bytes: int = 300  # PART, QUIT, KICK and AWAY texts
     realname_bytes: int = 128
     key_bytes: int = 32
-    bans_per_channel: int = 100
+    bans_per_channel: int = 100  # the exceptions to them and to +i included
     mask_bytes: int = 160  # a ban must fit one 367 line with who set it
     server_bans: int = 1000  # of the whole server: each is kept for ever if its operator says so; 500 bytes
     mode_changes: int = 20  # parameters to one MODE line; more than a 512-byte line usefully holds

@@ -78,7 +78,7 @@ from mpchat.protocol.server_bans import why_banned
 from mpchat.protocol.wrong_passwords import end_if_too_many
 from mpchat.settings import ChatSettings, pack, unpack
 
-STATE_VERSION = 8  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
+STATE_VERSION = 9  # to be raised whenever dump() holds anything else, with an upgrade in core/upgrading.py
 _HOUR = 3_600_000  # ms
 _FULL = "The server's disk is full: what you send waits, and is dealt with when there is room"
 _ANSWER_SECONDS = 1  # how long a deadline is put off that falls due while the server itself owes an answer
@@ -860,7 +860,7 @@ class Core:
                 done = "TOPIC"
             case ModesSet():
                 words = [f"{sign}{letter}" for sign, letter, _ in event.changes]
-                done = " ".join(["MODE", *words, *[value for _, letter, value in event.changes if letter in "obv"]])
+                done = " ".join(["MODE", *words, *[value for _, letter, value in event.changes if letter in "obveI"]])
         about = _who(by)
         self._audit.append(("acts as a server operator", {**about, "room": channel.name, "did": done}))
 

@@ -118,6 +118,19 @@ def _to_8(values: Values) -> Values:
     return times, settings, hub, connections, groups, (*rest, [], ([], [], [], []))
 
 
+def _to_9(values: Values) -> Values:
+    """Channels have exceptions to their bans, and to +i, though none yet."""
+    times, settings, (own, sessions, channels, dormant, *others), connections, groups, rest = values
+    channels = [_channel_9(channel) for channel in channels]
+    dormant = [(until, _channel_9(channel)) for until, channel in dormant]
+    return times, settings, (own, sessions, channels, dormant, *others), connections, groups, rest
+
+
+def _channel_9(channel: Values) -> Values:
+    own, *others = channel
+    return (*own, {}, {}), *others
+
+
 def dialect_name(value: str | bool) -> str:
     """A dialect's name, as messages have it. In states before version 5, and in their journals: is it plain text?"""
     if isinstance(value, bool):
@@ -125,4 +138,4 @@ def dialect_name(value: str | bool) -> str:
     return value
 
 
-UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8}
+UPGRADES: dict[int, Callable[[Values], Values]] = {3: _to_4, 4: _to_5, 5: _to_6, 6: _to_7, 7: _to_8, 8: _to_9}

@@ -108,9 +108,15 @@ _NEWEST = {
 }
 
 
+# And of the exceptions to bans and to +i.
+_OF_LEVEL_4 = {
+    "MODES": (*_TOPICS["MODES"], "+e nick!user@host no ban meets   +I nick!user@host needs no invitation to come in"),
+}
+
+
 def help(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     subject = params[0].upper() if params else ""
-    known = (_TOPICS, _NEWER, _NEWEST)[: max(context.settings.level, 1)]
+    known = (_TOPICS, _NEWER, _NEWEST, _OF_LEVEL_4)[: max(context.settings.level, 1)]
     topics = {name: text for each in known for name, text in each.items()}
     lines, shown = topics.get(subject), middle(subject)
     if lines is None:
