@@ -68,7 +68,7 @@ class ChatSettings:
     # by REGISTER, SASL and NickServ, and /register /login /logout. 4: the capabilities that tell more of the others
     # (account-notify and so on), cap-notify, labeled-response, standard-replies, UTF8ONLY, WHOX, SETNAME and MARKREAD;
     # CHATHISTORY by time, AROUND, BETWEEN and TARGETS, and /history by time; an owner changes the password or drops the
-    # account, a server operator drops it, and then nobody is logged in to it.
+    # account, a server operator drops it, and then nobody is logged in to it; rooms have exceptions (+e, +I).
     level: int = 4
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 
@@ -80,7 +80,7 @@ class ChatSettings:
     reason_bytes: int = 300  # PART, QUIT, KICK and AWAY texts
     realname_bytes: int = 128
     key_bytes: int = 32
-    bans_per_channel: int = 100
+    bans_per_channel: int = 100  # the exceptions to them and to +i included
     mask_bytes: int = 160  # a ban must fit one 367 line with who set it
     server_bans: int = 1000  # of the whole server: each is kept for ever if its operator says so; 500 bytes
     mode_changes: int = 20  # parameters to one MODE line; more than a 512-byte line usefully holds

@@ -12,9 +12,11 @@ LENT = 4  # only with OP: a server operator gave it
 RIGHTS = {"o": OP, "v": VOICE}
 FEW = 100  # members that are listed in one piece: some 10 kB, or 50 kB by WHO
 NOBODY = -1  # comes before every session in the order of arrival
+MASKS = {"b": "bans", "e": "exceptions", "I": "invite_exceptions"}  # the modes that are lists (RFC 2811 section 4.3)
 FLAGS = "imnst"  # invite only, moderated, no messages from outside, secret, topic by operators only
 _PRIVATE = "iks"  # the modes that make a channel a private one
 
+Masks = dict[str, tuple[str, int]]  # mask: nick!user@host of its setter, when
 Past = tuple[int, int]  # numbers of messages: a member reads what is behind the first; as a server operator, the second
 ALL: Past = (0, 0)
 
@@ -38,8 +40,10 @@ class Channel:
         "bans",
         "created",
         "creation",
+        "exceptions",
         "flags",
         "folded",
+        "invite_exceptions",
         "key",
         "limit",
         "members",
@@ -67,7 +71,9 @@ class Channel:
         self.flags = ""  # letters of FLAGS, sorted
         self.key = ""
         self.limit = 0  # 0: none
-        self.bans: dict[str, tuple[str, int]] = {}  # mask: nick!user@host of its setter, when
+        self.bans: Masks = {}
+        self.exceptions: Masks = {}  # whom no ban meets
+        self.invite_exceptions: Masks = {}  # who needs no invitation
         self.members: dict[Session, int] = {}  # in order of joining, with their rights
         self.past: dict[Session, Past] = {}
         self.opened = ""
@@ -90,8 +96,8 @@ class Channel:
         """What the session may read of the past if it joins now. Raises Refusal if it may not join.
 
         An operator's invitation overrides +i and +l, but no ban and no key; a server operator's overrides all of them,
-        as they could take any away. Whom it spares the key, it gives nothing of the past. `said`: the number of the
-        last message.
+        as they could take any away. Whom it spares the key, it gives nothing of the past. An invite exception overrides
+        +i alone, and gives nothing of the past either. `said`: the number of the last message.
         """
         invitations = [each for each in session.invitations if each.channel is self]
         opens = [each for each in invitations if each.opens]
@@ -102,7 +108,7 @@ class Channel:
         # Behind the key, because a hundred masks are the most expensive check.
         if not is_sent_in and self.is_banned(session):
             raise Refusal(Reason.BANNED, self.name)
-        if "i" in self.flags and not opens:
+        if "i" in self.flags and not opens and not _meet(self.invite_exceptions, session):
             raise Refusal(Reason.INVITE_ONLY, self.name)
         usable = opens if "i" in self.flags else invitations
         shared = min((each.since for each in usable if each.since is not None), default=None)
@@ -147,7 +153,20 @@ class Channel:
         return max(self.since, as_operator if session.operator and self.is_private else ordinarily)
 
     def is_banned(self, session: Session) -> bool:
-        return any(matches(mask, session.prefix) for mask in self.bans)
+        return _meet(self.bans, session) and not _meet(self.exceptions, session)
+
+    def masks(self, letter: str) -> Masks:
+        """The list that this letter of MASKS stands for."""
+        return getattr(self, MASKS[letter])  # type: ignore[no-any-return]
+
+    def may_read_masks(self, session: Session, letter: str) -> None:
+        """Raises Refusal if the list is not for this session: bans are for all who may know that there is this channel;
+        who is spared them, and who needs no invitation, is for those who decide here.
+        """
+        if letter != "b" and not session.operator:
+            self.need_operator(session)
+        elif not self.shows_itself_to(session):
+            self.need_member(session)
 
     def may_speak(self, session: Session) -> bool:
         """Whether the session may send here, as a member or from outside (RFC 2811 sections 4.2.3 and 4.2.4)."""
@@ -209,3 +228,7 @@ class Channel:
             letters += "l"
             values.append(str(self.limit))
         return "+" + letters, values
+
+
+def _meet(masks: Masks, session: Session) -> bool:
+    return any(matches(mask, session.prefix) for mask in masks)

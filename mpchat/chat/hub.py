@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from mpchat.chat.accounts import Accounts
 from mpchat.chat.bans import Ban, Bans, Kind, canonical, mask_meets, network_meets, with_address_as_written
-from mpchat.chat.channels import ALL, FLAGS, LENT, OP, RIGHTS, VOICE, Channel, Past
+from mpchat.chat.channels import ALL, FLAGS, LENT, MASKS, OP, RIGHTS, VOICE, Channel, Past
 from mpchat.chat.deduplication import Deduplication
 from mpchat.chat.events import Invited, Joined, Kicked, Left, ModesSet, Parted, Renamed, Said, TagsSent, TopicSet
 from mpchat.chat.names import fold, full_mask, is_servers_own, look, valid_channel, valid_nick
@@ -84,6 +84,7 @@ class Hub:
             if channel.name == LOBBY:
                 lobby = self.channels[LOBBY]
                 lobby.flags, lobby.bans = channel.flags, channel.bans
+                lobby.exceptions, lobby.invite_exceptions = channel.exceptions, channel.invite_exceptions
                 lobby.topic, lobby.topic_by, lobby.topic_at = channel.topic, channel.topic_by, channel.topic_at
                 if self.settings.level >= 1 and channel.created:  # 0: no run was before this one
                     lobby.created = channel.created  # it is the same room: by this its members know it again
@@ -605,31 +606,31 @@ class Hub:
             if not on:  # nor does another session of its account bring it back
                 self.resumption.take_place(member.account, channel.creation)
             return member.nick if channel.set_right(member, RIGHTS[letter], on, by_server) else None
-        if letter == "b":
-            return self._set_ban(session, channel, on, value, wall)
+        if letter == "b" or (letter in MASKS and self.settings.level >= 4):
+            return self._set_mask(session, channel, letter, on, value, wall)
         if letter == "k":
             return self._set_key(channel, on, value, by_server)
         if letter == "l":
             return self._set_limit(channel, on, value)
         raise Refusal(Reason.UNKNOWN_MODE, letter)
 
-    def _set_ban(self, session: Session, channel: Channel, on: bool, value: str, wall: int) -> str | None:
-        mask = full_mask(value)
-        if self.settings.level >= 3 and fold(mask) not in map(fold, channel.bans):
+    def _set_mask(self, session: Session, channel: Channel, letter: str, on: bool, value: str, wall: int) -> str | None:
+        masks, mask = channel.masks(letter), full_mask(value)
+        if self.settings.level >= 3 and fold(mask) not in map(fold, masks):
             mask = with_address_as_written(mask)
-        same = next((known for known in channel.bans if fold(known) == fold(mask)), None)
+        same = next((known for known in masks if fold(known) == fold(mask)), None)
         if not on:
             if same is not None:
-                del channel.bans[same]
+                del masks[same]
             return same
         if same is not None:
             return None
         too_long = len(mask.encode()) > self.settings.mask_bytes
         if too_long or " " in mask or mask.startswith(":"):  # a space would be read as several parameters
-            raise Refusal(Reason.BAD_MODE_VALUE, channel.name, "b", "*", "Not a usable mask")
-        if len(channel.bans) >= self.settings.bans_per_channel:
+            raise Refusal(Reason.BAD_MODE_VALUE, channel.name, letter, "*", "Not a usable mask")
+        if sum(len(channel.masks(each)) for each in MASKS) >= self.settings.bans_per_channel:
             raise Refusal(Reason.BAN_LIST_FULL, channel.name, mask)
-        channel.bans[mask] = (session.prefix, wall)
+        masks[mask] = (session.prefix, wall)
         return mask
 
     def _set_key(self, channel: Channel, on: bool, value: str, by_server: bool) -> str | None:

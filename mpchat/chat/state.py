@@ -49,7 +49,7 @@ _SESSION = (
 )
 _CHANNEL = (
     *("bans", "created", "creation", "flags", "folded", "key", "limit", "name", "opened", "order", "orphaned", "since"),
-    *("topic", "topic_at", "topic_by"),
+    *("topic", "topic_at", "topic_by", "exceptions", "invite_exceptions"),
 )
 _HUB = (
     *("departed", "born", "said", "arrivals", "departures", "registered", "invisible", "operators", "most"),

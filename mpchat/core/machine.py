@@ -923,7 +923,7 @@ class Core:
                 done = "TOPIC"
             case ModesSet():
                 words = [f"{sign}{letter}" for sign, letter, _ in event.changes]
-                done = " ".join(["MODE", *words, *[value for _, letter, value in event.changes if letter in "obv"]])
+                done = " ".join(["MODE", *words, *[value for _, letter, value in event.changes if letter in "obveI"]])
         about = _who(by)
         self._audit.append(("acts as a server operator", {**about, "room": channel.name, "did": done}))
 

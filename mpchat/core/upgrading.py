@@ -119,7 +119,9 @@ def _to_8(values: Values) -> Values:
 
 
 def _to_9(values: Values) -> Values:
-    """No line had a label; what is asked about the past has a part of it, and bounds."""
+    """No line had a label; what is asked about the past has a part of it, and bounds; there were neither exceptions in
+    channels nor read markers.
+    """
     times, settings, hub, connections, groups, rest = values
     connections = [
         ((*own, "", False), *others, None if asked is None else question_9(*asked))
@@ -139,9 +141,15 @@ def question_9(kind: str, about: Any) -> Values:
     return kind, about
 
 
-def _hub_9(*hub: Any) -> Values:
-    """Nobody has marked up to where they have read."""
-    return *hub, ([], [])
+def _hub_9(own: Values, sessions: Values, channels: Values, dormant: Values, *others: Any) -> Values:
+    channels = [_channel_9(channel) for channel in channels]
+    dormant = [(until, _channel_9(channel)) for until, channel in dormant]
+    return own, sessions, channels, dormant, *others, ([], [])
+
+
+def _channel_9(channel: Values) -> Values:
+    own, *others = channel
+    return (*own, {}, {}), *others
 
 
 def dialect_name(value: str | bool) -> str:

@@ -1,6 +1,6 @@
 """A room's modes, as both dialects write their changes: IRC's letters and signs, and how many count. Pure."""
 
-from mpchat.chat.channels import RIGHTS
+from mpchat.chat.channels import MASKS, RIGHTS
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.outcomes import Outcomes
@@ -29,30 +29,35 @@ def _first(limit: int, changes: list[Change]) -> list[Change]:
     return [change for place, change in enumerate(changes) if place not in beyond]
 
 
-def parse_changes(params: list[str]) -> tuple[list[Change], bool]:
-    """ "+o-v ana beto" as changes, and whether the ban list was asked for (a b without a value)."""
+def lists(level: int) -> str:
+    """The letters of the modes that are lists, on a server of this level."""
+    return "".join(MASKS) if level >= 4 else "b"
+
+
+def parse_changes(params: list[str], level: int) -> tuple[list[Change], str]:
+    """ "+o-v ana beto" as changes, and the letters of the lists that were asked for (a b without a value)."""
     letters, values = params[0], iter(params[1:])
-    sign, changes, asks_for_bans = "+", [], False
+    sign, changes, asked = "+", [], ""
     for letter in letters:
         if letter in "+-":
             sign = letter
-        elif letter == "b":
+        elif letter in lists(level):
             mask = next(values, "")
             if mask:
                 changes.append((sign, letter, mask))
-            else:
-                asks_for_bans = True
+            elif letter not in asked:
+                asked += letter
         else:
             changes.append((sign, letter, next(values, "") if _has_value(sign, letter) else ""))
-    return changes, asks_for_bans
+    return changes, asked
 
 
-def values_of(letters: str) -> int:
+def values_of(letters: str, level: int) -> int:
     """How many values "+o-v" takes at most."""
     sign, count = "+", 0
     for letter in letters:
         sign = letter if letter in "+-" else sign
-        count += letter == "b" or _has_value(sign, letter)
+        count += letter in lists(level) or _has_value(sign, letter)
     return count
 
 

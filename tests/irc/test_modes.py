@@ -329,7 +329,7 @@ def test_a_mask_that_would_break_the_line_is_refused(
 
 def test_a_list_of_bans_has_an_announced_end(server: Server, channel: str, nicks: Iterator[str]) -> None:
     ana = server.irc()
-    assert "MAXLIST=b:100" in " ".join(ana.register(next(nicks)))
+    assert "MAXLIST=beI:100" in " ".join(ana.register(next(nicks)))
     ana.join(channel)
     lines = ana.ask(*(f"MODE {channel} +b spam{number}" for number in range(101)))
     assert commands(lines) == ["MODE"] * 100 + ["478"]
@@ -337,6 +337,73 @@ def test_a_list_of_bans_has_an_announced_end(server: Server, channel: str, nicks
     assert ana.ask(f"MODE {channel} +b spam7") == []  # known, so nothing is full
     ana.ask(f"MODE {channel} -b spam7")
     assert commands(ana.ask(f"MODE {channel} +b spam100")) == ["MODE"]
+
+
+# Exceptions to bans and to +i (RFC 2811 sections 4.3.2 and 4.3.3)
+
+
+def test_whom_an_exception_spares_the_ban_comes_in_and_speaks(
+    server: Server, channel: str, nicks: Iterator[str]
+) -> None:
+    ana, beto, carla = server.irc(next(nicks)), server.irc(next(nicks)), server.irc(next(nicks))
+    ana.join(channel)
+    ana.ask(f"MODE {channel} -n+be *!*@* {beto.nick}")
+    assert commands(carla.ask(f"JOIN {channel}", f"PRIVMSG {channel} :hi")) == ["474", "404"]
+    assert beto.ask(f"PRIVMSG {channel} :from outside") == []
+    beto.join(channel)
+    ana.sync()
+    beto.ask(f"PRIVMSG {channel} :from inside")
+    assert ana.sync() == [f"{by(beto)} PRIVMSG {channel} :from inside"]
+    ana.ask(f"MODE {channel} -e {beto.nick}")
+    beto.sync()
+    assert commands(beto.ask(f"PRIVMSG {channel} :not any more")) == ["404"]
+
+
+def test_an_exception_spares_neither_key_nor_invitation(server: Server, channel: str, nicks: Iterator[str]) -> None:
+    ana, beto = server.irc(next(nicks)), server.irc(next(nicks))
+    ana.join(channel)
+    ana.ask(f"MODE {channel} +ie {beto.nick}")
+    assert commands(beto.ask(f"JOIN {channel}")) == ["473"]
+    ana.ask(f"MODE {channel} -i+k key")
+    assert commands(beto.ask(f"JOIN {channel}")) == ["475"]
+
+
+def test_an_invite_exception_needs_no_invitation_and_spares_nothing_else(
+    server: Server, channel: str, nicks: Iterator[str]
+) -> None:
+    ana, beto, carla = server.irc(next(nicks)), server.irc(next(nicks)), server.irc(next(nicks))
+    ana.join(channel)
+    ana.ask(f"PRIVMSG {channel} :among us", f"MODE {channel} +iIb {beto.nick} {beto.nick}")
+    assert commands(carla.ask(f"JOIN {channel}")) == ["473"]
+    assert commands(beto.ask(f"JOIN {channel}")) == ["474"]
+    ana.ask(f"MODE {channel} -b {beto.nick}")
+    beto.join(channel)
+    assert not [line for line in beto.ask(f"PRIVMSG history :{channel} 50") if "among us" in line]
+
+
+def test_the_lists_are_for_who_decides(server: Server, channel: str, nicks: Iterator[str]) -> None:
+    ana, beto = together(server, nicks, channel, 2)
+    assert ana.ask(f"MODE {channel} +eI spam *!*@good.example") == [
+        f"{by(ana)} MODE {channel} +eI spam!*@* *!*@good.example"
+    ]
+    exceptions, ended, invited, over = ana.ask(f"MODE {channel} eI")
+    assert re.fullmatch(rf"{ME} 348 {ana.nick} {channel} spam!\*@\* {by(ana)[1:]} \d+", exceptions)
+    assert ended == f"{ME} 349 {ana.nick} {channel} :End of channel exception list"
+    assert re.fullmatch(rf"{ME} 346 {ana.nick} {channel} \*!\*@good.example {by(ana)[1:]} \d+", invited)
+    assert over == f"{ME} 347 {ana.nick} {channel} :End of channel invite exception list"
+    beto.sync()
+    assert commands(beto.ask(f"MODE {channel} e", f"MODE {channel} I")) == ["482", "482"]
+    assert commands(beto.ask(f"MODE {channel} +e beto")) == ["482"]
+    assert commands(server.irc(next(nicks)).ask(f"MODE {channel} e")) == ["442"]
+
+
+def test_exceptions_and_bans_have_one_limit(server: Server, channel: str, nicks: Iterator[str]) -> None:
+    ana = server.irc(next(nicks))
+    ana.join(channel)
+    lines = ana.ask(*(f"MODE {channel} +beI a{number} b{number} c{number}" for number in range(34)))
+    assert commands(lines) == ["MODE"] * 34 + ["478"] * 2
+    assert commands(ana.ask(f"MODE {channel} +e more")) == ["478"]
+    assert ana.ask(f"MODE {channel} +I :two words") == [f"{ME} 696 {ana.nick} {channel} I * :Not a usable mask"]
 
 
 # Key and limit

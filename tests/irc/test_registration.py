@@ -35,7 +35,7 @@ def test_the_whole_greeting_in_order(server: Server, nicks: Iterator[str]) -> No
     assert name == "mpchat.local"
     assert version
     assert set("iow") <= set(user_modes)
-    assert set("biklmnostv") <= set(channel_modes.removeprefix(":"))
+    assert set("Ibeiklmnostv") <= set(channel_modes.removeprefix(":"))
     assert ana.sync() == []
 
 
@@ -78,7 +78,8 @@ def test_what_005_tells(server: Server, nicks: Iterator[str]) -> None:
     assert "#" in told["CHANTYPES"]
     assert told["PREFIX"] == "(ov)@+"
     lists, always, when_set, flags, *_ = (set(part) for part in told["CHANMODES"].split(","))
-    assert "b" in lists
+    assert lists == set("beI")
+    assert (told["EXCEPTS"], told["INVEX"]) == ("e", "I")
     assert "k" in always
     assert "l" in when_set
     assert set("imnst") <= flags

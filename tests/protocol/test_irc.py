@@ -458,19 +458,25 @@ def test_many_changes_take_many_lines(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("params", "changes", "asks"),
     [
-        (["+o-v", "ana", "beto"], [("+", "o", "ana"), ("-", "v", "beto")], False),
-        (["ov", "ana"], [("+", "o", "ana"), ("+", "v", "")], False),
-        (["+k-k", "a", "b"], [("+", "k", "a"), ("-", "k", "b")], False),
-        (["+l-l", "5", "x"], [("+", "l", "5"), ("-", "l", "")], False),
-        (["b"], [], True),
-        (["+b-i", ""], [("-", "i", "")], True),
-        (["-b+m", "x"], [("-", "b", "x"), ("+", "m", "")], False),
-        (["+-"], [], False),
-        ([""], [], False),
+        (["+o-v", "ana", "beto"], [("+", "o", "ana"), ("-", "v", "beto")], ""),
+        (["ov", "ana"], [("+", "o", "ana"), ("+", "v", "")], ""),
+        (["+k-k", "a", "b"], [("+", "k", "a"), ("-", "k", "b")], ""),
+        (["+l-l", "5", "x"], [("+", "l", "5"), ("-", "l", "")], ""),
+        (["b"], [], "b"),
+        (["+b-i", ""], [("-", "i", "")], "b"),
+        (["-b+m", "x"], [("-", "b", "x"), ("+", "m", "")], ""),
+        (["+-"], [], ""),
+        ([""], [], ""),
+        (["+beIe"], [], "beI"),
+        (["+eI", "x"], [("+", "e", "x")], "I"),
     ],
 )
-def test_changes_as_they_are_written(params: list[str], changes: list[tuple[str, str, str]], asks: bool) -> None:
-    assert parse_changes(params) == (changes, asks)
+def test_changes_as_they_are_written(params: list[str], changes: list[tuple[str, str, str]], asks: str) -> None:
+    assert parse_changes(params, 4) == (changes, asks)
+
+
+def test_to_a_server_of_before_the_letters_of_exceptions_take_no_value() -> None:
+    assert parse_changes(["+eb", "x"], 3) == ([("+", "e", ""), ("+", "b", "x")], "")
 
 
 def test_letters_share_their_signs() -> None:

@@ -54,6 +54,10 @@ def scene() -> Scene:
         ("eva", "/mode +lo", ["! how to use it: /mode [CHANGE [VALUE]]"]),
         ("eva", "/mode +k clave muy secreta",
          ["[23:13] * eva set +k clave", "! not read: muy secreta (a key, a nickname and a mask are one word each)"]),
+        ("eva", "/mode e", ["! how to use it: /mode [CHANGE [VALUE]]"]),
+        ("eva", "/mode +e", ["* the bans of #club have no exceptions"]),
+        ("eva", "/mode +I", ["* +i of #club has no exceptions"]),
+        ("beto", "/mode +e", ["! only an operator of #club may do that"]),
         ("eva", "/mode +l 0", ["! +l 0: Not a positive number"]),
         ("eva", "/mode +o", ["! how to use it: /mode [CHANGE [VALUE]]"]),
         ("eva", "/mode +x", ["! there is no mode x, there are b, i, k, l, m, n, o, s, t and v"]),
@@ -290,3 +294,20 @@ def test_what_was_no_command_when_it_was_typed_does_nothing_when_it_is_replayed(
         assert eva.send(line)[0].startswith(f"! there is no {line.split()[0]}, ")
     assert ana.heard() == []
     assert len(eva.send("/help")) == 12
+
+
+def test_exceptions_are_set_and_shown(scene: Scene) -> None:
+    eva = scene["eva"]
+    eva.send("/mode +eI carla good.example")
+    (spared,), (invited,) = eva.send("/mode +e"), eva.send("/mode +I")
+    assert spared.startswith("* no ban of #club meets: carla!*@* (by eva, ")
+    assert invited.startswith("* comes into #club without an invitation: good.example!*@* (by eva, ")
+
+
+@pytest.mark.parametrize(("level", "numeric"), [(3, "472"), (4, "MODE")])
+def test_a_server_of_before_knows_no_exceptions(level: int, numeric: str) -> None:
+    ana = Driver(ChatSettings(level=level)).irc("ana")
+    assert (b" EXCEPTS=e INVEX=I " in ana.output) == (level == 4)
+    ana.send("JOIN #club")
+    (answer,) = ana.send("MODE #club +e beto")
+    assert answer.split()[1] == numeric

@@ -27,19 +27,26 @@ def _channel_mode(context: Context, connection: Connection, name: str, params: l
         yield context.reply_words(connection, n.CHANNELMODEIS, channel.name, letters, *values)
         yield context.reply_words(connection, n.CREATIONTIME, channel.name, str(channel.created))
         return
-    changes, asks_for_bans = parse_changes(params)
-    if asks_for_bans:
-        yield from _bans(context, connection, channel)
+    changes, asked = parse_changes(params, context.settings.level)
+    for letter in asked:
+        yield from _masks(context, connection, channel, letter)
     unnamed = context.reply(connection, n.NEEDMOREPARAMS, "MODE", "Not enough parameters")
     yield from set_modes(context, connection, name, changes, unnamed)
 
 
-def _bans(context: Context, connection: Connection, channel: Channel) -> Outcomes:
-    if not channel.shows_itself_to(connection.session):
-        channel.need_member(connection.session)
-    for mask, (by, at) in channel.bans.items():
-        yield context.reply_words(connection, n.BANLIST, channel.name, mask, by, str(at))
-    yield context.reply(connection, n.ENDOFBANLIST, channel.name, "End of channel ban list")
+_LISTS = {  # an entry, the end, and what that says
+    "b": (n.BANLIST, n.ENDOFBANLIST, "End of channel ban list"),
+    "e": (n.EXCEPTLIST, n.ENDOFEXCEPTLIST, "End of channel exception list"),
+    "I": (n.INVITELIST, n.ENDOFINVITELIST, "End of channel invite exception list"),
+}
+
+
+def _masks(context: Context, connection: Connection, channel: Channel, letter: str) -> Outcomes:
+    channel.may_read_masks(connection.session, letter)
+    entry, end, text = _LISTS[letter]
+    for mask, (by, at) in channel.masks(letter).items():
+        yield context.reply_words(connection, entry, channel.name, mask, by, str(at))
+    yield context.reply(connection, end, channel.name, text)
 
 
 def _own_mode(context: Context, connection: Connection, nick: str, params: list[str]) -> Outcomes:

@@ -27,6 +27,7 @@ from mpchat.protocol.irc.server import isupport, lusers, motd
 from mpchat.protocol.message import BODY_BYTES, build, cut, encode
 from mpchat.protocol.nick_changes import count, rest
 from mpchat.protocol.outcomes import Goodbye, Outcomes, PasswordAsked, Regroup
+from mpchat.protocol.room_modes import lists
 from mpchat.protocol.server_bans import why_banned
 from mpchat.protocol.wrong_passwords import end_if_too_many
 
@@ -143,7 +144,9 @@ def _welcome(context: Context, connection: Connection, places: Places, has_prove
     yield context.reply(connection, n.WELCOME, f"Welcome to the {w.network} network, {connection.session.prefix}")
     yield context.reply(connection, n.YOURHOST, f"Your host is {w.name}, running {w.version}")
     yield context.reply(connection, n.CREATED, f"This server started at {date(context.started * 1000)}")
-    yield context.reply_words(connection, n.MYINFO, w.name, w.version.replace(" ", "-"), "iow", "biklmnostv", "bklov")
+    masks = "".join(sorted(lists(w.level)))
+    letters = "iow", f"{masks}iklmnostv", f"{masks}klov"
+    yield context.reply_words(connection, n.MYINFO, w.name, w.version.replace(" ", "-"), *letters)
     yield from isupport(context, connection)
     yield from lusers(context, connection, [])
     if has_proved:

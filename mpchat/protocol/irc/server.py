@@ -10,17 +10,19 @@ from mpchat.protocol.history import MOST_ROWS
 from mpchat.protocol.irc.commands import Command, Continuation, Handler
 from mpchat.protocol.irc.refusing import middle
 from mpchat.protocol.outcomes import DrainAsked, Outcomes
+from mpchat.protocol.room_modes import lists
 
 _TOKENS_A_LINE = 13  # with the nickname and the text, RFC 2812's fifteen parameters
 
 
 def isupport(context: Context, connection: Connection) -> Outcomes:
     w = context.settings
+    masks = lists(w.level)
     tokens = [
         "CASEMAPPING=ascii",
         "CHANTYPES=#",
         "PREFIX=(ov)@+",
-        "CHANMODES=b,k,l,imnst",
+        f"CHANMODES={masks},k,l,imnst",
         f"NETWORK={_value(w.network)}",
         f"NICKLEN={w.nick_bytes}",
         f"USERLEN={w.user_bytes}",
@@ -30,14 +32,14 @@ def isupport(context: Context, connection: Connection) -> Outcomes:
         f"AWAYLEN={w.reason_bytes}",
         f"KEYLEN={w.key_bytes}",
         f"CHANLIMIT=#:{w.channels_per_client}",
-        f"MAXLIST=b:{w.bans_per_channel}",
+        f"MAXLIST={masks}:{w.bans_per_channel}",
         f"MODES={w.mode_changes}",
         f"TARGMAX=JOIN:,KICK:,NOTICE:{w.targets},PART:,PRIVMSG:{w.targets},TAGMSG:{w.targets}",
         f"CHATHISTORY={MOST_ROWS}",
         "MSGREFTYPES=msgid,timestamp" if w.level >= 4 else "MSGREFTYPES=msgid",
     ]
     if w.level >= 4:
-        tokens += [f"NAMELEN={w.realname_bytes}", "UTF8ONLY", "WHOX"]
+        tokens += ["EXCEPTS=e", "INVEX=I", f"NAMELEN={w.realname_bytes}", "UTF8ONLY", "WHOX"]
     for start in range(0, len(tokens), _TOKENS_A_LINE):
         line = tokens[start : start + _TOKENS_A_LINE]
         yield context.reply(connection, n.ISUPPORT, *line, "are supported by this server")

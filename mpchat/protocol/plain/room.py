@@ -64,20 +64,21 @@ def mode(context: Context, connection: Connection, rest: str) -> Outcomes:
     if not words:
         yield from _modes(connection, channel)
         return
-    changes, asks_for_bans = parse_changes(words)
+    level = context.settings.level
+    changes, asked = parse_changes(words, level)
     is_name = words[0][0] not in "+-"  # a room's, or a nickname: its letters mean no modes
-    if is_name or not (changes or asks_for_bans):
+    if is_name or not (changes or asked):
         yield usage(connection, "mode")
         return
-    if asks_for_bans:
-        yield from _bans(context, connection, channel)
+    for letter in asked:
+        yield from _masks(context, connection, channel, letter)
     whole = [(sign, letter, value) for sign, letter, value in changes if value or sign == "-" or letter not in "kl"]
     yield from set_modes(context, connection, channel.name, whole, usage(connection, "mode"))
     if len(whole) < len(changes) and all(
         value or letter not in RIGHTS for _, letter, value in whole
     ):  # else it is told
         yield usage(connection, "mode")
-    if left := words[1 + values_of(words[0]) :]:
+    if left := words[1 + values_of(words[0], level) :]:
         yield warn(connection, "plain.mode_words", words=" ".join(left))
 
 
@@ -92,12 +93,18 @@ def _modes(connection: Connection, channel: Channel) -> Outcomes:
         yield line(f"*   +{letter}: " + say(connection, f"plain.mode.{letter}"))
 
 
-def _bans(context: Context, connection: Connection, channel: Channel) -> Outcomes:
-    if not channel.bans:
-        yield tell(connection, "plain.no_bans", room=channel.name)
-    for mask, (by, at) in channel.bans.items():
+_ENTRY = {"b": "plain.ban", "e": "plain.exception", "I": "plain.invite_exception"}
+_NONE = {"b": "plain.no_bans", "e": "plain.no_exceptions", "I": "plain.no_invite_exceptions"}
+
+
+def _masks(context: Context, connection: Connection, channel: Channel, letter: str) -> Outcomes:
+    channel.may_read_masks(connection.session, letter)
+    masks = channel.masks(letter)
+    if not masks:
+        yield tell(connection, _NONE[letter], room=channel.name)
+    for mask, (by, at) in masks.items():
         nick, time = by.partition("!")[0], shown_time(context, at)
-        yield tell(connection, "plain.ban", room=channel.name, mask=mask, nick=nick, time=time)
+        yield tell(connection, _ENTRY[letter], room=channel.name, mask=mask, nick=nick, time=time)
 
 
 def shown_time(context: Context, at: int) -> str:
