@@ -108,9 +108,18 @@ _NEWEST = {
 }
 
 
+# And of the commands of an account's owner.
+_OF_OWNERS = {
+    "ACCOUNTS": (
+        *_NEWEST["ACCOUNTS"],
+        "NickServ takes another password, too (SET PASSWORD), and ends an account (DROP)",
+    ),
+}
+
+
 def help(context: Context, connection: Connection, params: list[str]) -> Outcomes:
     subject = params[0].upper() if params else ""
-    known = (_TOPICS, _NEWER, _NEWEST)[: max(context.settings.level, 1)]
+    known = (_TOPICS, _NEWER, _NEWEST, _OF_OWNERS)[: max(context.settings.level, 1)]
     topics = {name: text for each in known for name, text in each.items()}
     lines, shown = topics.get(subject), middle(subject)
     if lines is None:
