@@ -803,6 +803,19 @@ def test_password_and_drop_in_plain_text(driver: Driver) -> None:
     ]
 
 
+@pytest.mark.parametrize("line", ["/password *", "/drop *"])
+def test_in_plain_text_no_such_password_is_taken_where_others_can_read_it(driver: Driver, line: str) -> None:
+    eva = driver.connect(plain=True, host=FAR)
+    eva.send("eva")
+    assert eva.send(line)[-1].startswith("! a password is taken over TLS only")
+
+
+@pytest.mark.parametrize(("level", "lines"), [(3, 4), (4, 5)])
+def test_help_tells_of_what_this_server_knows(level: int, lines: int) -> None:
+    told = with_accounts(level=level).irc("beto").send("HELP ACCOUNTS")
+    assert [line.split()[1] for line in told].count("705") == lines
+
+
 @pytest.mark.parametrize("line", ["NS SET PASSWORD *", "NS DROP Ana *"])
 def test_such_a_question_outlives_the_broker(driver: Driver, line: str) -> None:
     ana = owner(driver)

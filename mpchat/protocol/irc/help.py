@@ -117,6 +117,10 @@ _LATEST = {
     "SETNAME": ("SETNAME :real name: be described so from now on",),
     "WHO": (*_TOPICS["WHO"], "WHO #channel-or-nick-or-mask %fields[,token]: these of tcuihsnfdlaor, in that order"),
     "MODES": (*_TOPICS["MODES"], "+e nick!user@host no ban meets   +I nick!user@host needs no invitation to come in"),
+    "ACCOUNTS": (
+        *_NEWEST["ACCOUNTS"],
+        "NickServ takes another password, too (SET PASSWORD), and ends an account (DROP)",
+    ),
 }
 
 

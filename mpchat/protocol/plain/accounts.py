@@ -61,10 +61,10 @@ def logout(context: Context, connection: Connection, rest: str) -> Outcomes:
 def password(context: Context, connection: Connection, rest: str) -> Outcomes:
     """/password PASSWORD: another one, of the account that they are logged in to."""
     session = connection.session
-    if not session.account:
-        yield warn(connection, "account.not_in")
-    elif (why := _no_password_here(context, connection)) is not None:
+    if (why := _no_password_here(context, connection)) is not None:
         yield why
+    elif not session.account:
+        yield warn(connection, "account.not_in")
     elif len(rest.split()) != 1:
         yield usage(connection, "password")
     else:
@@ -74,10 +74,10 @@ def password(context: Context, connection: Connection, rest: str) -> Outcomes:
 def drop(context: Context, connection: Connection, rest: str) -> Outcomes:
     """/drop PASSWORD: their account is there no more."""
     session = connection.session
-    if not session.account:
-        yield warn(connection, "account.not_in")
-    elif (why := _no_password_here(context, connection)) is not None:
+    if (why := _no_password_here(context, connection)) is not None:
         yield why
+    elif not session.account:
+        yield warn(connection, "account.not_in")
     elif not rest:
         yield usage(connection, "drop")
     elif is_operators(context, session.account):
