@@ -119,8 +119,9 @@ def _to_8(values: Values) -> Values:
 
 
 def _to_9(values: Values) -> Values:
-    """Channels have exceptions to their bans, and to +i, though none yet."""
+    """Channels have exceptions to their bans, and to +i, though none yet; no session has said that it is a bot."""
     times, settings, (own, sessions, channels, dormant, *others), connections, groups, rest = values
+    sessions = [((*each, False), *of_session) for each, *of_session in sessions]
     channels = [_channel_9(channel) for channel in channels]
     dormant = [(until, _channel_9(channel)) for until, channel in dormant]
     return times, settings, (own, sessions, channels, dormant, *others), connections, groups, rest

@@ -108,9 +108,13 @@ _NEWEST = {
 }
 
 
-# And of the exceptions to bans and to +i.
+# And of the exceptions to bans and to +i, and of bots.
 _OF_LEVEL_4 = {
-    "MODES": (*_TOPICS["MODES"], "+e nick!user@host no ban meets   +I nick!user@host needs no invitation to come in"),
+    "MODES": (
+        *_TOPICS["MODES"],
+        "+e nick!user@host no ban meets   +I nick!user@host needs no invitation to come in",
+        "MODE your-nick +B says that you are a program",
+    ),
 }
 
 

@@ -22,7 +22,7 @@ from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.length_limit import fit
 from mpchat.protocol.message import BODY_BYTES, cut
 from mpchat.protocol.outcomes import Outcome, Outcomes
-from mpchat.protocol.tags import ClientTags, before_message, client_tags
+from mpchat.protocol.tags import ClientTags, before_message, bot_tag, client_tags
 
 
 def privmsg(
@@ -122,7 +122,8 @@ def after_speech(context: Context, connection: Connection, said: Said, text: str
 def _echo(context: Context, connection: Connection, said: Said, own: ClientTags) -> Outcomes:
     """It was said before. Its sender has not heard that, or would not ask."""
     if connection.capabilities & ECHO_MESSAGE:
-        tags = before_message(connection.profile, context.wall, context.hub.born, said.number, own.relayed, own.id)
+        others = bot_tag(connection.session.bot), own.relayed, own.id
+        tags = before_message(connection.profile, context.wall, context.hub.born, said.number, *others)
         yield tags + fit(said).line
 
 

@@ -69,6 +69,7 @@ def _who_line(context: Context, connection: Connection, session: Session, channe
     flags = "G" if session.away else "H"
     flags += "*" if session.operator else ""
     flags += sigil(channel.members[session]) if channel is not None else ""
+    flags += "B" if session.bot else ""
     place = channel.name if channel is not None else "*"
     return context.reply(
         connection,
@@ -110,6 +111,8 @@ def _whois(context: Context, connection: Connection, session: Session) -> Outcom
     yield context.reply(connection, n.WHOISSERVER, nick, w.name, w.description)
     if session.operator:
         yield context.reply(connection, n.WHOISOPERATOR, nick, "is an IRC operator")
+    if session.bot:
+        yield context.reply(connection, n.WHOISBOT, nick, "is a bot")
     if session.secure:
         yield context.reply(connection, n.WHOISSECURE, nick, "is using a secure connection")
     if session.account:

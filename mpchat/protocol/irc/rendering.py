@@ -22,7 +22,7 @@ from mpchat.protocol.clock import time_tag
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc.modes import letters
 from mpchat.protocol.message import BODY_BYTES, build, build_words, encode
-from mpchat.protocol.tags import before_message
+from mpchat.protocol.tags import before_message, bot_tag
 
 
 def render(context: Context, event: Event | TagsSent, profile: int) -> bytes:
@@ -31,13 +31,13 @@ def render(context: Context, event: Event | TagsSent, profile: int) -> bytes:
     match event:
         case Said():
             if profile & MESSAGE_TAGS:
-                tags = before_message(profile, context.wall, context.hub.born, event.number, event.tags)
+                tags = _before(context, profile, event)
                 return tags + event.line
             return time_tag(context.wall) + event.line if profile & SERVER_TIME else event.line
         case TagsSent():
             if not profile & MESSAGE_TAGS:
                 return b""
-            tags = before_message(profile, context.wall, context.hub.born, event.number, event.tags)
+            tags = _before(context, profile, event)
             return tags + encode(build_words(prefix, "TAGMSG", event.target))
         case Joined():
             text = build_words(prefix, "JOIN", event.channel.name)
@@ -69,6 +69,11 @@ def render(context: Context, event: Event | TagsSent, profile: int) -> bytes:
         case Wallops():
             text = build(prefix, "WALLOPS", event.text)
     return stamp(context, profile, [encode(text)])
+
+
+def _before(context: Context, profile: int, event: Said | TagsSent) -> bytes:
+    bot = bot_tag(event.by.bot)
+    return before_message(profile, context.wall, context.hub.born, event.number, bot, event.tags)
 
 
 def stamp(context: Context, profile: int, lines: list[bytes]) -> bytes:
