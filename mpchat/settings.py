@@ -65,7 +65,8 @@ class ChatSettings:
     # private rooms wait for members that were lost; who is kicked out in plain text is in no room; names that look like
     # one in use are refused. 2: KLINE, DLINE, their opposites, STATS and REHASH. 3: KLINE takes networks, and no hosts
     # that no client can have; whom a ban closes reads 465; an operator who leaves does not wait for REHASH; accounts,
-    # by REGISTER, SASL and NickServ, and /register /login /logout. 4: exceptions to bans and to +i; bots (+B).
+    # by REGISTER, SASL and NickServ, and /register /login /logout. 4: exceptions to bans and to
+    # +i; bots (+B); LIST with conditions.
     level: int = 4
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 

@@ -108,8 +108,13 @@ _NEWEST = {
 }
 
 
-# And of the exceptions to bans and to +i, and of bots.
+# And of the exceptions to bans and to +i, of bots, and of LIST's conditions.
 _OF_LEVEL_4 = {
+    "LIST": (
+        *_TOPICS["LIST"],
+        "LIST condition,condition: those that meet all: a mask (* and ? match), !mask, >people, <people,",
+        "C<minutes or C>minutes since it was made, T<minutes or T>minutes since its topic was set",
+    ),
     "MODES": (
         *_TOPICS["MODES"],
         "+e nick!user@host no ban meets   +I nick!user@host needs no invitation to come in",

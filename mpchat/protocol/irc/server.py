@@ -39,7 +39,7 @@ def isupport(context: Context, connection: Connection) -> Outcomes:
         "MSGREFTYPES=msgid",
     ]
     if w.level >= 4:
-        tokens += ["BOT=B", "EXCEPTS=e", "INVEX=I"]
+        tokens += ["BOT=B", "ELIST=CMNTU", "EXCEPTS=e", "INVEX=I"]
     for start in range(0, len(tokens), _TOKENS_A_LINE):
         line = tokens[start : start + _TOKENS_A_LINE]
         yield context.reply(connection, n.ISUPPORT, *line, "are supported by this server")
