@@ -68,7 +68,8 @@ class ChatSettings:
     # by REGISTER, SASL and NickServ, and /register /login /logout. 4: the capabilities that tell more of the others
     # (account-notify and so on), cap-notify, labeled-response, standard-replies, UTF8ONLY, WHOX, SETNAME and MARKREAD;
     # CHATHISTORY by time, AROUND, BETWEEN and TARGETS, and /history by time; an owner changes the password or drops the
-    # account, a server operator drops it, and then nobody is logged in to it; rooms have exceptions (+e, +I).
+    # account, a server operator drops it, and then nobody is logged in to it; rooms have exceptions (+e, +I);
+    # bots (+B); LIST with conditions.
     level: int = 4
     room_flags: str = ""  # modes that a room begins with. cli.py gives "n"; a record that has none is of older times
 

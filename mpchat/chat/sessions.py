@@ -35,6 +35,7 @@ class Session:
     __slots__ = (
         "account",
         "away",
+        "bot",
         "channels",
         "host",
         "id",
@@ -68,6 +69,7 @@ class Session:
         self.operator_by = ""  # of a server operator: the account that made it one, "": OPER did
         self.registered = False  # has finished registration: can be seen and spoken to
         self.invisible = self.wallops = self.operator = False
+        self.bot = False  # says of itself that it is a program (IRCv3 bot mode)
         self.channels: dict[str, Channel] = {}  # by folded name
         self.invitations: list[Invitation] = []  # the newest last
         self.signed_on = 0

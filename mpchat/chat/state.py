@@ -45,7 +45,7 @@ HubValues = tuple[
 # (channels, invitations, members, past) are not among them.
 _SESSION = (
     *("away", "registered", "host", "id", "invisible", "nick", "operator", "order", "prefix", "realname"),
-    *("signed_on", "spoke_at", "user", "wallops", "secure", "account", "operator_by"),
+    *("signed_on", "spoke_at", "user", "wallops", "secure", "account", "operator_by", "bot"),
 )
 _CHANNEL = (
     *("bans", "created", "creation", "flags", "folded", "key", "limit", "name", "opened", "order", "orphaned", "since"),

@@ -119,8 +119,8 @@ def _to_8(values: Values) -> Values:
 
 
 def _to_9(values: Values) -> Values:
-    """No line had a label; what is asked about the past has a part of it, and bounds; there were neither exceptions in
-    channels nor read markers.
+    """No line had a label; what is asked about the past has a part of it, and bounds; there were no exceptions in
+    channels, no read markers, and no bots.
     """
     times, settings, hub, connections, groups, rest = values
     connections = [
@@ -142,6 +142,7 @@ def question_9(kind: str, about: Any) -> Values:
 
 
 def _hub_9(own: Values, sessions: Values, channels: Values, dormant: Values, *others: Any) -> Values:
+    sessions = [((*each, False), *of_session) for each, *of_session in sessions]
     channels = [_channel_9(channel) for channel in channels]
     dormant = [(until, _channel_9(channel)) for until, channel in dormant]
     return own, sessions, channels, dormant, *others, ([], [])

@@ -19,6 +19,11 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ESCAPED = str.maketrans({";": r"\:", " ": r"\s", "\\": r"\\", "\r": r"\r", "\n": r"\n"})
 
 
+def bot_tag(is_bot: bool) -> str:
+    """Whether a program has sent it that says so of itself (IRCv3 bot mode)."""
+    return "bot" if is_bot else ""
+
+
 def before_line(*tags: str) -> bytes:
     """Tags as they stand before a line. "" is none, and without any nothing stands there."""
     some = ";".join([tag for tag in tags if tag])
@@ -26,9 +31,9 @@ def before_line(*tags: str) -> bytes:
 
 
 def before_message(profile: int, wall: int, born: int, number: int, *others: str, account: str) -> bytes:
-    """What a client of this wire profile reads before a message. `others`, a client's, are for who understands tags.
+    """What a client of this wire profile reads before a message. `others` are for who understands tags.
 
-    They stand behind ours, so that they displace none. `account`: the sender's, "" for none.
+    A client's come last: they stand behind ours, so that they displace none. `account`: the sender's, "" for none.
     """
     ours = [time_tag(profile, wall), id_tag(profile, born, number)]
     if account and profile & ACCOUNT_TAG:  # IRCv3 account-tag

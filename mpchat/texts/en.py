@@ -40,6 +40,7 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.modes": "modes of {room}: {modes}",
     "plain.no_modes": "{room} has no modes",
     "plain.ban": "banned from {room}: {mask} (by {nick}, {time})",
+    "plain.is_bot": "{nick} is a program (a bot)",
     "plain.no_bans": "nobody is banned from {room}",
     "plain.exception": "no ban of {room} meets: {mask} (by {nick}, {time})",
     "plain.no_exceptions": "the bans of {room} have no exceptions",

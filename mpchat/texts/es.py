@@ -43,6 +43,7 @@ _PLAIN: dict[str, str] = {  # plain.*: the dialect for nc and telnet
     "plain.modes": "modos de {room}: {modes}",
     "plain.no_modes": "{room} no tiene modos",
     "plain.ban": "no puede entrar en {room}: {mask} (veto de {nick}, {time})",
+    "plain.is_bot": "{nick} es un programa (un bot)",
     "plain.no_bans": "no hay vetos en {room}",
     "plain.exception": "ningún veto de {room} afecta a: {mask} (puesta por {nick}, {time})",
     "plain.no_exceptions": "los vetos de {room} no tienen excepciones",

@@ -23,7 +23,7 @@ from tests.core.driver import Driver, Person
 
 DATA = Path(__file__).parent.parent / "data"
 
-VERSION, LAYOUT = 9, "b883e1d756bfc059"  # one belongs to the other
+VERSION, LAYOUT = 9, "26b7f685b23c7cad"  # one belongs to the other
 
 CHANGED = f"""
 the layout of the state that a snapshot holds is not that of version {VERSION} any more, which servers have written.

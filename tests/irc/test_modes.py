@@ -488,6 +488,28 @@ def test_an_unknown_own_mode_is_told_once(server: Server, nicks: Iterator[str], 
     assert ana.ask(f"MODE {ana.nick} {letters}") == [f"{ME} 501 {ana.nick} :Unknown MODE flag"]
 
 
+def test_a_bot_says_so_and_others_can_see_it(server: Server, channel: str, nicks: Iterator[str]) -> None:
+    ana, beto = server.irc(next(nicks), caps="message-tags echo-message"), server.irc(next(nicks), caps="message-tags")
+    carla = server.irc(next(nicks))
+    for client in (ana, beto, carla):
+        client.join(channel)
+    assert ana.ask(f"MODE {ana.nick} +B")[-1] == f"{by(ana)} MODE {ana.nick} +B"
+    assert ana.ask(f"MODE {ana.nick}") == [f"{ME} 221 {ana.nick} +B"]
+    assert f"{ME} 335 {beto.nick} {ana.nick} :is a bot" in beto.ask(f"WHOIS {ana.nick}")
+    assert " H@B :0 " in beto.ask(f"WHO {ana.nick}")[0]
+    carla.sync()
+    (echo,) = ana.ask(f"@+x=y PRIVMSG {channel} :beep")
+    for line in (echo, beto.sync()[-1]):
+        assert re.fullmatch(rf"@msgid=[^;]+;bot;\+x=y {by(ana)} PRIVMSG {channel} :beep", line), line
+    assert carla.sync() == [f"{by(ana)} PRIVMSG {channel} :beep"]
+    ana.ask(f"TAGMSG {beto.nick}")
+    assert re.fullmatch(rf"@msgid=[^;]+;bot {by(ana)} TAGMSG {beto.nick}", beto.sync()[-1])
+    ana.ask(f"MODE {ana.nick} -B")
+    assert commands(beto.ask(f"WHOIS {ana.nick}")).count("335") == 0
+    (echo,) = ana.ask(f"PRIVMSG {channel} :back")
+    assert ";bot" not in echo
+
+
 def test_an_unknown_own_mode_does_not_stop_the_others(server: Server, nicks: Iterator[str]) -> None:
     ana = server.irc(next(nicks))
     assert sorted(ana.ask(f"MODE {ana.nick} +zi")) == sorted(

@@ -79,7 +79,8 @@ def test_what_005_tells(server: Server, nicks: Iterator[str]) -> None:
     assert told["PREFIX"] == "(ov)@+"
     lists, always, when_set, flags, *_ = (set(part) for part in told["CHANMODES"].split(","))
     assert lists == set("beI")
-    assert (told["EXCEPTS"], told["INVEX"]) == ("e", "I")
+    assert (told["BOT"], told["EXCEPTS"], told["INVEX"]) == ("B", "e", "I")
+    assert set(told["ELIST"]) == set("CMNTU")
     assert "k" in always
     assert "l" in when_set
     assert set("imnst") <= flags

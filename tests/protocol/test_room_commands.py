@@ -307,7 +307,14 @@ def test_exceptions_are_set_and_shown(scene: Scene) -> None:
 @pytest.mark.parametrize(("level", "numeric"), [(3, "472"), (4, "MODE")])
 def test_a_server_of_before_knows_no_exceptions(level: int, numeric: str) -> None:
     ana = Driver(ChatSettings(level=level)).irc("ana")
-    assert (b" EXCEPTS=e INVEX=I " in ana.output) == (level == 4)
+    assert (b" BOT=B ELIST=CMNTU EXCEPTS=e INVEX=I " in ana.output) == (level == 4)
+    assert [line.split()[1] for line in ana.send("MODE ana +B")] == ["MODE" if level == 4 else "501"]
     ana.send("JOIN #club")
     (answer,) = ana.send("MODE #club +e beto")
     assert answer.split()[1] == numeric
+
+
+def test_who_is_a_bot_is_told(scene: Scene) -> None:
+    assert "* ana is a program (a bot)" not in scene["eva"].send("/whois ana")
+    scene["ana"].send("MODE ana +B")
+    assert "* ana is a program (a bot)" in scene["eva"].send("/whois ana")

@@ -1,10 +1,12 @@
 """Channels: JOIN PART TOPIC NAMES LIST INVITE KICK (RFC 2812 section 3.2)."""
 
+import re
+from collections.abc import Callable, Iterable
 from itertools import zip_longest
 
 from mpchat.chat.channels import FEW, NOBODY, OP, VOICE, Channel
 from mpchat.chat.events import Joined, Regained
-from mpchat.chat.names import fold
+from mpchat.chat.names import fold, matches
 from mpchat.chat.refusals import Refusal
 from mpchat.protocol import numerics as n
 from mpchat.protocol.capabilities import MULTI_PREFIX, READ_MARKER, USERHOST_IN_NAMES
@@ -17,6 +19,8 @@ from mpchat.protocol.irc.server import motd
 from mpchat.protocol.length_limit import fit_topic
 from mpchat.protocol.message import BODY_BYTES, build, cut
 from mpchat.protocol.outcomes import DrainAsked, Outcomes
+
+_BOUND = re.compile("([ct]?)([<>])([0-9]{1,9})")  # of people, or of minutes since creation or topic
 
 Cursor = tuple[object, ...]
 Wanted = tuple[tuple[str, str], ...]  # channels and their keys
@@ -194,18 +198,70 @@ def pack(words: list[str], room: int) -> list[str]:
 
 
 def list_channels(context: Context, connection: Connection, params: list[str]) -> Outcomes:
-    yield from _list(context, connection, NOBODY, *[fold(name) for name in (listed(params[0]) if params else [])])
+    """LIST [condition,condition], where a condition is a name or one that ELIST announces. Masks are few: each is
+    compared with every channel, and nothing else happens meanwhile.
+    """
+    words = [fold(word) for word in (listed(params[0]) if params else [])]
+    masks = [word for word in words if _is_mask(word)]
+    if context.settings.level >= 4 and len(masks) > context.settings.targets:
+        yield context.reply(connection, n.TOOMANYTARGETS, middle(masks[-1]), "Too many masks")
+    else:
+        yield from _list(context, connection, NOBODY, *words)
 
 
-def _list(context: Context, connection: Connection, behind: int, *names: str) -> Outcomes:
-    """Of these channels, or of all, those that stand behind this place in their order."""
-    wanted = frozenset(names)
+def _list(context: Context, connection: Connection, behind: int, *words: str) -> Outcomes:
+    """Of the channels that are meant, or of all, those that stand behind this place in their order."""
+    is_meant = _meant(words, context.seconds) if context.settings.level >= 4 else _named(words)
     for channel in context.hub.channels.values():
-        asked_for = channel.order > behind and (not wanted or channel.folded in wanted)
+        asked_for = channel.order > behind and is_meant(channel)
         if asked_for and channel.members and channel.shows_itself_to(connection.session):
             yield context.reply(connection, n.LIST, channel.name, str(len(channel.members)), channel.topic)
-            yield DrainAsked(("list", channel.order, *names))
+            yield DrainAsked(("list", channel.order, *words))
     yield context.reply(connection, n.LISTEND, "End of /LIST")
+
+
+def _is_mask(word: str) -> bool:
+    return "*" in word or "?" in word or word.startswith("!")
+
+
+def _named(words: Iterable[str]) -> Callable[[Channel], bool]:
+    """Whether a channel has one of these folded names; of no names, any has."""
+    names = frozenset(words)
+    return lambda channel: not names or channel.folded in names
+
+
+def _meant(words: Iterable[str], now: int) -> Callable[[Channel], bool]:
+    """Whether a channel meets all of these folded conditions, of which names and masks count as one: any of them.
+
+    The conditions are those of ELIST=CMNTU (Modern IRC: LIST); `now` is in wall s, their times are minutes ago.
+    """
+    others, names, masks, unlike = [], set(), [], []
+    for word in words:
+        found = _BOUND.fullmatch(word)
+        if found is not None:
+            others.append((found[1], found[2], int(found[3])))
+        elif word.startswith("!"):
+            unlike.append(word[1:])
+        elif _is_mask(word):
+            masks.append(word)
+        else:
+            names.add(word)
+
+    def is_meant(channel: Channel) -> bool:
+        for what, sign, bound in others:
+            value = len(channel.members)
+            if what:
+                since = channel.created if what == "c" else channel.topic_at
+                if not since:
+                    return False
+                value, bound = now - since, bound * 60
+            if not (value > bound if sign == ">" else value < bound):
+                return False
+        if (names or masks) and channel.folded not in names and not any(matches(m, channel.folded) for m in masks):
+            return False
+        return not any(matches(mask, channel.folded) for mask in unlike)
+
+    return is_meant
 
 
 def invite(context: Context, connection: Connection, params: list[str]) -> Outcomes:

@@ -116,7 +116,16 @@ _LATEST = {
     ),
     "SETNAME": ("SETNAME :real name: be described so from now on",),
     "WHO": (*_TOPICS["WHO"], "WHO #channel-or-nick-or-mask %fields[,token]: these of tcuihsnfdlaor, in that order"),
-    "MODES": (*_TOPICS["MODES"], "+e nick!user@host no ban meets   +I nick!user@host needs no invitation to come in"),
+    "LIST": (
+        *_TOPICS["LIST"],
+        "LIST condition,condition: those that meet all: a mask (* and ? match), !mask, >people, <people,",
+        "C<minutes or C>minutes since it was made, T<minutes or T>minutes since its topic was set",
+    ),
+    "MODES": (
+        *_TOPICS["MODES"],
+        "+e nick!user@host no ban meets   +I nick!user@host needs no invitation to come in",
+        "MODE your-nick +B says that you are a program",
+    ),
     "ACCOUNTS": (
         *_NEWEST["ACCOUNTS"],
         "NickServ takes another password, too (SET PASSWORD), and ends an account (DROP)",

@@ -22,7 +22,7 @@ from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.length_limit import fit
 from mpchat.protocol.message import BODY_BYTES, cut
 from mpchat.protocol.outcomes import Outcome, Outcomes
-from mpchat.protocol.tags import ClientTags, before_message, client_tags
+from mpchat.protocol.tags import ClientTags, before_message, bot_tag, client_tags
 
 
 def privmsg(
@@ -123,7 +123,8 @@ def _echo(context: Context, connection: Connection, said: Said, own: ClientTags)
     """It was said before. Its sender has not heard that, or would not ask."""
     if connection.capabilities & ECHO_MESSAGE:
         when, account = (context.wall, context.hub.born, said.number), said.by.account
-        yield before_message(connection.profile, *when, own.relayed, own.id, account=account) + fit(said).line
+        others = bot_tag(said.by.bot), own.relayed, own.id
+        yield before_message(connection.profile, *when, *others, account=account) + fit(said).line
 
 
 def tagmsg(context: Context, connection: Connection, params: list[str], tags: dict[str, str] = NO_TAGS) -> Outcomes:

@@ -55,7 +55,7 @@ def _own_mode(context: Context, connection: Connection, nick: str, params: list[
         yield context.reply(connection, n.USERSDONTMATCH, "Can't change mode for other users")
         return
     if not params:
-        held = zip("iow", (session.invisible, session.operator, session.wallops), strict=True)
+        held = zip("Biow", (session.bot, session.invisible, session.operator, session.wallops), strict=True)
         letters = "".join(letter for letter, on in held if on)
         yield context.reply_words(connection, n.UMODEIS, "+" + letters)
         return
@@ -65,7 +65,7 @@ def _own_mode(context: Context, connection: Connection, nick: str, params: list[
     for letter in params[0]:
         if letter in "+-":
             sign = letter
-        elif letter not in "iow":
+        elif letter not in own_letters(context.settings.level):
             unknown = True
         elif _set_own(context, connection, letter, sign == "+"):
             changes.append((sign, letter))
@@ -77,13 +77,21 @@ def _own_mode(context: Context, connection: Connection, nick: str, params: list[
         yield context.reply(connection, n.UMODEUNKNOWNFLAG, "Unknown MODE flag")
 
 
+def own_letters(level: int) -> str:
+    """The modes of users, on a server of this level."""
+    return "Biow" if level >= 4 else "iow"
+
+
 def _set_own(context: Context, connection: Connection, letter: str, on: bool) -> bool:
     if letter == "i":
         return context.hub.set_invisible(connection.session, on)
     if letter == "o":  # only OPER gives it
         return not on and context.hub.set_operator(connection.session, False)
-    changed = connection.session.wallops != on
-    connection.session.wallops = on
+    session = connection.session
+    if letter == "B":
+        changed, session.bot = session.bot != on, on
+    else:
+        changed, session.wallops = session.wallops != on, on
     return changed
 
 

@@ -111,12 +111,12 @@ def _whox_line(
 
 
 def _place_and_flags(connection: Connection, session: Session, channel: Channel | None) -> tuple[str, str]:
-    """Is somebody away, a server operator, and what in the channel?"""
+    """Is somebody away, a server operator, what in the channel, and a bot?"""
     flags = "G" if session.away else "H"
     flags += "*" if session.operator else ""
-    if channel is None:
-        return "*", flags
-    return channel.name, flags + sigil(channel.members[session], connection.capabilities)
+    flags += sigil(channel.members[session], connection.capabilities) if channel is not None else ""
+    flags += "B" if session.bot else ""
+    return channel.name if channel is not None else "*", flags
 
 
 def whois(context: Context, connection: Connection, params: list[str]) -> Outcomes:
@@ -151,6 +151,8 @@ def _whois(context: Context, connection: Connection, session: Session) -> Outcom
     yield context.reply(connection, n.WHOISSERVER, nick, w.name, w.description)
     if session.operator:
         yield context.reply(connection, n.WHOISOPERATOR, nick, "is an IRC operator")
+    if session.bot:
+        yield context.reply(connection, n.WHOISBOT, nick, "is a bot")
     if session.secure:
         yield context.reply(connection, n.WHOISSECURE, nick, "is using a secure connection")
     if session.account:

@@ -22,6 +22,7 @@ from mpchat.protocol.context import Context
 from mpchat.protocol.irc.accounts import abort, proven, take
 from mpchat.protocol.irc.channels import pack, returned
 from mpchat.protocol.irc.commands import Command
+from mpchat.protocol.irc.modes import own_letters
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.irc.server import isupport, lusers, motd
 from mpchat.protocol.message import BODY_BYTES, build, cut, encode
@@ -145,7 +146,7 @@ def _welcome(context: Context, connection: Connection, places: Places, has_prove
     yield context.reply(connection, n.YOURHOST, f"Your host is {w.name}, running {w.version}")
     yield context.reply(connection, n.CREATED, f"This server started at {date(context.started * 1000)}")
     masks = "".join(sorted(lists(w.level)))
-    letters = "iow", f"{masks}iklmnostv", f"{masks}klov"
+    letters = own_letters(w.level), f"{masks}iklmnostv", f"{masks}klov"
     yield context.reply_words(connection, n.MYINFO, w.name, w.version.replace(" ", "-"), *letters)
     yield from isupport(context, connection)
     yield from lusers(context, connection, [])

@@ -36,7 +36,7 @@ from mpchat.protocol.clock import time_tag
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc.modes import letters
 from mpchat.protocol.message import BODY_BYTES, build, build_words, encode
-from mpchat.protocol.tags import before_message
+from mpchat.protocol.tags import before_message, bot_tag
 
 # What a client must have asked for to be told of an event at all, and what besides decides how it is told.
 _NEEDED: dict[type[Event], int] = {
@@ -114,8 +114,8 @@ def render(context: Context, event: Event, profile: int) -> bytes:
 
 
 def _before(context: Context, profile: int, event: Said | TagsSent) -> bytes:
-    number, account = event.number, event.by.account
-    return before_message(profile, context.wall, context.hub.born, number, event.tags, account=account)
+    by, tags = event.by, (bot_tag(event.by.bot), event.tags)
+    return before_message(profile, context.wall, context.hub.born, event.number, *tags, account=by.account)
 
 
 def _tagged(context: Context, profile: int, account: str, texts: list[str]) -> bytes:

@@ -39,7 +39,7 @@ def isupport(context: Context, connection: Connection) -> Outcomes:
         "MSGREFTYPES=msgid,timestamp" if w.level >= 4 else "MSGREFTYPES=msgid",
     ]
     if w.level >= 4:
-        tokens += ["EXCEPTS=e", "INVEX=I", f"NAMELEN={w.realname_bytes}", "UTF8ONLY", "WHOX"]
+        tokens += ["BOT=B", "ELIST=CMNTU", "EXCEPTS=e", "INVEX=I", f"NAMELEN={w.realname_bytes}", "UTF8ONLY", "WHOX"]
     for start in range(0, len(tokens), _TOKENS_A_LINE):
         line = tokens[start : start + _TOKENS_A_LINE]
         yield context.reply(connection, n.ISUPPORT, *line, "are supported by this server")

@@ -29,6 +29,8 @@ def whois(context: Context, connection: Connection, rest: str) -> Outcomes:
         yield tell(connection, "plain.whois_rooms", nick=nick, rooms=", ".join(rooms))
     if whom.operator:
         yield tell(connection, "plain.whois_operator", nick=nick)
+    if whom.bot:
+        yield tell(connection, "plain.is_bot", nick=nick)
     if whom.account:
         yield tell(connection, "account.whois", nick=nick, account=whom.account)
     if whom.away:
