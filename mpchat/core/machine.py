@@ -196,7 +196,8 @@ class Core:
                 case ("reload", settings):
                     self._reload(settings)
                 case ("accounts", accounts, mechanisms):
-                    offers = self._offers()
+                    changes = tuple(mechanisms) != self._context.hub.accounts.mechanisms
+                    offers = self._offers() if changes else []
                     self._context.hub.accounts.know(accounts, mechanisms)
                     self._report_missing_accounts()
                     if self._context.settings.level >= 4:
@@ -373,8 +374,10 @@ class Core:
         """Who is in stays in, and who is an operator by OPER stays one: the new settings decide who may come, and what
         they read. Who is one by an account stays one while they say so.
         """
-        context, offers = self._context, self._offers()
-        context.settings = context.hub.settings = chat = unpack(settings)
+        context, chat = self._context, unpack(settings)
+        changes = (chat.sts_port, chat.sts_seconds) != (context.settings.sts_port, context.settings.sts_seconds)
+        offers = self._offers() if changes else []
+        context.settings = context.hub.settings = chat
         self._guessing.limit(chat.oper_wait_seconds, chat.oper_forgotten_seconds, chat.exempts)
         self._login_delay.limit(chat.wrong_logins_per_minute, chat.wrong_logins_per_account, chat.exempts)
         self._registrations.limit(chat.accounts_per_hour)

@@ -1,13 +1,15 @@
 """Changes of nickname are limited by connection, in both dialects: each fills the screens of all its rooms. Pure.
 
-So are those of the real name (SETNAME), together with them. They are counted by the generic cell rate algorithm (ITU-T
-I.371, annex A): so many at once, and then one as soon as the minute has room for it again. A nickname that is asked for
-before registration has ended is no change.
+So are those of the real name (SETNAME), and of whether somebody is away, together with them. They are counted by the
+generic cell rate algorithm (ITU-T I.371, annex A): so many at once, and then one as soon as the minute has room for it
+again. A nickname that is asked for before registration has ended is no change.
 """
 
+from mpchat.chat.events import AwaySet
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
+from mpchat.protocol.outcomes import Outcomes
 
 _MINUTE = 60_000  # ms
 
@@ -29,6 +31,16 @@ def count(context: Context, connection: Connection) -> None:
     """It has changed one of its names."""
     each = _each(context, connection)
     connection.renames_paid_at = max(connection.renames_paid_at, context.mono) + each if each else 0
+
+
+def tell_away(context: Context, connection: Connection) -> Outcomes:
+    """Who shares a room is told that somebody is away now, or back. If that changes too often they are told of the next
+    change for which there is room; whoever asks, or writes to them, is told what is true.
+    """
+    session = connection.session
+    if context.settings.level >= 4 and not rest(context, connection):
+        count(context, connection)
+        yield AwaySet(session, list(session.channels.values()))
 
 
 def _each(context: Context, connection: Connection) -> int:

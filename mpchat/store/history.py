@@ -175,7 +175,9 @@ class History(Database):
         Found by bisection, as there is no index of times: where the clock was set back, times are not in order, and the
         number is one of those that it may be.
         """
-        ((low, high),) = self._pairs("SELECT coalesce(min(number), 0), coalesce(max(number) + 1, 0) FROM messages")
+        # Two queries in one: for min() and max() in one SQLite reads the whole table (sqlite.org/optoverview.html).
+        first, last = "SELECT min(number) FROM messages", "SELECT max(number) FROM messages"
+        ((low, high),) = self._pairs(f"SELECT coalesce(({first}), 0), coalesce(({last}) + 1, 0)")
         while low < high:
             middle = (low + high) // 2
             (next_,) = self._pairs(

@@ -581,3 +581,29 @@ def test_a_server_of_before_had_none_of_it() -> None:
     assert ana.send("HELP SETNAME")[0].split()[1] == "524"
     driver.feed(("accounts", [], []))
     assert ana.heard() == []
+
+
+def test_whoever_is_away_and_back_again_and_again_fills_no_screens() -> None:
+    driver = Driver(ChatSettings(nick_changes_per_minute=3))
+    ana, beto = driver.connect(host="192.0.2.1"), driver.irc("beto", caps="away-notify")
+    ana.send("NICK ana", "USER ana 0 * :Ana", "JOIN #a")
+    beto.send("JOIN #a")
+    beto.heard()
+    for number in range(9):
+        assert " 306 " in ana.send(f"AWAY :{number}")[-1]
+    assert [line.rpartition(":")[2] for line in beto.heard()] == ["0", "1", "2"]
+    assert " 301 beto ana :8" in "".join(beto.send("PRIVMSG ana :hola"))
+    driver.pass_time(20)
+    ana.send("AWAY")
+    assert any(line.endswith(" AWAY") for line in beto.heard())
+
+
+def test_an_offer_that_is_the_same_is_not_made_again() -> None:
+    driver = Driver()
+    driver.feed(("accounts", [], ["PLAIN"]))
+    ana = driver.connect()
+    ana.send("CAP LS 302", "NICK ana", "USER ana 0 * :Ana", "CAP END")
+    driver.feed(("accounts", ["beto"], ["PLAIN"]))
+    assert not [line for line in ana.heard() if " CAP " in line]
+    driver.feed(("accounts", ["beto"], []))
+    assert [line for line in ana.heard() if " CAP ana DEL :" in line]

@@ -111,6 +111,14 @@ def test_in_which_rooms_something_was_said_last(server: Server, nicks: Iterator[
     ]
 
 
+def test_who_is_in_no_room_is_told_so(server: Server, nicks: Iterator[str]) -> None:
+    """And nobody is asked: a question about no room is none."""
+    ana = server.irc(next(nicks), caps="batch draft/chathistory")
+    ever = "timestamp=1970-01-01T00:00:00.000Z timestamp=2999-01-01T00:00:00.000Z"
+    start, end = ana.ask(f"CHATHISTORY TARGETS {ever} 10")
+    assert (start, end) == (f"{ME} BATCH +history draft/chathistory-targets", f"{ME} BATCH -history")
+
+
 def test_without_batch_and_tags_the_lines_stand_alone(server: Server, nicks: Iterator[str], channel: str) -> None:
     ana, _ = together(server, nicks, channel, 2)
     ana.ask(f"PRIVMSG {channel} :hola")

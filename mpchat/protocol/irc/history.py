@@ -40,6 +40,7 @@ from mpchat.texts import DEFAULT, say
 _BATCH = "history"  # one name does for all: a batch is over before anything else is said to its client
 _ATTRIBUTES = frozenset(("in", "from", "after", "before", "text", "limit"))
 _SERVICE_LINES = 20
+_TARGETS = "draft/chathistory-targets"  # the type of their batch
 _LOST = "Messages could not be retrieved"
 _LEVELS = {"AFTER": 0, "LATEST": 0, "BEFORE": 1, "AROUND": 4, "BETWEEN": 4, "TARGETS": 4}  # of a server that knows them
 _NEVER = 1 << 62  # the level at which it knows any other
@@ -109,7 +110,10 @@ def _targets(context: Context, connection: Connection, first: str, second: str, 
             return
         moments.append(bound[1])
     session = connection.session
-    yield targets(session.channels.values(), session, moments[0], moments[1], count)
+    if session.channels:
+        yield targets(session.channels.values(), session, moments[0], moments[1], count)
+    else:
+        yield from _batch(context, connection, _TARGETS, [])
 
 
 def history_answer(context: Context, connection: Connection, question: PastAsked, past: Past) -> Outcomes:
@@ -132,7 +136,7 @@ def targets_answer(context: Context, connection: Connection, past: Past) -> Outc
         tags + encode(build_words(context.settings.name, "CHATHISTORY", "TARGETS", channel.name, timestamp(row[1])))
         for channel, row in found(connection, past)
     ]
-    yield from _batch(context, connection, "draft/chathistory-targets", lines)
+    yield from _batch(context, connection, _TARGETS, lines)
 
 
 def search_command(context: Context, connection: Connection, params: list[str]) -> Outcomes:

@@ -6,7 +6,7 @@ A line that its client has numbered is said once, however often it is sent: a re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from mpchat.chat.events import AwaySet, Said
+from mpchat.chat.events import Said
 from mpchat.chat.names import SERVICE, fold, is_nickserv, is_servers_own
 from mpchat.chat.refusals import Reason, Refusal
 from mpchat.chat.sessions import Session
@@ -21,6 +21,7 @@ from mpchat.protocol.irc.history import ask_service
 from mpchat.protocol.irc.refusing import middle, refuse
 from mpchat.protocol.length_limit import fit
 from mpchat.protocol.message import BODY_BYTES, cut
+from mpchat.protocol.nick_changes import tell_away
 from mpchat.protocol.outcomes import Outcome, Outcomes
 from mpchat.protocol.tags import ClientTags, before_message, bot_tag, client_tags
 
@@ -170,7 +171,7 @@ def away(context: Context, connection: Connection, params: list[str]) -> Outcome
     else:
         yield context.reply(connection, n.UNAWAY, "You are no longer marked as being away")
     if session.away != before:
-        yield AwaySet(session, list(session.channels.values()))
+        yield from tell_away(context, connection)
 
 
 COMMANDS = {

@@ -1,10 +1,10 @@
 """Who somebody is, and whether they are there: /whois /away."""
 
 from mpchat.chat.channels import granted
-from mpchat.chat.events import AwaySet
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.message import cut
+from mpchat.protocol.nick_changes import tell_away
 from mpchat.protocol.outcomes import Outcomes
 from mpchat.protocol.plain.languages import say
 from mpchat.protocol.plain.rendering import tell, usage
@@ -51,4 +51,4 @@ def away(context: Context, connection: Connection, rest: str) -> Outcomes:
     before, session.away = session.away, text
     yield tell(connection, "plain.away", text=text) if text else tell(connection, "plain.back")
     if text != before:
-        yield AwaySet(session, list(session.channels.values()))
+        yield from tell_away(context, connection)
