@@ -38,7 +38,7 @@ def _check_state(path: Path, state: bytes) -> None:
         Core.load(core)
         for each in outboxes:
             Outbox.load(each)
-    except (BadFrame, LookupError, TypeError, ValueError) as error:
+    except (BadFrame, EOFError, LookupError, TypeError, ValueError) as error:
         raise Unfit(t("backup.bad_snapshot", path=path, why=error)) from error
 
 

@@ -254,9 +254,9 @@ def test_what_no_server_could_start_with_is_refused(copy: Path) -> None:
     last.with_name(f"{int(last.stem) + 1:020}.journal").unlink()
     again()
     (copy / "snapshot").unlink()
-    snapshot.prepare(copy, int(last.stem), pickle.dumps((b"mpchat state 9\n", [], "")))
+    snapshot.prepare(copy, int(last.stem), pickle.dumps((b"mpchat state 99\n", [], "")))
     snapshot.install(copy)
-    is_refused(forged(copy), "snapshot: this mpchat cannot read it: .*'mpchat state 9'")
+    is_refused(forged(copy), "snapshot: this mpchat cannot read it: .*'mpchat state 99'")
     again()
     for name in (FILE, "accounts.db"):
         with closing(sqlite3.connect(copy / name)) as db:
