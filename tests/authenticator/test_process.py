@@ -94,7 +94,7 @@ def test_nor_does_whoever_wants_another_password_or_no_account(processes: Proces
         first = processes.child.process.pid
         processes.ask(CARO, question, PASSWORD + "!" * (said == "changed"))
         assert processes.answer(CARO) == (said, question.account)
-        assert not orders.exists()
+        processes.until(lambda: not orders.exists())  # it dies after the answer, if that is the step
         processes.until(lambda before=first: processes.child.process.pid != before)
     assert processes.login(CARO, "ana", PASSWORD + "!") == ("in", "ana")
     assert processes.login(CARO, "ana") == ("wrong", "ana")

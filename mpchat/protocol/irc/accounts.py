@@ -24,7 +24,7 @@ from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.modes import own_modes
-from mpchat.protocol.irc.refusing import middle
+from mpchat.protocol.irc.refusing import fail, middle
 from mpchat.protocol.message import build, encode
 from mpchat.protocol.outcomes import Appointed, Outcomes, RegistrationAsked, SaslAsked
 from mpchat.protocol.secrets import ABORT, LONG_PIECE, MECHANISMS, UNFIT
@@ -155,26 +155,26 @@ def register(context: Context, connection: Connection, params: list[str]) -> Out
     """REGISTER account|* mail|* password: of all that redaction leaves the account, and whether those can be."""
     (account, mail), session = params[:2], connection.session
     if not context.hub.accounts.mechanisms:
-        yield _fail(context, "REGISTER", "REGISTRATION_DISABLED", account, "There are no accounts on this server")
+        yield fail(context, "REGISTER", "REGISTRATION_DISABLED", account, "There are no accounts on this server")
     elif not session.registered:
-        yield _fail(context, "REGISTER", "COMPLETE_CONNECTION_REQUIRED", account, "First enter: NICK, USER, CAP END")
+        yield fail(context, "REGISTER", "COMPLETE_CONNECTION_REQUIRED", account, "First enter: NICK, USER, CAP END")
     elif not session.is_private:
-        yield _fail(context, "REGISTER", "SECURE_CONNECTION_REQUIRED", account, say(DEFAULT, "account.insecure"))
+        yield fail(context, "REGISTER", "SECURE_CONNECTION_REQUIRED", account, say(DEFAULT, "account.insecure"))
     elif session.account:
         text = f"You are logged in as {session.account}"
-        yield _fail(context, "REGISTER", "ALREADY_AUTHENTICATED", session.account, text)
+        yield fail(context, "REGISTER", "ALREADY_AUTHENTICATED", session.account, text)
     elif mail == UNFIT:
-        yield _fail(context, "REGISTER", "INVALID_EMAIL", account, "That is no address for mail; a * stands for none")
+        yield fail(context, "REGISTER", "INVALID_EMAIL", account, "That is no address for mail; a * stands for none")
     elif account == UNFIT:
-        yield _fail(context, "REGISTER", "BAD_ACCOUNT_NAME", account, "An account is called as you are, or *")
+        yield fail(context, "REGISTER", "BAD_ACCOUNT_NAME", account, "An account is called as you are, or *")
     elif account != "*" and fold(account) != fold(session.nick):
         text = f"An account is called as its owner: be called {account} first"
-        yield _fail(context, "REGISTER", "ACCOUNT_NAME_MUST_BE_NICK", account, text)
+        yield fail(context, "REGISTER", "ACCOUNT_NAME_MUST_BE_NICK", account, text)
     elif context.hub.accounts.owner_of(session.nick):
         yield _exists(context, session.nick)
     elif is_operators(context, session.nick):
         text = say(DEFAULT, "account.reserved", account=session.nick)
-        yield _fail(context, "REGISTER", "BAD_ACCOUNT_NAME", session.nick, text)
+        yield fail(context, "REGISTER", "BAD_ACCOUNT_NAME", session.nick, text)
     else:
         yield RegistrationAsked(session.nick)
 
@@ -189,27 +189,22 @@ def registration_answer(context: Context, connection: Connection, account: str, 
         case "taken":
             yield _exists(context, account)
         case "weak":
-            yield _fail(
+            yield fail(
                 context, "REGISTER", "WEAK_PASSWORD", account, say(DEFAULT, f"account.weak.{text}", **PASSWORD_BOUNDS)
             )
         case "late" | "full":
             why = say(DEFAULT, why_not_now(answer))
-            yield _fail(context, "REGISTER", "TEMPORARILY_UNAVAILABLE", account, why)
+            yield fail(context, "REGISTER", "TEMPORARILY_UNAVAILABLE", account, why)
         case _:
-            yield _fail(context, "REGISTER", "UNACCEPTABLE_PASSWORD", account, "That can be no password")
+            yield fail(context, "REGISTER", "UNACCEPTABLE_PASSWORD", account, "That can be no password")
 
 
 def _exists(context: Context, account: str) -> bytes:
-    return _fail(context, "REGISTER", "ACCOUNT_EXISTS", account, f"{account} is registered already")
+    return fail(context, "REGISTER", "ACCOUNT_EXISTS", account, f"{account} is registered already")
 
 
 def verify(context: Context, connection: Connection, params: list[str]) -> Outcomes:
-    yield _fail(context, "VERIFY", "INVALID_CODE", params[0], "Nothing is verified here: REGISTER is all that it takes")
-
-
-def _fail(context: Context, command: str, code: str, about: str, text: str) -> bytes:
-    """A standard reply."""
-    return encode(build(context.settings.name, "FAIL", command, code, middle(about), text))
+    yield fail(context, "VERIFY", "INVALID_CODE", params[0], "Nothing is verified here: REGISTER is all that it takes")
 
 
 COMMANDS = {

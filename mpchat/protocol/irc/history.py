@@ -30,7 +30,7 @@ from mpchat.protocol.history import (
     told,
 )
 from mpchat.protocol.irc.commands import Command
-from mpchat.protocol.irc.refusing import middle
+from mpchat.protocol.irc.refusing import fail
 from mpchat.protocol.length_limit import action
 from mpchat.protocol.message import BODY_BYTES, build, build_words, cut, encode, parse_tags
 from mpchat.protocol.outcomes import NoticesAsked, Outcomes, PastAsked
@@ -57,12 +57,12 @@ def chathistory(context: Context, connection: Connection, params: list[str]) -> 
     if not connection.capabilities & CHATHISTORY:
         yield context.reply(connection, n.UNKNOWNCOMMAND, "CHATHISTORY", "Unknown command")
     elif context.settings.level < _LEVELS.get(verb, _NEVER):
-        yield _fail(context, "CHATHISTORY", "INVALID_PARAMS", verb, "Unknown command")
+        yield fail(context, "CHATHISTORY", "INVALID_PARAMS", verb, "Unknown command")
     elif len(params) != (wanted := 5 if verb == "BETWEEN" else 4):
         why = "Insufficient parameters" if len(params) < wanted else "Too many parameters"
-        yield _fail(context, "CHATHISTORY", "INVALID_PARAMS", verb, why)
+        yield fail(context, "CHATHISTORY", "INVALID_PARAMS", verb, why)
     elif not (count := count_in(params[-1])):
-        yield _fail(context, "CHATHISTORY", "INVALID_PARAMS", verb, params[-1], "Invalid limit")
+        yield fail(context, "CHATHISTORY", "INVALID_PARAMS", verb, params[-1], "Invalid limit")
     elif verb == "TARGETS":
         yield from _targets(context, connection, params[1], params[2], count)
     else:
@@ -75,14 +75,14 @@ def _question(
     """What must be asked, or why that cannot be."""
     channel = connection.session.channels.get(fold(target))
     if channel is None:  # whether there is such a channel is no stranger's business
-        return _fail(context, "CHATHISTORY", "INVALID_TARGET", verb, target, _LOST)
+        return fail(context, "CHATHISTORY", "INVALID_TARGET", verb, target, _LOST)
     bounds: list[Bound] = []
     for reference in [] if verb == "LATEST" and references == ["*"] else references:
         bound = _bound(context, reference)
         if isinstance(bound, str):
             by_time = context.settings.level >= 4
             why = _WRONG_REFERENCE[bound] if by_time or bound == "MESSAGE_ERROR" else "Messages are found by msgid only"
-            return _fail(context, "CHATHISTORY", bound, verb, target, reference, why)
+            return fail(context, "CHATHISTORY", bound, verb, target, reference, why)
         bounds.append(bound)
     window: Window = verb  # type: ignore[assignment]  # one of _LEVELS, but TARGETS
     return part_of(channel, connection.session, window, tuple(bounds), count)
@@ -106,7 +106,7 @@ def _targets(context: Context, connection: Connection, first: str, second: str, 
         bound = _bound(context, reference)
         if isinstance(bound, str) or bound[0] != "time":
             why = _WRONG_REFERENCE["INVALID_PARAMS"]
-            yield _fail(context, "CHATHISTORY", "INVALID_PARAMS", "TARGETS", reference, why)
+            yield fail(context, "CHATHISTORY", "INVALID_PARAMS", "TARGETS", reference, why)
             return
         moments.append(bound[1])
     session = connection.session
@@ -120,7 +120,7 @@ def history_answer(context: Context, connection: Connection, question: PastAsked
     channel = room_asked(connection, question)
     if channel is None or not isinstance(past, list):
         code = "INVALID_TARGET" if channel is None else "MESSAGE_ERROR"
-        yield _fail(context, "CHATHISTORY", code, question.window, question.room, _LOST)
+        yield fail(context, "CHATHISTORY", code, question.window, question.room, _LOST)
         return
     lines = [_line(context, connection, channel, row) for row in told(question, past)]
     yield from _batch(context, connection, f"chathistory {channel.name}", lines)
@@ -128,7 +128,7 @@ def history_answer(context: Context, connection: Connection, question: PastAsked
 
 def targets_answer(context: Context, connection: Connection, past: Past) -> Outcomes:
     if not isinstance(past, list):
-        yield _fail(context, "CHATHISTORY", "MESSAGE_ERROR", "TARGETS", _LOST)
+        yield fail(context, "CHATHISTORY", "MESSAGE_ERROR", "TARGETS", _LOST)
         return
     batch = f"batch={_BATCH}" if connection.capabilities & BATCH else ""
     tags = before_line(batch, time_tag(connection.profile, context.wall))
@@ -149,13 +149,13 @@ def search_command(context: Context, connection: Connection, params: list[str]) 
     since, until = wanted.get("after"), wanted.get("before")
     times = (EVER[0] if since is None else wall_ms(since), EVER[1] if until is None else wall_ms(until))
     if unknown := [name for name in wanted if name not in _ATTRIBUTES]:
-        yield _fail(context, "SEARCH", "INVALID_PARAMS", unknown[0], "Unknown attribute")
+        yield fail(context, "SEARCH", "INVALID_PARAMS", unknown[0], "Unknown attribute")
     elif not count:
-        yield _fail(context, "SEARCH", "INVALID_PARAMS", "limit", "Invalid limit")
+        yield fail(context, "SEARCH", "INVALID_PARAMS", "limit", "Invalid limit")
     elif times[0] is None or times[1] is None:
-        yield _fail(context, "SEARCH", "INVALID_PARAMS", "after" if times[0] is None else "before", "Invalid time")
+        yield fail(context, "SEARCH", "INVALID_PARAMS", "after" if times[0] is None else "before", "Invalid time")
     elif room is not None and fold(room) not in session.channels:  # nor is it any stranger's business if there is one
-        yield _fail(context, "SEARCH", "INVALID_PARAMS", "in", "You are not in that channel")
+        yield fail(context, "SEARCH", "INVALID_PARAMS", "in", "You are not in that channel")
     elif not session.channels:
         yield from _batch(context, connection, SEARCH_NAME, [])
     else:
@@ -166,7 +166,7 @@ def search_command(context: Context, connection: Connection, params: list[str]) 
 
 def search_answer(context: Context, connection: Connection, past: Past) -> Outcomes:
     if not isinstance(past, list):
-        yield _fail(context, "SEARCH", "INTERNAL_ERROR", say(DEFAULT, not_searched(past)))
+        yield fail(context, "SEARCH", "INTERNAL_ERROR", say(DEFAULT, not_searched(past)))
         return
     lines = [_line(context, connection, channel, row) for channel, row in found(connection, past)]
     yield from _batch(context, connection, SEARCH_NAME, lines)
@@ -242,12 +242,6 @@ def _line(context: Context, connection: Connection, channel: Channel, row: Row) 
         id_tag(connection.profile, context.hub.born, number),
     )
     return tags + encode(build(sender, kind, channel.name, text))
-
-
-def _fail(context: Context, command: str, code: str, *about: str) -> bytes:
-    """A standard reply. `about`: what it is about, and last the reason for people."""
-    *words, text = about
-    return encode(build(context.settings.name, "FAIL", command, code, *map(middle, words), text))
 
 
 COMMANDS = {"CHATHISTORY": Command(chathistory, least=1), "SEARCH": Command(search_command, least=1)}

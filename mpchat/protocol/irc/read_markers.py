@@ -10,8 +10,8 @@ from mpchat.protocol.clock import timestamp, wall_ms
 from mpchat.protocol.connection import Connection
 from mpchat.protocol.context import Context
 from mpchat.protocol.irc.commands import Command
-from mpchat.protocol.irc.refusing import middle
-from mpchat.protocol.message import build, build_words, encode
+from mpchat.protocol.irc.refusing import fail
+from mpchat.protocol.message import build_words, encode
 from mpchat.protocol.outcomes import Outcomes, ToldOwner
 
 
@@ -21,16 +21,15 @@ def mark_read(context: Context, connection: Connection, params: list[str]) -> Ou
         yield context.reply(connection, n.UNKNOWNCOMMAND, "MARKREAD", "Unknown command")
         return
     if not (params and params[0]):
-        yield _fail(context, "NEED_MORE_PARAMS", "Missing parameters")
+        yield fail(context, "MARKREAD", "NEED_MORE_PARAMS", "Missing parameters")
         return
     session, target = connection.session, params[0]
     channel = session.channels.get(fold(target))
     if channel is not None:
         target = channel.name
     elif not valid_nick(target, context.settings.nick_bytes):  # nor is it any stranger's business if there is a channel
-        yield _fail(
-            context, "INVALID_PARAMS", middle(target), "You are not in that channel, and no nickname is written so"
-        )
+        why = "You are not in that channel, and no nickname is written so"
+        yield fail(context, "MARKREAD", "INVALID_PARAMS", target, why)
         return
     has_moved = False
     if len(params) > 1:
@@ -38,7 +37,7 @@ def mark_read(context: Context, connection: Connection, params: list[str]) -> Ou
         time = wall_ms(written) if kind == "timestamp" else None
         if time is None or time < 0:
             why = "A time is written timestamp=YYYY-MM-DDThh:mm:ss.sssZ"
-            yield _fail(context, "INVALID_PARAMS", middle(target), middle(params[1]), why)
+            yield fail(context, "MARKREAD", "INVALID_PARAMS", target, params[1], why)
             return
         has_moved = context.hub.mark_read(session, target, min(time, context.wall))
     line = marker(context, connection, target)
@@ -52,11 +51,6 @@ def marker(context: Context, connection: Connection, target: str) -> bytes:
     time = context.hub.read_until(connection.session, target)
     shown = "*" if time is None else f"timestamp={timestamp(time)}"
     return encode(build_words(context.settings.name, "MARKREAD", target, shown))
-
-
-def _fail(context: Context, code: str, *about: str) -> bytes:
-    """A standard reply: what it is about, and last the reason for people."""
-    return encode(build(context.settings.name, "FAIL", "MARKREAD", code, *about))
 
 
 COMMANDS = {"MARKREAD": Command(mark_read, level=4)}

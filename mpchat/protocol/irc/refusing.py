@@ -18,9 +18,13 @@ def refuse(context: Context, connection: Connection, refusal: Refusal) -> bytes:
     return context.reply(connection, numeric, *(middle(word) for word in about), text)
 
 
-def fail(context: Context, command: str, code: str, text: str) -> bytes:
-    """The standard reply that a command has failed (IRCv3 standard-replies). "*": no command that is known."""
-    return encode(build(context.settings.name, "FAIL", command, code, text))
+def fail(context: Context, command: str, code: str, *about: str) -> bytes:
+    """The standard reply that a command has failed (IRCv3 standard-replies). "*": no command that is known.
+
+    `about`: what it is about, and last the reason, for people.
+    """
+    *words, text = about
+    return encode(build(context.settings.name, "FAIL", command, code, *map(middle, words), text))
 
 
 def middle(word: str) -> str:

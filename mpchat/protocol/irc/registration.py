@@ -23,7 +23,7 @@ from mpchat.protocol.irc.accounts import abort, proven, take
 from mpchat.protocol.irc.channels import pack, returned
 from mpchat.protocol.irc.commands import Command
 from mpchat.protocol.irc.modes import own_letters
-from mpchat.protocol.irc.refusing import middle, refuse
+from mpchat.protocol.irc.refusing import fail, middle, refuse
 from mpchat.protocol.irc.server import isupport, lusers, motd
 from mpchat.protocol.message import BODY_BYTES, build, cut, encode
 from mpchat.protocol.nick_changes import count, rest
@@ -85,7 +85,7 @@ def setname(context: Context, connection: Connection, params: list[str]) -> Outc
     elif not session.operator and (seconds := rest(context, connection)):
         code, why = "CANNOT_CHANGE_REALNAME", f"Too many changes of name, wait {seconds} s"
     if code:
-        yield encode(build(context.settings.name, "FAIL", "SETNAME", code, why))
+        yield fail(context, "SETNAME", code, why)
         return
     count(context, connection)
     session.realname = realname
@@ -266,7 +266,7 @@ def resume(context: Context, connection: Connection, params: list[str]) -> Outco
     elif not connection.capabilities & capabilities.RESUME:
         yield context.reply(connection, n.UNKNOWNCOMMAND, "RESUME", "Unknown command")
     elif fresh == "*":
-        yield encode(build(context.settings.name, "FAIL", "RESUME", "INVALID_TOKEN", "A token is 32 digits of 0-9a-f"))
+        yield fail(context, "RESUME", "INVALID_TOKEN", "A token is 32 digits of 0-9a-f")
     else:
         entry.tokens = token, fresh
 
