@@ -595,9 +595,10 @@ class Supervisor:
     def reloaded(self) -> None:
         """The broker has journaled the settings that were read last."""
         if self.reloading.answer_at < math.inf:
-            lines, opers = len(self.settings.chat.motd), len(self.secrets.opers)
+            chat, opers = self.settings.chat, len(self.secrets.opers)
             password = "a password" if self.secrets.password else "no password"
-            said = f"read again: {lines} lines of the day, {password}, {opers} operators"
+            operators = f"operators: {opers} by OPER, {len(chat.oper_accounts)} by account"
+            said = f"read again: {len(chat.motd)} lines of the day, {password}, {operators}"
             if self.secrets.certificate is not None:
                 said += f", a certificate until {day_of(ends_at(self.secrets.certificate))}"
             if self.fixed:

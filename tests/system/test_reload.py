@@ -102,7 +102,10 @@ def test_mpchat_reload_says_what_was_read(server: Server, files: Files, tmp_path
     ana = ana_of(server)
     is_as_before(server, ana)
     files.change()
-    assert order(server, "reload") == (0, "read again: 2 lines of the day, a password, 1 operators\n")
+    assert order(server, "reload") == (
+        0,
+        "read again: 2 lines of the day, a password, operators: 1 by OPER, 0 by account\n",
+    )
     is_as_read_again(server, ana)
     assert "reloaded motd_lines=2 password='yes' operators='yes'" in server.log_text()
     written = kept(server, tmp_path / "data")

@@ -154,7 +154,8 @@ def test_rehash_does_what_mpchat_reload_does(server: Server, tmp_path: Path) -> 
     root = operator(server)
     (tmp_path / "motd").write_text("dos\ntres\n")
     assert root.ask("REHASH", "MOTD")[:4] == [
-        ":mpchat.local 382 root mpchat.local :Rehashing: read again: 2 lines of the day, no password, 1 operators",
+        ":mpchat.local 382 root mpchat.local :Rehashing: read again: 2 lines of the day, no password,"
+        " operators: 1 by OPER, 0 by account",
         ":mpchat.local 375 root :- mpchat.local Message of the day -",
         ":mpchat.local 372 root :- dos",
         ":mpchat.local 372 root :- tres",

@@ -183,8 +183,8 @@ def test_a_reload_changes_the_limits_and_says_what_it_cannot(server: Server, fil
     status, said = reload(server)
     assert (status, said.strip()) == (
         0,
-        "read again: 0 lines of the day, no password, 1 operators; only the next start can take [limits] max_clients,"
-        " [limits] sendq",
+        "read again: 0 lines of the day, no password, operators: 1 by OPER, 0 by account;"
+        " only the next start can take [limits] max_clients, [limits] sendq",
     )
     assert "takes the next start keys='[limits] max_clients, [limits] sendq'" in server.log_text()
     assert command(answer(ana, "PRIVMSG a,b,c :hola")) == "401"
