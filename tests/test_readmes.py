@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mpchat.protocol.capabilities import NAMES
+
 ROOT = Path(__file__).parent.parent
 PAIRS = [(ROOT / folder / "README.md", ROOT / folder / "README.es.md") for folder in (".", "mpchat", "mpchat/lab")]
 
@@ -89,3 +91,16 @@ def test_a_link_to_a_file_leads_to_one(english: Path, spanish: Path) -> None:
 @pytest.mark.parametrize("path", sorted(ROOT.glob("mpchat/lab/**/*.md")) + [each for two in PAIRS for each in two])
 def test_nothing_that_was_to_be_filled_in_is_left(path: Path) -> None:
     assert re.findall(r"(?m)^(?:TRANSCRIPT|TABLE|ANSWERS?|GRADING|RUN|CHECK)\d*$", path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", PAIRS[0], ids=["english", "spanish"])
+def test_they_claim_the_capabilities_that_the_server_offers(path: Path) -> None:
+    """And no other: neither in the row that lists what clients can ask for, nor by the name of IRCv3's drafts."""
+    text = path.read_text()
+    (row,) = [line for line in text.splitlines() if line.startswith("| ") and "`extended-join`" in line]
+    claimed = set(re.findall(r"`([a-z0-9./-]+)`", row))
+    written = set(re.findall(r"`([a-z0-9./-]+)`", text))
+
+    assert claimed - set(NAMES) == {"sts"}, "which nobody asks for"
+    assert set(NAMES) - written == set()
+    assert {word for word in written if word.startswith("draft/")} == {name for name in NAMES if "draft/" in name}
