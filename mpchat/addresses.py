@@ -8,6 +8,8 @@ the other.
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+BITS = {0: 0, 4: 32, 6: 128}  # of an address, by its version as number_of() has it
+
 
 @lru_cache(maxsize=4096)  # one costs 3 us, and each client's is asked for six times as it comes and goes
 def address_of(host: str) -> IPv4Address | IPv6Address:

@@ -226,10 +226,10 @@ HistoryAsked: TypeAlias = tuple[
 # "", from when to when, at most how many
 Places: TypeAlias = tuple[tuple[str, int], ...]
 WordsAsked: TypeAlias = tuple[Literal["search"], JournalPosition, ConnectionId, Offset, str, Places, str, Ms, Ms, int]
-# the last message of each channel behind its number, if it was said between two moments: which of those that are
-# nearest to the first one, at most how many
-TargetsAsked: TypeAlias = tuple[Literal["targets"], JournalPosition, ConnectionId, Offset, Places, Ms, Ms, int]
-BrokerToRecorder: TypeAlias = Grown | HistoryAsked | WordsAsked | TargetsAsked
+# the last message of each channel behind its number, if it was said between two moments; of more than so many, those
+# that are nearest to the first moment, which may be the later one
+LastOnesAsked: TypeAlias = tuple[Literal["targets"], JournalPosition, ConnectionId, Offset, Places, Ms, Ms, int]
+BrokerToRecorder: TypeAlias = Grown | HistoryAsked | WordsAsked | LastOnesAsked
 
 Idle: TypeAlias = tuple[Literal["idle"], JournalPosition]  # it is at the journal's end, and waits for "grown"
 Rows: TypeAlias = tuple[Literal["rows"], ConnectionId, Offset, Past]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from ipaddress import ip_network
 
-from mpchat.addresses import number_of
+from mpchat.addresses import BITS, number_of
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 
@@ -115,9 +115,8 @@ class ChatSettings:
     def exempts(self, host: str) -> bool:
         """Whether this address is in one of the exempt networks; what is no address is in none."""
         version, number = number_of(host)
-        bits = 32 if version == 4 else 128
         networks = _networks(self.exempt).get(version, {})
-        return any(number >> bits - length in prefixes for length, prefixes in networks.items())
+        return any(number >> BITS[version] - length in prefixes for length, prefixes in networks.items())
 
 
 @dataclass(frozen=True)

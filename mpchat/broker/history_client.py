@@ -16,18 +16,17 @@ from mpchat.messages import (
     ConnectionId,
     HistoryAsked,
     JournalPosition,
+    LastOnesAsked,
     Offset,
     Record,
-    TargetsAsked,
     UnknownMessage,
     WordsAsked,
 )
-from mpchat.protocol import outcomes
-from mpchat.protocol.outcomes import PastAsked, PastQuestion, SearchAsked
+from mpchat.protocol.outcomes import PastAsked, PastQuestion, SearchAsked, TargetsAsked
 from mpchat.runtime.poller import AnyPoller
 from mpchat.settings import Settings
 
-Asked: TypeAlias = HistoryAsked | WordsAsked | TargetsAsked
+Asked: TypeAlias = HistoryAsked | WordsAsked | LastOnesAsked
 
 
 class HistoryClient:
@@ -140,7 +139,7 @@ def _message(position: JournalPosition, connection: ConnectionId, end: Offset, q
     match question:
         case PastAsked(room, number, window, bounds, limit):
             return "history", position, connection, end, room, number, window, bounds, limit
-        case outcomes.TargetsAsked(places, first, second, limit):
+        case TargetsAsked(places, first, second, limit):
             return "targets", position, connection, end, places, first, second, limit
         case SearchAsked(words, places, sender, since, until, limit):
             return "search", position, connection, end, words, places, sender, since, until, limit

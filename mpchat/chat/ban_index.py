@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 from re import split
 from typing import Generic, TypeVar
 
-from mpchat.addresses import network_of, number_of
+from mpchat.addresses import BITS, network_of, number_of
 from mpchat.chat.names import fold
 
 Network = IPv4Network | IPv6Network
@@ -31,9 +31,8 @@ class ByNetwork(Generic[Of]):
     def around(self, host: str) -> Iterator[Of]:
         """What there is of the networks that this address is in; of what is no address, nothing."""
         version, number = number_of(host)
-        bits = 32 if version == 4 else 128
         for (of_version, length), of_length in self._of.items():
-            if of_version == version and (what := of_length.get(number >> bits - length)) is not None:
+            if of_version == version and (what := of_length.get(number >> BITS[version] - length)) is not None:
                 yield what
 
 

@@ -42,7 +42,7 @@ class LoginDelay:
         self._exempts = exempts
         self._known: dict[str, int] = {}  # by household and account: until when; the last login is the last
         self._held: dict[int, tuple[int, Any]] = {}  # by connection: when its answer is due, the answer
-        self.next_due: float = inf  # when take_due() is to be called; of one that is forgotten, for nothing
+        self.next_due: float = inf  # when take_due() is to be called; earlier than need be, if that one was forgotten
 
     def limit(self, by_address: int, by_account: int, exempts: Callable[[str], bool]) -> None:
         """Other limits from now on. What waits already keeps its time."""

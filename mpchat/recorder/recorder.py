@@ -32,10 +32,10 @@ from mpchat.messages import (
     Fact,
     HistoryAsked,
     JournalPosition,
+    LastOnesAsked,
     Offset,
     Past,
     RecorderToBroker,
-    TargetsAsked,
     UnknownMessage,
     WordsAsked,
 )
@@ -86,7 +86,7 @@ class Recorder:
         self.heartbeat = Heartbeat(scoreboard, RECORDER_ROW)
         self.poller = Poller()
         self.broker: Link[RecorderToBroker] | None = None
-        self.queries: deque[HistoryAsked | TargetsAsked] = deque()  # whose answer may not be in the history yet
+        self.queries: deque[HistoryAsked | LastOnesAsked] = deque()  # whose answer may not be in the history yet
         self.searches: deque[WordsAsked] = deque()  # the same; they wait for the index, too
         self.said_at = 0.0  # monotonic: when something was last read from the journal
         # Monotonic seconds: when the journal is read next. First when the broker says so: by then the broker has cut a
@@ -160,7 +160,7 @@ class Recorder:
         if not self.has_complained:
             self.log.error("cannot write the history: it waits until it can", error=str(error))
         self.has_complained, self.read_at = True, time.monotonic() + _RETRY_SECONDS
-        questions: list[HistoryAsked | TargetsAsked | WordsAsked] = [*self.queries, *self.searches]
+        questions: list[HistoryAsked | LastOnesAsked | WordsAsked] = [*self.queries, *self.searches]
         for query in questions:
             self.tell(query[2], query[3], None)
         self.queries.clear()

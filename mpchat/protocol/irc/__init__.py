@@ -150,7 +150,7 @@ def answered(context: Context, connection: Connection, question: Question, answe
         case LoginAsked():
             yield from nickserv.login_answer(context, connection, question, answer)
         case PasswordChangeAsked() | DropAsked() | RemovalAsked():
-            yield from nickserv.upkeep_answer(context, connection, answer)
+            yield from nickserv.change_answer(context, connection, answer)
         case SaslAsked():
             yield from accounts.sasl_answer(context, connection, answer)
         case RehashAsked():

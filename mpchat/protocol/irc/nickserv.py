@@ -162,7 +162,7 @@ def _drop(context: Context, connection: Connection, words: list[str]) -> Outcome
         yield RemovalAsked(words[0]) if len(words) == 1 else DropAsked(session.account)
 
 
-def upkeep_answer(context: Context, connection: Connection, answer: AccountAnswer) -> Outcomes:
+def change_answer(context: Context, connection: Connection, answer: AccountAnswer) -> Outcomes:
     """What has come of another password, or of the end of an account."""
     kind, text = answer
     match kind:

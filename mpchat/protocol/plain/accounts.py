@@ -61,10 +61,8 @@ def logout(context: Context, connection: Connection, rest: str) -> Outcomes:
 def password(context: Context, connection: Connection, rest: str) -> Outcomes:
     """/password PASSWORD: another one, of the account that they are logged in to."""
     session = connection.session
-    if (why := _no_password_here(context, connection)) is not None:
+    if (why := _no_change_here(context, connection)) is not None:
         yield why
-    elif not session.account:
-        yield warn(connection, "account.not_in")
     elif len(rest.split()) != 1:
         yield usage(connection, "password")
     else:
@@ -74,16 +72,20 @@ def password(context: Context, connection: Connection, rest: str) -> Outcomes:
 def drop(context: Context, connection: Connection, rest: str) -> Outcomes:
     """/drop PASSWORD: their account is there no more."""
     session = connection.session
-    if (why := _no_password_here(context, connection)) is not None:
+    if (why := _no_change_here(context, connection)) is not None:
         yield why
-    elif not session.account:
-        yield warn(connection, "account.not_in")
     elif not rest:
         yield usage(connection, "drop")
     elif is_operators(context, session.account):
         yield warn(connection, "account.kept", account=session.account)
     else:
         yield DropAsked(session.account)
+
+
+def _no_change_here(context: Context, connection: Connection) -> bytes | None:
+    """Why this client may not change an account; None: it may, that which it is logged in to."""
+    why = _no_password_here(context, connection)
+    return warn(connection, "account.not_in") if why is None and not connection.session.account else why
 
 
 def _no_password_here(context: Context, connection: Connection) -> bytes | None:
